@@ -1,0 +1,18 @@
+# Language, warnings and what each build type defines.
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+# Use through the target evkv_build_flags: everything of ours links it.
+add_library(evkv_build_flags INTERFACE)
+target_compile_options(evkv_build_flags INTERFACE
+	-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
+	-Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla
+	$<$<BOOL:${EVKV_WERROR}>:-Werror>
+	-fno-strict-overflow -fno-semantic-interposition)
+target_compile_definitions(evkv_build_flags INTERFACE
+	_GNU_SOURCE
+	$<$<CONFIG:Debug>:EVKV_DEBUG=1>)

@@ -1,0 +1,13 @@
+# Foreign libraries. Each is found by pkg-config under its module name and
+# gives the target PkgConfig::evkv_<module>; evkvConfig.cmake does the same.
+
+find_package(PkgConfig REQUIRED)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
+pkg_check_modules(evkv_libevent_core REQUIRED IMPORTED_TARGET
+	libevent_core>=2.1.8)
+
+foreach(module libevent_extra openssl hiredis lmdb)
+	pkg_check_modules(evkv_${module} QUIET IMPORTED_TARGET ${module})
+endforeach()

@@ -1,0 +1,1 @@
+# Headers, libraries, evkv.pc and evkvConfig.cmake.

@@ -1,0 +1,7 @@
+/* The version of the library that is running. */
+#include "evkv/export.h"
+
+const char *evkv_version(void)
+{
+	return EVKV_VERSION;
+}
