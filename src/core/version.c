@@ -1,7 +1,10 @@
-/* The version of the library that is running. */
+/*
+ * The version of the library that is running.
+ */
 #include "evkv/export.h"
 
-const char *evkv_version(void)
+const char *
+evkv_version(void)
 {
 	return EVKV_VERSION;
 }

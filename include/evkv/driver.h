@@ -1,0 +1,500 @@
+/*
+ * evkv/driver.h - for authors of stores and wrappers.
+ *
+ * docs/writing-a-store.md and docs/writing-a-wrapper.md walk through it, with
+ * a complete example each (examples/custom_store.c, examples/custom_wrapper.c).
+ *
+ * The way of an operation: the boundary (evkv_submit) checks it, makes an op
+ * and calls submit() of the outermost store. A one-to-one wrapper makes a new
+ * request and forwards the same op; a compound wrapper issues child ops. Each
+ * store that the op enters pushes a frame. The driver at the bottom writes the
+ * answer into the op and returns EVKV_DONE, or returns EVKV_PENDING and calls
+ * evkv_op_complete() later. The core then unwinds the frames, and the boundary
+ * defers the callback.
+ *
+ * Everything here is for the loop's thread, and may be called in any slot.
+ */
+#ifndef EVKV_DRIVER_H
+#define EVKV_DRIVER_H
+
+#include "evkv/alloc.h"
+#include "evkv/error.h"
+#include "evkv/loop.h"
+#include "evkv/request.h"
+#include "evkv/store.h"
+
+EVKV_BEGIN_DECLS
+
+struct evkv_op;
+
+/* ---- The vtable ------------------------------------------------------- */
+
+enum evkv_verdict {
+	EVKV_DONE,    /* the answer is in the op */
+	EVKV_PENDING, /* evkv_op_complete() will be called, exactly once */
+};
+
+enum {
+	/*
+	 * Passes on kinds that it does not know. Without it such a kind is
+	 * UNSUPPORTED, so that none slips past a wrapper that must see it.
+	 */
+	EVKV_VTABLE_TRANSPARENT = 1 << 0,
+};
+
+/*
+ * What a store is. One static const table per kind of store, with designated
+ * initialisers. `self` is what was given to evkv_store_create(). A slot that
+ * is NULL does what its text says.
+ */
+struct evkv_vtable {
+	size_t size;      /* sizeof(struct evkv_vtable) */
+	const char *name; /* "memory", "prefix_keys": [a-z0-9_] */
+	uint32_t flags;   /* EVKV_VTABLE_* */
+	uint32_t kinds;   /* wrappers: EVKV_KIND_BIT() of each kind they know */
+
+	/*
+	 * Required. Start the operation that `request` describes. The request
+	 * has been checked: kind, counts, lengths, TTLs, pattern. It and all
+	 * that it points to is valid until submit returns; whoever answers
+	 * PENDING and still needs it calls evkv_op_keep() first and reads
+	 * evkv_op_request() from then on. A driver must not call
+	 * evkv_op_complete() on this op before submit has returned.
+	 */
+	enum evkv_verdict (*submit)(void *self, struct evkv_op *op,
+	    const struct evkv_request *request);
+
+	/*
+	 * Wrappers that forward; NULL = nothing to do. The inner store has
+	 * answered: the answer is in the op and may be changed (call
+	 * evkv_op_settle() where statuses of entries were). evkv_op_request()
+	 * is the request of this level. Not called on the store that itself
+	 * answered DONE, nor after `detached`.
+	 */
+	void (*complete)(void *self, struct evkv_op *op);
+
+	/*
+	 * Optional. The waiter is about to be told that a PENDING op has ended
+	 * (deadline, cancel, close). Called on the store that answered PENDING.
+	 * If nothing of it has been sent, see to it that nothing will be: this
+	 * is the last chance for a write to be reported as without effect. If it
+	 * has been sent, or can't be held back, call evkv_op_mark_sent(). Either
+	 * way evkv_op_complete() is still owed, now or later. NULL: a write is
+	 * taken as sent.
+	 */
+	void (*stop)(void *self, struct evkv_op *op);
+
+	/*
+	 * Wrappers that forward; NULL = nothing to do. The waiter of this op
+	 * has been told `status` while the inner store was still at work;
+	 * `complete` will not be called.
+	 */
+	void (*detached)(void *self, struct evkv_op *op,
+	    enum evkv_status status);
+
+	/*
+	 * Optional. Nothing is pending and nothing will be submitted any more:
+	 * end connections, timers, tasks, and call evkv_store_closed(), now or
+	 * later. NULL: there is nothing to end.
+	 */
+	void (*close)(void *self);
+
+	/*
+	 * Required. Release `self`; the last call on it. Also called where
+	 * evkv_store_create() fails.
+	 */
+	void (*free)(void *self);
+
+	/* Optional. Add reconnects, entries, bytes, evictions. */
+	void (*counters)(void *self, struct evkv_counters *counters);
+};
+
+/* ---- Making a store --------------------------------------------------- */
+
+struct evkv_store_config {
+	/*
+	 * What the store can do. NULL, for wrappers only: what the first inner
+	 * store can. A wrapper's are narrowed to its inner store's, and to the
+	 * kinds of its vtable unless it is transparent.
+	 */
+	const struct evkv_capabilities *capabilities;
+	/* The inner stores, consumed; [0] is the one whose state is shown. */
+	struct evkv_store *const *inner;
+	size_t inner_count;
+	/* Bounds; 0 = the defaults of evkv_store_set_limits(). */
+	size_t max_pending;
+	size_t max_pending_bytes;
+	int64_t timeout_ms;          /* default deadline; 0 = none */
+	enum evkv_state state;       /* at first; 0 = CONNECTING */
+};
+
+/*
+ * Make a store of `vtable` and `self`, with one reference. Where it fails, or
+ * where an inner store is NULL, closed, given twice or of another loop, the
+ * inner stores are released, vtable->free(self) is called, the error is filled
+ * and NULL is returned. `self` NULL is taken as want of memory. Wrappers may
+ * give loop NULL: it is then that of inner[0]. vtable is kept, config copied.
+ */
+EVKV_API struct evkv_store *evkv_store_create_sized(struct evkv_loop *loop,
+    const struct evkv_vtable *vtable, void *self,
+    const struct evkv_store_config *config, size_t size,
+    struct evkv_error *error);
+static inline struct evkv_store *evkv_store_create(struct evkv_loop *loop,
+    const struct evkv_vtable *vtable, void *self,
+    const struct evkv_store_config *config, struct evkv_error *error)
+{
+	return evkv_store_create_sized(loop, vtable, self, config,
+	    sizeof(*config), error);
+}
+
+/*
+ * Bring options of `given_size` bytes, as the caller's headers had them, into
+ * ours of `size` bytes: what is missing becomes zero. `given` NULL = all zero.
+ * false, with a filled error, where bytes that we do not know are not zero.
+ */
+EVKV_API bool evkv_options_read(void *options, size_t size, const void *given,
+    size_t given_size, struct evkv_error *error);
+
+/* The i-th inner store, or NULL; a borrowed reference. */
+EVKV_API struct evkv_store *evkv_store_inner(const struct evkv_store *store,
+    size_t i);
+
+/* The `self` of a store that has this vtable, else NULL. */
+EVKV_API void *evkv_store_self(const struct evkv_store *store,
+    const struct evkv_vtable *vtable);
+
+/* The answer to the vtable's close(). */
+EVKV_API void evkv_store_closed(struct evkv_store *store);
+
+/* Report a change of state; `message` is copied, NULL is "". */
+EVKV_API void evkv_store_set_state(struct evkv_store *store,
+    enum evkv_state state, enum evkv_cause cause, const char *message);
+
+/* ---- The op: what a driver needs -------------------------------------- */
+
+EVKV_API struct evkv_loop *evkv_op_loop(const struct evkv_op *op);
+
+/* The request at the present level. */
+EVKV_API const struct evkv_request *evkv_op_request(const struct evkv_op *op);
+
+/*
+ * Keep the inputs: copies what the caller owns into the op, once, and makes
+ * evkv_op_request() valid for the life of the op. false = no memory: then
+ * answer evkv_op_nomem(op). Only inside submit.
+ */
+EVKV_API bool evkv_op_keep(struct evkv_op *op);
+
+/* Memory that lives as long as the op, aligned as by malloc; NULL = none. */
+EVKV_API void *evkv_op_alloc(struct evkv_op *op, size_t size);
+/* A copy of bytes in that memory; *copy is set, false = no memory. */
+EVKV_API bool evkv_op_copy(struct evkv_op *op, struct evkv_slice bytes,
+    struct evkv_slice *copy);
+
+/* One pointer per level, NULL at first. */
+EVKV_API void evkv_op_set_data(struct evkv_op *op, void *data);
+EVKV_API void *evkv_op_data(const struct evkv_op *op);
+
+/*
+ * For requests with keys: the entries, one for each, all OK at first, for the
+ * driver to write status and ttl_ms into; values by the calls below.
+ */
+EVKV_API struct evkv_entry *evkv_op_entries(struct evkv_op *op);
+
+/* Give entry i a value, with status OK; the caller's reference moves. */
+EVKV_API void evkv_op_give_value(struct evkv_op *op, size_t i,
+    struct evkv_value *value);
+/* A new value of a copy of `bytes` for entry i; false = no memory. */
+EVKV_API bool evkv_op_copy_value(struct evkv_op *op, size_t i,
+    struct evkv_slice bytes);
+
+/*
+ * Append a name to a page, copied. false = no memory, and the op has failed
+ * with NOMEM.
+ */
+EVKV_API bool evkv_op_add_name(struct evkv_op *op, struct evkv_slice name);
+/* The cursor of the next page, copied; not set = this was the last. Likewise. */
+EVKV_API bool evkv_op_set_cursor(struct evkv_op *op, struct evkv_slice cursor);
+
+/*
+ * How many entries were changed, -1 = can't tell. Not set: for DELETE, PUT and
+ * TOUCH the number of entries that are OK, else 0.
+ */
+EVKV_API void evkv_op_set_affected(struct evkv_op *op, int64_t affected);
+
+/*
+ * Fail the whole op, every entry included: returns EVKV_DONE, to be returned
+ * from submit, or followed by evkv_op_complete(). `message` is copied; NULL is
+ * the status's text.
+ */
+EVKV_API enum evkv_verdict evkv_op_fail(struct evkv_op *op,
+    enum evkv_status status, enum evkv_cause cause, const char *message);
+EVKV_API enum evkv_verdict evkv_op_failf(struct evkv_op *op,
+    enum evkv_status status, enum evkv_cause cause, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 4, 5)))
+#endif
+    ;
+EVKV_API enum evkv_verdict evkv_op_nomem(struct evkv_op *op);
+EVKV_API enum evkv_verdict evkv_op_unsupported(struct evkv_op *op);
+
+/*
+ * Add the reason of a failure that is written into entries: cause, errno and
+ * text, of which the first given stays. Leaves the statuses alone.
+ */
+EVKV_API void evkv_op_explain(struct evkv_op *op, enum evkv_cause cause,
+    int sys_error, const char *message);
+
+/*
+ * The op is being handed to the kernel, or to a worker: from now on a write
+ * that ends early is UNKNOWN_OUTCOME. Goes up to parents. false: the waiter has
+ * already been told that it had no effect, so it must not be sent; complete it.
+ */
+EVKV_API bool evkv_op_mark_sent(struct evkv_op *op);
+
+/* Whether it was marked, and whether the waiter has been told. */
+EVKV_API bool evkv_op_sent(const struct evkv_op *op);
+EVKV_API bool evkv_op_detached(const struct evkv_op *op);
+
+/*
+ * How an op that is cut off now ends by the rule of effect and reason: `status`,
+ * or UNKNOWN_OUTCOME where it is a write that was sent. Sets entries and cause.
+ */
+EVKV_API enum evkv_verdict evkv_op_cut(struct evkv_op *op,
+    enum evkv_status status, enum evkv_cause cause, const char *message);
+
+/*
+ * A PENDING op has its answer. The op is gone when this returns. May run other
+ * stores' code, which may submit to this one again; never a user's callback.
+ */
+EVKV_API void evkv_op_complete(struct evkv_op *op);
+
+/* What is in the op now. NULL gives a result with the status NOMEM. */
+EVKV_API const struct evkv_result *evkv_op_result(const struct evkv_op *op);
+
+/* ---- The op: what a wrapper needs ------------------------------------- */
+
+/* A copy of a request, in the op, to be changed before it is forwarded. */
+EVKV_API struct evkv_request *evkv_op_derive(struct evkv_op *op,
+    const struct evkv_request *request);
+
+/*
+ * Hand the op on to an inner store, with a request made by evkv_op_derive() or
+ * the one that was given. The verdict is to be returned from submit at once:
+ * the op may be gone.
+ */
+EVKV_API enum evkv_verdict evkv_op_forward(struct evkv_op *op,
+    struct evkv_store *inner, const struct evkv_request *request);
+
+/* Work out the whole's status from the entries, after changing them. */
+EVKV_API void evkv_op_settle(struct evkv_op *op);
+
+/* The entries of a page, for changing names in place; *count is set. */
+EVKV_API struct evkv_entry *evkv_op_names(struct evkv_op *op, size_t *count);
+/* Drop all but the first `count` of them. */
+EVKV_API void evkv_op_keep_names(struct evkv_op *op, size_t count);
+
+enum {
+	/* Its effects are not the parent's: marks do not go up. */
+	EVKV_CHILD_AUXILIARY = 1 << 0,
+};
+
+/*
+ * How a child op ends; NULL stands for one that could not be made, for want of
+ * memory. The child and its result are gone when this returns.
+ */
+typedef void (*evkv_child_cb)(struct evkv_op *child, void *arg);
+
+/*
+ * Submit an op of the wrapper's own to an inner store. `parent` is the op on
+ * whose behalf it is, or NULL for work that belongs to nobody; it stays alive
+ * as long as the child. A child of a detached parent ends at once, CANCELED.
+ * request->timeout_ms > 0 gives it a deadline of its own. `cb` runs exactly
+ * once, possibly inside this call. Returns the child while it is under way,
+ * NULL when cb has run.
+ *
+ * Whoever joins children starts the count at 1, and lets go of that one after
+ * the last child is submitted.
+ */
+EVKV_API struct evkv_op *evkv_child_submit(struct evkv_op *parent,
+    struct evkv_store *store, const struct evkv_request *request,
+    uint32_t flags, evkv_child_cb cb, void *arg);
+
+/*
+ * Stop waiting for a child: its callback runs now, inside this call, with
+ * `status` or UNKNOWN_OUTCOME, and it runs out unseen.
+ */
+EVKV_API void evkv_child_detach(struct evkv_op *child,
+    enum evkv_status status, enum evkv_cause cause);
+
+/*
+ * Move entry j of a child, its value included, to entry i of the parent's
+ * answer. Where the child has no such entry: its status.
+ */
+EVKV_API void evkv_op_take(struct evkv_op *op, size_t i, struct evkv_op *child,
+    size_t j);
+/* Take over the whole result of a child that was asked the same. */
+EVKV_API void evkv_op_take_all(struct evkv_op *op, struct evkv_op *child);
+
+/* ---- The loop, for authors -------------------------------------------- */
+
+/* Wall-clock time in milliseconds since 1970, for expiry kept on disk. */
+EVKV_API int64_t evkv_loop_wall_ms(struct evkv_loop *loop);
+/* The cached monotonic time in microseconds. */
+EVKV_API int64_t evkv_loop_now_us(struct evkv_loop *loop);
+/* Read the clock anew: first thing in an event's callback of your own. */
+EVKV_API void evkv_loop_refresh(struct evkv_loop *loop);
+/* 64 random bits, for jitter and hash keys; not for secrets. */
+EVKV_API uint64_t evkv_loop_random(struct evkv_loop *loop);
+
+/* printf to the log callback, if there is one; never with a secret. */
+EVKV_API void evkv_loop_log(struct evkv_loop *loop, enum evkv_log_level level,
+    const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+
+/*
+ * Keep event_base_dispatch() alive until as many evkv_loop_release() calls.
+ * A pending op holds it by itself.
+ */
+EVKV_API void evkv_loop_hold(struct evkv_loop *loop);
+EVKV_API void evkv_loop_release(struct evkv_loop *loop);
+
+/*
+ * A piece of work for a later turn of the loop, embedded in its owner. Zero
+ * and fill in `run` and `arg` once.
+ */
+struct evkv_task {
+	void (*run)(void *arg);
+	void *arg;
+	struct evkv_task *next, **link; /* core's; link is NULL when not queued */
+};
+/* Run it in a later turn, after what is queued; does nothing when queued. */
+EVKV_API void evkv_task_queue(struct evkv_loop *loop, struct evkv_task *task);
+EVKV_API void evkv_task_cancel(struct evkv_loop *loop, struct evkv_task *task);
+
+/*
+ * A timer on the loop's (injectable) clock, embedded in its owner. Zero and
+ * fill in `run` and `arg` once. Does not keep event_base_dispatch() alive.
+ */
+struct evkv_timer {
+	void (*run)(void *arg);
+	void *arg;
+	int64_t at_us;   /* core's */
+	size_t position; /* core's; 0 = not set */
+};
+/* Run once, delay_ms from now; replaces an earlier time. false = no memory. */
+EVKV_API bool evkv_timer_set(struct evkv_loop *loop, struct evkv_timer *timer,
+    int64_t delay_ms);
+EVKV_API void evkv_timer_cancel(struct evkv_loop *loop,
+    struct evkv_timer *timer);
+
+/*
+ * Something that a loop carries for drivers, made on first use (a resolver, an
+ * executor). `key` is any address of the driver's own. At most one for a key;
+ * `release` runs in evkv_loop_free(), after all stores. false = no memory.
+ */
+EVKV_API void *evkv_loop_attachment(struct evkv_loop *loop, const void *key);
+EVKV_API bool evkv_loop_attach(struct evkv_loop *loop, const void *key,
+    void *thing, void (*release)(void *thing));
+
+/* ---- URLs ------------------------------------------------------------- */
+
+/* A parsed URL, all parts decoded; absent parts are empty strings. */
+struct evkv_url {
+	const char *scheme;
+	const char *user;
+	const char *password;
+	bool has_password;
+	const char *host;  /* an IPv6 literal without its brackets */
+	int port;          /* 0 = not given */
+	const char *path;  /* with its leading slash, if it has one */
+	size_t option_count;
+	const struct evkv_url_pair {
+		const char *name;
+		const char *value;
+	} *options;
+};
+
+enum evkv_url_type {
+	EVKV_URL_BOOL,     /* bool: 0, 1, true, false, yes, no, on, off */
+	EVKV_URL_INT,      /* int */
+	EVKV_URL_SIZE,     /* size_t, suffixes k, m, g */
+	EVKV_URL_DURATION, /* int64_t, ms; suffixes ms, s, m, h */
+	EVKV_URL_STRING,   /* const char *, valid while the URL is */
+	EVKV_URL_CHOICE,   /* int: the index in a list "full|os|none" */
+};
+
+/* How one option of a URL gets into an options struct. */
+struct evkv_url_option {
+	const char *name;
+	enum evkv_url_type type;
+	size_t offset;         /* offsetof() in the options struct */
+	int64_t min, max;      /* INT, SIZE, DURATION; both 0 = not negative */
+	const char *choices;   /* CHOICE */
+};
+
+/*
+ * Write the URL's options into the struct at `options`, by a table. false,
+ * with a filled error that names the option and what is allowed, where one is
+ * unknown, given twice or malformed.
+ */
+EVKV_API bool evkv_url_options(const struct evkv_url *url,
+    const struct evkv_url_option *table, size_t table_count, void *options,
+    struct evkv_error *error);
+
+/* The parts of a URL that a scheme may have a use for, beside its options. */
+enum {
+	EVKV_URL_USER = 1 << 0,     /* user and password */
+	EVKV_URL_HOST = 1 << 1,     /* host and port */
+	EVKV_URL_PATH = 1 << 2,
+};
+
+/*
+ * Check that the URL has no parts but those named. false, with a filled error
+ * that names the part, where it has.
+ */
+EVKV_API bool evkv_url_allow(const struct evkv_url *url, uint32_t parts,
+    struct evkv_error *error);
+
+/*
+ * What opens a scheme's URLs; `url` lives for the call. Registering a scheme
+ * again replaces it. `scheme` is copied. false = no memory.
+ */
+typedef struct evkv_store *(*evkv_scheme_open)(struct evkv_loop *loop,
+    const struct evkv_url *url, struct evkv_error *error);
+EVKV_API bool evkv_loop_register_scheme(struct evkv_loop *loop,
+    const char *scheme, evkv_scheme_open open);
+/* As evkv_open(), with the registered schemes alone. */
+EVKV_API struct evkv_store *evkv_loop_open(struct evkv_loop *loop,
+    const char *url, struct evkv_error *error);
+
+/* ---- Names and patterns ----------------------------------------------- */
+
+/* Whether `name` begins with `prefix` and matches `pattern` (empty: all do). */
+EVKV_API bool evkv_match(struct evkv_slice prefix, struct evkv_slice pattern,
+    struct evkv_slice name);
+/* Whether a glob pattern is well-formed; if not, *why says what is wrong. */
+EVKV_API bool evkv_pattern_check(struct evkv_slice pattern, const char **why);
+/*
+ * The literal bytes with which all that matches must begin: match_prefix or
+ * the pattern's literal head, whichever tells more, unescaped into `buffer` of
+ * EVKV_PATTERN_MAX bytes.
+ */
+EVKV_API struct evkv_slice evkv_request_head(
+    const struct evkv_request *request, void *buffer);
+
+/*
+ * A cursor wraps a store's own position with a tag of the store's kind and of
+ * the query, so that a foreign one is known. evkv_cursor_open() gives the
+ * position inside request->cursor; false: not ours, answer INVALID.
+ */
+EVKV_API bool evkv_op_set_position(struct evkv_op *op, const char *store_name,
+    struct evkv_slice position);
+EVKV_API bool evkv_cursor_open(const struct evkv_request *request,
+    const char *store_name, struct evkv_slice *position);
+
+EVKV_END_DECLS
+
+#endif

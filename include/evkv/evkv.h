@@ -1,0 +1,28 @@
+/*
+ * evkv/evkv.h - all that a user of the core library needs.
+ *
+ * Drivers with a library of their own have a header of their own:
+ * evkv/stores/redis.h, evkv/stores/disk.h, ...
+ */
+#ifndef EVKV_EVKV_H
+#define EVKV_EVKV_H
+
+#include "evkv/alloc.h"
+#include "evkv/error.h"
+#include "evkv/export.h"
+#include "evkv/loop.h"
+#include "evkv/open.h"
+#include "evkv/ops.h"
+#include "evkv/request.h"
+#include "evkv/slice.h"
+#include "evkv/status.h"
+#include "evkv/store.h"
+#include "evkv/value.h"
+
+#include "evkv/stores/memory.h"
+#include "evkv/stores/null.h"
+#include "evkv/stores/simple.h"
+#include "evkv/wrappers/passthrough_cache.h"
+#include "evkv/wrappers/prefix_keys.h"
+
+#endif

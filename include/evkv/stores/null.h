@@ -1,0 +1,21 @@
+/*
+ * evkv/stores/null.h - a store that keeps nothing.
+ *
+ *     struct evkv_store *store = evkv_null_new(loop, &error);
+ *
+ * Every put succeeds and is forgotten, every look-up misses. URL: null:
+ */
+#ifndef EVKV_STORES_NULL_H
+#define EVKV_STORES_NULL_H
+
+#include "evkv/store.h"
+
+EVKV_BEGIN_DECLS
+
+/* A new null store; NULL with a filled error when memory is lacking. */
+EVKV_API struct evkv_store *evkv_null_new(struct evkv_loop *loop,
+    struct evkv_error *error);
+
+EVKV_END_DECLS
+
+#endif

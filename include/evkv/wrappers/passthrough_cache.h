@@ -1,0 +1,62 @@
+/*
+ * evkv/wrappers/passthrough_cache.h - a cache in front of a store.
+ *
+ *     store = evkv_passthrough_cache_new(primary,
+ *         evkv_memory_new(loop, NULL, &error), NULL, &error);
+ *
+ * Reads ask the cache, then the primary, and fill the cache with what the
+ * primary's entry has left to live; misses of one key at the same time share
+ * one load. Writes evict from the cache, then write the primary; a load that
+ * began before a write has ended answers those who wait for it and does not
+ * fill. A failing cache never fails an operation.
+ *
+ * What other processes write to the primary is seen when the cached entry
+ * expires: bound that by max_ttl_ms.
+ */
+#ifndef EVKV_WRAPPERS_PASSTHROUGH_CACHE_H
+#define EVKV_WRAPPERS_PASSTHROUGH_CACHE_H
+
+#include "evkv/store.h"
+
+EVKV_BEGIN_DECLS
+
+struct evkv_passthrough_cache_options {
+	/*
+	 * The longest an entry stays in the cache, in milliseconds. 0 = as long
+	 * as in the primary, allowed only where the cache is in-process.
+	 */
+	int64_t max_ttl_ms;
+	/*
+	 * How long after a write of unknown outcome its keys are not cached, in
+	 * milliseconds. 0 = 5000.
+	 */
+	int64_t stall_timeout_ms;
+	/*
+	 * Keys whose eviction from the cache failed, which then go past the
+	 * cache; more of them than this switch the whole cache off until they
+	 * are evicted. 0 = 10000.
+	 */
+	size_t max_bypass;
+};
+
+/*
+ * Put `cache` in front of `primary`. Both are consumed, also on failure; NULL is
+ * passed through. options NULL = the defaults. NULL with a filled error: INVALID
+ * (the same store twice, different loops, max_ttl_ms missing) or NOMEM.
+ */
+EVKV_API struct evkv_store *evkv_passthrough_cache_new_sized(
+    struct evkv_store *primary, struct evkv_store *cache,
+    const struct evkv_passthrough_cache_options *options, size_t size,
+    struct evkv_error *error);
+static inline struct evkv_store *evkv_passthrough_cache_new(
+    struct evkv_store *primary, struct evkv_store *cache,
+    const struct evkv_passthrough_cache_options *options,
+    struct evkv_error *error)
+{
+	return evkv_passthrough_cache_new_sized(primary, cache, options,
+	    sizeof(*options), error);
+}
+
+EVKV_END_DECLS
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * evkv/wrappers/prefix_keys.h - every key gets a prefix in the inner store.
+ *
+ *     store = evkv_prefix_keys_new(store, EVKV_LIT("app:"), &error);
+ *
+ * The prefix is added on the way in and stripped on the way out; enumeration,
+ * patterns, clear and destroy see and touch only keys that have it. Keys may be
+ * as much shorter as the prefix is long.
+ */
+#ifndef EVKV_WRAPPERS_PREFIX_KEYS_H
+#define EVKV_WRAPPERS_PREFIX_KEYS_H
+
+#include "evkv/store.h"
+
+EVKV_BEGIN_DECLS
+
+/*
+ * Wrap `inner`, which is consumed, also on failure; NULL is passed through. The
+ * prefix is copied: 1 to 1024 bytes, any bytes. NULL with a filled error:
+ * INVALID or NOMEM.
+ *
+ * destroy goes through the collections one by one, and so does collections,
+ * which names only those that have keys with the prefix.
+ */
+EVKV_API struct evkv_store *evkv_prefix_keys_new(struct evkv_store *inner,
+    struct evkv_slice prefix, struct evkv_error *error);
+
+EVKV_END_DECLS
+
+#endif

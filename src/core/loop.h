@@ -1,0 +1,132 @@
+/*
+ * core/loop.h - the inside of the loop.
+ */
+#ifndef EVKV_CORE_LOOP_H
+#define EVKV_CORE_LOOP_H
+
+#include <pthread.h>
+#include <sys/time.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "core/op.h"
+
+#define LOOP_SLAB 64 /* ops allocated at a time */
+
+struct loop_post {
+	struct loop_post *next;
+	void (*run)(void *arg);
+	void *arg;
+};
+
+struct loop_attachment {
+	struct loop_attachment *next;
+	const void *key;
+	void *thing;
+	void (*release)(void *thing);
+};
+
+struct evkv_loop {
+	struct event_base *base;
+	struct evkv_clock clock;
+	bool injected;   /* the clock is the user's */
+	bool scramble;
+	bool freeing;
+	int64_t now_us;  /* cached */
+	struct timeval stamp; /* libevent's cached time at that moment */
+	unsigned handling;    /* depth of our own event handlers */
+	unsigned inline_depth;
+	uint64_t random;
+
+	/* ready.c: what has ended, and tasks, in two FIFO queues. */
+	struct evkv_op *ready, **ready_tail;
+	struct evkv_task *tasks, **tasks_tail;
+	struct event turn;
+	bool turn_armed;
+	bool draining;
+
+	/* Dispatch is held by `hold` while either count is above 0. */
+	struct event hold;
+	bool held;
+	size_t outstanding; /* pending ops */
+	size_t holds;       /* evkv_loop_hold() */
+
+	/* timer.c */
+	struct evkv_timer **timers; /* a heap; [0] is not used */
+	size_t timers_count, timers_size;
+	struct event alarm;
+	int64_t alarm_at_us; /* INT64_MAX: not armed */
+
+	/* deadline.c */
+	struct deadline_list *deadlines;
+	struct deadline_list *last_deadlines; /* the one used last */
+
+	/* op.c */
+	struct evkv_op **slabs;
+	size_t slabs_count, slabs_size;
+	struct evkv_op *free_ops;
+
+	struct evkv_store *stores;
+	struct loop_attachment *attachments;
+	evkv_log_cb log;
+	void *log_arg;
+
+	/* post.c */
+	pthread_t thread;
+	pthread_mutex_t post_mutex;
+	struct loop_post *posts, **posts_tail;
+	int post_fd;
+	struct event post_event;
+};
+
+/* ready.c */
+void evkv__ready_push(struct evkv_loop *loop, struct evkv_op *op);
+bool evkv__ready_init(struct evkv_loop *loop);
+void evkv__ready_end(struct evkv_loop *loop);
+/* Run everything that is queued, without a budget; whether there was any. */
+bool evkv__ready_run_all(struct evkv_loop *loop);
+/* The count of pending ops or of holds has changed. */
+void evkv__hold_update(struct evkv_loop *loop);
+
+/* timer.c */
+void evkv__timers_init(struct evkv_loop *loop);
+void evkv__timers_end(struct evkv_loop *loop);
+
+/* deadline.c */
+bool evkv__deadline_set(struct evkv_op *op, int64_t timeout_ms);
+void evkv__deadline_clear(struct evkv_op *op);
+void evkv__deadlines_end(struct evkv_loop *loop);
+
+/* post.c */
+bool evkv__post_init(struct evkv_loop *loop);
+void evkv__post_end(struct evkv_loop *loop);
+/* Run what was posted; wait_ms > 0: wait that long for something. */
+bool evkv__post_run(struct evkv_loop *loop, int wait_ms);
+
+/* Our own handlers: between these two the cached time is taken as it is. */
+static inline void evkv__loop_enter(struct evkv_loop *loop)
+{
+	loop->handling++;
+	loop->thread = pthread_self();
+	evkv_loop_refresh(loop);
+}
+
+static inline void evkv__loop_leave(struct evkv_loop *loop)
+{
+	loop->handling--;
+}
+
+/* An event that does not keep event_base_dispatch() alive. */
+static inline void evkv__event_passive(struct event *event)
+{
+	event->ev_flags |= EVLIST_INTERNAL;
+}
+
+static inline void evkv__loop_check_thread(const struct evkv_loop *loop)
+{
+	(void)loop;
+	EVKV__ASSERT(pthread_equal(loop->thread, pthread_self()));
+}
+
+#endif

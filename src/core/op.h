@@ -1,0 +1,150 @@
+/*
+ * core/op.h - the op: one object from the boundary down to the driver.
+ *
+ * An op has two sides. The reporting side ends when its callback has run; the
+ * driving side when the driver has answered. Mostly the second ends first. A
+ * deadline, a cancel or a close detaches the op: it is reported at once, from a
+ * report of its own, and runs out below unseen, still counted. An op is freed
+ * when both sides and all its children have let go.
+ */
+#ifndef EVKV_CORE_OP_H
+#define EVKV_CORE_OP_H
+
+#include <assert.h>
+
+#include "core/store.h"
+#include "core/value.h"
+#include "evkv/driver.h"
+
+#ifdef EVKV_DEBUG
+#define EVKV__ASSERT(condition) assert(condition)
+#else
+#define EVKV__ASSERT(condition) ((void)sizeof(condition))
+#endif
+
+enum {
+	OP_REPORTING = 1 << 0, /* the callback is still to run */
+	OP_DRIVING = 1 << 1,   /* the store below is still to answer */
+	OP_CHILD = 1 << 2,
+	OP_AUXILIARY = 1 << 3, /* marks do not go up */
+	OP_BORROWS = 1 << 4,   /* inputs live in the parent */
+	OP_INLINE = 1 << 5,
+	OP_SINGLE = 1 << 6,
+	OP_WRITES = 1 << 7,
+	OP_KEYED = 1 << 8,
+	OP_KEPT = 1 << 9,
+	OP_COUNTED = 1 << 10,  /* the kept request holds counted values */
+	OP_SENT = 1 << 11,
+	OP_STOPPING = 1 << 12, /* its stop slots are being called */
+	OP_STOPPED = 1 << 13,  /* must not be sent any more */
+	OP_ENDED = 1 << 14,    /* answered while it was being stopped */
+	OP_DETACHED = 1 << 15,
+	OP_FAILED = 1 << 16,   /* failed as a whole */
+	OP_AFFECTED = 1 << 17, /* affected was given */
+	OP_VALUES = 1 << 18,   /* some entry holds a value */
+	OP_ADMIN = 1 << 19,    /* a close: no request, can't be cancelled */
+	OP_PENDING = 1 << 20,  /* counted in the loop's outstanding ops */
+};
+
+enum {
+	ENTRY_PINNED = 1, /* in evkv_entry.reserved: pinned, else a reference */
+};
+
+#define OP_FRAMES 4   /* levels that fit in the op itself */
+#define OP_ARENA 416  /* bytes that fit in the op itself */
+#define OP_NAMES_FIRST 64
+
+/* One level: a store that the op is inside of. */
+struct evkv_frame {
+	struct evkv_store *store;
+	const struct evkv_request *request;
+	void *data;          /* evkv_op_set_data() */
+	size_t bytes;        /* counted at the store */
+	uint32_t entries;    /* likewise; 0 = not admitted */
+	bool linked;
+	struct evkv_op *op;  /* the rest while linked to a pending list */
+	struct evkv_frame *next, **link;
+};
+
+struct arena_chunk {
+	struct arena_chunk *next;
+	size_t size;
+	_Alignas(16) char bytes[];
+};
+
+struct deadline_list;
+
+struct evkv_op {
+	struct evkv_op *next; /* in the free list or the ready queue */
+	struct evkv_loop *loop;
+	uint32_t flags;
+	uint32_t slot;
+	uint32_t generation;
+	uint16_t depth; /* frames in use */
+	uint16_t frames_size;
+	union {
+		evkv_cb root;
+		evkv_child_cb child;
+	} cb;
+	void *arg;
+	struct evkv_frame *frames;
+	char *arena, *arena_end;
+	struct arena_chunk *chunks;
+	struct evkv_result result; /* the driver's; also the report if not
+	                              detached */
+	struct evkv_entry *entries; /* of result, writable */
+	size_t names_size;          /* room in entries, for pages */
+	struct evkv_entry one;
+	struct evkv_frame first[OP_FRAMES];
+
+	/* Seldom used. */
+	struct evkv_op *parent;
+	uint32_t children; /* not freed yet */
+	uint32_t busy;     /* held by a function further up the stack */
+	struct evkv_op *child_first, *child_next, **child_link;
+	struct deadline_list *deadline;
+	struct evkv_op *deadline_next, *deadline_prev;
+	int64_t deadline_at_us;
+	struct evkv_result report; /* of a detached op */
+	struct evkv_entry *report_entries;
+	struct evkv_entry report_one;
+	_Alignas(16) char inner_arena[OP_ARENA];
+};
+
+static inline struct evkv_frame *evkv__op_top(const struct evkv_op *op)
+{
+	return &op->frames[op->depth - 1];
+}
+
+/* op.c: life and memory. */
+struct evkv_op *evkv__op_new(struct evkv_loop *loop, unsigned depth);
+void evkv__op_maybe_free(struct evkv_op *op);
+void evkv__op_slabs_free(struct evkv_loop *loop);
+struct evkv_op *evkv__op_find(struct evkv_loop *loop, evkv_ticket ticket);
+evkv_ticket evkv__op_ticket(const struct evkv_op *op);
+
+/* keep.c: the caller's inputs. */
+struct evkv_request *evkv__request_copy(void *memory,
+    const struct evkv_request *request);
+size_t evkv__request_copy_size(const struct evkv_request *request);
+
+/* check.c: NULL, or the op failed with INVALID. */
+bool evkv__request_check(struct evkv_op *op,
+    const struct evkv_request *request);
+
+/* answer.c */
+void evkv__op_drop_values(struct evkv_op *op);
+bool evkv__op_make_entries(struct evkv_op *op, size_t count);
+
+/* flow.c */
+enum evkv_verdict evkv__op_enter(struct evkv_op *op, struct evkv_store *store,
+    const struct evkv_request *request);
+void evkv__op_unwind(struct evkv_op *op);
+void evkv__op_pend(struct evkv_op *op, int64_t timeout_ms);
+void evkv__op_report(struct evkv_op *op);
+
+/* detach.c */
+void evkv__op_detach(struct evkv_op *op, enum evkv_status status,
+    enum evkv_cause cause);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * core/store.h - the node that the core keeps for every store and wrapper.
+ */
+#ifndef EVKV_CORE_STORE_H
+#define EVKV_CORE_STORE_H
+
+#include "evkv/driver.h"
+
+struct evkv_frame;
+
+/* Where a store is on its way out; it only moves down. */
+enum store_phase {
+	STORE_OPEN,
+	STORE_DRAINING, /* new ops end with CLOSED, pending ones may end */
+	STORE_ENDING,   /* pending ones have been detached, close() was called */
+	STORE_CLOSED,   /* inner references dropped, closers told */
+};
+
+struct store_observer {
+	evkv_state_cb cb;
+	void *arg;
+	struct store_observer *next, **link;
+};
+
+struct evkv_store {
+	const struct evkv_vtable *vtable;
+	void *self;
+	struct evkv_loop *loop;
+	struct evkv_capabilities capabilities;
+	uint32_t refs;
+	enum store_phase phase;
+	uint16_t depth; /* levels of the deepest way down from here */
+	bool driver_closed;
+	bool drain_failed;
+	bool in_close; /* vtable->close() is on the stack */
+	size_t pending, pending_bytes;
+	size_t max_pending, max_pending_bytes;
+	size_t abandoned;
+	int64_t timeout_ms;
+	struct evkv_frame *frames; /* of pending ops */
+	struct evkv_timer drain_timer;
+	struct evkv_task step_task;
+	struct evkv_op *closers; /* close ops, by op->next */
+	struct evkv_store *next, **link; /* all stores of the loop */
+
+	enum evkv_state state;
+	enum evkv_cause state_cause;
+	char state_message[160];
+	struct evkv_task state_task;
+	struct store_observer *observers; /* those who watch this store */
+	struct store_observer observer;   /* ours, at the bottom store */
+
+	size_t inner_count;
+	struct evkv_store *inner[];
+};
+
+/* close.c */
+/* An op has left a store that is on its way out. */
+void evkv__store_left(struct evkv_store *store);
+/* End everything, at once; for evkv_loop_free(). */
+void evkv__store_end(struct evkv_store *store);
+void evkv__store_free(struct evkv_store *store);
+void evkv__store_unwatch(struct evkv_store *store);
+
+#endif

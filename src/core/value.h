@@ -1,0 +1,49 @@
+/*
+ * core/value.h - the layout of a counted value, for the stores that hand out
+ * entries of their own.
+ *
+ * A store that keeps entries embeds the header first in each of them. All that
+ * the loop's thread holds (the store's own hold and the pins of operations)
+ * counts as one reference; every evkv_value_ref() is another. So a get touches
+ * no atomic: it pins. Who takes an entry out of the store sets `detached` if it
+ * is pinned, and the last unpin drops the one reference; else drops it itself.
+ */
+#ifndef EVKV_CORE_VALUE_H
+#define EVKV_CORE_VALUE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "evkv/driver.h"
+#include "evkv/value.h"
+
+/* What frees a value whose last reference is gone; runs on any thread. */
+struct evkv_value_owner {
+	void (*release)(struct evkv_value *value);
+};
+
+struct evkv_value {
+	const struct evkv_value_owner *owner;
+	uint32_t size;         /* of the bytes */
+	_Atomic uint32_t refs;
+	uint32_t offset;       /* of the bytes, from this header */
+	uint32_t pins : 31;    /* by operations; the loop's thread only */
+	uint32_t detached : 1; /* out of its store; the last unpin drops a ref */
+};
+
+static inline void evkv__value_pin(struct evkv_value *value)
+{
+	value->pins++;
+}
+
+static inline void evkv__value_unpin(struct evkv_value *value)
+{
+	if (--value->pins == 0 && value->detached)
+		evkv_value_unref(value);
+}
+
+/* Entry i of the op's answer is `value`, pinned until the op has ended. */
+void evkv__op_pin_value(struct evkv_op *op, size_t i,
+    struct evkv_value *value);
+
+#endif
