@@ -1,0 +1,53 @@
+# Short names for what is done often; CMake does the work. `make help` tells.
+
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+FUZZ_SECONDS ?= 60
+
+export CMAKE_BUILD_PARALLEL_LEVEL = $(JOBS)
+
+.DEFAULT_GOAL := help
+.PHONY: run test test-long bench fuzz format sizes coverage clean help
+
+run: ## Build the tour and run it: a chain of stores on one event loop
+	@scripts/install-deps run
+	@scripts/quiet cmake --preset release
+	@scripts/quiet cmake --build --preset release --target example-tour
+	@build/release/bin/tour
+
+test: ## Build and run all tests, with sanitizers and valgrind
+	@scripts/install-deps test
+	@scripts/test
+
+test-long: ## The same, with the tests that take long
+	@scripts/install-deps test
+	@scripts/test --long
+
+bench: ## Build and run the benchmarks; keep the machine idle meanwhile
+	@scripts/install-deps test
+	@scripts/quiet cmake --preset release
+	@scripts/quiet cmake --build --preset release
+	@scripts/bench build/release
+
+fuzz: ## Run each fuzz target for FUZZ_SECONDS (60)
+	@scripts/install-deps fuzz
+	@scripts/quiet cmake --preset fuzz
+	@scripts/quiet cmake --build --preset fuzz
+	@scripts/fuzz build/fuzz $(FUZZ_SECONDS)
+
+format: ## Let clang-format lay out the sources
+	@scripts/install-deps format
+	@scripts/format
+
+sizes: ## Report the sizes of files and functions; fail over the limits
+	@scripts/sizes
+
+coverage: ## Run the tests counting lines; print the coverage of src/
+	@scripts/install-deps coverage
+	@scripts/coverage
+
+clean: ## Remove all that was built
+	rm -rf build
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' \
+		$(MAKEFILE_LIST)
