@@ -1,0 +1,81 @@
+/*
+ * tests/lib/self_test.c - the harness, tested by itself.
+ */
+#include <string.h>
+
+#include "evkv/alloc.h"
+#include "faults.h"
+#include "rig.h"
+#include "test.h"
+
+static void self_fail(void *arg)
+{
+	check_int(*(int *)arg, 1);
+}
+
+EVKV_TEST(harness_self, a_failed_check_is_seen)
+{
+	int right = 1, wrong = 2;
+
+	check(test_try(self_fail, &right));
+	check(!test_try(self_fail, &wrong));
+	check_contains(test_message(), "is 2, expected 1");
+}
+
+static void self_compare_slices(void *arg)
+{
+	check_slice(*(struct evkv_slice *)arg, "a\0b");
+}
+
+EVKV_TEST(harness_self, slices_are_compared_as_bytes)
+{
+	struct evkv_slice same = EVKV_LIT("a\0b"), other = EVKV_LIT("a\0c");
+
+	check(test_try(self_compare_slices, &same));
+	check(!test_try(self_compare_slices, &other));
+	check_contains(test_message(), "a\\x00c");
+}
+
+static bool self_always(void)
+{
+	return true;
+}
+
+EVKV_TEST(harness_self, a_pardoned_check_counts_as_passed)
+{
+	int wrong = 2;
+
+	test_set_pardon(self_always);
+	check(test_try(self_fail, &wrong));
+	test_set_pardon(NULL);
+	check(!test_try(self_fail, &wrong));
+}
+
+EVKV_TEST(harness_self, faults_hit_the_nth_allocation)
+{
+	void *blocks[3];
+	size_t i;
+
+	check_int(faults_outstanding(), 0);
+	faults_fail_nth(2);
+	for (i = 0; i < 3; i++)
+		blocks[i] = evkv_malloc(8);
+	check_int(faults_count(), 3);
+	check_int(faults_fired(), 1);
+	check(blocks[0] != NULL && blocks[1] == NULL && blocks[2] != NULL);
+	check_int(faults_outstanding(), 2);
+	for (i = 0; i < 3; i++)
+		evkv_free(blocks[i]);
+
+	faults_fail_from(2);
+	for (i = 0; i < 3; i++)
+		blocks[i] = evkv_malloc(8);
+	check(blocks[0] != NULL && blocks[1] == NULL && blocks[2] == NULL);
+	check_int(faults_fired(), 2);
+	evkv_free(blocks[0]);
+	faults_off();
+	blocks[0] = evkv_malloc(8);
+	check(blocks[0] != NULL);
+	evkv_free(blocks[0]);
+	check_int(faults_outstanding(), 0);
+}

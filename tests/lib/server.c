@@ -1,0 +1,419 @@
+/*
+ * The real servers of the tests. Ports are taken from below the range from
+ * which the kernel picks those of outgoing connections, so that a port stays
+ * free between a kill and the restart. Readiness is asked for, by PING, over
+ * the unix socket, in a bounded loop.
+ */
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "certificates.h"
+
+#define SERVER_FIRST_PORT 20000
+#define SERVER_PORTS 12000
+#define SERVER_WAIT_MS 20000
+#define SERVER_POLL_MS 5
+
+static bool server_fail(struct server *server, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static bool server_fail(struct server *server, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(server->problem, sizeof(server->problem), format, arguments);
+	va_end(arguments);
+	return false;
+}
+
+const char *server_program(enum server_kind kind)
+{
+	return kind == SERVER_VALKEY ? "valkey-server" : "redis-server";
+}
+
+bool server_installed(enum server_kind kind)
+{
+	const char *path = getenv("PATH");
+	char file[4096];
+
+	while (path != NULL && *path != '\0') {
+		size_t length = strcspn(path, ":");
+
+		snprintf(file, sizeof(file), "%.*s/%s", (int)length, path,
+		    server_program(kind));
+		if (access(file, X_OK) == 0)
+			return true;
+		path += length;
+		path += *path == ':';
+	}
+	return false;
+}
+
+/* A port that nobody listens on; 0 = none was found. */
+static int server_free_port(void)
+{
+	for (int i = 0; i < 100; i++) {
+		struct sockaddr_in address = { .sin_family = AF_INET };
+		unsigned int random = 0;
+		int port, fd, bound;
+
+		if (getrandom(&random, sizeof(random), 0) < 0)
+			return 0;
+		port = SERVER_FIRST_PORT + (int)(random % SERVER_PORTS);
+		address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		address.sin_port = htons((unsigned short)port);
+		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			return 0;
+		bound = bind(fd, (struct sockaddr *)&address, sizeof(address));
+		close(fd);
+		if (bound == 0)
+			return port;
+	}
+	return 0;
+}
+
+/* ---- The command line ------------------------------------------------- */
+
+static void server_argument(struct server *server, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void server_argument(struct server *server, const char *format, ...)
+{
+	size_t count = 0;
+	va_list arguments;
+	char text[512];
+
+	while (server->arguments[count] != NULL)
+		count++;
+	if (count + 1 >= sizeof(server->arguments) /
+	    sizeof(server->arguments[0]))
+		abort();
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	server->arguments[count] = strdup(text);
+	if (server->arguments[count] == NULL)
+		abort();
+}
+
+/* A directive and its value. */
+static void server_set(struct server *server, const char *name,
+    const char *value)
+{
+	server_argument(server, "--%s", name);
+	server_argument(server, "%s", value);
+}
+
+static void server_set_number(struct server *server, const char *name,
+    int value)
+{
+	server_argument(server, "--%s", name);
+	server_argument(server, "%d", value);
+}
+
+static void server_set_file(struct server *server, const char *name,
+    const char *file)
+{
+	server_argument(server, "--%s", name);
+	server_argument(server, "%s/%s", server->folder, file);
+}
+
+static void server_arguments_free(struct server *server)
+{
+	for (size_t i = 0; server->arguments[i] != NULL; i++) {
+		free(server->arguments[i]);
+		server->arguments[i] = NULL;
+	}
+}
+
+static void server_tls_arguments(struct server *server,
+    const struct server_options *options)
+{
+	server_set_number(server, "tls-port", server->tls_port);
+	server_set_file(server, "tls-cert-file", "server.pem");
+	server_set_file(server, "tls-key-file", "server.key");
+	server_set_file(server, "tls-ca-cert-file", "ca.pem");
+	server_set(server, "tls-auth-clients",
+	    options->client_certificates ? "yes" : "no");
+}
+
+static void server_arguments(struct server *server,
+    const struct server_options *options)
+{
+	server_argument(server, "%s", server_program(options->kind));
+	server_set_number(server, "port", server->port);
+	server_set(server, "bind", "127.0.0.1");
+	server_set(server, "unixsocket", server->socket_path);
+	server_set(server, "dir", server->folder);
+	server_set_file(server, "logfile", "log");
+	server_set(server, "save", "");
+	server_set_number(server, "databases",
+	    options->databases > 0 ? options->databases : 16);
+	server_set(server, "enable-debug-command", "yes");
+	server_tls_arguments(server, options);
+	if (options->append_only) {
+		/* Written before the reply, if not synced: enough for -9. */
+		server_set(server, "appendonly", "yes");
+		server_set(server, "appendfsync", "no");
+		server_set(server, "auto-aof-rewrite-percentage", "0");
+	}
+	if (options->password != NULL)
+		server_set(server, "requirepass", options->password);
+	if (options->user != NULL) {
+		server_argument(server, "--user");
+		server_argument(server, "%s", options->user);
+		server_argument(server, "on");
+		server_argument(server, ">%s", options->user_password);
+		server_argument(server, "~*");
+		server_argument(server, "&*");
+		server_argument(server, "+@all");
+	}
+	for (size_t i = 0; options->arguments != NULL &&
+	    options->arguments[i] != NULL; i++)
+		server_argument(server, "%s", options->arguments[i]);
+}
+
+/* ---- Talking to it ---------------------------------------------------- */
+
+static int server_connect(const struct server *server)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	strncpy(address.sun_path, server->socket_path,
+	    sizeof(address.sun_path) - 1);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Send one command; what comes back within the time goes to reply. */
+static bool server_ask(int fd, const char *const *words, char *reply,
+    size_t reply_size)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	char text[4096];
+	size_t size, count = 0;
+	ssize_t got;
+
+	while (words[count] != NULL)
+		count++;
+	size = (size_t)snprintf(text, sizeof(text), "*%zu\r\n", count);
+	for (size_t i = 0; i < count; i++)
+		size += (size_t)snprintf(text + size, sizeof(text) - size,
+		    "$%zu\r\n%s\r\n", strlen(words[i]), words[i]);
+	if (send(fd, text, size, MSG_NOSIGNAL) != (ssize_t)size ||
+	    poll(&ready, 1, SERVER_WAIT_MS) != 1)
+		return false;
+	got = recv(fd, reply, reply_size - 1, 0);
+	if (got <= 0)
+		return false;
+	reply[got] = '\0';
+	return true;
+}
+
+bool server_command(struct server *server, const char *const *words,
+    char *reply, size_t reply_size)
+{
+	const char *auth[] = { "AUTH", server->password, NULL };
+	int fd = server_connect(server);
+	bool answered;
+
+	if (fd < 0)
+		return server_fail(server, "can't connect to %s: %s",
+		    server->socket_path, strerror(errno));
+	answered = (server->password == NULL ||
+	    server_ask(fd, auth, reply, reply_size)) &&
+	    server_ask(fd, words, reply, reply_size);
+	close(fd);
+	return answered ? true : server_fail(server, "no answer");
+}
+
+/* ---- Its life --------------------------------------------------------- */
+
+static void server_exec(char **arguments, pid_t parent)
+{
+	sigset_t none;
+	int null;
+
+	/* It must not outlive the test, however that ends. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(126);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	null = open("/dev/null", O_RDWR);
+	if (null >= 0) {
+		dup2(null, 0);
+		dup2(null, 1);
+		dup2(null, 2);
+	}
+	/* Sanitizers' preloads and settings are ours, not the server's. */
+	unsetenv("LD_PRELOAD");
+	execvp(arguments[0], arguments);
+	_exit(127);
+}
+
+bool server_spawn(struct server *server)
+{
+	pid_t parent = getpid();
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return server_fail(server, "fork: %s", strerror(errno));
+	if (pid == 0)
+		server_exec(server->arguments, parent);
+	server->pid = pid;
+	return true;
+}
+
+/* The last line of its log, for the problem. */
+static void server_last_words(const struct server *server, char *line,
+    size_t size)
+{
+	char path[256], text[256];
+	FILE *log;
+
+	snprintf(line, size, "no log");
+	snprintf(path, sizeof(path), "%s/log", server->folder);
+	log = fopen(path, "re");
+	if (log == NULL)
+		return;
+	while (fgets(text, sizeof(text), log) != NULL)
+		snprintf(line, size, "%.*s", (int)strcspn(text, "\n"), text);
+	fclose(log);
+}
+
+static bool server_wait(struct server *server)
+{
+	const char *const ping[] = { "PING", NULL };
+	char reply[128], words[128];
+	int status;
+
+	for (int i = 0; i < SERVER_WAIT_MS / SERVER_POLL_MS; i++) {
+		if (server_command(server, ping, reply, sizeof(reply)) &&
+		    strncmp(reply, "-LOADING", 8) != 0)
+			return true;
+		if (waitpid(server->pid, &status, WNOHANG) == server->pid) {
+			server->pid = 0;
+			server_last_words(server, words, sizeof(words));
+			return server_fail(server, "%s ended: %s",
+			    server->arguments[0], words);
+		}
+		poll(NULL, 0, SERVER_POLL_MS);
+	}
+	server_kill(server);
+	return server_fail(server, "%s does not answer", server->arguments[0]);
+}
+
+static bool server_folder(struct server *server)
+{
+	const char *temporary = getenv("TMPDIR");
+
+	snprintf(server->folder, sizeof(server->folder), "%s/evkv-XXXXXX",
+	    temporary != NULL && strlen(temporary) < 80 ? temporary : "/tmp");
+	if (mkdtemp(server->folder) == NULL)
+		return server_fail(server, "mkdtemp: %s", strerror(errno));
+#define SERVER_PATH(field, name)                                               \
+	snprintf(server->field, sizeof(server->field), "%s/" name, server->folder)
+	SERVER_PATH(socket_path, "s");
+	SERVER_PATH(ca_file, "ca.pem");
+	SERVER_PATH(client_cert_file, "client.pem");
+	SERVER_PATH(client_key_file, "client.key");
+	SERVER_PATH(foreign_ca_file, "foreign-ca.pem");
+#undef SERVER_PATH
+	if (!certificates_write(server->folder))
+		return server_fail(server, "can't make certificates");
+	return true;
+}
+
+bool server_start(struct server *server, const struct server_options *options)
+{
+	memset(server, 0, sizeof(*server));
+	server->kind = options->kind;
+	server->password = options->password;
+	if (!server_installed(options->kind))
+		return server_fail(server, "%s is not installed",
+		    server_program(options->kind));
+	if (!server_folder(server))
+		return false;
+	/* Somebody may take a port before the server does: try again. */
+	for (int i = 0; i < 5; i++) {
+		server_arguments_free(server);
+		server->port = server_free_port();
+		server->tls_port = server_free_port();
+		server_arguments(server, options);
+		if (server_restart(server))
+			return true;
+	}
+	server_stop(server);
+	return false;
+}
+
+void server_pause(struct server *server)
+{
+	if (server->pid != 0)
+		kill(server->pid, SIGSTOP);
+}
+
+void server_resume(struct server *server)
+{
+	if (server->pid != 0)
+		kill(server->pid, SIGCONT);
+}
+
+void server_kill(struct server *server)
+{
+	if (server->pid == 0)
+		return;
+	kill(server->pid, SIGKILL);
+	while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	server->pid = 0;
+}
+
+bool server_restart(struct server *server)
+{
+	/* A socket left behind by a killed one is replaced by the server. */
+	return server_spawn(server) && server_wait(server);
+}
+
+static int server_remove(const char *path, const struct stat *info, int type,
+    struct FTW *walk)
+{
+	(void)info;
+	(void)type;
+	(void)walk;
+	return remove(path);
+}
+
+void server_stop(struct server *server)
+{
+	server_kill(server);
+	if (server->folder[0] != '\0')
+		nftw(server->folder, server_remove, 8, FTW_DEPTH | FTW_PHYS);
+	server->folder[0] = '\0';
+	server_arguments_free(server);
+}
