@@ -12,7 +12,11 @@ target_compile_options(evkv_build_flags INTERFACE
 	-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
 	-Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla
 	$<$<BOOL:${EVKV_WERROR}>:-Werror>
-	-fno-strict-overflow -fno-semantic-interposition)
+	-fno-semantic-interposition)
+# UBSan reports no signed overflow where it is defined to wrap.
+if(NOT EVKV_SANITIZE)
+	target_compile_options(evkv_build_flags INTERFACE -fno-strict-overflow)
+endif()
 target_compile_definitions(evkv_build_flags INTERFACE
 	_GNU_SOURCE
 	$<$<CONFIG:Debug>:EVKV_DEBUG=1>)

@@ -1,5 +1,5 @@
 # evkv_add_test(NAME <group>.<what> SOURCES ... [LIBS ...] [LABELS ...]
-#     [TIMEOUT <s>] [ARGS ...] [VALGRIND] [SERIAL])
+#     [TIMEOUT <s>] [ARGS ...] [VALGRIND] [SERIAL] [BUILD_ONLY])
 #
 # Two programs from the same sources: <name>, with Criterion's runner, and
 # plain-<name>, with a main() that runs everything in its own process.
@@ -9,7 +9,8 @@
 #
 # LIBS are libraries of ours beyond evkv::evkv. VALGRIND is for the tests that
 # run under valgrind in every build; SERIAL for those that can't share the
-# machine. TIMEOUT is in seconds, 120 if not given.
+# machine; BUILD_ONLY leaves add_test() to the caller. TIMEOUT is in seconds, 120
+# if not given.
 
 pkg_check_modules(EVKV_CRITERION QUIET IMPORTED_TARGET criterion)
 find_program(EVKV_VALGRIND valgrind)
@@ -52,7 +53,7 @@ function(evkv_test_properties name)
 endfunction()
 
 function(evkv_add_test)
-	cmake_parse_arguments(PARSE_ARGV 0 arg "VALGRIND;SERIAL"
+	cmake_parse_arguments(PARSE_ARGV 0 arg "VALGRIND;SERIAL;BUILD_ONLY"
 		"NAME;TIMEOUT" "SOURCES;LIBS;LABELS;ARGS")
 	if(NOT arg_NAME OR NOT arg_SOURCES)
 		message(FATAL_ERROR "evkv_add_test: NAME and SOURCES are needed")
@@ -69,6 +70,12 @@ function(evkv_add_test)
 		evkv_test_program(${arg_NAME})
 		target_link_libraries(${arg_NAME} PRIVATE
 			PkgConfig::EVKV_CRITERION)
+	endif()
+	if(arg_BUILD_ONLY)
+		return()
+	endif()
+
+	if(evkv_test_criterion)
 		# Its own children one after the other: ctest has the processors.
 		add_test(NAME ${arg_NAME} COMMAND ${evkv_run_checked}
 			$<TARGET_FILE:${arg_NAME}> --jobs 1 ${arg_ARGS})
