@@ -1,1 +1,103 @@
-# Headers, libraries, evkv.pc and evkvConfig.cmake.
+# Headers, libraries, a .pc file for each library, and evkvConfig.cmake.
+#
+# For each library there are two files beside evkvConfig.cmake: its targets and
+# what they need, evkv-<short>-component.cmake.
+
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(evkv_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/evkv)
+set(evkv_pc_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+set(evkv_generated ${PROJECT_BINARY_DIR}/generated)
+
+# The .pc files find their prefix from where they are.
+file(RELATIVE_PATH evkv_pc_prefix /${evkv_pc_dir} /)
+string(REGEX REPLACE "/$" "" evkv_pc_prefix "${evkv_pc_prefix}")
+
+function(evkv_install_library name)
+	string(REGEX REPLACE "^evkv-" "" short ${name})
+	foreach(what USES MODULES PUBLIC_MODULES)
+		get_property(${what} GLOBAL PROPERTY EVKV_${what}_${name})
+	endforeach()
+
+	install(TARGETS ${name}_shared ${name}_static
+		EXPORT evkv-${short}-targets
+		LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+		ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+	install(EXPORT evkv-${short}-targets
+		NAMESPACE evkv::
+		DESTINATION ${evkv_cmake_dir})
+
+	set(pc_requires ${PUBLIC_MODULES})
+	set(component_uses "")
+	foreach(used IN LISTS USES)
+		string(REGEX REPLACE "^evkv::" "" used ${used})
+		list(APPEND component_uses ${used})
+		if(used STREQUAL evkv)
+			list(APPEND pc_requires "evkv = ${PROJECT_VERSION}")
+		else()
+			list(APPEND pc_requires
+				"evkv-${used} = ${PROJECT_VERSION}")
+		endif()
+	endforeach()
+	set(component_modules ${PUBLIC_MODULES} ${MODULES})
+	set(pc_name ${name})
+	if(short STREQUAL evkv)
+		set(pc_description "${PROJECT_DESCRIPTION}")
+	else()
+		set(pc_description "${PROJECT_DESCRIPTION}: ${short}")
+	endif()
+	list(JOIN pc_requires ", " pc_requires)
+	list(JOIN MODULES ", " pc_private)
+	configure_file(${PROJECT_SOURCE_DIR}/cmake/evkv.pc.in
+		${evkv_generated}/${name}.pc @ONLY)
+	configure_file(${PROJECT_SOURCE_DIR}/cmake/evkv-component.cmake.in
+		${evkv_generated}/evkv-${short}-component.cmake @ONLY)
+	install(FILES ${evkv_generated}/${name}.pc
+		DESTINATION ${evkv_pc_dir})
+	install(FILES ${evkv_generated}/evkv-${short}-component.cmake
+		DESTINATION ${evkv_cmake_dir})
+endfunction()
+
+get_property(evkv_libraries GLOBAL PROPERTY EVKV_LIBRARIES)
+set(evkv_components "")
+foreach(library IN LISTS evkv_libraries)
+	evkv_install_library(${library})
+	string(REGEX REPLACE "^evkv-" "" short ${library})
+	list(APPEND evkv_components ${short})
+endforeach()
+
+configure_package_config_file(
+	${PROJECT_SOURCE_DIR}/cmake/evkvConfig.cmake.in
+	${evkv_generated}/evkvConfig.cmake
+	INSTALL_DESTINATION ${evkv_cmake_dir})
+write_basic_package_version_file(
+	${evkv_generated}/evkvConfigVersion.cmake
+	COMPATIBILITY SameMinorVersion)
+install(FILES
+	${evkv_generated}/evkvConfig.cmake
+	${evkv_generated}/evkvConfigVersion.cmake
+	DESTINATION ${evkv_cmake_dir})
+
+# A driver that was not built leaves no header behind.
+set(evkv_absent_headers "")
+foreach(driver pipeline executor redis disk)
+	if(NOT driver IN_LIST evkv_components)
+		list(APPEND evkv_absent_headers
+			PATTERN ${driver}.h EXCLUDE)
+		if(driver STREQUAL disk)
+			list(APPEND evkv_absent_headers
+				PATTERN multi_disk.h EXCLUDE)
+		endif()
+	endif()
+endforeach()
+install(DIRECTORY include/evkv
+	DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+	FILES_MATCHING PATTERN *.h
+	${evkv_absent_headers})
+
+install(FILES README.md CHANGELOG.md LICENSE
+	DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs/
+	DESTINATION ${CMAKE_INSTALL_DOCDIR}
+	FILES_MATCHING PATTERN *.md)

@@ -1,4 +1,5 @@
-# evkv_add_library(<name> SOURCES ... [USES ...] [MODULES ...])
+# evkv_add_library(<name> [SOURCES ...] [USES ...] [MODULES ...]
+#     [PUBLIC_MODULES ...])
 #
 # One of our libraries, static and shared from the same objects:
 #   <name>-objects, where target_sources() may add more files;
@@ -9,13 +10,14 @@
 # of them, never both.
 #
 # USES names other libraries of ours by their alias (evkv::evkv, ...), MODULES
-# foreign ones by their pkg-config module.
+# foreign ones by their pkg-config module; PUBLIC_MODULES are those that users
+# call too.
 
 set_property(GLOBAL PROPERTY EVKV_LIBRARIES "")
 
 function(evkv_add_library name)
 	cmake_parse_arguments(PARSE_ARGV 1 arg "" ""
-		"SOURCES;USES;MODULES")
+		"SOURCES;USES;MODULES;PUBLIC_MODULES")
 	string(REGEX REPLACE "^evkv-" "" short ${name})
 	set(headers
 		$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
@@ -34,7 +36,10 @@ function(evkv_add_library name)
 	add_library(evkv::${short} ALIAS ${name}_static)
 	add_library(evkv::${short}_shared ALIAS ${name}_shared)
 	set_target_properties(${name}_static ${name}_shared PROPERTIES
-		OUTPUT_NAME ${name} LINKER_LANGUAGE C)
+		OUTPUT_NAME ${name}
+		LINKER_LANGUAGE C
+		ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib
+		LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
 	set_target_properties(${name}_static PROPERTIES
 		EXPORT_NAME ${short}_static)
 	# Before 1.0 every minor version may break the ABI.
@@ -64,7 +69,16 @@ function(evkv_add_library name)
 		endforeach()
 	endforeach()
 
+	foreach(module IN LISTS arg_PUBLIC_MODULES)
+		foreach(target ${name}-objects ${name}_static ${name}_shared)
+			target_link_libraries(${target} PUBLIC
+				PkgConfig::evkv_${module})
+		endforeach()
+	endforeach()
+
 	set_property(GLOBAL APPEND PROPERTY EVKV_LIBRARIES ${name})
 	set_property(GLOBAL PROPERTY EVKV_USES_${name} "${arg_USES}")
 	set_property(GLOBAL PROPERTY EVKV_MODULES_${name} "${arg_MODULES}")
+	set_property(GLOBAL PROPERTY EVKV_PUBLIC_MODULES_${name}
+		"${arg_PUBLIC_MODULES}")
 endfunction()
