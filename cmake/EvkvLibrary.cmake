@@ -53,10 +53,6 @@ function(evkv_add_library name)
 		target_include_directories(${name}_${kind} INTERFACE ${headers})
 		target_link_libraries(${name}_${kind} PRIVATE Threads::Threads)
 	endforeach()
-	if(NOT EVKV_SANITIZE)
-		# A driver that uses what evkv does not export fails here.
-		target_link_options(${name}_shared PRIVATE -Wl,-z,defs)
-	endif()
 
 	foreach(used IN LISTS arg_USES)
 		target_link_libraries(${name}_static PUBLIC ${used})
