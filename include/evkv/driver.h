@@ -93,9 +93,12 @@ struct evkv_vtable {
 	    enum evkv_status status);
 
 	/*
-	 * Optional. Nothing is pending and nothing will be submitted any more:
-	 * end connections, timers, tasks, and call evkv_store_closed(), now or
-	 * later. NULL: there is nothing to end.
+	 * Optional. Nothing will be submitted any more, and every waiter has
+	 * been told. Complete what is still under way (detached ops), end
+	 * connections, timers and tasks, and call evkv_store_closed(), now or
+	 * later, when the last op is completed. evkv_loop_free() waits for it
+	 * by running posts (evkv_loop_post()) and tasks, no events. NULL: there
+	 * is nothing to end.
 	 */
 	void (*close)(void *self);
 
@@ -296,6 +299,11 @@ EVKV_API void evkv_op_keep_names(struct evkv_op *op, size_t count);
 enum {
 	/* Its effects are not the parent's: marks do not go up. */
 	EVKV_CHILD_AUXILIARY = 1 << 0,
+	/*
+	 * All that the request points to lives in the parent, which was kept
+	 * (evkv_op_request(), evkv_op_alloc()): the child need not copy it.
+	 */
+	EVKV_CHILD_BORROWS = 1 << 1,
 };
 
 /*
@@ -373,6 +381,21 @@ struct evkv_task {
 /* Run it in a later turn, after what is queued; does nothing when queued. */
 EVKV_API void evkv_task_queue(struct evkv_loop *loop, struct evkv_task *task);
 EVKV_API void evkv_task_cancel(struct evkv_loop *loop, struct evkv_task *task);
+
+/*
+ * A post that needs no memory when it is posted, embedded in its owner. Zero and
+ * fill in `run` and `arg` once. It may be posted again from the moment it runs,
+ * and must live until it has run.
+ */
+struct evkv_post {
+	void (*run)(void *arg);
+	void *arg;
+	struct evkv_post *next; /* core's, as is the next */
+	bool allocated;
+};
+/* As evkv_loop_post(), and never fails. Any thread. */
+EVKV_API void evkv_loop_post_owned(struct evkv_loop *loop,
+    struct evkv_post *post);
 
 /*
  * A timer on the loop's (injectable) clock, embedded in its owner. Zero and

@@ -185,7 +185,7 @@ struct evkv_result {
 	const char *message;        /* one line about a failure, never NULL */
 	/*
 	 * Of keys (in the request's order) or of names. 0 for a keyed request
-	 * only if it had no keys or memory for the entries was lacking.
+	 * only if it had no keys, was INVALID, or memory was lacking.
 	 */
 	size_t count;
 	const struct evkv_entry *entries;

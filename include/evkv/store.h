@@ -51,7 +51,8 @@ EVKV_API void evkv_store_unref(struct evkv_store *store);
  * (some had to be ended); a second close gets its callback with the first.
  * Then the references on inner stores are dropped. The handle itself stays
  * valid until its last unref. Returns as evkv_submit() does; the ticket can't
- * be cancelled. May be called in a callback.
+ * be cancelled, and the result's kind is EVKV_KIND_COUNT. May be called in a
+ * callback.
  */
 EVKV_API evkv_ticket evkv_store_close(struct evkv_store *store,
     int64_t drain_ms, evkv_cb cb, void *arg);
@@ -74,8 +75,8 @@ EVKV_API void evkv_store_set_timeout(struct evkv_store *store,
 /*
  * Bounds on what is pending: entries (a batch counts each key; a request
  * without keys counts one) and bytes of keys and values. 0 keeps the present
- * bound. Past a bound operations end with BUSY at once. The defaults are
- * 100000 entries and 1 GiB.
+ * bound. Past a bound operations end with BUSY at once; but one operation alone
+ * may have any number of bytes. The defaults are 100000 entries and 1 GiB.
  */
 EVKV_API void evkv_store_set_limits(struct evkv_store *store,
     size_t max_pending, size_t max_pending_bytes);

@@ -14,12 +14,6 @@
 
 #define LOOP_SLAB 64 /* ops allocated at a time */
 
-struct loop_post {
-	struct loop_post *next;
-	void (*run)(void *arg);
-	void *arg;
-};
-
 struct loop_attachment {
 	struct loop_attachment *next;
 	const void *key;
@@ -75,7 +69,7 @@ struct evkv_loop {
 	/* post.c */
 	pthread_t thread;
 	pthread_mutex_t post_mutex;
-	struct loop_post *posts, **posts_tail;
+	struct evkv_post *posts, **posts_tail;
 	int post_fd;
 	struct event post_event;
 };
@@ -120,7 +114,7 @@ static inline void evkv__loop_leave(struct evkv_loop *loop)
 /* An event that does not keep event_base_dispatch() alive. */
 static inline void evkv__event_passive(struct event *event)
 {
-	event->ev_flags |= EVLIST_INTERNAL;
+	event->ev_evcallback.evcb_flags |= EVLIST_INTERNAL;
 }
 
 static inline void evkv__loop_check_thread(const struct evkv_loop *loop)

@@ -31,8 +31,8 @@ struct evkv_store {
 	enum store_phase phase;
 	uint16_t depth; /* levels of the deepest way down from here */
 	bool driver_closed;
+	bool drain_done;
 	bool drain_failed;
-	bool in_close; /* vtable->close() is on the stack */
 	size_t pending, pending_bytes;
 	size_t max_pending, max_pending_bytes;
 	size_t abandoned;
@@ -57,6 +57,8 @@ struct evkv_store {
 /* close.c */
 /* An op has left a store that is on its way out. */
 void evkv__store_left(struct evkv_store *store);
+/* Go as far as it goes; `arg` is the store. Only as a task. */
+void evkv__store_step(void *arg);
 /* End everything, at once; for evkv_loop_free(). */
 void evkv__store_end(struct evkv_store *store);
 void evkv__store_free(struct evkv_store *store);

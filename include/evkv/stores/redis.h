@@ -113,10 +113,10 @@ struct evkv_redis_options {
 	 */
 	size_t max_reply_bytes;
 	/*
-	 * While replies are worked on, send what has been asked meanwhile each
-	 * time that so many bytes of them are done, instead of once at the end:
-	 * more throughput where about a hundred operations are outstanding, for
-	 * some more processor time. 0 = once at the end.
+	 * How many bytes of replies are worked on before what was asked
+	 * meanwhile is sent: fewer give more throughput where about a hundred
+	 * operations are outstanding, for some more processor time. 0 = 4096,
+	 * and more while bursts are long.
 	 */
 	size_t flush_bytes;
 };

@@ -1,0 +1,324 @@
+/*
+ * core/answer.c - what drivers and wrappers write into an op.
+ *
+ * After a detach the report has a copy of its own, so writing here goes on
+ * harmlessly; nobody will read it.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "core/loop.h"
+
+bool evkv__op_make_entries(struct evkv_op *op, size_t count)
+{
+	size_t size = count * sizeof(struct evkv_entry);
+
+	if (count == 1) {
+		op->entries = &op->one;
+	} else {
+		op->entries = evkv_op_alloc(op, size);
+		if (op->entries == NULL)
+			return false;
+	}
+	memset(op->entries, 0, size);
+	op->result.entries = op->entries;
+	op->result.count = count;
+	return true;
+}
+
+struct evkv_entry *evkv_op_entries(struct evkv_op *op)
+{
+	return op->entries;
+}
+
+static void entry_drop(struct evkv_entry *entry)
+{
+	if (entry->value == NULL)
+		return;
+	if ((entry->reserved & ENTRY_PINNED) != 0)
+		evkv__value_unpin(entry->value);
+	else
+		evkv_value_unref(entry->value);
+	entry->value = NULL;
+	entry->reserved = 0;
+	entry->bytes = evkv_bytes(NULL, 0);
+}
+
+void evkv__op_drop_values(struct evkv_op *op)
+{
+	size_t i;
+
+	for (i = 0; i < op->result.count; i++)
+		entry_drop(&op->entries[i]);
+	op->flags &= ~(uint32_t)OP_VALUES;
+}
+
+static void set_value(struct evkv_op *op, size_t i, struct evkv_value *value,
+    uint32_t how)
+{
+	struct evkv_entry *entry = &op->entries[i];
+
+	EVKV__ASSERT(i < op->result.count && entry->value == NULL);
+	entry->status = EVKV_OK;
+	entry->reserved = how;
+	entry->value = value;
+	entry->bytes =
+	    evkv_bytes((const char *)value + value->offset, value->size);
+	op->flags |= OP_VALUES;
+}
+
+void evkv_op_give_value(struct evkv_op *op, size_t i, struct evkv_value *value)
+{
+	set_value(op, i, value, 0);
+}
+
+void evkv__op_pin_value(struct evkv_op *op, size_t i, struct evkv_value *value)
+{
+	evkv__value_pin(value);
+	set_value(op, i, value, ENTRY_PINNED);
+}
+
+bool evkv_op_copy_value(struct evkv_op *op, size_t i, struct evkv_slice bytes)
+{
+	struct evkv_value *value = evkv_value_new(bytes);
+
+	if (value == NULL)
+		return false;
+	evkv_op_give_value(op, i, value);
+	return true;
+}
+
+static bool names_grow(struct evkv_op *op)
+{
+	size_t size = op->names_size == 0 ? OP_NAMES_FIRST : op->names_size * 2;
+	struct evkv_entry *entries;
+
+	entries = evkv_op_alloc(op, size * sizeof(struct evkv_entry));
+	if (entries == NULL)
+		return false;
+	if (op->result.count > 0)
+		memcpy(entries, op->entries,
+		    op->result.count * sizeof(struct evkv_entry));
+	op->entries = entries;
+	op->result.entries = entries;
+	op->names_size = size;
+	return true;
+}
+
+bool evkv_op_add_name(struct evkv_op *op, struct evkv_slice name)
+{
+	struct evkv_entry *entry;
+	struct evkv_slice copy;
+
+	if ((op->result.count == op->names_size && !names_grow(op)) ||
+	    !evkv_op_copy(op, name, &copy)) {
+		evkv_op_nomem(op);
+		return false;
+	}
+	entry = &op->entries[op->result.count++];
+	memset(entry, 0, sizeof(*entry));
+	entry->name = copy;
+	return true;
+}
+
+struct evkv_entry *evkv_op_names(struct evkv_op *op, size_t *count)
+{
+	*count = op->result.count;
+	return op->entries;
+}
+
+void evkv_op_keep_names(struct evkv_op *op, size_t count)
+{
+	EVKV__ASSERT(count <= op->result.count);
+	op->result.count = count;
+}
+
+bool evkv_op_set_cursor(struct evkv_op *op, struct evkv_slice cursor)
+{
+	if (evkv_op_copy(op, cursor, &op->result.cursor))
+		return true;
+	evkv_op_nomem(op);
+	return false;
+}
+
+void evkv_op_set_affected(struct evkv_op *op, int64_t affected)
+{
+	op->result.affected = affected;
+	op->flags |= OP_AFFECTED;
+}
+
+void evkv_op_explain(struct evkv_op *op, enum evkv_cause cause, int sys_error,
+    const char *message)
+{
+	struct evkv_result *result = &op->result;
+	struct evkv_slice copy;
+
+	if (result->cause == EVKV_CAUSE_NONE)
+		result->cause = cause;
+	if (result->sys_error == 0)
+		result->sys_error = sys_error;
+	if (result->message[0] != '\0' || message == NULL ||
+	    message[0] == '\0')
+		return;
+	/* Without memory for the words the status has to do. */
+	if (evkv_op_copy(op, evkv_bytes(message, strlen(message) + 1), &copy))
+		result->message = copy.data;
+}
+
+/* Names of a page and values are dropped: a failure has neither. */
+enum evkv_verdict evkv_op_fail(struct evkv_op *op, enum evkv_status status,
+    enum evkv_cause cause, const char *message)
+{
+	struct evkv_result *result = &op->result;
+	size_t i;
+
+	if ((op->flags & OP_VALUES) != 0)
+		evkv__op_drop_values(op);
+	if ((op->flags & OP_KEYED) == 0)
+		result->count = 0;
+	for (i = 0; i < result->count; i++)
+		op->entries[i].status = status;
+	result->status = status;
+	result->cause = cause;
+	result->message = "";
+	result->cursor = evkv_bytes(NULL, 0);
+	result->affected = 0;
+	op->flags |= OP_FAILED;
+	evkv_op_explain(op, cause, 0,
+	    message != NULL ? message : evkv_status_text(status));
+	return EVKV_DONE;
+}
+
+enum evkv_verdict evkv_op_failf(struct evkv_op *op, enum evkv_status status,
+    enum evkv_cause cause, const char *format, ...)
+{
+	char message[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	return evkv_op_fail(op, status, cause, message);
+}
+
+/* No memory is asked for here. */
+enum evkv_verdict evkv_op_nomem(struct evkv_op *op)
+{
+	evkv_op_fail(op, EVKV_NOMEM, EVKV_CAUSE_NOMEM, "");
+	op->result.message = "out of memory";
+	return EVKV_DONE;
+}
+
+enum evkv_verdict evkv_op_unsupported(struct evkv_op *op)
+{
+	return evkv_op_failf(op, EVKV_UNSUPPORTED, EVKV_CAUSE_NONE,
+	    "%s cannot do %s", evkv__op_top(op)->store->vtable->name,
+	    evkv_kind_name(op->result.kind));
+}
+
+enum evkv_verdict evkv_op_cut(struct evkv_op *op, enum evkv_status status,
+    enum evkv_cause cause, const char *message)
+{
+	if ((op->flags & OP_WRITES) != 0 && (op->flags & OP_SENT) != 0)
+		status = EVKV_UNKNOWN_OUTCOME;
+	return evkv_op_fail(op, status, cause, message);
+}
+
+static enum evkv_status whole_status(const struct evkv_op *op,
+    int64_t *done)
+{
+	enum evkv_status status = EVKV_OK;
+	size_t i;
+
+	*done = 0;
+	if ((op->flags & OP_SINGLE) != 0) {
+		*done = op->entries[0].status == EVKV_OK;
+		return op->entries[0].status;
+	}
+	for (i = 0; i < op->result.count; i++) {
+		*done += op->entries[i].status == EVKV_OK;
+		if (status == EVKV_OK && evkv_failed(op->entries[i].status))
+			status = op->entries[i].status;
+	}
+	return status;
+}
+
+void evkv_op_settle(struct evkv_op *op)
+{
+	int64_t done;
+
+	if ((op->flags & OP_FAILED) != 0 || (op->flags & OP_KEYED) == 0 ||
+	    op->entries == NULL)
+		return;
+	op->result.status = whole_status(op, &done);
+	if ((op->flags & (OP_AFFECTED | OP_WRITES)) == OP_WRITES)
+		op->result.affected = done;
+	if (evkv_failed(op->result.status) && op->result.message[0] == '\0')
+		op->result.message = evkv_status_text(op->result.status);
+}
+
+static const struct evkv_result result_nomem = {
+	.status = EVKV_NOMEM,
+	.cause = EVKV_CAUSE_NOMEM,
+	.kind = EVKV_KIND_COUNT,
+	.message = "out of memory",
+};
+
+const struct evkv_result *evkv_op_result(const struct evkv_op *op)
+{
+	if (op == NULL)
+		return &result_nomem;
+	return (op->flags & OP_DETACHED) != 0 ? &op->report : &op->result;
+}
+
+void evkv_op_take(struct evkv_op *op, size_t i, struct evkv_op *child,
+    size_t j)
+{
+	const struct evkv_result *result = evkv_op_result(child);
+	struct evkv_entry *to = &op->entries[i], *from;
+
+	EVKV__ASSERT(i < op->result.count && to->value == NULL);
+	if (child == NULL || j >= result->count ||
+	    (child->flags & OP_DETACHED) != 0) {
+		to->status = result->status;
+		return;
+	}
+	from = &child->entries[j];
+	*to = *from;
+	if (to->value != NULL)
+		op->flags |= OP_VALUES;
+	from->value = NULL;
+	from->bytes = evkv_bytes(NULL, 0);
+	from->reserved = 0;
+}
+
+static void take_names(struct evkv_op *op, struct evkv_op *child)
+{
+	size_t i;
+
+	for (i = 0; i < child->result.count; i++) {
+		if (!evkv_op_add_name(op, child->entries[i].name))
+			return;
+	}
+	evkv_op_set_cursor(op, child->result.cursor);
+}
+
+void evkv_op_take_all(struct evkv_op *op, struct evkv_op *child)
+{
+	const struct evkv_result *result = evkv_op_result(child);
+	size_t i;
+
+	evkv_op_explain(op, result->cause, result->sys_error, result->message);
+	if ((op->flags & OP_KEYED) != 0) {
+		for (i = 0; i < op->result.count; i++)
+			evkv_op_take(op, i, child, i);
+	} else if (evkv_failed(result->status)) {
+		evkv_op_fail(op, result->status, result->cause,
+		    result->message);
+		op->result.sys_error = result->sys_error;
+	} else {
+		take_names(op, child);
+	}
+	if (!evkv_failed(result->status))
+		evkv_op_set_affected(op, result->affected);
+}

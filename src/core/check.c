@@ -1,0 +1,212 @@
+/*
+ * core/check.c - what bad input gets: INVALID, with a message that says which
+ * argument and why, before anything else happens.
+ */
+#include "core/loop.h"
+
+static bool bad(struct evkv_op *op, const char *message)
+{
+	evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE, message);
+	return false;
+}
+
+static bool slice_ok(struct evkv_slice slice)
+{
+	return slice.data != NULL || slice.size == 0;
+}
+
+static bool check_key(struct evkv_op *op, struct evkv_slice key, size_t i)
+{
+	if (key.size - 1 < EVKV_KEY_MAX && key.data != NULL)
+		return true;
+	if (key.size == 0)
+		evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+		    "keys[%zu] is empty; a key has 1 to %d bytes", i,
+		    EVKV_KEY_MAX);
+	else if (key.data == NULL)
+		evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+		    "keys[%zu] is NULL", i);
+	else
+		evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+		    "keys[%zu] has %zu bytes; a key has 1 to %d", i, key.size,
+		    EVKV_KEY_MAX);
+	return false;
+}
+
+static bool check_keys(struct evkv_op *op, const struct evkv_request *request)
+{
+	size_t i;
+
+	if (request->count > 0 && request->keys == NULL)
+		return bad(op, "keys is NULL although count is not 0");
+	if (request->count > INT32_MAX)
+		return bad(op, "count is over 2147483647");
+	for (i = 0; i < request->count; i++) {
+		if (!check_key(op, request->keys[i], i))
+			return false;
+	}
+	return true;
+}
+
+static bool check_values(struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	size_t i;
+
+	if (request->count == 0)
+		return true;
+	if ((request->values == NULL) == (request->counted_values == NULL))
+		return bad(op,
+		    "exactly one of values and counted_values must be given");
+	for (i = 0; i < request->count; i++) {
+		if (request->counted_values != NULL) {
+			if (request->counted_values[i] == NULL)
+				return evkv_op_failf(op, EVKV_INVALID,
+				    EVKV_CAUSE_NONE,
+				    "counted_values[%zu] is NULL", i), false;
+		} else if (!slice_ok(request->values[i])) {
+			return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+			    "values[%zu] is NULL but has a size", i), false;
+		} else if (request->values[i].size > EVKV_VALUE_MAX) {
+			return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+			    "values[%zu] is over %zu bytes", i,
+			    EVKV_VALUE_MAX), false;
+		}
+	}
+	return true;
+}
+
+static bool check_ttl(struct evkv_op *op, int64_t ttl_ms, const char *name)
+{
+	if (ttl_ms >= 0 && ttl_ms <= EVKV_TTL_MAX)
+		return true;
+	evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+	    "%s is %lld; a TTL is 0 (none) to 100 years in milliseconds", name,
+	    (long long)ttl_ms);
+	return false;
+}
+
+static bool check_ttls(struct evkv_op *op, const struct evkv_request *request)
+{
+	char name[40];
+	size_t i;
+
+	if (!check_ttl(op, request->ttl_ms, "ttl_ms"))
+		return false;
+	if (request->ttls_ms == NULL)
+		return true;
+	for (i = 0; i < request->count; i++) {
+		if (request->ttls_ms[i] >= 0 &&
+		    request->ttls_ms[i] <= EVKV_TTL_MAX)
+			continue;
+		snprintf(name, sizeof(name), "ttls_ms[%zu]", i);
+		return check_ttl(op, request->ttls_ms[i], name);
+	}
+	return true;
+}
+
+/* What only kinds that page or match take. */
+static bool check_matching(struct evkv_op *op,
+    const struct evkv_request *request, uint32_t classes)
+{
+	const char *why;
+
+	if (request->match_prefix.size > 0 || request->pattern.size > 0) {
+		if ((classes & EVKV_KIND_SPANS) == 0 ||
+		    request->kind == EVKV_CULL)
+			return bad(op, "match_prefix and pattern are for keys, "
+			    "collections, clear and destroy");
+		if (!slice_ok(request->match_prefix) ||
+		    request->match_prefix.size > EVKV_KEY_MAX)
+			return bad(op, "match_prefix is NULL or over 65535 "
+			    "bytes");
+		if (request->pattern.data == NULL && request->pattern.size > 0)
+			return bad(op, "pattern is NULL but has a size");
+		if (!evkv_pattern_check(request->pattern, &why))
+			return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+			    "pattern: %s", why), false;
+	}
+	if (request->cursor.size == 0 && request->limit == 0)
+		return true;
+	if ((classes & EVKV_KIND_PAGES) == 0)
+		return bad(op, "cursor and limit are for keys and collections");
+	if (!slice_ok(request->cursor) ||
+	    request->cursor.size > EVKV_CURSOR_MAX)
+		return bad(op, "cursor is not one of ours");
+	return true;
+}
+
+static bool check_collection(struct evkv_op *op, struct evkv_slice collection,
+    uint32_t classes)
+{
+	if (collection.size == 0)
+		return true;
+	if ((classes & EVKV_KIND_COLLECTION) == 0)
+		return bad(op, "collection: this kind is not about one");
+	if (collection.data == NULL)
+		return bad(op, "collection is NULL but has a size");
+	if (collection.size > EVKV_COLLECTION_MAX)
+		return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+		    "collection has %zu bytes; a name has 0 to %d",
+		    collection.size, EVKV_COLLECTION_MAX), false;
+	return true;
+}
+
+static bool check_flags(struct evkv_op *op,
+    const struct evkv_request *request, uint32_t classes)
+{
+	const uint32_t known =
+	    EVKV_OP_INLINE | EVKV_OP_SINGLE | EVKV_OP_WAIT_READY;
+
+	if ((request->flags & ~known) != 0)
+		return bad(op, "flags has unknown bits");
+	if ((request->flags & EVKV_OP_SINGLE) != 0 &&
+	    ((classes & EVKV_KIND_HAS_KEYS) == 0 || request->count != 1))
+		return bad(op, "count must be 1 with EVKV_OP_SINGLE");
+	if ((request->flags & EVKV_OP_WAIT_READY) != 0 &&
+	    request->kind != EVKV_PING)
+		return bad(op, "EVKV_OP_WAIT_READY is for ping");
+	return true;
+}
+
+static bool check_unused(struct evkv_op *op,
+    const struct evkv_request *request, uint32_t classes)
+{
+	if ((classes & EVKV_KIND_HAS_KEYS) == 0 &&
+	    (request->count != 0 || request->keys != NULL))
+		return bad(op, "keys and count: this kind has no keys");
+	if ((classes & EVKV_KIND_HAS_VALUES) == 0 &&
+	    (request->values != NULL || request->counted_values != NULL ||
+		request->condition != EVKV_ALWAYS))
+		return bad(op, "values and condition are for put");
+	if ((classes & EVKV_KIND_HAS_TTL) == 0 &&
+	    (request->ttl_ms != 0 || request->ttls_ms != NULL))
+		return bad(op, "ttl_ms: this kind takes no TTL");
+	return true;
+}
+
+bool evkv__request_check(struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	uint32_t classes = evkv_kind_classes(request->kind);
+
+	if ((unsigned)request->kind >= EVKV_KIND_COUNT)
+		return bad(op, "kind is not one of enum evkv_kind");
+	if ((unsigned)request->condition > EVKV_IF_PRESENT)
+		return bad(op, "condition is not one of enum evkv_condition");
+	if (request->timeout_ms < -1)
+		return bad(op, "timeout_ms is below -1");
+	if (!check_unused(op, request, classes) ||
+	    !check_flags(op, request, classes) ||
+	    !check_collection(op, request->collection, classes) ||
+	    !check_matching(op, request, classes))
+		return false;
+	if ((classes & EVKV_KIND_HAS_KEYS) == 0)
+		return true;
+	if (!check_keys(op, request))
+		return false;
+	if ((classes & EVKV_KIND_HAS_VALUES) != 0 &&
+	    !check_values(op, request))
+		return false;
+	return (classes & EVKV_KIND_HAS_TTL) == 0 || check_ttls(op, request);
+}

@@ -1,0 +1,209 @@
+/*
+ * core/close.c - the way of a store out: one step function, run as a task.
+ *
+ *   OPEN -> DRAINING   close or last unref; new ops end with CLOSED
+ *   DRAINING -> ENDING nothing is pending, or the drain time is over: what is
+ *                      pending is detached, the vtable's close() is called
+ *   ENDING -> CLOSED   close() is answered and the last detached op has ended:
+ *                      the inner references go, the closers are told
+ *   CLOSED -> freed    at the last unref
+ *
+ * It is always a task because the store's own code may be on the stack of who
+ * asks: an op that leaves is completed by its driver.
+ */
+#include "core/loop.h"
+
+static void closer_tell(struct evkv_op *op, bool drained)
+{
+	if (!drained)
+		evkv_op_fail(op, EVKV_TIMEOUT, EVKV_CAUSE_TIMEOUT,
+		    "operations had to be ended");
+	op->flags &= ~(uint32_t)(OP_DRIVING | OP_PENDING);
+	op->loop->outstanding--;
+	evkv__ready_push(op->loop, op);
+}
+
+/* Detached frames stay linked: take the list and put them back one by one. */
+static void detach_all(struct evkv_store *store)
+{
+	struct evkv_frame *list = store->frames, *frame;
+
+	store->frames = NULL;
+	if (list != NULL)
+		list->link = &list;
+	while ((frame = list) != NULL) {
+		list = frame->next;
+		if (list != NULL)
+			list->link = &list;
+		frame->link = &store->frames;
+		frame->next = store->frames;
+		if (frame->next != NULL)
+			frame->next->link = &frame->next;
+		store->frames = frame;
+		evkv__op_detach(frame->op, EVKV_CLOSED, EVKV_CAUSE_CLOSED);
+	}
+}
+
+static void begin_ending(struct evkv_store *store)
+{
+	evkv_timer_cancel(store->loop, &store->drain_timer);
+	store->drain_failed = store->pending > 0;
+	store->phase = STORE_ENDING;
+	detach_all(store);
+	if (store->vtable->close != NULL)
+		store->vtable->close(store->self);
+	else
+		store->driver_closed = true;
+}
+
+static void finish(struct evkv_store *store)
+{
+	struct evkv_op *op;
+	size_t i;
+
+	evkv__store_unwatch(store);
+	store->phase = STORE_CLOSED;
+	if (store->inner_count == 0)
+		evkv_store_set_state(store, EVKV_STATE_CLOSED,
+		    EVKV_CAUSE_CLOSED, "");
+	for (i = 0; i < store->inner_count; i++) {
+		evkv_store_unref(store->inner[i]);
+		store->inner[i] = NULL;
+	}
+	store->inner_count = 0;
+	while ((op = store->closers) != NULL) {
+		store->closers = op->next;
+		closer_tell(op, !store->drain_failed);
+	}
+}
+
+void evkv__store_step(void *arg)
+{
+	struct evkv_store *store = arg;
+
+	if (store->phase == STORE_DRAINING &&
+	    (store->pending == 0 || store->drain_done))
+		begin_ending(store);
+	if (store->phase == STORE_ENDING && store->driver_closed &&
+	    store->pending == 0)
+		finish(store);
+	if (store->phase == STORE_CLOSED && store->refs == 0 &&
+	    store->state_task.link == NULL)
+		evkv__store_free(store);
+}
+
+static void step_later(struct evkv_store *store)
+{
+	evkv_task_queue(store->loop, &store->step_task);
+}
+
+void evkv__store_left(struct evkv_store *store)
+{
+	if (store->pending == 0)
+		step_later(store);
+}
+
+void evkv_store_closed(struct evkv_store *store)
+{
+	store->driver_closed = true;
+	step_later(store);
+}
+
+void evkv__store_end(struct evkv_store *store)
+{
+	if (store->phase == STORE_CLOSED)
+		return;
+	if (store->phase == STORE_OPEN)
+		store->phase = STORE_DRAINING;
+	store->drain_done = true;
+	step_later(store);
+}
+
+void evkv__store_free(struct evkv_store *store)
+{
+	struct evkv_loop *loop = store->loop;
+
+	evkv__store_unwatch(store);
+	while (store->observers != NULL) {
+		store->observers->link = NULL;
+		store->observers = store->observers->next;
+	}
+	evkv_timer_cancel(loop, &store->drain_timer);
+	evkv_task_cancel(loop, &store->step_task);
+	evkv_task_cancel(loop, &store->state_task);
+	if (store->next != NULL)
+		store->next->link = store->link;
+	*store->link = store->next;
+	store->vtable->free(store->self);
+	evkv_free(store);
+}
+
+struct evkv_store *evkv_store_ref(struct evkv_store *store)
+{
+	if (store != NULL)
+		store->refs++;
+	return store;
+}
+
+void evkv_store_unref(struct evkv_store *store)
+{
+	if (store == NULL)
+		return;
+	evkv__loop_check_thread(store->loop);
+	EVKV__ASSERT(store->refs > 0);
+	if (--store->refs > 0)
+		return;
+	if (store->phase == STORE_OPEN)
+		evkv__store_end(store);
+	else
+		step_later(store);
+}
+
+static void closer_add(struct evkv_store *store, struct evkv_op *op)
+{
+	struct evkv_op **link = &store->closers;
+
+	while (*link != NULL)
+		link = &(*link)->next;
+	op->next = NULL;
+	*link = op;
+	op->flags |= OP_DRIVING | OP_PENDING;
+	if (op->loop->outstanding++ == 0)
+		evkv__hold_update(op->loop);
+}
+
+static void drain_begin(struct evkv_store *store, int64_t drain_ms)
+{
+	store->phase = STORE_DRAINING;
+	if (drain_ms == 0 ||
+	    (drain_ms > 0 && !evkv_timer_set(store->loop,
+	                         &store->drain_timer, drain_ms)))
+		store->drain_done = true;
+	step_later(store);
+}
+
+evkv_ticket evkv_store_close(struct evkv_store *store, int64_t drain_ms,
+    evkv_cb cb, void *arg)
+{
+	struct evkv_op *op;
+
+	if (store == NULL)
+		return 0;
+	evkv__loop_check_thread(store->loop);
+	op = evkv__op_new(store->loop, 1);
+	if (op != NULL) {
+		op->cb.root = cb;
+		op->arg = arg;
+		op->flags |= OP_ADMIN;
+		op->result.kind = EVKV_KIND_COUNT;
+	}
+	if (store->phase == STORE_OPEN)
+		drain_begin(store, drain_ms);
+	if (op == NULL)
+		return 0;
+	if (store->phase == STORE_CLOSED)
+		evkv__ready_push(store->loop, op);
+	else
+		closer_add(store, op);
+	return evkv__op_ticket(op);
+}

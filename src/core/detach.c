@@ -1,0 +1,145 @@
+/*
+ * core/detach.c - ending an op for its waiter while it runs out below.
+ *
+ * First everything below is asked to stop, so that what is still here will not
+ * be sent; who can't hold a write back marks it as sent. Only then it is known
+ * what to tell: UNKNOWN_OUTCOME for a write that was sent, else the reason.
+ */
+#include "core/loop.h"
+
+bool evkv_op_sent(const struct evkv_op *op)
+{
+	return (op->flags & OP_SENT) != 0;
+}
+
+bool evkv_op_detached(const struct evkv_op *op)
+{
+	return (op->flags & (OP_DETACHED | OP_STOPPED)) != 0;
+}
+
+bool evkv_op_mark_sent(struct evkv_op *op)
+{
+	if ((op->flags & (OP_STOPPED | OP_SENT)) == OP_STOPPED)
+		return false;
+	while (op != NULL && (op->flags & OP_SENT) == 0) {
+		op->flags |= OP_SENT;
+		if ((op->flags & OP_AUXILIARY) != 0)
+			break;
+		op = op->parent;
+	}
+	return true;
+}
+
+static void stop_op(struct evkv_op *op);
+
+/* Stopping one may end others, so start over after each. */
+static void stop_children(struct evkv_op *op)
+{
+	struct evkv_op *child;
+
+	for (child = op->child_first; child != NULL;) {
+		if ((child->flags & (OP_STOPPED | OP_AUXILIARY)) != 0 ||
+		    (child->flags & OP_DRIVING) == 0) {
+			child = child->child_next;
+			continue;
+		}
+		stop_op(child);
+		child = op->child_first;
+	}
+}
+
+static void stop_store(struct evkv_op *op)
+{
+	struct evkv_store *store = evkv__op_top(op)->store;
+
+	if (store->vtable->stop != NULL)
+		store->vtable->stop(store->self, op);
+	else if (store->inner_count == 0 && (op->flags & OP_WRITES) != 0)
+		evkv_op_mark_sent(op);
+}
+
+/* A child that has ended by being stopped goes its ordinary way now. */
+static void stop_op(struct evkv_op *op)
+{
+	op->busy++;
+	op->flags |= OP_STOPPING;
+	stop_store(op);
+	stop_children(op);
+	op->flags &= ~(uint32_t)OP_STOPPING;
+	op->flags |= OP_STOPPED;
+	op->busy--;
+	if ((op->flags & OP_ENDED) != 0 && (op->flags & OP_CHILD) != 0)
+		evkv_op_complete(op);
+}
+
+/* Without memory for the entries the report goes without them. */
+static void report_fill(struct evkv_op *op, enum evkv_status status,
+    enum evkv_cause cause)
+{
+	struct evkv_result *report = &op->report;
+	struct evkv_entry *entries = NULL;
+	size_t count = (op->flags & OP_KEYED) != 0 ? op->result.count : 0, i;
+
+	if (count == 1) {
+		entries = &op->report_one;
+	} else if (count > 1) {
+		entries = evkv_malloc(count * sizeof(*entries));
+		op->report_entries = entries;
+	}
+	if (entries == NULL)
+		count = 0;
+	for (i = 0; i < count; i++)
+		entries[i] = (struct evkv_entry){ .status = status };
+	*report = (struct evkv_result){
+		.status = status,
+		.cause = cause,
+		.kind = op->result.kind,
+		.message = evkv_status_text(status),
+		.count = count,
+		.entries = entries,
+	};
+}
+
+static void frames_detached(struct evkv_op *op, enum evkv_status status)
+{
+	unsigned depth = op->depth, i;
+	struct evkv_store *store;
+
+	for (i = 0; i < depth; i++)
+		op->frames[i].store->abandoned++;
+	while (op->depth > 1) {
+		op->depth--;
+		store = evkv__op_top(op)->store;
+		if (store->vtable->detached != NULL)
+			store->vtable->detached(store->self, op, status);
+	}
+	op->depth = (uint16_t)depth;
+}
+
+void evkv__op_detach(struct evkv_op *op, enum evkv_status status,
+    enum evkv_cause cause)
+{
+	const uint32_t stoppable = OP_REPORTING | OP_DRIVING;
+
+	if ((op->flags & stoppable) != stoppable ||
+	    (op->flags & (OP_DETACHED | OP_STOPPING)) != 0)
+		return;
+	if (op->deadline != NULL)
+		evkv__deadline_clear(op);
+	op->busy++;
+	op->flags |= OP_STOPPING;
+	if ((op->flags & OP_STOPPED) == 0) {
+		stop_store(op);
+		stop_children(op);
+	}
+	if ((op->flags & (OP_WRITES | OP_SENT)) == (OP_WRITES | OP_SENT))
+		status = EVKV_UNKNOWN_OUTCOME;
+	report_fill(op, status, cause);
+	op->flags &= ~(uint32_t)OP_STOPPING;
+	op->flags |= OP_STOPPED | OP_DETACHED;
+	frames_detached(op, status);
+	if ((op->flags & OP_ENDED) != 0)
+		evkv_op_complete(op);
+	op->busy--;
+	evkv__op_report(op);
+}

@@ -1,0 +1,377 @@
+/*
+ * core/flow.c - the way of an op: boundary, down the levels, and up again.
+ */
+#include "core/loop.h"
+
+#define INLINE_DEPTH_MAX 16
+
+/* Bytes of keys and values, for max_pending_bytes. */
+static size_t request_bytes(const struct evkv_request *request)
+{
+	size_t bytes = 0, i;
+
+	for (i = 0; i < request->count; i++) {
+		bytes += request->keys[i].size;
+		if (request->values != NULL)
+			bytes += request->values[i].size;
+		else if (request->counted_values != NULL)
+			bytes += request->counted_values[i]->size;
+	}
+	return bytes;
+}
+
+static size_t value_size(const struct evkv_request *request, size_t i)
+{
+	if (request->values != NULL)
+		return request->values[i].size;
+	return request->counted_values[i]->size;
+}
+
+/* A store that takes less than the API does: false, and the op has failed. */
+static bool fits(struct evkv_op *op, const struct evkv_store *store,
+    const struct evkv_request *request)
+{
+	const struct evkv_capabilities *can = &store->capabilities;
+	size_t i;
+
+	if ((op->flags & OP_KEYED) == 0)
+		return true;
+	for (i = 0; i < request->count && can->max_key < EVKV_KEY_MAX; i++) {
+		if (request->keys[i].size <= can->max_key)
+			continue;
+		evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+		    "keys[%zu] has %zu bytes; %s takes at most %zu", i,
+		    request->keys[i].size, store->vtable->name, can->max_key);
+		return false;
+	}
+	if (request->kind != EVKV_PUT || can->max_value >= EVKV_VALUE_MAX)
+		return true;
+	for (i = 0; i < request->count; i++) {
+		if (value_size(request, i) <= can->max_value)
+			continue;
+		evkv_op_failf(op, EVKV_TOO_LARGE, EVKV_CAUSE_NONE,
+		    "values[%zu] has %zu bytes; %s takes at most %zu", i,
+		    value_size(request, i), store->vtable->name,
+		    can->max_value);
+		return false;
+	}
+	return true;
+}
+
+static bool admit(struct evkv_op *op, struct evkv_store *store,
+    const struct evkv_request *request, struct evkv_frame *frame)
+{
+	size_t entries = (op->flags & OP_KEYED) != 0 ? request->count : 1;
+	size_t bytes = request_bytes(request);
+
+	if (store->phase != STORE_OPEN) {
+		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_CLOSED, NULL);
+		return false;
+	}
+	if ((store->capabilities.kinds & EVKV_KIND_BIT(request->kind)) == 0) {
+		evkv_op_unsupported(op);
+		return false;
+	}
+	if (store->pending + entries > store->max_pending ||
+	    (store->pending_bytes + bytes > store->max_pending_bytes &&
+		store->pending_bytes > 0)) {
+		evkv_op_failf(op, EVKV_BUSY, EVKV_CAUSE_OVERLOAD,
+		    "%zu entries and %zu bytes are pending at %s",
+		    store->pending, store->pending_bytes, store->vtable->name);
+		return false;
+	}
+	if (!fits(op, store, request))
+		return false;
+	frame->entries = (uint32_t)entries;
+	frame->bytes = bytes;
+	store->pending += entries;
+	store->pending_bytes += bytes;
+	return true;
+}
+
+enum evkv_verdict evkv__op_enter(struct evkv_op *op, struct evkv_store *store,
+    const struct evkv_request *request)
+{
+	struct evkv_frame *frame = &op->frames[op->depth];
+
+	EVKV__ASSERT(op->depth < op->frames_size);
+	op->depth++;
+	frame->store = store;
+	frame->request = request;
+	frame->data = NULL;
+	frame->entries = 0;
+	frame->bytes = 0;
+	frame->linked = false;
+	if (!admit(op, store, request, frame))
+		return EVKV_DONE;
+	if ((op->flags & OP_KEYED) != 0 && request->count == 0)
+		return EVKV_DONE;
+	return store->vtable->submit(store->self, op, request);
+}
+
+enum evkv_verdict evkv_op_forward(struct evkv_op *op, struct evkv_store *inner,
+    const struct evkv_request *request)
+{
+	return evkv__op_enter(op, inner, request);
+}
+
+static void frame_unlink(struct evkv_frame *frame)
+{
+	if (!frame->linked)
+		return;
+	if (frame->next != NULL)
+		frame->next->link = frame->link;
+	*frame->link = frame->next;
+	frame->linked = false;
+}
+
+static void frame_leave(struct evkv_op *op, struct evkv_frame *frame)
+{
+	struct evkv_store *store = frame->store;
+
+	frame_unlink(frame);
+	store->pending -= frame->entries;
+	store->pending_bytes -= frame->bytes;
+	if ((op->flags & OP_DETACHED) != 0)
+		store->abandoned--;
+	if (store->phase != STORE_OPEN)
+		evkv__store_left(store);
+}
+
+/* The bottom has answered: up through the levels, without recursion. */
+void evkv__op_unwind(struct evkv_op *op)
+{
+	bool seen = (op->flags & OP_DETACHED) == 0;
+	struct evkv_frame *frame;
+
+	if (seen)
+		evkv_op_settle(op);
+	while (op->depth > 1) {
+		frame = evkv__op_top(op);
+		op->depth--;
+		frame_leave(op, frame);
+		frame = evkv__op_top(op);
+		if (seen && frame->store->vtable->complete != NULL)
+			frame->store->vtable->complete(frame->store->self, op);
+	}
+	if (op->depth == 1) {
+		op->depth = 0;
+		frame_leave(op, &op->frames[0]);
+	}
+}
+
+/* Count the op as outstanding, and let each level know where to find it. */
+void evkv__op_pend(struct evkv_op *op, int64_t timeout_ms)
+{
+	struct evkv_frame *frame;
+	unsigned i;
+
+	op->flags |= OP_DRIVING | OP_PENDING;
+	if (op->loop->outstanding++ == 0)
+		evkv__hold_update(op->loop);
+	for (i = 0; i < op->depth; i++) {
+		frame = &op->frames[i];
+		frame->op = op;
+		frame->linked = true;
+		frame->link = &frame->store->frames;
+		frame->next = frame->store->frames;
+		if (frame->next != NULL)
+			frame->next->link = &frame->next;
+		frame->store->frames = frame;
+	}
+	if (timeout_ms > 0 && !evkv__deadline_set(op, timeout_ms))
+		evkv__op_detach(op, EVKV_NOMEM, EVKV_CAUSE_NOMEM);
+}
+
+/* Hand the result to whoever waits: a wrapper now, a user in a later turn. */
+void evkv__op_report(struct evkv_op *op)
+{
+	struct evkv_loop *loop = op->loop;
+
+	if ((op->flags & OP_CHILD) != 0) {
+		op->busy++;
+		op->cb.child(op, op->arg);
+		op->busy--;
+		op->flags &= ~(uint32_t)OP_REPORTING;
+		evkv__op_maybe_free(op);
+	} else {
+		evkv__ready_push(loop, op);
+	}
+}
+
+static void op_ended(struct evkv_op *op)
+{
+	op->flags &= ~(uint32_t)(OP_DRIVING | OP_PENDING);
+	op->loop->outstanding--;
+	if (op->loop->outstanding == 0)
+		evkv__hold_update(op->loop);
+}
+
+void evkv_op_complete(struct evkv_op *op)
+{
+	EVKV__ASSERT((op->flags & OP_DRIVING) != 0);
+	evkv__loop_check_thread(op->loop);
+	if ((op->flags & OP_STOPPING) != 0) {
+		op->flags |= OP_ENDED;
+		return;
+	}
+	if (op->deadline != NULL)
+		evkv__deadline_clear(op);
+	op->busy++;
+	evkv__op_unwind(op);
+	op->busy--;
+	op_ended(op);
+	if ((op->flags & OP_DETACHED) != 0)
+		evkv__op_maybe_free(op);
+	else
+		evkv__op_report(op);
+}
+
+/* ---- The boundary ------------------------------------------------------ */
+
+/* Overwrite what a store might still be looking at, to find it out early. */
+static void scratch_spoil(struct evkv_request *scratch, size_t size)
+{
+	memset(scratch, 0xa5, size);
+	evkv_free(scratch);
+}
+
+/* As evkv__op_enter(), with inputs that do not survive the call. */
+static enum evkv_verdict enter_scrambled(struct evkv_op *op,
+    struct evkv_store *store, const struct evkv_request *request)
+{
+	size_t size = evkv__request_copy_size(request);
+	struct evkv_request *scratch = evkv_malloc(size);
+	enum evkv_verdict verdict;
+
+	if (scratch == NULL)
+		return evkv_op_nomem(op);
+	verdict = evkv__op_enter(op, store,
+	    evkv__request_copy(scratch, request));
+	scratch_spoil(scratch, size);
+	return verdict;
+}
+
+static void op_begin(struct evkv_op *op, const struct evkv_request *request)
+{
+	uint32_t classes = evkv_kind_classes(request->kind);
+
+	op->result.kind = request->kind;
+	if ((classes & EVKV_KIND_WRITES) != 0)
+		op->flags |= OP_WRITES;
+	if ((classes & EVKV_KIND_HAS_KEYS) != 0)
+		op->flags |= OP_KEYED;
+	if ((request->flags & EVKV_OP_SINGLE) != 0)
+		op->flags |= OP_SINGLE;
+	if ((request->flags & EVKV_OP_INLINE) != 0)
+		op->flags |= OP_INLINE;
+}
+
+static enum evkv_verdict boundary(struct evkv_op *op,
+    struct evkv_store *store, const struct evkv_request *request)
+{
+	op_begin(op, request);
+	if (!evkv__request_check(op, request))
+		return EVKV_DONE;
+	if ((op->flags & OP_KEYED) != 0 &&
+	    !evkv__op_make_entries(op, request->count))
+		return evkv_op_nomem(op);
+	if (op->loop->scramble)
+		return enter_scrambled(op, store, request);
+	return evkv__op_enter(op, store, request);
+}
+
+static void run_inline(struct evkv_op *op)
+{
+	struct evkv_loop *loop = op->loop;
+
+	loop->inline_depth++;
+	if (op->cb.root != NULL)
+		op->cb.root(&op->result, op->arg);
+	loop->inline_depth--;
+	op->flags &= ~(uint32_t)OP_REPORTING;
+	evkv__op_maybe_free(op);
+}
+
+static int64_t deadline_of(const struct evkv_store *store,
+    const struct evkv_request *request)
+{
+	return request->timeout_ms != 0 ? request->timeout_ms :
+	                                  store->timeout_ms;
+}
+
+static evkv_ticket submit_checked(struct evkv_store *store,
+    const struct evkv_request *request, evkv_cb cb, void *arg)
+{
+	struct evkv_op *op = evkv__op_new(store->loop, store->depth);
+	int64_t timeout_ms;
+	evkv_ticket ticket;
+
+	if (op == NULL)
+		return 0;
+	op->cb.root = cb;
+	op->arg = arg;
+	ticket = evkv__op_ticket(op);
+	timeout_ms = deadline_of(store, request);
+	if (boundary(op, store, request) == EVKV_PENDING) {
+		evkv__op_pend(op, timeout_ms);
+		return ticket;
+	}
+	evkv__op_unwind(op);
+	if ((op->flags & OP_INLINE) != 0 &&
+	    op->loop->inline_depth < INLINE_DEPTH_MAX)
+		run_inline(op);
+	else
+		evkv__ready_push(op->loop, op);
+	return ticket;
+}
+
+static evkv_ticket submit_invalid(struct evkv_store *store, evkv_cb cb,
+    void *arg, const char *message)
+{
+	struct evkv_op *op = evkv__op_new(store->loop, 1);
+
+	if (op == NULL)
+		return 0;
+	op->cb.root = cb;
+	op->arg = arg;
+	op->result.kind = EVKV_KIND_COUNT;
+	evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE, message);
+	evkv__ready_push(op->loop, op);
+	return evkv__op_ticket(op);
+}
+
+/* A request as another version of the headers has it. */
+static evkv_ticket submit_resized(struct evkv_store *store,
+    const struct evkv_request *request, size_t size, evkv_cb cb, void *arg)
+{
+	struct evkv_request ours;
+
+	if (!evkv_options_read(&ours, sizeof(ours), request, size, NULL))
+		return submit_invalid(store, cb, arg,
+		    "request uses fields that this library does not know");
+	return submit_checked(store, &ours, cb, arg);
+}
+
+evkv_ticket evkv_submit_sized(struct evkv_store *store,
+    const struct evkv_request *request, size_t size, evkv_cb cb, void *arg)
+{
+	if (store == NULL)
+		return 0;
+	evkv__loop_check_thread(store->loop);
+	if (request == NULL)
+		return submit_invalid(store, cb, arg, "request is NULL");
+	if (size != sizeof(*request))
+		return submit_resized(store, request, size, cb, arg);
+	return submit_checked(store, request, cb, arg);
+}
+
+void evkv_cancel(struct evkv_loop *loop, evkv_ticket ticket)
+{
+	struct evkv_op *op;
+
+	evkv__loop_check_thread(loop);
+	op = evkv__op_find(loop, ticket);
+	if (op != NULL && (op->flags & (OP_CHILD | OP_ADMIN)) == 0)
+		evkv__op_detach(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED);
+}

@@ -1,0 +1,192 @@
+/*
+ * core/keep.c - the caller's inputs, where they are needed after submit.
+ *
+ * One copy for an op, in one piece: the request, its arrays, its bytes. The
+ * requests that wrappers derived on the way down live in the op already, but
+ * still point to the caller's memory here and there; they are moved over.
+ */
+#include "core/loop.h"
+
+struct copier {
+	char *at;
+};
+
+static size_t rounded(size_t size)
+{
+	return (size + 15) & ~(size_t)15;
+}
+
+static void *put_bytes(struct copier *copier, const void *bytes, size_t size)
+{
+	void *to = copier->at;
+
+	if (size > 0)
+		memcpy(to, bytes, size);
+	copier->at += size;
+	return to;
+}
+
+static struct evkv_slice put_slice(struct copier *copier,
+    struct evkv_slice slice)
+{
+	return evkv_bytes(put_bytes(copier, slice.data, slice.size),
+	    slice.size);
+}
+
+static void *put_array(struct copier *copier, const void *array, size_t size)
+{
+	void *to = put_bytes(copier, array, size);
+
+	copier->at += rounded(size) - size;
+	return to;
+}
+
+size_t evkv__request_copy_size(const struct evkv_request *request)
+{
+	size_t count = request->count, size = rounded(sizeof(*request)), i;
+
+	size += request->collection.size + request->match_prefix.size +
+	    request->pattern.size + request->cursor.size;
+	if (request->keys != NULL)
+		size += rounded(count * sizeof(struct evkv_slice));
+	if (request->values != NULL)
+		size += rounded(count * sizeof(struct evkv_slice));
+	if (request->ttls_ms != NULL)
+		size += rounded(count * sizeof(int64_t));
+	if (request->counted_values != NULL)
+		size += rounded(count * sizeof(struct evkv_value *));
+	for (i = 0; i < count && request->keys != NULL; i++)
+		size += request->keys[i].size;
+	for (i = 0; i < count && request->values != NULL; i++)
+		size += request->values[i].size;
+	return size;
+}
+
+/* The copy of a counted value is the same value; the caller takes the refs. */
+struct evkv_request *evkv__request_copy(void *memory,
+    const struct evkv_request *request)
+{
+	struct copier copier = { memory };
+	struct evkv_slice *keys = NULL, *values = NULL;
+	struct evkv_request *copy;
+	size_t slices = request->count * sizeof(struct evkv_slice), i;
+
+	copy = put_array(&copier, request, sizeof(*request));
+	if (request->keys != NULL)
+		copy->keys = keys = put_array(&copier, request->keys, slices);
+	if (request->values != NULL)
+		copy->values = values =
+		    put_array(&copier, request->values, slices);
+	if (request->ttls_ms != NULL)
+		copy->ttls_ms = put_array(&copier, request->ttls_ms,
+		    request->count * sizeof(int64_t));
+	if (request->counted_values != NULL)
+		copy->counted_values = put_array(&copier,
+		    request->counted_values,
+		    request->count * sizeof(struct evkv_value *));
+	copy->collection = put_slice(&copier, request->collection);
+	copy->match_prefix = put_slice(&copier, request->match_prefix);
+	copy->pattern = put_slice(&copier, request->pattern);
+	copy->cursor = put_slice(&copier, request->cursor);
+	for (i = 0; i < request->count && keys != NULL; i++)
+		keys[i] = put_slice(&copier, keys[i]);
+	for (i = 0; i < request->count && values != NULL; i++)
+		values[i] = put_slice(&copier, values[i]);
+	return copy;
+}
+
+/* If *slice lies within `from`, move it to the same place in `to`. */
+static void move_slice(struct evkv_slice *slice, struct evkv_slice from,
+    struct evkv_slice to)
+{
+	uintptr_t at = (uintptr_t)slice->data, start = (uintptr_t)from.data;
+
+	if (slice->size > 0 && at >= start &&
+	    at + slice->size <= start + from.size)
+		slice->data = (const char *)to.data + (at - start);
+}
+
+static const struct evkv_slice *move_slices(const struct evkv_slice *slices,
+    const struct evkv_slice *from, const struct evkv_slice *to, size_t count)
+{
+	struct evkv_slice *own = (struct evkv_slice *)(uintptr_t)slices;
+	size_t i;
+
+	if (slices == NULL || slices == from)
+		return slices == NULL ? NULL : to;
+	for (i = 0; i < count && from != NULL; i++)
+		move_slice(&own[i], from[i], to[i]);
+	return slices;
+}
+
+/* A derived request: what it still has from `from` is in `to` now. */
+static void move_request(struct evkv_request *request,
+    const struct evkv_request *from, const struct evkv_request *to)
+{
+	size_t count = request->count == from->count ? from->count : 0;
+
+	request->keys = move_slices(request->keys, from->keys, to->keys, count);
+	request->values =
+	    move_slices(request->values, from->values, to->values, count);
+	if (request->ttls_ms == from->ttls_ms)
+		request->ttls_ms = to->ttls_ms;
+	if (request->counted_values == from->counted_values)
+		request->counted_values = to->counted_values;
+	move_slice(&request->collection, from->collection, to->collection);
+	move_slice(&request->match_prefix, from->match_prefix,
+	    to->match_prefix);
+	move_slice(&request->pattern, from->pattern, to->pattern);
+	move_slice(&request->cursor, from->cursor, to->cursor);
+}
+
+static struct evkv_request *keep_request(struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct evkv_request *kept;
+	size_t i;
+
+	if ((op->flags & OP_BORROWS) != 0)
+		return evkv_op_derive(op, request);
+	kept = evkv_op_alloc(op, evkv__request_copy_size(request));
+	if (kept == NULL)
+		return NULL;
+	kept = evkv__request_copy(kept, request);
+	if (kept->counted_values != NULL) {
+		for (i = 0; i < kept->count; i++)
+			evkv_value_ref(kept->counted_values[i]);
+		op->flags |= OP_COUNTED;
+	}
+	return kept;
+}
+
+bool evkv_op_keep(struct evkv_op *op)
+{
+	const struct evkv_request *original = op->frames[0].request;
+	struct evkv_request *kept;
+	unsigned i;
+
+	if ((op->flags & OP_KEPT) != 0)
+		return true;
+	kept = keep_request(op, original);
+	if (kept == NULL)
+		return false;
+	op->flags |= OP_KEPT;
+	for (i = 0; i < op->depth; i++) {
+		if (op->frames[i].request == original)
+			op->frames[i].request = kept;
+		else
+			move_request((struct evkv_request *)(uintptr_t)
+			    op->frames[i].request, original, kept);
+	}
+	return true;
+}
+
+struct evkv_request *evkv_op_derive(struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct evkv_request *derived = evkv_op_alloc(op, sizeof(*derived));
+
+	if (derived != NULL)
+		*derived = *request;
+	return derived;
+}

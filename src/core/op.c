@@ -1,0 +1,227 @@
+/*
+ * core/op.c - making, finding and freeing ops, and their memory.
+ *
+ * Ops are made LOOP_SLAB at a time and stay with the loop, in a free list. The
+ * place in the slabs and a generation, which counts up with each use, make the
+ * ticket: a late cancel can't hit another op.
+ */
+#include "core/loop.h"
+
+static bool slab_add(struct evkv_loop *loop)
+{
+	struct evkv_op **slabs, *slab;
+	size_t size, i;
+
+	if (loop->slabs_count == loop->slabs_size) {
+		size = loop->slabs_size == 0 ? 8 : loop->slabs_size * 2;
+		slabs = evkv_malloc(size * sizeof(struct evkv_op *));
+		if (slabs == NULL)
+			return false;
+		if (loop->slabs_count > 0)
+			memcpy(slabs, loop->slabs,
+			    loop->slabs_count * sizeof(struct evkv_op *));
+		evkv_free(loop->slabs);
+		loop->slabs = slabs;
+		loop->slabs_size = size;
+	}
+	slab = evkv_malloc(LOOP_SLAB * sizeof(struct evkv_op));
+	if (slab == NULL)
+		return false;
+	for (i = LOOP_SLAB; i-- > 0;) {
+		slab[i].slot = (uint32_t)(loop->slabs_count * LOOP_SLAB + i);
+		slab[i].generation = 0;
+		slab[i].flags = 0;
+		slab[i].loop = loop;
+		slab[i].next = loop->free_ops;
+		loop->free_ops = &slab[i];
+	}
+	loop->slabs[loop->slabs_count++] = slab;
+	return true;
+}
+
+void evkv__op_slabs_free(struct evkv_loop *loop)
+{
+	size_t i;
+
+	for (i = 0; i < loop->slabs_count; i++)
+		evkv_free(loop->slabs[i]);
+	evkv_free(loop->slabs);
+	loop->slabs = NULL;
+	loop->slabs_count = 0;
+	loop->free_ops = NULL;
+}
+
+struct evkv_op *evkv__op_new(struct evkv_loop *loop, unsigned depth)
+{
+	struct evkv_op *op = loop->free_ops;
+
+	if (op == NULL) {
+		if (!slab_add(loop))
+			return NULL;
+		op = loop->free_ops;
+	}
+	loop->free_ops = op->next;
+	op->generation++;
+	op->flags = OP_REPORTING;
+	op->depth = 0;
+	op->frames = op->first;
+	op->frames_size = OP_FRAMES;
+	op->arena = op->inner_arena;
+	op->arena_end = op->inner_arena + OP_ARENA;
+	op->chunks = NULL;
+	op->result.status = EVKV_OK;
+	op->result.cause = EVKV_CAUSE_NONE;
+	op->result.sys_error = 0;
+	op->result.message = "";
+	op->result.count = 0;
+	op->result.entries = NULL;
+	op->result.affected = 0;
+	op->result.cursor = evkv_bytes(NULL, 0);
+	op->entries = NULL;
+	op->names_size = 0;
+	op->parent = NULL;
+	op->children = 0;
+	op->busy = 0;
+	op->child_first = NULL;
+	op->deadline = NULL;
+	op->report_entries = NULL;
+	if (depth > OP_FRAMES) {
+		op->frames = evkv_op_alloc(op, depth * sizeof(struct evkv_frame));
+		op->frames_size = (uint16_t)depth;
+		if (op->frames == NULL) {
+			op->flags = 0;
+			evkv__op_maybe_free(op);
+			return NULL;
+		}
+	}
+	return op;
+}
+
+static void kept_values_unref(struct evkv_op *op)
+{
+	const struct evkv_request *kept = op->frames[0].request;
+	size_t i;
+
+	for (i = 0; i < kept->count; i++)
+		evkv_value_unref(kept->counted_values[i]);
+}
+
+static void child_unlink(struct evkv_op *op)
+{
+	if (op->child_next != NULL)
+		op->child_next->child_link = op->child_link;
+	*op->child_link = op->child_next;
+}
+
+/* The parent may go with its last child: in a loop, not by recursion. */
+void evkv__op_maybe_free(struct evkv_op *op)
+{
+	struct arena_chunk *chunk;
+	struct evkv_op *parent;
+
+	while (op != NULL) {
+		if ((op->flags & (OP_REPORTING | OP_DRIVING)) != 0 ||
+		    op->children > 0 || op->busy > 0)
+			return;
+		if ((op->flags & OP_VALUES) != 0)
+			evkv__op_drop_values(op);
+		if ((op->flags & OP_COUNTED) != 0)
+			kept_values_unref(op);
+		evkv_free(op->report_entries);
+		while ((chunk = op->chunks) != NULL) {
+			op->chunks = chunk->next;
+			evkv_free(chunk);
+		}
+		parent = op->parent;
+		if (parent != NULL) {
+			child_unlink(op);
+			parent->children--;
+		}
+		op->flags = 0;
+		op->next = op->loop->free_ops;
+		op->loop->free_ops = op;
+		op = parent;
+	}
+}
+
+evkv_ticket evkv__op_ticket(const struct evkv_op *op)
+{
+	return ((evkv_ticket)op->generation << 32) | (op->slot + UINT32_C(1));
+}
+
+struct evkv_op *evkv__op_find(struct evkv_loop *loop, evkv_ticket ticket)
+{
+	size_t slot = (size_t)(ticket & UINT32_MAX);
+	struct evkv_op *op;
+
+	if (slot == 0 || --slot >= loop->slabs_count * LOOP_SLAB)
+		return NULL;
+	op = &loop->slabs[slot / LOOP_SLAB][slot % LOOP_SLAB];
+	if (op->generation != (uint32_t)(ticket >> 32) || op->flags == 0)
+		return NULL;
+	return op;
+}
+
+static void *arena_grow(struct evkv_op *op, size_t size)
+{
+	struct arena_chunk *chunk;
+	size_t room = size < 2048 ? 2048 : size;
+
+	if (room > SIZE_MAX - sizeof(*chunk))
+		return NULL;
+	chunk = evkv_malloc(sizeof(*chunk) + room);
+	if (chunk == NULL)
+		return NULL;
+	chunk->next = op->chunks;
+	chunk->size = room;
+	op->chunks = chunk;
+	op->arena = chunk->bytes + size;
+	op->arena_end = chunk->bytes + room;
+	return chunk->bytes;
+}
+
+void *evkv_op_alloc(struct evkv_op *op, size_t size)
+{
+	char *memory = op->arena;
+
+	if (size > SIZE_MAX - 16)
+		return NULL;
+	size = (size + 15) & ~(size_t)15;
+	if (size > (size_t)(op->arena_end - memory))
+		return arena_grow(op, size);
+	op->arena = memory + size;
+	return memory;
+}
+
+bool evkv_op_copy(struct evkv_op *op, struct evkv_slice bytes,
+    struct evkv_slice *copy)
+{
+	void *memory = evkv_op_alloc(op, bytes.size);
+
+	if (memory == NULL)
+		return false;
+	if (bytes.size > 0)
+		memcpy(memory, bytes.data, bytes.size);
+	*copy = evkv_bytes(memory, bytes.size);
+	return true;
+}
+
+struct evkv_loop *evkv_op_loop(const struct evkv_op *op)
+{
+	return op->loop;
+}
+
+const struct evkv_request *evkv_op_request(const struct evkv_op *op)
+{
+	return evkv__op_top(op)->request;
+}
+
+void evkv_op_set_data(struct evkv_op *op, void *data)
+{
+	evkv__op_top(op)->data = data;
+}
+
+void *evkv_op_data(const struct evkv_op *op)
+{
+	return evkv__op_top(op)->data;
+}

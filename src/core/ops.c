@@ -1,0 +1,262 @@
+/* core/ops.c - the short calls: each a request filled in. */
+#include "evkv/ops.h"
+
+static evkv_ticket one(struct evkv_store *store, enum evkv_kind kind,
+    struct evkv_slice collection, const struct evkv_slice *key, evkv_cb cb,
+    void *arg)
+{
+	const struct evkv_request request = {
+		.kind = kind,
+		.flags = EVKV_OP_SINGLE,
+		.collection = collection,
+		.count = 1,
+		.keys = key,
+	};
+
+	return evkv_submit(store, &request, cb, arg);
+}
+
+/* The keys of a batch, for the calls that have six parameters of their own. */
+struct batch {
+	struct evkv_slice collection;
+	const struct evkv_slice *keys;
+	size_t count;
+};
+
+static evkv_ticket many(struct evkv_store *store, enum evkv_kind kind,
+    struct batch batch, evkv_cb cb, void *arg)
+{
+	const struct evkv_request request = {
+		.kind = kind,
+		.collection = batch.collection,
+		.count = batch.count,
+		.keys = batch.keys,
+	};
+
+	return evkv_submit(store, &request, cb, arg);
+}
+
+evkv_ticket evkv_get(struct evkv_store *store, struct evkv_slice collection,
+    struct evkv_slice key, evkv_cb cb, void *arg)
+{
+	return one(store, EVKV_GET, collection, &key, cb, arg);
+}
+
+evkv_ticket evkv_get_many(struct evkv_store *store,
+    struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
+    evkv_cb cb, void *arg)
+{
+	return many(store, EVKV_GET, (struct batch){ collection, keys, count },
+	    cb, arg);
+}
+
+evkv_ticket evkv_ttl(struct evkv_store *store, struct evkv_slice collection,
+    struct evkv_slice key, evkv_cb cb, void *arg)
+{
+	return one(store, EVKV_TTL, collection, &key, cb, arg);
+}
+
+evkv_ticket evkv_ttl_many(struct evkv_store *store,
+    struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
+    evkv_cb cb, void *arg)
+{
+	return many(store, EVKV_TTL, (struct batch){ collection, keys, count },
+	    cb, arg);
+}
+
+static struct evkv_request put_one(struct evkv_slice collection,
+    const struct evkv_slice *key, const struct evkv_slice *value,
+    int64_t ttl_ms, enum evkv_condition condition)
+{
+	const struct evkv_request request = {
+		.kind = EVKV_PUT,
+		.flags = EVKV_OP_SINGLE,
+		.collection = collection,
+		.count = 1,
+		.keys = key,
+		.values = value,
+		.ttl_ms = ttl_ms,
+		.condition = condition,
+	};
+
+	return request;
+}
+
+evkv_ticket evkv_put(struct evkv_store *store, struct evkv_slice collection,
+    struct evkv_slice key, struct evkv_slice value, int64_t ttl_ms, evkv_cb cb,
+    void *arg)
+{
+	const struct evkv_request request =
+	    put_one(collection, &key, &value, ttl_ms, EVKV_ALWAYS);
+
+	return evkv_submit(store, &request, cb, arg);
+}
+
+evkv_ticket evkv_put_if_absent(struct evkv_store *store,
+    struct evkv_slice collection, struct evkv_slice key,
+    struct evkv_slice value, int64_t ttl_ms, evkv_cb cb, void *arg)
+{
+	const struct evkv_request request =
+	    put_one(collection, &key, &value, ttl_ms, EVKV_IF_ABSENT);
+
+	return evkv_submit(store, &request, cb, arg);
+}
+
+evkv_ticket evkv_put_if_present(struct evkv_store *store,
+    struct evkv_slice collection, struct evkv_slice key,
+    struct evkv_slice value, int64_t ttl_ms, evkv_cb cb, void *arg)
+{
+	const struct evkv_request request =
+	    put_one(collection, &key, &value, ttl_ms, EVKV_IF_PRESENT);
+
+	return evkv_submit(store, &request, cb, arg);
+}
+
+evkv_ticket evkv_put_many(struct evkv_store *store,
+    struct evkv_slice collection, const struct evkv_slice *keys,
+    const struct evkv_slice *values, size_t count, int64_t ttl_ms, evkv_cb cb,
+    void *arg)
+{
+	const struct evkv_request request = {
+		.kind = EVKV_PUT,
+		.collection = collection,
+		.count = count,
+		.keys = keys,
+		.values = values,
+		.ttl_ms = ttl_ms,
+	};
+
+	return evkv_submit(store, &request, cb, arg);
+}
+
+evkv_ticket evkv_delete(struct evkv_store *store, struct evkv_slice collection,
+    struct evkv_slice key, evkv_cb cb, void *arg)
+{
+	return one(store, EVKV_DELETE, collection, &key, cb, arg);
+}
+
+evkv_ticket evkv_delete_many(struct evkv_store *store,
+    struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
+    evkv_cb cb, void *arg)
+{
+	return many(store, EVKV_DELETE,
+	    (struct batch){ collection, keys, count }, cb, arg);
+}
+
+evkv_ticket evkv_exists(struct evkv_store *store, struct evkv_slice collection,
+    struct evkv_slice key, evkv_cb cb, void *arg)
+{
+	return one(store, EVKV_HAS, collection, &key, cb, arg);
+}
+
+evkv_ticket evkv_exists_many(struct evkv_store *store,
+    struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
+    evkv_cb cb, void *arg)
+{
+	return many(store, EVKV_HAS,
+	    (struct batch){ collection, keys, count }, cb, arg);
+}
+
+evkv_ticket evkv_touch(struct evkv_store *store, struct evkv_slice collection,
+    struct evkv_slice key, int64_t ttl_ms, evkv_cb cb, void *arg)
+{
+	const struct evkv_request request = {
+		.kind = EVKV_TOUCH,
+		.flags = EVKV_OP_SINGLE,
+		.collection = collection,
+		.count = 1,
+		.keys = &key,
+		.ttl_ms = ttl_ms,
+	};
+
+	return evkv_submit(store, &request, cb, arg);
+}
+
+evkv_ticket evkv_touch_many(struct evkv_store *store,
+    struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
+    int64_t ttl_ms, evkv_cb cb, void *arg)
+{
+	const struct evkv_request request = {
+		.kind = EVKV_TOUCH,
+		.collection = collection,
+		.count = count,
+		.keys = keys,
+		.ttl_ms = ttl_ms,
+	};
+
+	return evkv_submit(store, &request, cb, arg);
+}
+
+evkv_ticket evkv_keys(struct evkv_store *store, struct evkv_slice collection,
+    struct evkv_slice pattern, struct evkv_slice cursor, size_t limit,
+    evkv_cb cb, void *arg)
+{
+	const struct evkv_request request = {
+		.kind = EVKV_KEYS,
+		.collection = collection,
+		.pattern = pattern,
+		.cursor = cursor,
+		.limit = limit,
+	};
+
+	return evkv_submit(store, &request, cb, arg);
+}
+
+evkv_ticket evkv_collections(struct evkv_store *store,
+    struct evkv_slice pattern, struct evkv_slice cursor, size_t limit,
+    evkv_cb cb, void *arg)
+{
+	const struct evkv_request request = {
+		.kind = EVKV_COLLECTIONS,
+		.pattern = pattern,
+		.cursor = cursor,
+		.limit = limit,
+	};
+
+	return evkv_submit(store, &request, cb, arg);
+}
+
+evkv_ticket evkv_clear(struct evkv_store *store, struct evkv_slice collection,
+    struct evkv_slice pattern, evkv_cb cb, void *arg)
+{
+	const struct evkv_request request = {
+		.kind = EVKV_CLEAR,
+		.collection = collection,
+		.pattern = pattern,
+	};
+
+	return evkv_submit(store, &request, cb, arg);
+}
+
+static evkv_ticket bare(struct evkv_store *store, enum evkv_kind kind,
+    evkv_cb cb, void *arg)
+{
+	const struct evkv_request request = { .kind = kind };
+
+	return evkv_submit(store, &request, cb, arg);
+}
+
+evkv_ticket evkv_destroy(struct evkv_store *store, evkv_cb cb, void *arg)
+{
+	return bare(store, EVKV_DESTROY, cb, arg);
+}
+
+evkv_ticket evkv_cull(struct evkv_store *store, evkv_cb cb, void *arg)
+{
+	return bare(store, EVKV_CULL, cb, arg);
+}
+
+evkv_ticket evkv_ping(struct evkv_store *store, evkv_cb cb, void *arg)
+{
+	return bare(store, EVKV_PING, cb, arg);
+}
+
+evkv_ticket evkv_sync(struct evkv_store *store, evkv_cb cb, void *arg)
+{
+	return bare(store, EVKV_SYNC, cb, arg);
+}
+
+evkv_ticket evkv_compact(struct evkv_store *store, evkv_cb cb, void *arg)
+{
+	return bare(store, EVKV_COMPACT, cb, arg);
+}
