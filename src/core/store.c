@@ -172,6 +172,12 @@ struct evkv_store *evkv_store_inner(const struct evkv_store *store, size_t i)
 	return i < store->inner_count ? store->inner[i] : NULL;
 }
 
+void *evkv_store_self(const struct evkv_store *store,
+    const struct evkv_vtable *vtable)
+{
+	return store != NULL && store->vtable == vtable ? store->self : NULL;
+}
+
 const char *evkv_store_name(const struct evkv_store *store)
 {
 	return store->vtable->name;
