@@ -48,7 +48,13 @@ function(evkv_install_library name)
 		set(pc_description "${PROJECT_DESCRIPTION}: ${short}")
 	endif()
 	list(JOIN pc_requires ", " pc_requires)
-	list(JOIN MODULES ", " pc_private)
+	# As flags, not as modules: who links the shared library has no need of
+	# the development files of what is under it.
+	set(pc_private "")
+	foreach(module IN LISTS MODULES)
+		list(JOIN evkv_${module}_LDFLAGS " " flags)
+		string(APPEND pc_private "${flags} ")
+	endforeach()
 	configure_file(${PROJECT_SOURCE_DIR}/cmake/evkv.pc.in
 		${evkv_generated}/${name}.pc @ONLY)
 	configure_file(${PROJECT_SOURCE_DIR}/cmake/evkv-component.cmake.in
