@@ -236,7 +236,18 @@ static void scratch_spoil(struct evkv_request *scratch, size_t size)
 	evkv_free(scratch);
 }
 
-/* As evkv__op_enter(), with inputs that do not survive the call. */
+/* Unwound while the inputs are still there for the wrappers to see. */
+static enum evkv_verdict enter_unwound(struct evkv_op *op,
+    struct evkv_store *store, const struct evkv_request *request)
+{
+	enum evkv_verdict verdict = evkv__op_enter(op, store, request);
+
+	if (verdict == EVKV_DONE)
+		evkv__op_unwind(op);
+	return verdict;
+}
+
+/* As enter_unwound(), with inputs that do not survive the call. */
 static enum evkv_verdict enter_scrambled(struct evkv_op *op,
     struct evkv_store *store, const struct evkv_request *request)
 {
@@ -246,7 +257,7 @@ static enum evkv_verdict enter_scrambled(struct evkv_op *op,
 
 	if (scratch == NULL)
 		return evkv_op_nomem(op);
-	verdict = evkv__op_enter(op, store,
+	verdict = enter_unwound(op, store,
 	    evkv__request_copy(scratch, request));
 	scratch_spoil(scratch, size);
 	return verdict;
@@ -278,7 +289,7 @@ static enum evkv_verdict boundary(struct evkv_op *op,
 		return evkv_op_nomem(op);
 	if (op->loop->scramble)
 		return enter_scrambled(op, store, request);
-	return evkv__op_enter(op, store, request);
+	return enter_unwound(op, store, request);
 }
 
 static void run_inline(struct evkv_op *op)
@@ -317,7 +328,6 @@ static evkv_ticket submit_checked(struct evkv_store *store,
 		evkv__op_pend(op, timeout_ms);
 		return ticket;
 	}
-	evkv__op_unwind(op);
 	if ((op->flags & OP_INLINE) != 0 &&
 	    op->loop->inline_depth < INLINE_DEPTH_MAX)
 		run_inline(op);
