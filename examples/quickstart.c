@@ -18,11 +18,11 @@ static void on_get(const struct evkv_result *result, void *arg)
 	if (result->status == EVKV_OK) {
 		const struct evkv_slice bytes = result->entries[0].bytes;
 
-		printf("users 123 is %.*s\n", (int)bytes.size,
+		printf("ada is %.*s\n", (int)bytes.size,
 		    (const char *)bytes.data);
 		*exit_status = EXIT_SUCCESS;
 	} else {
-		printf("users 123: %s, %s\n", evkv_status_name(result->status),
+		printf("ada: %s, %s\n", evkv_status_name(result->status),
 		    result->message);
 	}
 }
@@ -30,27 +30,26 @@ static void on_get(const struct evkv_result *result, void *arg)
 int main(int argc, char **argv)
 {
 	const char *url = argc > 1 ? argv[1] : "simple:";
+	const struct evkv_slice users = EVKV_LIT("users");
+	const struct evkv_slice ada = EVKV_LIT("ada");
+	struct event_base *base = event_base_new();
+	struct evkv_error error = EVKV_ERROR_INIT;
 	int exit_status = EXIT_FAILURE;
 
 	/* [readme] */
-	struct event_base *base = event_base_new();
 	struct evkv_loop *loop = evkv_loop_new(base);
-	struct evkv_error error = EVKV_ERROR_INIT;
 	struct evkv_store *store = evkv_open(loop, url, &error);
 	struct evkv_store *cache = evkv_memory_new(loop, NULL, &error);
-	struct evkv_slice users = EVKV_LIT("users"), key = EVKV_LIT("123");
 
 	store = evkv_passthrough_cache_new(store, cache, NULL, &error);
 	store = evkv_prefix_keys_new(store, EVKV_LIT("app:"), &error);
-	if (store != NULL) {
-		evkv_put(store, users, key, EVKV_LIT("Ada"), 60000, NULL, NULL);
-		evkv_get(store, users, key, on_get, &exit_status);
-		event_base_dispatch(base);
-	}
-	/* [readme] */
-
 	if (store == NULL)
 		fprintf(stderr, "%s\n", error.message);
+	evkv_put(store, users, ada, EVKV_LIT("Lovelace"), 60000, NULL, NULL);
+	evkv_get(store, users, ada, on_get, &exit_status);
+	event_base_dispatch(base);
+	/* [readme] */
+
 	evkv_store_unref(store);
 	evkv_loop_free(loop);
 	event_base_free(base);
