@@ -31,7 +31,7 @@ bench: ## Build and run the benchmarks; keep the machine idle meanwhile
 fuzz: ## Run each fuzz target for FUZZ_SECONDS (60)
 	@scripts/install-deps fuzz
 	@scripts/quiet cmake --preset fuzz
-	@scripts/quiet cmake --build --preset fuzz
+	@scripts/quiet cmake --build --preset fuzz --target fuzzers
 	@scripts/fuzz build/fuzz $(FUZZ_SECONDS)
 
 format: ## Let clang-format lay out the sources

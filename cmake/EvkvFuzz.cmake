@@ -1,14 +1,16 @@
 # evkv_add_fuzzer(<name> SOURCES ... [LIBS ...])
 #
 # A libFuzzer target, bin/fuzz/<name> in the build tree, which `make fuzz`
-# runs. Where the fuzzers are not built the call does nothing. A directory
-# corpus/<name> beside the sources holds the first inputs, where there is one.
+# runs; the target `fuzzers` builds them all. Where they are not built the call
+# does nothing. First inputs, where there are some, are in
+# tests/fuzz/corpus/<name>.
 
 if(EVKV_BUILD_FUZZERS)
 	if(NOT CMAKE_C_COMPILER_ID MATCHES Clang)
 		message(FATAL_ERROR "EVKV_BUILD_FUZZERS needs clang")
 	endif()
 	add_compile_options(-fsanitize=fuzzer-no-link)
+	add_custom_target(fuzzers)
 endif()
 
 function(evkv_add_fuzzer name)
@@ -23,4 +25,5 @@ function(evkv_add_fuzzer name)
 	target_link_libraries(${name} PRIVATE
 		evkv_build_flags evkv::evkv ${arg_LIBS})
 	target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+	add_dependencies(fuzzers ${name})
 endfunction()
