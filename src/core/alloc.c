@@ -10,8 +10,7 @@
 /* allocate NULL: malloc and free, without the cost of an indirect call. */
 static struct evkv_allocator alloc_hook;
 
-void
-evkv_set_allocator(const struct evkv_allocator *allocator)
+void evkv_set_allocator(const struct evkv_allocator *allocator)
 {
 	if (allocator != NULL)
 		alloc_hook = *allocator;
@@ -19,8 +18,7 @@ evkv_set_allocator(const struct evkv_allocator *allocator)
 		memset(&alloc_hook, 0, sizeof(alloc_hook));
 }
 
-void *
-evkv_malloc(size_t size)
+void *evkv_malloc(size_t size)
 {
 	/* malloc(0) may be NULL, which here always means want of memory. */
 	if (size == 0)
@@ -30,8 +28,7 @@ evkv_malloc(size_t size)
 	return malloc(size);
 }
 
-void *
-evkv_calloc(size_t count, size_t size)
+void *evkv_calloc(size_t count, size_t size)
 {
 	void *memory;
 
@@ -47,8 +44,7 @@ evkv_calloc(size_t count, size_t size)
 	return memory;
 }
 
-void
-evkv_free(void *memory)
+void evkv_free(void *memory)
 {
 	if (memory == NULL)
 		return;
@@ -58,8 +54,7 @@ evkv_free(void *memory)
 		free(memory);
 }
 
-char *
-evkv_strdup(const char *string)
+char *evkv_strdup(const char *string)
 {
 	size_t size;
 	char *copy;

@@ -11,8 +11,7 @@
 
 #define CURSOR_TAG 8
 
-static uint64_t
-cursor_hash(uint64_t hash, struct evkv_slice bytes)
+static uint64_t cursor_hash(uint64_t hash, struct evkv_slice bytes)
 {
 	const unsigned char *data = bytes.data;
 	size_t i;
@@ -27,9 +26,8 @@ cursor_hash(uint64_t hash, struct evkv_slice bytes)
 }
 
 /* The tag of a query: all of the request that decides which names come. */
-static void
-cursor_tag(const struct evkv_request *request, const char *store_name,
-    unsigned char tag[CURSOR_TAG])
+static void cursor_tag(const struct evkv_request *request,
+    const char *store_name, unsigned char tag[CURSOR_TAG])
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 	int i;
@@ -43,9 +41,8 @@ cursor_tag(const struct evkv_request *request, const char *store_name,
 		tag[i] = (unsigned char)(hash >> 8 * i);
 }
 
-bool
-evkv_op_set_position(struct evkv_op *op, const char *store_name,
-    struct evkv_slice position)
+bool evkv_op_set_position(
+    struct evkv_op *op, const char *store_name, struct evkv_slice position)
 {
 	size_t size = CURSOR_TAG + position.size;
 	unsigned char *cursor;
@@ -66,9 +63,8 @@ evkv_op_set_position(struct evkv_op *op, const char *store_name,
 	return evkv_op_set_cursor(op, evkv_bytes(cursor, size));
 }
 
-bool
-evkv_cursor_open(const struct evkv_request *request, const char *store_name,
-    struct evkv_slice *position)
+bool evkv_cursor_open(const struct evkv_request *request,
+    const char *store_name, struct evkv_slice *position)
 {
 	struct evkv_slice cursor = request->cursor;
 	unsigned char tag[CURSOR_TAG];
@@ -81,7 +77,7 @@ evkv_cursor_open(const struct evkv_request *request, const char *store_name,
 	cursor_tag(request, store_name, tag);
 	if (memcmp(cursor.data, tag, CURSOR_TAG) != 0)
 		return false;
-	*position = evkv_bytes((const char *)cursor.data + CURSOR_TAG,
-	    cursor.size - CURSOR_TAG);
+	*position = evkv_bytes(
+	    (const char *)cursor.data + CURSOR_TAG, cursor.size - CURSOR_TAG);
 	return true;
 }

@@ -6,9 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void
-evkv_error_set(struct evkv_error *error, enum evkv_status status,
-    const char *format, ...)
+void evkv_error_set(
+    struct evkv_error *error, enum evkv_status status, const char *format, ...)
 {
 	va_list args;
 	int length;
@@ -18,8 +17,8 @@ evkv_error_set(struct evkv_error *error, enum evkv_status status,
 
 	error->status = status;
 	va_start(args, format);
-	length = vsnprintf(error->message, sizeof(error->message), format,
-	    args);
+	length = vsnprintf(
+	    error->message, sizeof(error->message), format, args);
 	va_end(args);
 	if (length < 0)
 		error->message[0] = '\0';

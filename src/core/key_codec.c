@@ -19,8 +19,7 @@
 
 static const char key_codec_hex[] = "0123456789ABCDEF";
 
-static void
-key_codec_escape(char *to, unsigned char byte)
+static void key_codec_escape(char *to, unsigned char byte)
 {
 	to[0] = '%';
 	to[1] = key_codec_hex[byte >> 4];
@@ -28,8 +27,7 @@ key_codec_escape(char *to, unsigned char byte)
 }
 
 /* The value of an upper-case hex digit, or -1. */
-static int
-key_codec_digit(char c)
+static int key_codec_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -39,8 +37,7 @@ key_codec_digit(char c)
 }
 
 /* The byte that the "%XX" at text spells, or -1. */
-static int
-key_codec_unescape(const char *text, size_t size)
+static int key_codec_unescape(const char *text, size_t size)
 {
 	int high, low;
 
@@ -51,8 +48,7 @@ key_codec_unescape(const char *text, size_t size)
 	return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
-size_t
-evkv_key_head_size(struct evkv_slice collection)
+size_t evkv_key_head_size(struct evkv_slice collection)
 {
 	const char *bytes = collection.data;
 	size_t i, size = collection.size + 1;
@@ -63,14 +59,13 @@ evkv_key_head_size(struct evkv_slice collection)
 	return size;
 }
 
-size_t
-evkv_key_encoded_size(struct evkv_slice collection, struct evkv_slice key)
+size_t evkv_key_encoded_size(
+    struct evkv_slice collection, struct evkv_slice key)
 {
 	return evkv_key_head_size(collection) + key.size;
 }
 
-size_t
-evkv_key_encode_head(struct evkv_slice collection, void *buffer)
+size_t evkv_key_encode_head(struct evkv_slice collection, void *buffer)
 {
 	const char *bytes = collection.data;
 	char *to = buffer;
@@ -88,9 +83,8 @@ evkv_key_encode_head(struct evkv_slice collection, void *buffer)
 	return (size_t)(to - (char *)buffer);
 }
 
-size_t
-evkv_key_encode(struct evkv_slice collection, struct evkv_slice key,
-    void *buffer)
+size_t evkv_key_encode(
+    struct evkv_slice collection, struct evkv_slice key, void *buffer)
 {
 	size_t head = evkv_key_encode_head(collection, buffer);
 
@@ -99,8 +93,7 @@ evkv_key_encode(struct evkv_slice collection, struct evkv_slice key,
 	return head + key.size;
 }
 
-bool
-evkv_key_decode(struct evkv_slice encoded, void *buffer,
+bool evkv_key_decode(struct evkv_slice encoded, void *buffer,
     struct evkv_slice *collection, struct evkv_slice *key)
 {
 	const char *from = encoded.data;
@@ -133,8 +126,7 @@ evkv_key_decode(struct evkv_slice encoded, void *buffer,
 }
 
 /* Whether a byte stands for itself in a file name; not in hidden ones. */
-static bool
-key_codec_plain(unsigned char byte, bool first)
+static bool key_codec_plain(unsigned char byte, bool first)
 {
 	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
 	    (byte >= '0' && byte <= '9') || byte == '-' || byte == '_' ||
@@ -145,8 +137,8 @@ key_codec_plain(unsigned char byte, bool first)
  * The escaped form of a name, as much of it as fits whole into `room`. Returns
  * its size; *all tells whether that was everything.
  */
-static size_t
-key_codec_file_head(struct evkv_slice name, char *to, size_t room, bool *all)
+static size_t key_codec_file_head(
+    struct evkv_slice name, char *to, size_t room, bool *all)
 {
 	const unsigned char *bytes = name.data;
 	size_t i, size = 0, step;
@@ -166,9 +158,8 @@ key_codec_file_head(struct evkv_slice name, char *to, size_t room, bool *all)
 	return size;
 }
 
-bool
-evkv_file_name_encode(struct evkv_slice name,
-    char file[EVKV_FILE_NAME_MAX + 1])
+bool evkv_file_name_encode(
+    struct evkv_slice name, char file[EVKV_FILE_NAME_MAX + 1])
 {
 	uint8_t digest[EVKV__SHA256_SIZE];
 	size_t size, i;
@@ -200,8 +191,7 @@ evkv_file_name_encode(struct evkv_slice name,
  * Whether `file`, whose escapes ran out at `at`, goes on as a hashed name does.
  * The head ends where the next byte's escape would not have fit.
  */
-static bool
-key_codec_hashed(const char *file, size_t size, size_t at)
+static bool key_codec_hashed(const char *file, size_t size, size_t at)
 {
 	size_t i;
 
@@ -214,8 +204,8 @@ key_codec_hashed(const char *file, size_t size, size_t at)
 	return true;
 }
 
-enum evkv_file_name
-evkv_file_name_decode(const char *file, void *buffer, struct evkv_slice *name)
+enum evkv_file_name evkv_file_name_decode(
+    const char *file, void *buffer, struct evkv_slice *name)
 {
 	size_t size = strlen(file), at = 0, decoded = 0;
 	unsigned char *to = buffer;

@@ -18,23 +18,20 @@ static const struct kind_row kind_none = { "?", 0 };
 _Static_assert(EVKV_KIND_COUNT < 32, "kinds fit into a set of kinds");
 
 /* An enum may hold any number: what is no kind has a row of its own. */
-static const struct kind_row *
-kind_row(enum evkv_kind kind)
+static const struct kind_row *kind_row(enum evkv_kind kind)
 {
 	int number = (int)kind;
 
-	return number >= 0 && number < EVKV_KIND_COUNT ? &kind_rows[number] :
-	    &kind_none;
+	return number >= 0 && number < EVKV_KIND_COUNT ? &kind_rows[number]
+						       : &kind_none;
 }
 
-uint32_t
-evkv_kind_classes(enum evkv_kind kind)
+uint32_t evkv_kind_classes(enum evkv_kind kind)
 {
 	return kind_row(kind)->classes;
 }
 
-const char *
-evkv_kind_name(enum evkv_kind kind)
+const char *evkv_kind_name(enum evkv_kind kind)
 {
 	return kind_row(kind)->name;
 }

@@ -22,15 +22,14 @@ struct match_segment {
 	bool literal;  /* each element is the byte itself */
 };
 
-static unsigned char
-match_byte(struct evkv_slice slice, size_t i)
+static unsigned char match_byte(struct evkv_slice slice, size_t i)
 {
 	return ((const unsigned char *)slice.data)[i];
 }
 
 /* The byte at *at, which a backslash may escape; *at moves on. */
-static bool
-match_escaped(struct evkv_slice pattern, size_t *at, unsigned char *byte)
+static bool match_escaped(
+    struct evkv_slice pattern, size_t *at, unsigned char *byte)
 {
 	if (*at < pattern.size && match_byte(pattern, *at) == '\\')
 		(*at)++;
@@ -44,16 +43,16 @@ match_escaped(struct evkv_slice pattern, size_t *at, unsigned char *byte)
  * The set whose '[' is at `at`: *hit tells whether it has `byte`. Returns where
  * the pattern goes on, or MATCH_BAD with *why set.
  */
-static size_t
-match_set(struct evkv_slice pattern, size_t at, unsigned char byte, bool *hit,
-    const char **why)
+static size_t match_set(struct evkv_slice pattern, size_t at,
+    unsigned char byte, bool *hit, const char **why)
 {
 	unsigned char low, high;
 	bool negate = false, first = true, in = false;
 
 	at++;
-	if (at < pattern.size && (match_byte(pattern, at) == '!' ||
-	    match_byte(pattern, at) == '^')) {
+	if (at < pattern.size &&
+	    (match_byte(pattern, at) == '!' ||
+		match_byte(pattern, at) == '^')) {
 		negate = true;
 		at++;
 	}
@@ -87,18 +86,14 @@ match_set(struct evkv_slice pattern, size_t at, unsigned char byte, bool *hit,
  * The element at `at`, which is no '*': *hit tells whether it matches `byte`.
  * Returns where the pattern goes on, or MATCH_BAD with *why set.
  */
-static size_t
-match_element(struct evkv_slice pattern, size_t at, unsigned char byte,
-    bool *hit, const char **why)
+static size_t match_element(struct evkv_slice pattern, size_t at,
+    unsigned char byte, bool *hit, const char **why)
 {
 	unsigned char literal;
 
 	switch (match_byte(pattern, at)) {
-	case '?':
-		*hit = true;
-		return at + 1;
-	case '[':
-		return match_set(pattern, at, byte, hit, why);
+	case '?': *hit = true; return at + 1;
+	case '[': return match_set(pattern, at, byte, hit, why);
 	default:
 		*why = "a backslash with nothing after it";
 		if (!match_escaped(pattern, &at, &literal))
@@ -109,8 +104,7 @@ match_element(struct evkv_slice pattern, size_t at, unsigned char byte,
 }
 
 /* The segment that begins at `at`; false, with *why set, if it is malformed. */
-static bool
-match_segment_read(struct evkv_slice pattern, size_t at,
+static bool match_segment_read(struct evkv_slice pattern, size_t at,
     struct match_segment *segment, const char **why)
 {
 	unsigned char byte;
@@ -130,17 +124,16 @@ match_segment_read(struct evkv_slice pattern, size_t at,
 }
 
 /* Whether the segment matches the name's bytes from `at` on. There are enough. */
-static bool
-match_segment_at(struct evkv_slice pattern, const struct match_segment *segment,
-    struct evkv_slice name, size_t at)
+static bool match_segment_at(struct evkv_slice pattern,
+    const struct match_segment *segment, struct evkv_slice name, size_t at)
 {
 	size_t i = segment->start;
 	const char *why;
 	bool hit;
 
 	while (i < segment->end) {
-		i = match_element(pattern, i, match_byte(name, at++), &hit,
-		    &why);
+		i = match_element(
+		    pattern, i, match_byte(name, at++), &hit, &why);
 		if (!hit)
 			return false;
 	}
@@ -148,8 +141,7 @@ match_segment_at(struct evkv_slice pattern, const struct match_segment *segment,
 }
 
 /* The leftmost place in name[from, to) where the segment fits, or MATCH_BAD. */
-static size_t
-match_segment_find(struct evkv_slice pattern,
+static size_t match_segment_find(struct evkv_slice pattern,
     const struct match_segment *segment, struct evkv_slice name, size_t from,
     size_t to)
 {
@@ -171,8 +163,7 @@ match_segment_find(struct evkv_slice pattern,
 	return MATCH_BAD;
 }
 
-static bool
-match_glob(struct evkv_slice pattern, struct evkv_slice name)
+static bool match_glob(struct evkv_slice pattern, struct evkv_slice name)
 {
 	struct match_segment segment;
 	size_t at = 0, found;
@@ -187,34 +178,33 @@ match_glob(struct evkv_slice pattern, struct evkv_slice name)
 
 	at = segment.length;
 	for (;;) {
-		if (!match_segment_read(pattern, segment.end + 1, &segment,
-		    &why))
+		if (!match_segment_read(
+			pattern, segment.end + 1, &segment, &why))
 			return false;
 		if (segment.end == pattern.size)
 			break;
-		found = match_segment_find(pattern, &segment, name, at,
-		    name.size);
+		found = match_segment_find(
+		    pattern, &segment, name, at, name.size);
 		if (found == MATCH_BAD)
 			return false;
 		at = found + segment.length;
 	}
 	return name.size - at >= segment.length &&
-	    match_segment_at(pattern, &segment, name,
-	        name.size - segment.length);
+	    match_segment_at(
+		pattern, &segment, name, name.size - segment.length);
 }
 
-bool
-evkv_match(struct evkv_slice prefix, struct evkv_slice pattern,
-    struct evkv_slice name)
+bool evkv_match(
+    struct evkv_slice prefix, struct evkv_slice pattern, struct evkv_slice name)
 {
-	if (prefix.size > name.size || (prefix.size > 0 &&
-	    memcmp(prefix.data, name.data, prefix.size) != 0))
+	if (prefix.size > name.size ||
+	    (prefix.size > 0 &&
+		memcmp(prefix.data, name.data, prefix.size) != 0))
 		return false;
 	return pattern.size == 0 || match_glob(pattern, name);
 }
 
-bool
-evkv_pattern_check(struct evkv_slice pattern, const char **why)
+bool evkv_pattern_check(struct evkv_slice pattern, const char **why)
 {
 	struct match_segment segment = { .end = SIZE_MAX };
 
@@ -224,16 +214,16 @@ evkv_pattern_check(struct evkv_slice pattern, const char **why)
 		return false;
 	}
 	do {
-		if (!match_segment_read(pattern, segment.end + 1, &segment,
-		    why))
+		if (!match_segment_read(
+			pattern, segment.end + 1, &segment, why))
 			return false;
 	} while (segment.end < pattern.size);
 	*why = "";
 	return true;
 }
 
-struct evkv_slice
-evkv_request_head(const struct evkv_request *request, void *buffer)
+struct evkv_slice evkv_request_head(
+    const struct evkv_request *request, void *buffer)
 {
 	struct evkv_slice pattern = request->pattern;
 	unsigned char *head = buffer, byte;

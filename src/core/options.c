@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-bool
-evkv_options_read(void *options, size_t size, const void *given,
+bool evkv_options_read(void *options, size_t size, const void *given,
     size_t given_size, struct evkv_error *error)
 {
 	const unsigned char *bytes = given;
@@ -23,7 +22,8 @@ evkv_options_read(void *options, size_t size, const void *given,
 			continue;
 		evkv_error_set(error, EVKV_INVALID,
 		    "options: a field at byte %zu is set that this version "
-		    "of evkv (%s) does not know", i, evkv_version());
+		    "of evkv (%s) does not know",
+		    i, evkv_version());
 		return false;
 	}
 

@@ -22,8 +22,7 @@ struct scheme_list {
 /* Its address is the key of the list among the loop's attachments. */
 static const char scheme_key;
 
-static void
-scheme_list_free(void *thing)
+static void scheme_list_free(void *thing)
 {
 	struct scheme_list *list = thing;
 	struct scheme *scheme;
@@ -36,8 +35,7 @@ scheme_list_free(void *thing)
 }
 
 /* The loop's list, made if it is not there; NULL = no memory. */
-static struct scheme_list *
-scheme_list_of(struct evkv_loop *loop)
+static struct scheme_list *scheme_list_of(struct evkv_loop *loop)
 {
 	struct scheme_list *list = evkv_loop_attachment(loop, &scheme_key);
 
@@ -54,8 +52,8 @@ scheme_list_of(struct evkv_loop *loop)
 	return list;
 }
 
-static struct scheme *
-scheme_find(const struct scheme_list *list, const char *name)
+static struct scheme *scheme_find(
+    const struct scheme_list *list, const char *name)
 {
 	struct scheme *scheme = list->first;
 
@@ -65,8 +63,8 @@ scheme_find(const struct scheme_list *list, const char *name)
 }
 
 /* The scheme's record, made with `open` if there is none; NULL = no memory. */
-static struct scheme *
-scheme_get(struct evkv_loop *loop, const char *name, evkv_scheme_open open)
+static struct scheme *scheme_get(
+    struct evkv_loop *loop, const char *name, evkv_scheme_open open)
 {
 	struct scheme_list *list = scheme_list_of(loop);
 	size_t size = strlen(name) + 1;
@@ -88,9 +86,8 @@ scheme_get(struct evkv_loop *loop, const char *name, evkv_scheme_open open)
 	return scheme;
 }
 
-bool
-evkv_loop_register_scheme(struct evkv_loop *loop, const char *scheme,
-    evkv_scheme_open open)
+bool evkv_loop_register_scheme(
+    struct evkv_loop *loop, const char *scheme, evkv_scheme_open open)
 {
 	struct scheme *known = scheme_get(loop, scheme, open);
 
@@ -99,16 +96,14 @@ evkv_loop_register_scheme(struct evkv_loop *loop, const char *scheme,
 	return known != NULL;
 }
 
-bool
-evkv__scheme_offer(struct evkv_loop *loop, const char *scheme,
-    evkv_scheme_open open)
+bool evkv__scheme_offer(
+    struct evkv_loop *loop, const char *scheme, evkv_scheme_open open)
 {
 	return scheme_get(loop, scheme, open) != NULL;
 }
 
-static void
-scheme_unknown(const struct scheme_list *list, const char *name,
-    struct evkv_error *error)
+static void scheme_unknown(
+    const struct scheme_list *list, const char *name, struct evkv_error *error)
 {
 	const struct scheme *scheme;
 	char names[160] = "none";
@@ -116,19 +111,17 @@ scheme_unknown(const struct scheme_list *list, const char *name,
 	int length;
 
 	for (scheme = list->first; scheme != NULL && used < sizeof(names);
-	    scheme = scheme->next) {
-		length = snprintf(names + used, sizeof(names) - used, "%s%s:",
-		    used > 0 ? ", " : "", scheme->name);
+	     scheme = scheme->next) {
+		length = snprintf(names + used, sizeof(names) - used,
+		    "%s%s:", used > 0 ? ", " : "", scheme->name);
 		used += length > 0 ? (size_t)length : 0;
 	}
 	evkv_error_set(error, EVKV_INVALID,
-	    "URL: the scheme %.32s: is not known; registered: %s", name,
-	    names);
+	    "URL: the scheme %.32s: is not known; registered: %s", name, names);
 }
 
-struct evkv_store *
-evkv_loop_open(struct evkv_loop *loop, const char *text,
-    struct evkv_error *error)
+struct evkv_store *evkv_loop_open(
+    struct evkv_loop *loop, const char *text, struct evkv_error *error)
 {
 	struct evkv_store *store = NULL;
 	struct scheme_list *list;

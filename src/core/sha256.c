@@ -7,6 +7,7 @@
 
 #define SHA256_BLOCK 64
 
+/* clang-format off */
 /* The first 32 bits of the fractions of the cube roots of 64 primes. */
 static const uint32_t sha256_constants[64] = {
 	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1,
@@ -21,28 +22,32 @@ static const uint32_t sha256_constants[64] = {
 	0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
 	0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
+/* clang-format on */
 
 /* Likewise of the square roots of the first 8 primes. */
 static const uint32_t sha256_start[8] = {
-	0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-	0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+	0x6a09e667,
+	0xbb67ae85,
+	0x3c6ef372,
+	0xa54ff53a,
+	0x510e527f,
+	0x9b05688c,
+	0x1f83d9ab,
+	0x5be0cd19,
 };
 
-static uint32_t
-sha256_rotate(uint32_t word, int count)
+static uint32_t sha256_rotate(uint32_t word, int count)
 {
 	return word >> count | word << (32 - count);
 }
 
-static uint32_t
-sha256_load(const uint8_t *bytes)
+static uint32_t sha256_load(const uint8_t *bytes)
 {
 	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
 	    (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-static void
-sha256_store(uint8_t *bytes, uint32_t word)
+static void sha256_store(uint8_t *bytes, uint32_t word)
 {
 	bytes[0] = (uint8_t)(word >> 24);
 	bytes[1] = (uint8_t)(word >> 16);
@@ -51,8 +56,7 @@ sha256_store(uint8_t *bytes, uint32_t word)
 }
 
 /* The message schedule: 16 words of the block, 48 made from them. */
-static void
-sha256_expand(uint32_t words[64], const uint8_t *block)
+static void sha256_expand(uint32_t words[64], const uint8_t *block)
 {
 	uint32_t early, late;
 	int i;
@@ -64,14 +68,13 @@ sha256_expand(uint32_t words[64], const uint8_t *block)
 		late = words[i - 2];
 		words[i] = words[i - 16] + words[i - 7] +
 		    (sha256_rotate(early, 7) ^ sha256_rotate(early, 18) ^
-		        early >> 3) +
+			early >> 3) +
 		    (sha256_rotate(late, 17) ^ sha256_rotate(late, 19) ^
-		        late >> 10);
+			late >> 10);
 	}
 }
 
-static void
-sha256_block(uint32_t state[8], const uint8_t *block)
+static void sha256_block(uint32_t state[8], const uint8_t *block)
 {
 	uint32_t words[64], s[8], first, second;
 	int i;
@@ -81,10 +84,10 @@ sha256_block(uint32_t state[8], const uint8_t *block)
 	for (i = 0; i < 64; i++) {
 		first = s[7] + sha256_constants[i] + words[i] +
 		    (sha256_rotate(s[4], 6) ^ sha256_rotate(s[4], 11) ^
-		        sha256_rotate(s[4], 25)) +
+			sha256_rotate(s[4], 25)) +
 		    ((s[4] & s[5]) ^ (~s[4] & s[6]));
 		second = (sha256_rotate(s[0], 2) ^ sha256_rotate(s[0], 13) ^
-		             sha256_rotate(s[0], 22)) +
+			     sha256_rotate(s[0], 22)) +
 		    ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
 		memmove(&s[1], &s[0], 7 * sizeof(s[0]));
 		s[4] += first;
@@ -94,8 +97,8 @@ sha256_block(uint32_t state[8], const uint8_t *block)
 		state[i] += s[i];
 }
 
-void
-evkv__sha256(const void *data, size_t size, uint8_t digest[EVKV__SHA256_SIZE])
+void evkv__sha256(
+    const void *data, size_t size, uint8_t digest[EVKV__SHA256_SIZE])
 {
 	uint8_t tail[2 * SHA256_BLOCK] = { 0 };
 	const uint8_t *bytes = data;

@@ -24,28 +24,25 @@
  * gets a NUL, so the text's length and one byte per string are enough.
  */
 struct url_parser {
-	const char *at, *end;      /* what of the text is still to be read */
-	char *store;               /* where the next decoded string goes */
+	const char *at, *end; /* what of the text is still to be read */
+	char *store;          /* where the next decoded string goes */
 	struct evkv_url *url;
 	struct evkv_url_pair *pairs;
 	bool has_authority;
 	struct evkv_error *error;
 };
 
-static bool
-url_is_alpha(char c)
+static bool url_is_alpha(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static bool
-url_is_digit(char c)
+static bool url_is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
-static int
-url_hex(char c)
+static int url_hex(char c)
 {
 	if (url_is_digit(c))
 		return c - '0';
@@ -57,20 +54,19 @@ url_hex(char c)
 }
 
 /* Whether `c` may stand as it is where unreserved bytes and `more` may. */
-static bool
-url_allowed(char c, const char *more)
+static bool url_allowed(char c, const char *more)
 {
 	return url_is_alpha(c) || url_is_digit(c) ||
-	    (c != '\0' && (strchr("-._~", c) != NULL ||
-	        strchr(more, c) != NULL));
+	    (c != '\0' &&
+		(strchr("-._~", c) != NULL || strchr(more, c) != NULL));
 }
 
 /* Say what is wrong with a part, without quoting it; false for the caller. */
-static bool
-url_bad(struct url_parser *parser, const char *part, const char *why)
+static bool url_bad(
+    struct url_parser *parser, const char *part, const char *why)
 {
-	evkv_error_set(parser->error, EVKV_INVALID, "URL: the %s %s", part,
-	    why);
+	evkv_error_set(
+	    parser->error, EVKV_INVALID, "URL: the %s %s", part, why);
 	return false;
 }
 
@@ -78,9 +74,8 @@ url_bad(struct url_parser *parser, const char *part, const char *why)
  * Decode [from, to) as `part`, in which unreserved bytes, `more` and escapes
  * are allowed, into a string of its own: *string.
  */
-static bool
-url_decode(struct url_parser *parser, const char *from, const char *to,
-    const char *part, const char *more, const char **string)
+static bool url_decode(struct url_parser *parser, const char *from,
+    const char *to, const char *part, const char *more, const char **string)
 {
 	char *out = parser->store;
 	int high, low;
@@ -112,16 +107,14 @@ url_decode(struct url_parser *parser, const char *from, const char *to,
 }
 
 /* The first of `stops` in [from, to), or `to`. */
-static const char *
-url_find(const char *from, const char *to, const char *stops)
+static const char *url_find(const char *from, const char *to, const char *stops)
 {
 	while (from < to && strchr(stops, *from) == NULL)
 		from++;
 	return from;
 }
 
-static bool
-url_scheme(struct url_parser *parser)
+static bool url_scheme(struct url_parser *parser)
 {
 	const char *colon = url_find(parser->at, parser->end, ":/?#");
 	const char *c;
@@ -132,9 +125,11 @@ url_scheme(struct url_parser *parser)
 		    "is missing: it must begin with a name and a colon, as in "
 		    "memory:");
 	for (c = parser->at; c < colon; c++) {
-		if (!url_is_alpha(*c) && (c == parser->at ||
-		    (!url_is_digit(*c) && strchr("+-.", *c) == NULL)))
-			return url_bad(parser, "scheme", "may have letters and, "
+		if (!url_is_alpha(*c) &&
+		    (c == parser->at ||
+			(!url_is_digit(*c) && strchr("+-.", *c) == NULL)))
+			return url_bad(parser, "scheme",
+			    "may have letters and, "
 			    "after the first, digits, '+', '-' and '.'");
 		/* Schemes do not care for case; ours are in lower case. */
 		*out++ = *c >= 'A' && *c <= 'Z' ? (char)(*c + 'a' - 'A') : *c;
@@ -147,24 +142,24 @@ url_scheme(struct url_parser *parser)
 }
 
 /* user[:password], of which the password may be anything. */
-static bool
-url_userinfo(struct url_parser *parser, const char *from, const char *to)
+static bool url_userinfo(
+    struct url_parser *parser, const char *from, const char *to)
 {
 	const char *colon = url_find(from, to, ":");
 
 	if (!url_decode(parser, from, colon, "user name", URL_SUB_DELIMS,
-	    &parser->url->user))
+		&parser->url->user))
 		return false;
 	if (colon == to)
 		return true;
 	parser->url->has_password = true;
-	return url_decode(parser, colon + 1, to, "password",
-	    URL_SUB_DELIMS ":", &parser->url->password);
+	return url_decode(parser, colon + 1, to, "password", URL_SUB_DELIMS ":",
+	    &parser->url->password);
 }
 
 /* The inside of [...]: an IPv6 address, perhaps with a zone ("%25eth0"). */
-static bool
-url_ipv6(struct url_parser *parser, const char *from, const char *to)
+static bool url_ipv6(
+    struct url_parser *parser, const char *from, const char *to)
 {
 	unsigned char address[sizeof(struct in6_addr)];
 	char text[INET6_ADDRSTRLEN];
@@ -172,21 +167,21 @@ url_ipv6(struct url_parser *parser, const char *from, const char *to)
 	size_t size = (size_t)(zone - from);
 
 	if (size >= sizeof(text))
-		return url_bad(parser, "host",
-		    "in brackets is not an IPv6 address");
+		return url_bad(
+		    parser, "host", "in brackets is not an IPv6 address");
 	memcpy(text, from, size);
 	text[size] = '\0';
 	if (inet_pton(AF_INET6, text, address) != 1)
-		return url_bad(parser, "host",
-		    "in brackets is not an IPv6 address");
+		return url_bad(
+		    parser, "host", "in brackets is not an IPv6 address");
 	if (zone < to && (to - zone < 4 || memcmp(zone, "%25", 3) != 0))
 		return url_bad(parser, "host",
 		    "has a zone that is not written as %25 and a name");
 	return url_decode(parser, from, to, "host", ":", &parser->url->host);
 }
 
-static bool
-url_port(struct url_parser *parser, const char *from, const char *to)
+static bool url_port(
+    struct url_parser *parser, const char *from, const char *to)
 {
 	int port = 0;
 
@@ -204,8 +199,7 @@ url_port(struct url_parser *parser, const char *from, const char *to)
 }
 
 /* [user[:password]@]host[:port] */
-static bool
-url_authority(struct url_parser *parser, const char *to)
+static bool url_authority(struct url_parser *parser, const char *to)
 {
 	const char *from = parser->at, *at, *end;
 
@@ -222,8 +216,8 @@ url_authority(struct url_parser *parser, const char *to)
 	if (from < to && *from == '[') {
 		end = url_find(from, to, "]");
 		if (end == to)
-			return url_bad(parser, "host",
-			    "begins with '[' and has no ']'");
+			return url_bad(
+			    parser, "host", "begins with '[' and has no ']'");
 		if (!url_ipv6(parser, from + 1, end))
 			return false;
 		end++;
@@ -234,15 +228,14 @@ url_authority(struct url_parser *parser, const char *to)
 	} else {
 		end = url_find(from, to, ":");
 		if (!url_decode(parser, from, end, "host", URL_SUB_DELIMS,
-		    &parser->url->host))
+			&parser->url->host))
 			return false;
 	}
 	return end == to || url_port(parser, end + 1, to);
 }
 
 /* name=value[&name=value...] */
-static bool
-url_query(struct url_parser *parser)
+static bool url_query(struct url_parser *parser)
 {
 	struct evkv_url_pair *pair;
 	const char *to, *equals;
@@ -254,10 +247,10 @@ url_query(struct url_parser *parser)
 			return url_bad(parser, "query",
 			    "must be name=value, and more of them after '&'");
 		pair = &parser->pairs[parser->url->option_count++];
-		if (!url_decode(parser, parser->at, equals,
-		    "name of an option", URL_PCHAR "/?", &pair->name) ||
+		if (!url_decode(parser, parser->at, equals, "name of an option",
+			URL_PCHAR "/?", &pair->name) ||
 		    !url_decode(parser, equals + 1, to, "value of an option",
-		    URL_PCHAR "/?", &pair->value))
+			URL_PCHAR "/?", &pair->value))
 			return false;
 		parser->at = to;
 		if (to < parser->end && ++parser->at == parser->end)
@@ -266,15 +259,13 @@ url_query(struct url_parser *parser)
 	return true;
 }
 
-static bool
-url_parts(struct url_parser *parser)
+static bool url_parts(struct url_parser *parser)
 {
 	const char *to, *c;
 
 	if (!url_scheme(parser))
 		return false;
-	if (parser->end - parser->at >= 2 &&
-	    memcmp(parser->at, "//", 2) == 0) {
+	if (parser->end - parser->at >= 2 && memcmp(parser->at, "//", 2) == 0) {
 		parser->at += 2;
 		to = url_find(parser->at, parser->end, "/?#");
 		if (!url_authority(parser, to))
@@ -292,7 +283,7 @@ url_parts(struct url_parser *parser)
 
 	to = url_find(parser->at, parser->end, "?");
 	if (!url_decode(parser, parser->at, to, "path", URL_PCHAR "/",
-	    &parser->url->path))
+		&parser->url->path))
 		return false;
 	if (to == parser->end)
 		return true;
@@ -301,8 +292,7 @@ url_parts(struct url_parser *parser)
 }
 
 /* At most this many name=value pairs are in the text. */
-static size_t
-url_count_pairs(const char *text)
+static size_t url_count_pairs(const char *text)
 {
 	size_t count = 1;
 
@@ -312,8 +302,7 @@ url_count_pairs(const char *text)
 	return count;
 }
 
-struct evkv_url *
-evkv__url_parse(const char *text, struct evkv_error *error)
+struct evkv_url *evkv__url_parse(const char *text, struct evkv_error *error)
 {
 	struct url_parser parser = { .at = text, .error = error };
 	size_t size, pairs, strings;
@@ -333,8 +322,8 @@ evkv__url_parse(const char *text, struct evkv_error *error)
 	/* Scheme, user, password, host, path; a name and a value per pair. */
 	pairs = url_count_pairs(text);
 	strings = size + 5 + 2 * pairs;
-	url = evkv_calloc(1, sizeof(*url) +
-	    pairs * sizeof(struct evkv_url_pair) + strings);
+	url = evkv_calloc(
+	    1, sizeof(*url) + pairs * sizeof(struct evkv_url_pair) + strings);
 	if (url == NULL) {
 		evkv_error_set(error, EVKV_NOMEM, "URL: out of memory");
 		return NULL;
@@ -352,8 +341,7 @@ evkv__url_parse(const char *text, struct evkv_error *error)
 	return url;
 }
 
-void
-evkv__url_free(struct evkv_url *url)
+void evkv__url_free(struct evkv_url *url)
 {
 	evkv_free(url);
 }

@@ -22,7 +22,9 @@ struct url_options_form {
 };
 
 static const struct url_options_form url_options_int = {
-	"a number", INT_MAX, { { "", 1 } },
+	"a number",
+	INT_MAX,
+	{ { "", 1 } },
 };
 
 static const struct url_options_form url_options_size = {
@@ -39,22 +41,29 @@ static const struct url_options_form url_options_duration = {
 };
 
 static const char *const url_options_bools[] = {
-	"0", "1", "false", "true", "no", "yes", "off", "on",
+	"0",
+	"1",
+	"false",
+	"true",
+	"no",
+	"yes",
+	"off",
+	"on",
 };
 
 #define URL_OPTIONS_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Say that an option's value will not do, and what would; false. */
-static bool
-url_options_bad(const struct evkv_url_pair *pair, const char *allowed,
-    struct evkv_error *error)
+static bool url_options_bad(const struct evkv_url_pair *pair,
+    const char *allowed, struct evkv_error *error)
 {
 	char quote[URL_OPTIONS_QUOTE + 1];
 	size_t i;
 
 	for (i = 0; i < URL_OPTIONS_QUOTE && pair->value[i] != '\0'; i++)
-		quote[i] = pair->value[i] >= ' ' && pair->value[i] <= '~' ?
-		    pair->value[i] : '?';
+		quote[i] = pair->value[i] >= ' ' && pair->value[i] <= '~'
+		    ? pair->value[i]
+		    : '?';
 	quote[i] = '\0';
 	evkv_error_set(error, EVKV_INVALID, "URL: option %s: '%s%s' is not %s",
 	    pair->name, quote, pair->value[i] != '\0' ? "..." : "", allowed);
@@ -62,9 +71,8 @@ url_options_bad(const struct evkv_url_pair *pair, const char *allowed,
 }
 
 /* Digits and a unit, with a '-' before them where the minimum is below 0. */
-static bool
-url_options_number(const char *text, const struct url_options_form *form,
-    int64_t min, int64_t *number)
+static bool url_options_number(const char *text,
+    const struct url_options_form *form, int64_t min, int64_t *number)
 {
 	bool negative = min < 0 && *text == '-';
 	int64_t value = 0;
@@ -80,7 +88,7 @@ url_options_number(const char *text, const struct url_options_form *form,
 	}
 	while (i < URL_OPTIONS_COUNT(form->units) &&
 	    (form->units[i].suffix == NULL ||
-	    strcmp(form->units[i].suffix, text) != 0))
+		strcmp(form->units[i].suffix, text) != 0))
 		i++;
 	if (i == URL_OPTIONS_COUNT(form->units) ||
 	    value > INT64_MAX / form->units[i].factor)
@@ -90,8 +98,7 @@ url_options_number(const char *text, const struct url_options_form *form,
 	return true;
 }
 
-static bool
-url_options_bounded(const struct evkv_url_pair *pair,
+static bool url_options_bounded(const struct evkv_url_pair *pair,
     const struct evkv_url_option *row, const struct url_options_form *form,
     int64_t *number, struct evkv_error *error)
 {
@@ -112,9 +119,8 @@ url_options_bounded(const struct evkv_url_pair *pair,
 	return url_options_bad(pair, allowed, error);
 }
 
-static bool
-url_options_bool(const struct evkv_url_pair *pair, bool *answer,
-    struct evkv_error *error)
+static bool url_options_bool(
+    const struct evkv_url_pair *pair, bool *answer, struct evkv_error *error)
 {
 	size_t i;
 
@@ -124,14 +130,13 @@ url_options_bool(const struct evkv_url_pair *pair, bool *answer,
 			return true;
 		}
 	}
-	return url_options_bad(pair,
-	    "one of 0, 1, true, false, yes, no, on, off", error);
+	return url_options_bad(
+	    pair, "one of 0, 1, true, false, yes, no, on, off", error);
 }
 
 /* The index of the value in "one|two|three". */
-static bool
-url_options_choice(const struct evkv_url_pair *pair, const char *choices,
-    int *index, struct evkv_error *error)
+static bool url_options_choice(const struct evkv_url_pair *pair,
+    const char *choices, int *index, struct evkv_error *error)
 {
 	size_t size = strlen(pair->value), length;
 	const char *choice = choices;
@@ -149,45 +154,39 @@ url_options_choice(const struct evkv_url_pair *pair, const char *choices,
 	return url_options_bad(pair, allowed, error);
 }
 
-static bool
-url_options_write(const struct evkv_url_pair *pair,
-    const struct evkv_url_option *row, void *options,
-    struct evkv_error *error)
+static bool url_options_write(const struct evkv_url_pair *pair,
+    const struct evkv_url_option *row, void *options, struct evkv_error *error)
 {
 	void *field = (char *)options + row->offset;
 	int64_t number;
 
 	switch (row->type) {
-	case EVKV_URL_BOOL:
-		return url_options_bool(pair, field, error);
+	case EVKV_URL_BOOL: return url_options_bool(pair, field, error);
 	case EVKV_URL_CHOICE:
 		return url_options_choice(pair, row->choices, field, error);
-	case EVKV_URL_STRING:
-		*(const char **)field = pair->value;
-		return true;
+	case EVKV_URL_STRING: *(const char **)field = pair->value; return true;
 	case EVKV_URL_INT:
-		if (!url_options_bounded(pair, row, &url_options_int, &number,
-		    error))
+		if (!url_options_bounded(
+			pair, row, &url_options_int, &number, error))
 			return false;
 		*(int *)field = (int)number;
 		return true;
 	case EVKV_URL_SIZE:
-		if (!url_options_bounded(pair, row, &url_options_size, &number,
-		    error))
+		if (!url_options_bounded(
+			pair, row, &url_options_size, &number, error))
 			return false;
 		*(size_t *)field = (size_t)number;
 		return true;
 	case EVKV_URL_DURATION:
-		return url_options_bounded(pair, row, &url_options_duration,
-		    field, error);
+		return url_options_bounded(
+		    pair, row, &url_options_duration, field, error);
 	}
 	return false;
 }
 
 /* Append "a, b, c" of the table's names, as much as fits. */
-static void
-url_options_names(const struct evkv_url_option *table, size_t count,
-    char *text, size_t size)
+static void url_options_names(
+    const struct evkv_url_option *table, size_t count, char *text, size_t size)
 {
 	size_t i, used = 0;
 	int length;
@@ -200,8 +199,7 @@ url_options_names(const struct evkv_url_option *table, size_t count,
 	}
 }
 
-bool
-evkv_url_options(const struct evkv_url *url,
+bool evkv_url_options(const struct evkv_url *url,
     const struct evkv_url_option *table, size_t table_count, void *options,
     struct evkv_error *error)
 {
@@ -222,8 +220,8 @@ evkv_url_options(const struct evkv_url *url,
 			if (strcmp(table[j].name, pair->name) == 0)
 				break;
 		if (j == table_count) {
-			url_options_names(table, table_count, names,
-			    sizeof(names));
+			url_options_names(
+			    table, table_count, names, sizeof(names));
 			evkv_error_set(error, EVKV_INVALID,
 			    "URL: %s has no option %.40s; it has %s",
 			    url->scheme, pair->name,
@@ -236,9 +234,8 @@ evkv_url_options(const struct evkv_url *url,
 	return true;
 }
 
-bool
-evkv_url_allow(const struct evkv_url *url, uint32_t parts,
-    struct evkv_error *error)
+bool evkv_url_allow(
+    const struct evkv_url *url, uint32_t parts, struct evkv_error *error)
 {
 	const char *part = NULL;
 
@@ -252,7 +249,7 @@ evkv_url_allow(const struct evkv_url *url, uint32_t parts,
 		part = "path";
 	if (part == NULL)
 		return true;
-	evkv_error_set(error, EVKV_INVALID, "URL: %s takes no %s",
-	    url->scheme, part);
+	evkv_error_set(
+	    error, EVKV_INVALID, "URL: %s takes no %s", url->scheme, part);
 	return false;
 }

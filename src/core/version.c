@@ -3,8 +3,7 @@
  */
 #include "evkv/export.h"
 
-const char *
-evkv_version(void)
+const char *evkv_version(void)
 {
 	return EVKV_VERSION;
 }

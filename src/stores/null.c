@@ -8,8 +8,8 @@
 
 #include "evkv/driver.h"
 
-static enum evkv_verdict
-null_submit(void *self, struct evkv_op *op, const struct evkv_request *request)
+static enum evkv_verdict null_submit(
+    void *self, struct evkv_op *op, const struct evkv_request *request)
 {
 	struct evkv_entry *entries;
 	size_t i;
@@ -34,8 +34,7 @@ null_submit(void *self, struct evkv_op *op, const struct evkv_request *request)
 /* There is nothing behind a null store: any address will do as its self. */
 static char null_self;
 
-static void
-null_free(void *self)
+static void null_free(void *self)
 {
 	(void)self;
 }
@@ -47,8 +46,8 @@ static const struct evkv_vtable null_vtable = {
 	.free = null_free,
 };
 
-struct evkv_store *
-evkv_null_new(struct evkv_loop *loop, struct evkv_error *error)
+struct evkv_store *evkv_null_new(
+    struct evkv_loop *loop, struct evkv_error *error)
 {
 	static const struct evkv_capabilities capabilities = {
 		.kinds = EVKV_KINDS_ALL,
@@ -62,7 +61,8 @@ evkv_null_new(struct evkv_loop *loop, struct evkv_error *error)
 
 	return evkv_store_create(loop, &null_vtable, &null_self,
 	    &(struct evkv_store_config){
-	        .capabilities = &capabilities,
-	        .state = EVKV_STATE_READY,
-	    }, error);
+		.capabilities = &capabilities,
+		.state = EVKV_STATE_READY,
+	    },
+	    error);
 }

@@ -50,8 +50,7 @@ enum simple_bound {
 	SIMPLE_AFTER_ALL /* those of the collections after this one */
 };
 
-static int
-simple_compare(struct evkv_slice a, struct evkv_slice b)
+static int simple_compare(struct evkv_slice a, struct evkv_slice b)
 {
 	size_t size = a.size < b.size ? a.size : b.size;
 	int order = size > 0 ? memcmp(a.data, b.data, size) : 0;
@@ -59,9 +58,9 @@ simple_compare(struct evkv_slice a, struct evkv_slice b)
 	return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
 }
 
-static bool
-simple_before(const struct simple_entry *entry, struct evkv_slice collection,
-    struct evkv_slice key, enum simple_bound bound)
+static bool simple_before(const struct simple_entry *entry,
+    struct evkv_slice collection, struct evkv_slice key,
+    enum simple_bound bound)
 {
 	int order = simple_compare(entry->collection, collection);
 
@@ -76,16 +75,16 @@ simple_before(const struct simple_entry *entry, struct evkv_slice collection,
  * Find the place of a bound: on each level, from the highest down, as far as
  * entries are before it. Returns the entry behind it, or NULL.
  */
-static struct simple_entry *
-simple_find(struct simple *self, struct evkv_slice collection,
-    struct evkv_slice key, enum simple_bound bound, struct simple_place *place)
+static struct simple_entry *simple_find(struct simple *self,
+    struct evkv_slice collection, struct evkv_slice key,
+    enum simple_bound bound, struct simple_place *place)
 {
 	struct simple_entry **links = self->first;
 	int level;
 
 	for (level = SIMPLE_LEVELS - 1; level >= 0; level--) {
-		while (links[level] != NULL && simple_before(links[level],
-		    collection, key, bound))
+		while (links[level] != NULL &&
+		    simple_before(links[level], collection, key, bound))
 			links = links[level]->next;
 		place->link[level] = &links[level];
 	}
@@ -93,8 +92,7 @@ simple_find(struct simple *self, struct evkv_slice collection,
 }
 
 /* Take the entry behind `place` out, and free it; the place stays valid. */
-static void
-simple_remove(struct simple *self, struct simple_place *place)
+static void simple_remove(struct simple *self, struct simple_place *place)
 {
 	struct simple_entry *entry = *place->link[0];
 	int level;
@@ -108,16 +106,16 @@ simple_remove(struct simple *self, struct simple_place *place)
 	evkv_free(entry);
 }
 
-static bool
-simple_expired(struct simple *self, const struct simple_entry *entry)
+static bool simple_expired(
+    struct simple *self, const struct simple_entry *entry)
 {
 	return evkv_loop_now_us(self->loop) >= entry->expires_us;
 }
 
 /* The live entry of a key, or NULL; `place` is where it is or would be. */
-static struct simple_entry *
-simple_get(struct simple *self, struct evkv_slice collection,
-    struct evkv_slice key, struct simple_place *place)
+static struct simple_entry *simple_get(struct simple *self,
+    struct evkv_slice collection, struct evkv_slice key,
+    struct simple_place *place)
 {
 	struct simple_entry *entry;
 
@@ -132,9 +130,9 @@ simple_get(struct simple *self, struct evkv_slice collection,
 }
 
 /* A new entry at `place`, without a value; NULL = no memory. */
-static struct simple_entry *
-simple_insert(struct simple *self, struct evkv_slice collection,
-    struct evkv_slice key, struct simple_place *place)
+static struct simple_entry *simple_insert(struct simple *self,
+    struct evkv_slice collection, struct evkv_slice key,
+    struct simple_place *place)
 {
 	uint64_t random = evkv_loop_random(self->loop);
 	struct simple_entry *entry;
@@ -147,8 +145,8 @@ simple_insert(struct simple *self, struct evkv_slice collection,
 		height++;
 	}
 	links = (size_t)height * sizeof(entry->next[0]);
-	entry = evkv_malloc(sizeof(*entry) + links + collection.size +
-	    key.size);
+	entry = evkv_malloc(
+	    sizeof(*entry) + links + collection.size + key.size);
 	if (entry == NULL)
 		return NULL;
 
@@ -169,12 +167,11 @@ simple_insert(struct simple *self, struct evkv_slice collection,
 	return entry;
 }
 
-static int64_t
-simple_expiry(struct simple *self, const struct evkv_request *request,
-    size_t i)
+static int64_t simple_expiry(
+    struct simple *self, const struct evkv_request *request, size_t i)
 {
-	int64_t ttl_ms = request->ttls_ms != NULL ? request->ttls_ms[i] :
-	    request->ttl_ms;
+	int64_t ttl_ms = request->ttls_ms != NULL ? request->ttls_ms[i]
+						  : request->ttl_ms;
 
 	if (ttl_ms == EVKV_TTL_NONE)
 		return SIMPLE_NEVER;
@@ -182,8 +179,8 @@ simple_expiry(struct simple *self, const struct evkv_request *request,
 }
 
 /* What remains, rounded up: at least 1 for an entry that is not expired. */
-static int64_t
-simple_ttl_ms(struct simple *self, const struct simple_entry *entry)
+static int64_t simple_ttl_ms(
+    struct simple *self, const struct simple_entry *entry)
 {
 	int64_t left_us;
 
@@ -193,15 +190,14 @@ simple_ttl_ms(struct simple *self, const struct simple_entry *entry)
 	return left_us > 0 ? (left_us + 999) / 1000 : -1;
 }
 
-static enum evkv_status
-simple_put(struct simple *self, const struct evkv_request *request, size_t i)
+static enum evkv_status simple_put(
+    struct simple *self, const struct evkv_request *request, size_t i)
 {
 	struct simple_place place;
 	struct simple_entry *entry;
 	struct evkv_value *value;
 
-	entry = simple_get(self, request->collection, request->keys[i],
-	    &place);
+	entry = simple_get(self, request->collection, request->keys[i], &place);
 	if (entry != NULL && request->condition == EVKV_IF_ABSENT)
 		return EVKV_EXISTS;
 	if (entry == NULL && request->condition == EVKV_IF_PRESENT)
@@ -214,8 +210,8 @@ simple_put(struct simple *self, const struct evkv_request *request, size_t i)
 	if (value == NULL)
 		return EVKV_NOMEM;
 	if (entry == NULL) {
-		entry = simple_insert(self, request->collection,
-		    request->keys[i], &place);
+		entry = simple_insert(
+		    self, request->collection, request->keys[i], &place);
 		if (entry == NULL) {
 			evkv_value_unref(value);
 			return EVKV_NOMEM;
@@ -230,8 +226,7 @@ simple_put(struct simple *self, const struct evkv_request *request, size_t i)
 }
 
 /* One key of a request that has keys. */
-static void
-simple_key(struct simple *self, struct evkv_op *op,
+static void simple_key(struct simple *self, struct evkv_op *op,
     const struct evkv_request *request, size_t i)
 {
 	struct evkv_entry *answer = &evkv_op_entries(op)[i];
@@ -244,8 +239,7 @@ simple_key(struct simple *self, struct evkv_op *op,
 			evkv_op_explain(op, EVKV_CAUSE_NOMEM, 0, NULL);
 		return;
 	}
-	entry = simple_get(self, request->collection, request->keys[i],
-	    &place);
+	entry = simple_get(self, request->collection, request->keys[i], &place);
 	if (entry == NULL) {
 		answer->status = EVKV_NOT_FOUND;
 		return;
@@ -257,20 +251,17 @@ simple_key(struct simple *self, struct evkv_op *op,
 	case EVKV_GET:
 		evkv_op_give_value(op, i, evkv_value_ref(entry->value));
 		break;
-	case EVKV_DELETE:
-		simple_remove(self, &place);
-		break;
+	case EVKV_DELETE: simple_remove(self, &place); break;
 	case EVKV_TOUCH:
 		entry->expires_us = simple_expiry(self, request, i);
 		break;
-	default: /* EVKV_HAS: it is there */
-		break;
+	default: /* EVKV_HAS: it is there */ break;
 	}
 }
 
 /* Whether a live name is one that a request for names or a clear is about. */
-static bool
-simple_wanted(const struct evkv_request *request, struct evkv_slice name)
+static bool simple_wanted(
+    const struct evkv_request *request, struct evkv_slice name)
 {
 	return evkv_match(request->match_prefix, request->pattern, name);
 }
@@ -279,9 +270,9 @@ simple_wanted(const struct evkv_request *request, struct evkv_slice name)
  * Add a name to the page. When the page is full, set the cursor instead, whose
  * position is the last name of the page. False: the page is done.
  */
-static bool
-simple_page_add(struct evkv_op *op, const struct evkv_request *request,
-    struct evkv_slice *last, size_t *count, struct evkv_slice name)
+static bool simple_page_add(struct evkv_op *op,
+    const struct evkv_request *request, struct evkv_slice *last, size_t *count,
+    struct evkv_slice name)
 {
 	if (*count == (request->limit != 0 ? request->limit : SIMPLE_PAGE)) {
 		evkv_op_set_position(op, "simple", *last);
@@ -292,9 +283,8 @@ simple_page_add(struct evkv_op *op, const struct evkv_request *request,
 	return evkv_op_add_name(op, name);
 }
 
-static enum evkv_verdict
-simple_keys(struct simple *self, struct evkv_op *op,
-    const struct evkv_request *request)
+static enum evkv_verdict simple_keys(
+    struct simple *self, struct evkv_op *op, const struct evkv_request *request)
 {
 	char buffer[EVKV_PATTERN_MAX];
 	struct evkv_slice head = evkv_request_head(request, buffer);
@@ -307,15 +297,16 @@ simple_keys(struct simple *self, struct evkv_op *op,
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 		    "cursor: not one of this query");
 	if (request->cursor.size > 0)
-		entry = simple_find(self, request->collection, position,
-		    SIMPLE_AFTER, &place);
+		entry = simple_find(
+		    self, request->collection, position, SIMPLE_AFTER, &place);
 	else
-		entry = simple_find(self, request->collection, head,
-		    SIMPLE_FROM, &place);
+		entry = simple_find(
+		    self, request->collection, head, SIMPLE_FROM, &place);
 	/* In byte order, all that begins with the head is in one run. */
-	for (; entry != NULL && evkv_slice_equal(entry->collection,
-	    request->collection) && evkv_match(head, evkv_str(NULL),
-	    entry->key); entry = entry->next[0]) {
+	for (; entry != NULL &&
+	     evkv_slice_equal(entry->collection, request->collection) &&
+	     evkv_match(head, evkv_str(NULL), entry->key);
+	     entry = entry->next[0]) {
 		if (!simple_expired(self, entry) &&
 		    simple_wanted(request, entry->key) &&
 		    !simple_page_add(op, request, &last, &count, entry->key))
@@ -325,13 +316,12 @@ simple_keys(struct simple *self, struct evkv_op *op,
 }
 
 /* Whether a collection, whose first entry is given, has one that is live. */
-static bool
-simple_lives(struct simple *self, const struct simple_entry *first)
+static bool simple_lives(struct simple *self, const struct simple_entry *first)
 {
 	const struct simple_entry *entry = first;
 
-	while (entry != NULL && evkv_slice_equal(entry->collection,
-	    first->collection)) {
+	while (entry != NULL &&
+	    evkv_slice_equal(entry->collection, first->collection)) {
 		if (!simple_expired(self, entry))
 			return true;
 		entry = entry->next[0];
@@ -339,9 +329,8 @@ simple_lives(struct simple *self, const struct simple_entry *first)
 	return false;
 }
 
-static enum evkv_verdict
-simple_collections(struct simple *self, struct evkv_op *op,
-    const struct evkv_request *request)
+static enum evkv_verdict simple_collections(
+    struct simple *self, struct evkv_op *op, const struct evkv_request *request)
 {
 	struct evkv_slice position, last = { NULL, 0 };
 	struct simple_place place;
@@ -352,12 +341,13 @@ simple_collections(struct simple *self, struct evkv_op *op,
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 		    "cursor: not one of this query");
 	if (request->cursor.size > 0)
-		entry = simple_find(self, position, evkv_str(NULL),
-		    SIMPLE_AFTER_ALL, &place);
+		entry = simple_find(
+		    self, position, evkv_str(NULL), SIMPLE_AFTER_ALL, &place);
 	while (entry != NULL) {
 		if (simple_wanted(request, entry->collection) &&
-		    simple_lives(self, entry) && !simple_page_add(op, request,
-		    &last, &count, entry->collection))
+		    simple_lives(self, entry) &&
+		    !simple_page_add(
+			op, request, &last, &count, entry->collection))
 			break;
 		entry = simple_find(self, entry->collection, evkv_str(NULL),
 		    SIMPLE_AFTER_ALL, &place);
@@ -366,25 +356,22 @@ simple_collections(struct simple *self, struct evkv_op *op,
 }
 
 /* Whether a clear, a destroy or a cull is about an entry. */
-static bool
-simple_doomed(const struct evkv_request *request,
-    const struct simple_entry *entry)
+static bool simple_doomed(
+    const struct evkv_request *request, const struct simple_entry *entry)
 {
 	switch (request->kind) {
 	case EVKV_CLEAR:
-		return evkv_slice_equal(entry->collection,
-		    request->collection) && simple_wanted(request, entry->key);
-	case EVKV_DESTROY:
-		return simple_wanted(request, entry->collection);
-	default: /* EVKV_CULL: only what has expired */
-		return false;
+		return evkv_slice_equal(
+			   entry->collection, request->collection) &&
+		    simple_wanted(request, entry->key);
+	case EVKV_DESTROY: return simple_wanted(request, entry->collection);
+	default: /* EVKV_CULL: only what has expired */ return false;
 	}
 }
 
 /* Go through everything; what has expired goes as well, but is not counted. */
-static enum evkv_verdict
-simple_sweep(struct simple *self, struct evkv_op *op,
-    const struct evkv_request *request)
+static enum evkv_verdict simple_sweep(
+    struct simple *self, struct evkv_op *op, const struct evkv_request *request)
 {
 	struct simple_place place;
 	struct simple_entry *entry;
@@ -408,9 +395,8 @@ simple_sweep(struct simple *self, struct evkv_op *op,
 	return EVKV_DONE;
 }
 
-static enum evkv_verdict
-simple_submit(void *arg, struct evkv_op *op,
-    const struct evkv_request *request)
+static enum evkv_verdict simple_submit(
+    void *arg, struct evkv_op *op, const struct evkv_request *request)
 {
 	struct simple *self = arg;
 	size_t i;
@@ -425,25 +411,19 @@ simple_submit(void *arg, struct evkv_op *op,
 		for (i = 0; i < request->count; i++)
 			simple_key(self, op, request, i);
 		return EVKV_DONE;
-	case EVKV_KEYS:
-		return simple_keys(self, op, request);
-	case EVKV_COLLECTIONS:
-		return simple_collections(self, op, request);
+	case EVKV_KEYS: return simple_keys(self, op, request);
+	case EVKV_COLLECTIONS: return simple_collections(self, op, request);
 	case EVKV_CLEAR:
 	case EVKV_DESTROY:
-	case EVKV_CULL:
-		return simple_sweep(self, op, request);
+	case EVKV_CULL: return simple_sweep(self, op, request);
 	case EVKV_PING:
 	case EVKV_SYNC:
-	case EVKV_COMPACT:
-		return EVKV_DONE;
-	default:
-		return evkv_op_unsupported(op);
+	case EVKV_COMPACT: return EVKV_DONE;
+	default: return evkv_op_unsupported(op);
 	}
 }
 
-static void
-simple_free(void *arg)
+static void simple_free(void *arg)
 {
 	struct simple *self = arg;
 	struct simple_entry *entry;
@@ -458,8 +438,7 @@ simple_free(void *arg)
 	evkv_free(self);
 }
 
-static void
-simple_counters(void *arg, struct evkv_counters *counters)
+static void simple_counters(void *arg, struct evkv_counters *counters)
 {
 	struct simple *self = arg;
 
@@ -485,8 +464,8 @@ static const struct evkv_capabilities simple_capabilities = {
 	.ttl_unit_ms = 1,
 };
 
-struct evkv_store *
-evkv_simple_new(struct evkv_loop *loop, struct evkv_error *error)
+struct evkv_store *evkv_simple_new(
+    struct evkv_loop *loop, struct evkv_error *error)
 {
 	struct simple *self = evkv_calloc(1, sizeof(*self));
 
@@ -494,15 +473,14 @@ evkv_simple_new(struct evkv_loop *loop, struct evkv_error *error)
 		self->loop = loop;
 	return evkv_store_create(loop, &simple_vtable, self,
 	    &(struct evkv_store_config){
-	        .capabilities = &simple_capabilities,
-	        .state = EVKV_STATE_READY,
-	    }, error);
+		.capabilities = &simple_capabilities,
+		.state = EVKV_STATE_READY,
+	    },
+	    error);
 }
 
-bool
-evkv_simple_each(struct evkv_store *store,
-    bool (*visit)(const struct evkv_simple_entry *entry, void *arg),
-    void *arg)
+bool evkv_simple_each(struct evkv_store *store,
+    bool (*visit)(const struct evkv_simple_entry *entry, void *arg), void *arg)
 {
 	struct simple *self = evkv_store_self(store, &simple_vtable);
 	struct evkv_simple_entry shown;
@@ -521,8 +499,7 @@ evkv_simple_each(struct evkv_store *store,
 	return true;
 }
 
-static void
-simple_dump_bytes(FILE *out, struct evkv_slice bytes)
+static void simple_dump_bytes(FILE *out, struct evkv_slice bytes)
 {
 	const unsigned char *data = bytes.data;
 	size_t i;
@@ -539,8 +516,7 @@ simple_dump_bytes(FILE *out, struct evkv_slice bytes)
 	putc('"', out);
 }
 
-static bool
-simple_dump_entry(const struct evkv_simple_entry *entry, void *arg)
+static bool simple_dump_entry(const struct evkv_simple_entry *entry, void *arg)
 {
 	FILE *out = arg;
 
@@ -557,8 +533,7 @@ simple_dump_entry(const struct evkv_simple_entry *entry, void *arg)
 	return !ferror(out);
 }
 
-bool
-evkv_simple_dump(struct evkv_store *store, FILE *out)
+bool evkv_simple_dump(struct evkv_store *store, FILE *out)
 {
 	return evkv_simple_each(store, simple_dump_entry, out) && !ferror(out);
 }
