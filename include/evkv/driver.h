@@ -204,7 +204,10 @@ EVKV_API void *evkv_op_data(const struct evkv_op *op);
  */
 EVKV_API struct evkv_entry *evkv_op_entries(struct evkv_op *op);
 
-/* Give entry i a value, with status OK; the caller's reference moves. */
+/*
+ * Give entry i a value, with status OK, in place of the one that it has; the
+ * caller's reference moves. NULL only takes away the value that it has.
+ */
 EVKV_API void evkv_op_give_value(struct evkv_op *op, size_t i,
     struct evkv_value *value);
 /* A new value of a copy of `bytes` for entry i; false = no memory. */

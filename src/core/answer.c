@@ -58,7 +58,8 @@ static void set_value(struct evkv_op *op, size_t i, struct evkv_value *value,
 {
 	struct evkv_entry *entry = &op->entries[i];
 
-	EVKV__ASSERT(i < op->result.count && entry->value == NULL);
+	EVKV__ASSERT(i < op->result.count);
+	entry_drop(entry);
 	entry->status = EVKV_OK;
 	entry->reserved = how;
 	entry->value = value;
@@ -69,7 +70,10 @@ static void set_value(struct evkv_op *op, size_t i, struct evkv_value *value,
 
 void evkv_op_give_value(struct evkv_op *op, size_t i, struct evkv_value *value)
 {
-	set_value(op, i, value, 0);
+	if (value != NULL)
+		set_value(op, i, value, 0);
+	else
+		entry_drop(&op->entries[i]);
 }
 
 void evkv__op_pin_value(struct evkv_op *op, size_t i, struct evkv_value *value)
