@@ -137,6 +137,21 @@ static struct evkv_store *store_new(struct evkv_loop *loop,
 	return store;
 }
 
+/* A store given twice was most likely given with one reference. */
+static void inner_release(const struct evkv_store_config *config)
+{
+	size_t i, j;
+
+	for (i = 0; i < config->inner_count; i++) {
+		for (j = 0; j < i; j++) {
+			if (config->inner[j] == config->inner[i])
+				break;
+		}
+		if (j == i)
+			evkv_store_unref(config->inner[i]);
+	}
+}
+
 struct evkv_store *evkv_store_create_sized(struct evkv_loop *loop,
     const struct evkv_vtable *vtable, void *self,
     const struct evkv_store_config *given, size_t size,
@@ -144,14 +159,12 @@ struct evkv_store *evkv_store_create_sized(struct evkv_loop *loop,
 {
 	struct evkv_store_config config;
 	struct evkv_store *store;
-	size_t i;
 
 	evkv_options_read(&config, sizeof(config), given, size, NULL);
 	store = store_new(loop, vtable, self, &config, error);
 	if (store != NULL)
 		return store;
-	for (i = 0; i < config.inner_count; i++)
-		evkv_store_unref(config.inner[i]);
+	inner_release(&config);
 	if (self != NULL)
 		vtable->free(self);
 	return NULL;

@@ -37,12 +37,19 @@ struct evkv_passthrough_cache_options {
 	 * are evicted. 0 = 10000.
 	 */
 	size_t max_bypass;
+	/*
+	 * How long an operation waits for the cache, in milliseconds, before it
+	 * goes on without it. 0 = 250, or no limit where the cache is
+	 * in-process.
+	 */
+	int64_t cache_timeout_ms;
 };
 
 /*
  * Put `cache` in front of `primary`. Both are consumed, also on failure; NULL is
  * passed through. options NULL = the defaults. NULL with a filled error: INVALID
- * (the same store twice, different loops, max_ttl_ms missing) or NOMEM.
+ * (the same store twice, different loops, max_ttl_ms missing, a primary that
+ * can't tell the remaining TTL) or NOMEM.
  */
 EVKV_API struct evkv_store *evkv_passthrough_cache_new_sized(
     struct evkv_store *primary, struct evkv_store *cache,

@@ -1,0 +1,266 @@
+/*
+ * wrappers/passthrough_cache/loads.c - from the primary to those who wait, and
+ * into the cache.
+ *
+ * A load belongs to no get: those who wait for it may be gone when it arrives.
+ */
+#include "wrappers/passthrough_cache/cache.h"
+
+/* ---- Filling ------------------------------------------------------------ */
+
+static void load_put(struct load *load)
+{
+	struct cache *cache = load->cache;
+	size_t i;
+
+	if (--load->refs > 0)
+		return;
+	for (i = 0; i < load->count; i++)
+		evkv__note_put(cache, load->keys[i].note);
+	evkv_free(load);
+	evkv__cache_end(cache);
+}
+
+static void filled(struct evkv_op *child, void *arg)
+{
+	const struct evkv_result *result = evkv_op_result(child);
+	struct load *load = arg;
+	size_t i;
+
+	if (load->link != NULL) {
+		if (load->next != NULL)
+			load->next->link = load->link;
+		*load->link = load->next;
+	}
+	for (i = 0; result->status == EVKV_UNKNOWN_OUTCOME && i < load->count;
+	     i++)
+		evkv__trouble_bypass(load->cache, load->keys[i].note, true);
+	load_put(load);
+}
+
+/*
+ * How long the entry may be in the cache: rounded down, less the time since the
+ * load was sent, so that it never outlives the primary's. false: not at all.
+ */
+static bool fill_ttl(const struct load *load, int64_t left_ms, int64_t *ttl_ms)
+{
+	const struct cache *cache = load->cache;
+	int64_t age_us = evkv_loop_now_us(cache->loop) - load->sent_us;
+
+	if (left_ms == EVKV_TTL_NONE) {
+		*ttl_ms = cache->max_ttl_ms;
+		return true;
+	}
+	left_ms -= (age_us + 999) / 1000 + cache->primary_unit_ms - 1;
+	if (cache->max_ttl_ms != 0 && left_ms > cache->max_ttl_ms)
+		left_ms = cache->max_ttl_ms;
+	*ttl_ms = left_ms - left_ms % cache->cache_unit_ms;
+	return *ttl_ms > 0;
+}
+
+struct fill {
+	struct evkv_slice *keys;
+	struct evkv_value **values;
+	int64_t *ttls_ms;
+	size_t count;
+};
+
+static void fill_collect(struct fill *fill, const struct load *load,
+    const struct evkv_result *result)
+{
+	const struct evkv_entry *entry;
+	const struct load_key *key;
+	size_t i;
+
+	for (i = 0; i < load->count && i < result->count; i++) {
+		entry = &result->entries[i];
+		key = &load->keys[i];
+		if (entry->status != EVKV_OK || !key->fill ||
+		    !evkv__note_may_fill(load->cache, key->note) ||
+		    !fill_ttl(load, entry->ttl_ms, &fill->ttls_ms[fill->count]))
+			continue;
+		fill->keys[fill->count] = evkv__note_key(key->note);
+		fill->values[fill->count] = entry->value;
+		fill->count++;
+	}
+}
+
+static void fill_send(const struct fill *fill, struct load *load)
+{
+	struct cache *cache = load->cache;
+	const struct evkv_request request = {
+		.kind = EVKV_PUT,
+		.collection = evkv__note_collection(load->keys[0].note),
+		.count = fill->count,
+		.keys = fill->keys,
+		.counted_values = fill->values,
+		.ttls_ms = fill->ttls_ms,
+		.timeout_ms = cache->cache_timeout_ms,
+	};
+
+	load->refs++;
+	if (evkv_child_submit(NULL, cache->cache, &request,
+		EVKV_CHILD_AUXILIARY, filled, load) == NULL)
+		return;
+	load->link = &cache->fills;
+	load->next = cache->fills;
+	if (load->next != NULL)
+		load->next->link = &load->next;
+	cache->fills = load;
+}
+
+/* Without memory the cache just stays as it is. */
+static void fill_cache(struct load *load, struct evkv_op *child)
+{
+	size_t each = sizeof(struct evkv_slice) + sizeof(struct evkv_value *) +
+	    sizeof(int64_t);
+	struct fill fill = { 0 };
+
+	if (child == NULL || load->epoch != load->cache->epoch)
+		return;
+	fill.keys = evkv_op_alloc(child, load->count * each);
+	if (fill.keys == NULL)
+		return;
+	fill.values = (void *)(fill.keys + load->count);
+	fill.ttls_ms = (void *)(fill.values + load->count);
+	fill_collect(&fill, load, evkv_op_result(child));
+	if (fill.count > 0)
+		fill_send(&fill, load);
+}
+
+/* ---- Answering ---------------------------------------------------------- */
+
+static void answer(const struct waiter *waiter, const struct evkv_result *result,
+    size_t i)
+{
+	struct evkv_op *op = evkv__get_op(waiter->get);
+
+	if (i >= result->count) {
+		evkv_op_entries(op)[waiter->i].status = result->status;
+	} else if (result->entries[i].value != NULL) {
+		evkv_op_give_value(op, waiter->i,
+		    evkv_value_ref(result->entries[i].value));
+		return;
+	} else {
+		evkv_op_entries(op)[waiter->i].status =
+		    result->entries[i].status;
+	}
+	if (evkv_failed(result->status))
+		evkv_op_explain(op, result->cause, result->sys_error,
+		    result->message);
+}
+
+static void key_answer(const struct load_key *key,
+    const struct evkv_result *result, size_t i)
+{
+	struct waiter *waiter, *next;
+
+	for (waiter = key->waiters; waiter != NULL; waiter = next) {
+		next = waiter->next; /* it goes with its op */
+		answer(waiter, result, i);
+		evkv__get_answered(waiter->get);
+	}
+}
+
+/*
+ * Fill before anybody is told: who is told may write at once, and what was
+ * loaded before that write must not be filled after it.
+ */
+static void loaded(struct evkv_op *child, void *arg)
+{
+	const struct evkv_result *result = evkv_op_result(child);
+	struct load *load = arg;
+	size_t i;
+
+	for (i = 0; i < load->count; i++) {
+		if (load->keys[i].note->load == &load->keys[i])
+			load->keys[i].note->load = NULL;
+	}
+	fill_cache(load, child);
+	for (i = 0; i < load->count; i++)
+		key_answer(&load->keys[i], result, i);
+	load_put(load);
+}
+
+/* ---- Asking ------------------------------------------------------------- */
+
+struct load *evkv__load_new(struct cache *cache, size_t most)
+{
+	size_t each = sizeof(struct load_key) + sizeof(struct evkv_slice);
+	struct load *load = evkv_malloc(sizeof(*load) + most * each);
+
+	if (load == NULL)
+		return NULL;
+	load->cache = cache;
+	load->epoch = cache->epoch;
+	load->refs = 1;
+	load->link = NULL;
+	load->count = 0;
+	evkv__cache_begin(cache);
+	return load;
+}
+
+/* The key's load that a get of now may join, or a new one, in this load. */
+static struct load_key *key_load(struct load *load,
+    const struct evkv_request *request, size_t i)
+{
+	struct cache *cache = load->cache;
+	struct load_key *key;
+	struct note *note;
+
+	note = evkv__note_get(cache, request->collection, request->keys[i]);
+	if (note == NULL)
+		return NULL;
+	if (note->load != NULL && note->load->load->epoch == cache->epoch) {
+		key = note->load;
+		evkv__note_put(cache, note);
+		return key;
+	}
+	key = &load->keys[load->count++];
+	*key = (struct load_key){
+		.load = load,
+		.note = note,
+		.fill = evkv__note_may_fill(cache, note),
+	};
+	key->waiters_tail = &key->waiters;
+	note->load = key;
+	return key;
+}
+
+bool evkv__load_add(struct load *load, struct get *get, size_t i,
+    const struct evkv_request *request)
+{
+	struct waiter *waiter;
+	struct load_key *key;
+
+	waiter = evkv_op_alloc(evkv__get_op(get), sizeof(*waiter));
+	if (waiter == NULL)
+		return false;
+	key = key_load(load, request, i);
+	if (key == NULL)
+		return false;
+	waiter->next = NULL;
+	waiter->get = get;
+	waiter->i = i;
+	*key->waiters_tail = waiter;
+	key->waiters_tail = &waiter->next;
+	return true;
+}
+
+void evkv__load_send(struct load *load)
+{
+	struct evkv_slice *keys = (void *)(load->keys + load->count);
+	struct evkv_request request = { .kind = EVKV_TTL, .keys = keys };
+
+	if (load->count == 0) {
+		load_put(load);
+		return;
+	}
+	for (; request.count < load->count; request.count++)
+		keys[request.count] =
+		    evkv__note_key(load->keys[request.count].note);
+	request.collection = evkv__note_collection(load->keys[0].note);
+	load->sent_us = evkv_loop_now_us(load->cache->loop);
+	evkv_child_submit(NULL, load->cache->primary, &request, 0, loaded,
+	    load);
+}

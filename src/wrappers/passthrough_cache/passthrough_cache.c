@@ -1,0 +1,198 @@
+/*
+ * wrappers/passthrough_cache/passthrough_cache.c - a cache in front of a store.
+ *
+ * Happy path: a get is one look-up in the cache; what is missing there is
+ * loaded from the primary, once for all who ask at the same time, and put into
+ * the cache for as long as the primary's entry has left. A write evicts, then
+ * writes the primary.
+ *
+ * Failures: a cache that fails is a cache that misses; if it fails to evict,
+ * the key goes past it until that is made good (trouble.c). A primary that
+ * fails is reported as it is. After a write of unknown outcome its keys are not
+ * cached for a while. See cache.h for the rules.
+ */
+#include "wrappers/passthrough_cache/cache.h"
+
+#define STALL_MS 5000
+#define BYPASS_MAX 10000
+#define CACHE_TIMEOUT_MS 250
+
+void evkv__cache_begin(struct cache *cache)
+{
+	cache->background++;
+}
+
+void evkv__cache_end(struct cache *cache)
+{
+	cache->background--;
+	if (cache->closing && cache->background == 0)
+		evkv_store_closed(cache->node);
+}
+
+static enum evkv_verdict passthrough_cache_submit(void *self,
+    struct evkv_op *op, const struct evkv_request *request)
+{
+	struct cache *cache = self;
+
+	switch (request->kind) {
+	case EVKV_GET:
+	case EVKV_HAS:
+		return evkv__cache_read(cache, op, request);
+	case EVKV_PUT:
+	case EVKV_DELETE:
+	case EVKV_TOUCH:
+	case EVKV_CLEAR:
+	case EVKV_DESTROY:
+	case EVKV_CULL:
+		return evkv__cache_write(cache, op, request);
+	case EVKV_TTL: /* what follows the cache can't know */
+	case EVKV_KEYS:
+	case EVKV_COLLECTIONS:
+	case EVKV_PING:
+	case EVKV_SYNC:
+	case EVKV_COMPACT:
+		return evkv_op_forward(op, cache->primary, request);
+	default:
+		return evkv_op_unsupported(op);
+	}
+}
+
+static void passthrough_cache_close(void *self)
+{
+	struct cache *cache = self;
+
+	cache->closing = true;
+	evkv__trouble_end(cache);
+	if (cache->background == 0)
+		evkv_store_closed(cache->node);
+}
+
+static void passthrough_cache_free(void *self)
+{
+	struct cache *cache = self;
+
+	evkv__notes_free(cache);
+	evkv_free(cache);
+}
+
+/* Those of the switch above: a kind added later must not slip past. */
+#define PASSTHROUGH_CACHE_KINDS                                                \
+	(EVKV_KIND_BIT(EVKV_GET) | EVKV_KIND_BIT(EVKV_HAS) |                   \
+	    EVKV_KIND_BIT(EVKV_PUT) | EVKV_KIND_BIT(EVKV_DELETE) |             \
+	    EVKV_KIND_BIT(EVKV_TOUCH) | EVKV_KIND_BIT(EVKV_CLEAR) |            \
+	    EVKV_KIND_BIT(EVKV_DESTROY) | EVKV_KIND_BIT(EVKV_CULL) |           \
+	    EVKV_KIND_BIT(EVKV_TTL) | EVKV_KIND_BIT(EVKV_KEYS) |               \
+	    EVKV_KIND_BIT(EVKV_COLLECTIONS) | EVKV_KIND_BIT(EVKV_PING) |       \
+	    EVKV_KIND_BIT(EVKV_SYNC) | EVKV_KIND_BIT(EVKV_COMPACT))
+
+static const struct evkv_vtable passthrough_cache_vtable = {
+	.size = sizeof(struct evkv_vtable),
+	.name = "passthrough_cache",
+	.kinds = PASSTHROUGH_CACHE_KINDS,
+	.submit = passthrough_cache_submit,
+	.close = passthrough_cache_close,
+	.free = passthrough_cache_free,
+};
+
+static struct cache *cache_new(struct evkv_store *primary,
+    struct evkv_store *store,
+    const struct evkv_passthrough_cache_options *options)
+{
+	const struct evkv_capabilities *can = evkv_store_capabilities(store);
+	struct cache *cache = evkv_calloc(1, sizeof(*cache));
+
+	if (cache == NULL)
+		return NULL;
+	cache->loop = evkv_store_loop(primary);
+	cache->primary = primary;
+	cache->cache = store;
+	cache->max_ttl_ms = options->max_ttl_ms;
+	cache->stall_us = 1000 * (options->stall_timeout_ms != 0 ?
+		options->stall_timeout_ms : STALL_MS);
+	cache->max_bypass =
+	    options->max_bypass != 0 ? options->max_bypass : BYPASS_MAX;
+	cache->cache_timeout_ms = options->cache_timeout_ms;
+	if (cache->cache_timeout_ms == 0 &&
+	    (can->flags & EVKV_STORE_IN_PROCESS) == 0)
+		cache->cache_timeout_ms = CACHE_TIMEOUT_MS;
+	cache->cache_unit_ms = can->ttl_unit_ms;
+	cache->primary_unit_ms = evkv_store_capabilities(primary)->ttl_unit_ms;
+	cache->hash_key[0] = evkv_loop_random(cache->loop);
+	cache->hash_key[1] = evkv_loop_random(cache->loop);
+	cache->repair_timer.run = evkv__trouble_repair;
+	cache->repair_timer.arg = cache;
+	return cache;
+}
+
+static const char *wrong_with(const struct evkv_store *primary,
+    const struct evkv_store *cache,
+    const struct evkv_passthrough_cache_options *options)
+{
+	const uint32_t needed = EVKV_KIND_BIT(EVKV_GET) |
+	    EVKV_KIND_BIT(EVKV_PUT) | EVKV_KIND_BIT(EVKV_DELETE);
+	const struct evkv_capabilities *can = evkv_store_capabilities(cache);
+
+	if (options->max_ttl_ms < 0 || options->max_ttl_ms > EVKV_TTL_MAX)
+		return "max_ttl_ms is negative or over 100 years";
+	if (options->stall_timeout_ms < 0 || options->cache_timeout_ms < 0)
+		return "stall_timeout_ms or cache_timeout_ms is negative";
+	if (options->max_ttl_ms == 0 &&
+	    (can->flags & EVKV_STORE_IN_PROCESS) == 0)
+		return "max_ttl_ms must be given for a cache that is not "
+		       "in-process";
+	if (options->max_ttl_ms != 0 && options->max_ttl_ms < can->ttl_unit_ms)
+		return "max_ttl_ms is below the cache's TTL unit";
+	if ((can->kinds & needed) != needed)
+		return "the cache can't get, put and delete";
+	if ((evkv_store_capabilities(primary)->kinds &
+		EVKV_KIND_BIT(EVKV_TTL)) == 0)
+		return "the primary can't tell the remaining TTL";
+	return NULL;
+}
+
+static bool options_ok(const struct evkv_store *primary,
+    const struct evkv_store *cache, const void *given, size_t size,
+    struct evkv_passthrough_cache_options *options, struct evkv_error *error)
+{
+	const char *why;
+
+	if (!evkv_options_read(options, sizeof(*options), given, size, error))
+		return false;
+	if (primary == NULL || cache == NULL) {
+		evkv_error_set(error, EVKV_INVALID,
+		    "passthrough_cache: an inner store is NULL");
+		return false;
+	}
+	why = wrong_with(primary, cache, options);
+	if (why == NULL)
+		return true;
+	evkv_error_set(error, EVKV_INVALID, "passthrough_cache: %s", why);
+	return false;
+}
+
+struct evkv_store *evkv_passthrough_cache_new_sized(struct evkv_store *primary,
+    struct evkv_store *store, const struct evkv_passthrough_cache_options *given,
+    size_t size, struct evkv_error *error)
+{
+	struct evkv_store *const inner[] = { primary, store };
+	const struct evkv_store_config config = {
+		.inner = inner,
+		.inner_count = 2,
+	};
+	struct evkv_passthrough_cache_options options;
+	struct evkv_store *node;
+	struct cache *cache;
+
+	if (!options_ok(primary, store, given, size, &options, error)) {
+		evkv_store_unref(primary);
+		if (store != primary)
+			evkv_store_unref(store);
+		return NULL;
+	}
+	cache = cache_new(primary, store, &options);
+	node = evkv_store_create(NULL, &passthrough_cache_vtable, cache,
+	    &config, error);
+	if (node != NULL)
+		cache->node = node;
+	return node;
+}

@@ -1,0 +1,231 @@
+/*
+ * wrappers/passthrough_cache/reads.c - get and exists: the cache, then the
+ * primary for what is missing there.
+ *
+ * While an entry is not answered its status is MISSING, which no store gives.
+ */
+#include "wrappers/passthrough_cache/cache.h"
+
+struct get {
+	struct cache *cache;
+	struct evkv_op *op;
+	size_t *asked;  /* which keys the cache was asked for; NULL = all */
+	size_t asked_count;
+	struct evkv_slice *asked_keys;
+	size_t waiting; /* answers under way, and one for who counts them */
+	bool inside;    /* submit() is on the stack */
+	bool looked_up;
+	bool nomem;
+};
+
+struct evkv_op *evkv__get_op(struct get *get)
+{
+	return get->op;
+}
+
+static bool get_over(struct get *get)
+{
+	return --get->waiting == 0;
+}
+
+void evkv__get_answered(struct get *get)
+{
+	if (get_over(get) && !get->inside)
+		evkv_op_complete(get->op);
+}
+
+static void fail_missing(struct get *get, enum evkv_status status,
+    enum evkv_cause cause)
+{
+	struct evkv_entry *entries = evkv_op_entries(get->op);
+	size_t count = evkv_op_result(get->op)->count, i;
+
+	for (i = 0; i < count; i++) {
+		if (entries[i].status == EVKV_MISSING)
+			entries[i].status = status;
+	}
+	evkv_op_explain(get->op, cause, 0, evkv_status_text(status));
+}
+
+/* ---- The primary -------------------------------------------------------- */
+
+static void load_missing(struct get *get, const struct evkv_request *request,
+    size_t missing)
+{
+	struct evkv_entry *entries = evkv_op_entries(get->op);
+	struct load *load = evkv__load_new(get->cache, missing);
+	size_t i;
+
+	if (load == NULL) {
+		fail_missing(get, EVKV_NOMEM, EVKV_CAUSE_NOMEM);
+		return;
+	}
+	for (i = 0; i < request->count; i++) {
+		if (entries[i].status != EVKV_MISSING)
+			continue;
+		if (evkv__load_add(load, get, i, request))
+			get->waiting++;
+		else
+			entries[i].status = EVKV_NOMEM;
+	}
+	evkv__load_send(load);
+}
+
+static void probed(struct evkv_op *child, void *arg)
+{
+	struct get *get = arg;
+	const struct evkv_result *result = evkv_op_result(child);
+	struct evkv_op *op = get->op;
+	size_t i, j = 0;
+
+	for (i = 0; i < evkv_op_result(op)->count; i++) {
+		if (evkv_op_entries(op)[i].status == EVKV_MISSING)
+			evkv_op_take(op, i, child, j++);
+	}
+	if (evkv_failed(result->status))
+		evkv_op_explain(op, result->cause, result->sys_error,
+		    result->message);
+	evkv__get_answered(get);
+}
+
+/* Whether they exist is asked for this op alone, and fills nothing. */
+static void probe_missing(struct get *get, const struct evkv_request *request,
+    size_t missing)
+{
+	struct evkv_slice *keys =
+	    evkv_op_alloc(get->op, missing * sizeof(struct evkv_slice));
+	struct evkv_request rest = { .kind = request->kind, .keys = keys };
+	size_t i;
+
+	if (keys == NULL) {
+		fail_missing(get, EVKV_NOMEM, EVKV_CAUSE_NOMEM);
+		return;
+	}
+	for (i = 0; i < request->count; i++) {
+		if (evkv_op_entries(get->op)[i].status == EVKV_MISSING)
+			keys[rest.count++] = request->keys[i];
+	}
+	rest.collection = request->collection;
+	get->waiting++;
+	evkv_child_submit(get->op, get->cache->primary, &rest,
+	    EVKV_CHILD_BORROWS, probed, get);
+}
+
+static void ask_primary(struct get *get, const struct evkv_request *request)
+{
+	const struct evkv_entry *entries = evkv_op_entries(get->op);
+	size_t missing = 0, i;
+
+	for (i = 0; i < request->count; i++)
+		missing += entries[i].status == EVKV_MISSING;
+	if (missing == 0)
+		return;
+	if (evkv_op_detached(get->op))
+		fail_missing(get, EVKV_CANCELED, EVKV_CAUSE_CANCELED);
+	else if (request->kind == EVKV_GET)
+		load_missing(get, request, missing);
+	else
+		probe_missing(get, request, missing);
+}
+
+/* ---- The cache ---------------------------------------------------------- */
+
+/* Whatever is not a hit is a miss: a failing cache fails nothing. */
+static void take_hits(struct get *get, struct evkv_op *child)
+{
+	const struct evkv_result *result = evkv_op_result(child);
+	size_t i, j;
+
+	for (j = 0; j < get->asked_count && j < result->count; j++) {
+		i = get->asked != NULL ? get->asked[j] : j;
+		if (result->entries[j].status == EVKV_OK)
+			evkv_op_take(get->op, i, child, j);
+	}
+}
+
+static void looked_up(struct evkv_op *child, void *arg)
+{
+	struct get *get = arg;
+
+	take_hits(get, child);
+	get->looked_up = true;
+	if (get->inside)
+		return;
+	if (get->nomem)
+		fail_missing(get, EVKV_NOMEM, EVKV_CAUSE_NOMEM);
+	else
+		ask_primary(get, evkv_op_request(get->op));
+	evkv__get_answered(get);
+}
+
+/* Which keys the cache may be asked for; false = no memory. */
+static bool choose_keys(struct get *get, const struct evkv_request *request)
+{
+	struct cache *cache = get->cache;
+	size_t i;
+
+	get->asked_count = cache->off ? 0 : request->count;
+	if (get->asked_count == 0 || cache->troubled == NULL)
+		return true;
+	get->asked = evkv_op_alloc(get->op, request->count * sizeof(size_t));
+	get->asked_keys = evkv_op_alloc(get->op,
+	    request->count * sizeof(struct evkv_slice));
+	if (get->asked == NULL || get->asked_keys == NULL)
+		return false;
+	get->asked_count = 0;
+	for (i = 0; i < request->count; i++) {
+		if (evkv__note_bypassed(cache, evkv__note_find(cache,
+			request->collection, request->keys[i])))
+			continue;
+		get->asked[get->asked_count] = i;
+		get->asked_keys[get->asked_count++] = request->keys[i];
+	}
+	return true;
+}
+
+static void look_up(struct get *get, const struct evkv_request *request)
+{
+	const struct evkv_request lookup = {
+		.kind = request->kind,
+		.collection = request->collection,
+		.count = get->asked_count,
+		.keys = get->asked != NULL ? get->asked_keys : request->keys,
+		.timeout_ms = get->cache->cache_timeout_ms,
+	};
+
+	if (get->asked_count == 0)
+		get->looked_up = true;
+	else
+		evkv_child_submit(get->op, get->cache->cache, &lookup,
+		    EVKV_CHILD_AUXILIARY, looked_up, get);
+}
+
+enum evkv_verdict evkv__cache_read(struct cache *cache, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct evkv_entry *entries = evkv_op_entries(op);
+	struct get *get = evkv_op_alloc(op, sizeof(*get));
+	size_t i;
+
+	if (get == NULL)
+		return evkv_op_nomem(op);
+	*get = (struct get){
+		.cache = cache,
+		.op = op,
+		.waiting = 1,
+		.inside = true,
+	};
+	if (!choose_keys(get, request))
+		return evkv_op_nomem(op);
+	for (i = 0; i < request->count; i++)
+		entries[i].status = EVKV_MISSING;
+	look_up(get, request);
+	if (!get->looked_up) {
+		get->nomem = !evkv_op_keep(op);
+		get->inside = false;
+		return EVKV_PENDING;
+	}
+	ask_primary(get, request);
+	get->inside = false;
+	return get_over(get) ? EVKV_DONE : EVKV_PENDING;
+}

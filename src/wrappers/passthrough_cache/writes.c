@@ -1,0 +1,218 @@
+/*
+ * wrappers/passthrough_cache/writes.c - evict from the cache, then write.
+ *
+ * From the moment a write is submitted until it has really ended, which may be
+ * later than it is reported, its keys are fenced.
+ */
+#include "wrappers/passthrough_cache/cache.h"
+
+struct write {
+	struct cache *cache;
+	struct evkv_op *op;
+	struct note **notes; /* one for each key; none for spanning kinds */
+	size_t count;
+	bool inside;         /* submit() is on the stack */
+	bool evicted, ended;
+	bool nomem;
+};
+
+/* ---- Fences ------------------------------------------------------------- */
+
+static void fences_down(struct write *write, size_t count)
+{
+	struct cache *cache = write->cache;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		write->notes[i]->writers--;
+		evkv__note_fence(write->notes[i]);
+		evkv__note_put(cache, write->notes[i]);
+	}
+}
+
+static bool fences_up(struct write *write, const struct evkv_request *request)
+{
+	size_t i;
+
+	write->notes = evkv_op_alloc(write->op,
+	    write->count * sizeof(struct note *));
+	if (write->notes == NULL)
+		return false;
+	for (i = 0; i < write->count; i++) {
+		write->notes[i] = evkv__note_get(write->cache,
+		    request->collection, request->keys[i]);
+		if (write->notes[i] == NULL) {
+			fences_down(write, i);
+			return false;
+		}
+		write->notes[i]->writers++;
+		evkv__note_fence(write->notes[i]);
+	}
+	return true;
+}
+
+/* What is still on its way into the cache might arrive after it was cleared. */
+static void spanning_begin(struct cache *cache)
+{
+	struct load *fill;
+	size_t i;
+
+	cache->spanning++;
+	cache->epoch++;
+	for (fill = cache->fills; fill != NULL; fill = fill->next) {
+		for (i = 0; i < fill->count; i++)
+			evkv__trouble_bypass(cache, fill->keys[i].note, true);
+	}
+}
+
+static bool write_begin(struct write *write,
+    const struct evkv_request *request)
+{
+	if ((evkv_kind_classes(request->kind) & EVKV_KIND_HAS_KEYS) != 0) {
+		write->count = request->count;
+		return fences_up(write, request);
+	}
+	spanning_begin(write->cache);
+	return true;
+}
+
+static enum evkv_status entry_status(const struct evkv_result *result, size_t i)
+{
+	return i < result->count ? result->entries[i].status : result->status;
+}
+
+static void write_end(struct write *write, const struct evkv_result *result)
+{
+	struct cache *cache = write->cache;
+	size_t i;
+
+	if (write->notes == NULL) {
+		cache->spanning--;
+		cache->epoch++;
+		if (result->status == EVKV_UNKNOWN_OUTCOME)
+			cache->fill_after_us =
+			    evkv_loop_now_us(cache->loop) + cache->stall_us;
+		return;
+	}
+	for (i = 0; i < write->count; i++) {
+		if (entry_status(result, i) == EVKV_UNKNOWN_OUTCOME)
+			evkv__trouble_unknown(cache, write->notes[i]);
+	}
+	fences_down(write, write->count);
+}
+
+/* ---- The primary -------------------------------------------------------- */
+
+static void written(struct evkv_op *child, void *arg)
+{
+	struct write *write = arg;
+
+	evkv_op_take_all(write->op, child);
+	write_end(write, evkv_op_result(child));
+	write->ended = true;
+	if (!write->inside)
+		evkv_op_complete(write->op);
+}
+
+/* What an op is asked, as a child is to be asked it. */
+static struct evkv_request child_request(const struct evkv_request *request)
+{
+	struct evkv_request copy = *request;
+
+	copy.flags = 0;
+	copy.timeout_ms = 0;
+	return copy;
+}
+
+static void write_primary(struct write *write,
+    const struct evkv_request *request)
+{
+	const struct evkv_request copy = child_request(request);
+
+	evkv_child_submit(write->op, write->cache->primary, &copy,
+	    EVKV_CHILD_BORROWS, written, write);
+}
+
+/* ---- The cache ---------------------------------------------------------- */
+
+static void note_eviction(struct write *write, const struct evkv_result *result)
+{
+	enum evkv_status status;
+	size_t i;
+
+	if (write->notes == NULL) {
+		if (result->status != EVKV_OK)
+			evkv__trouble_all(write->cache,
+			    result->status == EVKV_UNKNOWN_OUTCOME);
+		return;
+	}
+	for (i = 0; i < write->count; i++) {
+		status = entry_status(result, i);
+		if (status != EVKV_OK && status != EVKV_NOT_FOUND)
+			evkv__trouble_bypass(write->cache, write->notes[i],
+			    status == EVKV_UNKNOWN_OUTCOME);
+	}
+}
+
+static void fail_nomem(struct write *write)
+{
+	static const struct evkv_result nothing = { .status = EVKV_NOMEM };
+
+	evkv_op_nomem(write->op);
+	write_end(write, &nothing);
+	evkv_op_complete(write->op);
+}
+
+static void evicted(struct evkv_op *child, void *arg)
+{
+	struct write *write = arg;
+
+	note_eviction(write, evkv_op_result(child));
+	write->evicted = true;
+	if (write->inside)
+		return;
+	if (write->nomem)
+		fail_nomem(write);
+	else
+		write_primary(write, evkv_op_request(write->op));
+}
+
+/* In the cache a put or a touch is an eviction too; cull leaves it alone. */
+static void evict(struct write *write, const struct evkv_request *request)
+{
+	struct evkv_request eviction = child_request(request);
+
+	if (write->cache->off || request->kind == EVKV_CULL) {
+		write->evicted = true;
+		return;
+	}
+	if (write->notes != NULL)
+		eviction = (struct evkv_request){
+			.kind = EVKV_DELETE,
+			.collection = request->collection,
+			.count = request->count,
+			.keys = request->keys,
+		};
+	eviction.timeout_ms = write->cache->cache_timeout_ms;
+	evkv_child_submit(write->op, write->cache->cache, &eviction,
+	    EVKV_CHILD_AUXILIARY, evicted, write);
+}
+
+enum evkv_verdict evkv__cache_write(struct cache *cache, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct write *write = evkv_op_alloc(op, sizeof(*write));
+
+	if (write == NULL)
+		return evkv_op_nomem(op);
+	*write = (struct write){ .cache = cache, .op = op, .inside = true };
+	if (!write_begin(write, request))
+		return evkv_op_nomem(op);
+	evict(write, request);
+	if (write->evicted)
+		write_primary(write, request);
+	else
+		write->nomem = !evkv_op_keep(op);
+	write->inside = false;
+	return write->ended ? EVKV_DONE : EVKV_PENDING;
+}
