@@ -92,3 +92,65 @@ function(evkv_add_test)
 		evkv_test_properties(valgrind.${arg_NAME} valgrind ${arg_LABELS})
 	endif()
 endfunction()
+
+# evkv_add_conformance(NAME <store> SOURCES <fixture>.c [LIBS ...]
+#     [DEFINITIONS ...] [LABELS ...] [TIMEOUT <s>]
+#     [SWEEP] [MODEL] [VALGRIND] [SERIAL])
+#
+# Puts a store under the conformance suite (conformance/conformance.h):
+# conformance.<store>, and by the flags sweep.<store>, model.<store> and
+# valgrind.conformance.<store>. DEFINITIONS are for the fixture, so that one
+# file can serve several variants.
+function(evkv_add_conformance)
+	cmake_parse_arguments(PARSE_ARGV 0 fixture
+		"SWEEP;MODEL;VALGRIND;SERIAL" "NAME;TIMEOUT"
+		"SOURCES;LIBS;DEFINITIONS;LABELS")
+	if(NOT fixture_TIMEOUT)
+		set(fixture_TIMEOUT 300)
+	endif()
+	set(flags "")
+	if(fixture_SERIAL)
+		set(flags SERIAL)
+	endif()
+
+	# The fixture is the same for all of them: compiled once.
+	set(objects fixture-${fixture_NAME})
+	add_library(${objects} OBJECT ${fixture_SOURCES})
+	target_compile_definitions(${objects} PRIVATE ${fixture_DEFINITIONS})
+	target_include_directories(${objects} PRIVATE
+		${evkv_test_dir}/conformance)
+	target_link_libraries(${objects} PRIVATE
+		evkv_build_flags ${fixture_LIBS} evkv-test)
+
+	set(groups conformance)
+	if(fixture_SWEEP)
+		list(APPEND groups sweep)
+	endif()
+	if(fixture_MODEL)
+		list(APPEND groups model)
+	endif()
+	foreach(group IN LISTS groups)
+		set(valgrind "")
+		if(fixture_VALGRIND AND group STREQUAL conformance)
+			set(valgrind VALGRIND)
+		endif()
+		set(cases evkv-conformance)
+		set(stamp ${evkv_test_dir}/conformance/stamp.c)
+		if(group STREQUAL model)
+			set(stamp ${evkv_test_dir}/model/stamp.c)
+			set(cases evkv-model)
+		endif()
+		evkv_add_test(NAME ${group}.${fixture_NAME}
+			SOURCES ${stamp} $<TARGET_OBJECTS:${objects}>
+			LIBS ${cases} ${fixture_LIBS}
+			LABELS ${group} ${fixture_LABELS}
+			TIMEOUT ${fixture_TIMEOUT} ${valgrind} ${flags})
+		foreach(target ${group}.${fixture_NAME}
+				plain-${group}.${fixture_NAME})
+			if(TARGET ${target} AND group STREQUAL sweep)
+				target_compile_definitions(${target} PRIVATE
+					CONFORMANCE_SWEEP)
+			endif()
+		endforeach()
+	endforeach()
+endfunction()

@@ -33,6 +33,8 @@ static const struct test_case *test_current;
 static struct test_catcher *test_catchers;
 static bool (*test_pardon)(void);
 static char test_text[1024];
+static const char *test_from_file;
+static int test_from_line;
 
 enum { TEST_JUMP_FAILED = 1, TEST_JUMP_SKIPPED, TEST_JUMP_PARDONED };
 
@@ -60,6 +62,12 @@ const char *test_suite(void)
 const char *test_name(void)
 {
 	return test_current != NULL ? test_current->name : "";
+}
+
+void test_from(const char *file, int line)
+{
+	test_from_file = file;
+	test_from_line = line;
 }
 
 void test_set_pardon(bool (*pardon)(void))
@@ -97,9 +105,9 @@ static void test_log_outcome(const struct test_case *test,
  * What the body left behind. LeakSanitizer prints its report to the log path
  * of its options, or to stderr.
  */
-static bool test_left_clean(void)
+static bool test_left_clean(size_t before)
 {
-	size_t blocks = faults_outstanding();
+	size_t blocks = faults_outstanding() - before;
 
 	if (blocks != 0) {
 		(void)snprintf(test_text, sizeof(test_text),
@@ -141,6 +149,7 @@ enum test_outcome test_run(const struct test_case *test)
 {
 	static bool installed;
 	enum test_outcome outcome;
+	size_t before; /* what a failed test has left is not this one's */
 
 	if (!installed) {
 		installed = true;
@@ -148,11 +157,13 @@ enum test_outcome test_run(const struct test_case *test)
 	}
 	faults_reset();
 	test_pardon = NULL;
+	test_from_file = NULL;
 	test_text[0] = '\0';
 	test_current = test;
+	before = faults_outstanding();
 	outcome = test_run_body(test);
 	faults_off();
-	if (outcome == TEST_PASSED && !test_left_clean())
+	if (outcome == TEST_PASSED && !test_left_clean(before))
 		outcome = TEST_FAILED;
 	test_current = NULL;
 	test_log_outcome(test, outcome);
@@ -185,14 +196,25 @@ bool test_try(void (*run)(void *arg), void *arg)
 
 /* ---- Checks ----------------------------------------------------------- */
 
+static const char *test_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
 __attribute__((noreturn)) static void test_leave(int how, const char *file,
     int line, const char *format, va_list args)
 {
-	const char *base = strrchr(file, '/');
 	int at;
 
-	at = snprintf(test_text, sizeof(test_text), "%s:%d: ",
-	    base != NULL ? base + 1 : file, line);
+	if (test_from_file != NULL)
+		at = snprintf(test_text, sizeof(test_text), "%s:%d (%s:%d): ",
+		    test_base(test_from_file), test_from_line, test_base(file),
+		    line);
+	else
+		at = snprintf(test_text, sizeof(test_text), "%s:%d: ",
+		    test_base(file), line);
 	if (at > 0 && (size_t)at < sizeof(test_text))
 		(void)vsnprintf(test_text + at, sizeof(test_text) - (size_t)at,
 		    format, args);

@@ -161,6 +161,12 @@ const char *test_name(void);
 	test_check_status(__FILE__, __LINE__, #actual_, (int)(actual_),        \
 	    (int)(expected_))
 
+/*
+ * Whence a helper with checks of its own was called: added to the text of a
+ * check that fails in it. NULL: nowhere.
+ */
+void test_from(const char *file, int line);
+
 /* End the test as failed, or as skipped with the reason. */
 #define fail_test(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
 #define skip_test(...) test_skip(__FILE__, __LINE__, __VA_ARGS__)

@@ -1,0 +1,451 @@
+/*
+ * tests/conformance/conformance.c - one run of one case: begin, open, run, end,
+ * and the accounting of every operation in between.
+ *
+ * Operations are kept in a list until the end of the run, when each must have
+ * called back exactly once, or not at all where its ticket was 0.
+ */
+#include "conformance.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct conformance_op {
+	struct answer answer; /* first: an answer is an op */
+	struct conformance *c;
+	struct conformance_op *next;
+	evkv_ticket ticket;
+	bool returned;        /* the submitting call has */
+	bool inside;          /* called back before it had */
+	bool may_be_inside;
+	void (*then)(struct answer *, const struct evkv_result *, void *);
+	void *arg;
+};
+
+struct conformance_kept {
+	struct conformance_kept *next;
+	struct evkv_value *value;
+	struct evkv_store *store;
+	void *memory;
+};
+
+/* ---- A run ------------------------------------------------------------ */
+
+bool conformance_can(const struct conformance *c, enum evkv_kind kind)
+{
+	return (c->can->kinds & EVKV_KIND_BIT(kind)) != 0;
+}
+
+bool conformance_has(const struct conformance *c, uint32_t quirk)
+{
+	return (c->fixture->quirks & quirk) != 0;
+}
+
+size_t conformance_size(const struct conformance *c, size_t normal)
+{
+	size_t most = normal;
+
+	if (conformance_has(c, CONFORMANCE_SLOW | CONFORMANCE_SMALL))
+		most = normal / 8;
+	if (c->sweeping)
+		most = 4;
+	if (most < 4)
+		most = 4;
+	return most < normal ? most : normal;
+}
+
+void conformance_begin(struct conformance *c,
+    const struct conformance_fixture *fixture)
+{
+	bool real = (fixture->quirks &
+	    (CONFORMANCE_REAL_TIME | CONFORMANCE_REAL_LOOP)) != 0;
+
+	memset(c, 0, sizeof(*c));
+	c->fixture = fixture;
+	c->unit_ms = 1000;
+	if ((fixture->quirks & CONFORMANCE_REAL_TIME) != 0)
+		c->unit_ms = fixture->unit_ms != 0 ? fixture->unit_ms : 200;
+	if (fixture->setup != NULL)
+		fixture->setup(c);
+	c->rig.real = real;
+}
+
+void conformance_open(struct conformance *c)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+
+	if (c->rig.loop == NULL && !rig_try_open(&c->rig, c->rig.real)) {
+		check(faults_fired() > 0);
+		c->saw_nomem = true;
+		fail_test("no loop");
+	}
+	c->store = c->fixture->open(c, &error);
+	if (c->store == NULL) {
+		if (error.status == EVKV_NOMEM && faults_fired() > 0)
+			c->saw_nomem = true;
+		fail_test("no store: %s: %s", evkv_status_name(error.status),
+		    error.message);
+	}
+	check_status(error.status, EVKV_OK);
+	c->can = evkv_store_capabilities(c->store);
+	check(c->can != NULL);
+}
+
+static void conformance_free_ops(struct conformance *c)
+{
+	struct conformance_op *op;
+
+	while ((op = c->ops) != NULL) {
+		c->ops = op->next;
+		answer_free(&op->answer);
+		free(op);
+	}
+}
+
+static void conformance_free_kept(struct conformance *c)
+{
+	struct conformance_kept *kept;
+
+	while ((kept = c->kept) != NULL) {
+		c->kept = kept->next;
+		evkv_value_unref(kept->value);
+		evkv_store_unref(kept->store);
+		free(kept->memory);
+		free(kept);
+	}
+}
+
+/* Once each, and not inside the call: whatever else the case was about. */
+static void conformance_check_ops(const struct conformance *c)
+{
+	const struct conformance_op *op;
+
+	for (op = c->ops; op != NULL; op = op->next) {
+		check_int(op->answer.calls, op->ticket != 0 ? 1 : 0);
+		check(!op->inside || op->may_be_inside);
+	}
+}
+
+void conformance_end(struct conformance *c)
+{
+	test_from(NULL, 0);
+	if (c->rig.loop != NULL) {
+		conformance_wait_all(c);
+		conformance_check_ops(c);
+		conformance_free_kept(c);
+		evkv_store_unref(c->store);
+		c->store = NULL;
+	}
+	rig_close(&c->rig);
+	conformance_check_ops(c);
+	conformance_free_kept(c);
+	conformance_free_ops(c);
+	if (c->fixture->teardown != NULL)
+		c->fixture->teardown(c);
+}
+
+/* Why a case does not apply to the open store, or NULL. */
+static const char *conformance_unfit(const struct conformance *c,
+    const struct conformance_case *which)
+{
+	if ((which->kinds & ~c->can->kinds) != 0)
+		return "the store does not take all kinds of it";
+	if ((which->flags & CASE_STORES) != 0 &&
+	    conformance_has(c, CONFORMANCE_FORGETS))
+		return "the store keeps nothing";
+	return NULL;
+}
+
+void conformance_run(const struct conformance_fixture *fixture,
+    const struct conformance_case *which)
+{
+	struct conformance c;
+	const char *unfit;
+
+	conformance_begin(&c, fixture);
+	conformance_open(&c);
+	unfit = conformance_unfit(&c, which);
+	if (unfit == NULL)
+		which->run(&c);
+	conformance_end(&c);
+	if (unfit != NULL)
+		skip_test("%s", unfit);
+}
+
+const struct conformance_case *conformance_find(const char *name)
+{
+	const struct conformance_case *which;
+
+	for (which = conformance_cases; which->name != NULL; which++) {
+		if (strcmp(which->name, name) == 0)
+			return which;
+	}
+	fail_test("no case %s", name);
+}
+
+/* ---- Sweeps ----------------------------------------------------------- */
+
+struct conformance_try {
+	struct conformance c;
+	const struct conformance_fixture *fixture;
+	const struct conformance_case *which;
+	size_t n;
+	bool from;
+	bool unfit;
+};
+
+static struct conformance *conformance_swept;
+
+/* A check may fail for want of memory, if somebody was told of the want. */
+static bool conformance_pardon(void)
+{
+	return conformance_swept != NULL && conformance_swept->saw_nomem;
+}
+
+static void conformance_try_run(void *arg)
+{
+	struct conformance_try *try = arg;
+	struct conformance *c = &try->c;
+
+	if (try->from)
+		faults_fail_from(try->n);
+	else
+		faults_fail_nth(try->n);
+	conformance_open(c);
+	try->unfit = conformance_unfit(c, try->which) != NULL;
+	if (!try->unfit)
+		try->which->run(c);
+}
+
+/* With memory again: all ops end, the store works, nothing is left over. */
+static void conformance_try_after(void *arg)
+{
+	struct conformance_try *try = arg;
+	struct conformance *c = &try->c;
+
+	test_from(NULL, 0);
+	if (c->rig.loop != NULL)
+		conformance_wait_all(c);
+	c->sweeping = false;
+	if (c->store != NULL && !c->injured) {
+		evkv_store_set_limits(c->store, 100000, (size_t)1 << 30);
+		evkv_store_set_timeout(c->store, 0);
+		must_put(c, L("after"), L("key"), L("value"), EVKV_TTL_NONE);
+		if (!conformance_has(c, CONFORMANCE_FORGETS)) {
+			must_get(c, L("after"), L("key"), L("value"));
+			check_status(do_delete(c, L("after"), L("key"))->status,
+			    EVKV_OK);
+		}
+		must_miss(c, L("after"), L("key"));
+	}
+	conformance_end(c);
+}
+
+/* Whether the nth allocation was reached. */
+static bool conformance_try_nth(struct conformance_try *try)
+{
+	char text[900];
+	size_t before = faults_outstanding(), fired;
+	bool ok;
+
+	conformance_begin(&try->c, try->fixture);
+	try->c.sweeping = true;
+	conformance_swept = &try->c;
+	test_set_pardon(conformance_pardon);
+	ok = test_try(conformance_try_run, try);
+	test_set_pardon(NULL);
+	conformance_swept = NULL;
+	fired = faults_fired();
+	faults_off();
+	if (ok)
+		ok = test_try(conformance_try_after, try);
+	test_from(NULL, 0);
+	if (!ok) {
+		(void)snprintf(text, sizeof(text), "%s", test_message());
+		fail_test("%s allocation %zu: %s",
+		    try->from ? "from" : "only", try->n, text);
+	}
+	if (faults_outstanding() != before)
+		fail_test("%s allocation %zu: %zu blocks outstanding",
+		    try->from ? "from" : "only", try->n,
+		    faults_outstanding() - before);
+	return fired > 0;
+}
+
+void conformance_sweep(const struct conformance_fixture *fixture,
+    const struct conformance_case *which)
+{
+	struct conformance_try try = { .fixture = fixture, .which = which };
+	bool from;
+
+	if ((which->flags & CASE_LONG) != 0)
+		skip_test("too long to be swept");
+	for (from = false;; from = true) {
+		try.from = from;
+		/* Every n at first, every 50th part of it far out. */
+		for (try.n = 1; conformance_try_nth(&try);)
+			try.n += 1 + try.n / 200 * 4;
+		if (try.unfit)
+			skip_test("does not apply");
+		if (from)
+			break;
+	}
+}
+
+/* ---- Operations ------------------------------------------------------- */
+
+static bool conformance_is_nomem(const struct answer *answer)
+{
+	size_t i;
+
+	if (answer->status == EVKV_NOMEM)
+		return true;
+	for (i = 0; i < answer->count; i++) {
+		if (answer->entries[i].status == EVKV_NOMEM)
+			return true;
+	}
+	return false;
+}
+
+static void conformance_on_answer(struct answer *answer,
+    const struct evkv_result *result, void *arg)
+{
+	struct conformance_op *op = arg;
+
+	if (!op->returned)
+		op->inside = true;
+	if (op->c->sweeping && conformance_is_nomem(answer))
+		op->c->saw_nomem = true;
+	if (op->then != NULL)
+		op->then(answer, result, op->arg);
+}
+
+struct answer *conformance_answer(struct conformance *c)
+{
+	struct conformance_op *op = calloc(1, sizeof(*op));
+
+	if (op == NULL)
+		abort();
+	op->c = c;
+	op->answer.then = conformance_on_answer;
+	op->answer.arg = op;
+	op->next = c->ops;
+	c->ops = op;
+	return &op->answer;
+}
+
+void conformance_answer_submitted(struct answer *answer, evkv_ticket ticket)
+{
+	struct conformance_op *op = (struct conformance_op *)answer;
+
+	op->ticket = ticket;
+	op->returned = true;
+	if (ticket != 0)
+		return;
+	/* No memory even to report: only where memory is refused. */
+	check_int(answer->calls, 0);
+	check(op->c->sweeping && faults_fired() > 0);
+	op->c->saw_nomem = true;
+	answer->status = EVKV_NOMEM;
+}
+
+struct answer *conformance_submit_then(struct conformance *c,
+    struct evkv_store *store, const struct evkv_request *request,
+    void (*then)(struct answer *, const struct evkv_result *, void *),
+    void *arg)
+{
+	struct answer *answer = conformance_answer(c);
+	struct conformance_op *op = (struct conformance_op *)answer;
+
+	op->may_be_inside = (request->flags & EVKV_OP_INLINE) != 0;
+	op->then = then;
+	op->arg = arg;
+	conformance_answer_submitted(answer, evkv_submit(
+	    store != NULL ? store : c->store, request, answer_cb, answer));
+	if (op->inside && !op->may_be_inside)
+		fail_test("the callback of %s ran inside the call",
+		    evkv_kind_name(request->kind));
+	return answer;
+}
+
+struct answer *conformance_submit(struct conformance *c,
+    struct evkv_store *store, const struct evkv_request *request)
+{
+	return conformance_submit_then(c, store, request, NULL, NULL);
+}
+
+evkv_ticket conformance_ticket(const struct answer *answer)
+{
+	return ((const struct conformance_op *)answer)->ticket;
+}
+
+struct answer *conformance_wait(struct conformance *c, struct answer *answer)
+{
+	if (conformance_ticket(answer) != 0)
+		rig_wait(&c->rig, &answer->calls);
+	return answer;
+}
+
+struct answer *conformance_do(struct conformance *c,
+    const struct evkv_request *request)
+{
+	return conformance_wait(c, conformance_submit(c, NULL, request));
+}
+
+void conformance_wait_all(struct conformance *c)
+{
+	struct conformance_op *op;
+
+	for (op = c->ops; op != NULL; op = op->next)
+		(void)conformance_wait(c, &op->answer);
+}
+
+void conformance_advance(struct conformance *c, int64_t ms)
+{
+	rig_advance(&c->rig, ms);
+	rig_turn(&c->rig);
+}
+
+static struct conformance_kept *conformance_keep(struct conformance *c)
+{
+	struct conformance_kept *kept = calloc(1, sizeof(*kept));
+
+	if (kept == NULL)
+		abort();
+	kept->next = c->kept;
+	c->kept = kept;
+	return kept;
+}
+
+void conformance_keep_value(struct conformance *c, struct evkv_value *value)
+{
+	conformance_keep(c)->value = value;
+}
+
+void conformance_keep_store(struct conformance *c, struct evkv_store *store)
+{
+	conformance_keep(c)->store = store;
+}
+
+void *conformance_alloc(struct conformance *c, size_t size)
+{
+	void *memory = calloc(1, size + 1);
+
+	if (memory == NULL)
+		abort();
+	conformance_keep(c)->memory = memory;
+	return memory;
+}
+
+struct evkv_slice conformance_bytes(struct conformance *c, size_t size,
+    unsigned seed)
+{
+	unsigned char *bytes = conformance_alloc(c, size);
+	size_t i;
+
+	for (i = 0; i < size; i++) {
+		seed = seed * 1103515245u + 12345u;
+		bytes[i] = (unsigned char)(seed >> 16);
+	}
+	return evkv_bytes(bytes, size);
+}

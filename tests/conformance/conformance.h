@@ -1,0 +1,269 @@
+/*
+ * tests/conformance/conformance.h - what every store promises, written once.
+ *
+ * To put a store (or a wrapper over one) under the suite, write a fixture in a
+ * file of its own and name it in CMake:
+ *
+ *     static struct evkv_store *memory_open(struct conformance *c,
+ *         struct evkv_error *error)
+ *     {
+ *         return evkv_memory_new(c->rig.loop, NULL, error);
+ *     }
+ *     const struct conformance_fixture conformance_fixture = {
+ *         .name = "memory", .open = memory_open,
+ *     };
+ *
+ *     evkv_add_conformance(NAME memory SOURCES memory_fixture.c SWEEP MODEL)
+ *
+ * which makes conformance.memory, and by the flags sweep.memory (every case
+ * again with the 1st, 2nd, ... allocation failing), model.memory (random
+ * operations against a reference) and valgrind.conformance.memory.
+ *
+ * A case finds out from the store's capabilities and the fixture's quirks what
+ * applies; what a store can't do it must answer with UNSUPPORTED.
+ *
+ * Cases that do not fit all stores belong into tests of the store's own, which
+ * may use everything below too.
+ */
+#ifndef TESTS_CONFORMANCE_CONFORMANCE_H
+#define TESTS_CONFORMANCE_CONFORMANCE_H
+
+#include "lib/faults.h"
+#include "lib/rig.h"
+#include "lib/test.h"
+
+struct conformance;
+
+enum {
+	/* Keeps nothing: puts succeed and every look-up misses. */
+	CONFORMANCE_FORGETS = 1 << 0,
+	/*
+	 * What was put is there when the store is opened again with the same
+	 * c->data.
+	 */
+	CONFORMANCE_PERSISTS = 1 << 1,
+	/* Each operation is costly: fewer and smaller rounds. */
+	CONFORMANCE_SLOW = 1 << 2,
+	/* Time is the system's (a server's, a disk's): TTLs are waited for. */
+	CONFORMANCE_REAL_TIME = 1 << 3,
+	/* Has a bound so low that it may evict or refuse: no large sets. */
+	CONFORMANCE_SMALL = 1 << 4,
+	/* Its loop needs the system's clock, though TTLs need no waiting. */
+	CONFORMANCE_REAL_LOOP = 1 << 5,
+};
+
+struct conformance_fixture {
+	const char *name;
+	/*
+	 * Make the store on c->rig.loop, empty unless it is a reopening. NULL
+	 * with a filled error: in a sweep that may be NOMEM.
+	 */
+	struct evkv_store *(*open)(struct conformance *c,
+	    struct evkv_error *error);
+	/*
+	 * Before the loop is made and after it is gone: folders, servers;
+	 * c->data is the fixture's. NULL = nothing. May skip_test().
+	 */
+	void (*setup)(struct conformance *c);
+	void (*teardown)(struct conformance *c);
+	uint32_t quirks; /* CONFORMANCE_* */
+	/*
+	 * REAL_TIME: what cases take as one unit of time (0 = 200 ms) and how
+	 * much less a remaining TTL may be than reckoned (0 = 2000 ms).
+	 */
+	int64_t unit_ms;
+	int64_t slack_ms;
+};
+
+/* Defined once in every program of the suite. */
+extern const struct conformance_fixture conformance_fixture;
+
+/* One run of one case. */
+struct conformance {
+	const struct conformance_fixture *fixture;
+	struct rig rig;
+	struct evkv_store *store; /* NULL once a case has given it up */
+	const struct evkv_capabilities *can;
+	void *data;        /* the fixture's */
+	int64_t unit_ms;   /* of time, for TTLs: 1000 on an injected clock */
+	bool sweeping;     /* allocations may fail */
+	bool saw_nomem;    /* one has, and was told of */
+	bool injured;      /* the store was closed or given up by the case */
+	struct conformance_op *ops;
+	struct conformance_kept *kept;
+};
+
+struct conformance_case {
+	const char *name;
+	void (*run)(struct conformance *c);
+	uint32_t kinds; /* EVKV_KIND_BIT() of those it can't do without */
+	uint32_t flags;
+};
+
+enum {
+	CASE_STORES = 1 << 0,   /* not for stores that forget */
+	CASE_LONG = 1 << 1,     /* not in sweeps: too many allocations */
+	CASE_WAITS = 1 << 2,    /* lets a TTL pass */
+};
+
+/* All cases, in cases.c; the last has no name. */
+extern const struct conformance_case conformance_cases[];
+
+/* Run a case on a fixture; fails the test, skips it, or returns. */
+void conformance_run(const struct conformance_fixture *fixture,
+    const struct conformance_case *which);
+/* As conformance_run() with allocations failing, by every n. */
+void conformance_sweep(const struct conformance_fixture *fixture,
+    const struct conformance_case *which);
+/* By name, for stamp.c. */
+const struct conformance_case *conformance_find(const char *name);
+
+/* Open the fixture's loop and store; false in a sweep where NOMEM was told. */
+void conformance_begin(struct conformance *c,
+    const struct conformance_fixture *fixture);
+void conformance_open(struct conformance *c);
+/* Wait for all, check that each op called back once, free everything. */
+void conformance_end(struct conformance *c);
+
+/* ---- Operations ------------------------------------------------------- */
+
+/*
+ * Submit, and check that the callback does not run inside the call (but for
+ * EVKV_OP_INLINE). The answer is the run's: freed at its end, and checked then
+ * to have been called exactly once. `store` NULL = c->store.
+ */
+struct answer *conformance_submit(struct conformance *c,
+    struct evkv_store *store, const struct evkv_request *request);
+/*
+ * With a hook that runs in the callback. It must not check anything, only note
+ * it down: a failing check would leave the loop by a jump.
+ */
+struct answer *conformance_submit_then(struct conformance *c,
+    struct evkv_store *store, const struct evkv_request *request,
+    void (*then)(struct answer *, const struct evkv_result *, void *),
+    void *arg);
+/* The ticket that an answer's operation got; 0 = none. */
+evkv_ticket conformance_ticket(const struct answer *answer);
+/* An answer for another kind of call (evkv_store_close()). */
+struct answer *conformance_answer(struct conformance *c);
+void conformance_answer_submitted(struct answer *answer, evkv_ticket ticket);
+
+/* Turn the loop until the answer is there. */
+struct answer *conformance_wait(struct conformance *c, struct answer *answer);
+/* Submit and wait. */
+struct answer *conformance_do(struct conformance *c,
+    const struct evkv_request *request);
+/* Turn until every operation so far has its answer. */
+void conformance_wait_all(struct conformance *c);
+
+/* Let time pass, and run what is due. */
+void conformance_advance(struct conformance *c, int64_t ms);
+
+/* Keep until the end of the run: a value, a store, memory from malloc(). */
+void conformance_keep_value(struct conformance *c, struct evkv_value *value);
+void conformance_keep_store(struct conformance *c, struct evkv_store *store);
+void *conformance_alloc(struct conformance *c, size_t size);
+
+/* Whether the store takes a kind; whether the fixture has a quirk. */
+bool conformance_can(const struct conformance *c, enum evkv_kind kind);
+bool conformance_has(const struct conformance *c, uint32_t quirk);
+/* How many of something: `normal`, less for slow stores and in sweeps. */
+size_t conformance_size(const struct conformance *c, size_t normal);
+
+/* The longest key that the store takes, and a slice of that many bytes. */
+struct evkv_slice conformance_bytes(struct conformance *c, size_t size,
+    unsigned seed);
+
+/* ---- Short forms: do it, wait, and check the answer ------------------- */
+
+#define L(literal_) EVKV_LIT(literal_)
+#define FROM_(call_) (test_from(__FILE__, __LINE__), (call_))
+
+#define do_get(c_, collection_, key_)                                          \
+	FROM_(conformance_do_keyed(c_, EVKV_GET, collection_, key_))
+#define do_ttl(c_, collection_, key_)                                          \
+	FROM_(conformance_do_keyed(c_, EVKV_TTL, collection_, key_))
+#define do_exists(c_, collection_, key_)                                       \
+	FROM_(conformance_do_keyed(c_, EVKV_HAS, collection_, key_))
+#define do_delete(c_, collection_, key_)                                       \
+	FROM_(conformance_do_keyed(c_, EVKV_DELETE, collection_, key_))
+#define do_touch(c_, collection_, key_, ttl_ms_)                               \
+	FROM_(conformance_do_touch(c_, collection_, key_, ttl_ms_))
+#define do_put(c_, collection_, key_, value_, ttl_ms_, condition_)             \
+	FROM_(conformance_do_put(c_, collection_, key_, value_, ttl_ms_,       \
+	    condition_))
+#define do_kind(c_, kind_) FROM_(conformance_do_kind(c_, kind_))
+#define do_clear(c_, collection_, prefix_, pattern_)                           \
+	FROM_(conformance_do_clear(c_, collection_, prefix_, pattern_))
+
+/* A put that ends with OK. */
+#define must_put(c_, collection_, key_, value_, ttl_ms_)                       \
+	FROM_(conformance_must_put(c_, collection_, key_, value_, ttl_ms_))
+/* A get that ends with OK and this value; one that ends with NOT_FOUND. */
+#define must_get(c_, collection_, key_, value_)                                \
+	FROM_(conformance_must_get(c_, collection_, key_, value_))
+#define must_miss(c_, collection_, key_)                                       \
+	FROM_(conformance_must_miss(c_, collection_, key_))
+/* The remaining TTL is this, or EVKV_TTL_NONE. */
+#define must_have_ttl(c_, collection_, key_, ttl_ms_)                          \
+	FROM_(conformance_must_have_ttl(c_, collection_, key_, ttl_ms_))
+/* Within a bounded time the entry is gone. */
+#define must_expire(c_, collection_, key_)                                     \
+	FROM_(conformance_must_expire(c_, collection_, key_))
+/* A whole enumeration: names, in any order, each expected once. */
+#define must_list(c_, kind_, collection_, prefix_, pattern_, limit_, ...)      \
+	FROM_(conformance_must_list(c_,                                        \
+	    &(struct evkv_request){ .kind = (kind_),                           \
+		.collection = (collection_), .match_prefix = (prefix_),        \
+		.pattern = (pattern_), .limit = (limit_) },                    \
+	    (const struct evkv_slice[]){ __VA_ARGS__ },                        \
+	    sizeof((const struct evkv_slice[]){ __VA_ARGS__ }) /               \
+		sizeof(struct evkv_slice)))
+#define must_list_nothing(c_, kind_, collection_, prefix_, pattern_)           \
+	FROM_(conformance_must_list(c_,                                        \
+	    &(struct evkv_request){ .kind = (kind_),                           \
+		.collection = (collection_), .match_prefix = (prefix_),        \
+		.pattern = (pattern_) }, NULL, 0))
+/* `affected` is this, or the store can't tell and says -1. */
+#define must_affect(c_, answer_, count_)                                       \
+	FROM_(conformance_must_affect(c_, answer_, count_))
+
+struct answer *conformance_do_keyed(struct conformance *c, enum evkv_kind kind,
+    struct evkv_slice collection, struct evkv_slice key);
+struct answer *conformance_do_touch(struct conformance *c,
+    struct evkv_slice collection, struct evkv_slice key, int64_t ttl_ms);
+struct answer *conformance_do_put(struct conformance *c,
+    struct evkv_slice collection, struct evkv_slice key,
+    struct evkv_slice value, int64_t ttl_ms, enum evkv_condition condition);
+struct answer *conformance_do_kind(struct conformance *c, enum evkv_kind kind);
+struct answer *conformance_do_clear(struct conformance *c,
+    struct evkv_slice collection, struct evkv_slice prefix,
+    struct evkv_slice pattern);
+void conformance_must_put(struct conformance *c, struct evkv_slice collection,
+    struct evkv_slice key, struct evkv_slice value, int64_t ttl_ms);
+void conformance_must_get(struct conformance *c, struct evkv_slice collection,
+    struct evkv_slice key, struct evkv_slice value);
+void conformance_must_miss(struct conformance *c,
+    struct evkv_slice collection, struct evkv_slice key);
+void conformance_must_have_ttl(struct conformance *c,
+    struct evkv_slice collection, struct evkv_slice key, int64_t ttl_ms);
+void conformance_must_expire(struct conformance *c,
+    struct evkv_slice collection, struct evkv_slice key);
+void conformance_must_list(struct conformance *c,
+    const struct evkv_request *request, const struct evkv_slice *names,
+    size_t count);
+void conformance_must_affect(struct conformance *c,
+    const struct answer *answer, int64_t count);
+
+/* All names of an enumeration, in the order they came, pages until the end. */
+struct names {
+	struct evkv_slice *items;
+	size_t count;
+	unsigned pages;
+};
+struct names conformance_list(struct conformance *c,
+    const struct evkv_request *request);
+/* How often a name is among them. */
+size_t names_count(const struct names *names, struct evkv_slice name);
+
+#endif
