@@ -51,17 +51,18 @@ static X509 *certificates_make(const struct certificates_wish *wish,
 	good = X509_set_version(x509, 2) == 1 &&
 	    ASN1_INTEGER_set(X509_get_serialNumber(x509), serial++) == 1 &&
 	    X509_gmtime_adj(X509_getm_notBefore(x509),
-	    wish->from_days * CERTIFICATES_DAY) != NULL &&
+		wish->from_days * CERTIFICATES_DAY) != NULL &&
 	    X509_gmtime_adj(X509_getm_notAfter(x509),
-	    wish->to_days * CERTIFICATES_DAY) != NULL &&
+		wish->to_days * CERTIFICATES_DAY) != NULL &&
 	    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-	    (const unsigned char *)wish->name, -1, -1, 0) == 1 &&
+		(const unsigned char *)wish->name, -1, -1, 0) == 1 &&
 	    X509_set_issuer_name(x509, X509_get_subject_name(issuer)) == 1 &&
 	    X509_set_pubkey(x509, key) == 1 &&
 	    certificates_extend(x509, issuer, NID_basic_constraints,
-	    wish->authority ? "critical,CA:TRUE" : "critical,CA:FALSE") &&
-	    (wish->alt_names == NULL || certificates_extend(x509, issuer,
-	    NID_subject_alt_name, wish->alt_names)) &&
+		wish->authority ? "critical,CA:TRUE" : "critical,CA:FALSE") &&
+	    (wish->alt_names == NULL ||
+		certificates_extend(x509, issuer, NID_subject_alt_name,
+		    wish->alt_names)) &&
 	    X509_sign(x509, issuer_key, EVP_sha256()) > 0;
 	if (!good) {
 		X509_free(x509);
@@ -70,8 +71,8 @@ static X509 *certificates_make(const struct certificates_wish *wish,
 	return x509;
 }
 
-static bool certificates_save(const char *folder, const char *name,
-    X509 *x509, EVP_PKEY *key)
+static bool certificates_save(const char *folder, const char *name, X509 *x509,
+    EVP_PKEY *key)
 {
 	char path[512];
 	FILE *file;
@@ -83,8 +84,9 @@ static bool certificates_save(const char *folder, const char *name,
 	file = fopen(path, "we");
 	if (file == NULL)
 		return false;
-	good = x509 != NULL ? PEM_write_X509(file, x509) == 1 :
-	    PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) == 1;
+	good = x509 != NULL
+	    ? PEM_write_X509(file, x509) == 1
+	    : PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) == 1;
 	return fclose(file) == 0 && good;
 }
 
@@ -100,18 +102,20 @@ static bool certificates_issue(const char *folder, const char *file,
 	return good;
 }
 
-static const struct certificates_wish certificates_ca = {
-	"evkv test authority", NULL, true, -2, 30 };
+static const struct certificates_wish certificates_ca = { "evkv test authority",
+	NULL, true, -2, 30 };
 static const struct certificates_wish certificates_foreign = {
-	"evkv foreign authority", NULL, true, -2, 30 };
-static const struct certificates_wish certificates_server = {
-	"localhost", "DNS:localhost,IP:127.0.0.1,IP:::1", false, -2, 30 };
-static const struct certificates_wish certificates_expired = {
-	"localhost", "DNS:localhost,IP:127.0.0.1,IP:::1", false, -2, -1 };
-static const struct certificates_wish certificates_other = {
-	"other.invalid", "DNS:other.invalid", false, -2, 30 };
+	"evkv foreign authority", NULL, true, -2, 30
+};
+static const struct certificates_wish certificates_server = { "localhost",
+	"DNS:localhost,IP:127.0.0.1,IP:::1", false, -2, 30 };
+static const struct certificates_wish certificates_expired = { "localhost",
+	"DNS:localhost,IP:127.0.0.1,IP:::1", false, -2, -1 };
+static const struct certificates_wish certificates_other = { "other.invalid",
+	"DNS:other.invalid", false, -2, 30 };
 static const struct certificates_wish certificates_client = {
-	"evkv test client", NULL, false, -2, 30 };
+	"evkv test client", NULL, false, -2, 30
+};
 
 bool certificates_write(const char *folder)
 {
@@ -130,15 +134,15 @@ bool certificates_write(const char *folder)
 	    certificates_save(folder, "server.key", NULL, key) &&
 	    certificates_save(folder, "client.key", NULL, client_key) &&
 	    certificates_issue(folder, "foreign-ca.pem", &certificates_foreign,
-	    foreign_key, NULL, NULL) &&
+		foreign_key, NULL, NULL) &&
 	    certificates_issue(folder, "server.pem", &certificates_server, key,
-	    ca, ca_key) &&
+		ca, ca_key) &&
 	    certificates_issue(folder, "expired.pem", &certificates_expired,
-	    key, ca, ca_key) &&
+		key, ca, ca_key) &&
 	    certificates_issue(folder, "other.pem", &certificates_other, key,
-	    ca, ca_key) &&
+		ca, ca_key) &&
 	    certificates_issue(folder, "client.pem", &certificates_client,
-	    client_key, ca, ca_key);
+		client_key, ca, ca_key);
 out:
 	X509_free(ca);
 	EVP_PKEY_free(client_key);

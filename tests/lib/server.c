@@ -104,8 +104,8 @@ static void server_argument(struct server *server, const char *format, ...)
 
 	while (server->arguments[count] != NULL)
 		count++;
-	if (count + 1 >= sizeof(server->arguments) /
-	    sizeof(server->arguments[0]))
+	if (count + 1 >=
+	    sizeof(server->arguments) / sizeof(server->arguments[0]))
 		abort();
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
@@ -187,8 +187,8 @@ static void server_arguments(struct server *server,
 		server_argument(server, "&*");
 		server_argument(server, "+@all");
 	}
-	for (size_t i = 0; options->arguments != NULL &&
-	    options->arguments[i] != NULL; i++)
+	for (size_t i = 0;
+	     options->arguments != NULL && options->arguments[i] != NULL; i++)
 		server_argument(server, "%s", options->arguments[i]);
 }
 
@@ -245,7 +245,7 @@ bool server_command(struct server *server, const char *const *words,
 		return server_fail(server, "can't connect to %s: %s",
 		    server->socket_path, strerror(errno));
 	answered = (server->password == NULL ||
-	    server_ask(fd, auth, reply, reply_size)) &&
+		       server_ask(fd, auth, reply, reply_size)) &&
 	    server_ask(fd, words, reply, reply_size);
 	close(fd);
 	return answered ? true : server_fail(server, "no answer");
@@ -337,7 +337,8 @@ static bool server_folder(struct server *server)
 	if (mkdtemp(server->folder) == NULL)
 		return server_fail(server, "mkdtemp: %s", strerror(errno));
 #define SERVER_PATH(field, name)                                               \
-	snprintf(server->field, sizeof(server->field), "%s/" name, server->folder)
+	snprintf(server->field, sizeof(server->field), "%s/" name,             \
+	    server->folder)
 	SERVER_PATH(socket_path, "s");
 	SERVER_PATH(ca_file, "ca.pem");
 	SERVER_PATH(client_cert_file, "client.pem");

@@ -19,30 +19,26 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum server_kind {
-	SERVER_REDIS,
-	SERVER_VALKEY,
-	SERVER_KIND_COUNT
-};
+enum server_kind { SERVER_REDIS, SERVER_VALKEY, SERVER_KIND_COUNT };
 
 struct server_options {
 	enum server_kind kind;
-	const char *password;  /* of the default user; NULL = none is needed */
-	const char *user;      /* an ACL user that may do everything ... */
+	const char *password; /* of the default user; NULL = none is needed */
+	const char *user;     /* an ACL user that may do everything ... */
 	const char *user_password; /* ... and its password */
-	bool client_certificates; /* TLS clients must show one */
-	bool append_only;      /* entries survive server_kill() */
-	int databases;         /* 0 = 16 */
+	bool client_certificates;  /* TLS clients must show one */
+	bool append_only;          /* entries survive server_kill() */
+	int databases;             /* 0 = 16 */
 	/* More arguments, ended by NULL; NULL = none. */
 	const char *const *arguments;
 };
 
 struct server {
 	enum server_kind kind;
-	pid_t pid;             /* 0 = not running */
+	pid_t pid; /* 0 = not running */
 	int port;
 	int tls_port;
-	char folder[128];      /* removed by server_stop() */
+	char folder[128]; /* removed by server_stop() */
 	char socket_path[160];
 	/*
 	 * PEM files, made by the test: the authority that signed the server's
@@ -55,7 +51,7 @@ struct server {
 	char foreign_ca_file[160];
 	const char *password;
 	char *arguments[64];
-	char problem[256];     /* why the last call failed */
+	char problem[256]; /* why the last call failed */
 };
 
 /* The name of the program of a kind, found in PATH or not. */

@@ -37,9 +37,9 @@ EVKV_BEGIN_DECLS
  * milliseconds; in a URL they may have a suffix (2s).
  */
 struct evkv_redis_options {
-	const char *host;     /* name or address; NULL or "" = "localhost" */
-	int port;             /* 0 = 6379 */
-	const char *path;     /* of a unix socket, used instead of host and port */
+	const char *host; /* name or address; NULL or "" = "localhost" */
+	int port;         /* 0 = 6379 */
+	const char *path; /* of a unix socket, instead of host and port */
 	/* The ACL user to log in as; NULL or "" = the default user. */
 	const char *user;
 	/*
@@ -47,12 +47,12 @@ struct evkv_redis_options {
 	 * no message, log or dump.
 	 */
 	const char *password;
-	int db;               /* the number to SELECT */
+	int db; /* the number to SELECT */
 
-	bool tls;             /* speak TLS; not with `path` */
+	bool tls; /* speak TLS; not with `path` */
 	/* PEM file of the authorities to trust; NULL = the system's. */
 	const char *tls_ca_file;
-	/* PEM files of a client certificate and its key; NULL = none is shown. */
+	/* PEM files of a client certificate and its key; NULL = none. */
 	const char *tls_cert_file;
 	const char *tls_key_file;
 	/* The name that the certificate must bear; NULL or "" = `host`. */
@@ -77,7 +77,7 @@ struct evkv_redis_options {
 	 * so that operations on one key keep their order. 0 = 1.
 	 */
 	int connections;
-	/* From the look-up of the name to the end of the handshake. 0 = 5000. */
+	/* From looking up the name to the end of the handshake. 0 = 5000. */
 	int64_t connect_timeout_ms;
 	/*
 	 * Give a connection up on which operations wait and no byte has moved

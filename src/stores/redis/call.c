@@ -1,0 +1,277 @@
+/*
+ * Operations on keys: cut into parts, sent, put together again.
+ *
+ * Mostly there is one part with one key. A batch becomes one part for each
+ * connection that its keys fall to, and more of them where it is long, so that
+ * no command holds the server for long and buffers stay small. Parts on one
+ * connection go out in the request's order, which keeps the order of entries
+ * with the same key.
+ *
+ * A part that is cut off fails those of its keys that have no answer yet:
+ * writes whose bytes were handed over are UNKNOWN_OUTCOME, the rest has the
+ * reason as its status. Parts that the offline queue has no room for fail at
+ * once, without the others.
+ */
+#include "evkv/key_codec.h"
+#include "store.h"
+
+#define CALL_PART_KEYS 512
+#define CALL_PART_BYTES ((size_t)1 << 20)
+
+/* ---- Which connection ------------------------------------------------- */
+
+static uint64_t call_hash_bytes(uint64_t hash, struct evkv_slice bytes)
+{
+	const unsigned char *at = bytes.data;
+	size_t left = bytes.size;
+
+	for (; left >= 8; left -= 8, at += 8) {
+		uint64_t word;
+
+		memcpy(&word, at, sizeof(word));
+		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	for (; left > 0; left--, at++)
+		hash = (hash ^ *at) * UINT64_C(0x100000001b3);
+	return hash ^ (hash >> 29);
+}
+
+/* The same for the same collection and key, always. */
+static size_t call_connection(const struct redis_store *store,
+    struct evkv_slice collection, struct evkv_slice key)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	if (store->connection_count == 1)
+		return 0;
+	hash = call_hash_bytes(hash, collection) + collection.size;
+	hash = call_hash_bytes(hash, key) * UINT64_C(0x9e3779b97f4a7c15);
+	return (size_t)((hash >> 32) % store->connection_count);
+}
+
+/* ---- Cutting into parts ----------------------------------------------- */
+
+static size_t call_entry_size(const struct evkv_request *request, size_t i)
+{
+	size_t size = request->collection.size + request->keys[i].size;
+
+	if (request->counted_values != NULL)
+		size += evkv_value_bytes(request->counted_values[i]).size;
+	else if (request->values != NULL)
+		size += request->values[i].size;
+	return size;
+}
+
+/*
+ * The keys order[from..] up to order[to - 1] belong to one connection; where
+ * does the part that begins with the first of them end, and how long is it?
+ */
+static size_t call_part_end(const struct evkv_request *request,
+    const uint32_t *order, size_t from, size_t to, size_t *size)
+{
+	size_t at = from;
+
+	*size = 0;
+	while (at < to && at - from < CALL_PART_KEYS) {
+		size_t more = call_entry_size(request, order[at]);
+
+		if (at > from && *size + more > CALL_PART_BYTES)
+			break;
+		*size += more;
+		at++;
+	}
+	return at;
+}
+
+/*
+ * The keys' numbers, by connection and otherwise as they are; the keys of
+ * connection c are order[starts[c]] to order[starts[c + 1] - 1].
+ */
+static uint32_t *call_order(const struct redis_store *store, struct evkv_op *op,
+    const struct evkv_request *request, size_t *starts)
+{
+	size_t next[EVKV_REDIS_CONNECTIONS_MAX];
+	uint32_t *order, *which;
+	size_t i;
+
+	order = evkv_op_alloc(op, request->count * sizeof(*order) * 2);
+	if (order == NULL)
+		return NULL;
+	which = order + request->count;
+	memset(starts, 0, (store->connection_count + 1) * sizeof(*starts));
+	for (i = 0; i < request->count; i++) {
+		which[i] = (uint32_t)call_connection(store, request->collection,
+		    request->keys[i]);
+		starts[which[i] + 1]++;
+	}
+	for (i = 0; i < store->connection_count; i++) {
+		starts[i + 1] += starts[i];
+		next[i] = starts[i];
+	}
+	for (i = 0; i < request->count; i++)
+		order[next[which[i]]++] = (uint32_t)i;
+	return order;
+}
+
+static bool call_part_init(struct redis_call *call, struct redis_part *part,
+    struct redis_connection *connection, const struct evkv_request *request)
+{
+	part->slot.op = call->op;
+	part->connection = connection;
+	part->call = call;
+	return evkv__redis_part_command(call->op, request, part);
+}
+
+/* Walk over the parts of an order; fill them in where `call->parts` is. */
+static bool call_cut(struct redis_store *store, struct redis_call *call,
+    const struct evkv_request *request, const uint32_t *order,
+    const size_t *starts)
+{
+	size_t count = 0;
+
+	for (size_t c = 0; c < store->connection_count; c++) {
+		size_t at = starts[c];
+
+		while (at < starts[c + 1]) {
+			size_t size, end;
+
+			end = call_part_end(request, order, at, starts[c + 1],
+			    &size);
+			if (call->parts != NULL) {
+				struct redis_part *part = &call->parts[count];
+
+				part->slot.size = size;
+				part->indices = order + at;
+				part->count = end - at;
+				if (!call_part_init(call, part,
+					&store->connections[c], request))
+					return false;
+			}
+			count++;
+			at = end;
+		}
+	}
+	call->part_count = count;
+	return true;
+}
+
+/* Several keys. */
+static bool call_split(struct redis_store *store, struct redis_call *call,
+    const struct evkv_request *request)
+{
+	size_t starts[EVKV_REDIS_CONNECTIONS_MAX + 1];
+	const uint32_t *order;
+	size_t size;
+
+	order = call_order(store, call->op, request, starts);
+	if (order == NULL)
+		return false;
+	call->parts = NULL;
+	call_cut(store, call, request, order, starts);
+	size = call->part_count * sizeof(*call->parts);
+	call->parts = evkv_op_alloc(call->op, size);
+	if (call->parts == NULL)
+		return false;
+	memset(call->parts, 0, size);
+	return call_cut(store, call, request, order, starts);
+}
+
+static bool call_single(struct redis_store *store, struct redis_call *call,
+    const struct evkv_request *request)
+{
+	size_t c = call_connection(store, request->collection,
+	    request->keys[0]);
+
+	call->parts = &call->only;
+	call->part_count = 1;
+	call->only.count = 1;
+	call->only.slot.size = call_entry_size(request, 0);
+	return call_part_init(call, &call->only, &store->connections[c],
+	    request);
+}
+
+/* ---- Endings ---------------------------------------------------------- */
+
+/* The part's keys that have no answer are cut off. */
+static void call_part_cut(const struct redis_part *part,
+    const struct evkv_slot_end *end)
+{
+	struct evkv_op *op = part->slot.op;
+	/* The request may be gone. */
+	uint32_t classes = evkv_kind_classes(evkv_op_result(op)->kind);
+	bool writes = (classes & EVKV_KIND_WRITES) != 0;
+
+	if (part->call->part_count == 1 && part->count == 1) {
+		evkv_slot_fail(op, end);
+		return;
+	}
+	for (size_t i = part->settled; i < part->count; i++) {
+		bool sent = end->fate == EVKV_SLOT_SENT &&
+		    (part->ends == NULL || part->ends[i] <= end->sent);
+
+		evkv_op_entries(op)[redis_part_entry(part, i)]
+		    .status = writes && sent ? EVKV_UNKNOWN_OUTCOME
+					     : end->status;
+	}
+	evkv_op_explain(op, end->cause, end->sys_error, end->message);
+}
+
+void evkv__redis_part_end(struct redis_connection *connection,
+    struct redis_part *part, const struct evkv_slot_end *end)
+{
+	struct redis_call *call = part->call;
+
+	(void)connection;
+	if (end->fate != EVKV_SLOT_ANSWERED)
+		call_part_cut(part, end);
+	call->left--;
+	if (call->left == 0)
+		evkv_op_complete(call->op);
+}
+
+void evkv__redis_call_stop(struct redis_call *call)
+{
+	for (size_t i = 0; i < call->part_count; i++) {
+		struct redis_part *part = &call->parts[i];
+
+		if (evkv_pipeline_stop(part->connection->pipeline, &part->slot))
+			call->left--;
+	}
+	if (call->left == 0)
+		evkv_op_complete(call->op);
+}
+
+/* ---- Submitting ------------------------------------------------------- */
+
+enum evkv_verdict evkv__redis_call_submit(struct redis_store *store,
+    struct evkv_op *op, const struct evkv_request *request)
+{
+	struct redis_call *call;
+
+	if (request->count == 0)
+		return EVKV_DONE;
+	call = evkv_op_alloc(op, sizeof(*call));
+	if (call == NULL)
+		return evkv_op_nomem(op);
+	memset(call, 0, sizeof(*call));
+	call->op = op;
+	if (request->count == 1 ? !call_single(store, call, request)
+				: !call_split(store, call, request))
+		return evkv_op_nomem(op);
+	evkv_op_set_data(op, call);
+	call->left = call->part_count + 1;
+	for (size_t i = 0; i < call->part_count; i++) {
+		struct redis_part *part = &call->parts[i];
+		const struct evkv_slot_end *why;
+
+		why = evkv_pipeline_submit(part->connection->pipeline,
+		    &part->slot);
+		if (why != NULL) {
+			call_part_cut(part, why);
+			call->left--;
+		}
+	}
+	call->left--;
+	return call->left == 0 ? EVKV_DONE : EVKV_PENDING;
+}

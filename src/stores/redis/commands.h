@@ -1,0 +1,66 @@
+/*
+ * commands.h - what the commands on keys share: writing them, and the replies
+ * that are alike.
+ */
+#ifndef EVKV_SRC_STORES_REDIS_COMMANDS_H
+#define EVKV_SRC_STORES_REDIS_COMMANDS_H
+
+#include "store.h"
+
+extern const struct redis_command evkv__redis_get;
+extern const struct redis_command evkv__redis_mget;
+extern const struct redis_command evkv__redis_ttl;
+extern const struct redis_command evkv__redis_exists;
+extern const struct redis_command evkv__redis_set;
+extern const struct redis_command evkv__redis_mset;
+extern const struct redis_command evkv__redis_unlink;
+extern const struct redis_command evkv__redis_touch;
+
+/* A command's fixed start: its word count and its name. */
+#define COMMAND_START(words, size, name)                                       \
+	EVKV_LIT("*" words "\r\n$" size "\r\n" name "\r\n")
+
+/* The request of a part, and the result's entry of its i-th key. */
+const struct evkv_request *evkv__redis_request(const struct redis_part *part);
+struct evkv_entry *evkv__redis_entry(const struct redis_part *part, size_t i);
+
+/* ---- Writing; false = no memory --------------------------------------- */
+
+/* The most bytes that the i-th key takes as a word; and writing it. */
+size_t evkv__redis_name_max(const struct redis_connection *connection,
+    const struct redis_part *part, size_t i);
+char *evkv__redis_name(const struct redis_connection *connection,
+    const struct redis_part *part, size_t i, char *at);
+
+/* What is in the reserved room up to `at` is written. */
+void evkv__redis_commit(struct redis_connection *connection,
+    struct redis_part *part, const char *room, const char *at);
+/* The i-th key's write takes effect with what has been written so far. */
+void evkv__redis_effect(struct redis_connection *connection,
+    struct redis_part *part, size_t i);
+
+/* A command of a name (a COMMAND_START) and the i-th key; or one for each. */
+bool evkv__redis_write_one(struct redis_connection *connection,
+    struct redis_part *part, size_t i, struct evkv_slice start);
+bool evkv__redis_write_each(struct redis_connection *connection,
+    struct redis_part *part, struct evkv_slice start);
+/* The start of a command of so many words, and the i-th key as one of them. */
+bool evkv__redis_write_start(struct redis_connection *connection,
+    struct redis_part *part, const char *name, size_t words);
+bool evkv__redis_write_name(struct redis_connection *connection,
+    struct redis_part *part, size_t i);
+
+/* ---- Replies; false = it is something else ---------------------------- */
+
+/* A value or nil for the i-th key. */
+bool evkv__redis_take_value(struct redis_part *part, size_t i,
+    const struct redis_item *item);
+/* An error as the whole reply, about `count` keys from the from-th on. */
+bool evkv__redis_take_error(struct redis_connection *connection,
+    struct redis_part *part, size_t from, size_t count,
+    const struct redis_item *item);
+/* As a struct redis_command.item: 1 or 0, the key was there or not. */
+bool evkv__redis_take_number(struct redis_connection *connection,
+    struct redis_part *part, const struct redis_item *item);
+
+#endif

@@ -1,0 +1,156 @@
+/*
+ * The commands that read keys.
+ */
+#include "commands.h"
+#include "resp.h"
+
+/* ---- GET -------------------------------------------------------------- */
+
+static bool get_encode(struct redis_connection *connection,
+    struct redis_part *part)
+{
+	return evkv__redis_write_one(connection, part, 0,
+	    COMMAND_START("2", "3", "GET"));
+}
+
+static bool get_item(struct redis_connection *connection,
+    struct redis_part *part, const struct redis_item *item)
+{
+	if (item->depth != 0)
+		return false;
+	/* MGET says nil for what is not a string; so do we. */
+	if (item->type == REDIS_ITEM_ERROR &&
+	    evkv__redis_error_is(item->bytes, "WRONGTYPE")) {
+		evkv__redis_entry(part, 0)->status = EVKV_NOT_FOUND;
+		return true;
+	}
+	return evkv__redis_take_value(part, 0, item) ||
+	    evkv__redis_take_error(connection, part, 0, 1, item);
+}
+
+static bool mget_encode(struct redis_connection *connection,
+    struct redis_part *part)
+{
+	if (!evkv__redis_write_start(connection, part, "MGET", part->count + 1))
+		return false;
+	for (size_t i = 0; i < part->count; i++) {
+		if (!evkv__redis_write_name(connection, part, i))
+			return false;
+	}
+	return true;
+}
+
+static bool mget_item(struct redis_connection *connection,
+    struct redis_part *part, const struct redis_item *item)
+{
+	if (item->depth == 1) {
+		if (item->index >= part->count ||
+		    !evkv__redis_take_value(part, item->index, item))
+			return false;
+		part->settled++;
+		return true;
+	}
+	if (item->type == REDIS_ITEM_ARRAY)
+		return item->depth == 0 &&
+		    item->number == (long long)part->count;
+	return evkv__redis_take_error(connection, part, 0, part->count, item);
+}
+
+/* ---- TTL -------------------------------------------------------------- */
+
+static bool ttl_encode(struct redis_connection *connection,
+    struct redis_part *part)
+{
+	struct evkv_pipeline *pipeline = connection->pipeline;
+
+	if (!evkv_pipeline_append(pipeline, "*1\r\n$5\r\nMULTI\r\n", 15) ||
+	    !mget_encode(connection, part))
+		return false;
+	for (size_t i = 0; i < part->count; i++) {
+		if (!evkv__redis_write_one(connection, part, i,
+			COMMAND_START("2", "4", "PTTL")))
+			return false;
+	}
+	return evkv_pipeline_append(pipeline, "*1\r\n$4\r\nEXEC\r\n", 14);
+}
+
+/* The reply to PTTL; for one that is about to expire it can be 0. */
+static bool ttl_item_ttl(struct redis_part *part, size_t i,
+    const struct redis_item *item)
+{
+	struct evkv_entry *entry = evkv__redis_entry(part, i);
+
+	if (item->type != REDIS_ITEM_INTEGER || item->number < -2)
+		return false;
+	if (entry->status == EVKV_OK)
+		entry->ttl_ms = item->number == -1 ? EVKV_TTL_NONE
+		    : item->number > 0             ? item->number
+						   : 1;
+	return true;
+}
+
+/* What is within EXEC's reply: that of MGET, then those of PTTL. */
+static bool ttl_item_exec(struct redis_connection *connection,
+    struct redis_part *part, const struct redis_item *item)
+{
+	if (item->depth == 2)
+		return item->parent == 0 && item->index < part->count &&
+		    evkv__redis_take_value(part, item->index, item);
+	if (item->index > part->count)
+		return false;
+	if (item->type == REDIS_ITEM_ERROR) {
+		evkv__redis_part_refuse(connection, part, 0, part->count,
+		    item->bytes);
+		return true;
+	}
+	if (item->index == 0)
+		return item->type == REDIS_ITEM_ARRAY &&
+		    item->number == (long long)part->count;
+	return ttl_item_ttl(part, item->index - 1, item);
+}
+
+static bool ttl_item(struct redis_connection *connection,
+    struct redis_part *part, const struct redis_item *item)
+{
+	bool last = part->answered == part->replies - 1;
+
+	if (item->depth > 0)
+		return last && ttl_item_exec(connection, part, item);
+	if (item->type == REDIS_ITEM_ARRAY)
+		return last && item->number == (long long)part->count + 1;
+	return (item->type == REDIS_ITEM_STATUS && !last) ||
+	    evkv__redis_take_error(connection, part, 0, part->count, item);
+}
+
+static bool exists_encode(struct redis_connection *connection,
+    struct redis_part *part)
+{
+	return evkv__redis_write_each(connection, part,
+	    COMMAND_START("2", "6", "EXISTS"));
+}
+
+/* ---- The tables ------------------------------------------------------- */
+
+const struct redis_command evkv__redis_get = {
+	.encode = get_encode,
+	.item = get_item,
+	.end = evkv__redis_part_end,
+};
+
+const struct redis_command evkv__redis_mget = {
+	.encode = mget_encode,
+	.item = mget_item,
+	.end = evkv__redis_part_end,
+};
+
+const struct redis_command evkv__redis_ttl = {
+	.encode = ttl_encode,
+	.item = ttl_item,
+	.end = evkv__redis_part_end,
+};
+
+const struct redis_command evkv__redis_exists = {
+	.encode = exists_encode,
+	.item = evkv__redis_take_number,
+	.end = evkv__redis_part_end,
+};

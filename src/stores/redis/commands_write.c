@@ -1,0 +1,218 @@
+/*
+ * The commands that write keys.
+ */
+#include "commands.h"
+#include "resp.h"
+
+/* ---- PUT -------------------------------------------------------------- */
+
+static struct evkv_slice put_value(const struct redis_part *part, size_t i)
+{
+	const struct evkv_request *request = evkv__redis_request(part);
+	size_t entry = redis_part_entry(part, i);
+
+	return request->counted_values != NULL
+	    ? evkv_value_bytes(request->counted_values[entry])
+	    : request->values[entry];
+}
+
+static int64_t put_ttl(const struct redis_part *part, size_t i)
+{
+	const struct evkv_request *request = evkv__redis_request(part);
+
+	return request->ttls_ms != NULL
+	    ? request->ttls_ms[redis_part_entry(part, i)]
+	    : request->ttl_ms;
+}
+
+static bool set_one(struct redis_connection *connection,
+    struct redis_part *part, size_t i)
+{
+	enum evkv_condition condition = evkv__redis_request(part)->condition;
+	struct evkv_slice value = put_value(part, i);
+	int64_t ttl_ms = put_ttl(part, i);
+	char *room = evkv_pipeline_reserve(connection->pipeline,
+	    RESP_HEAD_MAX * 6 + evkv__redis_name_max(connection, part, i) +
+		resp_word_max(value.size));
+	char *at = room;
+
+	if (room == NULL)
+		return false;
+	at = resp_command(at,
+	    3U + (ttl_ms != EVKV_TTL_NONE ? 2U : 0U) +
+		(condition != EVKV_ALWAYS ? 1U : 0U));
+	at = resp_raw(at, "$3\r\nSET\r\n", 9);
+	at = evkv__redis_name(connection, part, i, at);
+	at = resp_word(at, value);
+	if (ttl_ms != EVKV_TTL_NONE) {
+		at = resp_raw(at, "$2\r\nPX\r\n", 8);
+		at = resp_number(at, (uint64_t)ttl_ms);
+	}
+	if (condition != EVKV_ALWAYS)
+		at = resp_raw(at,
+		    condition == EVKV_IF_ABSENT ? "$2\r\nNX\r\n"
+						: "$2\r\nXX\r\n",
+		    8);
+	evkv__redis_commit(connection, part, room, at);
+	evkv__redis_effect(connection, part, i);
+	return true;
+}
+
+static bool set_encode(struct redis_connection *connection,
+    struct redis_part *part)
+{
+	for (size_t i = 0; i < part->count; i++) {
+		if (!set_one(connection, part, i))
+			return false;
+	}
+	return true;
+}
+
+static bool set_item(struct redis_connection *connection,
+    struct redis_part *part, const struct redis_item *item)
+{
+	if (item->depth != 0)
+		return false;
+	if (item->type == REDIS_ITEM_NIL) /* the condition did not hold */
+		evkv__redis_entry(part, part->settled)->status = part->unmet;
+	else if (item->type != REDIS_ITEM_STATUS &&
+	    !evkv__redis_take_error(connection, part, part->settled, 1, item))
+		return false;
+	part->settled++;
+	return true;
+}
+
+static bool mset_encode(struct redis_connection *connection,
+    struct redis_part *part)
+{
+	if (!evkv__redis_write_start(connection, part, "MSET",
+		part->count * 2 + 1))
+		return false;
+	for (size_t i = 0; i < part->count; i++) {
+		struct evkv_slice value = put_value(part, i);
+		char *room;
+
+		if (!evkv__redis_write_name(connection, part, i))
+			return false;
+		room = evkv_pipeline_reserve(connection->pipeline,
+		    resp_word_max(value.size));
+		if (room == NULL)
+			return false;
+		evkv__redis_commit(connection, part, room,
+		    resp_word(room, value));
+	}
+	return true;
+}
+
+static bool mset_item(struct redis_connection *connection,
+    struct redis_part *part, const struct redis_item *item)
+{
+	return (item->depth == 0 && item->type == REDIS_ITEM_STATUS) ||
+	    evkv__redis_take_error(connection, part, 0, part->count, item);
+}
+
+/* ---- DELETE, EXISTS, TOUCH -------------------------------------------- */
+
+static bool unlink_encode(struct redis_connection *connection,
+    struct redis_part *part)
+{
+	return evkv__redis_write_each(connection, part,
+	    COMMAND_START("2", "6", "UNLINK"));
+}
+
+static bool pexpire_one(struct redis_connection *connection,
+    struct redis_part *part, size_t i, int64_t ttl_ms)
+{
+	char *room;
+
+	if (!evkv__redis_write_one(connection, part, i,
+		COMMAND_START("3", "7", "PEXPIRE")))
+		return false;
+	room = evkv_pipeline_reserve(connection->pipeline, RESP_HEAD_MAX * 2);
+	if (room == NULL)
+		return false;
+	evkv__redis_commit(connection, part, room,
+	    resp_number(room, (uint64_t)ttl_ms));
+	evkv__redis_effect(connection, part, i);
+	return true;
+}
+
+/*
+ * PERSIST answers 0 both for a missing key and for one without a TTL; the
+ * EXISTS after it tells them apart.
+ */
+static bool persist_one(struct redis_connection *connection,
+    struct redis_part *part, size_t i)
+{
+	if (!evkv__redis_write_one(connection, part, i,
+		COMMAND_START("2", "7", "PERSIST")))
+		return false;
+	evkv__redis_effect(connection, part, i);
+	return evkv__redis_write_one(connection, part, i,
+	    COMMAND_START("2", "6", "EXISTS"));
+}
+
+static bool touch_encode(struct redis_connection *connection,
+    struct redis_part *part)
+{
+	part->replies = part->count;
+	for (size_t i = 0; i < part->count; i++) {
+		int64_t ttl_ms = put_ttl(part, i);
+
+		part->pairs[i] = ttl_ms == EVKV_TTL_NONE;
+		part->replies += part->pairs[i];
+		if (part->pairs[i] ? !persist_one(connection, part, i)
+				   : !pexpire_one(connection, part, i, ttl_ms))
+			return false;
+	}
+	return true;
+}
+
+static bool touch_item(struct redis_connection *connection,
+    struct redis_part *part, const struct redis_item *item)
+{
+	struct evkv_entry *entry = evkv__redis_entry(part, part->settled);
+	bool was_first = part->pairs[part->settled] && !part->half;
+
+	if (!evkv__redis_take_number(connection, part, item))
+		return false;
+	if (was_first) {
+		/* The second one settles it, unless this one has failed. */
+		part->settled--;
+		part->half = true;
+		part->had_ttl = entry->status == EVKV_OK;
+		if (entry->status == EVKV_NOT_FOUND)
+			entry->status = EVKV_OK;
+		return true;
+	}
+	if (part->half && part->had_ttl && entry->status == EVKV_NOT_FOUND)
+		entry->status = EVKV_OK; /* it was there for the first one */
+	part->half = false;
+	return true;
+}
+
+/* ---- The tables ------------------------------------------------------- */
+
+const struct redis_command evkv__redis_set = {
+	.encode = set_encode,
+	.item = set_item,
+	.end = evkv__redis_part_end,
+};
+
+const struct redis_command evkv__redis_mset = {
+	.encode = mset_encode,
+	.item = mset_item,
+	.end = evkv__redis_part_end,
+};
+
+const struct redis_command evkv__redis_unlink = {
+	.encode = unlink_encode,
+	.item = evkv__redis_take_number,
+	.end = evkv__redis_part_end,
+};
+
+const struct redis_command evkv__redis_touch = {
+	.encode = touch_encode,
+	.item = touch_item,
+	.end = evkv__redis_part_end,
+};

@@ -1,0 +1,422 @@
+/*
+ * One connection to a server: what the pipeline asks of a protocol.
+ *
+ * When the transport is up, AUTH, SELECT, CLIENT SETNAME and PING go out at
+ * once, those that are needed; the last reply makes the connection ready. A
+ * refused AUTH or SELECT ends the try with the server's words. PING is there
+ * for a server that is still loading its data, which would refuse every
+ * operation: it is tried again later instead.
+ *
+ * Replies are given to the hiredis reader in slices, since it moves what is
+ * left in its buffer after each reply. Bytes that are no reply, a reply that
+ * nobody asked for or of a kind that its command never gets end the connection
+ * with CORRUPT; one over max_reply_bytes ends it with TOO_LARGE.
+ *
+ * READONLY means that the server has become a replica: a ping is sent after
+ * what is under way, and when it is answered the connection is made anew, by
+ * name, so that what was sent before still gets its true answer.
+ */
+#include <stdio.h>
+
+#include "resp.h"
+#include "store.h"
+
+#define CONNECTION_SLICE ((size_t)4096)
+
+/* ---- The handshake ---------------------------------------------------- */
+
+static void connection_choose_steps(struct redis_connection *connection)
+{
+	const struct evkv_redis_options *options = &connection->store->options;
+	size_t count = 0;
+
+	if (options->password != NULL)
+		connection->steps[count++] = REDIS_STEP_AUTH;
+	if (options->db != 0)
+		connection->steps[count++] = REDIS_STEP_SELECT;
+	if (options->client_name != NULL)
+		connection->steps[count++] = REDIS_STEP_SETNAME;
+	connection->steps[count++] = REDIS_STEP_PING;
+	connection->greeting.replies = count;
+}
+
+static char *connection_write_step(const struct evkv_redis_options *options,
+    enum redis_step step, char *at)
+{
+	switch (step) {
+	case REDIS_STEP_AUTH:
+		at = resp_command(at, options->user != NULL ? 3 : 2);
+		at = resp_word(at, EVKV_LIT("AUTH"));
+		if (options->user != NULL)
+			at = resp_word(at, evkv_str(options->user));
+		return resp_word(at, evkv_str(options->password));
+	case REDIS_STEP_SELECT:
+		at = resp_command(at, 2);
+		at = resp_word(at, EVKV_LIT("SELECT"));
+		return resp_number(at, (uint64_t)options->db);
+	case REDIS_STEP_SETNAME:
+		at = resp_command(at, 3);
+		at = resp_word(at, EVKV_LIT("CLIENT"));
+		at = resp_word(at, EVKV_LIT("SETNAME"));
+		return resp_word(at, evkv_str(options->client_name));
+	default: return resp_word(resp_command(at, 1), EVKV_LIT("PING"));
+	}
+}
+
+static bool greeting_encode(struct redis_connection *connection,
+    struct redis_part *part)
+{
+	const struct evkv_redis_options *options = &connection->store->options;
+	size_t room = REDIS_STEP_COUNT * 4 * resp_word_max(16) +
+	    evkv_str(options->user).size + evkv_str(options->password).size +
+	    evkv_str(options->client_name).size;
+	char *start = evkv_pipeline_reserve(connection->pipeline, room);
+	char *at = start;
+
+	if (start == NULL)
+		return false;
+	for (size_t i = 0; i < part->replies; i++)
+		at = connection_write_step(options, connection->steps[i], at);
+	evkv_pipeline_commit(connection->pipeline, (size_t)(at - start));
+	return true;
+}
+
+/* Servers that don't know a command quote its words, the password's too. */
+static bool connection_may_show(const struct redis_connection *connection,
+    struct evkv_slice words)
+{
+	const char *password = connection->store->options.password;
+	size_t size = evkv_str(password).size;
+
+	return !evkv__redis_error_is(words, "ERR unknown") &&
+	    (size == 0 ||
+		memmem(words.data, words.size, password, size) == NULL);
+}
+
+static void connection_refuse(struct redis_connection *connection,
+    const char *what, struct evkv_slice words)
+{
+	struct redis_error *refusal = &connection->refusal;
+	struct redis_error error;
+
+	if (connection->refused)
+		return;
+	connection->refused = true;
+	evkv__redis_error_read(words, &error);
+	*refusal = error;
+	snprintf(refusal->message, sizeof(refusal->message), "%s: %.200s", what,
+	    connection_may_show(connection, words) ? error.message
+						   : "refused by the server");
+}
+
+static void connection_refuse_step(struct redis_connection *connection,
+    enum redis_step step, struct evkv_slice words)
+{
+	struct redis_error *refusal = &connection->refusal;
+	struct redis_error error;
+
+	evkv__redis_error_read(words, &error);
+	switch (step) {
+	case REDIS_STEP_AUTH:
+	case REDIS_STEP_SELECT:
+		connection_refuse(connection,
+		    step == REDIS_STEP_AUTH ? "AUTH" : "SELECT", words);
+		if (refusal->status == EVKV_SERVER) {
+			refusal->status = EVKV_REFUSED;
+			refusal->cause = EVKV_CAUSE_AUTH;
+		}
+		break;
+	case REDIS_STEP_SETNAME:
+		evkv_loop_log(connection->store->loop, EVKV_LOG_WARNING,
+		    "redis %s: CLIENT SETNAME: %s",
+		    evkv_pipeline_name(connection->pipeline), error.message);
+		break;
+	default:
+		/* Who may not PING may do other things. */
+		if (error.status == EVKV_UNAVAILABLE ||
+		    evkv__redis_error_is(words, "NOAUTH") ||
+		    evkv__redis_error_is(words, "DENIED"))
+			connection_refuse(connection, "PING", words);
+		break;
+	}
+}
+
+static bool greeting_item(struct redis_connection *connection,
+    struct redis_part *part, const struct redis_item *item)
+{
+	if (item->depth != 0)
+		return false;
+	if (item->type == REDIS_ITEM_ERROR)
+		connection_refuse_step(connection,
+		    connection->steps[part->answered], item->bytes);
+	return item->type == REDIS_ITEM_ERROR ||
+	    item->type == REDIS_ITEM_STATUS;
+}
+
+static void greeting_end(struct redis_connection *connection,
+    struct redis_part *part, const struct evkv_slot_end *end)
+{
+	(void)part;
+	if (end->fate == EVKV_SLOT_ANSWERED)
+		evkv_pipeline_ready(connection->pipeline);
+}
+
+static const struct redis_command greeting_command = {
+	.encode = greeting_encode,
+	.item = greeting_item,
+	.end = greeting_end,
+};
+
+/* ---- Renewal ---------------------------------------------------------- */
+
+static bool goodbye_encode(struct redis_connection *connection,
+    struct redis_part *part)
+{
+	(void)part;
+	return evkv_pipeline_append(connection->pipeline,
+	    "*1\r\n$4\r\nPING\r\n", 14);
+}
+
+static bool goodbye_item(struct redis_connection *connection,
+    struct redis_part *part, const struct redis_item *item)
+{
+	(void)connection;
+	(void)part;
+	return item->depth == 0;
+}
+
+static void goodbye_end(struct redis_connection *connection,
+    struct redis_part *part, const struct evkv_slot_end *end)
+{
+	(void)part;
+	connection->leaving = false;
+	if (end->fate == EVKV_SLOT_ANSWERED)
+		evkv_pipeline_fail(connection->pipeline, EVKV_UNAVAILABLE,
+		    EVKV_CAUSE_SERVER, 0, "the server has become read-only");
+}
+
+static const struct redis_command goodbye_command = {
+	.encode = goodbye_encode,
+	.item = goodbye_item,
+	.end = goodbye_end,
+};
+
+void evkv__redis_connection_renew(struct redis_connection *connection)
+{
+	connection->renew = true;
+}
+
+/* Not more often than a connection that fails is tried. */
+static void connection_maybe_renew(struct redis_connection *connection)
+{
+	struct redis_store *store = connection->store;
+	int64_t now_us = evkv_loop_now_us(store->loop);
+
+	connection->renew = false;
+	if (connection->leaving ||
+	    (connection->renewed_us != 0 &&
+		now_us < connection->renewed_us +
+			store->options.backoff_max_ms * 1000))
+		return;
+	connection->renewed_us = now_us;
+	memset(&connection->goodbye, 0, sizeof(connection->goodbye));
+	connection->goodbye.slot.flags = EVKV_SLOT_KEPT;
+	connection->goodbye.command = &goodbye_command;
+	connection->goodbye.connection = connection;
+	connection->goodbye.replies = 1;
+	connection->leaving = evkv_pipeline_submit(connection->pipeline,
+				  &connection->goodbye.slot) == NULL;
+}
+
+/* ---- What the pipeline calls ------------------------------------------ */
+
+static void connection_connected(void *self)
+{
+	struct redis_connection *connection = self;
+	const struct evkv_slot_end *why;
+
+	if (connection->reader != NULL)
+		redisReaderFree(connection->reader);
+	connection->reader = evkv__redis_reader_new(connection);
+	if (connection->reader == NULL) {
+		evkv_pipeline_fail(connection->pipeline, EVKV_NOMEM,
+		    EVKV_CAUSE_NOMEM, 0, "out of memory");
+		return;
+	}
+	connection->part = NULL;
+	connection->wrong = NULL;
+	connection->reply_bytes = 0;
+	connection->refused = false;
+	memset(&connection->greeting, 0, sizeof(connection->greeting));
+	connection->greeting.slot.flags = EVKV_SLOT_HANDSHAKE | EVKV_SLOT_KEPT;
+	connection->greeting.command = &greeting_command;
+	connection->greeting.connection = connection;
+	connection_choose_steps(connection);
+	why = evkv_pipeline_submit(connection->pipeline,
+	    &connection->greeting.slot);
+	if (why != NULL)
+		evkv_pipeline_fail(connection->pipeline, why->status,
+		    why->cause, why->sys_error, why->message);
+}
+
+static bool connection_encode(void *self, struct evkv_slot *slot)
+{
+	struct redis_part *part = (struct redis_part *)slot;
+
+	return part->command->encode(self, part);
+}
+
+static enum evkv_parse connection_fail(struct redis_connection *connection,
+    enum evkv_status status, enum evkv_cause cause, const char *message)
+{
+	evkv_pipeline_fail(connection->pipeline, status, cause, 0, message);
+	return EVKV_PARSE_FAILED;
+}
+
+/* The reader has stopped for good. */
+static enum evkv_parse connection_fail_reader(struct redis_connection
+	*connection)
+{
+	if (connection->reader->err == REDIS_ERR_OOM)
+		return connection_fail(connection, EVKV_NOMEM, EVKV_CAUSE_NOMEM,
+		    "out of memory");
+	return connection_fail(connection, EVKV_CORRUPT, EVKV_CAUSE_PROTOCOL,
+	    connection->reader->errstr);
+}
+
+/* A whole reply has been read; false = it was not the part's last. */
+static bool connection_count(struct redis_connection *connection)
+{
+	struct redis_part *part = connection->part;
+
+	connection->reply_bytes = connection->reader->len -
+	    connection->reader->pos;
+	if (part == NULL) {
+		connection->wrong = "a reply that nobody asked for";
+		return false;
+	}
+	part->answered++;
+	return part->answered == part->replies;
+}
+
+static enum evkv_parse connection_parse(void *self, struct evkv_slot *slot,
+    const char *data, size_t size, size_t *used)
+{
+	struct redis_connection *connection = self;
+	size_t max = connection->store->options.max_reply_bytes;
+
+	connection->part = (struct redis_part *)slot;
+	*used = 0;
+	for (;;) {
+		size_t slice = size - *used;
+		void *reply = NULL;
+		bool done;
+
+		if (redisReaderGetReply(connection->reader, &reply) != REDIS_OK)
+			return connection_fail_reader(connection);
+		done = reply != NULL && connection_count(connection);
+		if (connection->wrong != NULL)
+			return connection_fail(connection, EVKV_CORRUPT,
+			    EVKV_CAUSE_PROTOCOL, connection->wrong);
+		if (connection->refused)
+			return connection_fail(connection,
+			    connection->refusal.status,
+			    connection->refusal.cause,
+			    connection->refusal.message);
+		if (done)
+			return EVKV_PARSE_ANSWERED;
+		if (reply != NULL)
+			continue;
+		if (connection->reply_bytes > max)
+			return connection_fail(connection, EVKV_TOO_LARGE,
+			    EVKV_CAUSE_PROTOCOL,
+			    "a reply is longer than max_reply_bytes");
+		if (slice == 0)
+			return EVKV_PARSE_MORE;
+		if (slice > CONNECTION_SLICE)
+			slice = CONNECTION_SLICE;
+		if (redisReaderFeed(connection->reader, data + *used, slice) !=
+		    REDIS_OK)
+			return connection_fail_reader(connection);
+		*used += slice;
+		connection->reply_bytes += slice;
+	}
+}
+
+static void connection_end(void *self, struct evkv_slot *slot,
+    const struct evkv_slot_end *end)
+{
+	struct redis_connection *connection = self;
+	struct redis_part *part = (struct redis_part *)slot;
+
+	if (connection->part == part)
+		connection->part = NULL;
+	part->command->end(connection, part, end);
+	if (connection->renew)
+		connection_maybe_renew(connection);
+}
+
+/* A store is down when one of its connections is, and ready when all are. */
+static void connection_state(void *self, enum evkv_state state,
+    enum evkv_cause cause, const char *message)
+{
+	struct redis_connection *connection = self;
+	struct redis_store *store = connection->store;
+	enum evkv_state whole = state;
+
+	connection->state = state;
+	for (size_t i = 0; i < store->connection_count; i++) {
+		enum evkv_state other = store->connections[i].state;
+
+		if (whole != EVKV_STATE_DOWN && other != EVKV_STATE_READY)
+			whole = other;
+	}
+	if (whole != EVKV_STATE_CLOSED)
+		evkv_store_set_state(store->store, whole, cause, message);
+}
+
+static const struct evkv_protocol connection_protocol = {
+	.size = sizeof(struct evkv_protocol),
+	.name = "redis",
+	.connected = connection_connected,
+	.encode = connection_encode,
+	.parse = connection_parse,
+	.end = connection_end,
+	.state = connection_state,
+};
+
+/* ---- Making and ending ------------------------------------------------ */
+
+bool evkv__redis_connection_open(struct redis_connection *connection,
+    struct redis_store *store, struct evkv_tls *tls, struct evkv_error *error)
+{
+	const struct evkv_redis_options *ours = &store->options;
+	struct evkv_pipeline_options options = {
+		.host = ours->path == NULL ? ours->host : NULL,
+		.port = ours->path == NULL ? ours->port : 0,
+		.unix_path = ours->path,
+		.tls = tls,
+		.fail_fast = ours->fail_fast,
+		.connect_timeout_ms = ours->connect_timeout_ms,
+		.stall_timeout_ms = ours->stall_timeout_ms,
+		.backoff_min_ms = ours->backoff_min_ms,
+		.backoff_max_ms = ours->backoff_max_ms,
+		.max_offline_slots = ours->max_offline,
+		.max_offline_bytes = ours->max_offline_bytes,
+		.max_offline_ms = ours->max_offline_ms,
+		.read_bytes = ours->flush_bytes,
+	};
+
+	connection->store = store;
+	connection->pipeline = evkv_pipeline_new(store->loop,
+	    &connection_protocol, connection, &options, error);
+	return connection->pipeline != NULL;
+}
+
+void evkv__redis_connection_free(struct redis_connection *connection)
+{
+	if (connection->pipeline != NULL)
+		evkv_pipeline_free(connection->pipeline);
+	if (connection->reader != NULL)
+		redisReaderFree(connection->reader);
+}

@@ -1,0 +1,329 @@
+/*
+ * The options of a redis store: from a URL, checked, copied.
+ *
+ * A URL is turned into an options struct whose strings are the URL's, which
+ * evkv_redis_new() then checks and copies like any other. Every message names
+ * the option and what is allowed; none shows a password.
+ */
+#include "options.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "evkv/driver.h"
+
+#define OPTIONS_PORT 6379
+#define OPTIONS_NAME_MAX 1024
+
+/* ---- Checking and copying --------------------------------------------- */
+
+static const size_t options_strings[] = {
+	offsetof(struct evkv_redis_options, host),
+	offsetof(struct evkv_redis_options, path),
+	offsetof(struct evkv_redis_options, user),
+	offsetof(struct evkv_redis_options, password),
+	offsetof(struct evkv_redis_options, tls_ca_file),
+	offsetof(struct evkv_redis_options, tls_cert_file),
+	offsetof(struct evkv_redis_options, tls_key_file),
+	offsetof(struct evkv_redis_options, tls_server_name),
+	offsetof(struct evkv_redis_options, client_name),
+	offsetof(struct evkv_redis_options, key_prefix),
+};
+
+#define OPTIONS_STRINGS (sizeof(options_strings) / sizeof(options_strings[0]))
+
+static const char **options_string(struct evkv_redis_options *options, size_t i)
+{
+	return (const char **)((char *)options + options_strings[i]);
+}
+
+static bool options_given(const char *string)
+{
+	return string != NULL && string[0] != '\0';
+}
+
+/* CLIENT SETNAME refuses blanks and control characters; say so at once. */
+static bool options_printable(const char *name)
+{
+	for (; name != NULL && *name != '\0'; name++) {
+		if (*name <= ' ' || *name > '~')
+			return false;
+	}
+	return true;
+}
+
+static const char *options_tls_wrong(const struct evkv_redis_options *given)
+{
+	if (!given->tls &&
+	    (options_given(given->tls_ca_file) ||
+		options_given(given->tls_cert_file) ||
+		options_given(given->tls_key_file) ||
+		options_given(given->tls_server_name) ||
+		given->tls_insecure_no_verify))
+		return "options named tls_... need TLS (rediss://)";
+	if (options_given(given->tls_cert_file) !=
+	    options_given(given->tls_key_file))
+		return "tls_cert_file and tls_key_file go together";
+	if (given->tls && options_given(given->path))
+		return "TLS is not spoken over a unix socket";
+	return NULL;
+}
+
+static const char *options_times_wrong(const struct evkv_redis_options *given)
+{
+	if (given->connect_timeout_ms < 0 || given->stall_timeout_ms < 0 ||
+	    given->backoff_min_ms < 0 || given->backoff_max_ms < 0 ||
+	    given->timeout_ms < 0 || given->max_offline_ms < 0)
+		return "a time must not be negative";
+	if (given->backoff_max_ms != 0 &&
+	    given->backoff_min_ms > given->backoff_max_ms)
+		return "backoff_min_ms must not be above backoff_max_ms";
+	return NULL;
+}
+
+/* What is wrong with them, or NULL. */
+static const char *options_wrong(const struct evkv_redis_options *given)
+{
+	const char *wrong = options_tls_wrong(given);
+
+	if (wrong == NULL)
+		wrong = options_times_wrong(given);
+	if (wrong != NULL)
+		return wrong;
+	if (given->port < 0 || given->port > 65535)
+		return "port must be 0 to 65535";
+	if (options_given(given->path) &&
+	    (options_given(given->host) || given->port != 0))
+		return "a path excludes a host and a port";
+	if (given->db < 0)
+		return "db must not be negative";
+	if (options_given(given->user) && given->password == NULL)
+		return "a user needs a password";
+	if (given->connections < 0 ||
+	    given->connections > EVKV_REDIS_CONNECTIONS_MAX)
+		return "connections must be 0 to 64";
+	if (!options_printable(given->client_name))
+		return "client_name must be printable, without blanks";
+	if (given->key_prefix != NULL &&
+	    strlen(given->key_prefix) > OPTIONS_NAME_MAX)
+		return "key_prefix must have at most 1024 bytes";
+	return NULL;
+}
+
+static void options_default_time(int64_t *time_ms, int64_t value)
+{
+	if (*time_ms == 0)
+		*time_ms = value;
+}
+
+static void options_default_size(size_t *size, size_t value)
+{
+	if (*size == 0)
+		*size = value;
+}
+
+static void options_defaults(struct evkv_redis_options *ours)
+{
+	if (!options_given(ours->host))
+		ours->host = "localhost";
+	if (ours->port == 0)
+		ours->port = OPTIONS_PORT;
+	if (ours->connections == 0)
+		ours->connections = 1;
+	options_default_time(&ours->connect_timeout_ms, 5000);
+	options_default_time(&ours->stall_timeout_ms, 5000);
+	options_default_time(&ours->backoff_min_ms, 50);
+	options_default_time(&ours->backoff_max_ms, 5000);
+	if (ours->backoff_max_ms < ours->backoff_min_ms)
+		ours->backoff_max_ms = ours->backoff_min_ms;
+	options_default_time(&ours->max_offline_ms, 5000);
+	options_default_size(&ours->max_offline, 10000);
+	options_default_size(&ours->max_offline_bytes, (size_t)64 << 20);
+	options_default_size(&ours->max_reply_bytes, (size_t)1 << 30);
+}
+
+/* Replace each string by a copy of it; empty ones by NULL. */
+static bool options_copy(struct evkv_redis_options *ours)
+{
+	size_t i;
+
+	for (i = 0; i < OPTIONS_STRINGS; i++) {
+		const char **string = options_string(ours, i);
+
+		/* An empty password is one, an empty user is none. */
+		if (!options_given(*string) && *string != ours->password)
+			*string = NULL;
+		if (*string == NULL)
+			continue;
+		*string = evkv_strdup(*string);
+		if (*string == NULL)
+			break;
+	}
+	if (i == OPTIONS_STRINGS)
+		return true;
+	/* The rest still belongs to the caller. */
+	for (; i < OPTIONS_STRINGS; i++)
+		*options_string(ours, i) = NULL;
+	evkv__redis_options_free(ours);
+	return false;
+}
+
+bool evkv__redis_options_init(struct evkv_redis_options *ours,
+    const struct evkv_redis_options *given, size_t size,
+    struct evkv_error *error)
+{
+	const char *wrong;
+
+	if (!evkv_options_read(ours, sizeof(*ours), given, size, error))
+		return false;
+	wrong = options_wrong(ours);
+	if (wrong != NULL) {
+		evkv_error_set(error, EVKV_INVALID, "redis: %s", wrong);
+		return false;
+	}
+	options_defaults(ours);
+	if (!options_copy(ours)) {
+		evkv_error_set(error, EVKV_NOMEM, "redis: out of memory");
+		return false;
+	}
+	return true;
+}
+
+void evkv__redis_options_free(struct evkv_redis_options *ours)
+{
+	for (size_t i = 0; i < OPTIONS_STRINGS; i++) {
+		char **string = (char **)options_string(ours, i);
+
+		if (*string != NULL && *string == ours->password)
+			explicit_bzero(*string, strlen(*string));
+		evkv_free(*string);
+		*string = NULL;
+	}
+}
+
+/* ---- From a URL ------------------------------------------------------- */
+
+#define OPTIONS_ROW(field, type)                                               \
+	{                                                                      \
+#field, type, offsetof(struct evkv_redis_options, field), 0,   \
+		    0, NULL                                                    \
+	}
+
+static const struct evkv_url_option options_table[] = {
+	OPTIONS_ROW(db, EVKV_URL_INT),
+	OPTIONS_ROW(tls_ca_file, EVKV_URL_STRING),
+	OPTIONS_ROW(tls_cert_file, EVKV_URL_STRING),
+	OPTIONS_ROW(tls_key_file, EVKV_URL_STRING),
+	OPTIONS_ROW(tls_server_name, EVKV_URL_STRING),
+	OPTIONS_ROW(tls_insecure_no_verify, EVKV_URL_BOOL),
+	OPTIONS_ROW(client_name, EVKV_URL_STRING),
+	OPTIONS_ROW(key_prefix, EVKV_URL_STRING),
+	OPTIONS_ROW(allow_unprefixed_destroy, EVKV_URL_BOOL),
+	OPTIONS_ROW(connections, EVKV_URL_INT),
+	OPTIONS_ROW(connect_timeout_ms, EVKV_URL_DURATION),
+	OPTIONS_ROW(stall_timeout_ms, EVKV_URL_DURATION),
+	OPTIONS_ROW(backoff_min_ms, EVKV_URL_DURATION),
+	OPTIONS_ROW(backoff_max_ms, EVKV_URL_DURATION),
+	OPTIONS_ROW(timeout_ms, EVKV_URL_DURATION),
+	OPTIONS_ROW(max_pending, EVKV_URL_SIZE),
+	OPTIONS_ROW(max_pending_bytes, EVKV_URL_SIZE),
+	OPTIONS_ROW(max_offline, EVKV_URL_SIZE),
+	OPTIONS_ROW(max_offline_bytes, EVKV_URL_SIZE),
+	OPTIONS_ROW(max_offline_ms, EVKV_URL_DURATION),
+	OPTIONS_ROW(fail_fast, EVKV_URL_BOOL),
+	OPTIONS_ROW(max_reply_bytes, EVKV_URL_SIZE),
+	OPTIONS_ROW(flush_bytes, EVKV_URL_SIZE),
+};
+
+/* The path of redis://host/3 is a database's number. */
+static bool options_db(const char *path, int *db)
+{
+	int64_t number = 0;
+
+	if (path[0] == '/')
+		path++;
+	for (; *path != '\0'; path++) {
+		if (*path < '0' || *path > '9')
+			return false;
+		number = number * 10 + (*path - '0');
+		if (number > INT_MAX)
+			return false;
+	}
+	*db = (int)number;
+	return true;
+}
+
+static bool options_has(const struct evkv_url *url, const char *name)
+{
+	for (size_t i = 0; i < url->option_count; i++) {
+		if (strcmp(url->options[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The part of a URL before the options. */
+static bool options_from_address(const struct evkv_url *url, bool local,
+    struct evkv_redis_options *options, struct evkv_error *error)
+{
+	options->user = url->user;
+	options->password = url->has_password ? url->password : NULL;
+	options->host = url->host;
+	options->port = url->port;
+	if (local) {
+		if (!options_given(url->path) || url->host[0] != '\0') {
+			evkv_error_set(error, EVKV_INVALID,
+			    "%s: the URL must "
+			    "be %s:///path/to/socket",
+			    url->scheme, url->scheme);
+			return false;
+		}
+		options->path = url->path;
+		return true;
+	}
+	if (url->path[0] != '\0' && url->path[1] != '\0' &&
+	    options_has(url, "db")) {
+		evkv_error_set(error, EVKV_INVALID,
+		    "%s: the database is given "
+		    "twice, in the path and by db",
+		    url->scheme);
+		return false;
+	}
+	if (!options_db(url->path, &options->db)) {
+		evkv_error_set(error, EVKV_INVALID,
+		    "%s: the path must be the "
+		    "number of a database, not \"%.64s\"",
+		    url->scheme, url->path);
+		return false;
+	}
+	return true;
+}
+
+static struct evkv_store *options_open(struct evkv_loop *loop,
+    const struct evkv_url *url, struct evkv_error *error)
+{
+	struct evkv_redis_options options;
+	bool local = strchr(url->scheme, '+') != NULL;
+
+	memset(&options, 0, sizeof(options));
+	options.tls = strcmp(url->scheme, "rediss") == 0 ||
+	    strcmp(url->scheme, "valkeys") == 0;
+	if (!options_from_address(url, local, &options, error) ||
+	    !evkv_url_options(url, options_table,
+		sizeof(options_table) / sizeof(options_table[0]), &options,
+		error))
+		return NULL;
+	return evkv_redis_new(loop, &options, error);
+}
+
+bool evkv_redis_register(struct evkv_loop *loop)
+{
+	static const char *const schemes[] = { "redis", "rediss", "redis+unix",
+		"valkey", "valkeys", "valkey+unix" };
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		if (!evkv_loop_register_scheme(loop, schemes[i], options_open))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,22 @@
+/*
+ * options.h - the options of a redis store, checked and owned.
+ */
+#ifndef EVKV_SRC_STORES_REDIS_OPTIONS_H
+#define EVKV_SRC_STORES_REDIS_OPTIONS_H
+
+#include "evkv/stores/redis.h"
+
+struct evkv_url;
+
+/*
+ * Bring options of `size` bytes into ours: defaults filled in, checked, every
+ * string a copy. false with a filled error, and nothing to free.
+ */
+bool evkv__redis_options_init(struct evkv_redis_options *ours,
+    const struct evkv_redis_options *given, size_t size,
+    struct evkv_error *error);
+
+/* Release the strings; the password is wiped first. */
+void evkv__redis_options_free(struct evkv_redis_options *ours);
+
+#endif

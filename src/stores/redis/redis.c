@@ -1,0 +1,176 @@
+/*
+ * A store on a Redis or Valkey server.
+ *
+ * Happy path: an operation on keys becomes commands that are written straight
+ * into the output of a connection (commands.c), which goes out at the end of
+ * the loop's turn; the replies are read by hiredis' reader (reply.c) into the
+ * operation's entries. Keys are spread over the connections by a hash, so that
+ * operations on one key keep their order (call.c). What spans keys is done by
+ * SCAN (scan.c).
+ *
+ * Failures: the pipeline deals with everything that can happen to a
+ * connection, and says for each slot whether it was sent. What the server
+ * refuses is told in its own words (errors.c). Damage on the wire ends the
+ * connection (connection.c).
+ */
+#include "store.h"
+
+static enum evkv_verdict redis_submit(void *self, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	switch (request->kind) {
+	case EVKV_GET:
+	case EVKV_TTL:
+	case EVKV_PUT:
+	case EVKV_DELETE:
+	case EVKV_HAS:
+	case EVKV_TOUCH: return evkv__redis_call_submit(self, op, request);
+	case EVKV_KEYS:
+	case EVKV_COLLECTIONS:
+	case EVKV_CLEAR:
+	case EVKV_DESTROY: return evkv__redis_scan_submit(self, op, request);
+	case EVKV_PING: return evkv__redis_ping_submit(self, op, request);
+	case EVKV_CULL: /* the server does it by itself */
+	case EVKV_SYNC:
+	case EVKV_COMPACT: return EVKV_DONE;
+	default: return evkv_op_unsupported(op);
+	}
+}
+
+static void redis_stop(void *self, struct evkv_op *op)
+{
+	(void)self;
+	switch (evkv_op_result(op)->kind) {
+	case EVKV_PING: evkv__redis_ping_stop(op); break;
+	case EVKV_KEYS:
+	case EVKV_COLLECTIONS:
+	case EVKV_CLEAR:
+	case EVKV_DESTROY: evkv__redis_scan_stop(op); break;
+	default: evkv__redis_call_stop(evkv_op_data(op)); break;
+	}
+}
+
+static void redis_close(void *self)
+{
+	struct redis_store *store = self;
+
+	for (size_t i = 0; i < store->connection_count; i++)
+		evkv_pipeline_close(store->connections[i].pipeline);
+	evkv_store_closed(store->store);
+}
+
+static void redis_free(void *self)
+{
+	struct redis_store *store = self;
+
+	for (size_t i = 0; i < store->connection_count; i++)
+		evkv__redis_connection_free(&store->connections[i]);
+	evkv_free(store->connections);
+	evkv__redis_options_free(&store->options);
+	evkv_free(store);
+}
+
+static void redis_counters(void *self, struct evkv_counters *counters)
+{
+	struct redis_store *store = self;
+
+	for (size_t i = 0; i < store->connection_count; i++) {
+		struct evkv_pipeline_counters one;
+
+		evkv_pipeline_counters(store->connections[i].pipeline, &one);
+		counters->reconnects += one.reconnects;
+	}
+}
+
+static const struct evkv_vtable redis_vtable = {
+	.size = sizeof(struct evkv_vtable),
+	.name = "redis",
+	.submit = redis_submit,
+	.stop = redis_stop,
+	.close = redis_close,
+	.free = redis_free,
+	.counters = redis_counters,
+};
+
+static const struct evkv_capabilities redis_capabilities = {
+	.kinds = EVKV_KINDS_ALL,
+	.flags = EVKV_STORE_ATOMIC_CONDITION | EVKV_STORE_EXACT_AFFECTED,
+	.max_key = EVKV_KEY_MAX,
+	.max_value = (size_t)512 << 20, /* the server's proto-max-bulk-len */
+	.ttl_unit_ms = 1,
+};
+
+/* ---- Making one ------------------------------------------------------- */
+
+static bool redis_tls(const struct evkv_redis_options *ours,
+    struct evkv_tls **tls, struct evkv_error *error)
+{
+	struct evkv_tls_options options = {
+		.ca_file = ours->tls_ca_file,
+		.cert_file = ours->tls_cert_file,
+		.key_file = ours->tls_key_file,
+		.server_name = ours->tls_server_name,
+		.no_verify = ours->tls_insecure_no_verify,
+	};
+
+	*tls = NULL;
+	if (!ours->tls)
+		return true;
+	*tls = evkv_tls_new(&options, error);
+	return *tls != NULL;
+}
+
+/* The connections; none of them does anything before a later turn. */
+static bool redis_connect(struct redis_store *store, struct evkv_error *error)
+{
+	size_t count = (size_t)store->options.connections;
+	struct evkv_tls *tls;
+	bool opened = true;
+
+	store->connections = evkv_calloc(count, sizeof(*store->connections));
+	if (store->connections == NULL) {
+		evkv_error_set(error, EVKV_NOMEM, "redis: out of memory");
+		return false;
+	}
+	if (!redis_tls(&store->options, &tls, error))
+		return false;
+	while (opened && store->connection_count < count)
+		opened = evkv__redis_connection_open(
+		    &store->connections[store->connection_count++], store, tls,
+		    error);
+	evkv_tls_unref(tls);
+	return opened;
+}
+
+struct evkv_store *evkv_redis_new_sized(struct evkv_loop *loop,
+    const struct evkv_redis_options *options, size_t size,
+    struct evkv_error *error)
+{
+	struct evkv_store_config config = { .max_pending = 0 };
+	struct redis_store *store = evkv_calloc(1, sizeof(*store));
+	struct evkv_store *made;
+
+	if (store == NULL) {
+		evkv_error_set(error, EVKV_NOMEM, "redis: out of memory");
+		return NULL;
+	}
+	store->loop = loop;
+	if (!evkv__redis_options_init(&store->options, options, size, error)) {
+		evkv_free(store);
+		return NULL;
+	}
+	store->prefix = evkv_str(store->options.key_prefix);
+	if (!redis_connect(store, error)) {
+		redis_free(store);
+		return NULL;
+	}
+	config.capabilities = &redis_capabilities;
+	config.max_pending = store->options.max_pending;
+	config.max_pending_bytes = store->options.max_pending_bytes;
+	config.timeout_ms = store->options.timeout_ms;
+	/* Where it fails, redis_free() is called. */
+	made = evkv_store_create(loop, &redis_vtable, store, &config, error);
+	if (made != NULL)
+		store->store = made;
+	return made;
+}

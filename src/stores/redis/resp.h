@@ -1,0 +1,79 @@
+/*
+ * resp.h - writing commands in RESP2, the protocol's request form: an array
+ * of bulk strings. The writer puts bytes where it is told to; whoever calls it
+ * has reserved room for them, by the bounds below.
+ */
+#ifndef EVKV_SRC_STORES_REDIS_RESP_H
+#define EVKV_SRC_STORES_REDIS_RESP_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "evkv/slice.h"
+
+/* The most bytes that a count or a length takes, with its mark and line end. */
+#define RESP_HEAD_MAX ((size_t)24)
+
+/* The most that one word of `size` bytes takes. */
+static inline size_t resp_word_max(size_t size)
+{
+	return RESP_HEAD_MAX + size + 2;
+}
+
+/* Digits of a number, without a sign; returns the end. */
+static inline char *resp_digits(char *at, uint64_t number)
+{
+	char digits[20];
+	size_t first = sizeof(digits);
+
+	do {
+		digits[--first] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number != 0);
+	memcpy(at, digits + first, sizeof(digits) - first);
+	return at + (sizeof(digits) - first);
+}
+
+static inline char *resp_head(char *at, char mark, size_t number)
+{
+	*at++ = mark;
+	if (number < 10)
+		*at++ = (char)('0' + number);
+	else
+		at = resp_digits(at, number);
+	*at++ = '\r';
+	*at++ = '\n';
+	return at;
+}
+
+/* The start of a command of so many words. */
+static inline char *resp_command(char *at, size_t words)
+{
+	return resp_head(at, '*', words);
+}
+
+static inline char *resp_raw(char *at, const void *data, size_t size)
+{
+	if (size != 0)
+		memcpy(at, data, size);
+	return at + size;
+}
+
+static inline char *resp_word(char *at, struct evkv_slice word)
+{
+	at = resp_head(at, '$', word.size);
+	at = resp_raw(at, word.data, word.size);
+	*at++ = '\r';
+	*at++ = '\n';
+	return at;
+}
+
+static inline char *resp_number(char *at, uint64_t number)
+{
+	char digits[20];
+
+	return resp_word(at,
+	    evkv_bytes(digits, (size_t)(resp_digits(digits, number) - digits)));
+}
+
+#endif

@@ -1,0 +1,209 @@
+/*
+ * store.h - what the files of the redis driver share.
+ *
+ * An operation on keys is a call of one or more parts. A part is the commands
+ * for some of the keys, sent together on one connection, and one slot of its
+ * pipeline. Its command table says how it is written and what becomes of the
+ * replies. Handshakes, pings and scans are parts without a call.
+ */
+#ifndef EVKV_SRC_STORES_REDIS_STORE_H
+#define EVKV_SRC_STORES_REDIS_STORE_H
+
+#include <hiredis/hiredis.h>
+
+#include "evkv/driver.h"
+#include "evkv/pipeline.h"
+#include "options.h"
+
+struct redis_connection;
+struct redis_part;
+
+/* ---- Replies ---------------------------------------------------------- */
+
+enum redis_item_type {
+	REDIS_ITEM_STRING,
+	REDIS_ITEM_STATUS,
+	REDIS_ITEM_ERROR,
+	REDIS_ITEM_INTEGER,
+	REDIS_ITEM_NIL,
+	REDIS_ITEM_ARRAY,
+};
+
+/* One element of a reply, as it is read. An array comes before its elements. */
+struct redis_item {
+	enum redis_item_type type;
+	int depth;               /* 0 = the reply itself */
+	size_t index;            /* within its array */
+	size_t parent;           /* at depth 2: of its array in the outer one */
+	struct evkv_slice bytes; /* STRING, STATUS, ERROR; for the call */
+	long long number;        /* INTEGER; ARRAY: how many elements */
+};
+
+/* ---- Commands --------------------------------------------------------- */
+
+struct redis_command {
+	/* Append the part's commands; false = no memory. */
+	bool (*encode)(struct redis_connection *connection,
+	    struct redis_part *part);
+	/*
+	 * Take one element of the part's reply number `part->answered`. false:
+	 * no server would say that. Not called where nobody waits any more.
+	 */
+	bool (*item)(struct redis_connection *connection,
+	    struct redis_part *part, const struct redis_item *item);
+	/* The part is the driver's again. */
+	void (*end)(struct redis_connection *connection,
+	    struct redis_part *part, const struct evkv_slot_end *end);
+};
+
+struct redis_part {
+	struct evkv_slot slot; /* first */
+	const struct redis_command *command;
+	struct redis_connection *connection;
+	struct redis_call *call;
+	size_t replies;  /* to its commands */
+	size_t answered; /* of them, read completely */
+	/* The keys: this part's i-th is the request's indices[i]-th ... */
+	const uint32_t *indices; /* ... or first + i where this is NULL */
+	size_t first;
+	size_t count;
+	size_t settled;         /* keys, from the first on, with their answer */
+	enum evkv_status unmet; /* PUT: where the condition does not hold */
+	/*
+	 * Writes of several keys by a command each: where the i-th key's takes
+	 * effect, counted from the part's first byte; and the bytes so far.
+	 */
+	size_t *ends;
+	size_t written;
+	uint8_t *pairs; /* TOUCH: the i-th key takes two commands ... */
+	bool half;      /* ... of which the first was answered ... */
+	bool had_ttl;   /* ... and had an effect */
+};
+
+/* An operation on keys. */
+struct redis_call {
+	struct evkv_op *op;
+	size_t left; /* parts under way; 1 more while submitting */
+	size_t part_count;
+	struct redis_part *parts;
+	struct redis_part only; /* is `parts` where there is one */
+};
+
+/* The number in the request of the i-th key of a part. */
+static inline size_t redis_part_entry(const struct redis_part *part, size_t i)
+{
+	return part->indices != NULL ? part->indices[i] : part->first + i;
+}
+
+/* ---- Connections and stores ------------------------------------------- */
+
+/* What an error reply means. */
+struct redis_error {
+	enum evkv_status status;
+	enum evkv_cause cause;
+	bool reconnect;    /* to find the server's successor */
+	char message[256]; /* the server's words, and ours */
+};
+
+/* The steps of a handshake, in their order. */
+enum redis_step {
+	REDIS_STEP_AUTH,
+	REDIS_STEP_SELECT,
+	REDIS_STEP_SETNAME,
+	REDIS_STEP_PING,
+	REDIS_STEP_COUNT
+};
+
+/* One connection, and the reply that is being read on it. */
+struct redis_connection {
+	struct redis_store *store;
+	struct evkv_pipeline *pipeline;
+	redisReader *reader;
+	struct redis_part *part; /* to which what is read belongs, or NULL */
+	const char *wrong;       /* how the server broke the protocol */
+	size_t reply_bytes;      /* given to the reader for the present reply */
+	enum evkv_state state;
+
+	struct redis_part greeting;              /* the handshake */
+	enum redis_step steps[REDIS_STEP_COUNT]; /* of which these are sent */
+	bool refused;               /* the handshake has failed ... */
+	struct redis_error refusal; /* ... for this */
+
+	struct redis_part goodbye; /* the last command before a renewal */
+	bool renew;                /* one is asked for */
+	bool leaving;              /* the goodbye is under way */
+	int64_t renewed_us;        /* when it was last */
+};
+
+struct redis_store {
+	struct evkv_redis_options options; /* ours */
+	struct evkv_slice prefix;          /* of every key */
+	struct evkv_loop *loop;
+	struct evkv_store *store;
+	size_t connection_count;
+	struct redis_connection *connections;
+};
+
+/* ---- connection.c: one connection, and its handshake ------------------ */
+
+bool evkv__redis_connection_open(struct redis_connection *connection,
+    struct redis_store *store, struct evkv_tls *tls, struct evkv_error *error);
+void evkv__redis_connection_free(struct redis_connection *connection);
+
+/* The server is read-only: make the connection anew once it is drained. */
+void evkv__redis_connection_renew(struct redis_connection *connection);
+
+/* ---- reply.c: the hiredis reader -------------------------------------- */
+
+redisReader *evkv__redis_reader_new(struct redis_connection *connection);
+
+/* ---- errors.c --------------------------------------------------------- */
+
+/* What an error reply means. */
+void evkv__redis_error_read(struct evkv_slice words, struct redis_error *error);
+bool evkv__redis_error_is(struct evkv_slice words, const char *code);
+
+/* ---- commands.c ------------------------------------------------------- */
+
+/*
+ * Choose the command for a part of a request, and fill in what the part needs
+ * beside its keys. false = no memory.
+ */
+bool evkv__redis_part_command(struct evkv_op *op,
+    const struct evkv_request *request, struct redis_part *part);
+
+/* The answer to an item that is an error: into the entries of a part. */
+void evkv__redis_part_refuse(struct redis_connection *connection,
+    struct redis_part *part, size_t from, size_t count,
+    struct evkv_slice words);
+
+/* ---- call.c: operations on keys --------------------------------------- */
+
+enum evkv_verdict evkv__redis_call_submit(struct redis_store *store,
+    struct evkv_op *op, const struct evkv_request *request);
+void evkv__redis_call_stop(struct redis_call *call);
+/* struct redis_command.end of every part of a call. */
+void evkv__redis_part_end(struct redis_connection *connection,
+    struct redis_part *part, const struct evkv_slot_end *end);
+
+/* ---- ping.c: liveness ------------------------------------------------- */
+
+enum evkv_verdict evkv__redis_ping_submit(struct redis_store *store,
+    struct evkv_op *op, const struct evkv_request *request);
+void evkv__redis_ping_stop(struct evkv_op *op);
+
+/* ---- scan.c: what spans keys ------------------------------------------ */
+
+enum evkv_verdict evkv__redis_scan_submit(struct redis_store *store,
+    struct evkv_op *op, const struct evkv_request *request);
+void evkv__redis_scan_stop(struct evkv_op *op);
+
+/* ---- names.c: the names of keys on the server ------------------------- */
+
+/* The size of a key on the server, and writing it; returns the end. */
+size_t evkv__redis_name_size(const struct redis_store *store,
+    struct evkv_slice collection, struct evkv_slice key);
+char *evkv__redis_name_write(const struct redis_store *store, char *at,
+    struct evkv_slice collection, struct evkv_slice key);
+
+#endif
