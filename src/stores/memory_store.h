@@ -1,0 +1,44 @@
+/*
+ * stores/memory_store.h - between the two files of the memory driver.
+ */
+#ifndef EVKV_STORES_MEMORY_STORE_H
+#define EVKV_STORES_MEMORY_STORE_H
+
+#include "stores/memory_table.h"
+
+/* A pending op about entries that it does not name, done in steps. */
+struct memory_job {
+	struct memory_job *next;
+	struct evkv_op *op;
+	bool walking;    /* not yet through */
+	bool by_records; /* it walks over collections, not over entries */
+	uint64_t at;     /* in the index of collections */
+	struct memory_walk walk;
+	struct memory_doom doom;
+	int64_t affected; /* beside those that walk and doom counted */
+};
+
+struct memory {
+	struct memory_table table;
+	struct evkv_loop *loop;
+	struct evkv_store *store;
+	struct evkv_task task;   /* one step of whatever is to be done */
+	struct evkv_timer timer; /* begins a sweep for expired entries */
+	int64_t armed_us;        /* the expiry it is set for, NEVER = not set */
+	unsigned sweep_steps;    /* left of the present sweep's */
+	bool sweeping;
+	bool closing;
+	bool jobs_turn;          /* of jobs and upkeep: whose is the next step */
+	struct memory_job *jobs, **jobs_tail;
+};
+
+/* memory.c: see to it that what an op has left to be done will be. */
+void evkv__memory_follow_up(struct memory *self);
+
+/* memory_span.c */
+enum evkv_verdict evkv__memory_span(struct memory *self, struct evkv_op *op,
+    const struct evkv_request *request);
+/* One step of the first job; then it is the next one's turn. */
+void evkv__memory_job_step(struct memory *self);
+
+#endif

@@ -1,0 +1,360 @@
+/*
+ * stores/memory_sweep.c - what the memory table does in steps: eviction, the
+ * burial of what is doomed, walks, the sweep for expired entries.
+ */
+#include "stores/memory_table.h"
+
+#include "core/op.h"
+
+/* Entries that the hand may pass over before one goes although it was used. */
+#define EVICT_SCAN 32
+/* Bounds on one put: entries looked at; of those, in search of dead ones. */
+#define EVICT_WORK 256
+#define EVICT_BURY 32
+/* Over max_bytes by more than this part, a put evicts until it fits. */
+#define EVICT_SLACK 16
+
+/* Segments that a step of the sweep looks at, to find one that is due. */
+#define SWEEP_LOOK 64
+/* Segments of an index that are freed in a step. */
+#define BURY_SEGMENTS 16
+
+static bool entry_is_over(const struct memory_entry *entry, int64_t now_us)
+{
+	return now_us >= entry->expires_at_us || entry_collection(entry)->dead;
+}
+
+/* ---- Eviction: SIEVE --------------------------------------------------- */
+
+/*
+ * The hand goes from the oldest entry to the newest and round again. An entry
+ * that was used since it last came by is spared once. New entries come in
+ * behind the hand's back, so one that is never used is gone after one round.
+ */
+static struct memory_entry *hand_choose(struct memory_table *table,
+    const struct memory_entry *keep, int64_t now_us)
+{
+	struct memory_entry *entry = table->space.hand;
+	unsigned passed;
+
+	for (passed = 0;; entry = entry->newer) {
+		if (entry == NULL)
+			entry = table->space.oldest;
+		table->work++;
+		if (entry == keep)
+			continue;
+		if (entry->newer != NULL)
+			__builtin_prefetch(&entry->newer->visited);
+		if (!entry->visited || passed++ == EVICT_SCAN ||
+		    entry_is_over(entry, now_us))
+			return entry;
+		entry->visited = 0;
+	}
+}
+
+static bool evict_one(struct memory_table *table,
+    const struct memory_entry *keep, int64_t now_us)
+{
+	struct memory_entry *entry;
+
+	if (table->space.newest == table->space.oldest)
+		return false; /* it can only be `keep` */
+	entry = hand_choose(table, keep, now_us);
+	if (!entry_is_over(entry, now_us))
+		table->evictions++;
+	table->space.hand = entry->newer;
+	evkv__table_remove(table, entry);
+	return true;
+}
+
+static size_t excess(size_t have, size_t bound)
+{
+	return have > bound ? have - bound : 0;
+}
+
+static bool make_room_once(struct memory_table *table,
+    const struct memory_entry *keep, int64_t now_us)
+{
+	size_t over = excess(evkv__table_bytes(table), table->max_bytes);
+
+	if (over == 0 &&
+	    evkv__table_count(table) <= table->max_entries)
+		return false;
+	/* What is doomed goes first. */
+	if (over > 0 && evkv__table_bury(table, EVICT_BURY) &&
+	    evkv__table_bytes(table) <= table->max_bytes)
+		return true;
+	return evict_one(table, keep, now_us);
+}
+
+/*
+ * A large value may take the room of very many small ones. It may exceed the
+ * bound by a small part until further puts, or the driver's task, have evicted
+ * enough; many of them together may not.
+ */
+void evkv__table_make_room(struct memory_table *table,
+    const struct memory_entry *keep, int64_t now_us)
+{
+	size_t slack = table->max_bytes / EVICT_SLACK;
+	size_t enough = table->work + EVICT_WORK;
+
+	while (table->work < enough ||
+	    excess(evkv__table_bytes(table), table->max_bytes) > slack) {
+		if (!make_room_once(table, keep, now_us))
+			return;
+	}
+}
+
+/* ---- What is doomed ---------------------------------------------------- */
+
+void evkv__table_doom(struct memory_table *table,
+    struct memory_collection *collection, struct memory_doom *doom)
+{
+	struct memory_space *space = &table->space;
+	struct index_place place;
+	struct memory_collection *other;
+
+	if (table->last == collection)
+		table->last = NULL;
+	other = index_first(&space->collections, collection->hash, &place);
+	while (other != collection)
+		other = index_next(&place);
+	evkv__index_remove(&space->collections, &place);
+	if (place.segment->count < INDEX_SPARSE)
+		evkv__index_join(&space->collections, collection->hash);
+	if (collection->count == 0) {
+		evkv_free(collection);
+		return;
+	}
+	collection->dead = true;
+	collection->doom = doom;
+	if (doom != NULL)
+		doom->left += collection->count;
+	space->dead += collection->count;
+}
+
+bool evkv__table_doom_all(struct memory_table *table,
+    struct memory_doom *doom)
+{
+	struct memory_space *space = &table->space, *grave;
+
+	if (space->entries.count == 0)
+		return true;
+	grave = evkv_malloc(sizeof(*grave));
+	if (grave == NULL)
+		return false;
+	/* An empty collection would never be freed by its last entry. */
+	if (table->last != NULL && table->last->count == 0)
+		evkv__table_doom(table, table->last, NULL);
+	table->last = NULL;
+	*grave = *space;
+	evkv__index_move(&grave->entries, &space->entries);
+	evkv__index_move(&grave->collections, &space->collections);
+	grave->doom = doom;
+	if (doom != NULL)
+		doom->left += grave->entries.count - grave->dead;
+	grave->next = table->graves;
+	table->graves = grave;
+	space->newest = space->oldest = NULL;
+	space->hand = space->broom = NULL;
+	space->mortal = space->dead = 0;
+	table->next_due_us = table->pass_due_us = MEMORY_NEVER;
+	table->sweep_at = 0;
+	return true;
+}
+
+/*
+ * Newest first: that is the order in which an allocator likes it best, which
+ * gives back what lies at the end of its memory, piece by piece. The other way
+ * round, all would be given back at once, with the last entry.
+ */
+static void grave_bury(struct memory_table *table, size_t entries)
+{
+	struct memory_space *grave = table->graves;
+	struct memory_entry *entry;
+
+	for (; entries > 0 && grave->newest != NULL; entries--) {
+		entry = grave->newest;
+		table->work++;
+		if (entry->older != NULL)
+			__builtin_prefetch(entry->older);
+		evkv__table_drop(table, grave, entry);
+	}
+	if (grave->newest != NULL)
+		return;
+	for (entries = 0; entries < BURY_SEGMENTS; entries++) {
+		if (evkv__index_dismantle(&grave->entries))
+			continue;
+		while (evkv__index_dismantle(&grave->collections))
+			;
+		table->graves = grave->next;
+		evkv_free(grave);
+		return;
+	}
+}
+
+static void broom_step(struct memory_table *table, size_t entries)
+{
+	struct memory_space *space = &table->space;
+	struct memory_entry *entry;
+
+	for (; entries > 0 && space->dead > 0; entries--) {
+		entry = space->broom != NULL ? space->broom : space->newest;
+		table->work++;
+		space->broom = entry->older;
+		if (entry->older != NULL)
+			__builtin_prefetch(entry->older);
+		if (entry_collection(entry)->dead)
+			evkv__table_remove(table, entry);
+	}
+	if (space->dead == 0)
+		space->broom = NULL;
+}
+
+bool evkv__table_bury(struct memory_table *table, size_t entries)
+{
+	if (table->graves != NULL)
+		grave_bury(table, entries);
+	else if (table->space.dead > 0)
+		broom_step(table, entries);
+	else
+		return false;
+	return true;
+}
+
+/* ---- Walks ------------------------------------------------------------- */
+
+static bool walk_takes(struct memory_walk *walk, struct memory_entry *entry)
+{
+	if (entry_collection(entry)->dead)
+		return true;
+	if (walk->now_us >= entry->expires_at_us) {
+		walk->expired++;
+		return true;
+	}
+	if (walk->visit != NULL && walk->visit(entry, walk->arg)) {
+		walk->removed++;
+		return true;
+	}
+	return false;
+}
+
+static void walk_entry(struct memory_table *table, struct memory_walk *walk,
+    struct index_place *place)
+{
+	struct memory_entry *entry =
+	    place->segment->chunks[place->chunk].slots[place->lane];
+	struct memory_collection *collection = entry_collection(entry);
+
+	table->work++;
+	if (walk_takes(walk, entry)) {
+		evkv__index_remove(&table->space.entries, place);
+		evkv__table_drop(table, &table->space, entry);
+		return;
+	}
+	if (entry->expires_at_us < place->segment->due)
+		place->segment->due = entry->expires_at_us;
+	if (entry->expires_at_us != MEMORY_NEVER &&
+	    (collection->witness == NULL ||
+	    collection->witness->expires_at_us < entry->expires_at_us))
+		collection->witness = entry;
+}
+
+static void walk_prefetch(const struct index_segment *segment, uint32_t chunk)
+{
+	uint32_t lane;
+
+	if (chunk >= INDEX_CHUNKS)
+		return;
+	for (lane = 0; lane < INDEX_LANES; lane++) {
+		if (segment->chunks[chunk].tags[lane] != 0)
+			__builtin_prefetch((const char *)
+			    segment->chunks[chunk].slots[lane] + 16);
+	}
+}
+
+bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk)
+{
+	struct index *entries = &table->space.entries;
+	struct index_place place = { 0 };
+	uint64_t at = walk->at;
+
+	place.segment = index_segment(entries, at);
+	walk->at = index_after(entries, at);
+	/* An empty index has no segment of its own. */
+	if (entries->segments == 0)
+		return false;
+	place.segment->due = MEMORY_NEVER;
+	walk_prefetch(place.segment, 0);
+	for (; place.chunk < INDEX_CHUNKS; place.chunk++) {
+		walk_prefetch(place.segment, place.chunk + 1);
+		for (place.lane = 0; place.lane < INDEX_LANES; place.lane++) {
+			if (place.segment->chunks[place.chunk]
+			    .tags[place.lane] != 0)
+				walk_entry(table, walk, &place);
+		}
+	}
+	if (place.segment->count < INDEX_SPARSE)
+		evkv__index_join(entries, at);
+	return walk->at != 0;
+}
+
+/*
+ * A pass goes over all segments in order and cleans those that are due. When it
+ * has come round, pass_due_us is the earliest expiry that it left behind or
+ * that was put meanwhile.
+ */
+enum memory_sweep evkv__table_sweep(struct memory_table *table,
+    int64_t now_us)
+{
+	struct index *entries = &table->space.entries;
+	struct memory_walk walk = { .now_us = now_us };
+	struct index_segment *segment;
+	size_t had = 0;
+	uint64_t at;
+	unsigned i;
+
+	if (table->sweep_at == 0)
+		table->pass_due_us = MEMORY_NEVER;
+	for (i = 0; i < SWEEP_LOOK && had == 0; i++) {
+		walk.at = at = table->sweep_at;
+		segment = index_segment(entries, at);
+		if (now_us >= segment->due) {
+			had = segment->count;
+			evkv__table_walk(table, &walk);
+		} else {
+			walk.at = index_after(entries, at);
+		}
+		segment = index_segment(entries, at);
+		if (segment->due < table->pass_due_us)
+			table->pass_due_us = segment->due;
+		table->sweep_at = walk.at;
+		if (walk.at == 0) {
+			table->next_due_us = table->pass_due_us;
+			return SWEEP_ENDED;
+		}
+	}
+	return (size_t)walk.expired > had / 4 ? SWEEP_RICH : SWEEP_POOR;
+}
+
+void evkv__table_end(struct memory_table *table)
+{
+	struct memory_collection *last = table->last;
+
+	/* Without a grave of its own: there may be no memory for one. */
+	while (table->graves != NULL || table->space.newest != NULL) {
+		if (table->graves != NULL)
+			evkv__table_bury(table, 1024);
+		else
+			evkv__table_drop(table, &table->space,
+			    table->space.newest);
+	}
+	while (evkv__index_dismantle(&table->space.entries))
+		;
+	table->last = NULL;
+	if (last != NULL)
+		evkv__table_doom(table, last, NULL);
+	while (evkv__index_dismantle(&table->space.collections))
+		;
+	evkv__heap_unref(table->heap);
+}
