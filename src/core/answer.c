@@ -190,6 +190,8 @@ enum evkv_verdict evkv_op_fail(struct evkv_op *op, enum evkv_status status,
 	op->flags |= OP_FAILED;
 	evkv_op_explain(op, cause, 0,
 	    message != NULL ? message : evkv_status_text(status));
+	if (result->message[0] == '\0')
+		result->message = evkv_status_text(status);
 	return EVKV_DONE;
 }
 

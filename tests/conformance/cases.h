@@ -26,7 +26,7 @@
 	X(put_then_get, K_BASIC, CASE_STORES)                                  \
 	X(put_succeeds_though_nothing_is_kept, K_BASIC, 0)                     \
 	X(put_replaces_the_value, K_BASIC, CASE_STORES)                        \
-	X(an_empty_value_is_a_value, K_BASIC | K_(HAS), CASE_STORES)        \
+	X(an_empty_value_is_a_value, K_BASIC | K_(HAS), CASE_STORES)           \
 	X(get_many_answers_in_order_with_duplicates, K_BASIC, CASE_STORES)     \
 	X(zero_keys_are_ok, 0, 0)                                              \
 	X(a_batch_of_one_is_ok_where_a_single_is_not_found, K_(GET), 0)        \
@@ -38,7 +38,7 @@
 	X(conditions_hold_for_each_of_a_batch, K_BASIC, CASE_STORES)           \
 	X(delete_removes, K_DELETE, CASE_STORES)                               \
 	X(delete_many_counts_what_existed, K_DELETE, CASE_STORES)              \
-	X(exists_tells_without_the_value, K_BASIC | K_(HAS), CASE_STORES)   \
+	X(exists_tells_without_the_value, K_BASIC | K_(HAS), CASE_STORES)      \
 	X(touch_sets_and_removes_a_ttl, K_TTL | K_(TOUCH), CASE_STORES)        \
 	X(touch_of_a_missing_key_makes_nothing, K_(TOUCH) | K_(GET), 0)        \
 	X(touch_many_takes_a_ttl_for_each, K_TTL | K_(TOUCH), CASE_STORES)     \
@@ -55,8 +55,8 @@
 	X(ping_sync_and_compact_are_ok, K_BASIC, 0)
 
 #define CONFORMANCE_NAMES(X)                                                   \
-	X(keys_hold_any_byte, K_BASIC, CASE_STORES | CASE_LONG)                \
-	X(collections_hold_any_byte, K_BASIC, CASE_STORES | CASE_LONG)         \
+	X(keys_hold_any_byte, K_BASIC, CASE_STORES)                            \
+	X(collections_hold_any_byte, K_BASIC, CASE_STORES)                     \
 	X(names_with_odd_bytes_come_back_from_enumeration,                     \
 	    K_KEYS | K_NAMES, CASE_STORES)                                     \
 	X(the_longest_key_works_and_a_longer_one_fails, K_BASIC, 0)            \
@@ -64,7 +64,7 @@
 	X(the_longest_collection_works, K_NAMES, CASE_STORES)                  \
 	X(the_empty_collection_is_an_ordinary_one,                             \
 	    K_NAMES | K_KEYS | K_(CLEAR), CASE_STORES)                         \
-	X(no_two_pairs_meet, K_DELETE | K_NAMES, CASE_STORES | CASE_LONG)      \
+	X(no_two_pairs_meet, K_DELETE | K_NAMES, CASE_STORES)                  \
 	X(values_hold_any_byte_and_many_of_them, K_BASIC, CASE_STORES)
 
 #define CONFORMANCE_TTL(X)                                                     \
@@ -93,9 +93,9 @@
 	X(keys_are_those_of_one_collection, K_KEYS | K_DELETE, CASE_STORES)    \
 	X(collections_are_those_with_entries,                                  \
 	    K_NAMES | K_DELETE | K_(CLEAR), CASE_STORES)                       \
-	X(keys_match_prefix_and_pattern, K_KEYS, CASE_STORES | CASE_LONG)      \
+	X(keys_match_prefix_and_pattern, K_KEYS, CASE_STORES)                  \
 	X(collections_match_prefix_and_pattern, K_NAMES,                       \
-	    CASE_STORES | CASE_LONG)                                           \
+	    CASE_STORES)                                                       \
 	X(keys_are_complete_at_any_page_size, K_KEYS, CASE_STORES)             \
 	X(collections_are_complete_at_any_page_size, K_NAMES, CASE_STORES)     \
 	X(keys_are_complete_while_others_are_written, K_KEYS | K_DELETE,       \
@@ -103,11 +103,11 @@
 	X(deleting_what_each_page_names_empties_the_collection,                \
 	    K_KEYS | K_DELETE, CASE_STORES)                                    \
 	X(a_cursor_fits_only_its_own_query, K_KEYS | K_NAMES,                  \
-	    CASE_STORES | CASE_LONG)                                           \
+	    CASE_STORES)                                                       \
 	X(a_cursor_that_is_not_ours_is_invalid, K_KEYS,                        \
-	    CASE_STORES | CASE_LONG)                                           \
+	    CASE_STORES)                                                       \
 	X(a_cursor_that_was_cut_or_altered_does_no_harm, K_KEYS,               \
-	    CASE_STORES | CASE_LONG)
+	    CASE_STORES)
 
 #define CONFORMANCE_INVALID(X)                                                 \
 	X(bad_input_is_invalid_and_names_the_argument, 0, 0)                   \
@@ -115,7 +115,7 @@
 	X(bad_counted_values_are_invalid, K_BASIC, 0)                          \
 	X(a_null_request_is_invalid, 0, 0)                                     \
 	X(a_null_store_gives_no_ticket, 0, 0)                                  \
-	X(requests_of_other_sizes, K_(PING) | K_(HAS), 0)                   \
+	X(requests_of_other_sizes, K_(PING) | K_(HAS), 0)                      \
 	X(capabilities_are_honest, 0, 0)                                       \
 	X(the_store_tells_of_itself, 0, 0)
 
@@ -136,7 +136,7 @@
 	X(too_much_pending_is_busy, K_BASIC, 0)                                \
 	X(too_many_bytes_pending_are_busy, K_BASIC, 0)                         \
 	X(submitting_from_callbacks, K_BASIC, 0)                               \
-	X(many_at_once, K_BASIC, CASE_LONG)                                    \
+	X(many_at_once, K_BASIC, 0)                                            \
 	X(close_drains_then_tells, K_BASIC, 0)                                 \
 	X(close_without_draining, K_BASIC, 0)                                  \
 	X(a_closed_store_answers_closed, K_BASIC, 0)                           \

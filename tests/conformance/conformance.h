@@ -102,8 +102,7 @@ struct conformance_case {
 
 enum {
 	CASE_STORES = 1 << 0,   /* not for stores that forget */
-	CASE_LONG = 1 << 1,     /* not in sweeps: too many allocations */
-	CASE_WAITS = 1 << 2,    /* lets a TTL pass */
+	CASE_WAITS = 1 << 1,    /* lets a TTL pass */
 };
 
 /* All cases, in cases.c; the last has no name. */

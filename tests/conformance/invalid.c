@@ -114,7 +114,7 @@ CASE(bad_input_is_invalid_and_names_the_argument)
 		check_int(a->affected, 0);
 		for (j = 0; j < a->count; j++)
 			check_status(a->entries[j].status, EVKV_INVALID);
-		if (!c->saw_nomem)
+		if (faults_fired() == 0)
 			check_contains(a->message, invalid_rows[i].part);
 	}
 	test_from(NULL, 0);
@@ -144,11 +144,13 @@ CASE(bad_counted_values_are_invalid)
 	a = conformance_do(c, &(struct evkv_request){ PUT_,
 	    .counted_values = counted });
 	check_status(a->status, EVKV_INVALID);
-	check_contains(a->message, "counted_values[0]");
+	if (faults_fired() == 0)
+		check_contains(a->message, "counted_values[0]");
 	a = conformance_do(c, &(struct evkv_request){ PUT_, .values = values,
 	    .counted_values = counted });
 	check_status(a->status, EVKV_INVALID);
-	check_contains(a->message, "counted_values");
+	if (faults_fired() == 0)
+		check_contains(a->message, "counted_values");
 	must_miss(c, L(""), L("good"));
 }
 
@@ -161,7 +163,8 @@ CASE(a_null_request_is_invalid)
 	check_int(a->calls, 0);
 	conformance_wait(c, a);
 	check_status(a->status, EVKV_INVALID);
-	check_contains(a->message, "request");
+	if (faults_fired() == 0)
+		check_contains(a->message, "request");
 }
 
 CASE(a_null_store_gives_no_ticket)

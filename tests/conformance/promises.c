@@ -108,6 +108,8 @@ CASE(the_callback_may_be_null)
 		fail_test("no ticket");
 	}
 	(void)evkv_get(c->store, L("c"), L(""), NULL, NULL);
+	/* Behind it in the order of this key: then it has ended as well. */
+	(void)do_get(c, L("c"), L("k"));
 	/* What is not told to anybody may fail for want of memory unheard. */
 	if (faults_fired() > 0)
 		c->saw_nomem = true;

@@ -77,6 +77,7 @@ void answer_cb(const struct evkv_result *result, void *arg)
 
 	check(result != NULL);
 	check(result->message != NULL);
+	check(!evkv_failed(result->status) || result->message[0] != '\0');
 	answer_clear(answer);
 	answer->calls++;
 	answer->order = ++answer_orders;
