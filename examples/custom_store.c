@@ -214,13 +214,8 @@ static void shelf_do_keys(struct shelf *self, struct evkv_op *op,
 	char text[24] = "0";
 	size_t i;
 
-	if (!evkv_cursor_open(request, "shelf", &position) ||
-	    position.size >= sizeof(text)) {
-		evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
-		    "cursor: not one of this query");
-		return;
-	}
-	if (position.size > 0)
+	if (evkv_cursor_open(request, "shelf", &position) &&
+	    position.size > 0 && position.size < sizeof(text))
 		memcpy(text, position.data, position.size);
 	for (i = strtoul(text, NULL, 10); i < self->count && left > 0; i++) {
 		struct shelf_place *place = &self->places[i];
@@ -316,9 +311,15 @@ static enum evkv_verdict shelf_submit(void *arg, struct evkv_op *op,
     const struct evkv_request *request)
 {
 	struct shelf *self = arg;
-	struct shelf_wait *wait = evkv_op_alloc(op, sizeof(*wait));
+	struct shelf_wait *wait;
+	struct evkv_slice position;
 
-	(void)request; /* evkv_op_request(), once it is kept */
+	if (request->kind == EVKV_KEYS &&
+	    !evkv_cursor_open(request, "shelf", &position))
+		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+		    "cursor: not one of this query");
+
+	wait = evkv_op_alloc(op, sizeof(*wait));
 	if (wait == NULL || !evkv_op_keep(op))
 		return evkv_op_nomem(op);
 	*wait = (struct shelf_wait){ .op = op, .link = self->last };
