@@ -319,7 +319,8 @@ typedef void (*evkv_child_cb)(struct evkv_op *child, void *arg);
 /*
  * Submit an op of the wrapper's own to an inner store. `parent` is the op on
  * whose behalf it is, or NULL for work that belongs to nobody; it stays alive
- * as long as the child. A child of a detached parent ends at once, CANCELED.
+ * as long as the child. A child of a detached parent ends at once, CANCELED,
+ * unless the parent was marked as sent or the child is auxiliary.
  * request->timeout_ms > 0 gives it a deadline of its own. `cb` runs exactly
  * once, possibly inside this call. Returns the child while it is under way,
  * NULL when cb has run.

@@ -26,6 +26,11 @@ static void child_begin(struct evkv_op *child,
 		child->flags |= OP_KEYED;
 }
 
+/*
+ * A child of a stopped parent could have an effect that the parent's waiter was
+ * told is none; unless it was told UNKNOWN_OUTCOME. What only tidies up
+ * (auxiliary) may always go on.
+ */
 static enum evkv_verdict child_enter(struct evkv_op *child,
     struct evkv_store *store, const struct evkv_request *request)
 {
@@ -36,16 +41,13 @@ static enum evkv_verdict child_enter(struct evkv_op *child,
 	    !evkv__op_make_entries(child, request->count))
 		return evkv_op_nomem(child);
 	if (parent != NULL && (child->flags & OP_AUXILIARY) == 0 &&
-	    (parent->flags & (OP_STOPPED | OP_STOPPING)) != 0)
+	    (parent->flags & (OP_STOPPED | OP_STOPPING)) != 0 &&
+	    (parent->flags & OP_SENT) == 0)
 		return evkv_op_fail(child, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
 		    NULL);
 	return evkv__op_enter(child, store, request);
 }
 
-/*
- * A child of a stopped parent would end a write that the parent's waiter was
- * told had no effect; but what only tidies up (auxiliary) may go on.
- */
 static struct evkv_op *child_new(struct evkv_op *parent,
     struct evkv_store *store, uint32_t flags)
 {

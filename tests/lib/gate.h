@@ -1,0 +1,47 @@
+/*
+ * tests/lib/gate.h - a wrapper whose operations pass when the test says so.
+ *
+ *     struct gate *gate;
+ *     store = gate_new(inner, &gate);
+ *     gate->mode = GATE_BEFORE;
+ *     evkv_get(store, ...);            held, not yet done
+ *     gate_release(gate, 0);           done, and answered
+ *
+ * It stands for a slow server: with GATE_BEFORE the inner store has not seen
+ * what is held, with GATE_AFTER it has and only the answer is held.
+ */
+#ifndef TESTS_LIB_GATE_H
+#define TESTS_LIB_GATE_H
+
+#include "evkv/driver.h"
+
+enum gate_mode { GATE_OPEN, GATE_BEFORE, GATE_AFTER };
+
+#define GATE_HELD_MAX 4096
+
+struct gate {
+	struct evkv_store *node, *inner;
+	enum gate_mode mode;
+	bool sends;                  /* mark what is held as sent */
+	enum evkv_status fail;       /* not OK: answer everything with this */
+	uint32_t fail_kinds;         /* only these; 0 = all */
+	struct evkv_op *held[GATE_HELD_MAX]; /* in order of arrival */
+	size_t held_count;
+	unsigned asked[EVKV_KIND_COUNT];     /* operations seen, by kind */
+	unsigned keys[EVKV_KIND_COUNT];      /* and the keys in them */
+};
+
+/* Wrap `inner` (consumed); *gate lives as long as the store. */
+struct evkv_store *gate_new(struct evkv_store *inner, struct gate **gate,
+    struct evkv_error *error);
+/* The same, that does not count as in this process. */
+struct evkv_store *gate_remote_new(struct evkv_store *inner,
+    struct gate **gate, struct evkv_error *error);
+
+/* Let held operation i pass, all of them, or end it with a failure. */
+void gate_release(struct gate *gate, size_t i);
+void gate_release_all(struct gate *gate);
+void gate_fail(struct gate *gate, size_t i, enum evkv_status status,
+    enum evkv_cause cause);
+
+#endif
