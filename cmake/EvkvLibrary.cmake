@@ -45,6 +45,7 @@ function(evkv_add_library name)
 	# Before 1.0 every minor version may break the ABI.
 	set_target_properties(${name}_shared PROPERTIES
 		EXPORT_NAME ${short}
+		INSTALL_RPATH "$ORIGIN"
 		VERSION ${PROJECT_VERSION}
 		SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 	foreach(kind static shared)
@@ -53,6 +54,11 @@ function(evkv_add_library name)
 		target_include_directories(${name}_${kind} INTERFACE ${headers})
 		target_link_libraries(${name}_${kind} PRIVATE Threads::Threads)
 	endforeach()
+
+	if(NOT EVKV_SANITIZE)
+		# A driver that uses what evkv does not export fails here.
+		target_link_options(${name}_shared PRIVATE -Wl,-z,defs)
+	endif()
 
 	foreach(used IN LISTS arg_USES)
 		target_link_libraries(${name}_static PUBLIC ${used})
