@@ -27,9 +27,11 @@ static bool entry_is_over(const struct memory_entry *entry, int64_t now_us)
 /* ---- Eviction: SIEVE --------------------------------------------------- */
 
 /*
- * The hand goes from the oldest entry to the newest and round again. An entry
- * that was used since it last came by is spared once. New entries come in
- * behind the hand's back, so one that is never used is gone after one round.
+ * The hand goes from the oldest entry to the newest and round again (Zhang et
+ * al., "SIEVE is simpler than LRU", 2024). An entry that was used since it last
+ * came by is spared once. As new entries come in at the far end, those that
+ * were spared stay behind the hand, out of the way of a scan, until it has come
+ * round again.
  */
 static struct memory_entry *hand_choose(struct memory_table *table,
     const struct memory_entry *keep, int64_t now_us)
