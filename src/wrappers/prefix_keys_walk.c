@@ -72,23 +72,23 @@ static bool prefix_keys_removes(const struct prefix_keys_job *job)
 }
 
 /* The first failure of a step is that of the op. */
-static void prefix_keys_fail(
-    struct prefix_keys_job *job, const struct evkv_result *result)
+static void prefix_keys_fail(struct prefix_keys_job *job,
+    const struct evkv_result *result)
 {
 	if (job->failed)
 		return;
 	job->failed = true;
 	if (prefix_keys_removes(job))
-		evkv_op_cut(
-		    job->op, result->status, result->cause, result->message);
+		evkv_op_cut(job->op, result->status, result->cause,
+		    result->message);
 	else
-		evkv_op_fail(
-		    job->op, result->status, result->cause, result->message);
+		evkv_op_fail(job->op, result->status, result->cause,
+		    result->message);
 }
 
 /* A page of the result's names, copied; NULL = no memory. */
-static struct prefix_keys_page *prefix_keys_page_new(
-    const struct evkv_result *result)
+static struct prefix_keys_page *prefix_keys_page_new(const struct evkv_result
+	*result)
 {
 	size_t size = sizeof(struct prefix_keys_page) +
 	    result->count * sizeof(struct prefix_keys_name);
@@ -105,8 +105,8 @@ static struct prefix_keys_page *prefix_keys_page_new(
 	to = (char *)page + size;
 	page->count = result->count;
 	for (i = 0; i < result->count; i++) {
-		page->names[i].name = evkv_bytes(
-		    to, result->entries[i].name.size);
+		page->names[i].name = evkv_bytes(to,
+		    result->entries[i].name.size);
 		page->names[i].found = false;
 		if (page->names[i].name.size > 0)
 			memcpy(to, result->entries[i].name.data,
@@ -137,8 +137,8 @@ static void prefix_keys_page_came(struct evkv_op *child, void *arg)
 }
 
 /* Ask for the page at `cursor`, which need not live longer than this call. */
-static void prefix_keys_page_ask(
-    struct prefix_keys_job *job, struct evkv_slice cursor)
+static void prefix_keys_page_ask(struct prefix_keys_job *job,
+    struct evkv_slice cursor)
 {
 	const struct evkv_request *request = evkv_op_request(job->op);
 	size_t limit = request->limit;
@@ -158,8 +158,8 @@ static void prefix_keys_page_ask(
 }
 
 /* Remember where the search for keys of ours goes on. */
-static void prefix_keys_step_again(
-    struct prefix_keys_step *step, struct evkv_slice cursor)
+static void prefix_keys_step_again(struct prefix_keys_step *step,
+    struct evkv_slice cursor)
 {
 	char *copy = evkv_malloc(cursor.size);
 
@@ -263,8 +263,7 @@ static void prefix_keys_finish(struct prefix_keys_job *job)
 }
 
 /* A step to be asked now; NULL: none, or too many are under way. */
-static struct prefix_keys_step *prefix_keys_step_next(
-    struct prefix_keys_job *job)
+static struct prefix_keys_step *prefix_keys_pick(struct prefix_keys_job *job)
 {
 	struct prefix_keys_step *step, *end = job->steps + PREFIX_KEYS_STEPS;
 
@@ -291,6 +290,13 @@ static bool prefix_keys_begin(struct prefix_keys_job *job)
 	struct prefix_keys_step *step;
 
 	while (!job->failed) {
+		if (evkv_op_detached(job->op)) {
+			/* The waiter was told: nothing more is wanted. */
+			evkv_op_cut(job->op, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
+			    NULL);
+			job->failed = true;
+			break;
+		}
 		if (job->page == NULL)
 			return true;
 		if (budget-- == 0) {
@@ -298,7 +304,7 @@ static bool prefix_keys_begin(struct prefix_keys_job *job)
 			return true;
 		}
 		page = job->page;
-		step = prefix_keys_step_next(job);
+		step = prefix_keys_pick(job);
 		if (step != NULL) {
 			prefix_keys_step_ask(step);
 		} else if (job->under_way > 0) {
@@ -337,8 +343,8 @@ static void prefix_keys_run_later(void *arg)
 	prefix_keys_run(arg);
 }
 
-enum evkv_verdict evkv__prefix_keys_walk(
-    struct prefix_keys *self, struct evkv_op *op)
+enum evkv_verdict evkv__prefix_keys_walk(struct prefix_keys *self,
+    struct evkv_op *op)
 {
 	struct prefix_keys_job *job;
 	struct evkv_slice cursor;
