@@ -380,11 +380,11 @@ static void tour_on_sessions(const struct evkv_result *result, void *arg)
 
 static void tour_enumerate(struct tour *tour)
 {
-	char names[TOUR_SESSIONS][8];
+	char names[TOUR_SESSIONS][16];
 	struct evkv_slice keys[TOUR_SESSIONS], values[TOUR_SESSIONS];
 
-	for (int i = 0; i < TOUR_SESSIONS; i++) {
-		snprintf(names[i], sizeof(names[i]), "s%02d", i);
+	for (unsigned i = 0; i < TOUR_SESSIONS; i++) {
+		snprintf(names[i], sizeof(names[i]), "s%02u", i);
 		keys[i] = evkv_str(names[i]);
 		values[i] = EVKV_LIT("a session");
 	}
