@@ -41,8 +41,8 @@ static void cursor_tag(const struct evkv_request *request,
 		tag[i] = (unsigned char)(hash >> 8 * i);
 }
 
-bool evkv_op_set_position(
-    struct evkv_op *op, const char *store_name, struct evkv_slice position)
+bool evkv_op_set_position(struct evkv_op *op, const char *store_name,
+    struct evkv_slice position)
 {
 	size_t size = CURSOR_TAG + position.size;
 	unsigned char *cursor;
@@ -77,7 +77,7 @@ bool evkv_cursor_open(const struct evkv_request *request,
 	cursor_tag(request, store_name, tag);
 	if (memcmp(cursor.data, tag, CURSOR_TAG) != 0)
 		return false;
-	*position = evkv_bytes(
-	    (const char *)cursor.data + CURSOR_TAG, cursor.size - CURSOR_TAG);
+	*position = evkv_bytes((const char *)cursor.data + CURSOR_TAG,
+	    cursor.size - CURSOR_TAG);
 	return true;
 }

@@ -6,8 +6,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void evkv_error_set(
-    struct evkv_error *error, enum evkv_status status, const char *format, ...)
+/* What was quoted may hold anything; a message is one line. */
+static void error_tidy(char *message)
+{
+	for (; *message != '\0'; message++) {
+		if ((unsigned char)*message < ' ' || *message == 0x7f)
+			*message = '?';
+	}
+}
+
+void evkv_error_set(struct evkv_error *error, enum evkv_status status,
+    const char *format, ...)
 {
 	va_list args;
 	int length;
@@ -17,9 +26,10 @@ void evkv_error_set(
 
 	error->status = status;
 	va_start(args, format);
-	length = vsnprintf(
-	    error->message, sizeof(error->message), format, args);
+	length = vsnprintf(error->message, sizeof(error->message), format,
+	    args);
 	va_end(args);
 	if (length < 0)
 		error->message[0] = '\0';
+	error_tidy(error->message);
 }

@@ -59,8 +59,8 @@ size_t evkv_key_head_size(struct evkv_slice collection)
 	return size;
 }
 
-size_t evkv_key_encoded_size(
-    struct evkv_slice collection, struct evkv_slice key)
+size_t evkv_key_encoded_size(struct evkv_slice collection,
+    struct evkv_slice key)
 {
 	return evkv_key_head_size(collection) + key.size;
 }
@@ -83,8 +83,8 @@ size_t evkv_key_encode_head(struct evkv_slice collection, void *buffer)
 	return (size_t)(to - (char *)buffer);
 }
 
-size_t evkv_key_encode(
-    struct evkv_slice collection, struct evkv_slice key, void *buffer)
+size_t evkv_key_encode(struct evkv_slice collection, struct evkv_slice key,
+    void *buffer)
 {
 	size_t head = evkv_key_encode_head(collection, buffer);
 
@@ -137,8 +137,8 @@ static bool key_codec_plain(unsigned char byte, bool first)
  * The escaped form of a name, as much of it as fits whole into `room`. Returns
  * its size; *all tells whether that was everything.
  */
-static size_t key_codec_file_head(
-    struct evkv_slice name, char *to, size_t room, bool *all)
+static size_t key_codec_file_head(struct evkv_slice name, char *to, size_t room,
+    bool *all)
 {
 	const unsigned char *bytes = name.data;
 	size_t i, size = 0, step;
@@ -158,8 +158,8 @@ static size_t key_codec_file_head(
 	return size;
 }
 
-bool evkv_file_name_encode(
-    struct evkv_slice name, char file[EVKV_FILE_NAME_MAX + 1])
+bool evkv_file_name_encode(struct evkv_slice name,
+    char file[EVKV_FILE_NAME_MAX + 1])
 {
 	uint8_t digest[EVKV__SHA256_SIZE];
 	size_t size, i;
@@ -204,8 +204,8 @@ static bool key_codec_hashed(const char *file, size_t size, size_t at)
 	return true;
 }
 
-enum evkv_file_name evkv_file_name_decode(
-    const char *file, void *buffer, struct evkv_slice *name)
+enum evkv_file_name evkv_file_name_decode(const char *file, void *buffer,
+    struct evkv_slice *name)
 {
 	size_t size = strlen(file), at = 0, decoded = 0;
 	unsigned char *to = buffer;

@@ -28,8 +28,8 @@ static unsigned char match_byte(struct evkv_slice slice, size_t i)
 }
 
 /* The byte at *at, which a backslash may escape; *at moves on. */
-static bool match_escaped(
-    struct evkv_slice pattern, size_t *at, unsigned char *byte)
+static bool match_escaped(struct evkv_slice pattern, size_t *at,
+    unsigned char *byte)
 {
 	if (*at < pattern.size && match_byte(pattern, *at) == '\\')
 		(*at)++;
@@ -132,8 +132,8 @@ static bool match_segment_at(struct evkv_slice pattern,
 	bool hit;
 
 	while (i < segment->end) {
-		i = match_element(
-		    pattern, i, match_byte(name, at++), &hit, &why);
+		i = match_element(pattern, i, match_byte(name, at++), &hit,
+		    &why);
 		if (!hit)
 			return false;
 	}
@@ -178,24 +178,24 @@ static bool match_glob(struct evkv_slice pattern, struct evkv_slice name)
 
 	at = segment.length;
 	for (;;) {
-		if (!match_segment_read(
-			pattern, segment.end + 1, &segment, &why))
+		if (!match_segment_read(pattern, segment.end + 1, &segment,
+			&why))
 			return false;
 		if (segment.end == pattern.size)
 			break;
-		found = match_segment_find(
-		    pattern, &segment, name, at, name.size);
+		found = match_segment_find(pattern, &segment, name, at,
+		    name.size);
 		if (found == MATCH_BAD)
 			return false;
 		at = found + segment.length;
 	}
 	return name.size - at >= segment.length &&
-	    match_segment_at(
-		pattern, &segment, name, name.size - segment.length);
+	    match_segment_at(pattern, &segment, name,
+		name.size - segment.length);
 }
 
-bool evkv_match(
-    struct evkv_slice prefix, struct evkv_slice pattern, struct evkv_slice name)
+bool evkv_match(struct evkv_slice prefix, struct evkv_slice pattern,
+    struct evkv_slice name)
 {
 	if (prefix.size > name.size ||
 	    (prefix.size > 0 &&
@@ -214,16 +214,16 @@ bool evkv_pattern_check(struct evkv_slice pattern, const char **why)
 		return false;
 	}
 	do {
-		if (!match_segment_read(
-			pattern, segment.end + 1, &segment, why))
+		if (!match_segment_read(pattern, segment.end + 1, &segment,
+			why))
 			return false;
 	} while (segment.end < pattern.size);
 	*why = "";
 	return true;
 }
 
-struct evkv_slice evkv_request_head(
-    const struct evkv_request *request, void *buffer)
+struct evkv_slice evkv_request_head(const struct evkv_request *request,
+    void *buffer)
 {
 	struct evkv_slice pattern = request->pattern;
 	unsigned char *head = buffer, byte;

@@ -52,8 +52,8 @@ static struct scheme_list *scheme_list_of(struct evkv_loop *loop)
 	return list;
 }
 
-static struct scheme *scheme_find(
-    const struct scheme_list *list, const char *name)
+static struct scheme *scheme_find(const struct scheme_list *list,
+    const char *name)
 {
 	struct scheme *scheme = list->first;
 
@@ -63,8 +63,8 @@ static struct scheme *scheme_find(
 }
 
 /* The scheme's record, made with `open` if there is none; NULL = no memory. */
-static struct scheme *scheme_get(
-    struct evkv_loop *loop, const char *name, evkv_scheme_open open)
+static struct scheme *scheme_get(struct evkv_loop *loop, const char *name,
+    evkv_scheme_open open)
 {
 	struct scheme_list *list = scheme_list_of(loop);
 	size_t size = strlen(name) + 1;
@@ -86,8 +86,8 @@ static struct scheme *scheme_get(
 	return scheme;
 }
 
-bool evkv_loop_register_scheme(
-    struct evkv_loop *loop, const char *scheme, evkv_scheme_open open)
+bool evkv_loop_register_scheme(struct evkv_loop *loop, const char *scheme,
+    evkv_scheme_open open)
 {
 	struct scheme *known = scheme_get(loop, scheme, open);
 
@@ -96,14 +96,14 @@ bool evkv_loop_register_scheme(
 	return known != NULL;
 }
 
-bool evkv__scheme_offer(
-    struct evkv_loop *loop, const char *scheme, evkv_scheme_open open)
+bool evkv__scheme_offer(struct evkv_loop *loop, const char *scheme,
+    evkv_scheme_open open)
 {
 	return scheme_get(loop, scheme, open) != NULL;
 }
 
-static void scheme_unknown(
-    const struct scheme_list *list, const char *name, struct evkv_error *error)
+static void scheme_unknown(const struct scheme_list *list, const char *name,
+    struct evkv_error *error)
 {
 	const struct scheme *scheme;
 	char names[160] = "none";
@@ -120,8 +120,8 @@ static void scheme_unknown(
 	    "URL: the scheme %.32s: is not known; registered: %s", name, names);
 }
 
-struct evkv_store *evkv_loop_open(
-    struct evkv_loop *loop, const char *text, struct evkv_error *error)
+struct evkv_store *evkv_loop_open(struct evkv_loop *loop, const char *text,
+    struct evkv_error *error)
 {
 	struct evkv_store *store = NULL;
 	struct scheme_list *list;

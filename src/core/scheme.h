@@ -10,7 +10,7 @@
  * As evkv_loop_register_scheme(), but a scheme that is registered stays as it
  * is, so that a user's own is never overruled. false = no memory.
  */
-bool evkv__scheme_offer(
-    struct evkv_loop *loop, const char *scheme, evkv_scheme_open open);
+bool evkv__scheme_offer(struct evkv_loop *loop, const char *scheme,
+    evkv_scheme_open open);
 
 #endif

@@ -97,8 +97,8 @@ static void sha256_block(uint32_t state[8], const uint8_t *block)
 		state[i] += s[i];
 }
 
-void evkv__sha256(
-    const void *data, size_t size, uint8_t digest[EVKV__SHA256_SIZE])
+void evkv__sha256(const void *data, size_t size,
+    uint8_t digest[EVKV__SHA256_SIZE])
 {
 	uint8_t tail[2 * SHA256_BLOCK] = { 0 };
 	const uint8_t *bytes = data;

@@ -10,7 +10,7 @@
 #define EVKV__SHA256_SIZE 32
 
 /* The SHA-256 of `size` bytes (FIPS 180-4) into `digest`. Any thread. */
-void evkv__sha256(
-    const void *data, size_t size, uint8_t digest[EVKV__SHA256_SIZE]);
+void evkv__sha256(const void *data, size_t size,
+    uint8_t digest[EVKV__SHA256_SIZE]);
 
 #endif

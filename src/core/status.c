@@ -16,8 +16,8 @@ static const struct status_row status_causes[] = { EVKV_CAUSE_TABLE(EVKV_X) };
 static const struct status_row status_none = { "?", "?" };
 
 /* An enum may hold any number: what is in no table has a row of its own. */
-static const struct status_row *status_row(
-    const struct status_row *rows, int count, int number)
+static const struct status_row *status_row(const struct status_row *rows,
+    int count, int number)
 {
 	return number >= 0 && number < count ? &rows[number] : &status_none;
 }

@@ -62,11 +62,11 @@ static bool url_allowed(char c, const char *more)
 }
 
 /* Say what is wrong with a part, without quoting it; false for the caller. */
-static bool url_bad(
-    struct url_parser *parser, const char *part, const char *why)
+static bool url_bad(struct url_parser *parser, const char *part,
+    const char *why)
 {
-	evkv_error_set(
-	    parser->error, EVKV_INVALID, "URL: the %s %s", part, why);
+	evkv_error_set(parser->error, EVKV_INVALID, "URL: the %s %s", part,
+	    why);
 	return false;
 }
 
@@ -142,8 +142,8 @@ static bool url_scheme(struct url_parser *parser)
 }
 
 /* user[:password], of which the password may be anything. */
-static bool url_userinfo(
-    struct url_parser *parser, const char *from, const char *to)
+static bool url_userinfo(struct url_parser *parser, const char *from,
+    const char *to)
 {
 	const char *colon = url_find(from, to, ":");
 
@@ -158,8 +158,8 @@ static bool url_userinfo(
 }
 
 /* The inside of [...]: an IPv6 address, perhaps with a zone ("%25eth0"). */
-static bool url_ipv6(
-    struct url_parser *parser, const char *from, const char *to)
+static bool url_ipv6(struct url_parser *parser, const char *from,
+    const char *to)
 {
 	unsigned char address[sizeof(struct in6_addr)];
 	char text[INET6_ADDRSTRLEN];
@@ -167,21 +167,21 @@ static bool url_ipv6(
 	size_t size = (size_t)(zone - from);
 
 	if (size >= sizeof(text))
-		return url_bad(
-		    parser, "host", "in brackets is not an IPv6 address");
+		return url_bad(parser, "host",
+		    "in brackets is not an IPv6 address");
 	memcpy(text, from, size);
 	text[size] = '\0';
 	if (inet_pton(AF_INET6, text, address) != 1)
-		return url_bad(
-		    parser, "host", "in brackets is not an IPv6 address");
+		return url_bad(parser, "host",
+		    "in brackets is not an IPv6 address");
 	if (zone < to && (to - zone < 4 || memcmp(zone, "%25", 3) != 0))
 		return url_bad(parser, "host",
 		    "has a zone that is not written as %25 and a name");
 	return url_decode(parser, from, to, "host", ":", &parser->url->host);
 }
 
-static bool url_port(
-    struct url_parser *parser, const char *from, const char *to)
+static bool url_port(struct url_parser *parser, const char *from,
+    const char *to)
 {
 	int port = 0;
 
@@ -216,8 +216,8 @@ static bool url_authority(struct url_parser *parser, const char *to)
 	if (from < to && *from == '[') {
 		end = url_find(from, to, "]");
 		if (end == to)
-			return url_bad(
-			    parser, "host", "begins with '[' and has no ']'");
+			return url_bad(parser, "host",
+			    "begins with '[' and has no ']'");
 		if (!url_ipv6(parser, from + 1, end))
 			return false;
 		end++;
@@ -322,8 +322,8 @@ struct evkv_url *evkv__url_parse(const char *text, struct evkv_error *error)
 	/* Scheme, user, password, host, path; a name and a value per pair. */
 	pairs = url_count_pairs(text);
 	strings = size + 5 + 2 * pairs;
-	url = evkv_calloc(
-	    1, sizeof(*url) + pairs * sizeof(struct evkv_url_pair) + strings);
+	url = evkv_calloc(1,
+	    sizeof(*url) + pairs * sizeof(struct evkv_url_pair) + strings);
 	if (url == NULL) {
 		evkv_error_set(error, EVKV_NOMEM, "URL: out of memory");
 		return NULL;

@@ -57,16 +57,11 @@ static const char *const url_options_bools[] = {
 static bool url_options_bad(const struct evkv_url_pair *pair,
     const char *allowed, struct evkv_error *error)
 {
-	char quote[URL_OPTIONS_QUOTE + 1];
-	size_t i;
+	bool cut = strlen(pair->value) > URL_OPTIONS_QUOTE;
 
-	for (i = 0; i < URL_OPTIONS_QUOTE && pair->value[i] != '\0'; i++)
-		quote[i] = pair->value[i] >= ' ' && pair->value[i] <= '~'
-		    ? pair->value[i]
-		    : '?';
-	quote[i] = '\0';
-	evkv_error_set(error, EVKV_INVALID, "URL: option %s: '%s%s' is not %s",
-	    pair->name, quote, pair->value[i] != '\0' ? "..." : "", allowed);
+	evkv_error_set(error, EVKV_INVALID,
+	    "URL: option %s: '%.*s%s' is not %s", pair->name, URL_OPTIONS_QUOTE,
+	    pair->value, cut ? "..." : "", allowed);
 	return false;
 }
 
@@ -119,8 +114,8 @@ static bool url_options_bounded(const struct evkv_url_pair *pair,
 	return url_options_bad(pair, allowed, error);
 }
 
-static bool url_options_bool(
-    const struct evkv_url_pair *pair, bool *answer, struct evkv_error *error)
+static bool url_options_bool(const struct evkv_url_pair *pair, bool *answer,
+    struct evkv_error *error)
 {
 	size_t i;
 
@@ -130,8 +125,8 @@ static bool url_options_bool(
 			return true;
 		}
 	}
-	return url_options_bad(
-	    pair, "one of 0, 1, true, false, yes, no, on, off", error);
+	return url_options_bad(pair,
+	    "one of 0, 1, true, false, yes, no, on, off", error);
 }
 
 /* The index of the value in "one|two|three". */
@@ -166,27 +161,27 @@ static bool url_options_write(const struct evkv_url_pair *pair,
 		return url_options_choice(pair, row->choices, field, error);
 	case EVKV_URL_STRING: *(const char **)field = pair->value; return true;
 	case EVKV_URL_INT:
-		if (!url_options_bounded(
-			pair, row, &url_options_int, &number, error))
+		if (!url_options_bounded(pair, row, &url_options_int, &number,
+			error))
 			return false;
 		*(int *)field = (int)number;
 		return true;
 	case EVKV_URL_SIZE:
-		if (!url_options_bounded(
-			pair, row, &url_options_size, &number, error))
+		if (!url_options_bounded(pair, row, &url_options_size, &number,
+			error))
 			return false;
 		*(size_t *)field = (size_t)number;
 		return true;
 	case EVKV_URL_DURATION:
-		return url_options_bounded(
-		    pair, row, &url_options_duration, field, error);
+		return url_options_bounded(pair, row, &url_options_duration,
+		    field, error);
 	}
 	return false;
 }
 
 /* Append "a, b, c" of the table's names, as much as fits. */
-static void url_options_names(
-    const struct evkv_url_option *table, size_t count, char *text, size_t size)
+static void url_options_names(const struct evkv_url_option *table, size_t count,
+    char *text, size_t size)
 {
 	size_t i, used = 0;
 	int length;
@@ -220,8 +215,8 @@ bool evkv_url_options(const struct evkv_url *url,
 			if (strcmp(table[j].name, pair->name) == 0)
 				break;
 		if (j == table_count) {
-			url_options_names(
-			    table, table_count, names, sizeof(names));
+			url_options_names(table, table_count, names,
+			    sizeof(names));
 			evkv_error_set(error, EVKV_INVALID,
 			    "URL: %s has no option %.40s; it has %s",
 			    url->scheme, pair->name,
@@ -234,8 +229,8 @@ bool evkv_url_options(const struct evkv_url *url,
 	return true;
 }
 
-bool evkv_url_allow(
-    const struct evkv_url *url, uint32_t parts, struct evkv_error *error)
+bool evkv_url_allow(const struct evkv_url *url, uint32_t parts,
+    struct evkv_error *error)
 {
 	const char *part = NULL;
 
@@ -249,7 +244,7 @@ bool evkv_url_allow(
 		part = "path";
 	if (part == NULL)
 		return true;
-	evkv_error_set(
-	    error, EVKV_INVALID, "URL: %s takes no %s", url->scheme, part);
+	evkv_error_set(error, EVKV_INVALID, "URL: %s takes no %s", url->scheme,
+	    part);
 	return false;
 }

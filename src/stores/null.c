@@ -8,8 +8,8 @@
 
 #include "evkv/driver.h"
 
-static enum evkv_verdict null_submit(
-    void *self, struct evkv_op *op, const struct evkv_request *request)
+static enum evkv_verdict null_submit(void *self, struct evkv_op *op,
+    const struct evkv_request *request)
 {
 	struct evkv_entry *entries;
 	size_t i;
@@ -46,8 +46,8 @@ static const struct evkv_vtable null_vtable = {
 	.free = null_free,
 };
 
-struct evkv_store *evkv_null_new(
-    struct evkv_loop *loop, struct evkv_error *error)
+struct evkv_store *evkv_null_new(struct evkv_loop *loop,
+    struct evkv_error *error)
 {
 	static const struct evkv_capabilities capabilities = {
 		.kinds = EVKV_KINDS_ALL,

@@ -58,14 +58,14 @@ static const struct {
 	{ "memory", open_memory },
 };
 
-struct evkv_store *evkv_open(
-    struct evkv_loop *loop, const char *url, struct evkv_error *error)
+struct evkv_store *evkv_open(struct evkv_loop *loop, const char *url,
+    struct evkv_error *error)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(open_schemes) / sizeof(open_schemes[0]); i++) {
-		if (evkv__scheme_offer(
-			loop, open_schemes[i].scheme, open_schemes[i].open))
+		if (evkv__scheme_offer(loop, open_schemes[i].scheme,
+			open_schemes[i].open))
 			continue;
 		evkv_error_set(error, EVKV_NOMEM, "URL: out of memory");
 		return NULL;

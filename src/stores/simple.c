@@ -12,102 +12,18 @@
 
 #include <string.h>
 
-#include "evkv/driver.h"
+#include "stores/simple_list.h"
 
-#define SIMPLE_LEVELS 16 /* enough for 4^16 entries */
-#define SIMPLE_PAGE 1000
+#define SIMPLE_PAGE 1000 /* names in a page where no limit is given */
 #define SIMPLE_NEVER INT64_MAX
-
-/*
- * One entry. It is in the lists of the levels 0 to height - 1; the list of
- * level 0 has all entries, each higher one about a quarter of those below.
- */
-struct simple_entry {
-	struct evkv_slice collection; /* both lie behind the links */
-	struct evkv_slice key;
-	struct evkv_value *value;
-	int64_t expires_us; /* monotonic; SIMPLE_NEVER */
-	int height;
-	struct simple_entry *next[];
-};
 
 struct simple {
 	struct evkv_loop *loop;
-	struct simple_entry *first[SIMPLE_LEVELS];
-	size_t entries;
-	size_t bytes; /* of collections, keys and values */
+	struct simple_list list;
 };
 
-/* Where an entry is or would be: the link to it on every level. */
-struct simple_place {
-	struct simple_entry **link[SIMPLE_LEVELS];
-};
-
-/* Which entries a place is in front of. */
-enum simple_bound {
-	SIMPLE_FROM,     /* those from (collection, key) on */
-	SIMPLE_AFTER,    /* those after (collection, key) */
-	SIMPLE_AFTER_ALL /* those of the collections after this one */
-};
-
-static int simple_compare(struct evkv_slice a, struct evkv_slice b)
-{
-	size_t size = a.size < b.size ? a.size : b.size;
-	int order = size > 0 ? memcmp(a.data, b.data, size) : 0;
-
-	return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
-}
-
-static bool simple_before(const struct simple_entry *entry,
-    struct evkv_slice collection, struct evkv_slice key,
-    enum simple_bound bound)
-{
-	int order = simple_compare(entry->collection, collection);
-
-	if (order == 0 && bound == SIMPLE_AFTER_ALL)
-		return true;
-	if (order == 0)
-		order = simple_compare(entry->key, key);
-	return bound == SIMPLE_AFTER ? order <= 0 : order < 0;
-}
-
-/*
- * Find the place of a bound: on each level, from the highest down, as far as
- * entries are before it. Returns the entry behind it, or NULL.
- */
-static struct simple_entry *simple_find(struct simple *self,
-    struct evkv_slice collection, struct evkv_slice key,
-    enum simple_bound bound, struct simple_place *place)
-{
-	struct simple_entry **links = self->first;
-	int level;
-
-	for (level = SIMPLE_LEVELS - 1; level >= 0; level--) {
-		while (links[level] != NULL &&
-		    simple_before(links[level], collection, key, bound))
-			links = links[level]->next;
-		place->link[level] = &links[level];
-	}
-	return *place->link[0];
-}
-
-/* Take the entry behind `place` out, and free it; the place stays valid. */
-static void simple_remove(struct simple *self, struct simple_place *place)
-{
-	struct simple_entry *entry = *place->link[0];
-	int level;
-
-	for (level = 0; level < entry->height; level++)
-		*place->link[level] = entry->next[level];
-	self->entries--;
-	self->bytes -= entry->collection.size + entry->key.size +
-	    evkv_value_bytes(entry->value).size;
-	evkv_value_unref(entry->value);
-	evkv_free(entry);
-}
-
-static bool simple_expired(
-    struct simple *self, const struct simple_entry *entry)
+static bool simple_expired(struct simple *self,
+    const struct simple_entry *entry)
 {
 	return evkv_loop_now_us(self->loop) >= entry->expires_us;
 }
@@ -119,56 +35,18 @@ static struct simple_entry *simple_get(struct simple *self,
 {
 	struct simple_entry *entry;
 
-	entry = simple_find(self, collection, key, SIMPLE_FROM, place);
+	entry = evkv__simple_find(&self->list, collection, key, SIMPLE_FROM, place);
 	if (entry == NULL || !evkv_slice_equal(entry->collection, collection) ||
 	    !evkv_slice_equal(entry->key, key))
 		return NULL;
 	if (!simple_expired(self, entry))
 		return entry;
-	simple_remove(self, place);
+	evkv__simple_remove(&self->list, place);
 	return NULL;
 }
 
-/* A new entry at `place`, without a value; NULL = no memory. */
-static struct simple_entry *simple_insert(struct simple *self,
-    struct evkv_slice collection, struct evkv_slice key,
-    struct simple_place *place)
-{
-	uint64_t random = evkv_loop_random(self->loop);
-	struct simple_entry *entry;
-	size_t links;
-	char *bytes;
-	int height = 1, level;
-
-	while (height < SIMPLE_LEVELS && (random & 3) == 0) {
-		random >>= 2;
-		height++;
-	}
-	links = (size_t)height * sizeof(entry->next[0]);
-	entry = evkv_malloc(
-	    sizeof(*entry) + links + collection.size + key.size);
-	if (entry == NULL)
-		return NULL;
-
-	bytes = (char *)entry->next + links;
-	if (collection.size > 0)
-		memcpy(bytes, collection.data, collection.size);
-	memcpy(bytes + collection.size, key.data, key.size);
-	entry->collection = evkv_bytes(bytes, collection.size);
-	entry->key = evkv_bytes(bytes + collection.size, key.size);
-	entry->value = NULL;
-	entry->height = height;
-	for (level = 0; level < height; level++) {
-		entry->next[level] = *place->link[level];
-		*place->link[level] = entry;
-	}
-	self->entries++;
-	self->bytes += collection.size + key.size;
-	return entry;
-}
-
-static int64_t simple_expiry(
-    struct simple *self, const struct evkv_request *request, size_t i)
+static int64_t simple_expiry(struct simple *self,
+    const struct evkv_request *request, size_t i)
 {
 	int64_t ttl_ms = request->ttls_ms != NULL ? request->ttls_ms[i]
 						  : request->ttl_ms;
@@ -179,8 +57,8 @@ static int64_t simple_expiry(
 }
 
 /* What remains, rounded up: at least 1 for an entry that is not expired. */
-static int64_t simple_ttl_ms(
-    struct simple *self, const struct simple_entry *entry)
+static int64_t simple_ttl_ms(struct simple *self,
+    const struct simple_entry *entry)
 {
 	int64_t left_us;
 
@@ -190,8 +68,8 @@ static int64_t simple_ttl_ms(
 	return left_us > 0 ? (left_us + 999) / 1000 : -1;
 }
 
-static enum evkv_status simple_put(
-    struct simple *self, const struct evkv_request *request, size_t i)
+static enum evkv_status simple_put(struct simple *self,
+    const struct evkv_request *request, size_t i)
 {
 	struct simple_place place;
 	struct simple_entry *entry;
@@ -209,18 +87,16 @@ static enum evkv_status simple_put(
 		value = evkv_value_new(request->values[i]);
 	if (value == NULL)
 		return EVKV_NOMEM;
+	if (entry != NULL)
+		evkv__simple_replace(&self->list, entry, value);
+	else
+		entry = evkv__simple_insert(&self->list, request->collection,
+		    request->keys[i], value, evkv_loop_random(self->loop),
+		    &place);
 	if (entry == NULL) {
-		entry = simple_insert(
-		    self, request->collection, request->keys[i], &place);
-		if (entry == NULL) {
-			evkv_value_unref(value);
-			return EVKV_NOMEM;
-		}
+		evkv_value_unref(value);
+		return EVKV_NOMEM;
 	}
-	self->bytes += evkv_value_bytes(value).size;
-	self->bytes -= evkv_value_bytes(entry->value).size;
-	evkv_value_unref(entry->value);
-	entry->value = value;
 	entry->expires_us = simple_expiry(self, request, i);
 	return EVKV_OK;
 }
@@ -251,17 +127,20 @@ static void simple_key(struct simple *self, struct evkv_op *op,
 	case EVKV_GET:
 		evkv_op_give_value(op, i, evkv_value_ref(entry->value));
 		break;
-	case EVKV_DELETE: simple_remove(self, &place); break;
+	case EVKV_DELETE:
+		evkv__simple_remove(&self->list, &place);
+		break;
 	case EVKV_TOUCH:
 		entry->expires_us = simple_expiry(self, request, i);
 		break;
-	default: /* EVKV_HAS: it is there */ break;
+	default:
+		break; /* EVKV_HAS: it is there */
 	}
 }
 
 /* Whether a live name is one that a request for names or a clear is about. */
-static bool simple_wanted(
-    const struct evkv_request *request, struct evkv_slice name)
+static bool simple_wanted(const struct evkv_request *request,
+    struct evkv_slice name)
 {
 	return evkv_match(request->match_prefix, request->pattern, name);
 }
@@ -283,8 +162,8 @@ static bool simple_page_add(struct evkv_op *op,
 	return evkv_op_add_name(op, name);
 }
 
-static enum evkv_verdict simple_keys(
-    struct simple *self, struct evkv_op *op, const struct evkv_request *request)
+static enum evkv_verdict simple_keys(struct simple *self, struct evkv_op *op,
+    const struct evkv_request *request)
 {
 	char buffer[EVKV_PATTERN_MAX];
 	struct evkv_slice head = evkv_request_head(request, buffer);
@@ -297,11 +176,11 @@ static enum evkv_verdict simple_keys(
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 		    "cursor: not one of this query");
 	if (request->cursor.size > 0)
-		entry = simple_find(
-		    self, request->collection, position, SIMPLE_AFTER, &place);
+		entry = evkv__simple_find(&self->list, request->collection, position,
+		    SIMPLE_AFTER, &place);
 	else
-		entry = simple_find(
-		    self, request->collection, head, SIMPLE_FROM, &place);
+		entry = evkv__simple_find(&self->list, request->collection, head,
+		    SIMPLE_FROM, &place);
 	/* In byte order, all that begins with the head is in one run. */
 	for (; entry != NULL &&
 	     evkv_slice_equal(entry->collection, request->collection) &&
@@ -329,74 +208,71 @@ static bool simple_lives(struct simple *self, const struct simple_entry *first)
 	return false;
 }
 
-static enum evkv_verdict simple_collections(
-    struct simple *self, struct evkv_op *op, const struct evkv_request *request)
+static enum evkv_verdict simple_collections(struct simple *self,
+    struct evkv_op *op, const struct evkv_request *request)
 {
 	struct evkv_slice position, last = { NULL, 0 };
 	struct simple_place place;
-	struct simple_entry *entry = self->first[0];
+	struct simple_entry *entry = self->list.first[0];
 	size_t count = 0;
 
 	if (!evkv_cursor_open(request, "simple", &position))
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 		    "cursor: not one of this query");
 	if (request->cursor.size > 0)
-		entry = simple_find(
-		    self, position, evkv_str(NULL), SIMPLE_AFTER_ALL, &place);
+		entry = evkv__simple_find(&self->list, position, evkv_str(NULL),
+		    SIMPLE_AFTER_ALL, &place);
 	while (entry != NULL) {
 		if (simple_wanted(request, entry->collection) &&
 		    simple_lives(self, entry) &&
-		    !simple_page_add(
-			op, request, &last, &count, entry->collection))
+		    !simple_page_add(op, request, &last, &count,
+			entry->collection))
 			break;
-		entry = simple_find(self, entry->collection, evkv_str(NULL),
+		entry = evkv__simple_find(&self->list, entry->collection, evkv_str(NULL),
 		    SIMPLE_AFTER_ALL, &place);
 	}
 	return EVKV_DONE;
 }
 
-/* Whether a clear, a destroy or a cull is about an entry. */
-static bool simple_doomed(
-    const struct evkv_request *request, const struct simple_entry *entry)
+/* Whether a clear or a destroy is about an entry; a cull never is. */
+static bool simple_doomed(const struct evkv_request *request,
+    const struct simple_entry *entry)
 {
-	switch (request->kind) {
-	case EVKV_CLEAR:
-		return evkv_slice_equal(
-			   entry->collection, request->collection) &&
-		    simple_wanted(request, entry->key);
-	case EVKV_DESTROY: return simple_wanted(request, entry->collection);
-	default: /* EVKV_CULL: only what has expired */ return false;
-	}
+	if (request->kind == EVKV_DESTROY)
+		return simple_wanted(request, entry->collection);
+	return request->kind == EVKV_CLEAR &&
+	    evkv_slice_equal(entry->collection, request->collection) &&
+	    simple_wanted(request, entry->key);
 }
 
-/* Go through everything; what has expired goes as well, but is not counted. */
-static enum evkv_verdict simple_sweep(
-    struct simple *self, struct evkv_op *op, const struct evkv_request *request)
+/*
+ * Go through everything. What has expired goes, whatever was asked, but only
+ * cull counts it.
+ */
+static enum evkv_verdict simple_sweep(struct simple *self, struct evkv_op *op,
+    const struct evkv_request *request)
 {
 	struct simple_place place;
 	struct simple_entry *entry;
 	int64_t affected = 0;
 	bool expired;
-	int level;
 
-	for (level = 0; level < SIMPLE_LEVELS; level++)
-		place.link[level] = &self->first[level];
+	evkv__simple_start(&self->list, &place);
 	while ((entry = *place.link[0]) != NULL) {
 		expired = simple_expired(self, entry);
 		if (expired || simple_doomed(request, entry)) {
 			affected += expired == (request->kind == EVKV_CULL);
-			simple_remove(self, &place);
-			continue;
+			evkv__simple_remove(&self->list, &place);
+		} else {
+			evkv__simple_pass(&place);
 		}
-		for (level = 0; level < entry->height; level++)
-			place.link[level] = &entry->next[level];
 	}
 	evkv_op_set_affected(op, affected);
 	return EVKV_DONE;
 }
 
-static enum evkv_verdict simple_submit(
-    void *arg, struct evkv_op *op, const struct evkv_request *request)
+static enum evkv_verdict simple_submit(void *arg, struct evkv_op *op,
+    const struct evkv_request *request)
 {
 	struct simple *self = arg;
 	size_t i;
@@ -411,30 +287,28 @@ static enum evkv_verdict simple_submit(
 		for (i = 0; i < request->count; i++)
 			simple_key(self, op, request, i);
 		return EVKV_DONE;
-	case EVKV_KEYS: return simple_keys(self, op, request);
-	case EVKV_COLLECTIONS: return simple_collections(self, op, request);
+	case EVKV_KEYS:
+		return simple_keys(self, op, request);
+	case EVKV_COLLECTIONS:
+		return simple_collections(self, op, request);
 	case EVKV_CLEAR:
 	case EVKV_DESTROY:
-	case EVKV_CULL: return simple_sweep(self, op, request);
+	case EVKV_CULL:
+		return simple_sweep(self, op, request);
 	case EVKV_PING:
 	case EVKV_SYNC:
-	case EVKV_COMPACT: return EVKV_DONE;
-	default: return evkv_op_unsupported(op);
+	case EVKV_COMPACT:
+		return EVKV_DONE;
+	default:
+		return evkv_op_unsupported(op);
 	}
 }
 
 static void simple_free(void *arg)
 {
 	struct simple *self = arg;
-	struct simple_entry *entry;
 
-	if (self == NULL)
-		return;
-	while ((entry = self->first[0]) != NULL) {
-		self->first[0] = entry->next[0];
-		evkv_value_unref(entry->value);
-		evkv_free(entry);
-	}
+	evkv__simple_empty(&self->list);
 	evkv_free(self);
 }
 
@@ -442,8 +316,8 @@ static void simple_counters(void *arg, struct evkv_counters *counters)
 {
 	struct simple *self = arg;
 
-	counters->entries += self->entries;
-	counters->bytes += self->bytes;
+	counters->entries += self->list.entries;
+	counters->bytes += self->list.bytes;
 }
 
 static const struct evkv_vtable simple_vtable = {
@@ -464,8 +338,8 @@ static const struct evkv_capabilities simple_capabilities = {
 	.ttl_unit_ms = 1,
 };
 
-struct evkv_store *evkv_simple_new(
-    struct evkv_loop *loop, struct evkv_error *error)
+struct evkv_store *evkv_simple_new(struct evkv_loop *loop,
+    struct evkv_error *error)
 {
 	struct simple *self = evkv_calloc(1, sizeof(*self));
 
@@ -488,7 +362,7 @@ bool evkv_simple_each(struct evkv_store *store,
 
 	if (self == NULL)
 		return false;
-	for (entry = self->first[0]; entry != NULL; entry = entry->next[0]) {
+	for (entry = self->list.first[0]; entry != NULL; entry = entry->next[0]) {
 		shown.collection = entry->collection;
 		shown.key = entry->key;
 		shown.value = evkv_value_bytes(entry->value);

@@ -109,8 +109,8 @@ static enum evkv_verdict prefix_keys_matching(struct prefix_keys *self,
 
 /* ---- The slots ---------------------------------------------------------- */
 
-static enum evkv_verdict prefix_keys_submit(
-    void *arg, struct evkv_op *op, const struct evkv_request *request)
+static enum evkv_verdict prefix_keys_submit(void *arg, struct evkv_op *op,
+    const struct evkv_request *request)
 {
 	struct prefix_keys *self = arg;
 
@@ -141,8 +141,9 @@ static void prefix_keys_complete(void *arg, struct evkv_op *op)
 		if (name.size <= prefix ||
 		    memcmp(name.data, self->prefix.data, prefix) != 0)
 			continue;
-		entries[kept++].name = evkv_bytes(
-		    (const char *)name.data + prefix, name.size - prefix);
+		entries[kept++].name = evkv_bytes((const char *)name.data +
+			prefix,
+		    name.size - prefix);
 	}
 	evkv_op_keep_names(op, kept);
 }
@@ -179,8 +180,8 @@ static struct evkv_capabilities prefix_keys_capabilities(
 	return can;
 }
 
-static struct prefix_keys *prefix_keys_self(
-    struct evkv_store *inner, struct evkv_slice prefix)
+static struct prefix_keys *prefix_keys_self(struct evkv_store *inner,
+    struct evkv_slice prefix)
 {
 	const char *from = prefix.data;
 	struct prefix_keys *self;

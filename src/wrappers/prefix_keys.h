@@ -16,7 +16,7 @@ struct prefix_keys {
 };
 
 /* Answer a collections or a destroy. */
-enum evkv_verdict evkv__prefix_keys_walk(
-    struct prefix_keys *self, struct evkv_op *op);
+enum evkv_verdict evkv__prefix_keys_walk(struct prefix_keys *self,
+    struct evkv_op *op);
 
 #endif

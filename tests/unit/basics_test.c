@@ -102,6 +102,14 @@ EVKV_TEST(unit_basics, long_errors_are_cut)
 	check_int(strlen(error.message), sizeof(error.message) - 1);
 }
 
+EVKV_TEST(unit_basics, errors_are_one_line)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+
+	evkv_error_set(&error, EVKV_IO, "a%sb%s", "\r\n\t", "\x7f\xc3\xa4");
+	check_str(error.message, "a???b?\xc3\xa4");
+}
+
 /* ---- The allocator ------------------------------------------------------ */
 
 EVKV_TEST(unit_basics, allocating)
@@ -199,8 +207,8 @@ EVKV_TEST(unit_basics, options_of_our_size)
 	struct new_options given = { 1, 2, 3 }, read;
 	struct evkv_error error = EVKV_ERROR_INIT;
 
-	check(evkv_options_read(
-	    &read, sizeof(read), &given, sizeof(given), &error));
+	check(evkv_options_read(&read, sizeof(read), &given, sizeof(given),
+	    &error));
 	check_int(read.first, 1);
 	check_int(read.third, 3);
 }

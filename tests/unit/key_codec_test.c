@@ -26,13 +26,13 @@ static void check_encoded(struct evkv_slice collection, struct evkv_slice key,
 
 EVKV_TEST(unit_key_codec, keys_are_readable)
 {
-	check_encoded(
-	    EVKV_LIT("users"), EVKV_LIT("123"), EVKV_LIT("users:123"));
+	check_encoded(EVKV_LIT("users"), EVKV_LIT("123"),
+	    EVKV_LIT("users:123"));
 	check_encoded(EVKV_LIT(""), EVKV_LIT("key"), EVKV_LIT(":key"));
 	check_encoded(EVKV_LIT("a:b"), EVKV_LIT("c"), EVKV_LIT("a%3Ab:c"));
 	check_encoded(EVKV_LIT("100%"), EVKV_LIT("x"), EVKV_LIT("100%25:x"));
-	check_encoded(
-	    EVKV_LIT("a"), EVKV_LIT("b:c%3A%"), EVKV_LIT("a:b:c%3A%"));
+	check_encoded(EVKV_LIT("a"), EVKV_LIT("b:c%3A%"),
+	    EVKV_LIT("a:b:c%3A%"));
 	check_encoded(EVKV_LIT("a\0b"), EVKV_LIT("\0"), EVKV_LIT("a\0b:\0"));
 	check_encoded(EVKV_LIT("%3A"), EVKV_LIT(":"), EVKV_LIT("%253A::"));
 }
@@ -48,8 +48,8 @@ EVKV_TEST(unit_key_codec, heads)
 	memset(colons, ':', sizeof(colons));
 	check_int(evkv_key_head_size(evkv_bytes(colons, sizeof(colons))),
 	    EVKV_KEY_HEAD_MAX);
-	check_int(
-	    evkv_key_encode_head(evkv_bytes(colons, sizeof(colons)), buffer),
+	check_int(evkv_key_encode_head(evkv_bytes(colons, sizeof(colons)),
+		      buffer),
 	    EVKV_KEY_HEAD_MAX);
 }
 
@@ -63,8 +63,8 @@ EVKV_TEST(unit_key_codec, foreign_keys_are_known)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (evkv_key_decode(
-			evkv_str(rows[i]), buffer, &collection, &key))
+		if (evkv_key_decode(evkv_str(rows[i]), buffer, &collection,
+			&key))
 			fail_test("'%s' decodes", rows[i]);
 	}
 }
@@ -77,16 +77,16 @@ EVKV_TEST(unit_key_codec, lengths_are_checked)
 
 	memset(text, 'c', EVKV_KEY_ENCODED_MAX + 1);
 	text[255] = ':';
-	check(evkv_key_decode(
-	    evkv_bytes(text, 256 + EVKV_KEY_MAX), buffer, &collection, &key));
+	check(evkv_key_decode(evkv_bytes(text, 256 + EVKV_KEY_MAX), buffer,
+	    &collection, &key));
 	check_int(collection.size, 255);
 	check_int(key.size, EVKV_KEY_MAX);
-	check(!evkv_key_decode(
-	    evkv_bytes(text, 257 + EVKV_KEY_MAX), buffer, &collection, &key));
+	check(!evkv_key_decode(evkv_bytes(text, 257 + EVKV_KEY_MAX), buffer,
+	    &collection, &key));
 	text[255] = 'c';
 	text[256] = ':';
-	check(
-	    !evkv_key_decode(evkv_bytes(text, 300), buffer, &collection, &key));
+	check(!evkv_key_decode(evkv_bytes(text, 300), buffer, &collection,
+	    &key));
 	free(text);
 }
 
@@ -111,12 +111,12 @@ EVKV_TEST(unit_key_codec, what_decodes_has_one_spelling)
 
 	for (n = 0; n < 1200000; n++) {
 		size = nth_string(n, "%:25A3a", text);
-		if (!evkv_key_decode(
-			evkv_bytes(text, size), buffer, &collection, &key))
+		if (!evkv_key_decode(evkv_bytes(text, size), buffer,
+			&collection, &key))
 			continue;
 		decoded++;
-		check_bytes(
-		    evkv_bytes(again, evkv_key_encode(collection, key, again)),
+		check_bytes(evkv_bytes(again,
+				evkv_key_encode(collection, key, again)),
 		    evkv_bytes(text, size));
 	}
 	check(decoded > 100000);
@@ -131,8 +131,8 @@ static void check_file(struct evkv_slice name, const char *expected)
 
 	check(evkv_file_name_encode(name, file));
 	check_str(file, expected);
-	check_int(
-	    evkv_file_name_decode(file, buffer, &back), EVKV_FILE_NAME_WHOLE);
+	check_int(evkv_file_name_decode(file, buffer, &back),
+	    EVKV_FILE_NAME_WHOLE);
 	check_bytes(back, name);
 }
 
@@ -228,11 +228,11 @@ EVKV_TEST(unit_key_codec, damaged_hashed_names_are_foreign)
 	memset(bytes, '/', sizeof(bytes));
 	check(!evkv_file_name_encode(evkv_bytes(bytes, sizeof(bytes)), file));
 	file[strlen(file) - 1] = 'g';
-	check_int(
-	    evkv_file_name_decode(file, buffer, &name), EVKV_FILE_NAME_FOREIGN);
+	check_int(evkv_file_name_decode(file, buffer, &name),
+	    EVKV_FILE_NAME_FOREIGN);
 	file[strlen(file) - 1] = '\0';
-	check_int(
-	    evkv_file_name_decode(file, buffer, &name), EVKV_FILE_NAME_FOREIGN);
+	check_int(evkv_file_name_decode(file, buffer, &name),
+	    EVKV_FILE_NAME_FOREIGN);
 }
 
 static void check_digest(const char *text, const char *expected)

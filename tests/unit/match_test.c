@@ -221,8 +221,8 @@ EVKV_TEST(unit_match, a_pattern_has_a_longest_size)
 
 	memset(pattern, '?', EVKV_PATTERN_MAX + 1);
 	check(evkv_pattern_check(evkv_bytes(pattern, EVKV_PATTERN_MAX), &why));
-	check(!evkv_pattern_check(
-	    evkv_bytes(pattern, EVKV_PATTERN_MAX + 1), &why));
+	check(!evkv_pattern_check(evkv_bytes(pattern, EVKV_PATTERN_MAX + 1),
+	    &why));
 	check_contains(why, "4096");
 	free(pattern);
 }
@@ -311,8 +311,8 @@ EVKV_TEST(unit_match, time_does_not_explode)
 	free(name);
 }
 
-static struct evkv_slice head(
-    const char *prefix, const char *pattern, char *buffer)
+static struct evkv_slice head(const char *prefix, const char *pattern,
+    char *buffer)
 {
 	return evkv_request_head(
 	    &(struct evkv_request){

@@ -323,8 +323,8 @@ static struct options read_options(const char *text, struct evkv_url **url)
 	return options;
 }
 
-static void refuse_option(
-    const char *text, const char *what, const char *allowed)
+static void refuse_option(const char *text, const char *what,
+    const char *allowed)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
 	struct evkv_url *url = parse(text);
@@ -342,10 +342,10 @@ static void refuse_option(
 EVKV_TEST(unit_url, options_of_every_type)
 {
 	struct evkv_url *url;
-	struct options options = read_options(
-	    "x:?flag=yes&number=42&level=-5&"
-	    "size=64m&pause=90s&text=a%20b&mode=none",
-	    &url);
+	struct options
+	    options = read_options("x:?flag=yes&number=42&level=-5&"
+				   "size=64m&pause=90s&text=a%20b&mode=none",
+		&url);
 
 	check(options.flag);
 	check_int(options.number, 42);
@@ -450,8 +450,8 @@ EVKV_TEST(unit_url, parts_a_scheme_has_no_use_for)
 	struct evkv_error error = EVKV_ERROR_INIT;
 	struct evkv_url *url = parse("x://u@h/p");
 
-	check(evkv_url_allow(
-	    url, EVKV_URL_USER | EVKV_URL_HOST | EVKV_URL_PATH, &error));
+	check(evkv_url_allow(url, EVKV_URL_USER | EVKV_URL_HOST | EVKV_URL_PATH,
+	    &error));
 	check(!evkv_url_allow(url, EVKV_URL_HOST | EVKV_URL_PATH, &error));
 	check_contains(error.message, "user name");
 	evkv_error_clear(&error);
