@@ -2,7 +2,7 @@
  * tests/pipeline/line.h - the smallest protocol that needs a pipeline: a store
  * that speaks it, and the server's side, for tests/lib/peer.h.
  *
- *     g key      v<value> or -          (values are the key with a dot after it)
+ *     g key      v<value> or -          (a value is its key and a dot)
  *     p key val  +
  *     d key      + or -
  *     n          +
