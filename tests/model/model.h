@@ -1,0 +1,98 @@
+/*
+ * tests/model/model.h - random operations, checked against a reference that is
+ * too simple to be wrong.
+ *
+ * Keyed operations are submitted in groups without waiting, so that they
+ * overlap inside the store; the reference applies them one by one in the order
+ * of submission, which is what per-key order promises. What spans keys, and
+ * time, stands alone.
+ *
+ * A history that fails is made shorter as long as it still fails, and printed.
+ * EVKV_TEST_SEED and EVKV_TEST_OPS choose another history.
+ */
+#ifndef TESTS_MODEL_MODEL_H
+#define TESTS_MODEL_MODEL_H
+
+#include "conformance/conformance.h"
+
+#define MODEL_COLLECTIONS 6
+#define MODEL_KEYS 12
+#define MODEL_BATCH 4
+#define MODEL_GROUP 8 /* operations under way at once */
+
+enum { MODEL_ADVANCE = EVKV_KIND_COUNT }; /* beside the kinds */
+
+struct model_op {
+	uint8_t kind;        /* enum evkv_kind, or MODEL_ADVANCE */
+	uint8_t collection;  /* indexes */
+	uint8_t keys[MODEL_BATCH];
+	uint8_t count;
+	uint8_t condition;
+	uint8_t pattern;
+	uint8_t prefix;
+	bool single, counted, each_ttl, wait_after;
+	uint32_t serial;     /* the values' bytes follow from it */
+	uint32_t limit;
+	int64_t ttls[MODEL_BATCH];
+	int64_t advance_ms;
+};
+
+/* ops.c: names and histories. */
+extern const struct evkv_slice model_collections[MODEL_COLLECTIONS];
+extern const struct evkv_slice model_keys[MODEL_KEYS];
+struct evkv_slice model_pattern(const struct model_op *op);
+struct evkv_slice model_prefix(const struct model_op *op);
+/* The bytes that an operation puts at its i-th key; into `buffer`. */
+#define MODEL_VALUE_MAX 3000
+struct evkv_slice model_value(uint32_t serial, unsigned i, char *buffer);
+void model_generate(struct model_op *ops, size_t count, uint64_t seed,
+    bool real_time);
+void model_print(const struct model_op *op, FILE *out);
+
+/* reference.c: what a store should hold. */
+struct model_entry {
+	bool present;
+	uint32_t serial;
+	unsigned i;
+	int64_t expires_ms; /* 0 = never */
+};
+
+struct model_reference {
+	struct model_entry entries[MODEL_COLLECTIONS][MODEL_KEYS];
+	int64_t now_ms;
+};
+
+struct model_expected {
+	enum evkv_status status[MODEL_BATCH];
+	struct model_entry entry[MODEL_BATCH]; /* reads: what was there */
+	enum evkv_status whole;
+	int64_t affected;
+};
+
+/* The entry, or NULL where it is absent or expired. */
+struct model_entry *model_find(struct model_reference *reference,
+    unsigned collection, unsigned key);
+void model_apply(struct model_reference *reference, const struct model_op *op,
+    struct model_expected *expected);
+/* The names that an enumeration should give, by index, as a set of bits. */
+uint32_t model_names(struct model_reference *reference,
+    const struct model_op *op);
+
+/* run.c: a history on a store; false and test_message() where it differs. */
+struct model_run {
+	const struct conformance_fixture *fixture;
+	const struct model_op *ops;
+	size_t count;
+	size_t at;     /* the operation in work, or the last one */
+	size_t worked; /* operations run so far, over all runs */
+};
+bool model_run(struct model_run *run);
+
+/* shrink.c: run, and on failure shorten, print and fail the test. */
+void model_check(const struct conformance_fixture *fixture, uint64_t seed,
+    size_t count);
+/* The sizes asked for by the environment or by default. */
+uint64_t model_seed(uint64_t normal);
+size_t model_count(const struct conformance_fixture *fixture, size_t normal);
+
+#endif

@@ -1,0 +1,279 @@
+/*
+ * tests/model/run.c - plays a history on a store and compares each answer.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model.h"
+
+struct model_pending {
+	struct answer answer;
+	const struct model_op *op;
+	size_t index;
+	int64_t now_ms; /* at submission */
+	struct model_expected expected;
+};
+
+struct model_player {
+	struct model_run *run;
+	struct conformance c;
+	struct model_reference reference;
+	struct model_pending pending[MODEL_GROUP];
+	size_t pending_count;
+	unsigned last_order[MODEL_COLLECTIONS][MODEL_KEYS];
+};
+
+/* ---- Comparing -------------------------------------------------------- */
+
+static void model_compare_ttl(const struct model_player *player,
+    const struct model_pending *pending, unsigned i)
+{
+	const struct conformance *c = &player->c;
+	const struct model_entry *entry = &pending->expected.entry[i];
+	int64_t actual = pending->answer.entries[i].ttl_ms, remaining, slack;
+
+	if (entry->expires_ms == 0) {
+		check_int(actual, EVKV_TTL_NONE);
+		return;
+	}
+	remaining = entry->expires_ms - pending->now_ms;
+	slack = conformance_has(c, CONFORMANCE_REAL_TIME) ? 600000 : 0;
+	check_between(actual, remaining > slack ? remaining - slack : 1,
+	    remaining + 2 * (c->can->ttl_unit_ms - 1));
+}
+
+static void model_compare_key(struct model_player *player,
+    const struct model_pending *pending, unsigned i)
+{
+	const struct model_op *op = pending->op;
+	const struct model_expected *expected = &pending->expected;
+	const struct answer_entry *entry = &pending->answer.entries[i];
+	unsigned *order = &player->last_order[op->collection][op->keys[i]];
+	char buffer[MODEL_VALUE_MAX];
+
+	check_status(entry->status, expected->status[i]);
+	/* Callbacks on one key come in the order of submission. */
+	check(pending->answer.order >= *order);
+	*order = pending->answer.order;
+	if ((op->kind != EVKV_GET && op->kind != EVKV_TTL) ||
+	    entry->status != EVKV_OK) {
+		check(!entry->has_value);
+		return;
+	}
+	check_bytes(entry->bytes, model_value(expected->entry[i].serial,
+	    expected->entry[i].i, buffer));
+	if (op->kind == EVKV_TTL)
+		model_compare_ttl(player, pending, i);
+}
+
+static void model_compare(struct model_player *player,
+    const struct model_pending *pending)
+{
+	const struct answer *answer = &pending->answer;
+	const struct model_op *op = pending->op;
+	uint32_t classes = evkv_kind_classes((enum evkv_kind)op->kind);
+	unsigned i;
+
+	player->run->at = pending->index;
+	check_int(answer->calls, 1);
+	check_int(answer->kind, op->kind);
+	check_status(answer->status, pending->expected.whole);
+	if (answer->affected == -1)
+		check((player->c.can->flags &
+		    EVKV_STORE_EXACT_AFFECTED) == 0);
+	else if (op->kind != EVKV_CULL)
+		check_int(answer->affected, pending->expected.affected);
+	if ((classes & EVKV_KIND_HAS_KEYS) == 0)
+		return;
+	check_int(answer->count, op->count);
+	for (i = 0; i < op->count; i++)
+		model_compare_key(player, pending, i);
+}
+
+static void model_flush(struct model_player *player)
+{
+	size_t i;
+
+	for (i = 0; i < player->pending_count; i++) {
+		rig_wait(&player->c.rig, &player->pending[i].answer.calls);
+		model_compare(player, &player->pending[i]);
+		answer_reset(&player->pending[i].answer);
+	}
+	player->pending_count = 0;
+}
+
+/* ---- Playing ---------------------------------------------------------- */
+
+static void model_submit_put(struct model_player *player,
+    struct evkv_request *request, const struct model_op *op,
+    struct answer *answer)
+{
+	char buffers[MODEL_BATCH][MODEL_VALUE_MAX];
+	struct evkv_slice values[MODEL_BATCH];
+	struct evkv_value *counted[MODEL_BATCH];
+	unsigned i;
+
+	for (i = 0; i < op->count; i++) {
+		values[i] = model_value(op->serial, i, buffers[i]);
+		counted[i] = op->counted ? evkv_value_new(values[i]) : NULL;
+	}
+	request->condition = (enum evkv_condition)op->condition;
+	if (op->counted)
+		request->counted_values = counted;
+	else
+		request->values = values;
+	check(evkv_submit(player->c.store, request, answer_cb, answer) != 0);
+	for (i = 0; i < op->count; i++)
+		evkv_value_unref(counted[i]);
+}
+
+static void model_submit(struct model_player *player,
+    const struct model_op *op, struct model_pending *pending)
+{
+	enum evkv_kind kind = (enum evkv_kind)op->kind;
+	uint32_t classes = evkv_kind_classes(kind);
+	struct evkv_slice keys[MODEL_BATCH];
+	struct evkv_request request = { .kind = kind };
+	unsigned i;
+
+	if ((classes & EVKV_KIND_COLLECTION) != 0)
+		request.collection = model_collections[op->collection];
+	if ((classes & EVKV_KIND_HAS_KEYS) != 0) {
+		for (i = 0; i < op->count; i++)
+			keys[i] = model_keys[op->keys[i]];
+		request.keys = keys;
+		request.count = op->count;
+		request.flags = op->single ? EVKV_OP_SINGLE : 0;
+	} else if ((classes & EVKV_KIND_SPANS) != 0 && kind != EVKV_CULL) {
+		request.match_prefix = model_prefix(op);
+		request.pattern = model_pattern(op);
+	}
+	if ((classes & EVKV_KIND_HAS_TTL) != 0) {
+		request.ttl_ms = op->ttls[0];
+		request.ttls_ms = op->each_ttl ? op->ttls : NULL;
+	}
+	if (kind == EVKV_PUT)
+		model_submit_put(player, &request, op, &pending->answer);
+	else
+		check(evkv_submit(player->c.store, &request, answer_cb,
+		    &pending->answer) != 0);
+	check_int(pending->answer.calls, 0);
+}
+
+static void model_enumerate(struct model_player *player,
+    const struct model_op *op)
+{
+	const struct evkv_slice *all = op->kind == EVKV_KEYS ?
+	    model_keys : model_collections;
+	unsigned most = op->kind == EVKV_KEYS ? MODEL_KEYS : MODEL_COLLECTIONS;
+	uint32_t expected = model_names(&player->reference, op), actual = 0;
+	bool unique = (player->c.can->flags & EVKV_STORE_ENUM_UNIQUE) != 0;
+	struct answer answer = ANSWER_INIT;
+	char cursor[EVKV_CURSOR_MAX];
+	struct evkv_request request = { .kind = (enum evkv_kind)op->kind,
+		.match_prefix = model_prefix(op), .pattern = model_pattern(op),
+		.limit = op->limit };
+	unsigned pages = 0, n;
+	size_t i;
+
+	if (op->kind == EVKV_KEYS)
+		request.collection = model_collections[op->collection];
+	do {
+		answer_reset(&answer);
+		check(evkv_submit(player->c.store, &request, answer_cb,
+		    &answer) != 0);
+		rig_wait(&player->c.rig, &answer.calls);
+		check_status(answer.status, EVKV_OK);
+		for (i = 0; i < answer.count; i++) {
+			for (n = 0; n < most && !evkv_slice_equal(all[n],
+			    answer.entries[i].name); n++)
+				;
+			check(n < most);
+			check(!unique || (actual >> n & 1) == 0);
+			actual |= UINT32_C(1) << n;
+		}
+		check(answer.cursor.size <= sizeof(cursor));
+		if (answer.cursor.size > 0)
+			memcpy(cursor, answer.cursor.data, answer.cursor.size);
+		request.cursor = evkv_bytes(cursor, answer.cursor.size);
+		check(++pages < 10000);
+	} while (request.cursor.size > 0);
+	answer_free(&answer);
+	if (actual != expected)
+		fail_test("names are (as bits) %x, expected %x", actual,
+		    expected);
+}
+
+static void model_advance(struct model_player *player, int64_t ms)
+{
+	if (conformance_has(&player->c, CONFORMANCE_REAL_TIME))
+		return;
+	rig_advance(&player->c.rig, ms);
+	rig_turn(&player->c.rig);
+	player->reference.now_ms += ms;
+}
+
+/* What spans keys is not ordered against what is under way. */
+static void model_play_op(struct model_player *player, size_t index)
+{
+	const struct model_op *op = &player->run->ops[index];
+	struct model_pending *pending;
+	uint32_t classes;
+
+	player->run->at = index;
+	player->run->worked++;
+	if (op->kind == MODEL_ADVANCE) {
+		model_flush(player);
+		model_advance(player, op->advance_ms);
+		return;
+	}
+	if (!conformance_can(&player->c, (enum evkv_kind)op->kind))
+		return;
+	classes = evkv_kind_classes((enum evkv_kind)op->kind);
+	if ((classes & EVKV_KIND_SPANS) != 0)
+		model_flush(player);
+	if ((classes & EVKV_KIND_PAGES) != 0) {
+		model_enumerate(player, op);
+		return;
+	}
+	pending = &player->pending[player->pending_count++];
+	pending->op = op;
+	pending->index = index;
+	pending->now_ms = player->reference.now_ms;
+	model_submit(player, op, pending);
+	model_apply(&player->reference, op, &pending->expected);
+	if (op->wait_after || player->pending_count == MODEL_GROUP ||
+	    (classes & EVKV_KIND_SPANS) != 0)
+		model_flush(player);
+}
+
+static void model_play(void *arg)
+{
+	struct model_player *player = arg;
+	size_t i;
+
+	conformance_open(&player->c);
+	for (i = 0; i < player->run->count; i++)
+		model_play_op(player, i);
+	model_flush(player);
+}
+
+bool model_run(struct model_run *run)
+{
+	struct model_player *player = calloc(1, sizeof(*player));
+	size_t i;
+	bool ok;
+
+	if (player == NULL)
+		abort();
+	player->run = run;
+	player->reference.now_ms = 1;
+	conformance_begin(&player->c, run->fixture);
+	ok = test_try(model_play, player);
+	/* Also after a failure: pending ones call back while all is there. */
+	conformance_end(&player->c);
+	for (i = 0; i < MODEL_GROUP; i++)
+		answer_free(&player->pending[i].answer);
+	free(player);
+	return ok;
+}

@@ -1,0 +1,107 @@
+/*
+ * tests/model/shrink.c - makes a failing history short, and shows it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model.h"
+
+/* Operations that shortening may cost in all. */
+#define SHRINK_BUDGET ((size_t)3000000)
+
+uint64_t model_seed(uint64_t normal)
+{
+	const char *text = getenv("EVKV_TEST_SEED");
+
+	return text != NULL ? strtoull(text, NULL, 10) : normal;
+}
+
+size_t model_count(const struct conformance_fixture *fixture, size_t normal)
+{
+	const char *text = getenv("EVKV_TEST_OPS");
+
+	if (text != NULL)
+		return (size_t)strtoull(text, NULL, 10);
+	if ((fixture->quirks & CONFORMANCE_SLOW) != 0)
+		return normal / 20;
+	return normal;
+}
+
+/* What was under way beside the failing operation stays. */
+static void shrink_cut(struct model_run *run, size_t at)
+{
+	if (at + MODEL_GROUP < run->count)
+		run->count = at + MODEL_GROUP;
+}
+
+/* Without the operations [at, at + size): does it still fail? */
+static bool shrink_without(struct model_run *run, struct model_op *ops,
+    struct model_op *scratch, size_t at, size_t size)
+{
+	struct model_run shorter = *run;
+
+	memcpy(scratch, ops, at * sizeof(*ops));
+	memcpy(scratch + at, ops + at + size,
+	    (run->count - at - size) * sizeof(*ops));
+	shorter.ops = scratch;
+	shorter.count = run->count - size;
+	if (model_run(&shorter)) {
+		run->worked = shorter.worked;
+		return false;
+	}
+	run->worked = shorter.worked;
+	run->count = shorter.count;
+	shrink_cut(run, shorter.at);
+	memcpy(ops, scratch, run->count * sizeof(*ops));
+	return true;
+}
+
+static void shrink(struct model_run *run, struct model_op *ops)
+{
+	struct model_op *scratch = calloc(run->count, sizeof(*scratch));
+	size_t size, at;
+
+	if (scratch == NULL)
+		abort();
+	for (size = run->count / 2; size > 0; size /= 2) {
+		for (at = 0; at + size <= run->count;) {
+			if (run->worked > SHRINK_BUDGET)
+				break;
+			if (!shrink_without(run, ops, scratch, at, size))
+				at += size;
+		}
+	}
+	free(scratch);
+}
+
+void model_check(const struct conformance_fixture *fixture, uint64_t seed,
+    size_t count)
+{
+	struct model_op *ops = calloc(count, sizeof(*ops));
+	struct model_run run = { .fixture = fixture, .ops = ops,
+		.count = count };
+	bool real = (fixture->quirks & CONFORMANCE_REAL_TIME) != 0;
+	char text[900];
+	size_t i;
+
+	if (ops == NULL)
+		abort();
+	model_generate(ops, count, seed, real);
+	if (model_run(&run)) {
+		free(ops);
+		return;
+	}
+	shrink_cut(&run, run.at);
+	shrink(&run, ops);
+	if (model_run(&run))
+		fail_test("seed %llu: fails now and then",
+		    (unsigned long long)seed);
+	(void)snprintf(text, sizeof(text), "%s", test_message());
+	(void)fprintf(stderr, "%s, seed %llu, shortened to %zu operations:\n",
+	    fixture->name, (unsigned long long)seed, run.count);
+	for (i = 0; i < run.count; i++)
+		model_print(&ops[i], stderr);
+	free(ops);
+	fail_test("seed %llu, operation %zu of %zu: %s",
+	    (unsigned long long)seed, run.at + 1, run.count, text);
+}
