@@ -328,6 +328,24 @@ static bool server_wait(struct server *server)
 	return server_fail(server, "%s does not answer", server->arguments[0]);
 }
 
+void server_paths(struct server *server)
+{
+	const struct {
+		char *path;
+		const char *name;
+	} files[] = {
+		{ server->socket_path, "s" },
+		{ server->ca_file, "ca.pem" },
+		{ server->client_cert_file, "client.pem" },
+		{ server->client_key_file, "client.key" },
+		{ server->foreign_ca_file, "foreign-ca.pem" },
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		snprintf(files[i].path, SERVER_PATH_MAX, "%s/%s",
+		    server->folder, files[i].name);
+}
+
 static bool server_folder(struct server *server)
 {
 	const char *temporary = getenv("TMPDIR");
@@ -336,15 +354,7 @@ static bool server_folder(struct server *server)
 	    temporary != NULL && strlen(temporary) < 80 ? temporary : "/tmp");
 	if (mkdtemp(server->folder) == NULL)
 		return server_fail(server, "mkdtemp: %s", strerror(errno));
-#define SERVER_PATH(field, name)                                               \
-	snprintf(server->field, sizeof(server->field), "%s/" name,             \
-	    server->folder)
-	SERVER_PATH(socket_path, "s");
-	SERVER_PATH(ca_file, "ca.pem");
-	SERVER_PATH(client_cert_file, "client.pem");
-	SERVER_PATH(client_key_file, "client.key");
-	SERVER_PATH(foreign_ca_file, "foreign-ca.pem");
-#undef SERVER_PATH
+	server_paths(server);
 	if (!certificates_write(server->folder))
 		return server_fail(server, "can't make certificates");
 	return true;

@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#define SERVER_PATH_MAX 160
+
 enum server_kind { SERVER_REDIS, SERVER_VALKEY, SERVER_KIND_COUNT };
 
 struct server_options {
@@ -39,16 +41,16 @@ struct server {
 	int port;
 	int tls_port;
 	char folder[128]; /* removed by server_stop() */
-	char socket_path[160];
+	char socket_path[SERVER_PATH_MAX];
 	/*
 	 * PEM files, made by the test: the authority that signed the server's
 	 * certificate (for localhost and 127.0.0.1), a client certificate with
 	 * its key, and an authority that signed nothing.
 	 */
-	char ca_file[160];
-	char client_cert_file[160];
-	char client_key_file[160];
-	char foreign_ca_file[160];
+	char ca_file[SERVER_PATH_MAX];
+	char client_cert_file[SERVER_PATH_MAX];
+	char client_key_file[SERVER_PATH_MAX];
+	char foreign_ca_file[SERVER_PATH_MAX];
 	const char *password;
 	char *arguments[64];
 	char problem[256]; /* why the last call failed */
@@ -63,6 +65,9 @@ bool server_installed(enum server_kind kind);
  * and there is nothing to stop.
  */
 bool server_start(struct server *server, const struct server_options *options);
+
+/* Fill in the names of the files in server->folder. */
+void server_paths(struct server *server);
 
 /* SIGSTOP and SIGCONT: connections stay open and nothing is answered. */
 void server_pause(struct server *server);
