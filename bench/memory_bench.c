@@ -1,0 +1,365 @@
+/*
+ * bench/memory_bench.c - the memory store against its own table, called
+ * directly.
+ *
+ * One million entries, 16-byte keys, 100-byte values, a TTL each. The bare
+ * table does the whole of a get: hash, look-up, comparison of the key, expiry,
+ * recency, and a view of the value. All operations run inside of a dispatched
+ * loop, as a service's do. "64 deferred" has 64 operations outstanding: a
+ * callback submits them, and the last of their callbacks wakes it again.
+ *
+ *     memory [repetitions [entries]]
+ */
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench.h"
+#include "evkv/evkv.h"
+#include "stores/memory_table.h"
+
+#define KEY_SIZE 16
+#define VALUE_SIZE 100
+#define SEQUENCE (1u << 20) /* operations before the keys repeat */
+#define TTL_MS 3600000
+#define BATCH 64
+#define MANY 16
+
+struct world {
+	uint32_t entries;
+	struct event_base *base;
+	struct evkv_loop *loop;
+	struct evkv_store *store;
+	struct memory_table table;
+	struct memory_collection *collection;
+	uint32_t *sequence; /* which key is next */
+	uint32_t at;
+	char value[VALUE_SIZE];
+	uintptr_t sum; /* of views, so that none is left out */
+	size_t hits;
+
+	/* The run in hand. */
+	struct event *pump;
+	void (*submit)(struct world *world);
+	size_t left;    /* operations to be submitted */
+	size_t waiting; /* callbacks to come in this batch */
+};
+
+static struct world world;
+
+/* Computed, so that no memory is read for it. */
+static void make_key(char *key, uint32_t number)
+{
+	uint64_t words[2];
+
+	words[0] = number * UINT64_C(0x9e3779b97f4a7c15);
+	words[1] = ~words[0] ^ number;
+	memcpy(key, words, sizeof(words));
+}
+
+static uint32_t next_number(struct world *w)
+{
+	return w->sequence[w->at++ % SEQUENCE];
+}
+
+static void view(struct world *w, struct evkv_slice bytes)
+{
+	w->sum += (uintptr_t)bytes.data + bytes.size;
+	w->hits++;
+}
+
+/* ---- The bare table ------------------------------------------------------ */
+
+static void bare_get(void *arg, size_t ops)
+{
+	struct world *w = arg;
+	int64_t now_us = evkv_loop_now_us(w->loop);
+	struct memory_entry *entry;
+	char key[KEY_SIZE];
+	struct evkv_slice slice = evkv_bytes(key, KEY_SIZE);
+
+	for (; ops > 0; ops--) {
+		make_key(key, next_number(w));
+		entry = evkv__table_get(&w->table, w->collection, slice,
+		    table_hash(&w->table, w->collection, slice), now_us);
+		if (entry != NULL)
+			view(w, evkv_value_bytes(&entry->value));
+	}
+}
+
+static void bare_put(void *arg, size_t ops)
+{
+	struct world *w = arg;
+	int64_t now_us = evkv_loop_now_us(w->loop);
+	char key[KEY_SIZE];
+	struct memory_put put = {
+		.key = evkv_bytes(key, KEY_SIZE),
+		.value = evkv_bytes(w->value, VALUE_SIZE),
+		.expires_at_us = now_us + TTL_MS * INT64_C(1000),
+	};
+
+	for (; ops > 0; ops--) {
+		make_key(key, next_number(w));
+		bench_check(evkv__table_put(&w->table, w->collection, &put,
+		    now_us) == EVKV_OK);
+	}
+}
+
+/* ---- The store ----------------------------------------------------------- */
+
+static void pump_run(evutil_socket_t fd, short what, void *arg)
+{
+	struct world *w = arg;
+
+	(void)fd;
+	(void)what;
+	if (w->left > 0)
+		w->submit(w);
+}
+
+/* Have `submit` called inside of the loop until nothing is left. */
+static void drive(struct world *w, size_t ops,
+    void (*submit)(struct world *world))
+{
+	w->left = ops;
+	w->submit = submit;
+	event_active(w->pump, EV_TIMEOUT, 0);
+	event_base_dispatch(w->base);
+	bench_check(w->left == 0 && w->waiting == 0);
+}
+
+static void on_result(const struct evkv_result *result, void *arg)
+{
+	struct world *w = arg;
+	size_t i;
+
+	for (i = 0; i < result->count; i++) {
+		if (result->entries[i].status == EVKV_OK)
+			view(w, result->entries[i].bytes);
+	}
+	if (--w->waiting == 0 && w->left > 0)
+		event_active(w->pump, EV_TIMEOUT, 0);
+}
+
+static void submit_one(struct world *w, enum evkv_kind kind, uint32_t flags)
+{
+	char key[KEY_SIZE];
+	struct evkv_slice slice = evkv_bytes(key, KEY_SIZE);
+	struct evkv_slice value = evkv_bytes(w->value, VALUE_SIZE);
+
+	make_key(key, next_number(w));
+	evkv_submit(w->store, &(struct evkv_request){
+		.kind = kind,
+		.flags = flags,
+		.collection = EVKV_LIT("bench"),
+		.count = 1,
+		.keys = &slice,
+		.values = kind == EVKV_PUT ? &value : NULL,
+		.ttl_ms = kind == EVKV_PUT ? TTL_MS : 0,
+	}, on_result, w);
+	w->left--;
+}
+
+/* Stays in the callback for 1024 operations at a time. */
+static void submit_inline(struct world *w, enum evkv_kind kind)
+{
+	size_t n;
+
+	for (n = 0; n < 1024 && w->left > 0; n++) {
+		w->waiting = 2;
+		submit_one(w, kind, EVKV_OP_INLINE | EVKV_OP_SINGLE);
+		bench_check(w->waiting == 1);
+	}
+	w->waiting = 0;
+	if (w->left > 0)
+		event_active(w->pump, EV_TIMEOUT, 0);
+}
+
+static void submit_get_inline(struct world *w)
+{
+	submit_inline(w, EVKV_GET);
+}
+
+static void submit_put_inline(struct world *w)
+{
+	submit_inline(w, EVKV_PUT);
+}
+
+static void submit_batch(struct world *w, enum evkv_kind kind)
+{
+	size_t n, batch = w->left < BATCH ? w->left : BATCH;
+
+	w->waiting = batch;
+	for (n = 0; n < batch; n++)
+		submit_one(w, kind, EVKV_OP_SINGLE);
+}
+
+static void submit_get_batch(struct world *w)
+{
+	submit_batch(w, EVKV_GET);
+}
+
+static void submit_put_batch(struct world *w)
+{
+	submit_batch(w, EVKV_PUT);
+}
+
+/* One request of 16 keys; 4 of them outstanding. */
+static void submit_get_many(struct world *w)
+{
+	char keys[MANY][KEY_SIZE];
+	struct evkv_slice slices[MANY];
+	size_t i, n;
+
+	for (n = 0; n < BATCH / MANY && w->left > 0; n++) {
+		for (i = 0; i < MANY; i++) {
+			make_key(keys[i], next_number(w));
+			slices[i] = evkv_bytes(keys[i], KEY_SIZE);
+		}
+		w->waiting++;
+		evkv_get_many(w->store, EVKV_LIT("bench"), slices, MANY,
+		    on_result, w);
+		w->left -= w->left < MANY ? w->left : MANY;
+	}
+}
+
+static void store_get_inline(void *arg, size_t ops)
+{
+	drive(arg, ops, submit_get_inline);
+}
+
+static void store_get_batch(void *arg, size_t ops)
+{
+	drive(arg, ops, submit_get_batch);
+}
+
+static void store_get_many(void *arg, size_t ops)
+{
+	drive(arg, ops, submit_get_many);
+}
+
+static void store_put_inline(void *arg, size_t ops)
+{
+	drive(arg, ops, submit_put_inline);
+}
+
+static void store_put_batch(void *arg, size_t ops)
+{
+	drive(arg, ops, submit_put_batch);
+}
+
+/* ---- The runs ------------------------------------------------------------ */
+
+/* Put every key once; returns the bytes of resident memory that it took. */
+static size_t fill(struct world *w, void (*put)(void *arg, size_t ops))
+{
+	size_t before = bench_rss();
+	uint32_t i;
+
+	for (i = 0; i < w->entries; i += SEQUENCE) {
+		uint32_t j, n = w->entries - i < SEQUENCE ? w->entries - i :
+		                                            SEQUENCE;
+
+		for (j = 0; j < n; j++)
+			w->sequence[j] = i + j;
+		w->at = 0;
+		put(w, n);
+	}
+	return bench_rss() - before;
+}
+
+static void print_overhead(const char *what, size_t bytes, size_t entries)
+{
+	double each = (double)bytes / (double)entries;
+
+	printf("%s: %.1f bytes resident per entry, %.1f over key and value\n",
+	    what, each, each - KEY_SIZE - VALUE_SIZE);
+	fflush(stdout);
+}
+
+static void run_gets(struct world *w, const char *title, size_t ops,
+    unsigned repetitions)
+{
+	struct bench_row rows[] = {
+		{ .name = "bare table", .run = bare_get, .arg = w },
+		{ .name = "store, inline", .run = store_get_inline, .arg = w,
+		    .promised = 1.4 },
+		{ .name = "store, 64 deferred", .run = store_get_batch,
+		    .arg = w, .promised = 2.0 },
+		{ .name = "store, get_many of 16, deferred",
+		    .run = store_get_many, .arg = w },
+	};
+
+	bench_measure(rows, 4, ops, repetitions);
+	bench_print(title, rows, 4);
+}
+
+static void run_puts(struct world *w, const char *title, size_t ops,
+    unsigned repetitions)
+{
+	struct bench_row rows[] = {
+		{ .name = "bare table", .run = bare_put, .arg = w },
+		{ .name = "store, inline", .run = store_put_inline, .arg = w },
+		{ .name = "store, 64 deferred", .run = store_put_batch,
+		    .arg = w },
+	};
+
+	bench_measure(rows, 3, ops, repetitions);
+	bench_print(title, rows, 3);
+}
+
+static void world_open(struct world *w, uint32_t entries)
+{
+	struct evkv_memory_options options = { .max_entries = entries };
+
+	w->entries = entries;
+	w->base = event_base_new();
+	w->loop = evkv_loop_new(w->base);
+	bench_check(w->loop != NULL);
+	w->store = evkv_memory_new(w->loop, &options, NULL);
+	bench_check(w->store != NULL);
+	bench_check(evkv__table_init(&w->table, entries, 0,
+	    evkv_loop_random(w->loop), evkv_loop_random(w->loop)));
+	w->collection = evkv__table_collection_make(&w->table,
+	    EVKV_LIT("bench"));
+	w->sequence = bench_malloc(SEQUENCE * sizeof(*w->sequence));
+	memset(w->sequence, 0, SEQUENCE * sizeof(*w->sequence));
+	memset(w->value, 'v', VALUE_SIZE);
+	w->pump = event_new(w->base, -1, 0, pump_run, w);
+}
+
+static void world_close(struct world *w)
+{
+	event_free(w->pump);
+	evkv__table_end(&w->table);
+	evkv_store_unref(w->store);
+	evkv_loop_free(w->loop);
+	event_base_free(w->base);
+	free(w->sequence);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned repetitions = argc > 1 ? (unsigned)atoi(argv[1]) : 11;
+	uint32_t entries = argc > 2 ? (uint32_t)atoi(argv[2]) : 1000000;
+	struct world *w = &world;
+	size_t hits;
+
+	bench_machine();
+	world_open(w, entries);
+	print_overhead("bare table", fill(w, bare_put), entries);
+	print_overhead("store", fill(w, store_put_inline), entries);
+
+	bench_uniform(w->sequence, SEQUENCE, entries);
+	hits = w->hits = 0;
+	run_gets(w, "get, uniform", SEQUENCE, repetitions);
+	bench_check(w->hits > hits);
+	run_puts(w, "put over an entry, uniform", SEQUENCE, repetitions);
+	bench_zipf(w->sequence, SEQUENCE, entries);
+	run_gets(w, "get, zipf", SEQUENCE, repetitions);
+	run_puts(w, "put over an entry, zipf", SEQUENCE, repetitions);
+	bench_uniform(w->sequence, SEQUENCE, 64 * entries);
+	run_puts(w, "put of a new entry and evict", SEQUENCE, repetitions);
+	world_close(w);
+	return 0;
+}
