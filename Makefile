@@ -12,7 +12,7 @@ run: ## Build the tour and run it: a chain of stores on one event loop
 	@scripts/install-deps run
 	@scripts/quiet cmake --preset release
 	@scripts/quiet cmake --build --preset release --target example-tour
-	@build/release/bin/tour
+	@build/release/bin/tour build/tour-data
 
 test: ## Build and run all tests, with sanitizers and valgrind
 	@scripts/install-deps test
