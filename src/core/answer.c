@@ -14,13 +14,14 @@ bool evkv__op_make_entries(struct evkv_op *op, size_t count)
 	size_t size = count * sizeof(struct evkv_entry);
 
 	if (count == 1) {
+		op->one = (struct evkv_entry){ .status = EVKV_OK };
 		op->entries = &op->one;
 	} else {
 		op->entries = evkv_op_alloc(op, size);
 		if (op->entries == NULL)
 			return false;
+		memset(op->entries, 0, size);
 	}
-	memset(op->entries, 0, size);
 	op->result.entries = op->entries;
 	op->result.count = count;
 	return true;
@@ -31,29 +32,31 @@ struct evkv_entry *evkv_op_entries(struct evkv_op *op)
 	return op->entries;
 }
 
-static void entry_drop(struct evkv_entry *entry)
+static inline void entry_drop(struct evkv_entry *entry)
 {
-	if (entry->value == NULL)
+	struct evkv_value *value = entry->value;
+
+	if (value == NULL)
 		return;
-	if ((entry->reserved & ENTRY_PINNED) != 0)
-		evkv__value_unpin(entry->value);
-	else
-		evkv_value_unref(entry->value);
 	entry->value = NULL;
-	entry->reserved = 0;
 	entry->bytes = evkv_bytes(NULL, 0);
+	if ((entry->reserved & ENTRY_PINNED) != 0)
+		evkv__value_unpin(value);
+	else
+		evkv_value_unref(value);
 }
 
 void evkv__op_drop_values(struct evkv_op *op)
 {
-	size_t i;
+	struct evkv_entry *entry = op->entries;
+	const struct evkv_entry *end = entry + op->result.count;
 
-	for (i = 0; i < op->result.count; i++)
-		entry_drop(&op->entries[i]);
+	for (; entry < end; entry++)
+		entry_drop(entry);
 	op->flags &= ~(uint32_t)OP_VALUES;
 }
 
-static void set_value(struct evkv_op *op, size_t i, struct evkv_value *value,
+static inline void set_value(struct evkv_op *op, size_t i, struct evkv_value *value,
     uint32_t how)
 {
 	struct evkv_entry *entry = &op->entries[i];

@@ -14,18 +14,6 @@ static void child_link(struct evkv_op *child, struct evkv_op *parent)
 	parent->child_first = child;
 }
 
-static void child_begin(struct evkv_op *child,
-    const struct evkv_request *request)
-{
-	uint32_t classes = evkv_kind_classes(request->kind);
-
-	child->result.kind = request->kind;
-	if ((classes & EVKV_KIND_WRITES) != 0)
-		child->flags |= OP_WRITES;
-	if ((classes & EVKV_KIND_HAS_KEYS) != 0)
-		child->flags |= OP_KEYED;
-}
-
 /*
  * A child of a stopped parent could have an effect that the parent's waiter was
  * told is none; unless it was told UNKNOWN_OUTCOME. What only tidies up
@@ -36,7 +24,9 @@ static enum evkv_verdict child_enter(struct evkv_op *child,
 {
 	const struct evkv_op *parent = child->parent;
 
-	child_begin(child, request);
+	child->result.kind = request->kind;
+	child->flags |= evkv__kind_classes(request->kind) &
+	    (OP_WRITES | OP_KEYED);
 	if ((child->flags & OP_KEYED) != 0 &&
 	    !evkv__op_make_entries(child, request->count))
 		return evkv_op_nomem(child);

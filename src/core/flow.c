@@ -10,11 +10,16 @@ static size_t request_bytes(const struct evkv_request *request)
 {
 	size_t bytes = 0, i;
 
+	if (request->values == NULL && request->counted_values == NULL) {
+		for (i = 0; i < request->count; i++)
+			bytes += request->keys[i].size;
+		return bytes;
+	}
 	for (i = 0; i < request->count; i++) {
 		bytes += request->keys[i].size;
 		if (request->values != NULL)
 			bytes += request->values[i].size;
-		else if (request->counted_values != NULL)
+		else
 			bytes += request->counted_values[i]->size;
 	}
 	return bytes;
@@ -36,7 +41,7 @@ static bool fits(struct evkv_op *op, const struct evkv_store *store,
 
 	if ((op->flags & OP_KEYED) == 0)
 		return true;
-	for (i = 0; i < request->count && can->max_key < EVKV_KEY_MAX; i++) {
+	for (i = 0; i < request->count; i++) {
 		if (request->keys[i].size <= can->max_key)
 			continue;
 		evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
@@ -44,7 +49,7 @@ static bool fits(struct evkv_op *op, const struct evkv_store *store,
 		    request->keys[i].size, store->vtable->name, can->max_key);
 		return false;
 	}
-	if (request->kind != EVKV_PUT || can->max_value >= EVKV_VALUE_MAX)
+	if (request->kind != EVKV_PUT)
 		return true;
 	for (i = 0; i < request->count; i++) {
 		if (value_size(request, i) <= can->max_value)
@@ -58,29 +63,33 @@ static bool fits(struct evkv_op *op, const struct evkv_store *store,
 	return true;
 }
 
+static bool refuse(struct evkv_op *op, const struct evkv_store *store,
+    enum evkv_kind kind)
+{
+	if (store->phase != STORE_OPEN)
+		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_CLOSED, NULL);
+	else if ((store->capabilities.kinds & EVKV_KIND_BIT(kind)) == 0)
+		evkv_op_unsupported(op);
+	else
+		evkv_op_failf(op, EVKV_BUSY, EVKV_CAUSE_OVERLOAD,
+		    "%zu entries and %zu bytes are pending at %s",
+		    store->pending, store->pending_bytes, store->vtable->name);
+	return false;
+}
+
 static bool admit(struct evkv_op *op, struct evkv_store *store,
     const struct evkv_request *request, struct evkv_frame *frame)
 {
 	size_t entries = (op->flags & OP_KEYED) != 0 ? request->count : 1;
 	size_t bytes = request_bytes(request);
 
-	if (store->phase != STORE_OPEN) {
-		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_CLOSED, NULL);
-		return false;
-	}
-	if ((store->capabilities.kinds & EVKV_KIND_BIT(request->kind)) == 0) {
-		evkv_op_unsupported(op);
-		return false;
-	}
-	if (store->pending + entries > store->max_pending ||
+	if (store->phase != STORE_OPEN ||
+	    (store->capabilities.kinds & EVKV_KIND_BIT(request->kind)) == 0 ||
+	    store->pending + entries > store->max_pending ||
 	    (store->pending_bytes + bytes > store->max_pending_bytes &&
-		store->pending_bytes > 0)) {
-		evkv_op_failf(op, EVKV_BUSY, EVKV_CAUSE_OVERLOAD,
-		    "%zu entries and %zu bytes are pending at %s",
-		    store->pending, store->pending_bytes, store->vtable->name);
-		return false;
-	}
-	if (!fits(op, store, request))
+		store->pending_bytes > 0))
+		return refuse(op, store, request->kind);
+	if (store->limited && !fits(op, store, request))
 		return false;
 	frame->entries = (uint32_t)entries;
 	frame->bytes = bytes;
@@ -115,7 +124,7 @@ enum evkv_verdict evkv_op_forward(struct evkv_op *op, struct evkv_store *inner,
 	return evkv__op_enter(op, inner, request);
 }
 
-static void frame_unlink(struct evkv_frame *frame)
+static inline void frame_unlink(struct evkv_frame *frame)
 {
 	if (!frame->linked)
 		return;
@@ -125,7 +134,7 @@ static void frame_unlink(struct evkv_frame *frame)
 	frame->linked = false;
 }
 
-static void frame_leave(struct evkv_op *op, struct evkv_frame *frame)
+static inline void frame_leave(struct evkv_op *op, struct evkv_frame *frame)
 {
 	struct evkv_store *store = frame->store;
 
@@ -141,10 +150,15 @@ static void frame_leave(struct evkv_op *op, struct evkv_frame *frame)
 /* The bottom has answered: up through the levels, without recursion. */
 void evkv__op_unwind(struct evkv_op *op)
 {
+	const uint32_t not_quick =
+	    OP_SINGLE | OP_FAILED | OP_WRITES | OP_DETACHED;
 	bool seen = (op->flags & OP_DETACHED) == 0;
 	struct evkv_frame *frame;
 
-	if (seen)
+	if ((op->flags & not_quick) == OP_SINGLE &&
+	    !evkv_failed(op->entries->status))
+		op->result.status = op->entries->status;
+	else if (seen)
 		evkv_op_settle(op);
 	while (op->depth > 1) {
 		frame = evkv__op_top(op);
@@ -263,26 +277,40 @@ static enum evkv_verdict enter_scrambled(struct evkv_op *op,
 	return verdict;
 }
 
-static void op_begin(struct evkv_op *op, const struct evkv_request *request)
+/*
+ * Whether a request is of the commonest sort, one key that is read or deleted,
+ * and has nothing odd about it; all others take the long way.
+ */
+static bool check_quick(const struct evkv_request *request, uint32_t classes)
 {
-	uint32_t classes = evkv_kind_classes(request->kind);
+	const uint32_t plain = EVKV_OP_INLINE | EVKV_OP_SINGLE;
+	uintptr_t odd = (uintptr_t)request->values |
+	    (uintptr_t)request->counted_values | (uintptr_t)request->ttls_ms |
+	    (uintptr_t)request->ttl_ms | (uintptr_t)request->condition |
+	    request->match_prefix.size | request->pattern.size |
+	    request->cursor.size | request->limit | (request->flags & ~plain);
 
-	op->result.kind = request->kind;
-	if ((classes & EVKV_KIND_WRITES) != 0)
-		op->flags |= OP_WRITES;
-	if ((classes & EVKV_KIND_HAS_KEYS) != 0)
-		op->flags |= OP_KEYED;
-	if ((request->flags & EVKV_OP_SINGLE) != 0)
-		op->flags |= OP_SINGLE;
-	if ((request->flags & EVKV_OP_INLINE) != 0)
-		op->flags |= OP_INLINE;
+	return odd == 0 && (classes & EVKV_KIND_HAS_KEYS) != 0 &&
+	    (classes & EVKV_KIND_HAS_VALUES) == 0 && request->count == 1 &&
+	    request->keys != NULL && request->keys->data != NULL &&
+	    request->keys->size - 1 < EVKV_KEY_MAX &&
+	    request->collection.size <= EVKV_COLLECTION_MAX &&
+	    (request->collection.data != NULL ||
+		request->collection.size == 0) &&
+	    request->timeout_ms >= -1;
 }
 
 static enum evkv_verdict boundary(struct evkv_op *op,
     struct evkv_store *store, const struct evkv_request *request)
 {
-	op_begin(op, request);
-	if (!evkv__request_check(op, request))
+	const uint32_t flags = EVKV_OP_INLINE | EVKV_OP_SINGLE;
+	uint32_t classes = evkv__kind_classes(request->kind);
+
+	op->result.kind = request->kind;
+	op->flags |= (classes & (OP_WRITES | OP_KEYED)) |
+	    ((request->flags & flags) << OP_REQUEST_SHIFT);
+	if (!check_quick(request, classes) &&
+	    !evkv__request_check(op, request))
 		return EVKV_DONE;
 	if ((op->flags & OP_KEYED) != 0 &&
 	    !evkv__op_make_entries(op, request->count))

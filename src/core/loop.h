@@ -36,6 +36,7 @@ struct evkv_loop {
 	/* ready.c: what has ended, and tasks, in two FIFO queues. */
 	struct evkv_op *ready, **ready_tail;
 	struct evkv_task *tasks, **tasks_tail;
+	struct evkv_task tasks_mark; /* the end of a round */
 	struct event turn;
 	bool turn_armed;
 	bool draining;
@@ -97,6 +98,25 @@ bool evkv__post_init(struct evkv_loop *loop);
 void evkv__post_end(struct evkv_loop *loop);
 /* Run what was posted; wait_ms > 0: wait that long for something. */
 bool evkv__post_run(struct evkv_loop *loop, int wait_ms);
+
+/* A new op, with room for `depth` levels; NULL = no memory. */
+static inline struct evkv_op *evkv__op_new(struct evkv_loop *loop,
+    unsigned depth)
+{
+	struct evkv_op *op = loop->free_ops;
+
+	if (op == NULL || depth > OP_FRAMES)
+		return evkv__op_new_slow(loop, depth);
+	loop->free_ops = op->next;
+	op->generation++;
+	op->flags = OP_REPORTING;
+	op->depth = 0;
+	op->arena = op->inner_arena;
+	op->arena_end = op->inner_arena + OP_ARENA;
+	op->result = (struct evkv_result){ .message = "" };
+	op->entries = NULL;
+	return op;
+}
 
 /* Our own handlers: between these two the cached time is taken as it is. */
 static inline void evkv__loop_enter(struct evkv_loop *loop)

@@ -24,14 +24,14 @@ static bool slab_add(struct evkv_loop *loop)
 		loop->slabs = slabs;
 		loop->slabs_size = size;
 	}
-	slab = evkv_malloc(LOOP_SLAB * sizeof(struct evkv_op));
+	slab = evkv_calloc(LOOP_SLAB, sizeof(struct evkv_op));
 	if (slab == NULL)
 		return false;
 	for (i = LOOP_SLAB; i-- > 0;) {
 		slab[i].slot = (uint32_t)(loop->slabs_count * LOOP_SLAB + i);
-		slab[i].generation = 0;
-		slab[i].flags = 0;
 		slab[i].loop = loop;
+		slab[i].frames = slab[i].first;
+		slab[i].frames_size = OP_FRAMES;
 		slab[i].next = loop->free_ops;
 		loop->free_ops = &slab[i];
 	}
@@ -51,49 +51,24 @@ void evkv__op_slabs_free(struct evkv_loop *loop)
 	loop->free_ops = NULL;
 }
 
-struct evkv_op *evkv__op_new(struct evkv_loop *loop, unsigned depth)
+struct evkv_op *evkv__op_new_slow(struct evkv_loop *loop, unsigned depth)
 {
-	struct evkv_op *op = loop->free_ops;
+	struct evkv_frame *frames;
+	struct evkv_op *op;
 
-	if (op == NULL) {
-		if (!slab_add(loop))
-			return NULL;
-		op = loop->free_ops;
+	if (loop->free_ops == NULL && !slab_add(loop))
+		return NULL;
+	op = evkv__op_new(loop, OP_FRAMES);
+	if (depth <= OP_FRAMES)
+		return op;
+	frames = evkv_op_alloc(op, depth * sizeof(struct evkv_frame));
+	if (frames == NULL) {
+		op->flags = 0;
+		evkv__op_maybe_free(op);
+		return NULL;
 	}
-	loop->free_ops = op->next;
-	op->generation++;
-	op->flags = OP_REPORTING;
-	op->depth = 0;
-	op->frames = op->first;
-	op->frames_size = OP_FRAMES;
-	op->arena = op->inner_arena;
-	op->arena_end = op->inner_arena + OP_ARENA;
-	op->chunks = NULL;
-	op->result.status = EVKV_OK;
-	op->result.cause = EVKV_CAUSE_NONE;
-	op->result.sys_error = 0;
-	op->result.message = "";
-	op->result.count = 0;
-	op->result.entries = NULL;
-	op->result.affected = 0;
-	op->result.cursor = evkv_bytes(NULL, 0);
-	op->entries = NULL;
-	op->names_size = 0;
-	op->parent = NULL;
-	op->children = 0;
-	op->busy = 0;
-	op->child_first = NULL;
-	op->deadline = NULL;
-	op->report_entries = NULL;
-	if (depth > OP_FRAMES) {
-		op->frames = evkv_op_alloc(op, depth * sizeof(struct evkv_frame));
-		op->frames_size = (uint16_t)depth;
-		if (op->frames == NULL) {
-			op->flags = 0;
-			evkv__op_maybe_free(op);
-			return NULL;
-		}
-	}
+	op->frames = frames;
+	op->frames_size = (uint16_t)depth;
 	return op;
 }
 
@@ -113,10 +88,27 @@ static void child_unlink(struct evkv_op *op)
 	*op->child_link = op->child_next;
 }
 
+/* What only some ops have; makes the fields clean again. */
+static void op_clean(struct evkv_op *op)
+{
+	struct arena_chunk *chunk;
+
+	if ((op->flags & OP_COUNTED) != 0)
+		kept_values_unref(op);
+	while ((chunk = op->chunks) != NULL) {
+		op->chunks = chunk->next;
+		evkv_free(chunk);
+	}
+	evkv_free(op->report_entries);
+	op->report_entries = NULL;
+	op->frames = op->first;
+	op->frames_size = OP_FRAMES;
+	op->names_size = 0;
+}
+
 /* The parent may go with its last child: in a loop, not by recursion. */
 void evkv__op_maybe_free(struct evkv_op *op)
 {
-	struct arena_chunk *chunk;
 	struct evkv_op *parent;
 
 	while (op != NULL) {
@@ -125,16 +117,14 @@ void evkv__op_maybe_free(struct evkv_op *op)
 			return;
 		if ((op->flags & OP_VALUES) != 0)
 			evkv__op_drop_values(op);
-		if ((op->flags & OP_COUNTED) != 0)
-			kept_values_unref(op);
-		evkv_free(op->report_entries);
-		while ((chunk = op->chunks) != NULL) {
-			op->chunks = chunk->next;
-			evkv_free(chunk);
-		}
+		if ((op->flags & (OP_COUNTED | OP_DETACHED)) != 0 ||
+		    op->chunks != NULL || op->names_size > 0 ||
+		    op->frames != op->first)
+			op_clean(op);
 		parent = op->parent;
 		if (parent != NULL) {
 			child_unlink(op);
+			op->parent = NULL;
 			parent->children--;
 		}
 		op->flags = 0;

@@ -12,6 +12,7 @@
 
 #include <assert.h>
 
+#include "core/kind.h"
 #include "core/store.h"
 #include "core/value.h"
 #include "evkv/driver.h"
@@ -22,16 +23,18 @@
 #define EVKV__ASSERT(condition) ((void)sizeof(condition))
 #endif
 
+#define OP_REQUEST_SHIFT 5 /* from a request's flags to an op's */
+
 enum {
 	OP_REPORTING = 1 << 0, /* the callback is still to run */
-	OP_DRIVING = 1 << 1,   /* the store below is still to answer */
-	OP_CHILD = 1 << 2,
+	OP_WRITES = EVKV_KIND_WRITES,  /* 1 << 1 */
+	OP_KEYED = EVKV_KIND_HAS_KEYS, /* 1 << 2 */
 	OP_AUXILIARY = 1 << 3, /* marks do not go up */
 	OP_BORROWS = 1 << 4,   /* inputs live in the parent */
-	OP_INLINE = 1 << 5,
-	OP_SINGLE = 1 << 6,
-	OP_WRITES = 1 << 7,
-	OP_KEYED = 1 << 8,
+	OP_INLINE = EVKV_OP_INLINE << OP_REQUEST_SHIFT, /* 1 << 5 */
+	OP_SINGLE = EVKV_OP_SINGLE << OP_REQUEST_SHIFT, /* 1 << 6 */
+	OP_DRIVING = 1 << 7,   /* the store below is still to answer */
+	OP_CHILD = 1 << 8,
 	OP_KEPT = 1 << 9,
 	OP_COUNTED = 1 << 10,  /* the kept request holds counted values */
 	OP_SENT = 1 << 11,
@@ -74,6 +77,10 @@ struct arena_chunk {
 
 struct deadline_list;
 
+/*
+ * Fields marked (clean) are what evkv__op_new() needs not set: whoever uses them
+ * puts them back before the op is free again.
+ */
 struct evkv_op {
 	struct evkv_op *next; /* in the free list or the ready queue */
 	struct evkv_loop *loop;
@@ -81,23 +88,23 @@ struct evkv_op {
 	uint32_t slot;
 	uint32_t generation;
 	uint16_t depth; /* frames in use */
-	uint16_t frames_size;
+	uint16_t frames_size; /* (clean) */
 	union {
 		evkv_cb root;
 		evkv_child_cb child;
 	} cb;
 	void *arg;
-	struct evkv_frame *frames;
+	struct evkv_frame *frames; /* (clean) */
 	char *arena, *arena_end;
-	struct arena_chunk *chunks;
+	struct arena_chunk *chunks; /* (clean) */
 	struct evkv_result result; /* the driver's; also the report if not
 	                              detached */
 	struct evkv_entry *entries; /* of result, writable */
-	size_t names_size;          /* room in entries, for pages */
+	size_t names_size;          /* room in entries, for pages (clean) */
 	struct evkv_entry one;
 	struct evkv_frame first[OP_FRAMES];
 
-	/* Seldom used. */
+	/* Seldom used, and all (clean). */
 	struct evkv_op *parent;
 	uint32_t children; /* not freed yet */
 	uint32_t busy;     /* held by a function further up the stack */
@@ -116,8 +123,8 @@ static inline struct evkv_frame *evkv__op_top(const struct evkv_op *op)
 	return &op->frames[op->depth - 1];
 }
 
-/* op.c: life and memory. */
-struct evkv_op *evkv__op_new(struct evkv_loop *loop, unsigned depth);
+/* op.c: life and memory; evkv__op_new() is in loop.h. */
+struct evkv_op *evkv__op_new_slow(struct evkv_loop *loop, unsigned depth);
 void evkv__op_maybe_free(struct evkv_op *op);
 void evkv__op_slabs_free(struct evkv_loop *loop);
 struct evkv_op *evkv__op_find(struct evkv_loop *loop, evkv_ticket ticket);

@@ -87,18 +87,16 @@ static unsigned run_ops(struct evkv_loop *loop, unsigned budget)
  */
 static void run_tasks(struct evkv_loop *loop)
 {
-	struct evkv_task *task, mark = { 0 };
+	struct evkv_task *task, *mark = &loop->tasks_mark;
 
 	if (loop->tasks == NULL)
 		return;
-	mark.link = loop->tasks_tail;
-	*loop->tasks_tail = &mark;
-	loop->tasks_tail = &mark.next;
-	while ((task = loop->tasks) != &mark) {
+	evkv_task_queue(loop, mark);
+	while ((task = loop->tasks) != mark) {
 		evkv_task_cancel(loop, task);
 		task->run(task->arg);
 	}
-	evkv_task_cancel(loop, &mark);
+	evkv_task_cancel(loop, mark);
 }
 
 static void held(evutil_socket_t fd, short what, void *arg)

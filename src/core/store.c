@@ -93,6 +93,8 @@ static void store_fill(struct evkv_store *store,
 	store->state_task.run = tell_state;
 	store->state_task.arg = store;
 	store_capabilities(store, config);
+	store->limited = store->capabilities.max_key < EVKV_KEY_MAX ||
+	    store->capabilities.max_value < EVKV_VALUE_MAX;
 }
 
 static void store_link(struct evkv_store *store)

@@ -30,6 +30,7 @@ struct evkv_store {
 	uint32_t refs;
 	enum store_phase phase;
 	uint16_t depth; /* levels of the deepest way down from here */
+	bool limited;   /* takes less than the API's longest key or value */
 	bool driver_closed;
 	bool drain_done;
 	bool drain_failed;
