@@ -154,23 +154,6 @@ static inline uint64_t table_hash(const struct memory_table *table,
 	return siphash_1_3(table->key0 ^ collection->hash, table->key1, key);
 }
 
-/* The collection of a name, or NULL. */
-struct memory_collection *evkv__table_collection_slow(
-    struct memory_table *table, struct evkv_slice name);
-static inline struct memory_collection *evkv__table_collection(
-    struct memory_table *table, struct evkv_slice name)
-{
-	struct memory_collection *last = table->last;
-
-	if (last != NULL && last->name_size == name.size &&
-	    (name.size == 0 || memcmp(last->name, name.data, name.size) == 0))
-		return last;
-	return evkv__table_collection_slow(table, name);
-}
-/* The same; made where it is not there. NULL = no memory. */
-struct memory_collection *evkv__table_collection_make(
-    struct memory_table *table, struct evkv_slice name);
-
 static inline bool entry_same_word(const char *a, const char *b)
 {
 	uint64_t x, y;
@@ -180,19 +163,50 @@ static inline bool entry_same_word(const char *a, const char *b)
 	return x == y;
 }
 
-/* As memcmp() == 0, but short keys without a call. */
+static inline bool entry_same_half(const char *a, const char *b)
+{
+	uint32_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x == y;
+}
+
+/* As memcmp() == 0, without the call: names and keys are short. */
 static inline bool entry_same_bytes(const char *a, const char *b, size_t size)
 {
 	size_t i;
 
-	if (size < 8)
-		return memcmp(a, b, size) == 0;
-	for (i = 0; i + 8 < size; i += 8) {
-		if (!entry_same_word(a + i, b + i))
-			return false;
+	if (size >= 8) {
+		for (i = 0; i + 8 < size; i += 8) {
+			if (!entry_same_word(a + i, b + i))
+				return false;
+		}
+		return entry_same_word(a + size - 8, b + size - 8);
 	}
-	return entry_same_word(a + size - 8, b + size - 8);
+	if (size >= 4)
+		return entry_same_half(a, b) &&
+		    entry_same_half(a + size - 4, b + size - 4);
+	return size == 0 || (a[0] == b[0] && a[size / 2] == b[size / 2] &&
+	    a[size - 1] == b[size - 1]);
 }
+
+/* The collection of a name, or NULL. */
+struct memory_collection *evkv__table_collection_slow(
+    struct memory_table *table, struct evkv_slice name);
+static inline struct memory_collection *evkv__table_collection(
+    struct memory_table *table, struct evkv_slice name)
+{
+	struct memory_collection *last = table->last;
+
+	if (last != NULL && last->name_size == name.size &&
+	    entry_same_bytes(last->name, name.data, name.size))
+		return last;
+	return evkv__table_collection_slow(table, name);
+}
+/* The same; made where it is not there. NULL = no memory. */
+struct memory_collection *evkv__table_collection_make(
+    struct memory_table *table, struct evkv_slice name);
 
 /* The entry of a key, expired or not, and its place; NULL: not there. */
 static inline struct memory_entry *evkv__table_find(
