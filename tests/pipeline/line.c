@@ -332,6 +332,7 @@ struct evkv_store *line_new(struct evkv_loop *loop,
 		.state = EVKV_STATE_CONNECTING,
 	};
 	struct line_store *line = evkv_calloc(1, sizeof(*line));
+	struct evkv_store *store;
 
 	if (line == NULL) {
 		evkv_error_set(error, EVKV_NOMEM, "out of memory");
@@ -346,11 +347,14 @@ struct evkv_store *line_new(struct evkv_loop *loop,
 		line_free(line);
 		return NULL;
 	}
-	line->store = evkv_store_create(loop, &line_vtable, line, &config,
-	    error);
-	if (line->store != NULL && pipeline != NULL)
+	/* Where that fails it has freed `line`. */
+	store = evkv_store_create(loop, &line_vtable, line, &config, error);
+	if (store == NULL)
+		return NULL;
+	line->store = store;
+	if (pipeline != NULL)
 		*pipeline = line->pipeline;
-	return line->store;
+	return store;
 }
 
 /* ---- The server's side ------------------------------------------------- */
