@@ -11,6 +11,7 @@ endif()
 option(EVKV_BUILD_TESTS "Build the tests (needs criterion)" ${evkv_is_top})
 option(EVKV_BUILD_EXAMPLES "Build the examples" ${evkv_is_top})
 option(EVKV_BUILD_BENCH "Build the benchmarks" OFF)
+option(EVKV_INSTALL "Make the install and package targets" ${evkv_is_top})
 option(EVKV_WERROR "Make compiler warnings errors" OFF)
 option(EVKV_COVERAGE "Count which lines run" OFF)
 set(EVKV_SANITIZE "" CACHE STRING

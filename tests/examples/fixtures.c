@@ -32,7 +32,7 @@ static struct evkv_store *fixture_open(struct conformance *c,
     struct evkv_error *error)
 {
 #if FIXTURE == 1
-	return shelf_new(c->rig.loop, 5000, error);
+	return shelf_new(c->rig.loop, 400, error);
 #elif FIXTURE == 2
 	return tag_values_new(fixture_memory(c, error), "v1:", error);
 #else
