@@ -5,14 +5,18 @@
  * between two stars (a segment) has a fixed length. The first segment must
  * match at the start of the name, the last at its end, and each of the others
  * may take the leftmost place where it fits: if any choice works, that one
- * does. So nothing is ever tried again and there is no recursion; the time is
- * bounded by the name's length times the pattern's.
+ * does. So nothing is ever tried again and there is no recursion.
+ *
+ * A segment is looked for place by place, which in the worst case takes the
+ * product of its length and the name's. Where that is much, all places are
+ * tried at once, 64 elements at a time; without memory for it, place by place.
  */
 #include "evkv/driver.h"
 
 #include <string.h>
 
 #define MATCH_BAD SIZE_MAX
+#define MATCH_SCAN_FROM 65536 /* name times segment, in bytes */
 
 /* A run of elements without a star: pattern[start, end). */
 struct match_segment {
@@ -140,26 +144,106 @@ static bool match_segment_at(struct evkv_slice pattern,
 	return true;
 }
 
-/* The leftmost place in name[from, to) where the segment fits, or MATCH_BAD. */
-static size_t match_segment_find(struct evkv_slice pattern,
+/*
+ * All places at once, for what trying one after the other takes long: bit i of
+ * `state` tells that the segment's first i + 1 elements match the bytes just
+ * read; `masks` has, for each byte value, the elements that match it.
+ */
+struct match_scan {
+	size_t words;
+	uint64_t *state;
+	uint64_t *masks;
+};
+
+/* The masks of a segment; false = no memory. */
+static bool match_scan_init(struct match_scan *scan, struct evkv_slice pattern,
+    const struct match_segment *segment)
+{
+	size_t at = segment->start, next = at, i;
+	const char *why;
+	unsigned byte;
+	bool hit;
+
+	scan->words = (segment->length + 63) / 64;
+	scan->state = evkv_calloc(257, scan->words * sizeof(uint64_t));
+	if (scan->state == NULL)
+		return false;
+	scan->masks = scan->state + scan->words;
+	for (i = 0; i < segment->length; i++, at = next) {
+		for (byte = 0; byte < 256; byte++) {
+			next = match_element(pattern, at, (unsigned char)byte,
+			    &hit, &why);
+			if (hit)
+				scan->masks[byte * scan->words +
+				    i / 64] |= UINT64_C(1) << i % 64;
+		}
+	}
+	return true;
+}
+
+/* Read one more byte. */
+static void match_scan_step(struct match_scan *scan, unsigned char byte)
+{
+	const uint64_t *mask = scan->masks + byte * scan->words;
+	uint64_t carry = 1, state;
+	size_t i;
+
+	for (i = 0; i < scan->words; i++) {
+		state = scan->state[i];
+		scan->state[i] = (state << 1 | carry) & mask[i];
+		carry = state >> 63;
+	}
+}
+
+static size_t match_scan_find(struct match_scan *scan, size_t length,
+    struct evkv_slice name, size_t from, size_t to)
+{
+	const uint64_t *last = &scan->state[scan->words - 1];
+	uint64_t whole = UINT64_C(1) << (length - 1) % 64;
+
+	for (; from < to; from++) {
+		match_scan_step(scan, match_byte(name, from));
+		if ((*last & whole) != 0)
+			return from + 1 - length;
+	}
+	return MATCH_BAD;
+}
+
+/* Literal text: what the C library searches in linear time. */
+static size_t match_literal_find(struct evkv_slice pattern,
     const struct match_segment *segment, struct evkv_slice name, size_t from,
     size_t to)
 {
 	const char *bytes = name.data, *found;
 
+	found = memmem(bytes + from, to - from,
+	    (const char *)pattern.data + segment->start, segment->length);
+	return found != NULL ? (size_t)(found - bytes) : MATCH_BAD;
+}
+
+/* The leftmost place in name[from, to) where the segment fits, or MATCH_BAD. */
+static size_t match_segment_find(struct evkv_slice pattern,
+    const struct match_segment *segment, struct evkv_slice name, size_t from,
+    size_t to)
+{
+	struct match_scan scan;
+
 	if (segment->length == 0)
 		return from;
 	if (to - from < segment->length)
 		return MATCH_BAD;
-	if (segment->literal) {
-		found = memmem(bytes + from, to - from,
-		    (const char *)pattern.data + segment->start,
-		    segment->length);
-		return found != NULL ? (size_t)(found - bytes) : MATCH_BAD;
+	if (segment->literal)
+		return match_literal_find(pattern, segment, name, from, to);
+	if ((to - from) * segment->length > MATCH_SCAN_FROM &&
+	    match_scan_init(&scan, pattern, segment)) {
+		from = match_scan_find(&scan, segment->length, name, from, to);
+		evkv_free(scan.state);
+		return from;
 	}
-	for (; from + segment->length <= to; from++)
+	for (; from + segment->length <= to; from++) {
 		if (match_segment_at(pattern, segment, name, from))
 			return from;
+	}
 	return MATCH_BAD;
 }
 

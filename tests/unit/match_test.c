@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "evkv/driver.h"
+#include "lib/faults.h"
 #include "lib/test.h"
 
 static bool glob(const char *pattern, const char *name)
@@ -309,6 +310,62 @@ EVKV_TEST(unit_match, time_does_not_explode)
 	check(evkv_match(EVKV_LIT(""), evkv_bytes(pattern, sizeof(pattern)),
 	    evkv_bytes(name, EVKV_KEY_MAX)));
 	free(name);
+}
+
+/*
+ * Long names and segments, which are looked for in another way: a run of a's
+ * with one b, and a segment that ends with it.
+ */
+static bool long_match(size_t length, size_t b_at, size_t name_size)
+{
+	char *name = malloc(name_size), *pattern = malloc(length + 4);
+	size_t i;
+	bool matches;
+
+	memset(name, 'a', name_size);
+	if (b_at < name_size)
+		name[b_at] = 'b';
+	pattern[0] = '*';
+	for (i = 1; i < length; i++)
+		pattern[i] = i % 2 != 0 ? '?' : 'a';
+	/* length elements in all, the last being [b]. */
+	memcpy(pattern + length, "[b]*", 4);
+	matches = evkv_match(EVKV_LIT(""), evkv_bytes(pattern, length + 4),
+	    evkv_bytes(name, name_size));
+	free(pattern);
+	free(name);
+	return matches;
+}
+
+static void check_long_matches(void)
+{
+	static const size_t lengths[] = { 2, 3, 63, 64, 65, 127, 128, 129, 2000,
+		4000 };
+	size_t i, length;
+
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		length = lengths[i];
+		check(long_match(length, 40000, 50000));
+		check(long_match(length, length - 1, 50000));
+		check(!long_match(length, length - 2, 50000));
+		check(long_match(length, 49999, 50000));
+		check(!long_match(length, 50000, 50000));
+	}
+}
+
+EVKV_TEST(unit_match, long_names_and_segments)
+{
+	check_long_matches();
+}
+
+EVKV_TEST(unit_match, long_segments_without_memory)
+{
+	check(long_match(300, 2000, 3000));
+	faults_fail_from(1);
+	check(long_match(300, 2000, 3000));
+	check(!long_match(300, 3000, 3000));
+	check_int(faults_fired(), 2);
+	faults_off();
 }
 
 static struct evkv_slice head(const char *prefix, const char *pattern,
