@@ -675,60 +675,187 @@ EVKV_TEST(unit_prefix_keys, walks_without_memory)
 	close_fixture(&f);
 }
 
-/* ---- Many empty pages --------------------------------------------------- */
+/* ---- An inner store that answers what it is told ------------------------ */
 
-#define EMPTY_PAGES 50000
+struct script {
+	unsigned empty_pages; /* of keys, before the one with the names */
+	unsigned asked;       /* for keys */
+	const char *names[3]; /* of keys */
+	int64_t affected;     /* of clear */
+	uint32_t culls;
+};
 
-static unsigned empty_asked;
-
-/* One collection, whose one key comes after many empty pages. */
-static enum evkv_verdict empty_submit(void *self, struct evkv_op *op,
+static enum evkv_verdict script_submit(void *arg, struct evkv_op *op,
     const struct evkv_request *request)
 {
-	(void)self;
-	if (request->kind == EVKV_COLLECTIONS)
-		evkv_op_add_name(op, EVKV_LIT("c"));
-	else if (request->kind == EVKV_KEYS && ++empty_asked < EMPTY_PAGES)
-		evkv_op_set_position(op, "empty", EVKV_LIT("more"));
-	else if (request->kind == EVKV_KEYS)
-		evkv_op_add_name(op, EVKV_LIT("pk"));
+	struct script *script = arg;
+	size_t i;
+
+	switch (request->kind) {
+	case EVKV_COLLECTIONS: evkv_op_add_name(op, EVKV_LIT("c")); break;
+	case EVKV_KEYS:
+		if (++script->asked <= script->empty_pages) {
+			evkv_op_set_position(op, "script", EVKV_LIT("more"));
+			break;
+		}
+		for (i = 0; i < 3 && script->names[i] != NULL; i++)
+			evkv_op_add_name(op, evkv_str(script->names[i]));
+		break;
+	case EVKV_CLEAR: evkv_op_set_affected(op, script->affected); break;
+	case EVKV_CULL: script->culls++; break;
+	default: return evkv_op_unsupported(op);
+	}
 	return EVKV_DONE;
+}
+
+static const struct evkv_vtable script_vtable = {
+	.size = sizeof(script_vtable),
+	.name = "script",
+	.submit = script_submit,
+	.free = gate_free,
+};
+
+static struct evkv_store *open_script(struct rig *rig, struct script *script,
+    uint32_t kinds, size_t max_key)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct evkv_capabilities capabilities = { .kinds = kinds,
+		.max_key = max_key,
+		.max_value = EVKV_VALUE_MAX,
+		.ttl_unit_ms = 1 };
+
+	rig_open(rig);
+	return evkv_prefix_keys_new(evkv_store_create(rig->loop, &script_vtable,
+					script,
+					&(struct evkv_store_config){
+					    .capabilities = &capabilities,
+					    .state = EVKV_STATE_READY },
+					&error),
+	    EVKV_LIT("p:"), &error);
+}
+
+static void close_script(struct rig *rig, struct evkv_store *store)
+{
+	evkv_store_unref(store);
+	rig_close(rig);
 }
 
 EVKV_TEST(unit_prefix_keys, empty_pages_use_no_stack)
 {
-	static const struct evkv_vtable vtable = {
-		.size = sizeof(vtable),
-		.name = "empty",
-		.submit = empty_submit,
-		.free = gate_free,
-	};
-	struct evkv_error error = EVKV_ERROR_INIT;
+	struct script script = { .empty_pages = 50000, .names = { "p:k" } };
 	struct answer answer = ANSWER_INIT;
 	struct evkv_store *store;
 	struct rig rig;
 
-	rig_open(&rig);
-	empty_asked = 0;
-	store = evkv_prefix_keys_new(
-	    evkv_store_create(rig.loop, &vtable, &rig,
-		&(struct evkv_store_config){
-		    .capabilities = &(
-			struct evkv_capabilities){ .kinds = EVKV_KINDS_ALL,
-			.max_key = EVKV_KEY_MAX,
-			.max_value = EVKV_VALUE_MAX,
-			.ttl_unit_ms = 1 },
-		    .state = EVKV_STATE_READY },
-		&error),
-	    EVKV_LIT("p"), &error);
+	store = open_script(&rig, &script, EVKV_KINDS_ALL, EVKV_KEY_MAX);
 	evkv_collections(store, EVKV_LIT(""), EVKV_LIT(""), 0, answer_cb,
 	    &answer);
 	rig_wait(&rig, &answer.calls);
 	check_int(answer.count, 1);
 	check_slice(answer.entries[0].name, "c");
-	check_int(empty_asked, EMPTY_PAGES);
+	check_int(script.asked, 50001);
 	answer_free(&answer);
-	evkv_store_unref(store);
+	close_script(&rig, store);
+}
+
+/* A walk over a store that answers at once takes turns, and can be ended. */
+EVKV_TEST(unit_prefix_keys, a_long_walk_lets_others_run_and_can_be_ended)
+{
+	struct script script = { .empty_pages = 1000000, .names = { "p:k" } };
+	struct answer answer = ANSWER_INIT;
+	struct evkv_store *store;
+	evkv_ticket ticket;
+	unsigned asked;
+	struct rig rig;
+
+	store = open_script(&rig, &script, EVKV_KINDS_ALL, EVKV_KEY_MAX);
+	ticket = evkv_collections(store, EVKV_LIT(""), EVKV_LIT(""), 0,
+	    answer_cb, &answer);
+	/* A non-blocking turn would go on while anything is ready. */
+	check(event_base_loop(rig.base, EVLOOP_ONCE) == 0);
+	check_between(script.asked, 1, 10000);
+	evkv_cancel(rig.loop, ticket);
+	rig_wait(&rig, &answer.calls);
+	check_status(answer.status, EVKV_CANCELED);
+	rig_settle(&rig);
+	asked = script.asked;
+	rig_turn(&rig);
+	check_int(script.asked, asked);
+	check_between(asked, 1, 10000);
+	answer_free(&answer);
+	close_script(&rig, store);
+}
+
+EVKV_TEST(unit_prefix_keys, foreign_names_are_dropped)
+{
+	struct script script = { .names = { "q:a", "p:b", "p:" } };
+	struct answer answer = ANSWER_INIT;
+	struct evkv_store *store;
+	struct rig rig;
+
+	store = open_script(&rig, &script, EVKV_KINDS_ALL, EVKV_KEY_MAX);
+	evkv_keys(store, EVKV_LIT("c"), EVKV_LIT(""), EVKV_LIT(""), 0,
+	    answer_cb, &answer);
+	rig_wait(&rig, &answer.calls);
+	check_int(answer.count, 1);
+	check_slice(answer.entries[0].name, "b");
+	answer_free(&answer);
+	close_script(&rig, store);
+}
+
+EVKV_TEST(unit_prefix_keys, who_cannot_count_stays_so)
+{
+	struct script script = { .affected = -1 };
+	struct answer answer = ANSWER_INIT;
+	struct evkv_store *store;
+	struct rig rig;
+
+	store = open_script(&rig, &script, EVKV_KINDS_ALL, EVKV_KEY_MAX);
+	evkv_destroy(store, answer_cb, &answer);
+	rig_wait(&rig, &answer.calls);
+	check_status(answer.status, EVKV_OK);
+	check_int(answer.affected, -1);
+	answer_reset(&answer);
+	evkv_cull(store, answer_cb, &answer);
+	rig_wait(&rig, &answer.calls);
+	check_status(answer.status, EVKV_OK);
+	check_int(script.culls, 1);
+	answer_free(&answer);
+	close_script(&rig, store);
+}
+
+static uint32_t kinds_over(uint32_t missing)
+{
+	struct script script = { .affected = 0 };
+	struct evkv_store *store;
+	struct rig rig;
+	uint32_t kinds;
+
+	store = open_script(&rig, &script, EVKV_KINDS_ALL & ~missing,
+	    EVKV_KEY_MAX);
+	kinds = evkv_store_capabilities(store)->kinds;
+	close_script(&rig, store);
+	return EVKV_KINDS_ALL & ~kinds;
+}
+
+/* What is made of other kinds is there only where they are. */
+EVKV_TEST(unit_prefix_keys, capabilities)
+{
+	const uint32_t keys = EVKV_KIND_BIT(EVKV_KEYS);
+	const uint32_t clear = EVKV_KIND_BIT(EVKV_CLEAR);
+	const uint32_t collections = EVKV_KIND_BIT(EVKV_COLLECTIONS);
+	const uint32_t destroy = EVKV_KIND_BIT(EVKV_DESTROY);
+	struct script script = { .affected = 0 };
+	struct rig rig;
+
+	check_int(kinds_over(0), 0);
+	check_int(kinds_over(keys), keys | collections);
+	check_int(kinds_over(clear), clear | destroy);
+	check_int(kinds_over(collections), collections | destroy);
+	check_int(kinds_over(EVKV_KIND_BIT(EVKV_TOUCH)),
+	    EVKV_KIND_BIT(EVKV_TOUCH));
+	/* No key would be short enough. */
+	check(open_script(&rig, &script, EVKV_KINDS_ALL, 2) == NULL);
 	rig_close(&rig);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "evkv/evkv.h"
+#include "lib/faults.h"
 #include "lib/rig.h"
 #include "lib/test.h"
 
@@ -256,6 +257,24 @@ EVKV_TEST(unit_url, errors_never_show_a_password)
 				evkv__url_free(url);
 			}
 		}
+	}
+}
+
+/* A '/', '?' or '#' in a password ends the host early: what follows is hidden. */
+EVKV_TEST(unit_url, the_rest_of_a_split_password_is_not_taken)
+{
+	static const char *const rows[] = { "redis://:12/S3cr3t@host",
+		"redis://u:12?S3cr3t@host", "redis://u:12?a=S3cr3t@host",
+		"redis://:12#S3cr3t@host", "redis://:a@b/S3cr3t@host",
+		"redis://:/S3cr3t@host" };
+	struct evkv_error error;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		evkv_error_clear(&error);
+		check(evkv__url_parse(rows[i], &error) == NULL);
+		check_contains(error.message, "'@'");
+		check(strstr(error.message, "S3c") == NULL);
 	}
 }
 
@@ -535,5 +554,34 @@ EVKV_TEST(unit_url, schemes_are_registered_on_the_loop)
 	check(evkv_loop_register_scheme(rig.loop, "memory", open_custom));
 	check_open(&rig, "memory:", "null");
 	rig_close(&other);
+	rig_close(&rig);
+}
+
+EVKV_TEST(unit_url, opening_without_memory)
+{
+	struct evkv_error error;
+	struct evkv_store *store;
+	unsigned failed = 0;
+	struct rig rig;
+	size_t n;
+
+	for (n = 1;; n++) {
+		rig_open(&rig);
+		evkv_error_clear(&error);
+		faults_fail_nth(n);
+		store = evkv_open(rig.loop, "simple:", &error);
+		faults_off();
+		if (store != NULL)
+			break;
+		failed++;
+		check_int(error.status, EVKV_NOMEM);
+		/* The loop is as good as before. */
+		store = evkv_open(rig.loop, "simple:", NULL);
+		check(store != NULL);
+		evkv_store_unref(store);
+		rig_close(&rig);
+	}
+	check(failed >= 5);
+	evkv_store_unref(store);
 	rig_close(&rig);
 }
