@@ -3,7 +3,7 @@
  *
  * Items are found by 64-bit hashes, which the caller computes and compares the
  * items behind. The upper bits of the hash choose one of 2^depth pointers in a
- * directory; each points to a segment of 32 chunks, and several neighbours may
+ * directory; each points to a segment of 16 chunks, and several neighbours may
  * point to the same one (extendible hashing). A full segment is split in two,
  * which is all that growth ever does at once: the directory, when it must
  * double, has been filled beforehand, a piece with each split. Sparse
@@ -32,13 +32,13 @@
 #endif
 
 #define INDEX_LANES 14
-#define INDEX_CHUNKS 32
+#define INDEX_CHUNKS 16
 #define INDEX_SLOTS (INDEX_CHUNKS * INDEX_LANES)
 /* Split at seven eighths; join where two together fill little more than one. */
 #define INDEX_SPLIT_AT (INDEX_SLOTS / 8 * 7)
 #define INDEX_JOIN_AT (INDEX_SLOTS / 8 * 2)
 /* The lowest bits of the 32 choose the chunk. */
-#define INDEX_DEPTH_MAX 27
+#define INDEX_DEPTH_MAX 28
 
 struct index_chunk {
 	_Alignas(64) uint8_t tags[INDEX_LANES]; /* 0 = free */

@@ -18,6 +18,8 @@
 #define SWEEP_LOOK 64
 /* Segments of an index that are freed in a step. */
 #define BURY_SEGMENTS 16
+/* Dead entries that are looked up together. */
+#define BURY_AHEAD 16
 
 static bool entry_is_over(const struct memory_entry *entry, int64_t now_us)
 {
@@ -65,7 +67,8 @@ static bool evict_one(struct memory_table *table,
 	if (!entry_is_over(entry, now_us))
 		table->evictions++;
 	table->space.hand = entry->newer;
-	evkv__table_remove(table, entry);
+	evkv__table_remove(table, entry, table_hash(table,
+	    entry_collection(entry), entry_key(entry)));
 	return true;
 }
 
@@ -195,22 +198,42 @@ static void grave_bury(struct memory_table *table, size_t entries)
 	}
 }
 
-static void broom_step(struct memory_table *table, size_t entries)
+/* Some entries at a time, so that their places in the index are near by then. */
+static void broom_some(struct memory_table *table, size_t entries)
 {
 	struct memory_space *space = &table->space;
-	struct memory_entry *entry;
+	struct memory_entry *entry, *dead[BURY_AHEAD];
+	uint64_t hashes[BURY_AHEAD];
+	size_t count = 0, i;
 
-	for (; entries > 0 && space->dead > 0; entries--) {
+	for (; entries > 0; entries--) {
 		entry = space->broom != NULL ? space->broom : space->newest;
 		table->work++;
 		space->broom = entry->older;
-		if (entry->older != NULL)
-			__builtin_prefetch(entry->older);
-		if (entry_collection(entry)->dead)
-			evkv__table_remove(table, entry);
+		if (entry_collection(entry)->dead) {
+			dead[count] = entry;
+			hashes[count] = table_hash(table,
+			    entry_collection(entry), entry_key(entry));
+			index_prefetch(&space->entries, hashes[count]);
+			count++;
+		}
+		if (space->broom == NULL)
+			break; /* or it would come by the same ones again */
 	}
-	if (space->dead == 0)
-		space->broom = NULL;
+	for (i = 0; i < count; i++)
+		evkv__table_remove(table, dead[i], hashes[i]);
+}
+
+static void broom_step(struct memory_table *table, size_t entries)
+{
+	size_t some;
+
+	for (; entries > 0 && table->space.dead > 0; entries -= some) {
+		some = entries < BURY_AHEAD ? entries : BURY_AHEAD;
+		broom_some(table, some);
+	}
+	if (table->space.dead == 0)
+		table->space.broom = NULL;
 }
 
 bool evkv__table_bury(struct memory_table *table, size_t entries)

@@ -5,6 +5,9 @@
 
 /* Doomed entries that each put frees, so that garbage can't pile up. */
 #define TABLE_TITHE 4
+/* Removals between two calls of settle_allocator(), and what it asks for. */
+#define SETTLE_EVERY 64
+#define SETTLE_SIZE 4096
 
 bool evkv__table_init(struct memory_table *table, size_t max_entries,
     size_t max_bytes, uint64_t key0, uint64_t key1)
@@ -213,6 +216,20 @@ static void list_replace(struct memory_space *space, struct memory_entry *old,
 	*(entry->older != NULL ? &entry->older->newer : &space->oldest) = entry;
 }
 
+/*
+ * glibc's malloc keeps what is freed in one list and sorts it within some later
+ * request, up to 10,000 blocks of it: over a millisecond, in the midst of a put
+ * that follows many removals. A request that is too large for its caches makes
+ * it do so at once, for a few. Elsewhere it does no harm.
+ */
+static void settle_allocator(struct memory_table *table)
+{
+	if (++table->unsettled < SETTLE_EVERY)
+		return;
+	table->unsettled = 0;
+	evkv_free(evkv_malloc(SETTLE_SIZE));
+}
+
 void evkv__table_drop(struct memory_table *table, struct memory_space *space,
     struct memory_entry *entry)
 {
@@ -228,6 +245,7 @@ void evkv__table_drop(struct memory_table *table, struct memory_space *space,
 	}
 	table->bytes -= evkv__entry_cost(entry);
 	evkv__entry_release(entry, table->heap);
+	settle_allocator(table);
 	if (--collection->count == 0 && collection != table->last)
 		collection_free(space, collection);
 }
@@ -242,10 +260,9 @@ static void table_remove_at(struct memory_table *table,
 		evkv__index_join(&table->space.entries, hash);
 }
 
-void evkv__table_remove(struct memory_table *table, struct memory_entry *entry)
+void evkv__table_remove(struct memory_table *table, struct memory_entry *entry,
+    uint64_t hash)
 {
-	uint64_t hash = table_hash(table, entry_collection(entry),
-	    entry_key(entry));
 	struct index_place place;
 	struct memory_entry *other;
 

@@ -100,6 +100,7 @@ struct memory_table {
 	int64_t pass_due_us; /* likewise, of what the present pass has seen */
 	uint64_t sweep_at;   /* where the present pass has come to */
 	size_t work;         /* entries looked at so far */
+	unsigned unsettled;  /* entries freed since settle_allocator() */
 };
 
 struct memory_put {
@@ -276,9 +277,9 @@ static inline size_t evkv__table_bytes(const struct memory_table *table)
 /* Internal: an entry leaves its space, its place in the index is gone. */
 void evkv__table_drop(struct memory_table *table, struct memory_space *space,
     struct memory_entry *entry);
-/* Internal: find and drop an entry. */
+/* Internal: find and drop an entry of that hash. */
 void evkv__table_remove(struct memory_table *table,
-    struct memory_entry *entry);
+    struct memory_entry *entry, uint64_t hash);
 
 /* ---- Steps (memory_sweep.c) -------------------------------------------- */
 
