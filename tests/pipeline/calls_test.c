@@ -1,0 +1,229 @@
+/*
+ * tests/pipeline/calls_test.c - the system calls of the loop's thread: none
+ * that waits, and three per turn.
+ *
+ * The functions of the C library are replaced, here, by ones that count and
+ * look whether the descriptor may block.
+ */
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "names.h"
+#include "scene.h"
+
+static struct {
+	bool on;
+	unsigned waits, controls, reads, writes, connects;
+	unsigned blocking;      /* calls that could have waited */
+	const char *which;
+} calls;
+
+static void blocking(const char *which)
+{
+	if (!calls.on)
+		return;
+	calls.blocking++;
+	calls.which = which;
+}
+
+static void descriptor(int fd, const char *which)
+{
+	if (calls.on && (fcntl(fd, F_GETFL) & O_NONBLOCK) == 0)
+		blocking(which);
+}
+
+/* Libraries must find these too. */
+#pragma GCC visibility push(default)
+
+/* The header's type of connect() is no ISO C. */
+int calls_connect(int fd, const struct sockaddr *address, socklen_t size)
+    __asm__("connect");
+
+int getaddrinfo(const char *restrict node, const char *restrict service,
+    const struct addrinfo *restrict hints, struct addrinfo **restrict result)
+{
+	(void)node;
+	(void)service;
+	(void)hints;
+	(void)result;
+	blocking("getaddrinfo");
+	return EAI_FAIL;
+}
+
+struct hostent *gethostbyname(const char *name)
+{
+	(void)name;
+	blocking("gethostbyname");
+	return NULL;
+}
+
+int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	if (timeout != 0)
+		blocking("poll");
+	return (int)syscall(SYS_poll, fds, count, timeout);
+}
+
+int nanosleep(const struct timespec *time, struct timespec *left)
+{
+	blocking("nanosleep");
+	return (int)syscall(SYS_nanosleep, time, left);
+}
+
+int calls_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+	calls.connects += calls.on;
+	descriptor(fd, "connect");
+	return (int)syscall(SYS_connect, fd, address, size);
+}
+
+ssize_t recv(int fd, void *data, size_t size, int flags)
+{
+	calls.reads += calls.on;
+	descriptor(fd, "recv");
+	return syscall(SYS_recvfrom, fd, data, size, flags, NULL, NULL);
+}
+
+ssize_t send(int fd, const void *data, size_t size, int flags)
+{
+	calls.writes += calls.on;
+	descriptor(fd, "send");
+	return syscall(SYS_sendto, fd, data, size, flags, NULL, 0);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	calls.writes += calls.on;
+	descriptor(fd, "sendmsg");
+	return syscall(SYS_sendmsg, fd, message, flags);
+}
+
+int epoll_wait(int fd, struct epoll_event *events, int count, int timeout)
+{
+	calls.waits += calls.on;
+	return (int)syscall(SYS_epoll_pwait, fd, events, count, timeout, NULL,
+	    8);
+}
+
+int epoll_ctl(int fd, int what, int other, struct epoll_event *event)
+{
+	calls.controls += calls.on;
+	return (int)syscall(SYS_epoll_ctl, fd, what, other, event);
+}
+
+#pragma GCC visibility pop
+
+/* ---- Nothing waits ----------------------------------------------------- */
+
+/* By name, with TLS, with a handshake, lost and made again, closed. */
+EVKV_TEST(pipeline_calls, none_of_them_blocks)
+{
+	struct names names = { .count = 2,
+		.addresses = { "127.0.0.2", "127.0.0.1" } };
+	struct scene s;
+	unsigned i;
+
+	memset(&calls, 0, sizeof(calls));
+	scene_begin(&s);
+	names_serve(s.rig.base, &names);
+	s.options.password = "p";
+	s.options.pipeline.host = "server.example";
+	calls.on = true;
+	scene_store(&s);
+	for (i = 0; i < 10; i++)
+		line_put(s.store, i, 200000, &s.answers[i]);
+	scene_wait(&s, 10);
+	peer_cut_all(s.peer);
+	scene_until(&s, EVKV_STATE_DOWN);
+	rig_advance(&s.rig, 60);
+	scene_ready(&s);
+	line_get(s.store, 10, &s.answers[10]);
+	scene_wait(&s, 11);
+	calls.on = false;
+	check_str(calls.which, NULL);
+	check_int(calls.blocking, 0);
+	check_between(calls.connects, 3, 8);
+	names_serve(NULL, NULL);
+	scene_close(&s);
+}
+
+/* ---- Three in a turn --------------------------------------------------- */
+
+struct chain {
+	struct evkv_store *store;
+	unsigned left;
+	unsigned calls;
+};
+
+static void again(const struct evkv_result *result, void *arg)
+{
+	struct chain *chain = arg;
+
+	if (chain->left == 0)
+		return;
+	check_status(result->status, EVKV_OK);
+	chain->calls++;
+	if (chain->left-- > 1)
+		evkv_get(chain->store, EVKV_LIT("c"), EVKV_LIT("k1"), again,
+		    chain);
+}
+
+static void count_turns(unsigned outstanding)
+{
+	struct line_server server = { 0 };
+	struct event_base *other = event_base_new();
+	struct line_options options = { .password = NULL };
+	struct chain chain = { .left = 1000000 };
+	struct peer *peer;
+	struct rig rig;
+	unsigned i;
+
+	check(other != NULL);
+	rig_open_real(&rig);
+	peer = peer_open(other, &(struct peer_options){
+	    .respond = line_respond, .arg = &server });
+	options.pipeline.host = "127.0.0.1";
+	options.pipeline.port = peer->port;
+	chain.store = line_new(rig.loop, &options, NULL, NULL);
+	check(chain.store != NULL);
+	for (i = 0; i < outstanding; i++)
+		evkv_get(chain.store, EVKV_LIT("c"), EVKV_LIT("k1"), again,
+		    &chain);
+	memset(&calls, 0, sizeof(calls));
+	for (i = 0; i < 120; i++) {
+		check(event_base_loop(other, EVLOOP_NONBLOCK) >= 0);
+		calls.on = i >= 20;
+		check(event_base_loop(rig.base, EVLOOP_ONCE) >= 0);
+		calls.on = false;
+	}
+	check_between(chain.calls, 90 * outstanding, 121 * outstanding);
+	check_int(calls.blocking, 0);
+	check_int(calls.waits, 100);
+	check_between(calls.reads, 90, 100);
+	check_between(calls.writes, 90, 100);
+	check_int(calls.controls, 0);
+	chain.left = 0;
+	evkv_store_unref(chain.store);
+	peer_close(peer);
+	rig_close(&rig);
+	event_base_free(other);
+}
+
+EVKV_TEST(pipeline_calls, three_in_a_turn_of_one)
+{
+	count_turns(1);
+}
+
+EVKV_TEST(pipeline_calls, three_in_a_turn_of_many)
+{
+	count_turns(100);
+}
