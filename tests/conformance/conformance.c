@@ -299,7 +299,7 @@ static bool conformance_is_nomem(const struct answer *answer)
 {
 	size_t i;
 
-	if (answer->status == EVKV_NOMEM)
+	if (answer->status == EVKV_NOMEM || answer->cause == EVKV_CAUSE_NOMEM)
 		return true;
 	for (i = 0; i < answer->count; i++) {
 		if (answer->entries[i].status == EVKV_NOMEM)

@@ -201,8 +201,8 @@ static int server_connect(const struct server *server)
 
 	if (fd < 0)
 		return -1;
-	strncpy(address.sun_path, server->socket_path,
-	    sizeof(address.sun_path) - 1);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.107s",
+	    server->socket_path);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
 	close(fd);

@@ -114,9 +114,9 @@ struct evkv_redis_options {
 	size_t max_reply_bytes;
 	/*
 	 * How many bytes of replies are worked on before what was asked
-	 * meanwhile is sent: fewer give more throughput where about a hundred
-	 * operations are outstanding, for some more processor time. 0 = 4096,
-	 * and more while bursts are long.
+	 * meanwhile is sent. About 4096 gives more throughput where a hundred
+	 * small operations are outstanding, for some more processor time.
+	 * 0 = 64 KiB.
 	 */
 	size_t flush_bytes;
 };

@@ -143,7 +143,7 @@ static bool call_cut(struct redis_store *store, struct redis_call *call,
 
 				part->slot.size = size;
 				part->indices = order + at;
-				part->count = end - at;
+				part->count = (uint32_t)(end - at);
 				if (!call_part_init(call, part,
 					&store->connections[c], request))
 					return false;
@@ -152,7 +152,7 @@ static bool call_cut(struct redis_store *store, struct redis_call *call,
 			at = end;
 		}
 	}
-	call->part_count = count;
+	call->part_count = (uint32_t)count;
 	return true;
 }
 

@@ -227,8 +227,7 @@ static bool command_any_ttl(const struct evkv_request *request,
 static const struct redis_command *command_for_put(
     const struct evkv_request *request, struct redis_part *part)
 {
-	part->unmet = request->condition == EVKV_IF_ABSENT ? EVKV_EXISTS
-							   : EVKV_NOT_FOUND;
+	part->absent = request->condition == EVKV_IF_ABSENT;
 	if (part->count == 1 || request->condition != EVKV_ALWAYS ||
 	    command_any_ttl(request, part))
 		return &evkv__redis_set;

@@ -74,7 +74,9 @@ static bool set_item(struct redis_connection *connection,
 	if (item->depth != 0)
 		return false;
 	if (item->type == REDIS_ITEM_NIL) /* the condition did not hold */
-		evkv__redis_entry(part, part->settled)->status = part->unmet;
+		evkv__redis_entry(part, part->settled)->status = part->absent
+		    ? EVKV_EXISTS
+		    : EVKV_NOT_FOUND;
 	else if (item->type != REDIS_ITEM_STATUS &&
 	    !evkv__redis_take_error(connection, part, part->settled, 1, item))
 		return false;

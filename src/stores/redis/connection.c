@@ -7,8 +7,9 @@
  * for a server that is still loading its data, which would refuse every
  * operation: it is tried again later instead.
  *
- * Replies are given to the hiredis reader in slices, since it moves what is
- * left in its buffer after each reply. Bytes that are no reply, a reply that
+ * Replies that are whole are taken as they lie there; others are given to the
+ * hiredis reader, in slices, since it moves what is left in its buffer after
+ * each reply. Bytes that are no reply, a reply that
  * nobody asked for or of a kind that its command never gets end the connection
  * with CORRUPT; one over max_reply_bytes ends it with TOO_LARGE.
  *
@@ -28,7 +29,7 @@
 static void connection_choose_steps(struct redis_connection *connection)
 {
 	const struct evkv_redis_options *options = &connection->store->options;
-	size_t count = 0;
+	uint32_t count = 0;
 
 	if (options->password != NULL)
 		connection->steps[count++] = REDIS_STEP_AUTH;
@@ -246,6 +247,8 @@ static void connection_connected(void *self)
 	connection->part = NULL;
 	connection->wrong = NULL;
 	connection->reply_bytes = 0;
+	connection->reading = false;
+	connection->left = 0;
 	connection->refused = false;
 	memset(&connection->greeting, 0, sizeof(connection->greeting));
 	connection->greeting.slot.flags = EVKV_SLOT_HANDSHAKE | EVKV_SLOT_KEPT;
@@ -289,8 +292,6 @@ static bool connection_count(struct redis_connection *connection)
 {
 	struct redis_part *part = connection->part;
 
-	connection->reply_bytes = connection->reader->len -
-	    connection->reader->pos;
 	if (part == NULL) {
 		connection->wrong = "a reply that nobody asked for";
 		return false;
@@ -299,47 +300,103 @@ static bool connection_count(struct redis_connection *connection)
 	return part->answered == part->replies;
 }
 
+/*
+ * How much the reader is given. Of a long string whose end is known all that
+ * there is, and not a byte of what follows it.
+ */
+static size_t connection_slice(struct redis_connection *connection, size_t size)
+{
+	size_t most = CONNECTION_SLICE;
+
+	if (connection->left > 0)
+		most = connection->left;
+	if (size > most)
+		size = most;
+	if (connection->left > 0)
+		connection->left -= size;
+	return size;
+}
+
+/*
+ * One reply, or as much of it as there is, from `size` bytes of which *used are
+ * done with. 1 = a reply, 0 = not yet, -1 = the reader has failed.
+ */
+static int connection_read(struct redis_connection *connection,
+    const char *data, size_t size, size_t *used)
+{
+	redisReader *reader = connection->reader;
+	void *reply = NULL;
+	size_t slice;
+
+	if (!connection->reading) {
+		switch (evkv__redis_reply_whole(connection, data + *used,
+		    size - *used, used, &connection->left)) {
+		case REDIS_WHOLE_YES: return 1;
+		case REDIS_WHOLE_LATER: return 0;
+		default: break;
+		}
+	}
+	for (;;) {
+		if (redisReaderGetReply(reader, &reply) != REDIS_OK)
+			return -1;
+		if (reply != NULL) {
+			connection->reply_bytes = reader->len - reader->pos;
+			connection->reading = connection->reply_bytes > 0;
+			return 1;
+		}
+		slice = size - *used;
+		if (slice == 0 || connection->wrong != NULL ||
+		    connection->reply_bytes >
+			connection->store->options.max_reply_bytes)
+			return 0;
+		slice = connection_slice(connection, slice);
+		if (redisReaderFeed(reader, data + *used, slice) != REDIS_OK)
+			return -1;
+		*used += slice;
+		connection->reply_bytes += slice;
+		connection->reading = true;
+	}
+}
+
+/* Whether the connection can't go on. */
+static bool connection_broken(struct redis_connection *connection)
+{
+	const struct redis_error *refusal = &connection->refusal;
+
+	if (connection->wrong != NULL)
+		connection_fail(connection, EVKV_CORRUPT, EVKV_CAUSE_PROTOCOL,
+		    connection->wrong);
+	else if (connection->refused)
+		connection_fail(connection, refusal->status, refusal->cause,
+		    refusal->message);
+	else if (connection->reply_bytes >
+	    connection->store->options.max_reply_bytes)
+		connection_fail(connection, EVKV_TOO_LARGE, EVKV_CAUSE_PROTOCOL,
+		    "a reply is longer than max_reply_bytes");
+	else
+		return false;
+	return true;
+}
+
 static enum evkv_parse connection_parse(void *self, struct evkv_slot *slot,
     const char *data, size_t size, size_t *used)
 {
 	struct redis_connection *connection = self;
-	size_t max = connection->store->options.max_reply_bytes;
 
 	connection->part = (struct redis_part *)slot;
 	*used = 0;
 	for (;;) {
-		size_t slice = size - *used;
-		void *reply = NULL;
-		bool done;
+		int got = connection_read(connection, data, size, used);
+		bool done = got > 0 && connection_count(connection);
 
-		if (redisReaderGetReply(connection->reader, &reply) != REDIS_OK)
+		if (got < 0)
 			return connection_fail_reader(connection);
-		done = reply != NULL && connection_count(connection);
-		if (connection->wrong != NULL)
-			return connection_fail(connection, EVKV_CORRUPT,
-			    EVKV_CAUSE_PROTOCOL, connection->wrong);
-		if (connection->refused)
-			return connection_fail(connection,
-			    connection->refusal.status,
-			    connection->refusal.cause,
-			    connection->refusal.message);
+		if (connection_broken(connection))
+			return EVKV_PARSE_FAILED;
 		if (done)
 			return EVKV_PARSE_ANSWERED;
-		if (reply != NULL)
-			continue;
-		if (connection->reply_bytes > max)
-			return connection_fail(connection, EVKV_TOO_LARGE,
-			    EVKV_CAUSE_PROTOCOL,
-			    "a reply is longer than max_reply_bytes");
-		if (slice == 0)
+		if (got == 0)
 			return EVKV_PARSE_MORE;
-		if (slice > CONNECTION_SLICE)
-			slice = CONNECTION_SLICE;
-		if (redisReaderFeed(connection->reader, data + *used, slice) !=
-		    REDIS_OK)
-			return connection_fail_reader(connection);
-		*used += slice;
-		connection->reply_bytes += slice;
 	}
 }
 

@@ -140,6 +140,7 @@ static void options_defaults(struct evkv_redis_options *ours)
 	options_default_size(&ours->max_offline, 10000);
 	options_default_size(&ours->max_offline_bytes, (size_t)64 << 20);
 	options_default_size(&ours->max_reply_bytes, (size_t)1 << 30);
+	options_default_size(&ours->flush_bytes, (size_t)64 << 10);
 }
 
 /* Replace each string by a copy of it; empty ones by NULL. */

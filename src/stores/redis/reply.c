@@ -14,21 +14,26 @@
 static int reply_dummy;
 
 /* Hand an element to whom it belongs; nobody is told about dropped ones. */
-static void *reply_take(const redisReadTask *task, struct redis_item *item)
+static void reply_give(struct redis_connection *connection,
+    const struct redis_item *item)
 {
-	struct redis_connection *connection = task->privdata;
 	struct redis_part *part = connection->part;
 
+	if (part == NULL || connection->wrong != NULL ||
+	    (part->slot.op != NULL && evkv_op_detached(part->slot.op)))
+		return;
+	if (!part->command->item(connection, part, item))
+		connection->wrong = "a reply of an unexpected kind";
+}
+
+static void *reply_take(const redisReadTask *task, struct redis_item *item)
+{
 	item->index = (size_t)task->idx;
 	if (task->parent != NULL) {
 		item->depth = task->parent->parent != NULL ? 2 : 1;
 		item->parent = (size_t)task->parent->idx;
 	}
-	if (part == NULL || connection->wrong != NULL ||
-	    (part->slot.op != NULL && evkv_op_detached(part->slot.op)))
-		return &reply_dummy;
-	if (!part->command->item(connection, part, item))
-		connection->wrong = "a reply of an unexpected kind";
+	reply_give(task->privdata, item);
 	return &reply_dummy;
 }
 
@@ -120,6 +125,100 @@ static redisReplyObjectFunctions reply_functions = {
 #endif
 	.freeObject = reply_free,
 };
+
+/* ---- Replies that are there in one piece ------------------------------ */
+
+#define REPLY_DIGITS 18  /* of a number, at most */
+#define REPLY_LINE 512   /* bytes of a line that are waited for */
+#define REPLY_BULK 16384 /* likewise of a string */
+
+/* Digits and a line end, at `at`. */
+static enum redis_whole reply_number(const char **at, const char *end,
+    long long *number)
+{
+	const char *first = *at, *next = first;
+
+	*number = 0;
+	while (next < end && *next >= '0' && *next <= '9' &&
+	    next - first < REPLY_DIGITS)
+		*number = *number * 10 + (*next++ - '0');
+	if (next == end)
+		return REDIS_WHOLE_LATER;
+	if (next == first || *next != '\r')
+		return REDIS_WHOLE_NOT;
+	if (end - next < 2)
+		return REDIS_WHOLE_LATER;
+	*at = next + 2;
+	return next[1] == '\n' ? REDIS_WHOLE_YES : REDIS_WHOLE_NOT;
+}
+
+static enum redis_whole reply_bulk(const char **at, const char *end,
+    struct redis_item *item, size_t *left)
+{
+	enum redis_whole whole;
+	long long size;
+
+	item->type = REDIS_ITEM_STRING;
+	if (end - *at >= 4 && memcmp(*at, "-1\r\n", 4) == 0) {
+		item->type = REDIS_ITEM_NIL;
+		*at += 4;
+		return REDIS_WHOLE_YES;
+	}
+	whole = reply_number(at, end, &size);
+	if (whole != REDIS_WHOLE_YES)
+		return whole;
+	if (size > end - *at - 2) {
+		if (size <= REPLY_BULK)
+			return REDIS_WHOLE_LATER;
+		*left = (size_t)size + 2;
+		return REDIS_WHOLE_NOT;
+	}
+	item->bytes = evkv_bytes(*at, (size_t)size);
+	*at += size + 2;
+	return (*at)[-2] == '\r' && (*at)[-1] == '\n' ? REDIS_WHOLE_YES
+						      : REDIS_WHOLE_NOT;
+}
+
+static enum redis_whole reply_line(const char **at, const char *end,
+    struct redis_item *item)
+{
+	const char *stop = memchr(*at, '\r', (size_t)(end - *at));
+
+	item->type = REDIS_ITEM_STATUS;
+	if (stop == NULL || end - stop < 2)
+		return end - *at < REPLY_LINE ? REDIS_WHOLE_LATER
+					      : REDIS_WHOLE_NOT;
+	item->bytes = evkv_bytes(*at, (size_t)(stop - *at));
+	*at = stop + 2;
+	return stop[1] == '\n' ? REDIS_WHOLE_YES : REDIS_WHOLE_NOT;
+}
+
+enum redis_whole evkv__redis_reply_whole(struct redis_connection *connection,
+    const char *data, size_t size, size_t *used, size_t *left)
+{
+	struct redis_item item = { .depth = 0 };
+	const char *at = data + 1, *end = data + size;
+	enum redis_whole whole = REDIS_WHOLE_NOT;
+
+	*left = 0;
+	if (size == 0)
+		return REDIS_WHOLE_LATER;
+	if (data[0] == '$') {
+		whole = reply_bulk(&at, end, &item, left);
+		if (*left > 0)
+			*left += (size_t)(at - data);
+	} else if (data[0] == '+') {
+		whole = reply_line(&at, end, &item);
+	} else if (data[0] == ':') {
+		item.type = REDIS_ITEM_INTEGER;
+		whole = reply_number(&at, end, &item.number);
+	}
+	if (whole != REDIS_WHOLE_YES)
+		return whole;
+	*used += (size_t)(at - data);
+	reply_give(connection, &item);
+	return REDIS_WHOLE_YES;
+}
 
 redisReader *evkv__redis_reader_new(struct redis_connection *connection)
 {

@@ -61,14 +61,12 @@ struct redis_part {
 	const struct redis_command *command;
 	struct redis_connection *connection;
 	struct redis_call *call;
-	size_t replies;  /* to its commands */
-	size_t answered; /* of them, read completely */
 	/* The keys: this part's i-th is the request's indices[i]-th ... */
-	const uint32_t *indices; /* ... or first + i where this is NULL */
-	size_t first;
-	size_t count;
-	size_t settled;         /* keys, from the first on, with their answer */
-	enum evkv_status unmet; /* PUT: where the condition does not hold */
+	const uint32_t *indices; /* ... or i-th where this is NULL */
+	uint32_t count;          /* of them */
+	uint32_t settled;        /* of them, from the first on, answered */
+	uint32_t replies;        /* to its commands */
+	uint32_t answered;       /* of those, read completely */
 	/*
 	 * Writes of several keys by a command each: where the i-th key's takes
 	 * effect, counted from the part's first byte; and the bytes so far.
@@ -78,13 +76,14 @@ struct redis_part {
 	uint8_t *pairs; /* TOUCH: the i-th key takes two commands ... */
 	bool half;      /* ... of which the first was answered ... */
 	bool had_ttl;   /* ... and had an effect */
+	bool absent;    /* PUT: the condition is that the key is absent */
 };
 
 /* An operation on keys. */
 struct redis_call {
 	struct evkv_op *op;
-	size_t left; /* parts under way; 1 more while submitting */
-	size_t part_count;
+	uint32_t left; /* parts under way; 1 more while submitting */
+	uint32_t part_count;
 	struct redis_part *parts;
 	struct redis_part only; /* is `parts` where there is one */
 };
@@ -92,7 +91,7 @@ struct redis_call {
 /* The number in the request of the i-th key of a part. */
 static inline size_t redis_part_entry(const struct redis_part *part, size_t i)
 {
-	return part->indices != NULL ? part->indices[i] : part->first + i;
+	return part->indices != NULL ? part->indices[i] : i;
 }
 
 /* ---- Connections and stores ------------------------------------------- */
@@ -122,6 +121,8 @@ struct redis_connection {
 	struct redis_part *part; /* to which what is read belongs, or NULL */
 	const char *wrong;       /* how the server broke the protocol */
 	size_t reply_bytes;      /* given to the reader for the present reply */
+	bool reading;            /* the reader has bytes, or part of a reply */
+	size_t left;             /* bytes to come of it, where known; or 0 */
 	enum evkv_state state;
 
 	struct redis_part greeting;              /* the handshake */
@@ -156,6 +157,20 @@ void evkv__redis_connection_renew(struct redis_connection *connection);
 /* ---- reply.c: the hiredis reader -------------------------------------- */
 
 redisReader *evkv__redis_reader_new(struct redis_connection *connection);
+
+enum redis_whole {
+	REDIS_WHOLE_YES,   /* it has been taken */
+	REDIS_WHOLE_LATER, /* more bytes are needed, leave these where they are */
+	REDIS_WHOLE_NOT,   /* give it to the reader */
+};
+
+/*
+ * Take a reply of one element from the start of the data, where it is there
+ * whole; *used grows by its size. Where it is a long string that is for the
+ * reader, *left is the size of the whole reply, else 0.
+ */
+enum redis_whole evkv__redis_reply_whole(struct redis_connection *connection,
+    const char *data, size_t size, size_t *used, size_t *left);
 
 /* ---- errors.c --------------------------------------------------------- */
 

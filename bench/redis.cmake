@@ -1,0 +1,11 @@
+# The redis driver against raw hiredis, on a server of the bench's own.
+if(TARGET evkv::redis)
+	evkv_add_bench(redis
+		SOURCES
+			redis_bench.c
+			${PROJECT_SOURCE_DIR}/tests/lib/certificates.c
+			${PROJECT_SOURCE_DIR}/tests/lib/server.c
+		LIBS evkv::redis PkgConfig::evkv_hiredis PkgConfig::evkv_openssl)
+	target_include_directories(bench-redis PRIVATE
+		${PROJECT_SOURCE_DIR}/tests/lib)
+endif()
