@@ -1,0 +1,68 @@
+/*
+ * disk/compact.c - giving space back: a copy without free pages becomes the new
+ * generation.
+ *
+ * Under the directory's mutex and with all other processes kept out: copy, make
+ * durable, let CURRENT name the copy, open it in place of the old one, remove
+ * the old one. Readers of this process go on with the old one until the moment
+ * of opening. Cut short anywhere, the directory has the old generation or the
+ * new one as the current, whole; the other is removed when it is next opened.
+ */
+#include "stores/disk/env.h"
+
+/* Copy what is current into generation `next`, leaving out free pages. */
+static bool compact_copy(struct disk_env *env, uint64_t next,
+    struct disk_failure *failure)
+{
+	char path[PATH_MAX];
+	int code = EIO;
+
+	if (!evkv__disk_dir_make(&env->dir, next, failure))
+		return false;
+	evkv__disk_dir_generation(&env->dir, next, path);
+	pthread_rwlock_rdlock(&env->gate);
+	if (env->lmdb != NULL)
+		code = mdb_env_copy2(env->lmdb, path, MDB_CP_COMPACT);
+	pthread_rwlock_unlock(&env->gate);
+	if (code == 0)
+		return true;
+	return evkv__disk_code_fail(env, code, "can't copy", failure);
+}
+
+/*
+ * If only the last step failed, to make the new CURRENT durable, it is the new
+ * generation that will be opened next: it is used, and the old one is kept.
+ */
+static bool compact_switch(struct disk_env *env, uint64_t next,
+    struct disk_failure *failure)
+{
+	bool opened;
+
+	if (!evkv__disk_dir_switch(&env->dir, next, failure) &&
+	    env->dir.generation != next)
+		return false;
+	pthread_rwlock_wrlock(&env->gate);
+	evkv__disk_lmdb_close(env);
+	opened = evkv__disk_lmdb_open(env, failure);
+	pthread_rwlock_unlock(&env->gate);
+	return opened;
+}
+
+bool evkv__disk_env_compact(struct disk_env *env, struct disk_failure *failure)
+{
+	uint64_t next = env->dir.generation + 1;
+	bool done;
+
+	if (!evkv__disk_dir_lock(&env->dir, &env->stop, failure))
+		return false;
+	done = evkv__disk_dir_exclude(&env->dir, failure);
+	if (done) {
+		done = compact_copy(env, next, failure) &&
+		    compact_switch(env, next, failure);
+		if (done)
+			evkv__disk_dir_sweep(&env->dir);
+		evkv__disk_dir_share(&env->dir);
+	}
+	evkv__disk_dir_unlock(&env->dir);
+	return done;
+}

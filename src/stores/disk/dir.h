@@ -1,0 +1,82 @@
+/*
+ * disk/dir.h - the directory of a store: whose it is, which generation counts,
+ * and the locks.
+ *
+ *     LOCK       byte ranges of it are locked (below); its content is nothing
+ *     CURRENT    names the format and the generation that counts
+ *     g-N/       generation N: data.mdb and lock.mdb
+ *
+ * Never on a loop's thread: all of it may block.
+ */
+#ifndef EVKV_DISK_DIR_H
+#define EVKV_DISK_DIR_H
+
+#include <limits.h>
+#include <stdint.h>
+
+#include "evkv/status.h"
+
+/* Why something failed, for a result. */
+struct disk_failure {
+	enum evkv_status status;
+	int sys_error;
+	char message[200];
+};
+
+/* Fill it, always returning false. `sys_error` 0 = none; its text is added. */
+bool evkv__disk_fail(struct disk_failure *failure, enum evkv_status status,
+    int sys_error, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The status that fits an errno. */
+enum evkv_status evkv__disk_errno_status(int sys_error);
+
+struct disk_dir {
+	char *path;          /* of the directory; the owner's */
+	int fd;              /* of the directory; -1 = not open */
+	int lock_fd;
+	uint64_t generation; /* that CURRENT names; 0 = there is no CURRENT yet */
+};
+
+/*
+ * Open the directory, lock it and read CURRENT. Where it is not there it is made
+ * or, if `make` is not set, that is a failure with NOT_FOUND. *stop is looked at while another process's lock is waited for. On
+ * success the directory's mutex is held, until evkv__disk_dir_unlock(). BUSY: it
+ * is open in this process already, or another process is compacting.
+ */
+bool evkv__disk_dir_open(struct disk_dir *dir, bool make, const bool *stop,
+    struct disk_failure *failure);
+void evkv__disk_dir_unlock(struct disk_dir *dir);
+/* Take the mutex again. */
+bool evkv__disk_dir_lock(struct disk_dir *dir, const bool *stop,
+    struct disk_failure *failure);
+void evkv__disk_dir_close(struct disk_dir *dir);
+
+/*
+ * Keep all other processes out, or let them in again. BUSY: one has the
+ * directory open.
+ */
+bool evkv__disk_dir_exclude(struct disk_dir *dir, struct disk_failure *failure);
+void evkv__disk_dir_share(struct disk_dir *dir);
+
+/* The path of a generation. */
+void evkv__disk_dir_generation(const struct disk_dir *dir, uint64_t generation,
+    char path[PATH_MAX]);
+/* Make its directory, empty. */
+bool evkv__disk_dir_make(struct disk_dir *dir, uint64_t generation,
+    struct disk_failure *failure);
+/*
+ * Make what is in a generation durable, then let CURRENT name it, atomically and
+ * durably. After a failure CURRENT may name either.
+ */
+bool evkv__disk_dir_switch(struct disk_dir *dir, uint64_t generation,
+    struct disk_failure *failure);
+/* Remove every generation but the current; nobody else may have it open. */
+void evkv__disk_dir_sweep(struct disk_dir *dir);
+
+/*
+ * Look at data.mdb before LMDB does: false, with CORRUPT, where it is no LMDB
+ * file of this machine's kind or is shorter than its last page.
+ */
+bool evkv__disk_dir_inspect(struct disk_dir *dir, struct disk_failure *failure);
+
+#endif

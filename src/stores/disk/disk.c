@@ -1,0 +1,509 @@
+/*
+ * disk: a store in a directory, on LMDB, by worker threads.
+ *
+ * The happy path: a keyed operation becomes a job, in the op's memory. Its keys
+ * say which lane it must go to (order.h): the writer's, where entries that wait
+ * together are committed together, or a reader's. The worker fills in the job's
+ * cells; back on the loop they become the op's answer. Remaining TTLs are worked
+ * out here, by the loop's own clock, so that nothing is answered that has
+ * expired on the way.
+ *
+ * Failure modes:
+ *   not open yet      the op waits; deadlines and cancels end it without effect
+ *   opening failed    what waits ends with the reason; a later op tries again,
+ *                     at most once in RETRY_MS
+ *   no room           NOSPACE for that entry, the others go on (group.c)
+ *   a damaged entry   CORRUPT for it; a delete or a put mends it
+ *   the disk fails    reads IO; writes UNKNOWN_OUTCOME, and LMDB is opened anew
+ *   cut off           a job that no worker has taken is withdrawn: no effect;
+ *                     else a write is UNKNOWN_OUTCOME, and its job runs out
+ */
+#include "stores/disk/disk.h"
+
+#define RETRY_MS 1000
+#define SCAN_STAY 256 /* held jobs that one look leaves where they are */
+
+static enum evkv_verdict disk_op_fail(struct evkv_op *op,
+    const struct disk_failure *failure)
+{
+	enum evkv_cause cause = failure->status == EVKV_NOMEM ?
+	    EVKV_CAUSE_NOMEM : EVKV_CAUSE_IO;
+
+	evkv_op_fail(op, failure->status, cause, failure->message);
+	evkv_op_explain(op, cause, failure->sys_error, failure->message);
+	return EVKV_DONE;
+}
+
+/* ---- Answers ---------------------------------------------------------------- */
+
+static bool is_read(enum evkv_kind kind)
+{
+	return (evkv_kind_classes(kind) & EVKV_KIND_WRITES) == 0;
+}
+
+/* One cell into one entry. `now_ms` is the wall clock. */
+static void answer_entry(struct disk_store *disk, struct evkv_op *op, size_t i,
+    struct disk_cell *cell, int64_t now_ms)
+{
+	struct evkv_entry *entry = &evkv_op_entries(op)[i];
+	bool reads = is_read(evkv_op_request(op)->kind);
+
+	(void)disk;
+	if (reads && cell->status == EVKV_OK && cell->expires_ms != 0 &&
+	    cell->expires_ms <= now_ms) {
+		evkv_value_unref(cell->value);
+		cell->value = NULL;
+		cell->status = EVKV_NOT_FOUND;
+	}
+	entry->status = cell->status;
+	if (cell->value != NULL)
+		evkv_op_give_value(op, i, cell->value);
+	cell->value = NULL;
+	if (reads && cell->status == EVKV_OK && cell->expires_ms != 0 &&
+	    evkv_op_request(op)->kind == EVKV_TTL)
+		entry->ttl_ms = cell->expires_ms - now_ms;
+}
+
+static void answer_keyed(struct disk_store *disk, struct disk_job *job)
+{
+	const struct evkv_request *request = job->request;
+	int64_t now_ms = evkv_loop_wall_ms(disk->loop);
+	size_t i;
+
+	for (i = 0; i < request->count; i++)
+		answer_entry(disk, job->op, i, &job->cells[i], now_ms);
+	if (job->failure.status != EVKV_OK)
+		evkv_op_explain(job->op, job->failure.status == EVKV_NOMEM ?
+		    EVKV_CAUSE_NOMEM : EVKV_CAUSE_IO, job->failure.sys_error,
+		    job->failure.message);
+	if (request->kind != EVKV_PUT && request->kind != EVKV_TOUCH)
+		return;
+	evkv__disk_dirty(disk);
+	if (request->ttls_ms != NULL || request->ttl_ms != EVKV_TTL_NONE)
+		evkv__disk_expiring(disk, disk->sweep_ms);
+}
+
+static void answer_page(struct disk_job *job)
+{
+	struct disk_page *page = &job->span->page;
+	size_t i;
+
+	for (i = 0; i < page->count; i++) {
+		if (!evkv_op_add_name(job->op,
+			evkv_bytes(page->bytes + page->names[i].at,
+			    page->names[i].size)))
+			return;
+	}
+	if (page->more)
+		evkv_op_set_position(job->op, evkv__disk_vtable.name,
+		    evkv_bytes(page->position, page->position_size));
+}
+
+static void answer_span(struct disk_store *disk, struct disk_job *job)
+{
+	if (job->failure.status != EVKV_OK) {
+		disk_op_fail(job->op, &job->failure);
+		return;
+	}
+	switch (job->request->kind) {
+	case EVKV_KEYS:
+	case EVKV_COLLECTIONS:
+		answer_page(job);
+		break;
+	case EVKV_CLEAR:
+	case EVKV_DESTROY:
+	case EVKV_CULL:
+		evkv_op_set_affected(job->op, job->span->removal.removed);
+		evkv__disk_dirty(disk);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- Absent ------------------------------------------------------------------- */
+
+/* A lazy store whose directory is not there. */
+static bool disk_absent(const struct disk_store *disk)
+{
+	return disk->state == DISK_FAILED &&
+	    disk->failure.status == EVKV_NOT_FOUND;
+}
+
+static bool request_makes(const struct evkv_request *request)
+{
+	return request->kind == EVKV_PUT &&
+	    request->condition != EVKV_IF_PRESENT;
+}
+
+static void answer_absent(struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	size_t i;
+
+	for (i = 0; i < request->count; i++)
+		evkv_op_entries(op)[i].status = EVKV_NOT_FOUND;
+}
+
+/* ---- Dispatch ----------------------------------------------------------------- */
+
+/* A reader for a job that may go to any; in turn. */
+static unsigned free_reader(struct disk_store *disk)
+{
+	if (++disk->next_reader >= disk->lanes_count)
+		disk->next_reader = 1;
+	return disk->next_reader;
+}
+
+static unsigned free_lane(struct disk_store *disk, enum evkv_kind kind)
+{
+	return is_read(kind) && kind != EVKV_SYNC && kind != EVKV_COMPACT ?
+	    free_reader(disk) : DISK_WRITER;
+}
+
+/* To its lane. The op has failed where it has no place there. */
+static bool dispatch_to(struct disk_store *disk, struct disk_job *job,
+    unsigned lane)
+{
+	job->now_ms = evkv_loop_wall_ms(disk->loop);
+	if (job->hashes != NULL)
+		evkv__disk_order_enter(&disk->order, job->hashes,
+		    job->request->count, lane);
+	if (evkv__disk_submit(disk, job, lane))
+		return true;
+	if (job->hashes != NULL)
+		evkv__disk_order_leave(&disk->order, job->hashes,
+		    job->request->count, lane);
+	evkv_op_fail(job->op, EVKV_BUSY, EVKV_CAUSE_OVERLOAD, NULL);
+	return false;
+}
+
+/* true: it is out or held. false: the op has failed. */
+static bool dispatch(struct disk_store *disk, struct disk_job *job)
+{
+	const struct evkv_request *request = job->request;
+	unsigned lane = free_lane(disk, request->kind);
+	size_t i;
+
+	if (job->cells == NULL)
+		return dispatch_to(disk, job, lane);
+	if (!evkv__disk_order_reserve(&disk->order, request->count)) {
+		evkv_op_nomem(job->op);
+		return false;
+	}
+	job->hashes = request->count == 1 ? &job->one_hash :
+	    evkv_op_alloc(job->op, request->count * sizeof(*job->hashes));
+	if (job->hashes == NULL) {
+		evkv_op_nomem(job->op);
+		return false;
+	}
+	for (i = 0; i < request->count; i++)
+		job->hashes[i] = evkv__disk_order_hash(&disk->order,
+		    request->collection, request->keys[i]);
+	lane = evkv__disk_order_route(&disk->order, job->hashes,
+	    request->count, !is_read(request->kind), lane, false);
+	if (lane != DISK_LANE_HELD)
+		return dispatch_to(disk, job, lane);
+	job->lane = DISK_LANE_HELD;
+	evkv__disk_order_enter(&disk->order, job->hashes, request->count,
+	    DISK_LANE_HELD);
+	disk_jobs_append(&disk->held, job);
+	return true;
+}
+
+/* Something has come back: what was held for it may go now. */
+static void scan_held(struct disk_store *disk)
+{
+	struct disk_job *job = disk->held.first, *next;
+	unsigned lane, stay = 0;
+	size_t count;
+
+	evkv__disk_order_scan(&disk->order);
+	for (; job != NULL && stay < SCAN_STAY; job = next) {
+		next = job->next;
+		count = job->request->count;
+		lane = evkv__disk_order_route(&disk->order, job->hashes, count,
+		    !is_read(job->request->kind),
+		    free_lane(disk, job->request->kind), true);
+		if (lane == DISK_LANE_HELD) {
+			evkv__disk_order_mark(&disk->order, job->hashes,
+			    count);
+			stay++;
+			continue;
+		}
+		disk_jobs_remove(&disk->held, job);
+		evkv__disk_order_leave(&disk->order, job->hashes, count,
+		    DISK_LANE_HELD);
+		if (!dispatch_to(disk, job, lane))
+			evkv_op_complete(job->op);
+	}
+}
+
+/* ---- Coming back ---------------------------------------------------------------- */
+
+static void finish_job(struct disk_store *disk, struct disk_job *job)
+{
+	struct evkv_op *op = job->op;
+	struct disk_span *span = job->span;
+
+	if (job->hashes != NULL)
+		evkv__disk_order_leave(&disk->order, job->hashes,
+		    job->request->count, job->lane);
+	if (evkv_job_withdrawn(&job->job))
+		evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
+	else if (job->cells != NULL)
+		answer_keyed(disk, job);
+	else
+		answer_span(disk, job);
+	if (span != NULL)
+		evkv__disk_page_free(&span->page);
+	evkv_op_complete(op);
+}
+
+void evkv__disk_done(struct evkv_job *jobs, void *arg)
+{
+	struct disk_worker *worker = arg;
+	struct disk_store *disk = worker->owner;
+	struct evkv_job *next;
+	struct disk_job *job;
+
+	for (; jobs != NULL; jobs = next) {
+		next = evkv_job_next(jobs);
+		job = (struct disk_job *)jobs;
+		disk->out--;
+		if (job->task == DISK_OP)
+			finish_job(disk, job);
+		else
+			evkv__disk_own_done(disk, job);
+	}
+	if (disk->held.first != NULL)
+		scan_held(disk);
+	evkv__disk_maybe_end(disk);
+}
+
+/* Nothing joins the list meanwhile: by now a submit goes or fails at once. */
+void evkv__disk_release_waiting(struct disk_store *disk)
+{
+	struct disk_job *job;
+
+	while ((job = disk->waiting.first) != NULL) {
+		if (disk_absent(disk) && request_makes(job->request)) {
+			disk->env.config.lazy = false;
+			evkv__disk_start(disk);
+			return;
+		}
+		disk_jobs_remove(&disk->waiting, job);
+		if (disk_absent(disk))
+			answer_absent(job->op, job->request);
+		else if (disk->state != DISK_READY)
+			disk_op_fail(job->op, &disk->failure);
+		else if (job->request->kind != EVKV_PING &&
+		    dispatch(disk, job))
+			continue;
+		evkv_op_complete(job->op);
+	}
+}
+
+/* ---- The slots ------------------------------------------------------------------ */
+
+/* Whether the keys are free of whatever is under way. */
+static bool inline_free(struct disk_store *disk,
+    const struct evkv_request *request)
+{
+	uint64_t hash;
+	size_t i;
+
+	for (i = 0; i < request->count && disk->order.used > 0; i++) {
+		hash = evkv__disk_order_hash(&disk->order, request->collection,
+		    request->keys[i]);
+		if (evkv__disk_order_route(&disk->order, &hash, 1, true,
+			DISK_LANE_HELD, false) != DISK_LANE_HELD)
+			return false;
+		if (evkv__disk_order_route(&disk->order, &hash, 1, false,
+			DISK_LANE_HELD - 1, false) != DISK_LANE_HELD - 1)
+			return false;
+	}
+	return true;
+}
+
+/* Read here and now. false: it takes a worker after all. */
+static bool inline_read(struct disk_store *disk, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct disk_cell cell = { .status = EVKV_OK };
+	struct disk_job job = { .request = request, .cells = &cell, .op = op };
+	struct evkv_request one = *request;
+	struct disk_view view;
+	size_t i;
+
+	if (!inline_free(disk, request) ||
+	    evkv__disk_view_try(&disk->env, &disk->here, &view) != 0)
+		return false;
+	job.request = &one;
+	job.now_ms = evkv_loop_wall_ms(disk->loop);
+	for (i = 0; i < request->count; i++) {
+		one.keys = &request->keys[i];
+		evkv__disk_read_cell(&view, &job, 0);
+		answer_entry(disk, op, i, &cell, job.now_ms);
+	}
+	evkv__disk_view_end(&view);
+	if (job.failure.status != EVKV_OK)
+		evkv_op_explain(op, EVKV_CAUSE_IO, job.failure.sys_error,
+		    job.failure.message);
+	return true;
+}
+
+/* The job of an op, in its memory; NULL = none, and the op has failed. */
+static struct disk_job *make_job(struct evkv_op *op)
+{
+	const struct evkv_request *request;
+	struct disk_job *job;
+	size_t size;
+
+	job = evkv_op_keep(op) ? evkv_op_alloc(op, sizeof(*job)) : NULL;
+	if (job == NULL) {
+		evkv_op_nomem(op);
+		return NULL;
+	}
+	memset(job, 0, offsetof(struct disk_job, failure));
+	job->failure.status = EVKV_OK;
+	job->span = NULL;
+	job->hashes = NULL;
+	job->link = NULL;
+	job->lane = DISK_WRITER;
+	job->op = op;
+	job->request = request = evkv_op_request(op);
+	if ((evkv_kind_classes(request->kind) & EVKV_KIND_HAS_KEYS) != 0) {
+		size = request->count * sizeof(*job->cells);
+		job->cells = request->count == 1 ? &job->one_cell :
+		    evkv_op_alloc(op, size);
+		if (job->cells != NULL)
+			memset(job->cells, 0, size);
+	} else {
+		job->span = evkv_op_alloc(op, sizeof(*job->span));
+		if (job->span != NULL)
+			memset(job->span, 0, sizeof(*job->span));
+	}
+	if (job->cells == NULL && job->span == NULL) {
+		evkv_op_nomem(op);
+		return NULL;
+	}
+	evkv_op_set_data(op, job);
+	return job;
+}
+
+/* A page's position must be one that we have made. */
+static bool position_ok(const struct evkv_request *request,
+    struct evkv_slice *position)
+{
+	size_t most = request->kind == EVKV_KEYS ?
+	    DISK_ROW_KEY_MAX - DISK_ID_SIZE : DISK_NAME_KEY_MAX;
+
+	*position = EVKV_LIT("");
+	if (request->cursor.size == 0)
+		return true;
+	return evkv_cursor_open(request, evkv__disk_vtable.name, position) &&
+	    position->size > 0 && position->size <= most;
+}
+
+/* Nothing to be done by a worker? */
+static bool done_at_once(struct disk_store *disk, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	if (disk->state != DISK_READY)
+		return false;
+	switch (request->kind) {
+	case EVKV_PING:
+		return true;
+	case EVKV_SYNC:
+		/* What was acknowledged is durable. */
+		return disk->env.config.durability == DISK_FULL_SYNC;
+	case EVKV_GET:
+	case EVKV_TTL:
+	case EVKV_HAS:
+		return disk->inline_reads && inline_read(disk, op, request);
+	default:
+		return false;
+	}
+}
+
+static enum evkv_verdict disk_submit(void *self, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct disk_store *disk = self;
+	struct evkv_slice position = EVKV_LIT("");
+	struct disk_job *job;
+
+	if ((evkv_kind_classes(request->kind) & EVKV_KIND_PAGES) != 0 &&
+	    !position_ok(request, &position))
+		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+		    "the cursor is not of this store and query");
+	if (done_at_once(disk, op, request))
+		return EVKV_DONE;
+	if (disk_absent(disk) && request_makes(request)) {
+		disk->env.config.lazy = false;
+		evkv__disk_start(disk);
+	} else if (disk->state == DISK_FAILED) {
+		if (evkv_loop_now_ms(disk->loop) - disk->failed_ms >= RETRY_MS)
+			evkv__disk_start(disk);
+		else if (!disk_absent(disk))
+			return disk_op_fail(op, &disk->failure);
+	}
+	if (disk_absent(disk)) {
+		answer_absent(op, request);
+		return EVKV_DONE;
+	}
+	job = make_job(op);
+	if (job == NULL)
+		return EVKV_DONE;
+	if (position.size > 0)
+		position_ok(job->request, &job->position);
+	if (disk->state != DISK_READY) {
+		disk_jobs_append(&disk->waiting, job);
+		return EVKV_PENDING;
+	}
+	return dispatch(disk, job) ? EVKV_PENDING : EVKV_DONE;
+}
+
+static void disk_stop(void *self, struct evkv_op *op)
+{
+	struct disk_store *disk = self;
+	struct disk_job *job = evkv_op_data(op);
+
+	if (job->link != NULL) {
+		if (job->lane == DISK_LANE_HELD) {
+			disk_jobs_remove(&disk->held, job);
+			evkv__disk_order_leave(&disk->order, job->hashes,
+			    job->request->count, DISK_LANE_HELD);
+		} else {
+			disk_jobs_remove(&disk->waiting, job);
+		}
+		evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
+		evkv_op_complete(op);
+		return;
+	}
+	if (evkv_job_withdraw(&job->job))
+		return;
+	evkv_op_mark_sent(op);
+	evkv_job_stop(&job->job);
+}
+
+static void disk_counters(void *self, struct evkv_counters *counters)
+{
+	struct disk_store *disk = self;
+
+	counters->entries = __atomic_load_n(&disk->env.count,
+	    __ATOMIC_RELAXED);
+	counters->bytes = __atomic_load_n(&disk->env.bytes, __ATOMIC_RELAXED);
+}
+
+const struct evkv_vtable evkv__disk_vtable = {
+	.size = sizeof(struct evkv_vtable),
+	.name = "disk",
+	.kinds = EVKV_KINDS_ALL,
+	.submit = disk_submit,
+	.stop = disk_stop,
+	.close = evkv__disk_close,
+	.free = evkv__disk_free,
+	.counters = disk_counters,
+};

@@ -1,0 +1,118 @@
+/*
+ * disk/disk.h - the store on the loop's side.
+ */
+#ifndef EVKV_DISK_DISK_H
+#define EVKV_DISK_DISK_H
+
+#include "evkv/stores/disk.h"
+#include "stores/disk/order.h"
+#include "stores/disk/work.h"
+
+#define DISK_READERS_MAX 16
+#define DISK_LANES_MAX (1 + DISK_READERS_MAX)
+
+enum disk_state {
+	DISK_OPENING,
+	DISK_READY,
+	DISK_FAILED,   /* `failure` tells why, `failed_ms` since when */
+	DISK_ENDING,   /* close() was called */
+	DISK_ENDED,
+};
+
+struct disk_jobs {
+	struct disk_job *first, **last;
+};
+
+struct disk_store {
+	struct evkv_loop *loop;
+	struct evkv_store *store;      /* the handle */
+	struct evkv_executor *executor;
+	struct disk_env env;
+	bool inline_reads;
+	int64_t sweep_ms, sync_ms;     /* sweep_ms < 0: never */
+
+	/* Lane 0 writes, the others read; each has its worker's state. */
+	struct evkv_lane *lanes[DISK_LANES_MAX];
+	struct disk_worker workers[DISK_LANES_MAX];
+	unsigned lanes_count, next_reader;
+	struct disk_reader here;       /* for inline reads */
+
+	enum disk_state state;
+	struct disk_failure failure;
+	int64_t failed_ms;
+	size_t out;                    /* jobs in lanes */
+	struct disk_jobs waiting;      /* for the store to be open */
+	struct disk_jobs held;         /* for others, by order.h */
+	struct disk_order order;
+
+	struct disk_job open_job, close_job; /* the store's own */
+	struct disk_job sweep_job, flush_job;
+	struct disk_span sweep_span;
+	bool sweeping, flushing, to_flush;
+	struct evkv_timer sweep_timer, flush_timer;
+};
+
+extern const struct evkv_vtable evkv__disk_vtable;
+
+extern const struct evkv_capabilities evkv__disk_capabilities;
+
+/*
+ * options.c. A lazy store does not make its directory before the first put; till
+ * then it is as an empty one.
+ */
+struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
+    const struct evkv_disk_options *options, bool lazy,
+    struct evkv_error *error);
+/* Checked, and defaults filled in. */
+bool evkv__disk_options_read(struct evkv_disk_options *options,
+    const struct evkv_disk_options *given, size_t size,
+    struct evkv_error *error);
+
+/* life.c */
+bool evkv__disk_init(struct disk_store *disk, struct evkv_loop *loop,
+    const struct evkv_disk_options *options, struct evkv_error *error);
+void evkv__disk_start(struct disk_store *disk);
+void evkv__disk_own_done(struct disk_store *disk, struct disk_job *job);
+void evkv__disk_close(void *self);
+void evkv__disk_free(void *self);
+/* Submit to a lane; the job comes back by done(). */
+bool evkv__disk_submit(struct disk_store *disk, struct disk_job *job,
+    unsigned lane);
+/* Entries with a TTL were written; something was written. */
+void evkv__disk_expiring(struct disk_store *disk, int64_t delay_ms);
+void evkv__disk_dirty(struct disk_store *disk);
+/* If nothing is out any more, go on with ending. */
+void evkv__disk_maybe_end(struct disk_store *disk);
+
+/* disk.c */
+void evkv__disk_done(struct evkv_job *jobs, void *arg);
+/* What waits for the store to be open may go, or fails. */
+void evkv__disk_release_waiting(struct disk_store *disk);
+
+static inline void disk_jobs_init(struct disk_jobs *jobs)
+{
+	jobs->first = NULL;
+	jobs->last = &jobs->first;
+}
+
+static inline void disk_jobs_append(struct disk_jobs *jobs,
+    struct disk_job *job)
+{
+	job->next = NULL;
+	job->link = jobs->last;
+	*jobs->last = job;
+	jobs->last = &job->next;
+}
+
+static inline void disk_jobs_remove(struct disk_jobs *jobs,
+    struct disk_job *job)
+{
+	*job->link = job->next;
+	if (job->next != NULL)
+		job->next->link = job->link;
+	else
+		jobs->last = job->link;
+	job->link = NULL;
+}
+
+#endif

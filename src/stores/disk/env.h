@@ -1,0 +1,240 @@
+/*
+ * disk/env.h - one LMDB environment and what is done in it. Knows nothing of
+ * ops and loops; all but evkv__disk_view_try() may block.
+ *
+ * Calls return 0, an LMDB code (negative), an errno (positive) or one of
+ * enum disk_code.
+ *
+ * The gate: whoever has a transaction, of either kind, holds it shared; whoever
+ * remaps, closes or replaces the environment holds it alone. It is taken before
+ * any lock of LMDB's and never by a holder a second time.
+ */
+#ifndef EVKV_DISK_ENV_H
+#define EVKV_DISK_ENV_H
+
+#include <errno.h>
+#include <lmdb.h>
+#include <pthread.h>
+
+#include "evkv/driver.h"
+#include "stores/disk/dir.h"
+#include "stores/disk/format.h"
+
+enum disk_code {
+	DISK_DAMAGED = -1, /* a row is not what was written */
+	DISK_EXISTS = -2,  /* a condition */
+	DISK_FULL = -3,    /* not even alone in a transaction */
+	DISK_LATER = -4,   /* not in this transaction: try in a new one */
+};
+
+enum disk_durability {
+	DISK_FULL_SYNC,
+	DISK_OS_SYNC,
+	DISK_NO_SYNC,
+};
+
+struct disk_config {
+	char *path;
+	enum disk_durability durability;
+	size_t max_bytes;
+	unsigned max_readers;
+	bool lazy;     /* don't make the directory: NOT_FOUND instead */
+};
+
+/* Numbers of collections, as a transaction has seen them. */
+#define DISK_NAMES 32
+struct disk_names {
+	size_t txnid;   /* checked in this transaction */
+	uint64_t epoch;
+	struct disk_name {
+		uint64_t id;
+		uint16_t size;
+		bool known;
+		unsigned char name[EVKV_COLLECTION_MAX];
+	} slots[DISK_NAMES];
+};
+
+/* A reader's place; one user at a time. */
+struct disk_reader {
+	MDB_txn *txn; /* reset between uses; NULL = none */
+	struct disk_names names;
+	struct disk_reader *next;
+};
+
+/* How much puts may take; space.c. */
+struct disk_space {
+	size_t page_size;
+	size_t map_pages;       /* the bound */
+	size_t file_pages;      /* that the file surely has room for */
+	bool sparse;            /* the file system can't reserve room */
+	int64_t room;           /* pages for puts in this transaction */
+	size_t longest_run;     /* of free pages, where it was measured */
+	int64_t overshoot;      /* pages that a large value may take past it */
+	bool first;             /* nothing was put in this transaction */
+	bool measured;          /* free pages were counted */
+	bool recent;            /* some become usable two transactions later */
+};
+
+struct disk_env {
+	struct disk_config config;
+	struct disk_dir dir;
+	bool stop;              /* atomic: give up waiting for locks */
+	MDB_env *lmdb;          /* NULL = not open */
+	MDB_dbi meta, collections, entries, expiry;
+	pthread_rwlock_t gate;
+	struct disk_reader *readers;
+	struct disk_names names;   /* the writer's */
+	struct disk_space space;   /* the writer's */
+	size_t count, bytes;       /* atomic: rows, and bytes in use */
+};
+
+/* A transaction and what goes with it. */
+struct disk_view {
+	struct disk_env *env;
+	MDB_txn *txn;
+	struct disk_names *names;
+	MDB_cursor *entries; /* opened when needed; writers only */
+};
+
+/* ---- env.c ------------------------------------------------------------- */
+
+/* The config's path is copied. false = no memory. */
+bool evkv__disk_env_init(struct disk_env *env, const struct disk_config *config);
+void evkv__disk_env_release(struct disk_env *env);
+
+bool evkv__disk_env_open(struct disk_env *env, struct disk_failure *failure);
+void evkv__disk_env_close(struct disk_env *env);
+/* Close and open LMDB anew, after an error that leaves it in doubt. */
+bool evkv__disk_env_reopen(struct disk_env *env, struct disk_failure *failure);
+/* compact.c */
+bool evkv__disk_env_compact(struct disk_env *env, struct disk_failure *failure);
+
+/* With the gate held alone. */
+bool evkv__disk_lmdb_open(struct disk_env *env, struct disk_failure *failure);
+void evkv__disk_lmdb_close(struct disk_env *env);
+
+/* Make a reader known to the environment, before anything uses it. */
+void evkv__disk_reader_add(struct disk_env *env, struct disk_reader *reader);
+
+/*
+ * Begin to read, and end; `try` does not wait for the gate and answers EBUSY
+ * where it would have to.
+ */
+int evkv__disk_view_begin(struct disk_env *env, struct disk_reader *reader,
+    struct disk_view *view);
+int evkv__disk_view_try(struct disk_env *env, struct disk_reader *reader,
+    struct disk_view *view);
+void evkv__disk_view_end(struct disk_view *view);
+
+/* Begin to write; commit or abort ends it either way. */
+int evkv__disk_write_begin(struct disk_env *env, struct disk_view *view);
+int evkv__disk_write_commit(struct disk_view *view);
+void evkv__disk_write_abort(struct disk_view *view);
+
+int evkv__disk_env_sync(struct disk_env *env);
+
+/* Whether a code means that there was no room. */
+static inline bool disk_code_is_full(int code)
+{
+	return code == MDB_MAP_FULL || code == MDB_TXN_FULL ||
+	    code == DISK_FULL || code == ENOSPC || code == EDQUOT;
+}
+
+/* The status that fits a code that is a failure, and its text. */
+enum evkv_status evkv__disk_code_status(int code);
+bool evkv__disk_code_fail(const struct disk_env *env, int code,
+    const char *what, struct disk_failure *failure);
+
+/* ---- collections.c --------------------------------------------------------- */
+
+/* Begin with what is known of names: forget it if another has removed some. */
+int evkv__disk_names_check(struct disk_view *view);
+/* The number of a collection; MDB_NOTFOUND where there is none. */
+int evkv__disk_collection(struct disk_view *view, struct evkv_slice name,
+    uint64_t *id);
+/* Likewise, giving it one. Writers only. */
+int evkv__disk_collection_make(struct disk_view *view, struct evkv_slice name,
+    uint64_t *id);
+/* Forget the number of an empty collection. Writers only. */
+int evkv__disk_collection_drop(struct disk_view *view, struct evkv_slice name);
+/* Change something, for the sake of a commit. Writers only. */
+int evkv__disk_advance(struct disk_view *view);
+/* The first collection from `name` on: its name, in LMDB's memory. */
+int evkv__disk_collection_next(struct disk_view *view, struct evkv_slice from,
+    bool past, struct evkv_slice *name, uint64_t *id);
+
+/* ---- rows.c ----------------------------------------------------------------- */
+
+/* The live row of a key, in LMDB's memory; verified, its value too if asked. */
+int evkv__disk_get(struct disk_view *view, struct evkv_slice collection,
+    struct evkv_slice key, int64_t now_ms, bool whole, struct disk_row *row);
+
+struct disk_put {
+	struct evkv_slice collection, key, value;
+	int64_t expires_ms; /* 0 = never */
+	enum evkv_condition condition;
+};
+int evkv__disk_put(struct disk_view *view, const struct disk_put *put,
+    int64_t now_ms);
+int evkv__disk_touch(struct disk_view *view, struct evkv_slice collection,
+    struct evkv_slice key, int64_t expires_ms, int64_t now_ms);
+/* 0 or MDB_NOTFOUND, which is also the answer for an expired one it removed. */
+int evkv__disk_delete(struct disk_view *view, struct evkv_slice collection,
+    struct evkv_slice key, int64_t now_ms);
+/* The row at the cursor, and its row of "expiry". */
+int evkv__disk_delete_at(struct disk_view *view, MDB_cursor *cursor,
+    const MDB_val *row_key, const struct disk_row *row);
+
+/* ---- space.c ----------------------------------------------------------------- */
+
+/* Before a transaction that will put about `pages` pages. */
+int evkv__disk_space_begin(struct disk_env *env, size_t pages);
+/* The pages that a row of `size` bytes takes at most. */
+size_t evkv__disk_space_pages(const struct disk_env *env, size_t size);
+/* Whether there is room for a put of that many: 0, DISK_LATER or DISK_FULL. */
+int evkv__disk_space_take(struct disk_env *env, size_t pages);
+
+/* ---- names.c, sweep.c: what spans keys ------------------------------------------ */
+
+/* A page of names, as the worker finds it. */
+struct disk_page {
+	unsigned char *bytes;
+	size_t bytes_size, bytes_room;
+	struct disk_page_name {
+		size_t at, size; /* in `bytes` */
+	} *names;
+	size_t count, room;
+	/* The row key, without its number, or the name that was looked at last. */
+	unsigned char position[DISK_ROW_KEY_MAX];
+	size_t position_size;
+	bool more;
+};
+
+int evkv__disk_keys(struct disk_view *view, const struct evkv_request *request,
+    struct evkv_slice position, int64_t now_ms, struct disk_page *page);
+int evkv__disk_collections(struct disk_view *view,
+    const struct evkv_request *request, struct evkv_slice position,
+    int64_t now_ms, struct disk_page *page);
+void evkv__disk_page_free(struct disk_page *page);
+
+/* Where a piecewise removal stands; zero it at first, and copy it to retry. */
+struct disk_removal {
+	unsigned char name[EVKV_COLLECTION_MAX]; /* the last collection */
+	size_t name_size;
+	bool begun;          /* `name` is set */
+	unsigned char position[DISK_ROW_KEY_MAX]; /* in it: the last row looked at */
+	size_t position_size;
+	int64_t removed;     /* live ones */
+	bool finished;
+	int64_t next_ms;     /* CULL: when the next one expires; 0 = never */
+};
+
+/* CLEAR, DESTROY or CULL, looking at `rows` rows at most. */
+int evkv__disk_remove_some(struct disk_view *view,
+    const struct evkv_request *request, int64_t now_ms, size_t rows,
+    struct disk_removal *removal);
+/* Whether anything has expired, and when the next will. */
+int evkv__disk_expiry_peek(struct disk_view *view, int64_t now_ms, bool *due,
+    int64_t *next_ms);
+
+#endif

@@ -1,0 +1,262 @@
+/*
+ * disk/group.c - group commit.
+ *
+ * The happy path: one transaction takes all the entries that wait, in order, and
+ * each has its answer when the commit is on the disk.
+ *
+ * An entry that has no room by our own count gets NOSPACE and the others go on.
+ * Where LMDB or the disk has no room after all, or something else fails before
+ * the commit, nothing of the transaction has happened: it is done again in
+ * halves, down to the entry whose fault it is. After an error of the commit
+ * itself it is not known what is on the disk: all of the group is
+ * UNKNOWN_OUTCOME, and the environment is opened anew.
+ *
+ * A group near the bound may be committed in parts (DISK_LATER): what the first
+ * part has freed is there for the next.
+ */
+#include "stores/disk/work.h"
+
+static bool unit_writes(const struct disk_unit *unit)
+{
+	return (evkv_kind_classes(unit->job->request->kind) &
+	    EVKV_KIND_WRITES) != 0;
+}
+
+static struct disk_cell *unit_cell(const struct disk_unit *unit)
+{
+	return &unit->job->cells[unit->index];
+}
+
+static int64_t unit_expires(const struct disk_unit *unit)
+{
+	const struct evkv_request *request = unit->job->request;
+	int64_t ttl_ms = request->ttls_ms != NULL ?
+	    request->ttls_ms[unit->index] : request->ttl_ms;
+
+	return ttl_ms == EVKV_TTL_NONE ? 0 : unit->job->now_ms + ttl_ms;
+}
+
+static int unit_put(struct disk_view *view, const struct disk_unit *unit)
+{
+	const struct evkv_request *request = unit->job->request;
+
+	return evkv__disk_put(view,
+	    &(struct disk_put){
+		.collection = request->collection,
+		.key = request->keys[unit->index],
+		.value = disk_job_value(unit->job, unit->index),
+		.expires_ms = unit_expires(unit),
+		.condition = request->condition,
+	    }, unit->job->now_ms);
+}
+
+/* 0, or a code for which the transaction must be given up or ended. */
+static int unit_apply(struct disk_view *view, const struct disk_unit *unit)
+{
+	const struct evkv_request *request = unit->job->request;
+	struct disk_cell *cell = unit_cell(unit);
+	struct evkv_slice key = request->keys[unit->index];
+	int64_t now_ms = unit->job->now_ms;
+	int code;
+
+	if (request->kind == EVKV_PUT) {
+		code = unit_put(view, unit);
+	} else if (request->kind == EVKV_DELETE) {
+		code = evkv__disk_delete(view, request->collection, key,
+		    now_ms);
+	} else if (request->kind == EVKV_TOUCH) {
+		code = evkv__disk_touch(view, request->collection, key,
+		    unit_expires(unit), now_ms);
+	} else {
+		evkv__disk_read_cell(view, unit->job, unit->index);
+		return 0;
+	}
+	*cell = (struct disk_cell){ .status = EVKV_OK };
+	switch (code) {
+	case 0:
+		return 0;
+	case MDB_NOTFOUND:
+		cell->status = EVKV_NOT_FOUND;
+		return 0;
+	case DISK_EXISTS:
+		cell->status = EVKV_EXISTS;
+		return 0;
+	case DISK_DAMAGED:
+	case DISK_FULL:
+		cell->status = evkv__disk_code_status(code);
+		evkv__disk_code_fail(view->env, code, "can't write an entry",
+		    &unit->job->failure);
+		return 0;
+	default:
+		return code;
+	}
+}
+
+static void group_fail(struct disk_worker *worker,
+    const struct disk_unit *units, size_t count, enum evkv_status status,
+    int code)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		struct disk_cell *cell = unit_cell(&units[i]);
+		bool unknown = status == EVKV_UNKNOWN_OUTCOME &&
+		    !unit_writes(&units[i]);
+
+		evkv_value_unref(cell->value);
+		cell->value = NULL;
+		cell->status = unknown ? EVKV_IO : status;
+		evkv__disk_code_fail(worker->env, code, "can't commit",
+		    &units[i].job->failure);
+	}
+}
+
+/* Pages that a group needs, from above. */
+static size_t group_pages(const struct disk_env *env,
+    const struct disk_unit *units, size_t count)
+{
+	size_t pages = 0, i, size;
+
+	for (i = 0; i < count; i++) {
+		const struct evkv_request *request = units[i].job->request;
+
+		size = DISK_ROW_HEAD + request->keys[units[i].index].size;
+		if (request->kind == EVKV_PUT)
+			size += disk_job_value(units[i].job,
+			    units[i].index).size;
+		if (unit_writes(&units[i]))
+			pages += evkv__disk_space_pages(env, size);
+	}
+	return pages;
+}
+
+/*
+ * One transaction for as many of the units as go into it. *done is their
+ * number, 0 where it failed. *in_doubt: the commit failed, and not for want of
+ * room.
+ */
+static int group_try(struct disk_worker *worker, const struct disk_unit *units,
+    size_t count, size_t *done, bool *in_doubt)
+{
+	struct disk_env *env = worker->env;
+	struct disk_view view;
+	size_t i = 0;
+	int code = evkv__disk_space_begin(env, group_pages(env, units, count));
+
+	*done = 0;
+	*in_doubt = false;
+	if (code == 0 || code == EIO)
+		code = evkv__disk_write_begin(env, &view);
+	if (code != 0)
+		return code;
+	while (i < count && (code = unit_apply(&view, &units[i])) == 0)
+		i++;
+	if (code != 0 && (code != DISK_LATER || i == 0)) {
+		evkv__disk_write_abort(&view);
+		return code;
+	}
+	code = evkv__disk_write_commit(&view);
+	if (code == 0)
+		*done = i;
+	*in_doubt = code != 0 && !disk_code_is_full(code) && code != ENOMEM;
+	return code;
+}
+
+/*
+ * Pages that were freed of late become usable as transactions go by: two that
+ * change nothing but a number.
+ */
+static void group_advance(struct disk_worker *worker)
+{
+	struct disk_view view;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (evkv__disk_write_begin(worker->env, &view) != 0)
+			return;
+		if (evkv__disk_advance(&view) != 0) {
+			evkv__disk_write_abort(&view);
+			return;
+		}
+		if (evkv__disk_write_commit(&view) != 0)
+			return;
+	}
+}
+
+/* Only reads: they need no write transaction. false: they do, after all. */
+static bool group_read(struct disk_worker *worker,
+    const struct disk_unit *units, size_t count)
+{
+	struct disk_view view;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (unit_writes(&units[i]))
+			return false;
+	}
+	if (evkv__disk_view_begin(worker->env, &worker->reader, &view) != 0)
+		return false;
+	for (i = 0; i < count; i++)
+		evkv__disk_read_cell(&view, units[i].job, units[i].index);
+	evkv__disk_view_end(&view);
+	return true;
+}
+
+/* One entry, and nothing to be halved any more. */
+static void group_last(struct disk_worker *worker, const struct disk_unit *unit,
+    int code)
+{
+	if (code == DISK_LATER)
+		code = DISK_FULL;
+	group_fail(worker, unit, 1, evkv__disk_code_status(code), code);
+}
+
+/* Commit as much of the front as goes; returns how much that was. */
+static size_t group_front(struct disk_worker *worker,
+    const struct disk_unit *units, size_t count)
+{
+	struct disk_failure ignored;
+	bool in_doubt, advanced = false;
+	size_t done, tried = count;
+	int code, dead;
+
+	for (;;) {
+		code = group_try(worker, units, tried, &done, &in_doubt);
+		if (code == 0)
+			return done;
+		if (in_doubt) {
+			group_fail(worker, units, tried, EVKV_UNKNOWN_OUTCOME,
+			    code);
+			evkv__disk_env_reopen(worker->env, &ignored);
+			return tried;
+		}
+		if (tried > 1 && code != EIO) {
+			tried /= 2;
+			continue;
+		}
+		if (tried == 1 && !advanced &&
+		    (code == DISK_LATER || code == MDB_MAP_FULL)) {
+			advanced = true;
+			if (code == MDB_MAP_FULL)
+				mdb_reader_check(worker->env->lmdb, &dead);
+			group_advance(worker);
+			continue;
+		}
+		if (tried > 1)
+			group_fail(worker, units, tried, EVKV_IO, code);
+		else
+			group_last(worker, units, code);
+		return tried;
+	}
+}
+
+void evkv__disk_group_commit(struct disk_worker *worker,
+    struct disk_unit *units, size_t count)
+{
+	size_t done;
+
+	if (count == 0 || group_read(worker, units, count))
+		return;
+	for (; count > 0; units += done, count -= done)
+		done = group_front(worker, units, count);
+}

@@ -1,0 +1,249 @@
+/*
+ * disk/life.c - opening, the work of its own, and closing of a disk store.
+ *
+ * Opening and closing are jobs of the writer's lane, so that they are in order
+ * with all else that changes the environment.
+ *
+ * Closing: timers are cancelled; every waiter has been told already, so what is
+ * left are jobs that workers have taken. When the last of them is back the
+ * environment is closed by a job; when that is back the lanes are freed, which
+ * no longer waits for anything, and the core is told.
+ */
+#include "stores/disk/disk.h"
+
+#define SWEEP_MAX_MS 60000 /* other processes may have written meanwhile */
+
+static const struct evkv_request life_cull = { .kind = EVKV_CULL };
+
+bool evkv__disk_submit(struct disk_store *disk, struct disk_job *job,
+    unsigned lane)
+{
+	job->lane = lane;
+	if (!evkv_lane_submit(disk->lanes[lane], &job->job))
+		return false;
+	disk->out++;
+	return true;
+}
+
+static void life_submit_own(struct disk_store *disk, struct disk_job *job,
+    enum disk_task task)
+{
+	*job = (struct disk_job){ .task = task, .request = &life_cull,
+		.now_ms = evkv_loop_wall_ms(disk->loop) };
+	evkv__disk_submit(disk, job, DISK_WRITER);
+}
+
+/* ---- Opening ------------------------------------------------------------------ */
+
+void evkv__disk_start(struct disk_store *disk)
+{
+	disk->state = DISK_OPENING;
+	life_submit_own(disk, &disk->open_job, DISK_OPEN);
+}
+
+static void life_opened(struct disk_store *disk)
+{
+	const struct disk_failure *failure = &disk->open_job.failure;
+
+	if (disk->state == DISK_ENDING)
+		return;
+	if (failure->status == EVKV_OK) {
+		disk->state = DISK_READY;
+		evkv_store_set_state(disk->store, EVKV_STATE_READY,
+		    EVKV_CAUSE_NONE, NULL);
+		evkv__disk_expiring(disk, 0);
+	} else {
+		disk->state = DISK_FAILED;
+		disk->failure = *failure;
+		disk->failed_ms = evkv_loop_now_ms(disk->loop);
+	}
+	if (failure->status > EVKV_NOT_FOUND) {
+		evkv_loop_log(disk->loop, EVKV_LOG_ERROR, "disk: %s",
+		    failure->message);
+		evkv_store_set_state(disk->store, EVKV_STATE_DOWN,
+		    EVKV_CAUSE_IO, failure->message);
+	}
+	evkv__disk_release_waiting(disk);
+}
+
+/* ---- Work of its own -------------------------------------------------------------- */
+
+void evkv__disk_expiring(struct disk_store *disk, int64_t delay_ms)
+{
+	if (disk->sweep_ms < 0 || disk->sweeping ||
+	    disk->sweep_timer.position != 0 || disk->state != DISK_READY)
+		return;
+	/* Without memory for a timer the next write tries again. */
+	evkv_timer_set(disk->loop, &disk->sweep_timer, delay_ms);
+}
+
+void evkv__disk_dirty(struct disk_store *disk)
+{
+	if (disk->env.config.durability != DISK_OS_SYNC)
+		return;
+	disk->to_flush = true;
+	if (disk->flush_timer.position == 0 && disk->state == DISK_READY)
+		evkv_timer_set(disk->loop, &disk->flush_timer, disk->sync_ms);
+}
+
+static void life_sweep(void *arg)
+{
+	struct disk_store *disk = arg;
+
+	if (disk->sweeping || disk->state != DISK_READY)
+		return;
+	disk->sweeping = true;
+	memset(&disk->sweep_span, 0, sizeof(disk->sweep_span));
+	*(&disk->sweep_job) = (struct disk_job){ .task = DISK_SWEEP,
+		.request = &life_cull, .span = &disk->sweep_span,
+		.now_ms = evkv_loop_wall_ms(disk->loop) };
+	if (!evkv__disk_submit(disk, &disk->sweep_job, DISK_WRITER))
+		disk->sweeping = false;
+}
+
+/* Sleep until something expires, or for good if nothing will. */
+static void life_swept(struct disk_store *disk)
+{
+	int64_t next_ms = disk->sweep_span.removal.next_ms, delay_ms;
+
+	disk->sweeping = false;
+	if (disk->sweep_job.failure.status != EVKV_OK)
+		evkv_loop_log(disk->loop, EVKV_LOG_WARNING, "disk: sweep: %s",
+		    disk->sweep_job.failure.message);
+	if (next_ms == 0)
+		return;
+	delay_ms = next_ms - evkv_loop_wall_ms(disk->loop);
+	if (delay_ms < disk->sweep_ms)
+		delay_ms = disk->sweep_ms;
+	evkv__disk_expiring(disk,
+	    delay_ms < SWEEP_MAX_MS ? delay_ms : SWEEP_MAX_MS);
+}
+
+static void life_flush(void *arg)
+{
+	struct disk_store *disk = arg;
+
+	if (disk->flushing || !disk->to_flush || disk->state != DISK_READY)
+		return;
+	disk->to_flush = false;
+	disk->flushing = true;
+	life_submit_own(disk, &disk->flush_job, DISK_FLUSH);
+}
+
+void evkv__disk_own_done(struct disk_store *disk, struct disk_job *job)
+{
+	switch (job->task) {
+	case DISK_OPEN:
+		life_opened(disk);
+		break;
+	case DISK_SWEEP:
+		life_swept(disk);
+		break;
+	case DISK_FLUSH:
+		disk->flushing = false;
+		if (disk->to_flush)
+			evkv__disk_dirty(disk);
+		break;
+	default:
+		disk->state = DISK_ENDED;
+		break;
+	}
+}
+
+/* ---- Closing ------------------------------------------------------------------ */
+
+static void life_free_lanes(struct disk_store *disk)
+{
+	unsigned i;
+
+	for (i = 0; i < disk->lanes_count; i++) {
+		evkv_lane_free(disk->lanes[i]);
+		disk->lanes[i] = NULL;
+	}
+	disk->lanes_count = 0;
+}
+
+void evkv__disk_maybe_end(struct disk_store *disk)
+{
+	if (disk->out > 0 || disk->state < DISK_ENDING)
+		return;
+	if (disk->state == DISK_ENDING) {
+		life_submit_own(disk, &disk->close_job, DISK_CLOSE);
+		return;
+	}
+	if (disk->lanes_count == 0)
+		return;
+	life_free_lanes(disk);
+	evkv_store_closed(disk->store);
+}
+
+void evkv__disk_close(void *self)
+{
+	struct disk_store *disk = self;
+
+	evkv_timer_cancel(disk->loop, &disk->sweep_timer);
+	evkv_timer_cancel(disk->loop, &disk->flush_timer);
+	disk->state = DISK_ENDING;
+	__atomic_store_n(&disk->env.stop, true, __ATOMIC_RELAXED);
+	if (disk->sweeping)
+		evkv_job_stop(&disk->sweep_job.job);
+	evkv__disk_maybe_end(disk);
+}
+
+void evkv__disk_free(void *self)
+{
+	struct disk_store *disk = self;
+
+	life_free_lanes(disk);
+	evkv__disk_order_free(&disk->order);
+	evkv_executor_unref(disk->executor);
+	evkv_free(disk->workers[DISK_WRITER].units);
+	evkv__disk_env_release(&disk->env);
+	evkv_free(disk);
+}
+
+/* ---- Making --------------------------------------------------------------------- */
+
+bool evkv__disk_init(struct disk_store *disk, struct evkv_loop *loop,
+    const struct evkv_disk_options *options, struct evkv_error *error)
+{
+	unsigned readers = options->readers > 0 ? (unsigned)options->readers : 1;
+	unsigned i;
+
+	disk->loop = loop;
+	disk->inline_reads = options->inline_reads;
+	disk->sweep_ms = options->sweep_ms != 0 ? options->sweep_ms : 1000;
+	disk->sync_ms = options->sync_ms > 0 ? options->sync_ms : 1000;
+	disk->sweep_timer.run = life_sweep;
+	disk->sweep_timer.arg = disk;
+	disk->flush_timer.run = life_flush;
+	disk->flush_timer.arg = disk;
+	disk->order.seed = evkv_loop_random(loop);
+	disk_jobs_init(&disk->waiting);
+	disk_jobs_init(&disk->held);
+	disk->executor = evkv_executor_ref(options->executor != NULL ?
+	    options->executor : evkv_loop_executor(loop, error));
+	disk->workers[DISK_WRITER].units = evkv_calloc(DISK_GROUP_UNITS,
+	    sizeof(struct disk_unit));
+	if (disk->executor == NULL || disk->workers[DISK_WRITER].units == NULL)
+		return false;
+	evkv__disk_reader_add(&disk->env, &disk->here);
+	for (i = 0; i <= readers; i++) {
+		disk->workers[i].env = &disk->env;
+		disk->workers[i].owner = disk;
+		evkv__disk_reader_add(&disk->env, &disk->workers[i].reader);
+		disk->lanes[i] = evkv_lane_new(loop, disk->executor,
+		    &(struct evkv_lane_config){
+			.run = i == DISK_WRITER ? evkv__disk_run_writer :
+			    evkv__disk_run_readers,
+			.done = evkv__disk_done,
+			.arg = &disk->workers[i],
+			.max_batch = i == DISK_WRITER ? DISK_GROUP_UNITS : 64,
+			.max_jobs = SIZE_MAX,
+		    }, error);
+		if (disk->lanes[i] == NULL)
+			return false;
+		disk->lanes_count++;
+	}
+	return true;
+}

@@ -1,0 +1,481 @@
+/*
+ * multi_disk: a disk store for each collection, in one directory.
+ *
+ * The happy path: an operation on one collection becomes a child operation on
+ * that collection's part, which is opened when it is first used. What is about
+ * all collections lists the directory on a worker and goes through the parts one
+ * after the other. A look-up never makes a part: where the directory is not
+ * there, neither is the entry.
+ *
+ * Failure modes: those of the parts. A part that can't be opened fails what is
+ * asked of its collection, and what goes through all; the others are not
+ * touched. A foreign directory is refused, as in disk.
+ *
+ * Closing: the parts, then the lane that lists.
+ */
+#include "stores/disk/multi.h"
+
+#include <unistd.h>
+
+#define RETRY_MS 1000
+#define WALK_PARTS 64 /* parts that a page of collections looks at */
+
+static const struct evkv_vtable multi_disk_vtable;
+
+static bool kind_is_of_one(enum evkv_kind kind)
+{
+	return (evkv_kind_classes(kind) & EVKV_KIND_COLLECTION) != 0;
+}
+
+/* The answer is in the op. */
+void evkv__multi_end(struct multi_op *mop)
+{
+	if (mop->look != NULL) {
+		evkv__multi_look_free(mop->look);
+		evkv_free(mop->look);
+		mop->look = NULL;
+	}
+	mop->ended = true;
+	if (!mop->inside)
+		evkv_op_complete(mop->op);
+}
+
+static void op_fail_by(struct multi_op *mop, const struct disk_failure *failure)
+{
+	enum evkv_cause cause = failure->status == EVKV_NOMEM ?
+	    EVKV_CAUSE_NOMEM : EVKV_CAUSE_IO;
+
+	evkv_op_fail(mop->op, failure->status, cause,
+	    failure->message[0] != '\0' ? failure->message : NULL);
+	evkv_op_explain(mop->op, cause, failure->sys_error, failure->message);
+	evkv__multi_end(mop);
+}
+
+/* ---- One collection ------------------------------------------------------------ */
+
+static void one_done(struct evkv_op *child, void *arg)
+{
+	struct multi_op *mop = arg;
+	struct multi_part *part = mop->part;
+
+	if (child == NULL)
+		evkv_op_nomem(mop->op);
+	else
+		evkv_op_take_all(mop->op, child);
+	part->pending--;
+	evkv__multi_part_idle(part);
+	evkv__multi_end(mop);
+}
+
+/* ---- All collections ------------------------------------------------------------- */
+
+static void walk_step(struct multi_op *mop);
+
+/* What one part has answered, into the answer of all. */
+static void walk_take(struct multi_op *mop, struct evkv_op *child)
+{
+	const struct evkv_result *result = evkv_op_result(child);
+	size_t i;
+
+	if (evkv_failed(result->status)) {
+		evkv_op_fail(mop->op, result->status, result->cause,
+		    result->message);
+		evkv_op_explain(mop->op, result->cause, result->sys_error,
+		    result->message);
+		mop->ended = true;
+		return;
+	}
+	mop->affected += result->affected;
+	for (i = 0; i < result->count && !mop->ended; i++)
+		mop->ended = !evkv_op_add_name(mop->op,
+		    result->entries[i].name);
+	mop->looked++;
+}
+
+static void walk_done(struct evkv_op *child, void *arg)
+{
+	struct multi_op *mop = arg;
+	struct multi_part *part = mop->part;
+
+	mop->child_out = false;
+	mop->at++;
+	if (child == NULL) {
+		evkv_op_nomem(mop->op);
+		mop->ended = true;
+	} else {
+		walk_take(mop, child);
+	}
+	part->pending--;
+	evkv__multi_part_idle(part);
+	if (!mop->stepping)
+		walk_step(mop);
+}
+
+/* Whether a page of collections is complete; then it is told where it ended. */
+static bool walk_page_full(struct multi_op *mop)
+{
+	const struct evkv_request *request = evkv_op_request(mop->op);
+	const struct evkv_result *result = evkv_op_result(mop->op);
+	size_t limit = request->limit != 0 ? request->limit : 1000;
+
+	if (request->kind != EVKV_COLLECTIONS ||
+	    (mop->looked < WALK_PARTS && result->count < limit))
+		return false;
+	evkv_op_set_position(mop->op, multi_disk_vtable.name,
+	    evkv_str(mop->look->files[mop->at - 1]));
+	return true;
+}
+
+static void walk_step(struct multi_op *mop)
+{
+	mop->stepping = true;
+	while (!mop->ended && !mop->child_out && mop->list == NULL &&
+	    mop->at < mop->look->count && !walk_page_full(mop)) {
+		mop->file = mop->look->files[mop->at];
+		evkv__multi_go(mop);
+	}
+	mop->stepping = false;
+	if (mop->child_out || mop->list != NULL)
+		return;
+	if (!mop->ended &&
+	    (evkv_kind_classes(mop->request.kind) & EVKV_KIND_WRITES) != 0)
+		evkv_op_set_affected(mop->op, mop->affected);
+	evkv__multi_end(mop);
+}
+
+/* Begin behind the cursor. */
+static void walk_begin(struct multi_op *mop)
+{
+	const struct evkv_request *request = evkv_op_request(mop->op);
+	struct multi_look *look = mop->look;
+	struct evkv_slice position = EVKV_LIT("");
+	char file[EVKV_FILE_NAME_MAX + 1] = "";
+
+	if (request->cursor.size > 0)
+		evkv_cursor_open(request, multi_disk_vtable.name, &position);
+	if (position.size > 0 && position.size < sizeof(file))
+		memcpy(file, position.data, position.size);
+	while (position.size > 0 && mop->at < look->count &&
+	    strcmp(look->files[mop->at], file) <= 0)
+		mop->at++;
+	walk_step(mop);
+}
+
+static void walk_list(struct multi_op *mop)
+{
+	struct multi_look *look = evkv_calloc(1, sizeof(*look));
+
+	if (look == NULL) {
+		evkv_op_nomem(mop->op);
+		evkv__multi_end(mop);
+		return;
+	}
+	look->task = MULTI_LIST;
+	look->mop = mop;
+	mop->look = look;
+	mop->multi->jobs++;
+	evkv_lane_submit(mop->multi->lane, &look->job);
+}
+
+/* ---- On the way -------------------------------------------------------------------- */
+
+/* Ask the part that the op wants, or wait for it. */
+void evkv__multi_go(struct multi_op *mop)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct multi_part *part =
+	    evkv__multi_part(mop->multi, mop->file, &error);
+
+	if (part == NULL) {
+		evkv_op_fail(mop->op, error.status, EVKV_CAUSE_NONE,
+		    error.message);
+		mop->ended = true;
+		if (!mop->stepping)
+			evkv__multi_end(mop);
+		return;
+	}
+	if (part->state == PART_CLOSING) {
+		multi_ops_append(&part->waiting, mop);
+		return;
+	}
+	evkv__multi_part_used(part);
+	mop->part = part;
+	mop->child_out = true;
+	evkv_child_submit(mop->op, part->store, &mop->request,
+	    EVKV_CHILD_BORROWS, mop->look != NULL ? walk_done : one_done, mop);
+}
+
+/* The directory is open: begin. */
+static void op_begin(struct multi_op *mop)
+{
+	if (mop->request.kind == EVKV_PING)
+		evkv__multi_end(mop);
+	else if (kind_is_of_one(mop->request.kind))
+		evkv__multi_go(mop);
+	else
+		walk_list(mop);
+}
+
+static void root_opened(struct multi_store *multi)
+{
+	struct multi_op *mop;
+
+	if (multi->state == DISK_ENDING)
+		return;
+	multi->failure = multi->root.failure;
+	if (multi->failure.status == EVKV_OK) {
+		multi->state = DISK_READY;
+		evkv_store_set_state(multi->store, EVKV_STATE_READY,
+		    EVKV_CAUSE_NONE, NULL);
+	} else {
+		multi->state = DISK_FAILED;
+		multi->failed_ms = evkv_loop_now_ms(multi->loop);
+		evkv_loop_log(multi->loop, EVKV_LOG_ERROR, "multi_disk: %s",
+		    multi->failure.message);
+		evkv_store_set_state(multi->store, EVKV_STATE_DOWN,
+		    EVKV_CAUSE_IO, multi->failure.message);
+	}
+	while ((mop = multi->waiting.first) != NULL) {
+		multi_ops_remove(mop);
+		if (multi->state == DISK_READY)
+			op_begin(mop);
+		else
+			op_fail_by(mop, &multi->failure);
+	}
+}
+
+static void root_submit(struct multi_store *multi, enum multi_task task)
+{
+	memset(&multi->root, 0, sizeof(multi->root));
+	multi->root.task = task;
+	multi->jobs++;
+	evkv_lane_submit(multi->lane, &multi->root.job);
+}
+
+static void multi_maybe_end(struct multi_store *multi)
+{
+	if (multi->jobs > 0 || multi->parts > 0 || multi->lane == NULL)
+		return;
+	if (multi->state == DISK_ENDING) {
+		root_submit(multi, MULTI_CLOSE);
+	} else if (multi->state == DISK_ENDED) {
+		evkv_lane_free(multi->lane);
+		multi->lane = NULL;
+		evkv_store_closed(multi->store);
+	}
+}
+
+static void look_done(struct multi_store *multi, struct multi_look *look)
+{
+	struct multi_op *mop = look->mop;
+
+	multi->jobs--;
+	if (look->task == MULTI_OPEN)
+		root_opened(multi);
+	else if (look->task == MULTI_CLOSE)
+		multi->state = DISK_ENDED;
+	else if (look->failure.status != EVKV_OK)
+		op_fail_by(mop, &look->failure);
+	else
+		walk_begin(mop);
+}
+
+static void multi_done(struct evkv_job *jobs, void *arg)
+{
+	struct multi_store *multi = arg;
+	struct evkv_job *next;
+
+	for (; jobs != NULL; jobs = next) {
+		next = evkv_job_next(jobs);
+		look_done(multi, (struct multi_look *)jobs);
+	}
+	multi_maybe_end(multi);
+}
+
+/* ---- The slots ------------------------------------------------------------------------ */
+
+static struct multi_op *make_mop(struct multi_store *multi, struct evkv_op *op)
+{
+	struct multi_op *mop;
+	const struct evkv_request *request;
+
+	mop = evkv_op_keep(op) ? evkv_op_alloc(op, sizeof(*mop)) : NULL;
+	if (mop == NULL) {
+		evkv_op_nomem(op);
+		return NULL;
+	}
+	memset(mop, 0, sizeof(*mop));
+	mop->op = op;
+	mop->multi = multi;
+	request = evkv_op_request(op);
+	mop->request = *request;
+	mop->request.timeout_ms = -1;
+	if (kind_is_of_one(request->kind)) {
+		evkv_file_name_encode(request->collection, mop->own_file);
+		mop->file = mop->own_file;
+	} else {
+		mop->request.cursor = EVKV_LIT("");
+	}
+	evkv_op_set_data(op, mop);
+	return mop;
+}
+
+static enum evkv_verdict multi_submit(void *self, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct multi_store *multi = self;
+	struct evkv_slice position;
+	struct multi_op *mop;
+
+	if (request->kind == EVKV_COLLECTIONS && request->cursor.size > 0 &&
+	    !evkv_cursor_open(request, multi_disk_vtable.name, &position))
+		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+		    "the cursor is not of this store and query");
+	if (multi->state == DISK_FAILED &&
+	    evkv_loop_now_ms(multi->loop) - multi->failed_ms < RETRY_MS) {
+		evkv_op_fail(op, multi->failure.status, EVKV_CAUSE_IO,
+		    multi->failure.message);
+		evkv_op_explain(op, EVKV_CAUSE_IO, multi->failure.sys_error,
+		    multi->failure.message);
+		return EVKV_DONE;
+	}
+	mop = make_mop(multi, op);
+	if (mop == NULL)
+		return EVKV_DONE;
+	if (multi->state == DISK_FAILED) {
+		multi->state = DISK_OPENING;
+		root_submit(multi, MULTI_OPEN);
+	}
+	if (multi->state != DISK_READY) {
+		multi_ops_append(&multi->waiting, mop);
+		return EVKV_PENDING;
+	}
+	mop->inside = true;
+	op_begin(mop);
+	mop->inside = false;
+	return mop->ended ? EVKV_DONE : EVKV_PENDING;
+}
+
+/*
+ * Children are stopped by themselves. Of what goes through all parts some are
+ * done already.
+ */
+static void multi_stop(void *self, struct evkv_op *op)
+{
+	struct multi_op *mop = evkv_op_data(op);
+
+	(void)self;
+	if (mop->look != NULL && mop->at > 0)
+		evkv_op_mark_sent(op);
+	if (mop->list == NULL)
+		return;
+	multi_ops_remove(mop);
+	evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
+	evkv__multi_end(mop);
+}
+
+void evkv__multi_parts_gone(struct multi_store *multi)
+{
+	if (multi->state >= DISK_ENDING)
+		multi_maybe_end(multi);
+}
+
+static void multi_close(void *self)
+{
+	struct multi_store *multi = self;
+
+	multi->state = DISK_ENDING;
+	evkv__multi_parts_close(multi);
+}
+
+static void multi_free(void *self)
+{
+	struct multi_store *multi = self;
+
+	evkv_lane_free(multi->lane);
+	evkv_executor_unref(multi->executor);
+	evkv_free(multi->path);
+	evkv_free(multi);
+}
+
+static void multi_counters(void *self, struct evkv_counters *counters)
+{
+	struct multi_store *multi = self;
+	struct multi_part *part;
+	struct evkv_counters one;
+
+	for (part = multi->newest; part != NULL; part = part->older) {
+		if (part->store == NULL)
+			continue;
+		evkv_store_counters(part->store, &one);
+		counters->entries += one.entries;
+		counters->bytes += one.bytes;
+	}
+}
+
+static const struct evkv_vtable multi_disk_vtable = {
+	.size = sizeof(struct evkv_vtable),
+	.name = "multi_disk",
+	.kinds = EVKV_KINDS_ALL,
+	.submit = multi_submit,
+	.stop = multi_stop,
+	.close = multi_close,
+	.free = multi_free,
+	.counters = multi_counters,
+};
+
+static bool multi_init(struct multi_store *multi,
+    const struct evkv_disk_options *options, struct evkv_error *error)
+{
+	multi->options = *options;
+	multi->marker_fd = -1;
+	multi_ops_init(&multi->waiting);
+	multi->path = evkv_strdup(options->path);
+	multi->options.path = multi->path;
+	multi->executor = evkv_executor_ref(options->executor != NULL ?
+	    options->executor : evkv_loop_executor(multi->loop, error));
+	if (multi->path == NULL || multi->executor == NULL)
+		return false;
+	multi->lane = evkv_lane_new(multi->loop, multi->executor,
+	    &(struct evkv_lane_config){
+		.run = evkv__multi_run,
+		.done = multi_done,
+		.arg = multi,
+		.max_jobs = SIZE_MAX,
+	    }, error);
+	return multi->lane != NULL;
+}
+
+struct evkv_store *evkv_multi_disk_new_sized(struct evkv_loop *loop,
+    const struct evkv_disk_options *given, size_t size,
+    struct evkv_error *error)
+{
+	struct evkv_store_config config = {
+		.capabilities = &evkv__disk_capabilities };
+	struct evkv_disk_options options;
+	struct multi_store *multi;
+
+	if (!evkv__disk_options_read(&options, given, size, error))
+		return NULL;
+	multi = evkv_calloc(1, sizeof(*multi));
+	if (multi != NULL)
+		multi->loop = loop;
+	if (multi == NULL || !multi_init(multi, &options, error)) {
+		evkv_error_set(error, EVKV_NOMEM, "multi_disk: out of memory");
+		if (multi != NULL)
+			multi_free(multi);
+		return NULL;
+	}
+	config.max_pending = options.max_pending;
+	config.max_pending_bytes = options.max_pending_bytes;
+	config.timeout_ms = options.timeout_ms;
+	/* The bounds are here, not at the parts. */
+	multi->options.max_pending = SIZE_MAX;
+	multi->options.max_pending_bytes = SIZE_MAX;
+	multi->options.timeout_ms = 0;
+	multi->store = evkv_store_create(loop, &multi_disk_vtable, multi,
+	    &config, error);
+	if (multi->store != NULL)
+		root_submit(multi, MULTI_OPEN);
+	return multi->store;
+}

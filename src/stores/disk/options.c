@@ -1,0 +1,161 @@
+/*
+ * disk/options.c - making a disk store from options or a URL.
+ */
+#include "stores/disk/disk.h"
+
+#define MAX_BYTES_DEFAULT ((size_t)64 << 30)
+#define MAX_BYTES_LEAST ((size_t)1 << 20)
+#define LMDB_READERS 512 /* places in LMDB's reader table */
+
+const struct evkv_capabilities evkv__disk_capabilities = {
+	.kinds = EVKV_KINDS_ALL,
+	.flags = EVKV_STORE_KEY_ORDER | EVKV_STORE_ATOMIC_CONDITION |
+	    EVKV_STORE_ENUM_UNIQUE | EVKV_STORE_EXACT_AFFECTED,
+	.max_key = EVKV_KEY_MAX,
+	.max_value = DISK_VALUE_MAX,
+	.ttl_unit_ms = 1,
+};
+
+static bool options_invalid(struct evkv_error *error, const char *what)
+{
+	evkv_error_set(error, EVKV_INVALID, "disk: %s", what);
+	return false;
+}
+
+bool evkv__disk_options_read(struct evkv_disk_options *options,
+    const struct evkv_disk_options *given, size_t size,
+    struct evkv_error *error)
+{
+	if (!evkv_options_read(options, sizeof(*options), given, size, error))
+		return false;
+	if (options->path == NULL || options->path[0] == '\0')
+		return options_invalid(error, "path is not given");
+	if ((unsigned)options->durability > EVKV_DISK_NONE)
+		return options_invalid(error,
+		    "durability is none of full, os, none");
+	if (options->max_bytes == 0)
+		options->max_bytes = MAX_BYTES_DEFAULT;
+	if (options->max_bytes < MAX_BYTES_LEAST)
+		return options_invalid(error,
+		    "max_bytes must be at least 1048576");
+	if (options->readers < 0 || options->readers > DISK_READERS_MAX)
+		return options_invalid(error, "readers must be 1 to 16");
+	if (options->sweep_ms < -1)
+		return options_invalid(error, "sweep_ms must be -1 or more");
+	if (options->sync_ms < 0)
+		return options_invalid(error, "sync_ms must not be negative");
+	if (options->max_open < 0)
+		return options_invalid(error, "max_open must not be negative");
+	/* LMDB wants whole pages. */
+	options->max_bytes &= ~(size_t)65535;
+	return true;
+}
+
+struct evkv_store *evkv_disk_new_sized(struct evkv_loop *loop,
+    const struct evkv_disk_options *given, size_t size,
+    struct evkv_error *error)
+{
+	struct evkv_disk_options options;
+
+	if (!evkv__disk_options_read(&options, given, size, error))
+		return NULL;
+	return evkv__disk_new(loop, &options, false, error);
+}
+
+struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
+    const struct evkv_disk_options *options, bool lazy,
+    struct evkv_error *error)
+{
+	struct evkv_store_config config = {
+		.capabilities = &evkv__disk_capabilities };
+	struct disk_config env_config;
+	struct disk_store *disk;
+
+	disk = evkv_calloc(1, sizeof(*disk));
+	env_config = (struct disk_config){
+		.path = (char *)(uintptr_t)options->path,
+		.durability = (enum disk_durability)options->durability,
+		.max_bytes = options->max_bytes,
+		.max_readers = LMDB_READERS,
+		.lazy = lazy,
+	};
+	if (disk == NULL || !evkv__disk_env_init(&disk->env, &env_config)) {
+		evkv_free(disk);
+		evkv_error_set(error, EVKV_NOMEM, "disk: out of memory");
+		return NULL;
+	}
+	if (!evkv__disk_init(disk, loop, options, error)) {
+		evkv_error_set(error, EVKV_NOMEM, "disk: out of memory");
+		evkv__disk_free(disk);
+		return NULL;
+	}
+	config.max_pending = options->max_pending;
+	config.max_pending_bytes = options->max_pending_bytes;
+	config.timeout_ms = options->timeout_ms;
+	disk->store = evkv_store_create(loop, &evkv__disk_vtable, disk, &config,
+	    error);
+	if (disk->store == NULL)
+		return NULL;
+	evkv__disk_start(disk);
+	return disk->store;
+}
+
+/* ---- URLs ----------------------------------------------------------------------- */
+
+#define OPTION(name_, type_, ...)                                              \
+	{ .name = #name_, .type = EVKV_URL_##type_,                            \
+	    .offset = offsetof(struct evkv_disk_options, name_), __VA_ARGS__ }
+
+static const struct evkv_url_option options_table[] = {
+	OPTION(durability, CHOICE, .choices = "full|os|none"),
+	OPTION(max_bytes, SIZE, .min = 1 << 20, .max = INT64_MAX),
+	OPTION(readers, INT, .min = 1, .max = DISK_READERS_MAX),
+	OPTION(inline_reads, BOOL, .min = 0),
+	OPTION(sweep_ms, DURATION, .min = -1, .max = INT64_MAX),
+	OPTION(sync_ms, DURATION, .min = 0),
+	OPTION(timeout_ms, DURATION, .min = 0),
+	OPTION(max_pending, SIZE, .min = 0),
+	OPTION(max_pending_bytes, SIZE, .min = 0),
+	OPTION(max_open, INT, .min = 1, .max = 100000),
+};
+#define OPTIONS_COUNT (sizeof(options_table) / sizeof(options_table[0]))
+
+static bool options_from_url(const struct evkv_url *url, size_t count,
+    struct evkv_disk_options *options, struct evkv_error *error)
+{
+	if (url->host[0] != '\0' || url->port != 0 || url->user[0] != '\0' ||
+	    url->has_password) {
+		evkv_error_set(error, EVKV_INVALID,
+		    "URL: %s: takes a path and no host: %s:/var/lib/x",
+		    url->scheme, url->scheme);
+		return false;
+	}
+	*options = (struct evkv_disk_options){ .path = url->path };
+	return evkv_url_options(url, options_table, count, options, error);
+}
+
+static struct evkv_store *options_open(struct evkv_loop *loop,
+    const struct evkv_url *url, struct evkv_error *error)
+{
+	struct evkv_disk_options options;
+
+	if (!options_from_url(url, OPTIONS_COUNT - 1, &options, error))
+		return NULL;
+	return evkv_disk_new(loop, &options, error);
+}
+
+static struct evkv_store *options_open_multi(struct evkv_loop *loop,
+    const struct evkv_url *url, struct evkv_error *error)
+{
+	struct evkv_disk_options options;
+
+	if (!options_from_url(url, OPTIONS_COUNT, &options, error))
+		return NULL;
+	return evkv_multi_disk_new(loop, &options, error);
+}
+
+bool evkv_disk_register(struct evkv_loop *loop)
+{
+	return evkv_loop_register_scheme(loop, "disk", options_open) &&
+	    evkv_loop_register_scheme(loop, "multi_disk", options_open_multi);
+}

@@ -1,0 +1,221 @@
+/*
+ * disk/work.c - what the workers do with a batch of jobs.
+ *
+ * Readers: one read transaction for the batch, values copied once into counted
+ * ones. The writer: entries of all the jobs gather in groups, each committed as
+ * one transaction; what spans keys runs between groups, a piece at a time,
+ * coming back for the next piece behind what waits.
+ */
+#include "stores/disk/work.h"
+
+#define PIECE_ROWS 4096 /* rows that one piece of a removal looks at */
+
+void evkv__disk_job_fail(struct disk_job *job, enum evkv_status status,
+    int code, const struct disk_env *env)
+{
+	size_t i;
+
+	evkv__disk_code_fail(env, code, "failed", &job->failure);
+	job->failure.status = status;
+	for (i = 0; job->cells != NULL && i < job->request->count; i++) {
+		evkv_value_unref(job->cells[i].value);
+		job->cells[i] = (struct disk_cell){ .status = status };
+	}
+}
+
+/* ---- Reading ------------------------------------------------------------------ */
+
+void evkv__disk_read_cell(struct disk_view *view, struct disk_job *job,
+    size_t index)
+{
+	const struct evkv_request *request = job->request;
+	struct disk_cell *cell = &job->cells[index];
+	bool whole = request->kind != EVKV_HAS;
+	struct disk_row row;
+	int code = evkv__disk_get(view, request->collection,
+	    request->keys[index], job->now_ms, whole, &row);
+
+	evkv_value_unref(cell->value);
+	*cell = (struct disk_cell){ .status = EVKV_OK };
+	if (code == MDB_NOTFOUND) {
+		cell->status = EVKV_NOT_FOUND;
+		return;
+	}
+	if (code != 0) {
+		cell->status = evkv__disk_code_status(code);
+		evkv__disk_code_fail(view->env, code, "can't read an entry",
+		    &job->failure);
+		return;
+	}
+	cell->expires_ms = row.expires_ms;
+	if (!whole)
+		return;
+	cell->value = evkv_value_new(row.value);
+	if (cell->value == NULL)
+		cell->status = EVKV_NOMEM;
+}
+
+static void work_read(struct disk_view *view, struct disk_job *job)
+{
+	const struct evkv_request *request = job->request;
+	int code = 0;
+	size_t i;
+
+	if (request->kind == EVKV_KEYS)
+		code = evkv__disk_keys(view, request, job->position,
+		    job->now_ms, &job->span->page);
+	else if (request->kind == EVKV_COLLECTIONS)
+		code = evkv__disk_collections(view, request, job->position,
+		    job->now_ms, &job->span->page);
+	if (code != 0)
+		evkv__disk_job_fail(job, evkv__disk_code_status(code), code,
+		    view->env);
+	for (i = 0; job->cells != NULL && i < request->count; i++)
+		evkv__disk_read_cell(view, job, i);
+}
+
+void evkv__disk_run_readers(struct evkv_job *jobs, void *arg)
+{
+	struct disk_worker *worker = arg;
+	struct disk_view view;
+	int code = evkv__disk_view_begin(worker->env, &worker->reader, &view);
+
+	for (; jobs != NULL; jobs = evkv_job_next(jobs)) {
+		struct disk_job *job = (struct disk_job *)jobs;
+
+		if (code == 0)
+			work_read(&view, job);
+		else
+			evkv__disk_job_fail(job, evkv__disk_code_status(code),
+			    code, worker->env);
+	}
+	if (code == 0)
+		evkv__disk_view_end(&view);
+}
+
+/* ---- Removing ------------------------------------------------------------------- */
+
+/* One transaction; a failed one leaves the removal as it was. */
+static int work_piece(struct disk_worker *worker, struct disk_job *job,
+    size_t rows, bool *in_doubt)
+{
+	struct disk_removal before = job->span->removal;
+	struct disk_view view;
+	int code = evkv__disk_write_begin(worker->env, &view);
+
+	if (code != 0)
+		return code;
+	code = evkv__disk_remove_some(&view, job->request, job->now_ms, rows,
+	    &job->span->removal);
+	if (code == 0) {
+		code = evkv__disk_write_commit(&view);
+		*in_doubt = code != 0 && !disk_code_is_full(code) &&
+		    code != ENOMEM;
+	} else {
+		evkv__disk_write_abort(&view);
+	}
+	if (code != 0)
+		job->span->removal = before;
+	return code;
+}
+
+/* Nothing due: no write transaction, whose begin and end would cost a sync. */
+static bool work_nothing_due(struct disk_worker *worker, struct disk_job *job)
+{
+	struct disk_removal *removal = &job->span->removal;
+	struct disk_view view;
+	bool due = true;
+
+	if (job->request->kind != EVKV_CULL ||
+	    evkv__disk_view_begin(worker->env, &worker->reader, &view) != 0)
+		return false;
+	if (evkv__disk_expiry_peek(&view, job->now_ms, &due,
+		&removal->next_ms) != 0)
+		due = true;
+	evkv__disk_view_end(&view);
+	return !due;
+}
+
+static void work_remove(struct disk_worker *worker, struct disk_job *job)
+{
+	struct disk_failure ignored;
+	bool in_doubt = false;
+	size_t rows = PIECE_ROWS;
+	int code;
+
+	if (work_nothing_due(worker, job))
+		return;
+	do {
+		evkv__disk_space_begin(worker->env, 0);
+		code = work_piece(worker, job, rows, &in_doubt);
+		rows /= 4;
+	} while (disk_code_is_full(code) && rows > 0);
+	if (code == 0) {
+		if (!job->span->removal.finished && !evkv_job_stopped(&job->job))
+			evkv_job_again(&job->job);
+		return;
+	}
+	evkv__disk_job_fail(job, in_doubt ? EVKV_UNKNOWN_OUTCOME :
+	    evkv__disk_code_status(code), code, worker->env);
+	if (in_doubt)
+		evkv__disk_env_reopen(worker->env, &ignored);
+}
+
+/* ---- The writer -------------------------------------------------------------------- */
+
+static void work_special(struct disk_worker *worker, struct disk_job *job)
+{
+	struct disk_env *env = worker->env;
+	int code = 0;
+
+	if (job->task == DISK_OPEN) {
+		evkv__disk_env_open(env, &job->failure);
+	} else if (job->task == DISK_CLOSE) {
+		evkv__disk_env_close(env);
+	} else if (job->task == DISK_FLUSH || job->request->kind == EVKV_SYNC) {
+		code = evkv__disk_env_sync(env);
+	} else if (job->request->kind == EVKV_COMPACT) {
+		evkv__disk_env_compact(env, &job->failure);
+	} else {
+		work_remove(worker, job);
+	}
+	if (code != 0)
+		evkv__disk_job_fail(job, evkv__disk_code_status(code), code,
+		    env);
+}
+
+static size_t work_unit_bytes(const struct disk_job *job, size_t index)
+{
+	return job->request->kind == EVKV_PUT ?
+	    disk_job_value(job, index).size : 0;
+}
+
+void evkv__disk_run_writer(struct evkv_job *jobs, void *arg)
+{
+	struct disk_worker *worker = arg;
+	size_t count = 0, bytes = 0, i;
+
+	for (; jobs != NULL; jobs = evkv_job_next(jobs)) {
+		struct disk_job *job = (struct disk_job *)jobs;
+
+		if (job->cells == NULL) {
+			evkv__disk_group_commit(worker, worker->units, count);
+			count = bytes = 0;
+			work_special(worker, job);
+			continue;
+		}
+		for (i = 0; i < job->request->count; i++) {
+			size_t size = work_unit_bytes(job, i);
+
+			if (count == DISK_GROUP_UNITS ||
+			    (count > 0 && bytes + size > DISK_GROUP_BYTES)) {
+				evkv__disk_group_commit(worker, worker->units,
+				    count);
+				count = bytes = 0;
+			}
+			worker->units[count++] = (struct disk_unit){ job, i };
+			bytes += size;
+		}
+	}
+	evkv__disk_group_commit(worker, worker->units, count);
+}

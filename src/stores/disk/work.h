@@ -1,0 +1,93 @@
+/*
+ * disk/work.h - jobs, and what workers do with them.
+ *
+ * A worker sees a job's input, which is in the op's memory and does not change
+ * while the job is out, and fills in its output. It never touches the op.
+ */
+#ifndef EVKV_DISK_WORK_H
+#define EVKV_DISK_WORK_H
+
+#include "evkv/executor.h"
+#include "stores/disk/env.h"
+
+enum disk_task {
+	DISK_OP,     /* `request` */
+	DISK_OPEN,
+	DISK_CLOSE,
+	DISK_SWEEP,  /* a removal that nobody asked for */
+	DISK_FLUSH,  /* likewise, for durability=os */
+};
+
+/* What became of one key. */
+struct disk_cell {
+	enum evkv_status status;
+	int64_t expires_ms;
+	struct evkv_value *value;
+};
+
+struct disk_job {
+	struct evkv_job job; /* first */
+	enum disk_task task;
+
+	/* Input. */
+	const struct evkv_request *request;
+	int64_t now_ms;           /* wall-clock */
+	struct evkv_slice position;
+
+	/* Output. */
+	struct disk_cell *cells;  /* one for each key */
+	struct disk_failure failure; /* status OK: none */
+	struct disk_span {
+		struct disk_page page;
+		struct disk_removal removal;
+	} *span;                  /* for requests without keys */
+
+	/* The loop's. */
+	struct evkv_op *op;
+	uint64_t *hashes;         /* of the keys; NULL = none are noted */
+	unsigned lane;            /* where it is, by order.h */
+	struct disk_job *next, **link; /* waiting or held; link NULL = neither */
+	struct disk_cell one_cell;
+	uint64_t one_hash;
+};
+
+#define DISK_GROUP_UNITS 4096         /* entries of one transaction */
+#define DISK_GROUP_BYTES (32u << 20)  /* of values in it, unless one is larger */
+
+struct disk_unit {
+	struct disk_job *job;
+	size_t index;
+};
+
+struct disk_worker {
+	struct disk_env *env;
+	struct disk_reader reader;
+	struct disk_unit *units; /* the writer's: DISK_GROUP_UNITS */
+	void *owner;             /* the store; not for the worker */
+};
+
+/* run() of a reading lane and of the writing one; arg is a struct disk_worker. */
+void evkv__disk_run_readers(struct evkv_job *jobs, void *arg);
+void evkv__disk_run_writer(struct evkv_job *jobs, void *arg);
+
+/* Read one key into a cell. */
+void evkv__disk_read_cell(struct disk_view *view, struct disk_job *job,
+    size_t index);
+/* Fail a job and all its cells. */
+void evkv__disk_job_fail(struct disk_job *job, enum evkv_status status,
+    int code, const struct disk_env *env);
+/* group.c: commit units, in order; each cell gets its status. */
+void evkv__disk_group_commit(struct disk_worker *worker,
+    struct disk_unit *units, size_t count);
+
+static inline struct evkv_slice disk_job_value(const struct disk_job *job,
+    size_t index)
+{
+	const struct evkv_request *request = job->request;
+
+	if (request->values != NULL)
+		return request->values[index];
+	return evkv_value_bytes(request->counted_values[index]);
+}
+
+#endif
