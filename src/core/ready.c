@@ -64,8 +64,8 @@ static void run_op(struct evkv_op *op)
 	evkv__op_maybe_free(op);
 }
 
-/* At most `budget` callbacks; returns what is left of it, 0 on a break. */
-static unsigned run_ops(struct evkv_loop *loop, unsigned budget)
+/* At most `budget` callbacks, fewer on a break. */
+static void run_ops(struct evkv_loop *loop, unsigned budget)
 {
 	struct evkv_op *op;
 
@@ -76,9 +76,8 @@ static unsigned run_ops(struct evkv_loop *loop, unsigned budget)
 		run_op(op);
 		budget--;
 		if (event_base_got_break(loop->base))
-			return 0;
+			return;
 	}
-	return budget;
 }
 
 /*
@@ -140,7 +139,9 @@ static void turn(evutil_socket_t fd, short what, void *arg)
 	loop->turn_armed = false;
 	loop->draining = true;
 	evkv__loop_enter(loop);
-	if (run_ops(loop, TURN_BUDGET) > 0)
+	run_ops(loop, TURN_BUDGET);
+	/* Also when callbacks are left: tasks send what these submit. */
+	if (!event_base_got_break(loop->base))
 		run_tasks(loop);
 	evkv__loop_leave(loop);
 	loop->draining = false;

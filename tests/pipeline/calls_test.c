@@ -227,3 +227,31 @@ EVKV_TEST(pipeline_calls, three_in_a_turn_of_many)
 {
 	count_turns(100);
 }
+
+/* ---- A busy loop ------------------------------------------------------- */
+
+/* More callbacks in each turn than a turn takes: sending is not starved. */
+EVKV_TEST(pipeline_calls, a_busy_loop_sends_all_the_same)
+{
+	struct chain chain = { .left = 3000000 };
+	struct scene s;
+	unsigned i;
+
+	scene_open(&s);
+	scene_ready(&s);
+	chain.store = evkv_memory_new(s.rig.loop, NULL, NULL);
+	check(chain.store != NULL);
+	evkv_put(chain.store, EVKV_LIT("c"), EVKV_LIT("k1"), EVKV_LIT("v"), 0,
+	    NULL, NULL);
+	for (i = 0; i < 1000; i++)
+		evkv_get(chain.store, EVKV_LIT("c"), EVKV_LIT("k1"), again,
+		    &chain);
+	line_get(s.store, 1, &s.answers[0]);
+	for (i = 0; i < 1000 && s.answers[0].calls == 0; i++)
+		rig_turn_waiting(&s.rig);
+	check_int(s.answers[0].calls, 1);
+	check(chain.left > 0);
+	chain.left = 0;
+	evkv_store_unref(chain.store);
+	scene_close(&s);
+}
