@@ -127,7 +127,7 @@ static bool match_segment_read(struct evkv_slice pattern, size_t at,
 	return true;
 }
 
-/* Whether the segment matches the name's bytes from `at` on. There are enough. */
+/* Whether the segment matches the name from `at` on; it is long enough. */
 static bool match_segment_at(struct evkv_slice pattern,
     const struct match_segment *segment, struct evkv_slice name, size_t at)
 {

@@ -35,7 +35,8 @@ static struct simple_entry *simple_get(struct simple *self,
 {
 	struct simple_entry *entry;
 
-	entry = evkv__simple_find(&self->list, collection, key, SIMPLE_FROM, place);
+	entry = evkv__simple_find(&self->list, collection, key, SIMPLE_FROM,
+	    place);
 	if (entry == NULL || !evkv_slice_equal(entry->collection, collection) ||
 	    !evkv_slice_equal(entry->key, key))
 		return NULL;
@@ -127,14 +128,11 @@ static void simple_key(struct simple *self, struct evkv_op *op,
 	case EVKV_GET:
 		evkv_op_give_value(op, i, evkv_value_ref(entry->value));
 		break;
-	case EVKV_DELETE:
-		evkv__simple_remove(&self->list, &place);
-		break;
+	case EVKV_DELETE: evkv__simple_remove(&self->list, &place); break;
 	case EVKV_TOUCH:
 		entry->expires_us = simple_expiry(self, request, i);
 		break;
-	default:
-		break; /* EVKV_HAS: it is there */
+	default: break; /* EVKV_HAS: it is there */
 	}
 }
 
@@ -176,11 +174,11 @@ static enum evkv_verdict simple_keys(struct simple *self, struct evkv_op *op,
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 		    "cursor: not one of this query");
 	if (request->cursor.size > 0)
-		entry = evkv__simple_find(&self->list, request->collection, position,
-		    SIMPLE_AFTER, &place);
+		entry = evkv__simple_find(&self->list, request->collection,
+		    position, SIMPLE_AFTER, &place);
 	else
-		entry = evkv__simple_find(&self->list, request->collection, head,
-		    SIMPLE_FROM, &place);
+		entry = evkv__simple_find(&self->list, request->collection,
+		    head, SIMPLE_FROM, &place);
 	/* In byte order, all that begins with the head is in one run. */
 	for (; entry != NULL &&
 	     evkv_slice_equal(entry->collection, request->collection) &&
@@ -228,8 +226,8 @@ static enum evkv_verdict simple_collections(struct simple *self,
 		    !simple_page_add(op, request, &last, &count,
 			entry->collection))
 			break;
-		entry = evkv__simple_find(&self->list, entry->collection, evkv_str(NULL),
-		    SIMPLE_AFTER_ALL, &place);
+		entry = evkv__simple_find(&self->list, entry->collection,
+		    evkv_str(NULL), SIMPLE_AFTER_ALL, &place);
 	}
 	return EVKV_DONE;
 }
@@ -287,20 +285,15 @@ static enum evkv_verdict simple_submit(void *arg, struct evkv_op *op,
 		for (i = 0; i < request->count; i++)
 			simple_key(self, op, request, i);
 		return EVKV_DONE;
-	case EVKV_KEYS:
-		return simple_keys(self, op, request);
-	case EVKV_COLLECTIONS:
-		return simple_collections(self, op, request);
+	case EVKV_KEYS: return simple_keys(self, op, request);
+	case EVKV_COLLECTIONS: return simple_collections(self, op, request);
 	case EVKV_CLEAR:
 	case EVKV_DESTROY:
-	case EVKV_CULL:
-		return simple_sweep(self, op, request);
+	case EVKV_CULL: return simple_sweep(self, op, request);
 	case EVKV_PING:
 	case EVKV_SYNC:
-	case EVKV_COMPACT:
-		return EVKV_DONE;
-	default:
-		return evkv_op_unsupported(op);
+	case EVKV_COMPACT: return EVKV_DONE;
+	default: return evkv_op_unsupported(op);
 	}
 }
 
@@ -362,7 +355,8 @@ bool evkv_simple_each(struct evkv_store *store,
 
 	if (self == NULL)
 		return false;
-	for (entry = self->list.first[0]; entry != NULL; entry = entry->next[0]) {
+	for (entry = self->list.first[0]; entry != NULL;
+	     entry = entry->next[0]) {
 		shown.collection = entry->collection;
 		shown.key = entry->key;
 		shown.value = evkv_value_bytes(entry->value);

@@ -1,7 +1,7 @@
 /*
- * The glob matcher on any bytes: two lengths, the prefix, the pattern, the name.
- * It must agree with itself about the prefix, the literal head and what is
- * well-formed.
+ * The glob matcher on any bytes: two lengths, the prefix, the pattern and the
+ * name. It must agree with itself about the prefix, the literal head and what
+ * is well-formed.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -39,7 +39,7 @@ void gate_let_one(struct gate *gate);
 void put(struct fixture *f, struct evkv_store *store, const char *collection,
     const char *key);
 
-/* So many collections with one key each; those that divide by 3 are not ours. */
+/* So many collections with one key each; each third one is not ours. */
 void fill_collections(struct fixture *f, int count);
 
 /* Submit through the prefix and wait. */

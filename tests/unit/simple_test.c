@@ -213,7 +213,7 @@ EVKV_TEST(unit_simple, expired_entries_go)
 	close_simple(&rig, store);
 }
 
-/* Ask for pages of `limit` and write the names, ' ' between, '|' at page ends. */
+/* All pages: the names with a ' ' after each, a '|' where a page ends. */
 static void check_pages(struct rig *rig, struct evkv_store *store,
     struct evkv_request request, const char *expected)
 {

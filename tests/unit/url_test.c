@@ -260,7 +260,7 @@ EVKV_TEST(unit_url, errors_never_show_a_password)
 	}
 }
 
-/* A '/', '?' or '#' in a password ends the host early: what follows is hidden. */
+/* A '/', '?' or '#' in a password ends the host early: what follows hides. */
 EVKV_TEST(unit_url, the_rest_of_a_split_password_is_not_taken)
 {
 	static const char *const rows[] = { "redis://:12/S3cr3t@host",

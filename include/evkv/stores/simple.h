@@ -26,7 +26,7 @@ struct evkv_simple_entry {
 	struct evkv_slice collection;
 	struct evkv_slice key;
 	struct evkv_slice value;
-	int64_t ttl_ms; /* what remains; EVKV_TTL_NONE = never expires; < 0 = gone */
+	int64_t ttl_ms; /* what remains; EVKV_TTL_NONE = all time; < 0 = gone */
 };
 
 /*
