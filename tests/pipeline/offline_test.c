@@ -35,10 +35,11 @@ static void tally_cb(const struct evkv_result *result, void *arg)
 static void flood(struct scene *s, unsigned count, struct tally *tally)
 {
 	char key[16], bytes[200];
-	struct evkv_slice value = evkv_bytes(bytes, sizeof(bytes));
+	struct evkv_slice value;
 	unsigned i;
 
 	memset(bytes, 'f', sizeof(bytes));
+	value = evkv_bytes(bytes, sizeof(bytes));
 	for (i = 0; i < count; i++) {
 		snprintf(key, sizeof(key), "k%u", i % LINE_KEYS);
 		check(evkv_put(s->store, EVKV_LIT("c"), evkv_str(key), value,
