@@ -108,11 +108,13 @@ static void raw_command(struct world *w, int count, const char **words,
 
 static void raw_next(struct world *w)
 {
-	const char *words[MANY + 1] = { "GET" };
-	size_t sizes[MANY + 1] = { 3 };
 	char names[MANY][NAME_SIZE];
+	const char *words[MANY + 1];
+	size_t sizes[MANY + 1];
 	int count = 2;
 
+	words[0] = "GET";
+	sizes[0] = 3;
 	for (int i = 0; i < (w->work == WORK_MGET ? MANY : 1); i++) {
 		next_name(w, names[i]);
 		words[i + 1] = names[i];

@@ -16,17 +16,10 @@
  * with breaks the protocol.
  */
 #include "commands.h"
-#include "evkv/key_codec.h"
-#include "resp.h"
 
 const struct evkv_request *evkv__redis_request(const struct redis_part *part)
 {
 	return evkv_op_request(part->slot.op);
-}
-
-static struct evkv_slice command_key(const struct redis_part *part, size_t i)
-{
-	return evkv__redis_request(part)->keys[redis_part_entry(part, i)];
 }
 
 struct evkv_entry *evkv__redis_entry(const struct redis_part *part, size_t i)
@@ -36,23 +29,23 @@ struct evkv_entry *evkv__redis_entry(const struct redis_part *part, size_t i)
 
 /* ---- Writing ---------------------------------------------------------- */
 
-size_t evkv__redis_name_max(const struct redis_connection *connection,
+struct redis_name evkv__redis_name(const struct redis_connection *connection,
     const struct redis_part *part, size_t i)
 {
-	return resp_word_max(evkv__redis_name_size(connection->store,
-	    evkv__redis_request(part)->collection, command_key(part, i)));
+	const struct evkv_request *request = evkv__redis_request(part);
+
+	return (struct redis_name){
+		.head = evkv__redis_head(connection->store,
+		    request->collection),
+		.key = request->keys[redis_part_entry(part, i)],
+	};
 }
 
-/* The name on the server of the i-th key, as a word. */
-char *evkv__redis_name(const struct redis_connection *connection,
-    const struct redis_part *part, size_t i, char *at)
+char *evkv__redis_name_word(const struct redis_name *name, char *at)
 {
-	const struct redis_store *store = connection->store;
-	struct evkv_slice collection = evkv__redis_request(part)->collection;
-	struct evkv_slice key = command_key(part, i);
-
-	at = resp_head(at, '$', evkv__redis_name_size(store, collection, key));
-	at = evkv__redis_name_write(store, at, collection, key);
+	at = resp_head(at, '$', name->head.size + name->key.size);
+	at = resp_raw(at, name->head.data, name->head.size);
+	at = resp_raw(at, name->key.data, name->key.size);
 	return resp_raw(at, "\r\n", 2);
 }
 
@@ -79,14 +72,15 @@ void evkv__redis_effect(struct redis_connection *connection,
 bool evkv__redis_write_one(struct redis_connection *connection,
     struct redis_part *part, size_t i, struct evkv_slice start)
 {
+	struct redis_name name = evkv__redis_name(connection, part, i);
 	char *room = evkv_pipeline_reserve(connection->pipeline,
-	    start.size + evkv__redis_name_max(connection, part, i));
+	    start.size + redis_name_max(&name));
 	char *at = room;
 
 	if (room == NULL)
 		return false;
 	at = resp_raw(at, start.data, start.size);
-	at = evkv__redis_name(connection, part, i, at);
+	at = evkv__redis_name_word(&name, at);
 	evkv__redis_commit(connection, part, room, at);
 	return true;
 }
@@ -123,13 +117,14 @@ bool evkv__redis_write_start(struct redis_connection *connection,
 bool evkv__redis_write_name(struct redis_connection *connection,
     struct redis_part *part, size_t i)
 {
+	struct redis_name name = evkv__redis_name(connection, part, i);
 	char *room = evkv_pipeline_reserve(connection->pipeline,
-	    evkv__redis_name_max(connection, part, i));
+	    redis_name_max(&name));
 
 	if (room == NULL)
 		return false;
 	evkv__redis_commit(connection, part, room,
-	    evkv__redis_name(connection, part, i, room));
+	    evkv__redis_name_word(&name, room));
 	return true;
 }
 

@@ -5,6 +5,7 @@
 #ifndef EVKV_SRC_STORES_REDIS_COMMANDS_H
 #define EVKV_SRC_STORES_REDIS_COMMANDS_H
 
+#include "resp.h"
 #include "store.h"
 
 extern const struct redis_command evkv__redis_get;
@@ -26,11 +27,18 @@ struct evkv_entry *evkv__redis_entry(const struct redis_part *part, size_t i);
 
 /* ---- Writing; false = no memory --------------------------------------- */
 
-/* The most bytes that the i-th key takes as a word; and writing it. */
-size_t evkv__redis_name_max(const struct redis_connection *connection,
+/* The name on the server of the i-th key, as long as the request is there. */
+struct redis_name {
+	struct evkv_slice head, key;
+};
+struct redis_name evkv__redis_name(const struct redis_connection *connection,
     const struct redis_part *part, size_t i);
-char *evkv__redis_name(const struct redis_connection *connection,
-    const struct redis_part *part, size_t i, char *at);
+/* The most bytes that it takes as a word; and writing it. */
+static inline size_t redis_name_max(const struct redis_name *name)
+{
+	return resp_word_max(name->head.size + name->key.size);
+}
+char *evkv__redis_name_word(const struct redis_name *name, char *at);
 
 /* What is in the reserved room up to `at` is written. */
 void evkv__redis_commit(struct redis_connection *connection,

@@ -2,7 +2,6 @@
  * The commands that read keys.
  */
 #include "commands.h"
-#include "resp.h"
 
 /* ---- GET -------------------------------------------------------------- */
 

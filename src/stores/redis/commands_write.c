@@ -2,7 +2,6 @@
  * The commands that write keys.
  */
 #include "commands.h"
-#include "resp.h"
 
 /* ---- PUT -------------------------------------------------------------- */
 
@@ -29,10 +28,11 @@ static bool set_one(struct redis_connection *connection,
     struct redis_part *part, size_t i)
 {
 	enum evkv_condition condition = evkv__redis_request(part)->condition;
+	struct redis_name name = evkv__redis_name(connection, part, i);
 	struct evkv_slice value = put_value(part, i);
 	int64_t ttl_ms = put_ttl(part, i);
 	char *room = evkv_pipeline_reserve(connection->pipeline,
-	    RESP_HEAD_MAX * 6 + evkv__redis_name_max(connection, part, i) +
+	    RESP_HEAD_MAX * 6 + redis_name_max(&name) +
 		resp_word_max(value.size));
 	char *at = room;
 
@@ -42,7 +42,7 @@ static bool set_one(struct redis_connection *connection,
 	    3U + (ttl_ms != EVKV_TTL_NONE ? 2U : 0U) +
 		(condition != EVKV_ALWAYS ? 1U : 0U));
 	at = resp_raw(at, "$3\r\nSET\r\n", 9);
-	at = evkv__redis_name(connection, part, i, at);
+	at = evkv__redis_name_word(&name, at);
 	at = resp_word(at, value);
 	if (ttl_ms != EVKV_TTL_NONE) {
 		at = resp_raw(at, "$2\r\nPX\r\n", 8);

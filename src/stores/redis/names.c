@@ -1,19 +1,25 @@
 /*
- * The names of keys on the server: key_prefix, then the flat name.
+ * The names of keys on the server: key_prefix, then the flat name. Operations
+ * mostly name the collection that the one before them did, so its encoded form
+ * is kept.
  */
-#include "evkv/key_codec.h"
 #include "resp.h"
 #include "store.h"
 
-size_t evkv__redis_name_size(const struct redis_store *store,
-    struct evkv_slice collection, struct evkv_slice key)
+struct evkv_slice evkv__redis_head(struct redis_store *store,
+    struct evkv_slice collection)
 {
-	return store->prefix.size + evkv_key_encoded_size(collection, key);
-}
+	struct redis_head *head = &store->head;
+	size_t prefix = store->prefix.size;
 
-char *evkv__redis_name_write(const struct redis_store *store, char *at,
-    struct evkv_slice collection, struct evkv_slice key)
-{
-	at = resp_raw(at, store->prefix.data, store->prefix.size);
-	return at + evkv_key_encode(collection, key, at);
+	if (head->size == 0 || collection.size != head->collection_size ||
+	    memcmp(collection.data != NULL ? collection.data : "",
+		head->collection, collection.size) != 0) {
+		head->collection_size = collection.size;
+		resp_raw(head->collection, collection.data, collection.size);
+		resp_raw(head->bytes, store->prefix.data, prefix);
+		head->size = prefix +
+		    evkv_key_encode_head(collection, head->bytes + prefix);
+	}
+	return evkv_bytes(head->bytes, head->size);
 }

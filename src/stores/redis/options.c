@@ -13,7 +13,6 @@
 #include "evkv/driver.h"
 
 #define OPTIONS_PORT 6379
-#define OPTIONS_NAME_MAX 1024
 
 /* ---- Checking and copying --------------------------------------------- */
 
@@ -105,7 +104,7 @@ static const char *options_wrong(const struct evkv_redis_options *given)
 	if (!options_printable(given->client_name))
 		return "client_name must be printable, without blanks";
 	if (given->key_prefix != NULL &&
-	    strlen(given->key_prefix) > OPTIONS_NAME_MAX)
+	    strlen(given->key_prefix) > REDIS_PREFIX_MAX)
 		return "key_prefix must have at most 1024 bytes";
 	return NULL;
 }

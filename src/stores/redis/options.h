@@ -6,7 +6,7 @@
 
 #include "evkv/stores/redis.h"
 
-struct evkv_url;
+#define REDIS_PREFIX_MAX 1024 /* bytes of key_prefix */
 
 /*
  * Bring options of `size` bytes into ours: defaults filled in, checked, every

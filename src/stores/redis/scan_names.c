@@ -5,7 +5,6 @@
  * answers with is taken apart and judged here, name by name, so that neither
  * its glob dialect nor anybody else's keys can make us touch what is not ours.
  */
-#include "evkv/key_codec.h"
 #include "resp.h"
 #include "scan.h"
 

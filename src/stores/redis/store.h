@@ -12,6 +12,7 @@
 #include <hiredis/hiredis.h>
 
 #include "evkv/driver.h"
+#include "evkv/key_codec.h"
 #include "evkv/pipeline.h"
 #include "options.h"
 
@@ -136,9 +137,18 @@ struct redis_connection {
 	int64_t renewed_us;        /* when it was last */
 };
 
+/* key_prefix and the encoded name of the collection that was asked for last. */
+struct redis_head {
+	size_t size; /* 0 = none was */
+	size_t collection_size;
+	char collection[EVKV_COLLECTION_MAX];
+	char bytes[REDIS_PREFIX_MAX + EVKV_KEY_HEAD_MAX];
+};
+
 struct redis_store {
 	struct evkv_redis_options options; /* ours */
 	struct evkv_slice prefix;          /* of every key */
+	struct redis_head head;
 	struct evkv_loop *loop;
 	struct evkv_store *store;
 	size_t connection_count;
@@ -215,10 +225,8 @@ void evkv__redis_scan_stop(struct evkv_op *op);
 
 /* ---- names.c: the names of keys on the server ------------------------- */
 
-/* The size of a key on the server, and writing it; returns the end. */
-size_t evkv__redis_name_size(const struct redis_store *store,
-    struct evkv_slice collection, struct evkv_slice key);
-char *evkv__redis_name_write(const struct redis_store *store, char *at,
-    struct evkv_slice collection, struct evkv_slice key);
+/* What the names of a collection's keys begin with; until the next call. */
+struct evkv_slice evkv__redis_head(struct redis_store *store,
+    struct evkv_slice collection);
 
 #endif
