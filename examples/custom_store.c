@@ -393,7 +393,9 @@ struct evkv_store *shelf_new(struct evkv_loop *loop, size_t places,
 		self->task.run = shelf_run;
 		self->task.arg = self;
 	}
-	/* Where self is NULL this fails with NOMEM; on failure it frees self. */
+	/*
+	 * Where self is NULL this fails with NOMEM; on failure it frees self.
+	 */
 	store = evkv_store_create(loop, &shelf_vtable, self,
 	    &(struct evkv_store_config){
 	    .capabilities = &capabilities,

@@ -36,8 +36,8 @@ struct tour {
 	int64_t primary_delay_ms; /* how late the primary answers */
 	bool persistent;          /* the primary keeps what a run has written */
 	size_t step;              /* the next of tour_steps */
-	int wrong;                /* how many things were not as they should be */
-	unsigned seen;            /* bits of the sessions that pages have named */
+	int wrong; /* how many things were not as they should be */
+	unsigned seen; /* bits of the sessions that pages have named */
 	int page;
 };
 
@@ -516,7 +516,8 @@ static struct evkv_store *tour_chain(struct tour *tour, const char *directory,
 #endif
 		store = evkv_memory_new(tour->loop, NULL, error);
 	(void)directory;
-	printf("%-10s prefix_keys(\"tour:\") -> passthrough_cache(memory) -> %s\n",
+	printf(
+	    "%-10s prefix_keys(\"tour:\") -> passthrough_cache(memory) -> %s\n",
 	    "chain", store != NULL ? evkv_store_name(store) : "?");
 
 	store = slow_store_new(store, &tour->primary_delay_ms, error);

@@ -30,8 +30,8 @@ struct bench_row {
 	void (*run)(void *arg, size_t ops);
 	void *arg;
 	/*
-	 * What the row must keep to, as a ratio to the first row's CPU time; 0 =
-	 * nothing was promised.
+	 * What the row must keep to, as a ratio to the first row's CPU time; 0
+	 * = nothing was promised.
 	 */
 	double promised;
 	/* Filled in by bench_measure(), per operation and repetition. */

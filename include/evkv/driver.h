@@ -78,10 +78,10 @@ struct evkv_vtable {
 	 * Optional. The waiter is about to be told that a PENDING op has ended
 	 * (deadline, cancel, close). Called on the store that answered PENDING.
 	 * If nothing of it has been sent, see to it that nothing will be: this
-	 * is the last chance for a write to be reported as without effect. If it
-	 * has been sent, or can't be held back, call evkv_op_mark_sent(). Either
-	 * way evkv_op_complete() is still owed, now or later. NULL: a write is
-	 * taken as sent.
+	 * is the last chance for a write to be reported as without effect. If
+	 * it has been sent, or can't be held back, call evkv_op_mark_sent().
+	 * Either way evkv_op_complete() is still owed, now or later. NULL: a
+	 * write is taken as sent.
 	 */
 	void (*stop)(void *self, struct evkv_op *op);
 
@@ -219,7 +219,9 @@ EVKV_API bool evkv_op_copy_value(struct evkv_op *op, size_t i,
  * with NOMEM.
  */
 EVKV_API bool evkv_op_add_name(struct evkv_op *op, struct evkv_slice name);
-/* The cursor of the next page, copied; not set = this was the last. Likewise. */
+/*
+ * The cursor of the next page, copied; not set = this was the last. Likewise.
+ */
 EVKV_API bool evkv_op_set_cursor(struct evkv_op *op, struct evkv_slice cursor);
 
 /*
@@ -263,8 +265,9 @@ EVKV_API bool evkv_op_sent(const struct evkv_op *op);
 EVKV_API bool evkv_op_detached(const struct evkv_op *op);
 
 /*
- * How an op that is cut off now ends by the rule of effect and reason: `status`,
- * or UNKNOWN_OUTCOME where it is a write that was sent. Sets entries and cause.
+ * How an op that is cut off now ends by the rule of effect and reason:
+ * `status`, or UNKNOWN_OUTCOME where it is a write that was sent. Sets entries
+ * and cause.
  */
 EVKV_API enum evkv_verdict evkv_op_cut(struct evkv_op *op,
     enum evkv_status status, enum evkv_cause cause, const char *message);
@@ -381,16 +384,17 @@ EVKV_API void evkv_loop_release(struct evkv_loop *loop);
 struct evkv_task {
 	void (*run)(void *arg);
 	void *arg;
-	struct evkv_task *next, **link; /* core's; link is NULL when not queued */
+	/* core's; link is NULL when not queued */
+	struct evkv_task *next, **link;
 };
 /* Run it in a later turn, after what is queued; does nothing when queued. */
 EVKV_API void evkv_task_queue(struct evkv_loop *loop, struct evkv_task *task);
 EVKV_API void evkv_task_cancel(struct evkv_loop *loop, struct evkv_task *task);
 
 /*
- * A post that needs no memory when it is posted, embedded in its owner. Zero and
- * fill in `run` and `arg` once. It may be posted again from the moment it runs,
- * and must live until it has run.
+ * A post that needs no memory when it is posted, embedded in its owner. Zero
+ * and fill in `run` and `arg` once. It may be posted again from the moment it
+ * runs, and must live until it has run.
  */
 struct evkv_post {
 	void (*run)(void *arg);

@@ -20,7 +20,7 @@ EVKV_BEGIN_DECLS
 
 struct evkv_error {
 	enum evkv_status status; /* EVKV_OK: nothing has failed */
-	char message[256];       /* one line, NUL-terminated, never a password */
+	char message[256]; /* one line, NUL-terminated, never a password */
 };
 
 #define EVKV_ERROR_INIT { EVKV_OK, "" }

@@ -34,7 +34,9 @@ struct evkv_executor;
 struct evkv_lane;
 
 struct evkv_executor_options {
-	/* Worker threads, started when the first job comes; 0 = 2, at most 64. */
+	/*
+	 * Worker threads, started when the first job comes; 0 = 2, at most 64.
+	 */
 	unsigned threads;
 };
 
@@ -62,8 +64,8 @@ EVKV_API void evkv_executor_unref(struct evkv_executor *executor);
 
 /*
  * The executor that a loop carries for all its stores, with the default options
- * unless evkv_loop_set_executor() was called before; made on first use and ended
- * with the loop. A borrowed reference; NULL with a filled error: NOMEM.
+ * unless evkv_loop_set_executor() was called before; made on first use and
+ * ended with the loop. A borrowed reference; NULL with a filled error: NOMEM.
  */
 EVKV_API struct evkv_executor *evkv_loop_executor(struct evkv_loop *loop,
     struct evkv_error *error);
@@ -88,9 +90,9 @@ struct evkv_job {
 
 struct evkv_lane_config {
 	/*
-	 * Required. Do a list of jobs, ended by NULL, walked by evkv_job_next().
-	 * On a worker; all calls of one lane come one after the other. It may
-	 * block.
+	 * Required. Do a list of jobs, ended by NULL, walked by
+	 * evkv_job_next(). On a worker; all calls of one lane come one after
+	 * the other. It may block.
 	 */
 	void (*run)(struct evkv_job *jobs, void *arg);
 	/*

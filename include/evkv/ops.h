@@ -106,7 +106,9 @@ EVKV_API evkv_ticket evkv_destroy(struct evkv_store *store, evkv_cb cb,
 EVKV_API evkv_ticket evkv_cull(struct evkv_store *store, evkv_cb cb,
     void *arg);
 
-/* Is the store there; make durable; give space back. OK where nothing is to do. */
+/*
+ * Is the store there; make durable; give space back. OK where nothing is to do.
+ */
 EVKV_API evkv_ticket evkv_ping(struct evkv_store *store, evkv_cb cb,
     void *arg);
 EVKV_API evkv_ticket evkv_sync(struct evkv_store *store, evkv_cb cb,

@@ -31,7 +31,8 @@ EVKV_BEGIN_DECLS
 struct evkv_store;
 
 #define EVKV_KEY_MAX 65535       /* bytes; a key has at least one */
-#define EVKV_COLLECTION_MAX 255  /* bytes; the collection "" is an ordinary one */
+/* bytes; the collection "" is an ordinary one */
+#define EVKV_COLLECTION_MAX 255
 #define EVKV_TTL_NONE 0          /* never expires */
 #define EVKV_TTL_MAX INT64_C(3155760000000) /* 100 years, in milliseconds */
 
@@ -39,12 +40,12 @@ struct evkv_store;
 enum {
 	EVKV_KIND_READS = 1 << 0,      /* tells of entries */
 	EVKV_KIND_WRITES = 1 << 1,     /* may change entries */
-	EVKV_KIND_HAS_KEYS = 1 << 2,   /* names keys, one result entry for each */
+	EVKV_KIND_HAS_KEYS = 1 << 2, /* names keys, one result entry for each */
 	EVKV_KIND_HAS_VALUES = 1 << 3, /* has one value per key */
 	EVKV_KIND_HAS_TTL = 1 << 4,    /* takes a TTL */
 	EVKV_KIND_COLLECTION = 1 << 5, /* is about one collection */
-	EVKV_KIND_SPANS = 1 << 6,      /* is about entries that it does not name */
-	EVKV_KIND_PAGES = 1 << 7,      /* answers a page of names, and a cursor */
+	EVKV_KIND_SPANS = 1 << 6, /* is about entries that it does not name */
+	EVKV_KIND_PAGES = 1 << 7, /* answers a page of names, and a cursor */
 	EVKV_KIND_REPEATABLE = 1 << 8, /* doing it twice is the same as once */
 };
 
@@ -143,7 +144,7 @@ struct evkv_request {
 	 */
 	struct evkv_value *const *counted_values;
 	int64_t ttl_ms;                 /* PUT, TOUCH; EVKV_TTL_NONE = never */
-	const int64_t *ttls_ms;         /* one for each key; NULL = all ttl_ms */
+	const int64_t *ttls_ms; /* one for each key; NULL = all ttl_ms */
 	enum evkv_condition condition;  /* PUT */
 	/*
 	 * KEYS, COLLECTIONS, CLEAR, DESTROY: only what begins with
@@ -153,8 +154,9 @@ struct evkv_request {
 	 */
 	struct evkv_slice match_prefix;
 	struct evkv_slice pattern;
-	struct evkv_slice cursor;       /* where the page before ended; empty = start */
-	size_t limit;                   /* names per page, a hint; 0 = the default, 1000 */
+	/* where the page before ended; empty = start */
+	struct evkv_slice cursor;
+	size_t limit; /* names per page, a hint; 0 = the default, 1000 */
 	int64_t timeout_ms;             /* 0 = the store's default; -1 = none */
 };
 
@@ -189,8 +191,9 @@ struct evkv_result {
 	 */
 	size_t count;
 	const struct evkv_entry *entries;
-	int64_t affected;           /* entries changed; -1 = can't tell exactly */
-	struct evkv_slice cursor;   /* KEYS, COLLECTIONS: empty = that was the end */
+	int64_t affected; /* entries changed; -1 = can't tell exactly */
+	/* KEYS, COLLECTIONS: empty = that was the end */
+	struct evkv_slice cursor;
 };
 
 /*

@@ -20,10 +20,11 @@ EVKV_BEGIN_DECLS
 /* What else a store can do. */
 enum {
 	EVKV_STORE_KEY_ORDER = 1 << 0,        /* keys come in byte order */
-	EVKV_STORE_ATOMIC_CONDITION = 1 << 1, /* IF_ABSENT holds between processes */
+	/* IF_ABSENT holds between processes */
+	EVKV_STORE_ATOMIC_CONDITION = 1 << 1,
 	EVKV_STORE_ENUM_UNIQUE = 1 << 2,      /* pages name nothing twice */
 	EVKV_STORE_EXACT_AFFECTED = 1 << 3,   /* affected is never -1 */
-	EVKV_STORE_IN_PROCESS = 1 << 4,       /* the entries are this process's own */
+	EVKV_STORE_IN_PROCESS = 1 << 4, /* the entries are this process's own */
 };
 
 struct evkv_capabilities {

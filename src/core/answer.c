@@ -56,8 +56,8 @@ void evkv__op_drop_values(struct evkv_op *op)
 	op->flags &= ~(uint32_t)OP_VALUES;
 }
 
-static inline void set_value(struct evkv_op *op, size_t i, struct evkv_value *value,
-    uint32_t how)
+static inline void set_value(struct evkv_op *op, size_t i,
+    struct evkv_value *value, uint32_t how)
 {
 	struct evkv_entry *entry = &op->entries[i];
 

@@ -78,8 +78,8 @@ struct arena_chunk {
 struct deadline_list;
 
 /*
- * Fields marked (clean) are what evkv__op_new() needs not set: whoever uses them
- * puts them back before the op is free again.
+ * Fields marked (clean) are what evkv__op_new() needs not set: whoever uses
+ * them puts them back before the op is free again.
  */
 struct evkv_op {
 	struct evkv_op *next; /* in the free list or the ready queue */

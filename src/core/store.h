@@ -12,7 +12,7 @@ struct evkv_frame;
 enum store_phase {
 	STORE_OPEN,
 	STORE_DRAINING, /* new ops end with CLOSED, pending ones may end */
-	STORE_ENDING,   /* pending ones have been detached, close() was called */
+	STORE_ENDING, /* pending ones have been detached, close() was called */
 	STORE_CLOSED,   /* inner references dropped, closers told */
 };
 

@@ -28,7 +28,8 @@ struct evkv_value {
 	_Atomic uint32_t refs;
 	uint32_t offset;       /* of the bytes, from this header */
 	uint32_t pins : 31;    /* by operations; the loop's thread only */
-	uint32_t detached : 1; /* out of its store; the last unpin drops a ref */
+	/* out of its store; the last unpin drops a ref */
+	uint32_t detached : 1;
 };
 
 static inline void evkv__value_pin(struct evkv_value *value)

@@ -41,7 +41,7 @@ struct executor_port {
 	/* The loop's side. */
 	struct evkv_task handover;
 	struct evkv_lane *dirty; /* lanes with jobs to hand over */
-	struct job_list back;    /* taken over from `finished`, to be delivered */
+	struct job_list back; /* taken over from `finished`, to be delivered */
 	struct evkv_task deliver;
 
 	pthread_mutex_t mutex;

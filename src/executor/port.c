@@ -117,7 +117,8 @@ struct executor_port *evkv__port_get(struct evkv_loop *loop,
 		return NULL;
 	port->loop = loop;
 	port->executor = executor;
-	port->handover = (struct evkv_task){ .run = port_handover, .arg = port };
+	port->handover = (struct evkv_task){ .run = port_handover,
+		.arg = port };
 	port->deliver = (struct evkv_task){ .run = port_deliver, .arg = port };
 	port->post = (struct evkv_post){ .run = port_posted, .arg = port };
 	pthread_mutex_init(&port->mutex, NULL);

@@ -465,7 +465,9 @@ CASE(cull_removes_only_what_has_expired)
 	must_expire(c, L("c"), L("short"));
 	a = do_kind(c, EVKV_CULL);
 	check_status(a->status, EVKV_OK);
-	/* A sweep of the store's own, or the look above, may have come first. */
+	/*
+	 * A sweep of the store's own, or the look above, may have come first.
+	 */
 	check_between(a->affected, -1, 1);
 	must_get(c, L("c"), L("long"), L("v"));
 	must_get(c, L("c"), L("forever"), L("v"));

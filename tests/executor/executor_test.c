@@ -429,7 +429,7 @@ EVKV_TEST(executor, want_of_memory_is_told)
 	check(n > 4);
 }
 
-/* ---- Shared between loops ------------------------------------------------- */
+/* ---- Shared between loops ----------------------------------------------- */
 
 #define LOOPS 4
 #define ROUNDS 500

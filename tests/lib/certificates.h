@@ -8,10 +8,10 @@
 
 /*
  * Write PEM files to a folder: ca.pem, server.pem and server.key (for
- * localhost, 127.0.0.1 and ::1), client.pem and client.key, all signed by ca.pem;
- * expired.pem (for the server's key, over since yesterday); other.pem (for the
- * server's key and the name other.invalid); foreign-ca.pem, an authority that
- * signed none of them.
+ * localhost, 127.0.0.1 and ::1), client.pem and client.key, all signed by
+ * ca.pem; expired.pem (for the server's key, over since yesterday); other.pem
+ * (for the server's key and the name other.invalid); foreign-ca.pem, an
+ * authority that signed none of them.
  */
 bool certificates_write(const char *folder);
 

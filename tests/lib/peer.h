@@ -37,9 +37,13 @@ struct peer_plan {
 };
 
 struct peer_options {
-	const char *unix_path; /* a unix socket instead of a port of 127.0.0.1 */
+	/* a unix socket instead of a port of 127.0.0.1 */
+	const char *unix_path;
 	bool ipv6;             /* ::1 instead of 127.0.0.1 */
-	/* TLS: PEM files; ca_file: clients need a certificate of that authority. */
+	/*
+	 * TLS: PEM files; ca_file: clients need a certificate of that
+	 * authority.
+	 */
 	const char *cert_file, *key_file, *ca_file;
 	int receive_buffer;    /* SO_RCVBUF in bytes; 0 = the system's */
 	/* Take commands from the bytes at data; how many are done with. */

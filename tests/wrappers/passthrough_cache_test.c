@@ -254,7 +254,9 @@ static void load_arrives_after_write(size_t w)
 	check_status(again.status, strcmp(writes[w].after, "-") == 0 ?
 	        EVKV_NOT_FOUND : EVKV_OK);
 
-	/* The old load answers who waited for it, and leaves the cache alone. */
+	/*
+	 * The old load answers who waited for it, and leaves the cache alone.
+	 */
 	gate_release(s.primary, 0);
 	rig_wait(&s.rig, &get.calls);
 	check_slice(get.entries[0].bytes, "old");
@@ -445,7 +447,8 @@ EVKV_TEST(wrappers_passthrough_cache, failing_cache_fails_nothing)
 	}
 }
 
-EVKV_TEST(wrappers_passthrough_cache, failed_eviction_is_bypassed_until_repaired)
+EVKV_TEST(wrappers_passthrough_cache,
+    failed_eviction_is_bypassed_until_repaired)
 {
 	struct setup s;
 
@@ -585,7 +588,7 @@ EVKV_TEST(wrappers_passthrough_cache, hanging_cache_is_given_up_on)
 	close_all(&s);
 }
 
-/* ---- TTLs ----------------------------------------------------------------- */
+/* ---- TTLs --------------------------------------------------------------- */
 
 EVKV_TEST(wrappers_passthrough_cache, fill_has_what_is_left_less_the_loads_time)
 {
@@ -646,7 +649,7 @@ EVKV_TEST(wrappers_passthrough_cache, max_ttl_caps_the_fill_not_the_answer)
 	close_all(&s);
 }
 
-/* ---- Failures of the primary, ends, bad input ----------------------------- */
+/* ---- Failures of the primary, ends, bad input --------------------------- */
 
 EVKV_TEST(wrappers_passthrough_cache, failing_load_is_told_to_all_who_wait)
 {

@@ -46,10 +46,10 @@ struct evkv_passthrough_cache_options {
 };
 
 /*
- * Put `cache` in front of `primary`. Both are consumed, also on failure; NULL is
- * passed through. options NULL = the defaults. NULL with a filled error: INVALID
- * (the same store twice, different loops, max_ttl_ms missing, a primary that
- * can't tell the remaining TTL) or NOMEM.
+ * Put `cache` in front of `primary`. Both are consumed, also on failure; NULL
+ * is passed through. options NULL = the defaults. NULL with a filled error:
+ * INVALID (the same store twice, different loops, max_ttl_ms missing, a primary
+ * that can't tell the remaining TTL) or NOMEM.
  */
 EVKV_API struct evkv_store *evkv_passthrough_cache_new_sized(
     struct evkv_store *primary, struct evkv_store *cache,

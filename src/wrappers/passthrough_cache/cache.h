@@ -33,7 +33,7 @@ struct note {
 	uint32_t writers;
 	struct load_key *load; /* the one that may be joined */
 	bool troubled;         /* on the list of troubled notes */
-	bool bypass;           /* the cache may hold what is not true any more */
+	bool bypass; /* the cache may hold what is not true any more */
 	int64_t bypass_until_us; /* INT64_MAX: until it is evicted */
 	int64_t evict_after_us;  /* no sooner, or it may come back */
 	int64_t fill_after_us;   /* 0 = may be filled */

@@ -130,8 +130,8 @@ static void fill_cache(struct load *load, struct evkv_op *child)
 
 /* ---- Answering ---------------------------------------------------------- */
 
-static void answer(const struct waiter *waiter, const struct evkv_result *result,
-    size_t i)
+static void answer(const struct waiter *waiter,
+    const struct evkv_result *result, size_t i)
 {
 	struct evkv_op *op = evkv__get_op(waiter->get);
 

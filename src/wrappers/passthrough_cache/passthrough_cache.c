@@ -171,8 +171,9 @@ static bool options_ok(const struct evkv_store *primary,
 }
 
 struct evkv_store *evkv_passthrough_cache_new_sized(struct evkv_store *primary,
-    struct evkv_store *store, const struct evkv_passthrough_cache_options *given,
-    size_t size, struct evkv_error *error)
+    struct evkv_store *store,
+    const struct evkv_passthrough_cache_options *given, size_t size,
+    struct evkv_error *error)
 {
 	struct evkv_store *const inner[] = { primary, store };
 	const struct evkv_store_config config = {
