@@ -1,5 +1,8 @@
 /*
  * The schemes that a loop can open: a list, attached to the loop on first use.
+ *
+ * A scheme is registered for one loop and not for the process, so that there
+ * is no global table, and nothing to lock.
  */
 #include "core/scheme.h"
 

@@ -1,5 +1,9 @@
 /*
  * The options of a URL into an options struct, by a table.
+ *
+ * Every error names the option, shows the beginning of a value that will not
+ * do, and says what would. The value of an option of type STRING is never
+ * shown: it takes anything, and may be a secret.
  */
 #include "evkv/driver.h"
 
@@ -40,6 +44,7 @@ static const struct url_options_form url_options_duration = {
 	    { "h", 3600000 } },
 };
 
+/* By turns what means no and what means yes. */
 static const char *const url_options_bools[] = {
 	"0",
 	"1",

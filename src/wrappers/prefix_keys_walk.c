@@ -4,9 +4,9 @@
  * A page of the inner store's collections is asked for, and for each of them a
  * clear of the keys with the prefix (destroy) or pages of one key with the
  * prefix, until there is one (collections). A few of these steps are under way
- * at a time; destroy goes on with the next page. An inner store that answers at
- * once takes no turn of the loop, so after a number of steps the rest waits for
- * a later turn.
+ * at a time, fewer where the inner store answers BUSY; destroy goes on with the
+ * next page. An inner store that answers at once takes no turn of the loop, so
+ * after a number of steps the rest waits for a later turn.
  *
  * When a step fails, no more begin; those that are under way end, and then the
  * op does, with the first failure. A destroy that was cut off after a clear had
@@ -36,7 +36,7 @@ struct prefix_keys_job;
 enum prefix_keys_state {
 	PREFIX_KEYS_FREE,
 	PREFIX_KEYS_ASKED, /* its child is under way */
-	PREFIX_KEYS_AGAIN, /* to be asked for its next page */
+	PREFIX_KEYS_AGAIN, /* to be asked for its next page, or once more */
 };
 
 /* What is done for one collection of the page. */
@@ -44,7 +44,7 @@ struct prefix_keys_step {
 	struct prefix_keys_job *job;
 	enum prefix_keys_state state;
 	size_t index;             /* of the collection */
-	struct evkv_slice cursor; /* of the next page of keys, allocated */
+	struct evkv_slice cursor; /* of the page of keys, allocated */
 };
 
 /* A collections or a destroy under way; it lives in the op. */
@@ -54,6 +54,7 @@ struct prefix_keys_job {
 	struct prefix_keys_page *page; /* NULL until the first has come */
 	size_t next;                   /* index of the collection to begin */
 	unsigned under_way;            /* children */
+	unsigned most;                 /* children at a time */
 	bool failed;                   /* the answer is in the op */
 	bool running;                  /* prefix_keys_run() is on the stack */
 	bool in_submit;
@@ -157,6 +158,12 @@ static void prefix_keys_page_ask(struct prefix_keys_job *job,
 	    0, prefix_keys_page_came, job);
 }
 
+static void prefix_keys_drop_cursor(struct prefix_keys_step *step)
+{
+	evkv_free((void *)(uintptr_t)step->cursor.data);
+	step->cursor = evkv_bytes(NULL, 0);
+}
+
 /* Remember where the search for keys of ours goes on. */
 static void prefix_keys_step_again(struct prefix_keys_step *step,
     struct evkv_slice cursor)
@@ -172,12 +179,6 @@ static void prefix_keys_step_again(struct prefix_keys_step *step,
 	step->state = PREFIX_KEYS_AGAIN;
 }
 
-static void prefix_keys_step_drop_cursor(struct evkv_slice *cursor)
-{
-	evkv_free((void *)(uintptr_t)cursor->data);
-	*cursor = evkv_bytes(NULL, 0);
-}
-
 static void prefix_keys_cleared(struct prefix_keys_job *job, int64_t affected)
 {
 	/* From here on being cut off can't be without effect. */
@@ -189,14 +190,13 @@ static void prefix_keys_cleared(struct prefix_keys_job *job, int64_t affected)
 		job->affected += affected;
 }
 
-static void prefix_keys_step_came(struct evkv_op *child, void *arg)
+static void prefix_keys_step_ended(struct prefix_keys_step *step,
+    const struct evkv_result *result)
 {
-	const struct evkv_result *result = evkv_op_result(child);
-	struct prefix_keys_step *step = arg;
 	struct prefix_keys_job *job = step->job;
 
-	job->under_way--;
 	step->state = PREFIX_KEYS_FREE;
+	prefix_keys_drop_cursor(step);
 	if (evkv_failed(result->status))
 		prefix_keys_fail(job, result);
 	else if (prefix_keys_removes(job))
@@ -205,6 +205,22 @@ static void prefix_keys_step_came(struct evkv_op *child, void *arg)
 		job->page->names[step->index].found = true;
 	else if (result->cursor.size > 0)
 		prefix_keys_step_again(step, result->cursor);
+}
+
+static void prefix_keys_step_came(struct evkv_op *child, void *arg)
+{
+	const struct evkv_result *result = evkv_op_result(child);
+	struct prefix_keys_step *step = arg;
+	struct prefix_keys_job *job = step->job;
+
+	job->under_way--;
+	if (result->status == EVKV_BUSY && job->under_way > 0) {
+		/* There is room for fewer: once more when one has ended. */
+		job->most = job->under_way;
+		step->state = PREFIX_KEYS_AGAIN;
+	} else {
+		prefix_keys_step_ended(step, result);
+	}
 	prefix_keys_run(job);
 }
 
@@ -212,14 +228,12 @@ static void prefix_keys_step_ask(struct prefix_keys_step *step)
 {
 	struct prefix_keys_job *job = step->job;
 	struct prefix_keys *self = job->self;
-	struct evkv_slice cursor = step->cursor;
 	char pattern[2 * PREFIX_KEYS_MAX + 2];
 	bool removes = prefix_keys_removes(job);
 	size_t size = self->escaped.size;
 
 	memcpy(pattern, self->escaped.data, size);
 	memcpy(pattern + size, "?*", 2);
-	step->cursor = evkv_bytes(NULL, 0);
 	step->state = PREFIX_KEYS_ASKED;
 	job->under_way++;
 	evkv_child_submit(job->op, self->inner,
@@ -228,11 +242,10 @@ static void prefix_keys_step_ask(struct prefix_keys_step *step)
 		.collection = job->page->names[step->index].name,
 		.match_prefix = self->prefix,
 		.pattern = evkv_bytes(pattern, size + 2),
-		.cursor = cursor,
+		.cursor = step->cursor,
 		.limit = removes ? 0 : 1,
 	    },
 	    0, prefix_keys_step_came, step);
-	prefix_keys_step_drop_cursor(&cursor);
 }
 
 /* All is done, or has failed: the answer, and the end of the job. */
@@ -254,7 +267,7 @@ static void prefix_keys_finish(struct prefix_keys_job *job)
 			evkv_op_set_position(op, "prefix_keys", page->cursor);
 	}
 	for (i = 0; i < PREFIX_KEYS_STEPS; i++)
-		prefix_keys_step_drop_cursor(&job->steps[i].cursor);
+		prefix_keys_drop_cursor(&job->steps[i]);
 	evkv_free(page);
 	evkv_task_cancel(evkv_op_loop(op), &job->task);
 	job->done = true;
@@ -267,6 +280,8 @@ static struct prefix_keys_step *prefix_keys_pick(struct prefix_keys_job *job)
 {
 	struct prefix_keys_step *step, *end = job->steps + PREFIX_KEYS_STEPS;
 
+	if (job->under_way >= job->most)
+		return NULL;
 	for (step = job->steps; step < end; step++) {
 		if (step->state == PREFIX_KEYS_AGAIN)
 			return step;
@@ -360,6 +375,7 @@ enum evkv_verdict evkv__prefix_keys_walk(struct prefix_keys *self,
 	*job = (struct prefix_keys_job){
 		.self = self,
 		.op = op,
+		.most = PREFIX_KEYS_STEPS,
 		.running = true,
 		.in_submit = true,
 		.task = { .run = prefix_keys_run_later, .arg = job },

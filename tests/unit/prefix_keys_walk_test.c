@@ -125,6 +125,37 @@ EVKV_TEST(unit_prefix_keys, few_steps_are_under_way_at_a_time)
 	close_fixture(&f);
 }
 
+/* An inner store with less room than a walk would use: it takes longer. */
+EVKV_TEST(unit_prefix_keys, a_walk_fits_into_the_inner_bounds)
+{
+	static const enum evkv_kind kinds[] = { EVKV_COLLECTIONS,
+		EVKV_DESTROY };
+	struct answer answer = ANSWER_INIT;
+	struct fixture f;
+	size_t i;
+
+	open_fixture(&f, EVKV_LIT("p"));
+	fill_collections(&f, 60);
+	evkv_store_set_limits(evkv_store_inner(f.store, 0), 3, 0);
+	f.gate.open = false;
+	for (i = 0; i < 2; i++) {
+		answer_reset(&answer);
+		evkv_submit(f.store, &(struct evkv_request){ .kind = kinds[i] },
+		    answer_cb, &answer);
+		while (answer.calls == 0) {
+			if (f.gate.count > 0)
+				gate_let_one(&f.gate);
+			rig_turn(&f.rig);
+		}
+		check_status(answer.status, EVKV_OK);
+		check_int(answer.count, i == 0 ? 40 : 0);
+	}
+	check_int(answer.affected, 40);
+	check_int(f.gate.most, 3);
+	answer_free(&answer);
+	close_fixture(&f);
+}
+
 static void check_cut(size_t let_through, enum evkv_status expected)
 {
 	struct fixture f;
