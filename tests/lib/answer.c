@@ -3,12 +3,13 @@
  */
 #include "answer.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "test.h"
 
-static unsigned answer_orders;
+static atomic_uint answer_orders; /* loops may be on several threads */
 
 static struct evkv_slice answer_copy(struct evkv_slice bytes)
 {
@@ -80,7 +81,7 @@ void answer_cb(const struct evkv_result *result, void *arg)
 	check(!evkv_failed(result->status) || result->message[0] != '\0');
 	answer_clear(answer);
 	answer->calls++;
-	answer->order = ++answer_orders;
+	answer->order = atomic_fetch_add(&answer_orders, 1) + 1;
 	answer->status = result->status;
 	answer->cause = result->cause;
 	answer->kind = result->kind;

@@ -90,6 +90,13 @@ void rig_turn(struct rig *rig)
 	check(event_base_loop(rig->base, EVLOOP_NONBLOCK) >= 0);
 }
 
+void rig_single_turn(struct rig *rig)
+{
+	rig->turns++;
+	/* NONBLOCK alone goes on as long as anything is active. */
+	check(event_base_loop(rig->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
+}
+
 void rig_turn_waiting(struct rig *rig)
 {
 	struct timeval tick = { 0, RIG_TICK_US };

@@ -51,8 +51,10 @@ void rig_close(struct rig *rig);
  */
 void rig_advance(struct rig *rig, int64_t ms);
 
-/* One turn of the loop that does not wait. */
+/* Turn the loop without waiting, until nothing is ready. */
 void rig_turn(struct rig *rig);
+/* A single turn, one look at what is ready: for counting them. */
+void rig_single_turn(struct rig *rig);
 /* One turn that waits up to 10 ms for something to happen. */
 void rig_turn_waiting(struct rig *rig);
 /* Turn until nothing is outstanding, 1000 turns at most. */

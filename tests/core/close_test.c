@@ -1,0 +1,298 @@
+/*
+ * tests/core/close_test.c - the ways out of a store that takes its time.
+ */
+#include "faults.h"
+#include "scene.h"
+
+static evkv_ticket close_store(struct scene *s, int64_t drain_ms,
+    struct answer *a)
+{
+	return evkv_store_close(s->store, drain_ms, answer_cb, a);
+}
+
+EVKV_TEST(core_close, draining_waits_for_what_is_pending)
+{
+	struct answer put = ANSWER_INIT, late = ANSWER_INIT;
+	struct answer closed = ANSWER_INIT;
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	scene_put(&s, &put);
+	close_store(&s, -1, &closed);
+	scene_put(&s, &late);
+	rig_turn(&s.rig);
+	rig_advance(&s.rig, 1000000);
+	rig_turn(&s.rig);
+	check_status(late.status, EVKV_CLOSED);
+	check_int(put.calls, 0);
+	check_int(closed.calls, 0);
+	check_int(s.script->closes, 0);
+	check_int(s.script->submits, 1);
+	scripted_complete_all(s.script, EVKV_OK);
+	rig_settle(&s.rig);
+	check_status(put.status, EVKV_OK);
+	check_status(closed.status, EVKV_OK);
+	check_int(closed.kind, EVKV_KIND_COUNT);
+	check(put.order < closed.order);
+	check_int(s.script->closes, 1);
+	check_int(evkv_store_state(s.store), EVKV_STATE_CLOSED);
+	answer_free(&put);
+	answer_free(&late);
+	answer_free(&closed);
+	scene_close(&s);
+}
+
+EVKV_TEST(core_close, the_drain_time_is_a_limit)
+{
+	struct answer sent = ANSWER_INIT, unsent = ANSWER_INIT;
+	struct answer closed = ANSWER_INIT;
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_LATER);
+	scene_put(&s, &sent);
+	scene_put(&s, &unsent);
+	scripted_mark_sent(s.script, 0);
+	close_store(&s, 500, &closed);
+	rig_advance(&s.rig, 499);
+	rig_turn(&s.rig);
+	check_int(sent.calls, 0);
+	rig_advance(&s.rig, 1);
+	rig_turn(&s.rig);
+	rig_turn(&s.rig);
+	check_status(sent.status, EVKV_UNKNOWN_OUTCOME);
+	check_int(sent.cause, EVKV_CAUSE_CLOSED);
+	check_status(unsent.status, EVKV_CLOSED);
+	check_int(unsent.cause, EVKV_CAUSE_CLOSED);
+	/* The closer waits until they have really ended. */
+	check_int(s.script->closes, 1);
+	check_int(closed.calls, 0);
+	scripted_closed(s.script);
+	rig_turn(&s.rig);
+	rig_turn(&s.rig);
+	check_int(closed.calls, 0);
+	check(!scripted_mark_sent(s.script, 1));
+	scripted_complete_all(s.script, EVKV_OK);
+	rig_settle(&s.rig);
+	check_int(closed.calls, 1);
+	check_status(closed.status, EVKV_TIMEOUT);
+	check_int(sent.calls, 1);
+	answer_free(&sent);
+	answer_free(&unsent);
+	answer_free(&closed);
+	scene_close(&s);
+}
+
+EVKV_TEST(core_close, the_drivers_close_may_come_late)
+{
+	struct answer closed = ANSWER_INIT;
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_LATER);
+	close_store(&s, 0, &closed);
+	rig_turn(&s.rig);
+	rig_turn(&s.rig);
+	check_int(s.script->closes, 1);
+	check_int(closed.calls, 0);
+	scripted_closed(s.script);
+	check_int(closed.calls, 0);
+	rig_settle(&s.rig);
+	check_status(closed.status, EVKV_OK);
+	check_int(s.script->frees, 0); /* the handle is still valid */
+	check_str(evkv_store_name(s.store), "scripted");
+	answer_free(&closed);
+	scene_close(&s);
+}
+
+EVKV_TEST(core_close, without_a_close_slot)
+{
+	struct answer put = ANSWER_INIT, closed = ANSWER_INIT;
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_COMPLETES, SCRIPTED_NO_CLOSE);
+	scene_put(&s, &put);
+	close_store(&s, 0, &closed);
+	rig_settle(&s.rig);
+	check_status(put.status, EVKV_CLOSED);
+	check_status(closed.status, EVKV_TIMEOUT);
+	check(put.order < closed.order);
+	answer_free(&put);
+	answer_free(&closed);
+	scene_close(&s);
+}
+
+EVKV_TEST(core_close, the_second_close_is_told_with_the_first)
+{
+	struct answer put = ANSWER_INIT, a = ANSWER_INIT, b = ANSWER_INIT;
+	struct answer c = ANSWER_INIT;
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	scene_put(&s, &put);
+	check(close_store(&s, -1, &a) != 0);
+	check(close_store(&s, -1, &b) != 0);
+	/* A closer can't be cancelled. */
+	evkv_cancel(s.rig.loop, close_store(&s, -1, &c));
+	rig_turn(&s.rig);
+	check_int(c.calls, 0);
+	scripted_complete_all(s.script, EVKV_OK);
+	rig_settle(&s.rig);
+	check(put.order < a.order && a.order < b.order && b.order < c.order);
+	check_status(c.status, EVKV_OK);
+	answer_free(&put);
+	answer_free(&a);
+	answer_free(&b);
+	answer_free(&c);
+	scene_close(&s);
+}
+
+EVKV_TEST(core_close, the_callback_may_be_null)
+{
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	check(evkv_store_close(s.store, 0, NULL, NULL) != 0);
+	rig_settle(&s.rig);
+	check_int(s.script->closes, 1);
+	scene_close(&s);
+}
+
+EVKV_TEST(core_close, without_memory_it_closes_without_telling)
+{
+	struct answer warm = ANSWER_INIT, closed = ANSWER_INIT;
+	struct answer all[64];
+	struct scene s;
+	unsigned i;
+
+	/* Use up the first slab of operations. */
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	for (i = 0; i < 64; i++) {
+		all[i] = warm;
+		scene_get(&s, &all[i]);
+	}
+	faults_fail_from(1);
+	check_int(close_store(&s, 0, &closed), 0);
+	rig_settle(&s.rig);
+	faults_off();
+	check_int(closed.calls, 0);
+	check_int(s.script->closes, 1);
+	check_int(evkv_store_state(s.store), EVKV_STATE_CLOSED);
+	for (i = 0; i < 64; i++) {
+		check_int(all[i].calls, 1);
+		check_status(all[i].status, EVKV_CLOSED);
+		answer_free(&all[i]);
+	}
+	scene_close(&s);
+}
+
+EVKV_TEST(core_close, the_last_unref_ends_what_is_pending)
+{
+	struct answer sent = ANSWER_INIT, unsent = ANSWER_INIT;
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_LATER);
+	scene_put(&s, &sent);
+	scene_put(&s, &unsent);
+	scripted_mark_sent(s.script, 0);
+	check(evkv_store_ref(s.store) == s.store);
+	evkv_store_unref(s.store);
+	rig_turn(&s.rig);
+	check_int(unsent.calls, 0);
+	evkv_store_unref(s.store);
+	check_int(unsent.calls, 0); /* on a later turn */
+	rig_turn(&s.rig);
+	rig_turn(&s.rig);
+	check_status(sent.status, EVKV_UNKNOWN_OUTCOME);
+	check_status(unsent.status, EVKV_CLOSED);
+	check_int(s.script->frees, 0);
+	scripted_closed(s.script);
+	scripted_complete_all(s.script, EVKV_OK);
+	rig_settle(&s.rig);
+	check_int(s.script->frees, 1);
+	s.store = NULL;
+	answer_free(&sent);
+	answer_free(&unsent);
+	scene_close(&s);
+}
+
+EVKV_TEST(core_close, unref_while_closing_and_after)
+{
+	struct answer put = ANSWER_INIT, closed = ANSWER_INIT;
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	scene_put(&s, &put);
+	close_store(&s, -1, &closed);
+	evkv_store_unref(s.store);
+	s.store = NULL;
+	rig_turn(&s.rig);
+	/* It is draining still: the close had more patience than the unref. */
+	check_int(put.calls, 0);
+	scripted_complete_all(s.script, EVKV_OK);
+	rig_settle(&s.rig);
+	check_status(put.status, EVKV_OK);
+	check_status(closed.status, EVKV_OK);
+	check_int(s.script->frees, 1);
+	answer_free(&put);
+	answer_free(&closed);
+	scene_close(&s);
+}
+
+EVKV_TEST(core_close, freeing_the_loop_ends_everything)
+{
+	struct answer a[3] = { ANSWER_INIT }, closed = ANSWER_INIT;
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	scene_put(&s, &a[0]);
+	scripted_mark_sent(s.script, 0);
+	scene_put(&s, &a[1]);
+	scene_get(&s, &a[2]);
+	close_store(&s, -1, &closed);
+	s.store = NULL; /* its reference goes with the loop */
+	rig_close(&s.rig);
+	check_status(a[0].status, EVKV_UNKNOWN_OUTCOME);
+	check_status(a[1].status, EVKV_CLOSED);
+	check_status(a[2].status, EVKV_CLOSED);
+	check_status(closed.status, EVKV_TIMEOUT);
+	check_int(a[0].calls + a[1].calls + a[2].calls + closed.calls, 4);
+	check(a[2].order < closed.order);
+	answer_free(&a[0]);
+	answer_free(&a[1]);
+	answer_free(&a[2]);
+	answer_free(&closed);
+	scene_close(&s);
+}
+
+struct close_late {
+	struct scene *s;
+	struct answer again;
+};
+
+static void close_on_answer(struct answer *answer,
+    const struct evkv_result *result, void *arg)
+{
+	struct close_late *late = arg;
+
+	(void)answer;
+	(void)result;
+	(void)scene_put(late->s, &late->again);
+}
+
+EVKV_TEST(core_close, submitting_while_the_loop_is_freed)
+{
+	struct close_late late = { .again = ANSWER_INIT };
+	struct answer a = { .then = close_on_answer, .arg = &late };
+	struct scene s;
+
+	late.s = &s;
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	scene_put(&s, &a);
+	rig_close(&s.rig);
+	s.store = NULL;
+	check_int(a.calls, 1);
+	check_int(late.again.calls, 1);
+	check_status(late.again.status, EVKV_CLOSED);
+	answer_free(&a);
+	answer_free(&late.again);
+	scene_close(&s);
+}
