@@ -162,7 +162,7 @@ static bool match_scan_init(struct match_scan *scan, struct evkv_slice pattern,
 	size_t at = segment->start, next = at, i;
 	const char *why;
 	unsigned byte;
-	bool hit;
+	bool hit = false;
 
 	scan->words = (segment->length + 63) / 64;
 	scan->state = evkv_calloc(257, scan->words * sizeof(uint64_t));
