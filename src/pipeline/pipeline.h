@@ -185,6 +185,12 @@ typedef void (*lookup_cb)(enum lookup_result result, const char *words,
 /* Fills p->addresses. The callback may run inside; else p->lookup is set. */
 void evkv__pipe_lookup_start(struct evkv_pipeline *p, lookup_cb cb);
 void evkv__pipe_lookup_cancel(struct evkv_pipeline *p);
+/* For tests: read that file instead of /etc/hosts. `path` must live on. */
+bool evkv__pipe_resolver_hosts(struct evkv_loop *loop, const char *path);
+
+/* hosts.c: the addresses of a name, PIPELINE_ADDRESSES at most. */
+size_t evkv__pipe_hosts_find(struct evkv_slice text, const char *name,
+    int port, struct address *addresses);
 
 /* socket.c: one address; the events. */
 /* 1 = connected, 0 = under way, -1 = failed with errno. */

@@ -2,28 +2,42 @@
  * pipeline/resolve.c - names to addresses, by evdns and never by the C library,
  * whose getaddrinfo() blocks.
  *
- * One evdns_base for a loop, attached at the first name. It reads
- * /etc/resolv.conf and /etc/hosts when it is made, and is made anew after a
- * name could not be resolved, because those may have changed. It does not keep
- * event_base_dispatch() alive: only requests under way do.
+ * Literals and the names of /etc/hosts are answered at once. For the others an
+ * A and an AAAA question are asked together; when one has been answered, the
+ * other has half a second left, for there are name servers that ignore AAAA.
  *
- * A lookup can outlive its pipeline: evdns reports the end of a canceled
- * request in a later turn.
+ * One evdns_base for a loop, attached at the first name. /etc/resolv.conf and
+ * /etc/hosts are read then, and anew after a name could not be resolved. It
+ * does not keep event_base_dispatch() alive: only questions under way do.
+ *
+ * A lookup outlives its pipeline: evdns reports the end of a canceled question
+ * in a later turn, and what is canceled can't be freed before. So questions are
+ * canceled in a turn of their own; when the loop is freed instead, evdns
+ * forgets them without a word, and they are freed then.
  */
 #include "pipeline/pipeline.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
-#include <sys/types.h>
+#include <unistd.h>
 
 #include <event2/dns.h>
-#include <event2/util.h>
+
+#define HOSTS_MAX 65536
+#define SKEW_MS 500
+
+enum { LOOKUP_A, LOOKUP_AAAA, LOOKUP_QUESTIONS };
 
 struct resolver {
 	struct evkv_loop *loop;
 	struct evdns_base *dns;
-	size_t pending;
+	const char *hosts_path;
+	char *hosts; /* the file */
+	size_t hosts_size;
 	bool stale; /* read the files again */
+	struct event cancel_event;
 	struct lookup *lookups;
 };
 
@@ -31,37 +45,62 @@ struct lookup {
 	struct resolver *resolver;
 	struct evkv_pipeline *pipeline; /* NULL: nobody waits any more */
 	lookup_cb cb;
-	struct evdns_getaddrinfo_request *request;
-	bool starting; /* evdns_getaddrinfo() is on the stack */
-	bool done;
+	struct evdns_request *questions[LOOKUP_QUESTIONS]; /* NULL: answered */
+	unsigned open;  /* of those, callbacks to come */
+	bool canceled;
+	int error;      /* of the last that failed */
+	struct evkv_timer skew;
+	struct address found[LOOKUP_QUESTIONS][PIPELINE_ADDRESSES];
+	size_t found_count[LOOKUP_QUESTIONS];
 	struct lookup *next, **link;
 };
 
 static const char resolver_key;
 
-static void lookup_unlink(struct lookup *lookup)
+static void lookup_free(struct lookup *lookup)
 {
+	evkv_timer_cancel(lookup->resolver->loop, &lookup->skew);
 	if (lookup->next != NULL)
 		lookup->next->link = lookup->link;
 	*lookup->link = lookup->next;
-	lookup->resolver->pending--;
+	evkv_free(lookup);
 }
 
 /* ---- The resolver of a loop -------------------------------------------- */
 
-/* After all stores: nobody waits for the lookups that are left. */
+/* Nobody waits for the lookups that are left: all stores are closed. */
 static void resolver_release(void *thing)
 {
 	struct resolver *resolver = thing;
-	struct lookup *lookup;
 
+	(void)event_del(&resolver->cancel_event);
 	if (resolver->dns != NULL)
 		evdns_base_free(resolver->dns, 0);
-	while ((lookup = resolver->lookups) != NULL) {
-		lookup_unlink(lookup);
-		evkv_free(lookup);
-	}
+	while (resolver->lookups != NULL)
+		lookup_free(resolver->lookups);
+	evkv_free(resolver->hosts);
 	evkv_free(resolver);
+}
+
+static void cancel_abandoned(evutil_socket_t fd, short what, void *arg)
+{
+	struct resolver *resolver = arg;
+	struct lookup *lookup;
+	unsigned i;
+
+	(void)fd;
+	(void)what;
+	for (lookup = resolver->lookups; lookup != NULL;
+	     lookup = lookup->next) {
+		if (lookup->pipeline != NULL || lookup->canceled)
+			continue;
+		lookup->canceled = true;
+		for (i = 0; i < LOOKUP_QUESTIONS; i++) {
+			if (lookup->questions[i] != NULL)
+				evdns_cancel_request(resolver->dns,
+				    lookup->questions[i]);
+		}
+	}
 }
 
 static struct resolver *resolver_get(struct evkv_loop *loop)
@@ -74,7 +113,10 @@ static struct resolver *resolver_get(struct evkv_loop *loop)
 	if (resolver == NULL)
 		return NULL;
 	resolver->loop = loop;
-	if (!evkv_loop_attach(loop, &resolver_key, resolver,
+	resolver->hosts_path = "/etc/hosts";
+	if (evtimer_assign(&resolver->cancel_event, evkv_loop_base(loop),
+	    cancel_abandoned, resolver) != 0 ||
+	    !evkv_loop_attach(loop, &resolver_key, resolver,
 	    resolver_release)) {
 		evkv_free(resolver);
 		return NULL;
@@ -82,13 +124,31 @@ static struct resolver *resolver_get(struct evkv_loop *loop)
 	return resolver;
 }
 
-/*
- * A missing resolv.conf is no failure: /etc/hosts still counts, and a name
- * server on this machine is asked.
- */
+/* What can't be read is as if it were empty. */
+static void hosts_read(struct resolver *resolver)
+{
+	int fd = open(resolver->hosts_path, O_RDONLY | O_CLOEXEC);
+	ssize_t got;
+
+	resolver->hosts_size = 0;
+	if (fd < 0)
+		return;
+	if (resolver->hosts == NULL)
+		resolver->hosts = evkv_malloc(HOSTS_MAX);
+	while (resolver->hosts != NULL && resolver->hosts_size < HOSTS_MAX) {
+		got = read(fd, resolver->hosts + resolver->hosts_size,
+		    HOSTS_MAX - resolver->hosts_size);
+		if (got <= 0)
+			break;
+		resolver->hosts_size += (size_t)got;
+	}
+	(void)close(fd);
+}
+
+/* A missing resolv.conf is no failure: a server on this machine is asked. */
 static bool resolver_prepare(struct resolver *resolver)
 {
-	if (resolver->stale && resolver->pending == 0 &&
+	if (resolver->stale && resolver->lookups == NULL &&
 	    resolver->dns != NULL) {
 		evdns_base_free(resolver->dns, 0);
 		resolver->dns = NULL;
@@ -100,112 +160,172 @@ static bool resolver_prepare(struct resolver *resolver)
 	if (resolver->dns == NULL)
 		return false;
 	resolver->stale = false;
-	(void)evdns_base_resolv_conf_parse(resolver->dns, DNS_OPTIONS_ALL,
-	    "/etc/resolv.conf");
+	hosts_read(resolver);
+	(void)evdns_base_resolv_conf_parse(resolver->dns,
+	    DNS_OPTIONS_ALL & ~DNS_OPTION_HOSTSFILE, "/etc/resolv.conf");
+	return true;
+}
+
+bool evkv__pipe_resolver_hosts(struct evkv_loop *loop, const char *path)
+{
+	struct resolver *resolver = resolver_get(loop);
+
+	if (resolver == NULL)
+		return false;
+	resolver->hosts_path = path;
+	resolver->stale = true;
 	return true;
 }
 
 /* ---- One lookup -------------------------------------------------------- */
 
-static bool same_address(const struct address *address,
-    const struct evutil_addrinfo *info)
+static void address_add(struct lookup *lookup, unsigned which,
+    const void *sockaddr, socklen_t size)
 {
-	return address->size == info->ai_addrlen &&
-	    memcmp(&address->sockaddr, info->ai_addr, info->ai_addrlen) == 0;
+	struct address *address;
+
+	if (lookup->found_count[which] == PIPELINE_ADDRESSES)
+		return;
+	address = &lookup->found[which][lookup->found_count[which]++];
+	memset(address, 0, sizeof(*address));
+	memcpy(&address->sockaddr, sockaddr, size);
+	address->size = size;
 }
 
-static void addresses_add(struct evkv_pipeline *p,
-    const struct evutil_addrinfo *info)
+static void addresses_add(struct lookup *lookup, unsigned which, int count,
+    const void *addresses)
 {
-	size_t i;
+	in_port_t port = htons((uint16_t)lookup->pipeline->options.port);
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
+		.sin6_port = port };
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = port };
+	int i;
 
-	for (; info != NULL; info = info->ai_next) {
-		if (info->ai_addrlen > sizeof(p->addresses[0].sockaddr) ||
-		    p->address_count == PIPELINE_ADDRESSES)
-			continue;
-		for (i = 0; i < p->address_count; i++) {
-			if (same_address(&p->addresses[i], info))
-				break;
+	for (i = 0; i < count; i++) {
+		if (which == LOOKUP_A) {
+			memcpy(&in.sin_addr, (const struct in_addr *)addresses
+			    + i, sizeof(in.sin_addr));
+			address_add(lookup, which, &in, sizeof(in));
+		} else {
+			memcpy(&in6.sin6_addr,
+			    (const struct in6_addr *)addresses + i,
+			    sizeof(in6.sin6_addr));
+			address_add(lookup, which, &in6, sizeof(in6));
 		}
-		if (i < p->address_count)
-			continue;
-		memset(&p->addresses[i].sockaddr, 0,
-		    sizeof(p->addresses[i].sockaddr));
-		memcpy(&p->addresses[i].sockaddr, info->ai_addr,
-		    info->ai_addrlen);
-		p->addresses[i].size = info->ai_addrlen;
-		p->address_count++;
 	}
 }
 
-static void lookup_result(struct lookup *lookup, int error,
-    const struct evutil_addrinfo *info)
+/* IPv6 first, as the C library does where both are there. */
+static void addresses_give(struct lookup *lookup, struct evkv_pipeline *p)
+{
+	static const unsigned order[] = { LOOKUP_AAAA, LOOKUP_A };
+	size_t i, j;
+
+	for (i = 0; i < LOOKUP_QUESTIONS; i++) {
+		for (j = 0; j < lookup->found_count[order[i]] &&
+		    p->address_count < PIPELINE_ADDRESSES; j++)
+			p->addresses[p->address_count++] =
+			    lookup->found[order[i]][j];
+	}
+}
+
+/* Tell who waits; the questions that are open are of no interest any more. */
+static void lookup_tell(struct lookup *lookup)
 {
 	struct evkv_pipeline *p = lookup->pipeline;
 
-	p->lookup = NULL;
-	if (error == 0)
-		addresses_add(p, info);
-	if (error == 0 && p->address_count > 0) {
+	addresses_give(lookup, p);
+	evkv__pipe_lookup_cancel(p);
+	if (p->address_count > 0) {
 		lookup->cb(LOOKUP_DONE, NULL, p);
 		return;
 	}
 	lookup->resolver->stale = true;
-	if (error == EVUTIL_EAI_MEMORY)
-		lookup->cb(LOOKUP_NOMEM, NULL, p);
-	else
-		lookup->cb(LOOKUP_FAILED, error != 0 ?
-		    evutil_gai_strerror(error) : "it has no address", p);
+	lookup->cb(LOOKUP_FAILED, evdns_err_to_string(lookup->error), p);
 }
 
-/* May run inside evdns_getaddrinfo(), or long after. */
-static void on_resolved(int error, struct evutil_addrinfo *info, void *arg)
+static void lookup_skewed(void *arg)
 {
-	struct lookup *lookup = arg;
+	lookup_tell(arg);
+}
 
-	lookup->done = true;
-	lookup_unlink(lookup);
+static void answered(struct lookup *lookup, unsigned which, int error,
+    int count, const void *addresses)
+{
+	lookup->questions[which] = NULL;
+	lookup->open--;
 	if (lookup->pipeline != NULL) {
 		evkv_loop_refresh(lookup->resolver->loop);
-		lookup_result(lookup, error, info);
+		if (error == DNS_ERR_NONE)
+			addresses_add(lookup, which, count, addresses);
+		else
+			lookup->error = error;
+		if (lookup->open == 0)
+			lookup_tell(lookup);
+		else if (count > 0 && !evkv_timer_set(lookup->resolver->loop,
+		    &lookup->skew, SKEW_MS))
+			lookup_tell(lookup);
 	}
-	if (info != NULL)
-		evutil_freeaddrinfo(info);
-	if (!lookup->starting)
-		evkv_free(lookup);
+	if (lookup->open == 0)
+		lookup_free(lookup);
 }
 
-static struct lookup *lookup_new(struct evkv_pipeline *p, lookup_cb cb)
+static void on_a(int error, char type, int count, int ttl, void *addresses,
+    void *arg)
 {
-	struct resolver *resolver = resolver_get(p->loop);
-	struct lookup *lookup;
+	(void)ttl;
+	answered(arg, LOOKUP_A, error, type == DNS_IPv4_A ? count : 0,
+	    addresses);
+}
 
-	if (resolver == NULL || !resolver_prepare(resolver))
-		return NULL;
-	lookup = evkv_calloc(1, sizeof(*lookup));
+static void on_aaaa(int error, char type, int count, int ttl,
+    void *addresses, void *arg)
+{
+	(void)ttl;
+	answered(arg, LOOKUP_AAAA, error, type == DNS_IPv6_AAAA ? count : 0,
+	    addresses);
+}
+
+static struct lookup *lookup_new(struct resolver *resolver,
+    struct evkv_pipeline *p, lookup_cb cb)
+{
+	struct lookup *lookup = evkv_calloc(1, sizeof(*lookup));
+
 	if (lookup == NULL)
 		return NULL;
 	lookup->resolver = resolver;
 	lookup->pipeline = p;
 	lookup->cb = cb;
+	lookup->skew.run = lookup_skewed;
+	lookup->skew.arg = lookup;
 	lookup->next = resolver->lookups;
 	lookup->link = &resolver->lookups;
 	if (lookup->next != NULL)
 		lookup->next->link = &lookup->next;
 	resolver->lookups = lookup;
-	resolver->pending++;
 	return lookup;
+}
+
+/* evdns never calls back inside these two calls. */
+static bool lookup_ask(struct lookup *lookup, const char *name)
+{
+	struct evdns_base *dns = lookup->resolver->dns;
+
+	lookup->questions[LOOKUP_A] = evdns_base_resolve_ipv4(dns, name, 0,
+	    on_a, lookup);
+	lookup->questions[LOOKUP_AAAA] = evdns_base_resolve_ipv6(dns, name, 0,
+	    on_aaaa, lookup);
+	if (lookup->questions[LOOKUP_A] != NULL)
+		lookup->open++;
+	if (lookup->questions[LOOKUP_AAAA] != NULL)
+		lookup->open++;
+	return lookup->open > 0;
 }
 
 void evkv__pipe_lookup_start(struct evkv_pipeline *p, lookup_cb cb)
 {
-	struct evutil_addrinfo hints = {
-		.ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_STREAM,
-		.ai_protocol = IPPROTO_TCP,
-	};
+	struct resolver *resolver;
 	struct lookup *lookup;
-	char service[16];
 
 	if (evkv__pipe_literal_address(p->host, p->options.port,
 	    &p->addresses[0])) {
@@ -213,30 +333,39 @@ void evkv__pipe_lookup_start(struct evkv_pipeline *p, lookup_cb cb)
 		cb(LOOKUP_DONE, NULL, p);
 		return;
 	}
-	lookup = lookup_new(p, cb);
-	if (lookup == NULL) {
+	resolver = resolver_get(p->loop);
+	if (resolver == NULL || !resolver_prepare(resolver)) {
 		cb(LOOKUP_NOMEM, NULL, p);
 		return;
 	}
-	(void)evutil_snprintf(service, sizeof(service), "%d", p->options.port);
+	p->address_count = evkv__pipe_hosts_find(
+	    evkv_bytes(resolver->hosts, resolver->hosts_size), p->host,
+	    p->options.port, p->addresses);
+	if (p->address_count > 0) {
+		cb(LOOKUP_DONE, NULL, p);
+		return;
+	}
+	lookup = lookup_new(resolver, p, cb);
+	if (lookup == NULL || !lookup_ask(lookup, p->host)) {
+		if (lookup != NULL)
+			lookup_free(lookup);
+		cb(LOOKUP_NOMEM, NULL, p);
+		return;
+	}
 	p->lookup = lookup;
-	lookup->starting = true;
-	lookup->request = evdns_getaddrinfo(lookup->resolver->dns, p->host,
-	    service, &hints, on_resolved, lookup);
-	lookup->starting = false;
-	if (lookup->done)
-		evkv_free(lookup);
 }
 
-/* Not inside the callback: p->lookup is NULL there. */
 void evkv__pipe_lookup_cancel(struct evkv_pipeline *p)
 {
+	static const struct timeval now = { 0, 0 };
 	struct lookup *lookup = p->lookup;
 
 	if (lookup == NULL)
 		return;
 	p->lookup = NULL;
 	lookup->pipeline = NULL;
-	if (lookup->request != NULL)
-		evdns_getaddrinfo_cancel(lookup->request);
+	evkv_timer_cancel(lookup->resolver->loop, &lookup->skew);
+	/* Without it they run out by themselves. */
+	if (lookup->open > 0)
+		(void)evtimer_add(&lookup->resolver->cancel_event, &now);
 }

@@ -19,15 +19,12 @@
 
 static struct evdns_server_port *names_port;
 static char names_address[32];
-static const char *names_hosts_path;
 
 int evdns_base_resolv_conf_parse(struct evdns_base *base, int flags,
     const char *const filename)
 {
 	(void)flags;
 	(void)filename;
-	if (names_hosts_path != NULL)
-		check(evdns_base_load_hosts(base, names_hosts_path) == 0);
 	if (names_port == NULL)
 		return 0;
 	return evdns_base_nameserver_ip_add(base, names_address);
@@ -40,7 +37,8 @@ static void answer(struct evdns_server_request *request, void *arg)
 	unsigned j;
 	int i;
 
-	if (names->silent) {
+	if (names->silent || (names->only_a &&
+	    request->questions[0]->type != EVDNS_TYPE_A)) {
 		check(evdns_server_request_drop(request) == 0);
 		return;
 	}
@@ -80,9 +78,4 @@ void names_serve(struct event_base *base, struct names *names)
 	names_port = evdns_add_server_port_with_base(base, fd, 0, answer,
 	    names);
 	check(names_port != NULL);
-}
-
-void names_hosts(const char *path)
-{
-	names_hosts_path = path;
 }

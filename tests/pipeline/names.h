@@ -1,5 +1,5 @@
 /*
- * tests/pipeline/names.h - a name server and a hosts file for the pipeline.
+ * tests/pipeline/names.h - a name server for the pipeline.
  *
  * A program that links this finds its name servers here and not in
  * /etc/resolv.conf: evdns_base_resolv_conf_parse() is replaced.
@@ -16,12 +16,11 @@ struct names {
 	bool unknown;            /* answers: no such name */
 	unsigned count;          /* of the addresses in the answer */
 	const char *addresses[4];
+	bool only_a;             /* ignores the question for AAAA */
 	unsigned asked;          /* questions for A records so far */
 };
 
-/* Serve names from now on, on a port of the loopback; NULL ends it. */
+/* Serve names from now on, on a port of the loopback; NULL: none. */
 void names_serve(struct event_base *base, struct names *names);
-/* With neither: no name server at all. A hosts file's path, or NULL. */
-void names_hosts(const char *path);
 
 #endif

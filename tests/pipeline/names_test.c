@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "names.h"
+#include "pipeline/pipeline.h"
 #include "scene.h"
 
 static void check_works(struct scene *s)
@@ -50,7 +51,6 @@ static void begin(struct scene *s, struct names *names)
 static void end(struct scene *s)
 {
 	names_serve(NULL, NULL);
-	names_hosts(NULL);
 	evkv_store_unref(s->store);
 	peer_close(s->peer);
 	rig_settle(&s->rig);
@@ -67,6 +67,51 @@ EVKV_TEST(pipeline_names, a_name_is_resolved)
 	check_works(&s);
 	check_int(names.asked, 1);
 	end(&s);
+}
+
+/* Its answer to the other question is not waited for. */
+EVKV_TEST(pipeline_names, a_name_server_that_ignores_ipv6)
+{
+	struct names names = { .count = 1, .addresses = { "127.0.0.1" },
+		.only_a = true };
+	struct scene s;
+	unsigned i;
+
+	begin(&s, &names);
+	scene_store(&s);
+	rig_until(&s.rig, names.asked == 1);
+	for (i = 0; i < 3; i++)
+		rig_turn_waiting(&s.rig);
+	check_int(s.peer->accepted, 0);
+	rig_advance(&s.rig, 501);
+	check_works(&s);
+	check_int(scene_counters(&s).attempts, 1);
+	end(&s);
+}
+
+EVKV_TEST(pipeline_names, the_text_of_a_hosts_file)
+{
+	static const struct {
+		const char *text, *name;
+		size_t count;
+	} cases[] = {
+		{ "", "a", 0 },
+		{ "127.0.0.1 a", "a", 1 },
+		{ "127.0.0.1 a", "b", 0 },
+		{ "127.0.0.1\ta b\r\n::1 b A\n", "a", 2 },
+		{ "#127.0.0.1 a\n127.0.0.2 b#a\n127.0.0.3 #a", "a", 0 },
+		{ " \t 127.0.0.1  a  \n\n\n", "A", 1 },
+		{ "127.0.0.1", "", 0 },
+		{ "nonsense a\n127.0.0.1:80 a\n127.0.0.4 a\n", "a", 1 },
+		{ "127.0.0.1 aa a. .a\n", "a", 0 },
+		{ "\n\n#\n", "a", 0 },
+	};
+	struct address found[PIPELINE_ADDRESSES];
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		check_int(evkv__pipe_hosts_find(evkv_str(cases[i].text),
+		    cases[i].name, 1, found), cases[i].count);
 }
 
 EVKV_TEST(pipeline_names, all_addresses_are_tried)
@@ -159,8 +204,8 @@ EVKV_TEST(pipeline_names, hosts_and_literals_need_no_name_server)
 	check(file != NULL);
 	check(fputs("# ours\n127.0.0.1\tcache.example cache\n", file) >= 0);
 	check(fclose(file) == 0);
-	names_hosts(path);
 	scene_begin(&s);
+	check(evkv__pipe_resolver_hosts(s.rig.loop, path));
 	s.options.pipeline.host = "cache";
 	scene_store(&s);
 	check_works(&s);
