@@ -70,20 +70,20 @@ static struct evkv_store *multi_disk_open(struct conformance *c,
 	return evkv_multi_disk_new(c->rig.loop, &options, error);
 }
 
-static const struct {
-	const char *name;
-	struct evkv_store *(*open)(struct conformance *c,
-	    struct evkv_error *error);
-} fixtures[] = {
-	{ "disk", disk_open },
-	{ "disk_inline", disk_inline_open },
-	{ "disk_readers", disk_readers_open },
-	{ "multi_disk", multi_disk_open },
-};
+#if FIXTURE == 0
+#define FIXTURE_NAME "disk"
+#elif FIXTURE == 1
+#define FIXTURE_NAME "disk_inline"
+#elif FIXTURE == 2
+#define FIXTURE_NAME "disk_readers"
+#else
+#define FIXTURE_NAME "multi_disk"
+#endif
 
 const struct conformance_fixture conformance_fixture = {
-	.name = fixtures[FIXTURE].name,
-	.open = fixtures[FIXTURE].open,
+	.name = FIXTURE_NAME,
+	.open = FIXTURE == 0 ? disk_open : FIXTURE == 1 ? disk_inline_open :
+	    FIXTURE == 2 ? disk_readers_open : multi_disk_open,
 	.setup = disk_setup,
 	.teardown = disk_teardown,
 	.quirks = CONFORMANCE_PERSISTS | CONFORMANCE_SLOW,
