@@ -1,0 +1,593 @@
+/*
+ * tests/redis/peer_test.c - the redis driver against a server that breaks off,
+ * dribbles, lies and refuses.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "fake.h"
+#include "lib/faults.h"
+
+#define OPS FAKE_OPS
+
+/* ---- Broken off --------------------------------------------------------- */
+
+/* Gets and puts in turns. */
+static void submit_all(struct fake *f)
+{
+	for (unsigned i = 0; i < OPS; i++) {
+		if (i % 2 == 0)
+			fake_get(f, i);
+		else
+			fake_put(f, i);
+	}
+}
+
+static void check_done(const struct answer *answer, unsigned i)
+{
+	char expected[16];
+
+	check_status(answer->status, EVKV_OK);
+	snprintf(expected, sizeof(expected), "v-k%u", i);
+	if (i % 2 == 0)
+		check_bytes(answer->entries[0].bytes, evkv_str(expected));
+}
+
+/* How many were answered before the rest was cut; `sent`: all of it was. */
+static unsigned check_cut(struct fake *f)
+{
+	unsigned done = 0;
+
+	for (unsigned i = 0; i < OPS; i++) {
+		const struct answer *answer = &f->answers[i];
+
+		check_int(answer->calls, 1);
+		if (answer->status == EVKV_OK) {
+			check_int(done, i);
+			check_done(answer, i);
+			done++;
+			continue;
+		}
+		check_status(answer->status,
+		    i % 2 != 0 ? EVKV_UNKNOWN_OUTCOME : EVKV_UNAVAILABLE);
+		check_int(answer->cause, EVKV_CAUSE_RESET);
+		check_contains(answer->message, "127.0.0.1:");
+	}
+	return done;
+}
+
+static void measure(size_t *greeting_in, size_t *greeting_out, size_t *in,
+    size_t *out)
+{
+	struct fake f;
+
+	fake_open(&f);
+	*greeting_in = peer_taken(f.peer->newest);
+	*greeting_out = peer_sent(f.peer->newest);
+	submit_all(&f);
+	fake_wait(&f, OPS);
+	check_int(check_cut(&f), OPS);
+	*in = peer_taken(f.peer->newest);
+	*out = peer_sent(f.peer->newest);
+	fake_close(&f);
+}
+
+EVKV_TEST(redis_peer, replies_cut_at_every_byte)
+{
+	size_t greeting_in, greeting_out, in, out;
+	unsigned last = 0;
+
+	measure(&greeting_in, &greeting_out, &in, &out);
+	for (size_t at = greeting_out; at <= out; at++) {
+		unsigned done;
+		struct fake f;
+
+		fake_open(&f);
+		submit_all(&f);
+		f.peer->plan.cut_out = at;
+		fake_wait(&f, OPS);
+		done = check_cut(&f);
+		check_between(done, last, last + 1);
+		last = done;
+		fake_check_recovered(&f);
+		fake_close(&f);
+	}
+	check_int(last, OPS);
+}
+
+EVKV_TEST(redis_peer, commands_cut_at_every_byte)
+{
+	size_t greeting_in, greeting_out, in, out;
+
+	measure(&greeting_in, &greeting_out, &in, &out);
+	for (size_t at = greeting_in + 1; at <= in; at++) {
+		struct fake f;
+
+		fake_open(&f);
+		submit_all(&f);
+		f.peer->plan.cut_in = at;
+		fake_wait(&f, OPS);
+		check_between(check_cut(&f), 0, OPS);
+		check(f.sets <= OPS / 2);
+		fake_check_recovered(&f);
+		fake_close(&f);
+	}
+}
+
+EVKV_TEST(redis_peer, a_handshake_cut_at_every_byte)
+{
+	for (size_t at = 0; at < 20; at++) {
+		struct fake f;
+
+		fake_begin(&f);
+		f.options.password = "sesame";
+		f.options.db = 3;
+		f.options.client_name = "test";
+		f.peer->plan.cut_out = at;
+		fake_store(&f);
+		fake_get(&f, 0);
+		rig_until(&f.rig, f.peer->cuts > 0);
+		check_int(f.answers[0].calls, 0);
+		fake_check_recovered(&f);
+		fake_wait(&f, 1);
+		check_done(&f.answers[0], 0);
+		fake_close(&f);
+	}
+}
+
+/* A batch of writes tells for each key what became of it. */
+EVKV_TEST(redis_peer, a_batch_of_writes_cut_between_its_keys)
+{
+	struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("no"),
+		EVKV_LIT("b"), EVKV_LIT("d") };
+	struct answer *a;
+	struct fake f;
+
+	fake_open(&f);
+	a = &f.answers[0];
+	/* The answers to two of the four UNLINKs. */
+	f.peer->plan.cut_out = peer_sent(f.peer->newest) + 8;
+	evkv_delete_many(f.store, EVKV_LIT("c"), keys, 4, answer_cb, a);
+	fake_wait(&f, 1);
+	check_status(a->status, EVKV_UNKNOWN_OUTCOME);
+	check_int(a->cause, EVKV_CAUSE_RESET);
+	check_status(a->entries[0].status, EVKV_OK);
+	check_status(a->entries[1].status, EVKV_NOT_FOUND);
+	check_status(a->entries[2].status, EVKV_UNKNOWN_OUTCOME);
+	check_status(a->entries[3].status, EVKV_UNKNOWN_OUTCOME);
+	fake_check_recovered(&f);
+	fake_close(&f);
+}
+
+/* ---- Dribbled ----------------------------------------------------------- */
+
+static void submit_kinds(struct fake *f)
+{
+	struct evkv_slice c = EVKV_LIT("c"), none = EVKV_LIT("");
+	struct evkv_slice keys[] = { EVKV_LIT("k1"), EVKV_LIT("no"),
+		EVKV_LIT("k3") };
+	struct evkv_slice values[] = { EVKV_LIT("1"), none, EVKV_LIT("3") };
+	struct answer *a = f->answers;
+
+	evkv_get(f->store, c, keys[0], answer_cb, &a[0]);
+	evkv_get(f->store, c, keys[1], answer_cb, &a[1]);
+	evkv_get_many(f->store, c, keys, 3, answer_cb, &a[2]);
+	evkv_ttl(f->store, c, keys[0], answer_cb, &a[3]);
+	evkv_put_many(f->store, c, keys, values, 1, 0, answer_cb, &a[4]);
+	evkv_put_if_absent(f->store, c, keys[1], none, 9, answer_cb, &a[5]);
+	evkv_delete_many(f->store, c, keys, 3, answer_cb, &a[6]);
+	evkv_exists(f->store, c, keys[0], answer_cb, &a[7]);
+	evkv_touch_many(f->store, c, keys, 2, 0, answer_cb, &a[8]);
+	evkv_touch(f->store, c, keys[0], 77, answer_cb, &a[9]);
+	evkv_keys(f->store, c, none, none, 0, answer_cb, &a[10]);
+	evkv_ping(f->store, answer_cb, &a[11]);
+}
+
+static void check_kinds(struct fake *f)
+{
+	const struct answer *a = f->answers;
+
+	check_slice(a[0].entries[0].bytes, "v-k1");
+	check_status(a[1].status, EVKV_NOT_FOUND);
+	check_slice(a[2].entries[0].bytes, "v-k1");
+	check_status(a[2].entries[1].status, EVKV_NOT_FOUND);
+	check_slice(a[2].entries[2].bytes, "v-k3");
+	check_slice(a[3].entries[0].bytes, "vt");
+	check_int(a[3].entries[0].ttl_ms, 1234);
+	check_status(a[4].status, EVKV_OK);
+	check_status(a[5].status, EVKV_EXISTS);
+	check_status(a[6].entries[1].status, EVKV_NOT_FOUND);
+	check_int(a[6].affected, 2);
+	check_status(a[7].status, EVKV_OK);
+	check_status(a[8].entries[0].status, EVKV_OK);
+	check_status(a[8].entries[1].status, EVKV_NOT_FOUND);
+	check_status(a[9].status, EVKV_OK);
+	check_int(a[10].count, 2);
+	check_slice(a[10].entries[1].name, "bb");
+	check_int(a[10].cursor.size, 0);
+	check_status(a[11].status, EVKV_OK);
+}
+
+EVKV_TEST(redis_peer, replies_of_every_kind_split_at_every_byte)
+{
+	size_t out = 1000;
+
+	for (size_t piece = 1; piece < out; piece++) {
+		struct fake f;
+
+		fake_open(&f);
+		f.peer->plan.piece = piece;
+		submit_kinds(&f);
+		fake_wait(&f, 12);
+		check_kinds(&f);
+		out = peer_sent(f.peer->newest);
+		fake_close(&f);
+	}
+}
+
+EVKV_TEST(redis_peer, late_replies_reach_nobody)
+{
+	struct fake f;
+
+	fake_open(&f);
+	evkv_store_set_timeout(f.store, 100);
+	f.peer->plan.hold = true;
+	for (unsigned i = 0; i < OPS / 2; i++)
+		fake_get(&f, i);
+	rig_until(&f.rig, f.commands == OPS / 2);
+	rig_advance(&f.rig, 101);
+	fake_wait(&f, OPS / 2);
+	for (unsigned i = 0; i < OPS / 2; i++)
+		check_status(f.answers[i].status, EVKV_TIMEOUT);
+	for (unsigned i = OPS / 2; i < OPS; i++)
+		fake_get(&f, i);
+	rig_until(&f.rig, f.commands == OPS);
+	f.peer->plan.hold = false;
+	peer_release(f.peer);
+	fake_wait(&f, OPS);
+	for (unsigned i = OPS / 2; i < OPS; i++) {
+		char expected[16];
+
+		check_status(f.answers[i].status, EVKV_OK);
+		snprintf(expected, sizeof(expected), "v-k%u", i);
+		check_bytes(f.answers[i].entries[0].bytes, evkv_str(expected));
+	}
+	check_int(f.peer->accepted, 1);
+	fake_close(&f);
+}
+
+/* What is withdrawn before the end of the turn is never sent. */
+EVKV_TEST(redis_peer, a_write_cancelled_in_its_turn_is_not_sent)
+{
+	evkv_ticket ticket;
+	struct fake f;
+
+	fake_open(&f);
+	ticket = evkv_put(f.store, EVKV_LIT("c"), EVKV_LIT("k"), EVKV_LIT("v"),
+	    0, answer_cb, &f.answers[0]);
+	evkv_cancel(f.rig.loop, ticket);
+	fake_get(&f, 2);
+	fake_wait(&f, 1);
+	rig_wait(&f.rig, &f.answers[2].calls);
+	check_status(f.answers[0].status, EVKV_CANCELED);
+	check_int(f.sets, 0);
+	check_done(&f.answers[2], 2);
+	fake_close(&f);
+}
+
+/* ---- Lies --------------------------------------------------------------- */
+
+static const struct {
+	const char *reply;
+	enum evkv_status status;
+} lies[] = {
+	{ "?!\r\n", EVKV_CORRUPT },
+	{ "\r\n\r\n", EVKV_CORRUPT },
+	{ ":1\r\n", EVKV_CORRUPT }, /* not to a GET */
+	{ "+OK\r\n", EVKV_CORRUPT },
+	{ ":x\r\n", EVKV_CORRUPT },
+	{ "*1\r\n$1\r\na\r\n", EVKV_CORRUPT },
+	{ "*0\r\n", EVKV_CORRUPT },
+	{ "*2147483647\r\n", EVKV_CORRUPT },
+	{ "*-7\r\n", EVKV_CORRUPT },
+	{ "$-7\r\n", EVKV_CORRUPT },
+	{ "$99999999999999999999999\r\n", EVKV_CORRUPT },
+	{ "$0x10\r\n", EVKV_CORRUPT },
+	{ "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n",
+	    EVKV_CORRUPT },
+	{ "_\r\n", EVKV_CORRUPT }, /* of RESP3 */
+	{ "%1\r\n+a\r\n+b\r\n", EVKV_CORRUPT },
+	{ ",1.5\r\n", EVKV_CORRUPT },
+	{ "#t\r\n", EVKV_CORRUPT },
+	{ ">1\r\n+a\r\n", EVKV_CORRUPT },
+};
+
+EVKV_TEST(redis_peer, what_is_no_answer_ends_the_connection)
+{
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		struct fake f;
+
+		fake_open(&f);
+		f.to_all = lies[i].reply;
+		fake_get(&f, 0);
+		fake_put(&f, 1);
+		fake_wait(&f, 2);
+		if (f.answers[0].status != lies[i].status)
+			fail_test("%s: %s", lies[i].reply,
+			    evkv_status_name(f.answers[0].status));
+		check_int(f.answers[0].cause, EVKV_CAUSE_PROTOCOL);
+		check_status(f.answers[1].status, EVKV_UNKNOWN_OUTCOME);
+		rig_until(&f.rig, f.peer->alive == 0);
+		fake_check_recovered(&f);
+		check_int(f.peer->accepted, 2);
+		fake_close(&f);
+	}
+}
+
+EVKV_TEST(redis_peer, an_array_of_another_size_is_no_answer)
+{
+	static const char *const replies[] = { "*3\r\n$1\r\na\r\n",
+		"*1\r\n$1\r\na\r\n", "*2147483647\r\n$1\r\na\r\n",
+		"*2\r\n:1\r\n", "*2\r\n*1\r\n$1\r\na\r\n" };
+	struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("b") };
+
+	for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+		struct fake f;
+
+		fake_open(&f);
+		f.to_all = replies[i];
+		evkv_get_many(f.store, EVKV_LIT("c"), keys, 2, answer_cb,
+		    &f.answers[0]);
+		fake_wait(&f, 1);
+		check_status(f.answers[0].status, EVKV_CORRUPT);
+		fake_check_recovered(&f);
+		fake_close(&f);
+	}
+}
+
+EVKV_TEST(redis_peer, a_reply_too_many_reaches_no_other_op)
+{
+	struct fake f;
+
+	fake_open(&f);
+	f.to_all = "$1\r\na\r\n$1\r\nb\r\n";
+	fake_get(&f, 0);
+	fake_wait(&f, 1);
+	check_slice(f.answers[0].entries[0].bytes, "a");
+	rig_until(&f.rig, f.peer->alive == 0);
+	fake_check_recovered(&f);
+	fake_close(&f);
+}
+
+EVKV_TEST(redis_peer, a_reply_over_the_limit_is_too_large)
+{
+	static char big[30000];
+	struct fake f;
+
+	memset(big, 'x', sizeof(big) - 1);
+	memcpy(big, "$20000\r\n", 8);
+	fake_begin(&f);
+	f.options.max_reply_bytes = 10000;
+	fake_store(&f);
+	fake_until_ready(&f);
+	f.to_all = big;
+	fake_get(&f, 0);
+	fake_wait(&f, 1);
+	check_status(f.answers[0].status, EVKV_TOO_LARGE);
+	fake_check_recovered(&f);
+	fake_close(&f);
+}
+
+/* ---- Refusals ----------------------------------------------------------- */
+
+static const struct {
+	const char *reply;
+	enum evkv_status status;
+	enum evkv_cause cause;
+	const char *part; /* of the message */
+} refusals[] = {
+	{ "-ERR something\r\n", EVKV_SERVER, EVKV_CAUSE_SERVER,
+	    "ERR something" },
+	{ "-OOM command not allowed\r\n", EVKV_NOSPACE, EVKV_CAUSE_SERVER,
+	    "OOM command not allowed" },
+	{ "-LOADING Redis is loading\r\n", EVKV_UNAVAILABLE, EVKV_CAUSE_SERVER,
+	    "LOADING Redis" },
+	{ "-NOAUTH Authentication required.\r\n", EVKV_REFUSED, EVKV_CAUSE_AUTH,
+	    "NOAUTH" },
+	{ "-NOPERM this user\r\n", EVKV_REFUSED, EVKV_CAUSE_AUTH, "NOPERM" },
+	{ "-MOVED 3999 127.0.0.1:6381\r\n", EVKV_UNSUPPORTED, EVKV_CAUSE_SERVER,
+	    "cluster mode is not supported yet: MOVED 3999" },
+	{ "-CLUSTERDOWN Hash slot not served\r\n", EVKV_UNSUPPORTED,
+	    EVKV_CAUSE_SERVER, "cluster mode is not supported yet" },
+	{ "-BUSY Redis is busy running a script\r\n", EVKV_SERVER,
+	    EVKV_CAUSE_SERVER, "BUSY Redis" },
+	{ "-MISCONF can't persist\r\n", EVKV_REFUSED, EVKV_CAUSE_SERVER,
+	    "MISCONF" },
+	{ "-MASTERDOWN Link with MASTER is down\r\n", EVKV_UNAVAILABLE,
+	    EVKV_CAUSE_SERVER, "MASTERDOWN" },
+};
+
+EVKV_TEST(redis_peer, the_servers_errors_become_statuses_in_its_words)
+{
+	struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("b") };
+	struct fake f;
+
+	fake_open(&f);
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		struct answer *a = f.answers;
+
+		f.to_all = refusals[i].reply;
+		fake_get(&f, 0);
+		fake_put(&f, 1);
+		evkv_get_many(f.store, EVKV_LIT("c"), keys, 2, answer_cb,
+		    &a[2]);
+		evkv_ttl(f.store, EVKV_LIT("c"), keys[0], answer_cb, &a[3]);
+		evkv_clear(f.store, EVKV_LIT("c"), EVKV_LIT(""), answer_cb,
+		    &a[4]);
+		evkv_ping(f.store, answer_cb, &a[5]);
+		fake_wait(&f, 6);
+		for (unsigned j = 0; j < 6; j++) {
+			check_status(a[j].status, refusals[i].status);
+			check_int(a[j].cause, refusals[i].cause);
+			check_contains(a[j].message, refusals[i].part);
+			answer_reset(&a[j]);
+			a[j].calls = 0;
+		}
+	}
+	check_int(f.peer->accepted, 1);
+	f.to_all = "-WRONGTYPE Operation against a key\r\n";
+	fake_get(&f, 0);
+	fake_wait(&f, 1);
+	check_status(f.answers[0].status, EVKV_NOT_FOUND);
+	fake_close(&f);
+}
+
+/* Everything under way gets its true answer; then the connection is renewed. */
+EVKV_TEST(redis_peer, a_readonly_server_is_connected_to_anew)
+{
+	struct fake f;
+
+	fake_open(&f);
+	f.to_all = "-READONLY You can't write against a replica.\r\n";
+	f.errors = 3;
+	fake_put(&f, 1);
+	fake_put(&f, 3);
+	fake_put(&f, 5);
+	fake_get(&f, 6);
+	rig_wait(&f.rig, &f.answers[6].calls);
+	for (unsigned i = 1; i < 6; i += 2) {
+		check_status(f.answers[i].status, EVKV_REFUSED);
+		check_contains(f.answers[i].message, "READONLY");
+	}
+	check_done(&f.answers[6], 6);
+	rig_until(&f.rig, f.peer->alive == 0);
+	fake_check_recovered(&f);
+	check_int(f.peer->accepted, 2);
+	fake_close(&f);
+}
+
+static void check_refused(const char *to_auth, const char *part)
+{
+	struct fake f;
+
+	fake_begin(&f);
+	f.options.user = "bob";
+	f.options.password = "sesame";
+	f.to_auth = to_auth;
+	fake_store(&f);
+	fake_get(&f, 0);
+	fake_wait(&f, 1);
+	check_status(f.answers[0].status, EVKV_REFUSED);
+	check_int(f.answers[0].cause, EVKV_CAUSE_AUTH);
+	check_contains(f.answers[0].message, part);
+	check(strstr(f.answers[0].message, "sesame") == NULL);
+	check(strstr(f.log, "sesame") == NULL);
+	/* It is tried again, not soon, and works once it may. */
+	f.to_auth = NULL;
+	rig_advance(&f.rig, 5001);
+	fake_until_ready(&f);
+	fake_get(&f, 2);
+	rig_wait(&f.rig, &f.answers[2].calls);
+	check_done(&f.answers[2], 2);
+	check_int(f.peer->accepted, 2);
+	fake_close(&f);
+}
+
+EVKV_TEST(redis_peer, refused_credentials_are_told_without_the_password)
+{
+	check_refused("-WRONGPASS invalid username-password pair\r\n",
+	    "AUTH: WRONGPASS invalid");
+	check_refused("-ERR unknown command 'AUTH', with args beginning with: "
+		      "'bob' 'sesame' \r\n",
+	    "AUTH: refused by the server");
+	check_refused("-ERR no sesame here\r\n", "AUTH: refused");
+}
+
+EVKV_TEST(redis_peer, a_server_that_is_loading_is_tried_again)
+{
+	struct fake f;
+
+	fake_begin(&f);
+	f.to_ping = "-LOADING Redis is loading the dataset in memory\r\n";
+	fake_store(&f);
+	fake_get(&f, 0);
+	rig_until(&f.rig, evkv_store_state(f.store) == EVKV_STATE_DOWN);
+	check_int(f.answers[0].calls, 0);
+	f.to_ping = NULL;
+	rig_advance(&f.rig, 100);
+	fake_wait(&f, 1);
+	check_done(&f.answers[0], 0);
+	fake_close(&f);
+}
+
+EVKV_TEST(redis_peer, a_database_that_is_not_there_is_refused)
+{
+	struct answer ready = ANSWER_INIT;
+	struct fake f;
+
+	fake_begin(&f);
+	f.options.db = 99;
+	f.to_select = "-ERR DB index is out of range\r\n";
+	fake_store(&f);
+	evkv_store_wait_ready(f.store, -1, answer_cb, &ready);
+	rig_wait(&f.rig, &ready.calls);
+	check_status(ready.status, EVKV_REFUSED);
+	check_contains(ready.message, "SELECT: ERR DB index is out of range");
+	answer_free(&ready);
+	fake_close(&f);
+}
+
+/* ---- A dead server ------------------------------------------------------ */
+
+#define DEAD_OPS 100000
+#define DEAD_PENDING 20000
+#define DEAD_OFFLINE 5000
+
+static size_t dead_calls, dead_busy, dead_unavailable, dead_other;
+
+static void dead_cb(const struct evkv_result *result, void *arg)
+{
+	(void)arg;
+	dead_calls++;
+	if (result->status == EVKV_BUSY)
+		dead_busy++;
+	else if (result->status == EVKV_UNAVAILABLE)
+		dead_unavailable++;
+	else
+		dead_other++;
+}
+
+EVKV_TEST(redis_peer, a_dead_server_costs_bounded_memory)
+{
+	struct evkv_counters counters;
+	char value[1000];
+	struct fake f;
+
+	dead_calls = dead_busy = dead_unavailable = dead_other = 0;
+	memset(value, 'v', sizeof(value));
+	fake_begin(&f);
+	f.options.max_pending = DEAD_PENDING;
+	f.options.max_offline = DEAD_OFFLINE;
+	peer_refuse(f.peer);
+	fake_store(&f);
+	for (unsigned i = 0; i < DEAD_OPS; i++) {
+		check(evkv_put(f.store, EVKV_LIT("c"),
+			  evkv_bytes(&i, sizeof(i)),
+			  evkv_bytes(value, sizeof(value)), 0, dead_cb,
+			  NULL) != 0);
+		evkv_store_counters(f.store, &counters);
+		check(counters.pending <= DEAD_PENDING);
+		if (i % 1000 == 0)
+			rig_turn(&f.rig);
+	}
+	/* Each that waits holds an op and a copy of its request. */
+	check(faults_outstanding() < DEAD_PENDING * 4);
+	rig_advance(&f.rig, 6000);
+	rig_until(&f.rig, dead_calls == DEAD_OPS);
+	check_int(dead_other, 0);
+	check_int(dead_unavailable, DEAD_OFFLINE);
+	check_int(dead_busy, DEAD_OPS - DEAD_OFFLINE);
+	peer_accept(f.peer);
+	fake_check_recovered(&f);
+	fake_close(&f);
+}
