@@ -1,0 +1,296 @@
+/*
+ * header_examples.c - the examples at the tops of the public headers, compiled
+ * as they stand there. check-headers compares them, line by line, within the
+ * section of each header.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <event2/event.h>
+
+#include "evkv/driver.h"
+#include "evkv/evkv.h"
+#include "evkv/executor.h"
+#include "evkv/key_codec.h"
+#include "evkv/pipeline.h"
+#include "evkv/stores/disk.h"
+#include "evkv/stores/redis.h"
+
+void alloc_h(void);
+void error_h(struct evkv_loop *loop);
+void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
+    void *my);
+void key_codec_h(void);
+void loop_h(void);
+void open_h(struct evkv_loop *loop);
+void ops_h(struct evkv_store *store, evkv_cb on_put, evkv_cb on_get);
+void request_h(struct evkv_store *store);
+void slice_h(char **argv, const char *buffer, size_t length);
+void status_h(const struct evkv_result *result);
+void store_h(struct evkv_loop *loop, evkv_cb on_closed);
+void disk_h(struct evkv_loop *loop);
+void memory_h(struct evkv_loop *loop);
+void null_h(struct evkv_loop *loop);
+void redis_h(struct evkv_loop *loop);
+void simple_h(struct evkv_loop *loop);
+void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary);
+void prefix_keys_h(struct evkv_store *store);
+extern evkv_cb value_h;
+extern enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
+    const struct evkv_request *request);
+
+static struct evkv_error error = EVKV_ERROR_INIT;
+
+/* [evkv/alloc.h] */
+static void *my_alloc(size_t size, void *arg)
+{
+	(void)arg;
+	return malloc(size);
+}
+
+static void my_free(void *memory, void *arg)
+{
+	(void)arg;
+	free(memory);
+}
+
+void alloc_h(void)
+{
+	evkv_set_allocator(&(struct evkv_allocator){
+	    .allocate = my_alloc, .release = my_free });
+}
+
+/* [evkv/error.h] */
+void error_h(struct evkv_loop *loop)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct evkv_store *store = evkv_memory_new(loop, NULL, &error);
+	if (store == NULL)
+		fprintf(stderr, "%s\n", error.message);
+}
+
+/* [evkv/executor.h] */
+struct my_job {
+	struct evkv_job job;
+	struct evkv_op *op;   // not for the worker
+};
+
+static void my_run(struct evkv_job *jobs, void *arg);   // on a worker
+static void my_done(struct evkv_job *jobs, void *arg);  // on the loop
+
+static void my_run(struct evkv_job *jobs, void *arg)
+{
+	(void)jobs;
+	(void)arg;
+}
+
+static void my_done(struct evkv_job *jobs, void *arg)
+{
+	(void)jobs;
+	(void)arg;
+}
+
+void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
+    void *my)
+{
+	static struct my_job here;
+	struct my_job *my_job = &here;
+	struct evkv_lane *lane;
+
+	lane = evkv_lane_new(loop, executor, &(struct evkv_lane_config){
+	    .run = my_run, .done = my_done, .arg = my }, &error);
+	evkv_lane_submit(lane, &my_job->job);
+}
+
+/* [evkv/key_codec.h] */
+void key_codec_h(void)
+{
+	char name[EVKV_KEY_ENCODED_MAX];
+	size_t size = evkv_key_encode(EVKV_LIT("users"), EVKV_LIT("123"), name);
+	// users:123
+	printf("%.*s\n", (int)size, name);
+}
+
+/* [evkv/loop.h] */
+void loop_h(void)
+{
+	struct event_base *base = event_base_new();
+	struct evkv_loop *loop = evkv_loop_new(base);
+	event_base_dispatch(base);
+	evkv_loop_free(loop);
+	event_base_free(base);
+}
+
+/* [evkv/open.h] */
+void open_h(struct evkv_loop *loop)
+{
+	struct evkv_store *store = evkv_open(loop,
+	    "memory:?max_entries=100000&max_bytes=64m", &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/ops.h] */
+void ops_h(struct evkv_store *store, evkv_cb on_put, evkv_cb on_get)
+{
+	evkv_put(store, EVKV_LIT("users"), EVKV_LIT("123"), EVKV_LIT("Ada"),
+	    60000, on_put, NULL);
+	evkv_get(store, EVKV_LIT("users"), EVKV_LIT("123"), on_get, NULL);
+}
+
+/* [evkv/pipeline.h] */
+struct my_store {
+	struct evkv_pipeline *pipeline;
+};
+
+struct my_call {                // in the op's memory
+	struct evkv_slot slot;      // first
+	size_t answered;
+};
+
+static enum evkv_verdict my_submit(void *self, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct my_store *store = self;
+	struct my_call *call = evkv_op_alloc(op, sizeof(*call));
+	const struct evkv_slot_end *why;
+
+	(void)request;
+	if (call == NULL)
+		return evkv_op_nomem(op);
+	*call = (struct my_call){ .slot = { .op = op } };
+	evkv_op_set_data(op, call);
+	why = evkv_pipeline_submit(store->pipeline, &call->slot);
+	return why == NULL ? EVKV_PENDING : evkv_slot_fail(op, why);
+}
+
+enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
+    const struct evkv_request *request) = my_submit;
+
+/* [evkv/request.h] */
+static void on_done(const struct evkv_result *result, void *arg);
+
+static void on_done(const struct evkv_result *result, void *arg)
+{
+	(void)result;
+	(void)arg;
+}
+
+void request_h(struct evkv_store *store)
+{
+	struct evkv_slice key = EVKV_LIT("123");
+	struct evkv_slice value = EVKV_LIT("Ada");
+	evkv_ticket ticket = evkv_submit(store, &(struct evkv_request){
+	    .kind = EVKV_PUT,
+	    .collection = EVKV_LIT("users"),
+	    .count = 1, .keys = &key, .values = &value,
+	    .ttl_ms = 60000,
+	    .timeout_ms = 250,
+	}, on_done, NULL);
+	(void)ticket;
+}
+
+/* [evkv/slice.h] */
+void slice_h(char **argv, const char *buffer, size_t length)
+{
+	struct evkv_slice name = EVKV_LIT("users");
+	struct evkv_slice key = evkv_str(argv[1]);
+	struct evkv_slice raw = evkv_bytes(buffer, length);
+	(void)name;
+	(void)key;
+	(void)raw;
+}
+
+/* [evkv/status.h] */
+void status_h(const struct evkv_result *result)
+{
+	if (evkv_failed(result->status))
+		fprintf(stderr, "%s: %s\n", evkv_status_name(result->status),
+		    result->message);
+}
+
+/* [evkv/store.h] */
+void store_h(struct evkv_loop *loop, evkv_cb on_closed)
+{
+	struct evkv_store *store = evkv_open(loop, "memory:", &error);
+	evkv_store_close(store, 1000, on_closed, NULL);
+	evkv_store_unref(store);
+}
+
+/* [evkv/stores/disk.h] */
+void disk_h(struct evkv_loop *loop)
+{
+	struct evkv_store *store;
+
+	evkv_disk_register(loop);
+	store = evkv_open(loop, "disk:/var/lib/app/cache?max_bytes=2g", &error);
+	evkv_store_unref(store);
+	store = evkv_disk_new(loop, &(struct evkv_disk_options){
+	    .path = "/var/lib/app/cache", .max_bytes = (size_t)2 << 30 },
+	    &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/stores/memory.h] */
+void memory_h(struct evkv_loop *loop)
+{
+	struct evkv_store *cache = evkv_memory_new(loop,
+	    &(struct evkv_memory_options){ .max_bytes = 64 << 20 }, &error);
+	evkv_store_unref(cache);
+}
+
+/* [evkv/stores/null.h] */
+void null_h(struct evkv_loop *loop)
+{
+	struct evkv_store *store = evkv_null_new(loop, &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/stores/redis.h] */
+void redis_h(struct evkv_loop *loop)
+{
+	struct evkv_store *store;
+
+	evkv_redis_register(loop);
+	store = evkv_open(loop, "redis://:secret@localhost:6379/0", &error);
+	evkv_store_unref(store);
+	store = evkv_redis_new(loop, &(struct evkv_redis_options){
+	    .host = "cache.example", .tls = true, .key_prefix = "app:" },
+	    &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/stores/simple.h] */
+void simple_h(struct evkv_loop *loop)
+{
+	struct evkv_store *store = evkv_simple_new(loop, &error);
+	evkv_simple_dump(store, stdout);
+}
+
+/* [evkv/value.h] */
+struct evkv_value *kept;
+
+static void on_get(const struct evkv_result *result, void *arg)
+{
+	(void)arg;
+	if (result->status == EVKV_OK)
+		kept = evkv_value_ref(result->entries[0].value);
+}
+
+evkv_cb value_h = on_get;
+
+/* [evkv/wrappers/passthrough_cache.h] */
+void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary)
+{
+	struct evkv_store *store;
+
+	store = evkv_passthrough_cache_new(primary,
+	    evkv_memory_new(loop, NULL, &error), NULL, &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/prefix_keys.h] */
+void prefix_keys_h(struct evkv_store *store)
+{
+	store = evkv_prefix_keys_new(store, EVKV_LIT("app:"), &error);
+	evkv_store_unref(store);
+}
