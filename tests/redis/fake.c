@@ -174,7 +174,7 @@ static size_t fake_respond(struct peer_conn *conn, const char *data,
 		in_multi = true;
 	if (fake->greeted != fake->peer->accepted) {
 		if (fake_greet(fake, conn, &command)) {
-			if (fake->ready)
+			if (fake->ready && fake_is(&command, "PING"))
 				fake->greeted = fake->peer->accepted;
 			return used;
 		}
