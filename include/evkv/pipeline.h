@@ -207,7 +207,7 @@ struct evkv_pipeline_options {
 	 */
 	bool fail_fast;
 	int64_t connect_timeout_ms;   /* resolve to handshake; 5000 */
-	int64_t stall_timeout_ms;     /* silence with a slot waiting; 10000; -1 */
+	int64_t stall_timeout_ms;     /* silence with a slot sent; 10000; -1 */
 	int64_t backoff_min_ms;       /* between tries: the first pause; 50 */
 	int64_t backoff_max_ms;       /* ... and the longest; 5000 */
 	size_t max_offline_slots;     /* that wait for a connection; 10000 */

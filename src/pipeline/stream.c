@@ -227,9 +227,14 @@ static void write_failed(struct evkv_pipeline *p)
 	evkv__pipe_fail_noted(p);
 }
 
+/*
+ * A socket that was full and takes bytes again is a sign of life; one that has
+ * room for some more is none.
+ */
 void evkv__pipe_flush(struct evkv_pipeline *p)
 {
 	size_t offered, total = 0;
+	bool was_full = p->write_armed;
 	ssize_t size = 0;
 
 	skip_holes(p);
@@ -237,7 +242,8 @@ void evkv__pipe_flush(struct evkv_pipeline *p)
 		size = send_some(p, &offered);
 		if (size <= 0)
 			break;
-		p->progress_us = evkv_loop_now_us(p->loop);
+		if (was_full)
+			p->progress_us = evkv_loop_now_us(p->loop);
 		total += (size_t)size;
 		advance(p, (size_t)size);
 		if ((size_t)size < offered && p->ssl == NULL)

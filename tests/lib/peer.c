@@ -313,6 +313,21 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 		arrived(conn, data, (size_t)got);
 }
 
+void peer_gulp(struct peer *peer, size_t size)
+{
+	char data[4096];
+	ssize_t got;
+
+	while (size > 0 && peer->newest != NULL) {
+		got = recv(peer->newest->fd, data,
+		    size < sizeof(data) ? size : sizeof(data), 0);
+		if (got <= 0)
+			return;
+		size -= (size_t)got;
+		arrived(peer->newest, data, (size_t)got);
+	}
+}
+
 /* ---- Listening --------------------------------------------------------- */
 
 static void conn_tls(struct peer_conn *conn)

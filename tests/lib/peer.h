@@ -82,6 +82,8 @@ void peer_accept(struct peer *peer);
 void peer_say(struct peer_conn *conn, const void *data, size_t size);
 /* Say what is held back or left, as the plan allows now. */
 void peer_release(struct peer *peer);
+/* Read what there is, `size` bytes at most, on the newest, deaf or not. */
+void peer_gulp(struct peer *peer, size_t size);
 /* End a connection (by the plan: FIN or RST), or all of them. */
 void peer_cut(struct peer_conn *conn);
 void peer_cut_all(struct peer *peer);

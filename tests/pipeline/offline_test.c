@@ -339,6 +339,62 @@ EVKV_TEST(pipeline_offline, a_stall_is_noticed_and_progress_is_none)
 	scene_close(&s);
 }
 
+/* The kernel takes what is sent into the void: that is no sign of life. */
+EVKV_TEST(pipeline_offline, sending_on_does_not_hide_a_stall)
+{
+	struct scene s;
+	unsigned i;
+
+	scene_open(&s);
+	scene_ready(&s);
+	s.peer->plan.deaf = true;
+	for (i = 0; i < 10; i++) {
+		line_put(s.store, i, 10, &s.answers[i]);
+		rig_turn_waiting(&s.rig);
+		check_int(evkv_pipeline_state(s.pipeline), EVKV_STATE_READY);
+		rig_advance(&s.rig, 1000);
+	}
+	scene_wait(&s, 10);
+	for (i = 0; i < 10; i++) {
+		check_status(s.answers[i].status, EVKV_UNKNOWN_OUTCOME);
+		check_int(s.answers[i].cause, EVKV_CAUSE_STALL);
+	}
+	scene_close(&s);
+}
+
+/* But what a full socket takes is: the server reads, if slowly. */
+EVKV_TEST(pipeline_offline, a_slow_upload_is_no_stall)
+{
+	struct scene s;
+	unsigned i, j;
+
+	scene_begin_with(&s, &(struct peer_options){
+	    .receive_buffer = 8192 });
+	s.peer->plan.deaf = true;
+	scene_store(&s);
+	scene_ready(&s);
+	line_put(s.store, 1, 16 << 20, &s.answers[0]);
+	rig_turn_waiting(&s.rig);
+	for (i = 0; i < 4; i++) {
+		size_t before = scene_counters(&s).output_bytes;
+
+		check(before > 0);
+		for (j = 0; j < 20000 &&
+		    scene_counters(&s).output_bytes == before; j++) {
+			peer_gulp(s.peer, 65536);
+			rig_turn(&s.rig);
+		}
+		check(scene_counters(&s).output_bytes < before);
+		rig_advance(&s.rig, 6000);
+		check_int(evkv_pipeline_state(s.pipeline), EVKV_STATE_READY);
+	}
+	s.peer->plan.deaf = false;
+	peer_release(s.peer);
+	scene_wait(&s, 1);
+	check_status(s.answers[0].status, EVKV_OK);
+	scene_close(&s);
+}
+
 /* Buffers that a large value has grown are given back. */
 EVKV_TEST(pipeline_offline, idle_buffers_shrink)
 {
