@@ -35,8 +35,14 @@ struct world {
 	uint32_t *sequence; /* which key is next */
 	uint32_t at;
 	char value[VALUE_SIZE];
+	size_t key_size; /* not a constant that a compiler could use */
 	uintptr_t sum; /* of views, so that none is left out */
 	size_t hits;
+
+	/* Requests are filled in once; only the key changes. */
+	char key[KEY_SIZE];
+	struct evkv_slice key_slice, value_slice;
+	struct evkv_request get, put;
 
 	/* The run in hand. */
 	struct event *pump;
@@ -76,7 +82,7 @@ static void bare_get(void *arg, size_t ops)
 	int64_t now_us = evkv_loop_now_us(w->loop);
 	struct memory_entry *entry;
 	char key[KEY_SIZE];
-	struct evkv_slice slice = evkv_bytes(key, KEY_SIZE);
+	struct evkv_slice slice = evkv_bytes(key, w->key_size);
 
 	for (; ops > 0; ops--) {
 		make_key(key, next_number(w));
@@ -93,7 +99,7 @@ static void bare_put(void *arg, size_t ops)
 	int64_t now_us = evkv_loop_now_us(w->loop);
 	char key[KEY_SIZE];
 	struct memory_put put = {
-		.key = evkv_bytes(key, KEY_SIZE),
+		.key = evkv_bytes(key, w->key_size),
 		.value = evkv_bytes(w->value, VALUE_SIZE),
 		.expires_at_us = now_us + TTL_MS * INT64_C(1000),
 	};
@@ -137,71 +143,70 @@ static void on_result(const struct evkv_result *result, void *arg)
 		if (result->entries[i].status == EVKV_OK)
 			view(w, result->entries[i].bytes);
 	}
-	if (--w->waiting == 0 && w->left > 0)
+	w->waiting--;
+}
+
+/* The last of a batch has the next one submitted. */
+static void on_batched(const struct evkv_result *result, void *arg)
+{
+	struct world *w = arg;
+
+	on_result(result, w);
+	if (w->waiting == 0 && w->left > 0)
 		event_active(w->pump, EV_TIMEOUT, 0);
 }
 
-static void submit_one(struct world *w, enum evkv_kind kind, uint32_t flags)
+static void submit_one(struct world *w, struct evkv_request *request,
+    uint32_t flags)
 {
-	char key[KEY_SIZE];
-	struct evkv_slice slice = evkv_bytes(key, KEY_SIZE);
-	struct evkv_slice value = evkv_bytes(w->value, VALUE_SIZE);
-
-	make_key(key, next_number(w));
-	evkv_submit(w->store, &(struct evkv_request){
-		.kind = kind,
-		.flags = flags,
-		.collection = EVKV_LIT("bench"),
-		.count = 1,
-		.keys = &slice,
-		.values = kind == EVKV_PUT ? &value : NULL,
-		.ttl_ms = kind == EVKV_PUT ? TTL_MS : 0,
-	}, on_result, w);
+	make_key(w->key, next_number(w));
+	request->flags = flags;
+	evkv_submit(w->store, request, (flags & EVKV_OP_INLINE) != 0 ?
+	    on_result : on_batched, w);
 	w->left--;
 }
 
 /* Stays in the callback for 1024 operations at a time. */
-static void submit_inline(struct world *w, enum evkv_kind kind)
+static void submit_inline(struct world *w, struct evkv_request *request)
 {
 	size_t n;
 
 	for (n = 0; n < 1024 && w->left > 0; n++) {
-		w->waiting = 2;
-		submit_one(w, kind, EVKV_OP_INLINE | EVKV_OP_SINGLE);
-		bench_check(w->waiting == 1);
+		w->waiting++;
+		submit_one(w, request, EVKV_OP_INLINE | EVKV_OP_SINGLE);
 	}
-	w->waiting = 0;
+	bench_check(w->waiting == 0);
 	if (w->left > 0)
 		event_active(w->pump, EV_TIMEOUT, 0);
 }
 
 static void submit_get_inline(struct world *w)
 {
-	submit_inline(w, EVKV_GET);
+	submit_inline(w, &w->get);
 }
 
 static void submit_put_inline(struct world *w)
 {
-	submit_inline(w, EVKV_PUT);
+	submit_inline(w, &w->put);
 }
 
-static void submit_batch(struct world *w, enum evkv_kind kind)
+static void submit_batch(struct world *w, struct evkv_request *request)
 {
 	size_t n, batch = w->left < BATCH ? w->left : BATCH;
 
 	w->waiting = batch;
 	for (n = 0; n < batch; n++)
-		submit_one(w, kind, EVKV_OP_SINGLE);
+		submit_one(w, request, EVKV_OP_SINGLE);
 }
 
 static void submit_get_batch(struct world *w)
 {
-	submit_batch(w, EVKV_GET);
+	submit_batch(w, &w->get);
 }
 
 static void submit_put_batch(struct world *w)
 {
-	submit_batch(w, EVKV_PUT);
+	submit_batch(w, &w->put);
 }
 
 /* One request of 16 keys; 4 of them outstanding. */
@@ -218,7 +223,7 @@ static void submit_get_many(struct world *w)
 		}
 		w->waiting++;
 		evkv_get_many(w->store, EVKV_LIT("bench"), slices, MANY,
-		    on_result, w);
+		    on_batched, w);
 		w->left -= w->left < MANY ? w->left : MANY;
 	}
 }
@@ -325,6 +330,19 @@ static void world_open(struct world *w, uint32_t entries)
 	w->sequence = bench_malloc(SEQUENCE * sizeof(*w->sequence));
 	memset(w->sequence, 0, SEQUENCE * sizeof(*w->sequence));
 	memset(w->value, 'v', VALUE_SIZE);
+	w->key_size = KEY_SIZE;
+	w->key_slice = evkv_bytes(w->key, w->key_size);
+	w->value_slice = evkv_bytes(w->value, VALUE_SIZE);
+	w->get = (struct evkv_request){
+		.kind = EVKV_GET,
+		.collection = EVKV_LIT("bench"),
+		.count = 1,
+		.keys = &w->key_slice,
+	};
+	w->put = w->get;
+	w->put.kind = EVKV_PUT;
+	w->put.values = &w->value_slice;
+	w->put.ttl_ms = TTL_MS;
 	w->pump = event_new(w->base, -1, 0, pump_run, w);
 }
 

@@ -4,6 +4,8 @@
 #include "core/loop.h"
 
 #define INLINE_DEPTH_MAX 16
+/* Names no op, and never will: slots count from 1. */
+#define TICKET_ENDED (UINT64_C(1) << 32)
 
 /* Bytes of keys and values, for max_pending_bytes. */
 static size_t request_bytes(const struct evkv_request *request)
@@ -364,6 +366,51 @@ static evkv_ticket submit_checked(struct evkv_store *store,
 	return ticket;
 }
 
+/*
+ * An inline get of one key, of a store that can look it up at once: no op is
+ * needed. false: take the ordinary way, which also says what is wrong.
+ */
+static bool submit_peek(struct evkv_store *store,
+    const struct evkv_request *request, evkv_cb cb, void *arg)
+{
+	const uint32_t flags = EVKV_OP_INLINE | EVKV_OP_SINGLE;
+	struct evkv_loop *loop = store->loop;
+	struct evkv_entry entry = { .status = EVKV_NOT_FOUND };
+	struct evkv_result result = {
+		.kind = EVKV_GET,
+		.message = "",
+		.count = 1,
+		.entries = &entry,
+	};
+	enum store_peek found;
+
+	if (request->kind != EVKV_GET || request->flags != flags ||
+	    !check_quick(request, evkv__kind_classes(EVKV_GET)) ||
+	    store->phase != STORE_OPEN || loop->scramble ||
+	    loop->inline_depth >= INLINE_DEPTH_MAX ||
+	    store->max_pending <= store->pending ||
+	    store->max_pending_bytes - store->pending_bytes <
+	    request->keys->size)
+		return false;
+	found = store->shortcuts->peek(store->self, request, &entry.value);
+	if (found == PEEK_NO)
+		return false;
+	if (found == PEEK_HIT) {
+		entry.status = EVKV_OK;
+		entry.bytes = evkv_bytes((const char *)entry.value +
+		    entry.value->offset, entry.value->size);
+		evkv__value_pin(entry.value);
+	}
+	result.status = entry.status;
+	loop->inline_depth++;
+	if (cb != NULL)
+		cb(&result, arg);
+	loop->inline_depth--;
+	if (found == PEEK_HIT)
+		evkv__value_unpin(entry.value);
+	return true;
+}
+
 static evkv_ticket submit_invalid(struct evkv_store *store, evkv_cb cb,
     void *arg, const char *message)
 {
@@ -401,6 +448,8 @@ evkv_ticket evkv_submit_sized(struct evkv_store *store,
 		return submit_invalid(store, cb, arg, "request is NULL");
 	if (size != sizeof(*request))
 		return submit_resized(store, request, size, cb, arg);
+	if (store->shortcuts != NULL && submit_peek(store, request, cb, arg))
+		return TICKET_ENDED;
 	return submit_checked(store, request, cb, arg);
 }
 

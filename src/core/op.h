@@ -47,6 +47,7 @@ enum {
 	OP_VALUES = 1 << 18,   /* some entry holds a value */
 	OP_ADMIN = 1 << 19,    /* a close: no request, can't be cancelled */
 	OP_PENDING = 1 << 20,  /* counted in the loop's outstanding ops */
+	OP_LATE = 1 << 21,     /* its store will fill in the answer, see store.h */
 };
 
 enum {
@@ -121,6 +122,12 @@ struct evkv_op {
 static inline struct evkv_frame *evkv__op_top(const struct evkv_op *op)
 {
 	return &op->frames[op->depth - 1];
+}
+
+/* Whether only the user will see the op's result, in a later turn. */
+static inline bool evkv__op_may_be_late(const struct evkv_op *op)
+{
+	return op->depth == 1 && (op->flags & (OP_CHILD | OP_INLINE)) == 0;
 }
 
 /* op.c: life and memory; evkv__op_new() is in loop.h. */

@@ -53,11 +53,21 @@ void evkv_task_cancel(struct evkv_loop *loop, struct evkv_task *task)
 	task->link = NULL;
 }
 
+static void resolve(struct evkv_op *op)
+{
+	struct evkv_store *store = op->frames[0].store;
+
+	store->shortcuts->resolve(store->self);
+	EVKV__ASSERT((op->flags & OP_LATE) == 0);
+}
+
 static void run_op(struct evkv_op *op)
 {
 	const struct evkv_result *result =
 	    (op->flags & OP_DETACHED) != 0 ? &op->report : &op->result;
 
+	if ((op->flags & OP_LATE) != 0)
+		resolve(op);
 	if (op->cb.root != NULL)
 		op->cb.root(result, op->arg);
 	op->flags &= ~(uint32_t)OP_REPORTING;

@@ -22,6 +22,33 @@ struct store_observer {
 	struct store_observer *next, **link;
 };
 
+/* What a store that is asked to peek says. */
+enum store_peek {
+	PEEK_NO, /* take the ordinary way */
+	PEEK_MISS,
+	PEEK_HIT,
+};
+
+/*
+ * Short cuts for a get of one key, where looking up takes hardly longer than
+ * making an op does. A store of the core's own may set them once it is made.
+ */
+struct store_shortcuts {
+	/*
+	 * Look up at once, for an inline get. The value is the store's; the
+	 * core pins it while the callback runs.
+	 */
+	enum store_peek (*peek)(void *self, const struct evkv_request *request,
+	    struct evkv_value **value);
+	/*
+	 * An op that nobody but its user will see may be answered DONE without
+	 * an answer, with OP_LATE set. The store has it filled in before
+	 * anything changes what it would be, and when this is called, at the
+	 * latest, for all such ops. So many of them can be looked up at once.
+	 */
+	void (*resolve)(void *self);
+};
+
 struct evkv_store {
 	const struct evkv_vtable *vtable;
 	void *self;
@@ -38,6 +65,7 @@ struct evkv_store {
 	size_t max_pending, max_pending_bytes;
 	size_t abandoned;
 	int64_t timeout_ms;
+	const struct store_shortcuts *shortcuts; /* NULL = none */
 	struct evkv_frame *frames; /* of pending ops */
 	struct evkv_timer drain_timer;
 	struct evkv_task step_task;

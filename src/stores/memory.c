@@ -5,6 +5,12 @@
  * entry itself, pinned until the op has ended. Ops that are about more than a
  * few hundred entries are answered later, see memory_span.c.
  *
+ * Most of a look-up is waiting for memory, twice. So a single get only asks for
+ * the index's line and is put on a list; the whole list is looked up together
+ * when the first of its callbacks is due. What could change an answer, every
+ * other kind of op and every step, has the list looked up first, so that nobody
+ * can tell.
+ *
  * All that takes long is done in steps by one task, a step a turn: jobs of
  * pending ops, freeing what was cleared, evicting what a large value displaced,
  * sweeping out what has expired. The sweep begins by a timer when something can
@@ -113,6 +119,78 @@ static void read_some(struct memory *self, struct evkv_op *op,
 		    request->keys[first + i], hashes[i], now_us), now_us);
 }
 
+/* Look up all that was put off. */
+static void memory_resolve(void *arg)
+{
+	struct memory *self = arg;
+	struct memory_table *table = &self->table;
+	struct memory_late *late;
+
+	for (late = self->late; late < &self->late[self->late_count]; late++)
+		index_prefetch_item(&table->space.entries, late->hash);
+	for (late = self->late; late < &self->late[self->late_count]; late++) {
+		read_one(EVKV_GET, late->op, 0,
+		    evkv__table_get(table, table->last,
+		    evkv_bytes(late->key, late->key_size), late->hash,
+		    late->now_us), late->now_us);
+		late->op->flags &= ~(uint32_t)OP_LATE;
+		evkv_op_settle(late->op);
+	}
+	self->late_count = 0;
+}
+
+/* Put a get off; false: this one can't be. */
+static bool read_late(struct memory *self, struct evkv_op *op,
+    struct evkv_slice key, int64_t now_us)
+{
+	struct memory_late *late;
+
+	if (key.size > LATE_KEY_MAX || !evkv__op_may_be_late(op))
+		return false;
+	if (self->late_count == LATE_MAX)
+		memory_resolve(self);
+	late = &self->late[self->late_count++];
+	late->op = op;
+	late->hash = table_hash(&self->table, self->table.last, key);
+	late->now_us = now_us;
+	late->key_size = key.size;
+	memcpy(late->key, key.data, key.size);
+	index_prefetch(&self->table.space.entries, late->hash);
+	op->flags |= OP_LATE;
+	return true;
+}
+
+/* To look up another collection may end the last one, if it is empty. */
+static struct memory_collection *read_collection(struct memory *self,
+    struct evkv_slice name)
+{
+	if (self->late_count > 0 && !evkv__table_is_last(&self->table, name))
+		memory_resolve(self);
+	return evkv__table_collection(&self->table, name);
+}
+
+/* An inline get. */
+static enum store_peek memory_peek(void *arg,
+    const struct evkv_request *request, struct evkv_value **value)
+{
+	struct memory *self = arg;
+	struct memory_collection *collection;
+	struct memory_entry *entry;
+
+	collection = read_collection(self, request->collection);
+	if (collection == NULL)
+		return PEEK_MISS;
+	entry = evkv__table_get(&self->table, collection, request->keys[0],
+	    table_hash(&self->table, collection, request->keys[0]),
+	    evkv_loop_now_us(self->loop));
+	if (entry == NULL)
+		return PEEK_MISS;
+	if (entry->external)
+		return PEEK_NO;
+	*value = &entry->value;
+	return PEEK_HIT;
+}
+
 static enum evkv_verdict memory_read(struct memory *self, struct evkv_op *op,
     const struct evkv_request *request)
 {
@@ -121,13 +199,16 @@ static enum evkv_verdict memory_read(struct memory *self, struct evkv_op *op,
 	int64_t now_us = evkv_loop_now_us(self->loop);
 	size_t i, count;
 
-	collection = evkv__table_collection(table, request->collection);
+	collection = read_collection(self, request->collection);
 	if (collection == NULL) {
 		for (i = 0; i < request->count; i++)
 			read_one(request->kind, op, i, NULL, now_us);
 		return EVKV_DONE;
 	}
 	if (request->count == 1) {
+		if (request->kind == EVKV_GET &&
+		    read_late(self, op, request->keys[0], now_us))
+			return EVKV_DONE;
 		read_one(request->kind, op, 0,
 		    evkv__table_get(table, collection, request->keys[0],
 		    table_hash(table, collection, request->keys[0]), now_us),
@@ -246,6 +327,11 @@ static enum evkv_verdict memory_submit(void *arg, struct evkv_op *op,
 	case EVKV_TTL:
 	case EVKV_HAS:
 		return memory_read(self, op, request);
+	default:
+		break;
+	}
+	memory_resolve(self);
+	switch (request->kind) {
 	case EVKV_PUT:
 		return memory_put(self, op, request);
 	case EVKV_DELETE:
@@ -341,6 +427,7 @@ static void memory_step(void *arg)
 {
 	struct memory *self = arg;
 
+	memory_resolve(self);
 	self->jobs_turn = !self->jobs_turn;
 	if (self->jobs != NULL && self->jobs_turn)
 		evkv__memory_job_step(self);
@@ -359,6 +446,7 @@ static void memory_close(void *arg)
 {
 	struct memory *self = arg;
 
+	memory_resolve(self);
 	self->closing = true;
 	evkv_timer_cancel(self->loop, &self->timer);
 	evkv_task_cancel(self->loop, &self->task);
@@ -404,6 +492,11 @@ static const struct evkv_capabilities memory_capabilities = {
 	.max_key = EVKV_KEY_MAX,
 	.max_value = EVKV_VALUE_MAX,
 	.ttl_unit_ms = 1,
+};
+
+static const struct store_shortcuts memory_shortcuts = {
+	.peek = memory_peek,
+	.resolve = memory_resolve,
 };
 
 static struct memory *memory_make(struct evkv_loop *loop,
@@ -454,7 +547,9 @@ struct evkv_store *evkv_memory_new_sized(struct evkv_loop *loop,
 		.capabilities = &memory_capabilities,
 		.state = EVKV_STATE_READY,
 	    }, error);
-	if (store != NULL)
-		self->store = store;
+	if (store == NULL)
+		return NULL;
+	self->store = store;
+	store->shortcuts = &memory_shortcuts;
 	return store;
 }

@@ -18,6 +18,19 @@ struct memory_job {
 	int64_t affected; /* beside those that walk and doom counted */
 };
 
+/* Gets that are looked up together, and the longest key that may wait. */
+#define LATE_MAX 64
+#define LATE_KEY_MAX 40
+
+/* A get whose look-up is put off; of the collection that was asked for last. */
+struct memory_late {
+	struct evkv_op *op;
+	uint64_t hash;
+	int64_t now_us;
+	size_t key_size;
+	char key[LATE_KEY_MAX];
+};
+
 struct memory {
 	struct memory_table table;
 	struct evkv_loop *loop;
@@ -30,6 +43,8 @@ struct memory {
 	bool closing;
 	bool jobs_turn;          /* of jobs and upkeep: whose is the next step */
 	struct memory_job *jobs, **jobs_tail;
+	size_t late_count;
+	struct memory_late late[LATE_MAX];
 };
 
 /* memory.c: see to it that what an op has left to be done will be. */

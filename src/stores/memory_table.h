@@ -195,15 +195,19 @@ static inline bool entry_same_bytes(const char *a, const char *b, size_t size)
 /* The collection of a name, or NULL. */
 struct memory_collection *evkv__table_collection_slow(
     struct memory_table *table, struct evkv_slice name);
+static inline bool evkv__table_is_last(const struct memory_table *table,
+    struct evkv_slice name)
+{
+	const struct memory_collection *last = table->last;
+
+	return last != NULL && last->name_size == name.size &&
+	    entry_same_bytes(last->name, name.data, name.size);
+}
 static inline struct memory_collection *evkv__table_collection(
     struct memory_table *table, struct evkv_slice name)
 {
-	struct memory_collection *last = table->last;
-
-	if (last != NULL && last->name_size == name.size &&
-	    entry_same_bytes(last->name, name.data, name.size))
-		return last;
-	return evkv__table_collection_slow(table, name);
+	return evkv__table_is_last(table, name) ? table->last :
+	    evkv__table_collection_slow(table, name);
 }
 /* The same; made where it is not there. NULL = no memory. */
 struct memory_collection *evkv__table_collection_make(

@@ -70,7 +70,6 @@ struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
 		.capabilities = &evkv__disk_capabilities };
 	struct disk_config env_config;
 	struct disk_store *disk;
-	struct evkv_store *store;
 
 	disk = evkv_calloc(1, sizeof(*disk));
 	env_config = (struct disk_config){
@@ -93,13 +92,12 @@ struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
 	config.max_pending = options->max_pending;
 	config.max_pending_bytes = options->max_pending_bytes;
 	config.timeout_ms = options->timeout_ms;
-	store = evkv_store_create(loop, &evkv__disk_vtable, disk, &config,
+	disk->store = evkv_store_create(loop, &evkv__disk_vtable, disk, &config,
 	    error);
-	if (store == NULL)
+	if (disk->store == NULL)
 		return NULL;
-	disk->store = store;
 	evkv__disk_start(disk);
-	return store;
+	return disk->store;
 }
 
 /* ---- URLs ----------------------------------------------------------------------- */
