@@ -454,6 +454,7 @@ struct evkv_store *evkv_multi_disk_new_sized(struct evkv_loop *loop,
 		.capabilities = &evkv__disk_capabilities };
 	struct evkv_disk_options options;
 	struct multi_store *multi;
+	struct evkv_store *store;
 
 	if (!evkv__disk_options_read(&options, given, size, error))
 		return NULL;
@@ -473,9 +474,11 @@ struct evkv_store *evkv_multi_disk_new_sized(struct evkv_loop *loop,
 	multi->options.max_pending = SIZE_MAX;
 	multi->options.max_pending_bytes = SIZE_MAX;
 	multi->options.timeout_ms = 0;
-	multi->store = evkv_store_create(loop, &multi_disk_vtable, multi,
-	    &config, error);
-	if (multi->store != NULL)
-		root_submit(multi, MULTI_OPEN);
-	return multi->store;
+	store = evkv_store_create(loop, &multi_disk_vtable, multi, &config,
+	    error);
+	if (store == NULL)
+		return NULL;
+	multi->store = store;
+	root_submit(multi, MULTI_OPEN);
+	return store;
 }

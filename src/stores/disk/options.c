@@ -70,6 +70,7 @@ struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
 		.capabilities = &evkv__disk_capabilities };
 	struct disk_config env_config;
 	struct disk_store *disk;
+	struct evkv_store *store;
 
 	disk = evkv_calloc(1, sizeof(*disk));
 	env_config = (struct disk_config){
@@ -92,12 +93,13 @@ struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
 	config.max_pending = options->max_pending;
 	config.max_pending_bytes = options->max_pending_bytes;
 	config.timeout_ms = options->timeout_ms;
-	disk->store = evkv_store_create(loop, &evkv__disk_vtable, disk, &config,
+	store = evkv_store_create(loop, &evkv__disk_vtable, disk, &config,
 	    error);
-	if (disk->store == NULL)
+	if (store == NULL)
 		return NULL;
+	disk->store = store;
 	evkv__disk_start(disk);
-	return disk->store;
+	return store;
 }
 
 /* ---- URLs ----------------------------------------------------------------------- */
