@@ -129,7 +129,7 @@ struct evkv_pipeline {
 	bool read_wants_write, write_wants_read;
 	size_t ssl_pending; /* offered to SSL_write, to be offered again */
 
-	/* stream.c: `sent` is the position in the stream of out.head. */
+	/* Output and input: `sent` is the position in the stream of out.head. */
 	struct buffer in, out;
 	uint64_t sent;
 	struct evkv_slot *encoding;
@@ -218,7 +218,11 @@ ssize_t evkv__pipe_tls_read(struct evkv_pipeline *p, char *data, size_t size);
 ssize_t evkv__pipe_tls_write(struct evkv_pipeline *p, const char *data,
     size_t size);
 
-/* stream.c */
+/* send.c */
+bool evkv__pipe_encode(struct evkv_pipeline *p, struct evkv_slot *slot);
+void evkv__pipe_flush(struct evkv_pipeline *p);
+
+/* receive.c */
 enum input_extent {
 	INPUT_PIECE, /* one piece: more turns will come */
 	INPUT_LATE,  /* what there is, before a deadline is judged */
@@ -226,11 +230,12 @@ enum input_extent {
 };
 void evkv__pipe_input(struct evkv_pipeline *p, enum input_extent extent);
 enum input_extent evkv__pipe_input_extent(struct evkv_pipeline *p);
-void evkv__pipe_flush(struct evkv_pipeline *p);
-void evkv__pipe_stream_reset(struct evkv_pipeline *p);
-bool evkv__pipe_encode(struct evkv_pipeline *p, struct evkv_slot *slot);
+
+/* turn.c */
 void evkv__pipe_turn_run(void *arg);
+void evkv__pipe_tick_arm(struct evkv_pipeline *p);
 void evkv__pipe_tick_run(void *arg);
+void evkv__pipe_stream_reset(struct evkv_pipeline *p);
 static inline size_t evkv__pipe_output_size(const struct evkv_pipeline *p)
 {
 	return p->out.tail - p->out.head;
