@@ -259,7 +259,8 @@ static void cursor_must_be_refused(struct conformance *c,
 	request.cursor = cursor;
 	a = conformance_do(c, &request);
 	check_status(a->status, EVKV_INVALID);
-	check_contains(a->message, "cursor");
+	if (faults_fired() == 0)
+		check_contains(a->message, "cursor");
 	check_int(a->count, 0);
 	check_int(a->cursor.size, 0);
 }

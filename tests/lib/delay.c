@@ -1,0 +1,160 @@
+/*
+ * tests/lib/delay.c - the wrapper that makes any store take its time.
+ *
+ * Items wait in one list in the order of submission. An item may start when no
+ * earlier one is left that shares its lane; a lane is a hash of the key, and
+ * what has several keys, or none, is in all of them. A task goes through the
+ * list in every turn and throws a coin for each item.
+ */
+#include "delay.h"
+
+#include <string.h>
+
+#define DELAY_ALL UINT32_MAX
+
+struct delay_item {
+	struct delay_item *next;
+	struct evkv_op *op;
+	struct delay *delay;
+	uint32_t lanes;
+	bool started;
+	bool answered;
+};
+
+struct delay {
+	struct evkv_store *store;
+	struct evkv_loop *loop;
+	struct evkv_task task;
+	struct delay_item *items;
+};
+
+static uint32_t delay_lanes(const struct evkv_request *request)
+{
+	const unsigned char *bytes;
+	uint32_t hash = 2166136261u;
+	size_t i;
+
+	if (request->count != 1)
+		return DELAY_ALL;
+	bytes = request->keys[0].data;
+	for (i = 0; i < request->keys[0].size; i++)
+		hash = (hash ^ bytes[i]) * 16777619u;
+	return UINT32_C(1) << (hash >> 16) % 32;
+}
+
+/* The child's answer is in the parent; it is told some turns later. */
+static void delay_on_child(struct evkv_op *child, void *arg)
+{
+	struct delay_item *item = arg;
+
+	if (child == NULL)
+		(void)evkv_op_nomem(item->op);
+	else
+		evkv_op_take_all(item->op, child);
+	item->answered = true;
+}
+
+static void delay_start(struct delay_item *item)
+{
+	item->started = true;
+	(void)evkv_child_submit(item->op,
+	    evkv_store_inner(item->delay->store, 0),
+	    evkv_op_request(item->op), EVKV_CHILD_BORROWS, delay_on_child,
+	    item);
+}
+
+static bool delay_coin(struct delay *delay)
+{
+	return evkv_loop_random(delay->loop) % 2 == 0;
+}
+
+/*
+ * The first that is to be completed is taken out and completed last: what that
+ * calls may submit here again.
+ */
+static struct evkv_op *delay_walk(struct delay *delay)
+{
+	struct delay_item **link = &delay->items, *item;
+	uint32_t taken = 0;
+
+	while ((item = *link) != NULL) {
+		if (item->answered && delay_coin(delay)) {
+			*link = item->next;
+			return item->op;
+		}
+		if (!item->started && (item->lanes & taken) == 0 &&
+		    (item->lanes != DELAY_ALL || taken == 0) &&
+		    delay_coin(delay))
+			delay_start(item);
+		taken |= item->lanes;
+		link = &item->next;
+	}
+	return NULL;
+}
+
+static void delay_run(void *arg)
+{
+	struct delay *delay = arg;
+	struct evkv_op *op = delay_walk(delay);
+
+	if (delay->items != NULL)
+		evkv_task_queue(delay->loop, &delay->task);
+	if (op != NULL)
+		evkv_op_complete(op);
+}
+
+static enum evkv_verdict delay_submit(void *self, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct delay *delay = self;
+	struct delay_item *item = evkv_op_alloc(op, sizeof(*item)), **link;
+
+	if (item == NULL || !evkv_op_keep(op))
+		return evkv_op_nomem(op);
+	*item = (struct delay_item){ .op = op, .delay = delay,
+		.lanes = delay_lanes(request) };
+	for (link = &delay->items; *link != NULL; link = &(*link)->next)
+		;
+	*link = item;
+	evkv_task_queue(delay->loop, &delay->task);
+	return EVKV_PENDING;
+}
+
+static void delay_free(void *self)
+{
+	struct delay *delay = self;
+
+	evkv_task_cancel(delay->loop, &delay->task);
+	evkv_free(delay);
+}
+
+static const struct evkv_vtable delay_vtable = {
+	.size = sizeof(struct evkv_vtable),
+	.name = "delay",
+	.flags = EVKV_VTABLE_TRANSPARENT,
+	.submit = delay_submit,
+	.free = delay_free,
+};
+
+struct evkv_store *delay_new(struct evkv_store *inner,
+    struct evkv_error *error)
+{
+	struct evkv_store *store;
+	struct delay *delay;
+
+	if (inner == NULL)
+		return NULL;
+	delay = evkv_calloc(1, sizeof(*delay));
+	if (delay != NULL) {
+		delay->loop = evkv_store_loop(inner);
+		delay->task.run = delay_run;
+		delay->task.arg = delay;
+	}
+	/* NULL as self is want of memory, and consumes `inner` too. */
+	store = evkv_store_create(NULL, &delay_vtable, delay,
+	    &(struct evkv_store_config){ .inner = &inner, .inner_count = 1 },
+	    error);
+	if (store != NULL)
+		delay->store = store;
+	return store;
+}
