@@ -220,14 +220,12 @@ static void call_part_cut(const struct redis_part *part,
 void evkv__redis_part_end(struct redis_connection *connection,
     struct redis_part *part, const struct evkv_slot_end *end)
 {
-	struct redis_call *call = part->call;
+	bool answered = end->fate == EVKV_SLOT_ANSWERED;
 
 	(void)connection;
-	if (end->fate != EVKV_SLOT_ANSWERED)
+	if (!answered)
 		call_part_cut(part, end);
-	call->left--;
-	if (call->left == 0)
-		evkv_op_complete(call->op);
+	evkv__redis_order_ended(part, answered);
 }
 
 void evkv__redis_call_stop(struct redis_call *call)
@@ -238,8 +236,7 @@ void evkv__redis_call_stop(struct redis_call *call)
 		if (evkv_pipeline_stop(part->connection->pipeline, &part->slot))
 			call->left--;
 	}
-	if (call->left == 0)
-		evkv_op_complete(call->op);
+	evkv__redis_order_stopped(call);
 }
 
 /* ---- Submitting ------------------------------------------------------- */

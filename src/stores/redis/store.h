@@ -78,6 +78,8 @@ struct redis_part {
 	bool half;      /* ... of which the first was answered ... */
 	bool had_ttl;   /* ... and had an effect */
 	bool absent;    /* PUT: the condition is that the key is absent */
+	/* In the queue of its connection; held_link is NULL where it is not. */
+	struct redis_part *held_next, **held_link;
 };
 
 /* An operation on keys. */
@@ -85,6 +87,7 @@ struct redis_call {
 	struct evkv_op *op;
 	uint32_t left; /* parts under way; 1 more while submitting */
 	uint32_t part_count;
+	bool held; /* some of its parts are, or were */
 	struct redis_part *parts;
 	struct redis_part only; /* is `parts` where there is one */
 };
@@ -124,6 +127,9 @@ struct redis_connection {
 	size_t reply_bytes;      /* given to the reader for the present reply */
 	bool reading;            /* the reader has bytes, or part of a reply */
 	size_t left;             /* bytes to come of it, where known; or 0 */
+
+	/* Answered parts that wait for their turn (order.c). */
+	struct redis_part *held, **held_end;
 	enum evkv_state state;
 
 	struct redis_part greeting;              /* the handshake */
@@ -210,6 +216,13 @@ void evkv__redis_call_stop(struct redis_call *call);
 /* struct redis_command.end of every part of a call. */
 void evkv__redis_part_end(struct redis_connection *connection,
     struct redis_part *part, const struct evkv_slot_end *end);
+
+/* ---- order.c: who calls back first ------------------------------------- */
+
+/* A part has ended; completes the call, now or when its turn has come. */
+void evkv__redis_order_ended(struct redis_part *part, bool answered);
+/* The call's waiter is gone, and nothing is held for it any more. */
+void evkv__redis_order_stopped(struct redis_call *call);
 
 /* ---- ping.c: liveness ------------------------------------------------- */
 

@@ -1,0 +1,47 @@
+/*
+ * tests/redis/chaos_model.h - what entries may hold, after operations of which
+ * some ended with an unknown outcome.
+ *
+ * Each key has its operations in the order of submission, which is the order
+ * in which they take effect. One that ended UNKNOWN_OUTCOME may take effect at
+ * any later time, or never, but not after the server that it was sent to has
+ * been killed: `era` counts the kills.
+ */
+#ifndef EVKV_TESTS_REDIS_CHAOS_MODEL_H
+#define EVKV_TESTS_REDIS_CHAOS_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "evkv/request.h"
+
+#define MODEL_ABSENT 0 /* instead of a value's number */
+
+struct model_step {
+	enum evkv_kind kind;
+	enum evkv_condition condition;
+	enum evkv_status status;
+	uint64_t
+	    value; /* PUT: the number of the value; GET, TTL: of what came */
+	uint32_t began; /* the era in which it was submitted ... */
+	uint32_t ended; /* ... and in which it called back */
+	bool called;
+};
+
+struct model_key {
+	struct model_step *steps;
+	size_t count, room;
+};
+
+/* The next step of a key; fill it in. Lives until the next is added. */
+size_t model_add(struct model_key *key, const struct model_step *step);
+
+/*
+ * Whether the steps can have happened. false: *at is the first that can't.
+ */
+bool model_holds(const struct model_key *key, size_t *at);
+
+void model_free(struct model_key *key);
+
+#endif
