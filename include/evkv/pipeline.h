@@ -67,7 +67,7 @@ enum {
 struct evkv_slot {
 	struct evkv_op *op; /* on whose behalf; NULL = the driver's own */
 	uint32_t flags;     /* EVKV_SLOT_* */
-	size_t size;        /* bytes it holds while it waits (keys and values) */
+	size_t size; /* bytes it holds while it waits (keys and values) */
 
 	/* The pipeline's. */
 	uint32_t place;
@@ -78,7 +78,7 @@ struct evkv_slot {
 };
 
 enum evkv_slot_fate {
-	EVKV_SLOT_ANSWERED, /* parse() gave EVKV_PARSE_ANSWERED, or it is ready */
+	EVKV_SLOT_ANSWERED, /* by parse(); or the connection is ready */
 	EVKV_SLOT_SENT,     /* cut off: may have taken effect */
 	EVKV_SLOT_UNSENT,   /* cut off: surely had no effect */
 };
@@ -86,12 +86,12 @@ enum evkv_slot_fate {
 /* How a slot ended; lives for the call. */
 struct evkv_slot_end {
 	enum evkv_slot_fate fate;
-	/* The rest describes a failure; OK, NONE, 0 and "" where there is none. */
-	enum evkv_status status; /* never UNKNOWN_OUTCOME: evkv_op_cut() decides */
+	/* The rest describes a failure; OK, NONE, 0 and "" where all is well. */
+	enum evkv_status status; /* UNKNOWN_OUTCOME is evkv_op_cut()'s to say */
 	enum evkv_cause cause;
-	int sys_error;           /* errno, or 0 */
-	const char *message;     /* one line, names the server, never a password */
-	size_t sent;             /* how many of the slot's bytes were handed over */
+	int sys_error;       /* errno, or 0 */
+	const char *message; /* one line, names the server, never a password */
+	size_t sent;         /* how many of the slot's bytes were handed over */
 };
 
 /*
@@ -159,7 +159,7 @@ struct evkv_protocol {
 	/*
 	 * Optional. The connection's state has changed; `message` lives for
 	 * the call. A store with one connection hands it on to
-	 * evkv_store_set_state(). Never inside evkv_pipeline_new() or _submit().
+	 * evkv_store_set_state(). Never inside evkv_pipeline_new(), _submit().
 	 */
 	void (*state)(void *self, enum evkv_state state, enum evkv_cause cause,
 	    const char *message);
@@ -172,7 +172,7 @@ struct evkv_tls;
 struct evkv_tls_options {
 	const char *ca_file;     /* PEM; NULL = the system's, if no ca_dir */
 	const char *ca_dir;      /* hashed directory; may be NULL */
-	const char *cert_file;   /* the client's certificate chain, PEM; or NULL */
+	const char *cert_file;   /* the client's chain, PEM; or NULL */
 	const char *key_file;    /* its key, PEM; NULL = in cert_file */
 	const char *server_name; /* to verify and for SNI; NULL = the host */
 	bool no_verify;          /* accept any certificate: no protection */
@@ -183,9 +183,9 @@ struct evkv_tls_options {
  * files are read here. NULL with a filled error: INVALID or IO, with OpenSSL's
  * words. `options` NULL = the system's authorities. Strings are copied.
  */
-EVKV_API struct evkv_tls *evkv_tls_new_sized(
-    const struct evkv_tls_options *options, size_t size,
-    struct evkv_error *error);
+EVKV_API struct evkv_tls *evkv_tls_new_sized(const struct evkv_tls_options
+						 *options,
+    size_t size, struct evkv_error *error);
 static inline struct evkv_tls *evkv_tls_new(
     const struct evkv_tls_options *options, struct evkv_error *error)
 {
@@ -196,27 +196,27 @@ EVKV_API void evkv_tls_unref(struct evkv_tls *tls);
 
 /* Zero in a field is its default; -1 switches off what can be. */
 struct evkv_pipeline_options {
-	const char *host;             /* name or literal; NULL = "localhost" */
-	int port;                     /* required unless unix_path is given */
-	const char *unix_path;        /* a unix socket, instead of host and port */
-	struct evkv_tls *tls;         /* NULL = plain; a reference is taken */
-	bool lazy;                    /* connect at the first slot; else at once */
+	const char *host;      /* name or literal; NULL = "localhost" */
+	int port;              /* required unless unix_path is given */
+	const char *unix_path; /* a unix socket, instead of host and port */
+	struct evkv_tls *tls;  /* NULL = plain; a reference is taken */
+	bool lazy;             /* connect at the first slot; else at once */
 	/*
 	 * End slots at once while the last try has failed, instead of letting
 	 * them wait for a connection.
 	 */
 	bool fail_fast;
-	int64_t connect_timeout_ms;   /* resolve to handshake; 5000 */
-	int64_t stall_timeout_ms;     /* silence with a slot sent; 10000; -1 */
-	int64_t backoff_min_ms;       /* between tries: the first pause; 50 */
-	int64_t backoff_max_ms;       /* ... and the longest; 5000 */
-	size_t max_offline_slots;     /* that wait for a connection; 10000 */
-	size_t max_offline_bytes;     /* their slot.size; 64 MiB */
-	int64_t max_offline_ms;       /* how long one waits; 10000; -1 */
-	/* Encoded and not yet sent; more waits unencoded. One slot may exceed it. */
-	size_t max_output_bytes;      /* 16 MiB */
+	int64_t connect_timeout_ms; /* resolve to handshake; 5000 */
+	int64_t stall_timeout_ms;   /* silence with a slot sent; 10000; -1 */
+	int64_t backoff_min_ms;     /* between tries: the first pause; 50 */
+	int64_t backoff_max_ms;     /* ... and the longest; 5000 */
+	size_t max_offline_slots;   /* that wait for a connection; 10000 */
+	size_t max_offline_bytes;   /* their slot.size; 64 MiB */
+	int64_t max_offline_ms;     /* how long one waits; 10000; -1 */
+	/* Encoded and not sent; more waits unencoded. One slot may exceed it. */
+	size_t max_output_bytes; /* 16 MiB */
 	/* Received and not yet used by parse(); past it TOO_LARGE. */
-	size_t max_input_bytes;       /* 64 MiB */
+	size_t max_input_bytes; /* 64 MiB */
 	/*
 	 * How many bytes of replies are read before their callbacks run and
 	 * what they submit is sent. 4096; grows so that a burst is read in
@@ -281,8 +281,7 @@ EVKV_API bool evkv_pipeline_stop(struct evkv_pipeline *pipeline,
 EVKV_API char *evkv_pipeline_reserve(struct evkv_pipeline *pipeline,
     size_t size);
 /* The first `size` bytes of that room are filled. */
-EVKV_API void evkv_pipeline_commit(struct evkv_pipeline *pipeline,
-    size_t size);
+EVKV_API void evkv_pipeline_commit(struct evkv_pipeline *pipeline, size_t size);
 /* Both for bytes that are there already; false = no memory. */
 EVKV_API bool evkv_pipeline_append(struct evkv_pipeline *pipeline,
     const void *data, size_t size);
@@ -310,22 +309,20 @@ EVKV_API void evkv_pipeline_fail(struct evkv_pipeline *pipeline,
     const char *message);
 
 /* Where it stands: CONNECTING, READY, DOWN or CLOSED. */
-EVKV_API enum evkv_state evkv_pipeline_state(
-    const struct evkv_pipeline *pipeline);
+EVKV_API enum evkv_state evkv_pipeline_state(const struct evkv_pipeline *p);
 /* "host:port", "[::1]:port" or the path; lives as long as the pipeline. */
 EVKV_API const char *evkv_pipeline_name(const struct evkv_pipeline *pipeline);
-EVKV_API struct evkv_loop *evkv_pipeline_loop(
-    const struct evkv_pipeline *pipeline);
+EVKV_API struct evkv_loop *evkv_pipeline_loop(const struct evkv_pipeline *p);
 
 struct evkv_pipeline_counters {
-	size_t outstanding;     /* slots encoded and not ended, tombstones included */
-	size_t tombstones;      /* of those: stopped */
-	size_t waiting;         /* slots not yet encoded */
-	size_t waiting_bytes;   /* their sizes */
-	size_t output_bytes;    /* encoded and not sent */
-	size_t buffer_bytes;    /* allocated for input and output */
-	uint64_t attempts;      /* connections begun */
-	uint64_t reconnects;    /* made ready, after the first */
+	size_t outstanding;   /* encoded and not ended, tombstones too */
+	size_t tombstones;    /* of those: stopped */
+	size_t waiting;       /* slots not yet encoded */
+	size_t waiting_bytes; /* their sizes */
+	size_t output_bytes;  /* encoded and not sent */
+	size_t buffer_bytes;  /* allocated for input and output */
+	uint64_t attempts;    /* connections begun */
+	uint64_t reconnects;  /* made ready, after the first */
 };
 
 /* The present counters. Costs nothing. */

@@ -82,9 +82,8 @@ static void resolved(enum lookup_result result, const char *words,
 			evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
 			    "out of memory");
 		else
-			evkv__pipe_note(p, EVKV_UNAVAILABLE,
-			    EVKV_CAUSE_RESOLVE, 0,
-			    "cannot resolve the name: %s", words);
+			evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_RESOLVE,
+			    0, "cannot resolve the name: %s", words);
 		evkv__pipe_fail_noted(p);
 	}
 	evkv__pipe_leave(p);
@@ -195,7 +194,8 @@ static void timer_in_try(struct evkv_pipeline *p)
 		evkv__pipe_input(p, INPUT_LATE);
 	else if (p->phase == PHASE_TLS)
 		evkv__pipe_tls_step(p);
-	if (p->phase == PHASE_CONNECTING && p->address_next < p->address_count) {
+	if (p->phase == PHASE_CONNECTING &&
+	    p->address_next < p->address_count) {
 		address_failed(p, ETIMEDOUT);
 		connect_next(p);
 	} else if (p->phase >= PHASE_RESOLVING && p->phase <= PHASE_HANDSHAKE &&
@@ -246,8 +246,8 @@ static int64_t pause_ms(struct evkv_pipeline *p)
 	if (pause > max_ms)
 		pause = max_ms;
 	p->failures++;
-	return pause - (int64_t)(evkv_loop_random(p->loop) %
-	    (uint64_t)(pause / 2 + 1));
+	return pause -
+	    (int64_t)(evkv_loop_random(p->loop) % (uint64_t)(pause / 2 + 1));
 }
 
 /* A connection that was of use begins the backoff anew. */
@@ -261,9 +261,9 @@ static void backoff_begin(struct evkv_pipeline *p, bool was_ready)
 		p->failures = 0;
 	pause = pause_ms(p);
 	p->timer_set = evkv_timer_set(p->loop, &p->timer, pause);
-	evkv_loop_log(p->loop, was_ready || !p->down ? EVKV_LOG_WARNING :
-	    EVKV_LOG_INFO, "%s; next try in %lld ms", p->failure.message,
-	    (long long)pause);
+	evkv_loop_log(p->loop,
+	    was_ready || !p->down ? EVKV_LOG_WARNING : EVKV_LOG_INFO,
+	    "%s; next try in %lld ms", p->failure.message, (long long)pause);
 }
 
 /*

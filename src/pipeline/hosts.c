@@ -39,8 +39,8 @@ static bool line_names(const char *at, const char *end, const char *name)
 	return false;
 }
 
-size_t evkv__pipe_hosts_find(struct evkv_slice text, const char *name,
-    int port, struct address *addresses)
+size_t evkv__pipe_hosts_find(struct evkv_slice text, const char *name, int port,
+    struct address *addresses)
 {
 	const char *at = text.data, *stop, *end;
 	char word[NAME_MAX_SIZE];

@@ -60,8 +60,8 @@ void evkv__pipe_note(struct evkv_pipeline *p, enum evkv_status status,
 	failure->cause = cause;
 	failure->sys_error = sys_error;
 	failure->denied = cause == EVKV_CAUSE_AUTH;
-	size = snprintf(failure->message, sizeof(failure->message), "%s %s: ",
-	    p->protocol->name, p->name);
+	size = snprintf(failure->message, sizeof(failure->message),
+	    "%s %s: ", p->protocol->name, p->name);
 	if (size < 0 || (size_t)size >= sizeof(failure->message))
 		return;
 	va_start(args, format);
@@ -150,9 +150,9 @@ static bool times_check(const struct evkv_pipeline_options *options,
     struct evkv_error *error)
 {
 	return time_check(options->connect_timeout_ms, 0, "connect_timeout_ms",
-	    error) &&
+		   error) &&
 	    time_check(options->stall_timeout_ms, -1, "stall_timeout_ms",
-	    error) &&
+		error) &&
 	    time_check(options->backoff_min_ms, 0, "backoff_min_ms", error) &&
 	    time_check(options->backoff_max_ms, 0, "backoff_max_ms", error) &&
 	    time_check(options->max_offline_ms, -1, "max_offline_ms", error) &&

@@ -23,13 +23,13 @@
 #define PIPELINE_TEXT 256
 
 enum phase {
-	PHASE_IDLE,       /* nothing was tried yet */
+	PHASE_IDLE, /* nothing was tried yet */
 	PHASE_RESOLVING,
 	PHASE_CONNECTING,
 	PHASE_TLS,
-	PHASE_HANDSHAKE,  /* from here on driver and buffers are in use */
+	PHASE_HANDSHAKE, /* from here on driver and buffers are in use */
 	PHASE_READY,
-	PHASE_BACKOFF,    /* waiting for the next try */
+	PHASE_BACKOFF, /* waiting for the next try */
 	PHASE_CLOSED,
 };
 
@@ -43,7 +43,7 @@ enum slot_place {
 
 enum {
 	SLOT_STOPPED = 1 << 0, /* a tombstone */
-	SLOT_DEAD = 1 << 1,    /* stopped before a byte was sent: skip its bytes */
+	SLOT_DEAD = 1 << 1, /* stopped before a byte was sent: skip its bytes */
 	SLOT_MARKED = 1 << 2,  /* its effect was sent */
 	SLOT_SUSPECT = 1 << 3, /* its reply was being parsed at the failure */
 };
@@ -55,7 +55,7 @@ enum end_reason {
 	END_STOPPED,
 	END_CLOSED,
 	END_NOMEM,
-	END_READY,   /* no failure */
+	END_READY, /* no failure */
 };
 #define END_SHIFT 8 /* the reason's place in evkv_slot.bits */
 
@@ -102,13 +102,13 @@ struct evkv_pipeline {
 	char *host, *unix_path, *name;
 
 	enum phase phase;
-	unsigned busy;   /* depth of functions that may call the driver */
-	bool failing;    /* lose the connection when that is 0, by `failure` */
+	unsigned busy; /* depth of functions that may call the driver */
+	bool failing;  /* lose the connection when that is 0, by `failure` */
 	bool freed;
-	bool down;       /* the last try failed */
+	bool down; /* the last try failed */
 	bool was_ready;
-	bool proven;     /* a slot was answered on this connection */
-	unsigned failures; /* in a row, for the backoff */
+	bool proven;            /* a slot was answered on this connection */
+	unsigned failures;      /* in a row, for the backoff */
 	struct failure failure; /* the last one */
 	struct evkv_slot_end answer; /* to evkv_pipeline_submit() */
 
@@ -129,7 +129,7 @@ struct evkv_pipeline {
 	bool read_wants_write, write_wants_read;
 	size_t ssl_pending; /* offered to SSL_write, to be offered again */
 
-	/* Output and input: `sent` is the position in the stream of out.head. */
+	/* Output and input; `sent` is the position of out.head. */
 	struct buffer in, out;
 	uint64_t sent;
 	struct evkv_slot *encoding;
@@ -189,8 +189,8 @@ void evkv__pipe_lookup_cancel(struct evkv_pipeline *p);
 bool evkv__pipe_resolver_hosts(struct evkv_loop *loop, const char *path);
 
 /* hosts.c: the addresses of a name, PIPELINE_ADDRESSES at most. */
-size_t evkv__pipe_hosts_find(struct evkv_slice text, const char *name,
-    int port, struct address *addresses);
+size_t evkv__pipe_hosts_find(struct evkv_slice text, const char *name, int port,
+    struct address *addresses);
 
 /* socket.c: one address; the events. */
 /* 1 = connected, 0 = under way, -1 = failed with errno. */

@@ -9,7 +9,7 @@
 #define READ_MAX (256 * 1024)   /* bytes per read */
 #define READ_TURN (1024 * 1024) /* bytes per turn */
 #define READ_LATE (16 * READ_TURN)
-#define READ_PIECES 4           /* of a burst */
+#define READ_PIECES 4 /* of a burst */
 #define LATE_US 20000
 
 /* The oldest slot that a reply can belong to: some of it was sent. */
@@ -80,8 +80,8 @@ static ssize_t receive(struct evkv_pipeline *p, size_t size)
 		return IO_FAILED;
 	}
 	room = p->in.data + p->in.tail;
-	return p->ssl != NULL ? evkv__pipe_tls_read(p, room, size) :
-	                        evkv__pipe_socket_read(p, room, size);
+	return p->ssl != NULL ? evkv__pipe_tls_read(p, room, size)
+			      : evkv__pipe_socket_read(p, room, size);
 }
 
 static size_t piece(const struct evkv_pipeline *p)
@@ -150,7 +150,7 @@ void evkv__pipe_input(struct evkv_pipeline *p, enum input_extent extent)
 		p->in.tail += (size_t)got;
 		p->burst += (size_t)got;
 		if (enough(p, extent, parse(p) > 0,
-		    p->ssl == NULL && (size_t)got < size))
+			p->ssl == NULL && (size_t)got < size))
 			break;
 	}
 	evkv__pipe_leave(p);

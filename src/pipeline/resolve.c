@@ -46,9 +46,9 @@ struct lookup {
 	struct evkv_pipeline *pipeline; /* NULL: nobody waits any more */
 	lookup_cb cb;
 	struct evdns_request *questions[LOOKUP_QUESTIONS]; /* NULL: answered */
-	unsigned open;  /* of those, callbacks to come */
+	unsigned open; /* of those, callbacks to come */
 	bool canceled;
-	int error;      /* of the last that failed */
+	int error; /* of the last that failed */
 	struct evkv_timer skew;
 	struct address found[LOOKUP_QUESTIONS][PIPELINE_ADDRESSES];
 	size_t found_count[LOOKUP_QUESTIONS];
@@ -115,9 +115,9 @@ static struct resolver *resolver_get(struct evkv_loop *loop)
 	resolver->loop = loop;
 	resolver->hosts_path = "/etc/hosts";
 	if (evtimer_assign(&resolver->cancel_event, evkv_loop_base(loop),
-	    cancel_abandoned, resolver) != 0 ||
+		cancel_abandoned, resolver) != 0 ||
 	    !evkv_loop_attach(loop, &resolver_key, resolver,
-	    resolver_release)) {
+		resolver_release)) {
 		evkv_free(resolver);
 		return NULL;
 	}
@@ -203,8 +203,9 @@ static void addresses_add(struct lookup *lookup, unsigned which, int count,
 
 	for (i = 0; i < count; i++) {
 		if (which == LOOKUP_A) {
-			memcpy(&in.sin_addr, (const struct in_addr *)addresses
-			    + i, sizeof(in.sin_addr));
+			memcpy(&in.sin_addr,
+			    (const struct in_addr *)addresses + i,
+			    sizeof(in.sin_addr));
 			address_add(lookup, which, &in, sizeof(in));
 		} else {
 			memcpy(&in6.sin6_addr,
@@ -223,7 +224,8 @@ static void addresses_give(struct lookup *lookup, struct evkv_pipeline *p)
 
 	for (i = 0; i < LOOKUP_QUESTIONS; i++) {
 		for (j = 0; j < lookup->found_count[order[i]] &&
-		    p->address_count < PIPELINE_ADDRESSES; j++)
+		     p->address_count < PIPELINE_ADDRESSES;
+		     j++)
 			p->addresses[p->address_count++] =
 			    lookup->found[order[i]][j];
 	}
@@ -262,8 +264,9 @@ static void answered(struct lookup *lookup, unsigned which, int error,
 			lookup->error = error;
 		if (lookup->open == 0)
 			lookup_tell(lookup);
-		else if (count > 0 && !evkv_timer_set(lookup->resolver->loop,
-		    &lookup->skew, SKEW_MS))
+		else if (count > 0 &&
+		    !evkv_timer_set(lookup->resolver->loop, &lookup->skew,
+			SKEW_MS))
 			lookup_tell(lookup);
 	}
 	if (lookup->open == 0)
@@ -278,8 +281,8 @@ static void on_a(int error, char type, int count, int ttl, void *addresses,
 	    addresses);
 }
 
-static void on_aaaa(int error, char type, int count, int ttl,
-    void *addresses, void *arg)
+static void on_aaaa(int error, char type, int count, int ttl, void *addresses,
+    void *arg)
 {
 	(void)ttl;
 	answered(arg, LOOKUP_AAAA, error, type == DNS_IPv6_AAAA ? count : 0,
@@ -328,7 +331,7 @@ void evkv__pipe_lookup_start(struct evkv_pipeline *p, lookup_cb cb)
 	struct lookup *lookup;
 
 	if (evkv__pipe_literal_address(p->host, p->options.port,
-	    &p->addresses[0])) {
+		&p->addresses[0])) {
 		p->address_count = 1;
 		cb(LOOKUP_DONE, NULL, p);
 		return;
@@ -338,9 +341,9 @@ void evkv__pipe_lookup_start(struct evkv_pipeline *p, lookup_cb cb)
 		cb(LOOKUP_NOMEM, NULL, p);
 		return;
 	}
-	p->address_count = evkv__pipe_hosts_find(
-	    evkv_bytes(resolver->hosts, resolver->hosts_size), p->host,
-	    p->options.port, p->addresses);
+	p->address_count = evkv__pipe_hosts_find(evkv_bytes(resolver->hosts,
+						     resolver->hosts_size),
+	    p->host, p->options.port, p->addresses);
 	if (p->address_count > 0) {
 		cb(LOOKUP_DONE, NULL, p);
 		return;

@@ -123,8 +123,9 @@ static void advance(struct evkv_pipeline *p, size_t size)
 			return;
 		}
 		/* Up to where it begins, or to its end. */
-		part = (size_t)((p->sent < slot->begin ? slot->begin :
-		    slot->end) - p->sent);
+		part = (size_t)((p->sent < slot->begin ? slot->begin
+						       : slot->end) -
+		    p->sent);
 		if (part > size)
 			part = size;
 		consume(p, part);
@@ -150,21 +151,22 @@ static size_t gather(struct evkv_pipeline *p, struct iovec *ranges)
 		ranges[0].iov_len = (size_t)(to - from);
 		return 1;
 	}
-	for (slot = p->unsent; slot != NULL && slot->begin < to &&
-	    count < WRITE_RANGES - 1; slot = slot->next) {
+	for (slot = p->unsent;
+	     slot != NULL && slot->begin < to && count < WRITE_RANGES - 1;
+	     slot = slot->next) {
 		if ((slot->bits & SLOT_DEAD) == 0)
 			continue;
 		if (slot->begin > from) {
-			ranges[count].iov_base =
-			    p->out.data + p->out.head + (from - p->sent);
+			ranges[count].iov_base = p->out.data + p->out.head +
+			    (from - p->sent);
 			ranges[count].iov_len = (size_t)(slot->begin - from);
 			count++;
 		}
 		from = slot->end;
 	}
 	if (count < WRITE_RANGES - 1 && from < to) {
-		ranges[count].iov_base =
-		    p->out.data + p->out.head + (from - p->sent);
+		ranges[count].iov_base = p->out.data + p->out.head +
+		    (from - p->sent);
 		ranges[count].iov_len = (size_t)(to - from);
 		count++;
 	}
@@ -228,8 +230,10 @@ void evkv__pipe_flush(struct evkv_pipeline *p)
 	}
 	if (size == IO_FAILED) {
 		write_failed(p);
-	} else if (!evkv__pipe_arm_write(p, p->read_wants_write ||
-	    (evkv__pipe_output_size(p) > 0 && !p->write_wants_read))) {
+	} else if (!evkv__pipe_arm_write(p,
+		       p->read_wants_write ||
+			   (evkv__pipe_output_size(p) > 0 &&
+			       !p->write_wants_read))) {
 		evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
 		    "out of memory");
 		evkv__pipe_fail_noted(p);

@@ -53,8 +53,7 @@ void evkv__pipe_outstanding_remove(struct evkv_pipeline *p,
 	evkv__pipe_slots_remove(&p->outstanding, slot);
 }
 
-void evkv__pipe_waiting_remove(struct evkv_pipeline *p,
-    struct evkv_slot *slot)
+void evkv__pipe_waiting_remove(struct evkv_pipeline *p, struct evkv_slot *slot)
 {
 	evkv__pipe_slots_remove(&p->waiting, slot);
 	p->waiting_bytes -= slot->size;
@@ -66,8 +65,7 @@ void evkv__pipe_waiting_remove(struct evkv_pipeline *p,
 void evkv__pipe_slot_ends(struct evkv_pipeline *p, struct evkv_slot *slot,
     enum end_reason reason)
 {
-	slot->bits = (slot->bits & ENDING_MASK) |
-	    (uint32_t)reason << END_SHIFT;
+	slot->bits = (slot->bits & ENDING_MASK) | (uint32_t)reason << END_SHIFT;
 	evkv__pipe_slots_append(&p->ending, slot, PLACE_ENDING);
 }
 
@@ -75,16 +73,15 @@ void evkv__pipe_slot_ends(struct evkv_pipeline *p, struct evkv_slot *slot,
  * Must be called before the output is dropped: it says what was sent. From
  * here on `end` is the number of a slot's bytes that were.
  */
-void evkv__pipe_outstanding_end(struct evkv_pipeline *p,
-    enum end_reason reason)
+void evkv__pipe_outstanding_end(struct evkv_pipeline *p, enum end_reason reason)
 {
 	struct evkv_slot *slot;
 
 	while ((slot = p->outstanding.first) != NULL) {
 		evkv__pipe_outstanding_remove(p, slot);
 		if (slot->end > p->sent)
-			slot->end = slot->begin > p->sent ? slot->begin :
-			                                    p->sent;
+			slot->end = slot->begin > p->sent ? slot->begin
+							  : p->sent;
 		evkv__pipe_slot_ends(p, slot, reason);
 	}
 }
@@ -111,10 +108,13 @@ void evkv__pipe_watching_end(struct evkv_pipeline *p, enum end_reason reason)
 
 static const struct evkv_slot_end slot_ends[] = {
 	[END_STOPPED] = { .status = EVKV_CANCELED,
-	    .cause = EVKV_CAUSE_CANCELED, .message = "canceled" },
-	[END_CLOSED] = { .status = EVKV_CLOSED, .cause = EVKV_CAUSE_CLOSED,
+	    .cause = EVKV_CAUSE_CANCELED,
+	    .message = "canceled" },
+	[END_CLOSED] = { .status = EVKV_CLOSED,
+	    .cause = EVKV_CAUSE_CLOSED,
 	    .message = "the store was closed" },
-	[END_NOMEM] = { .status = EVKV_NOMEM, .cause = EVKV_CAUSE_NOMEM,
+	[END_NOMEM] = { .status = EVKV_NOMEM,
+	    .cause = EVKV_CAUSE_NOMEM,
 	    .message = "out of memory" },
 	[END_READY] = { .fate = EVKV_SLOT_ANSWERED, .message = "" },
 };
@@ -151,8 +151,8 @@ static void slot_end_fill(const struct evkv_pipeline *p,
 	}
 	if (reason == END_READY)
 		return;
-	end->fate = (slot->bits & SLOT_MARKED) != 0 ? EVKV_SLOT_SENT :
-	                                              EVKV_SLOT_UNSENT;
+	end->fate = (slot->bits & SLOT_MARKED) != 0 ? EVKV_SLOT_SENT
+						    : EVKV_SLOT_UNSENT;
 	end->sent = (size_t)(slot->end - slot->begin);
 }
 
@@ -220,9 +220,8 @@ void evkv__pipe_age_run(void *arg)
 	p->age_set = false;
 	if (p->phase != PHASE_READY) {
 		if (p->failure.status == EVKV_OK)
-			evkv__pipe_note(p, EVKV_UNAVAILABLE,
-			    EVKV_CAUSE_OFFLINE, ETIMEDOUT,
-			    "no connection within %lld ms",
+			evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_OFFLINE,
+			    ETIMEDOUT, "no connection within %lld ms",
 			    (long long)p->options.max_offline_ms);
 		while ((slot = p->waiting.first) != NULL &&
 		    slot->since_us <= limit_us) {
@@ -248,7 +247,7 @@ void evkv__pipe_waiting_offline(struct evkv_pipeline *p)
 		slot->since_us = now_us;
 	while ((slot = p->waiting.last) != NULL &&
 	    (p->waiting.count > p->options.max_offline_slots ||
-	    p->waiting_bytes > p->options.max_offline_bytes)) {
+		p->waiting_bytes > p->options.max_offline_bytes)) {
 		evkv__pipe_waiting_remove(p, slot);
 		evkv__pipe_slot_ends(p, slot, END_LOST);
 	}
@@ -287,8 +286,9 @@ static const struct evkv_slot_end *refuse_full(struct evkv_pipeline *p)
 		.status = EVKV_BUSY,
 		.cause = EVKV_CAUSE_OVERLOAD,
 		.sys_error = p->failure.sys_error,
-		.message = p->failure.status != EVKV_OK ?
-		    p->failure.message : "too much waits for a connection",
+		.message = p->failure.status != EVKV_OK
+		    ? p->failure.message
+		    : "too much waits for a connection",
 	};
 	return &p->answer;
 }
@@ -407,17 +407,13 @@ static bool stop_outstanding(struct evkv_pipeline *p, struct evkv_slot *slot)
 bool evkv_pipeline_stop(struct evkv_pipeline *p, struct evkv_slot *slot)
 {
 	switch ((enum slot_place)slot->place) {
-	case PLACE_WAITING:
-		evkv__pipe_waiting_remove(p, slot);
-		return true;
+	case PLACE_WAITING: evkv__pipe_waiting_remove(p, slot); return true;
 	case PLACE_WATCHING:
 		evkv__pipe_slots_remove(&p->watching, slot);
 		return true;
-	case PLACE_OUTSTANDING:
-		return stop_outstanding(p, slot);
+	case PLACE_OUTSTANDING: return stop_outstanding(p, slot);
 	case PLACE_NONE:
-	case PLACE_ENDING:
-		break;
+	case PLACE_ENDING: break;
 	}
 	return false;
 }

@@ -39,7 +39,7 @@ bool evkv__pipe_literal_address(const char *host, int port,
 
 	memset(&address->sockaddr, 0, sizeof(address->sockaddr));
 	if (evutil_parse_sockaddr_port(host,
-	    (struct sockaddr *)&address->sockaddr, &size) != 0)
+		(struct sockaddr *)&address->sockaddr, &size) != 0)
 		return false;
 	address->size = (socklen_t)size;
 	/* A port in the host ("1.2.3.4:5") is no literal, but a mistake. */
@@ -133,15 +133,15 @@ int evkv__pipe_socket_connect(struct evkv_pipeline *p,
 	if (family != AF_UNIX)
 		set_tcp_options(p, p->fd);
 	if (event_assign(&p->read_event, base, p->fd, EV_READ | EV_PERSIST,
-	    on_read, p) != 0 ||
+		on_read, p) != 0 ||
 	    event_assign(&p->write_event, base, p->fd, EV_WRITE | EV_PERSIST,
-	    on_write, p) != 0) {
+		on_write, p) != 0) {
 		errno = EINVAL;
 		return -1;
 	}
 	p->events_made = true;
 	if (connect(p->fd, (const struct sockaddr *)&address->sockaddr,
-	    address->size) == 0)
+		address->size) == 0)
 		return 1;
 	return errno == EINPROGRESS || errno == EINTR ? 0 : -1;
 }
@@ -155,8 +155,8 @@ bool evkv__pipe_arm_write(struct evkv_pipeline *p, bool on)
 {
 	if (p->write_armed == on)
 		return true;
-	if ((on ? event_add(&p->write_event, NULL) :
-	    event_del(&p->write_event)) != 0)
+	if ((on ? event_add(&p->write_event, NULL)
+		: event_del(&p->write_event)) != 0)
 		return false;
 	p->write_armed = on;
 	return true;
@@ -207,8 +207,7 @@ int evkv__pipe_socket_error(struct evkv_pipeline *p)
 
 /* ---- Bytes ------------------------------------------------------------- */
 
-ssize_t evkv__pipe_socket_read(struct evkv_pipeline *p, char *data,
-    size_t size)
+ssize_t evkv__pipe_socket_read(struct evkv_pipeline *p, char *data, size_t size)
 {
 	ssize_t got;
 
@@ -236,8 +235,8 @@ ssize_t evkv__pipe_socket_write(struct evkv_pipeline *p, struct iovec *ranges,
 
 	do {
 		if (count == 1)
-			put = send(p->fd, ranges[0].iov_base,
-			    ranges[0].iov_len, MSG_NOSIGNAL);
+			put = send(p->fd, ranges[0].iov_base, ranges[0].iov_len,
+			    MSG_NOSIGNAL);
 		else
 			put = sendmsg(p->fd, &message, MSG_NOSIGNAL);
 	} while (put < 0 && errno == EINTR);

@@ -59,12 +59,9 @@ static long bio_control(BIO *bio, int command, long number, void *pointer)
 	(void)number;
 	(void)pointer;
 	switch (command) {
-	case BIO_CTRL_FLUSH:
-		return 1;
-	case BIO_CTRL_EOF:
-		return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
-	default:
-		return 0;
+	case BIO_CTRL_FLUSH: return 1;
+	case BIO_CTRL_EOF: return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
+	default: return 0;
 	}
 }
 
@@ -149,8 +146,8 @@ static bool load_identity(SSL_CTX *context,
 	}
 	if (key == NULL)
 		key = options->cert_file;
-	if (SSL_CTX_use_certificate_chain_file(context,
-	    options->cert_file) != 1)
+	if (SSL_CTX_use_certificate_chain_file(context, options->cert_file) !=
+	    1)
 		return file_failed(error, "cert_file", options->cert_file);
 	if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
 		return file_failed(error, "key_file", key);
@@ -175,8 +172,9 @@ static bool context_fill(struct evkv_tls *tls,
 	SSL_CTX *context = tls->context;
 
 	(void)SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-	(void)SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE |
-	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+	(void)SSL_CTX_set_mode(context,
+	    SSL_MODE_ENABLE_PARTIAL_WRITE |
+		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	(void)SSL_CTX_set_options(context,
 	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_read_ahead(context, 1);
@@ -245,8 +243,8 @@ void evkv_tls_unref(struct evkv_tls *tls)
 static bool set_peer(struct evkv_pipeline *p)
 {
 	const struct evkv_tls *tls = p->options.tls;
-	const char *name = tls->server_name != NULL ? tls->server_name :
-	                                              p->host;
+	const char *name = tls->server_name != NULL ? tls->server_name
+						    : p->host;
 	X509_VERIFY_PARAM *param = SSL_get0_param(p->ssl);
 	struct address address;
 	unsigned char binary[16];
@@ -291,12 +289,12 @@ void evkv__pipe_tls_start(struct evkv_pipeline *p)
 
 static void note_reset(struct evkv_pipeline *p, int sys_error)
 {
-	const char *words = p->phase == PHASE_TLS ?
-	    "the server closed the connection in the TLS handshake" :
-	    "the server closed the connection";
+	const char *words = p->phase == PHASE_TLS
+	    ? "the server closed the connection in the TLS handshake"
+	    : "the server closed the connection";
 
-	evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_RESET, sys_error,
-	    "%s", sys_error != 0 ? strerror(sys_error) : words);
+	evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_RESET, sys_error, "%s",
+	    sys_error != 0 ? strerror(sys_error) : words);
 }
 
 /*

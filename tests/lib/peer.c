@@ -238,8 +238,7 @@ static void understand(struct peer_conn *conn)
 	size_t size, used;
 
 	conn->responding = true;
-	while (!conn->cut &&
-	    (size = evbuffer_get_length(conn->in)) > 0 &&
+	while (!conn->cut && (size = evbuffer_get_length(conn->in)) > 0 &&
 	    peer->options.respond != NULL) {
 		used = peer->options.respond(conn,
 		    (char *)evbuffer_pullup(conn->in, -1), size,
@@ -433,12 +432,12 @@ void peer_accept(struct peer *peer)
 	const struct peer_options *options = &peer->options;
 
 	peer_refuse(peer);
-	peer->fd = options->unix_path != NULL ? bind_unix(options->unix_path) :
-	                                        bind_tcp(peer);
+	peer->fd = options->unix_path != NULL ? bind_unix(options->unix_path)
+					      : bind_tcp(peer);
 	if (options->receive_buffer > 0)
 		check(setsockopt(peer->fd, SOL_SOCKET, SO_RCVBUF,
-		    &options->receive_buffer,
-		    sizeof(options->receive_buffer)) == 0);
+			  &options->receive_buffer,
+			  sizeof(options->receive_buffer)) == 0);
 	check(listen(peer->fd, 16) == 0);
 	peer->accept_event = event_new(peer->base, peer->fd,
 	    EV_READ | EV_PERSIST, on_accept, peer);
@@ -453,10 +452,10 @@ static void context_make(struct peer *peer)
 
 	check(context != NULL);
 	peer->context = context;
-	check(SSL_CTX_use_certificate_chain_file(context,
-	    options->cert_file) == 1);
+	check(SSL_CTX_use_certificate_chain_file(context, options->cert_file) ==
+	    1);
 	check(SSL_CTX_use_PrivateKey_file(context, options->key_file,
-	    SSL_FILETYPE_PEM) == 1);
+		  SSL_FILETYPE_PEM) == 1);
 	if (options->ca_file == NULL)
 		return;
 	check(SSL_CTX_load_verify_file(context, options->ca_file) == 1);

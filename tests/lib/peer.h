@@ -26,38 +26,38 @@ struct peer_conn;
 
 /* May be changed at any time; counts are those of each connection. */
 struct peer_plan {
-	bool silent;        /* reads, answers nothing */
-	bool deaf;          /* does not even read */
-	bool hold;          /* keeps answers back until it is false again */
-	bool reset;         /* cuts by RST instead of FIN */
-	size_t piece;       /* bytes sent per turn; 0 = all */
-	size_t cut_in;      /* cut after so many bytes were taken; PEER_NEVER */
-	size_t cut_out;     /* cut after so many bytes were sent; PEER_NEVER */
+	bool silent;    /* reads, answers nothing */
+	bool deaf;      /* does not even read */
+	bool hold;      /* keeps answers back until it is false again */
+	bool reset;     /* cuts by RST instead of FIN */
+	size_t piece;   /* bytes sent per turn; 0 = all */
+	size_t cut_in;  /* cut after so many bytes were taken; PEER_NEVER */
+	size_t cut_out; /* cut after so many bytes were sent; PEER_NEVER */
 	const char *greeting; /* said first, without being asked; or NULL */
 };
 
 struct peer_options {
 	/* a unix socket instead of a port of 127.0.0.1 */
 	const char *unix_path;
-	bool ipv6;             /* ::1 instead of 127.0.0.1 */
+	bool ipv6; /* ::1 instead of 127.0.0.1 */
 	/*
 	 * TLS: PEM files; ca_file: clients need a certificate of that
 	 * authority.
 	 */
 	const char *cert_file, *key_file, *ca_file;
-	int receive_buffer;    /* SO_RCVBUF in bytes; 0 = the system's */
+	int receive_buffer; /* SO_RCVBUF in bytes; 0 = the system's */
 	/* Take commands from the bytes at data; how many are done with. */
-	size_t (*respond)(struct peer_conn *conn, const char *data,
-	    size_t size, void *arg);
+	size_t (*respond)(struct peer_conn *conn, const char *data, size_t size,
+	    void *arg);
 	void *arg;
 };
 
 struct peer {
 	struct peer_plan plan;
 	int port;
-	unsigned accepted;     /* connections so far */
-	unsigned alive;        /* connections now */
-	unsigned cuts;         /* connections that the peer has ended */
+	unsigned accepted;        /* connections so far */
+	unsigned alive;           /* connections now */
+	unsigned cuts;            /* connections that the peer has ended */
 	struct peer_conn *newest; /* NULL when it is gone */
 	/* The rest is the peer's own. */
 	struct event_base *base;

@@ -23,7 +23,7 @@
 static struct {
 	bool on;
 	unsigned waits, controls, reads, writes, connects;
-	unsigned blocking;      /* calls that could have waited */
+	unsigned blocking; /* calls that could have waited */
 	const char *which;
 } calls;
 
@@ -45,8 +45,8 @@ static void descriptor(int fd, const char *which)
 #pragma GCC visibility push(default)
 
 /* The header's type of connect() is no ISO C. */
-int calls_connect(int fd, const struct sockaddr *address, socklen_t size)
-    __asm__("connect");
+int calls_connect(int fd, const struct sockaddr *address,
+    socklen_t size) __asm__("connect");
 
 int getaddrinfo(const char *restrict node, const char *restrict service,
     const struct addrinfo *restrict hints, struct addrinfo **restrict result)
@@ -189,8 +189,8 @@ static void count_turns(unsigned outstanding)
 
 	check(other != NULL);
 	rig_open_real(&rig);
-	peer = peer_open(other, &(struct peer_options){
-	    .respond = line_respond, .arg = &server });
+	peer = peer_open(other,
+	    &(struct peer_options){ .respond = line_respond, .arg = &server });
 	options.pipeline.host = "127.0.0.1";
 	options.pipeline.port = peer->port;
 	chain.store = line_new(rig.loop, &options, NULL, NULL);

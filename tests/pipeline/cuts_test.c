@@ -48,8 +48,8 @@ static unsigned check_cut(struct scene *s)
 			done++;
 			continue;
 		}
-		check_status(s->answers[i].status, i % 2 != 0 ?
-		    EVKV_UNKNOWN_OUTCOME : EVKV_UNAVAILABLE);
+		check_status(s->answers[i].status,
+		    i % 2 != 0 ? EVKV_UNKNOWN_OUTCOME : EVKV_UNAVAILABLE);
 		check_int(s->answers[i].cause, EVKV_CAUSE_RESET);
 		check_contains(s->answers[i].message, "127.0.0.1:");
 	}
@@ -66,8 +66,8 @@ static void check_recovered(struct scene *s)
 	s->server.cut_after = 0;
 	/* What is sent before the end is seen would be cut off too. */
 	if (s->peer->cuts > 0)
-		rig_until(&s->rig, evkv_pipeline_state(s->pipeline) ==
-		    EVKV_STATE_DOWN);
+		rig_until(&s->rig,
+		    evkv_pipeline_state(s->pipeline) == EVKV_STATE_DOWN);
 	line_get(s->store, 77, &again);
 	/* The longest pause, and less than ops may wait. */
 	rig_advance(&s->rig, 5000);
@@ -183,8 +183,8 @@ EVKV_TEST(pipeline_cuts, garbage_ends_the_connection)
 	scene_wait(&s, OPS);
 	check_status(s.answers[0].status, EVKV_CORRUPT);
 	for (i = 1; i < OPS; i++)
-		check_status(s.answers[i].status, i % 2 != 0 ?
-		    EVKV_UNKNOWN_OUTCOME : EVKV_UNAVAILABLE);
+		check_status(s.answers[i].status,
+		    i % 2 != 0 ? EVKV_UNKNOWN_OUTCOME : EVKV_UNAVAILABLE);
 	for (i = 0; i < OPS; i++)
 		check_int(s.answers[i].cause, EVKV_CAUSE_PROTOCOL);
 	s.server.answer = NULL;

@@ -29,8 +29,8 @@ static void puts_open(struct puts *p, uint64_t seed, size_t max_output)
 	p->random = seed;
 	p->answers = calloc(PUTS, sizeof(*p->answers));
 	check(p->answers != NULL);
-	scene_begin_with(&p->s, &(struct peer_options){
-	    .receive_buffer = 8192 });
+	scene_begin_with(&p->s,
+	    &(struct peer_options){ .receive_buffer = 8192 });
 	p->s.options.pipeline.max_output_bytes = max_output;
 	p->s.options.pipeline.max_offline_slots = PUTS;
 	p->s.peer->plan.deaf = true;

@@ -44,8 +44,9 @@ static bool line_encode_key(struct line_store *line,
 	    key.size + value.size + 4);
 	if (room == NULL)
 		return false;
-	*at++ = request->kind == EVKV_GET ? 'g' :
-	    request->kind == EVKV_PUT ? 'p' : 'd';
+	*at++ = request->kind == EVKV_GET ? 'g'
+	    : request->kind == EVKV_PUT   ? 'p'
+					  : 'd';
 	*at++ = ' ';
 	memcpy(at, key.data, key.size);
 	at += key.size;
@@ -70,7 +71,7 @@ static bool line_encode(void *self, struct evkv_slot *slot)
 	if ((slot->flags & EVKV_SLOT_HANDSHAKE) != 0)
 		return evkv_pipeline_append(line->pipeline, "a ", 2) &&
 		    evkv_pipeline_append(line->pipeline, line->password,
-		    strlen(line->password)) &&
+			strlen(line->password)) &&
 		    evkv_pipeline_append(line->pipeline, "\n", 1);
 	request = evkv_op_request(slot->op);
 	if (request->kind == EVKV_PING)
@@ -92,8 +93,7 @@ static bool line_answer(struct line_call *call, const char *data, size_t size)
 	if (call->keys > 0)
 		entry = &evkv_op_entries(op)[call->answered];
 	switch (size > 0 ? data[0] : '\0') {
-	case '+':
-		return true;
+	case '+': return true;
 	case '-':
 		if (entry != NULL)
 			entry->status = EVKV_NOT_FOUND;
@@ -102,7 +102,7 @@ static bool line_answer(struct line_call *call, const char *data, size_t size)
 		if (call->kind != EVKV_GET)
 			return false;
 		if (!evkv_op_copy_value(op, call->answered,
-		    evkv_bytes(data + 1, size - 1)))
+			evkv_bytes(data + 1, size - 1)))
 			entry->status = EVKV_NOMEM;
 		return true;
 	case '!':
@@ -114,15 +114,14 @@ static bool line_answer(struct line_call *call, const char *data, size_t size)
 			entry->status = EVKV_SERVER;
 		evkv_op_explain(op, EVKV_CAUSE_SERVER, 0, text);
 		return true;
-	default:
-		return false;
+	default: return false;
 	}
 }
 
 static enum evkv_parse line_garbage(struct line_store *line)
 {
-	evkv_pipeline_fail(line->pipeline, EVKV_CORRUPT, EVKV_CAUSE_PROTOCOL,
-	    0, "not a reply");
+	evkv_pipeline_fail(line->pipeline, EVKV_CORRUPT, EVKV_CAUSE_PROTOCOL, 0,
+	    "not a reply");
 	return EVKV_PARSE_FAILED;
 }
 
@@ -136,8 +135,8 @@ static enum evkv_parse line_parse(void *self, struct evkv_slot *slot,
 	size_t length;
 
 	for (;;) {
-		end = size > *used ? memchr(data + *used, '\n', size - *used) :
-		                     NULL;
+		end = size > *used ? memchr(data + *used, '\n', size - *used)
+				   : NULL;
 		if (end == NULL)
 			return EVKV_PARSE_MORE;
 		if (slot == NULL)
@@ -198,9 +197,10 @@ static void line_cut(struct line_call *call, const struct evkv_slot_end *end)
 		return;
 	}
 	for (i = call->answered; i < call->keys; i++)
-		evkv_op_entries(op)[i].status =
-		    write && end->fate == EVKV_SLOT_SENT ?
-		    EVKV_UNKNOWN_OUTCOME : end->status;
+		evkv_op_entries(op)[i].status = write &&
+			end->fate == EVKV_SLOT_SENT
+		    ? EVKV_UNKNOWN_OUTCOME
+		    : end->status;
 	evkv_op_explain(op, end->cause, end->sys_error, end->message);
 }
 
@@ -216,8 +216,8 @@ static void line_end(void *self, struct evkv_slot *slot,
 	evkv_op_complete(slot->op);
 }
 
-static void line_state(void *self, enum evkv_state state,
-    enum evkv_cause cause, const char *message)
+static void line_state(void *self, enum evkv_state state, enum evkv_cause cause,
+    const char *message)
 {
 	struct line_store *line = self;
 
@@ -419,8 +419,7 @@ evkv_ticket line_get(struct evkv_store *store, unsigned number, void *answer)
 	char key[16];
 
 	snprintf(key, sizeof(key), "k%u", number);
-	return evkv_get(store, EVKV_LIT("c"), evkv_str(key), answer_cb,
-	    answer);
+	return evkv_get(store, EVKV_LIT("c"), evkv_str(key), answer_cb, answer);
 }
 
 evkv_ticket line_put(struct evkv_store *store, unsigned number, size_t size,

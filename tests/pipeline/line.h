@@ -34,12 +34,12 @@ struct evkv_store *line_new(struct evkv_loop *loop,
 struct line_server {
 	unsigned commands;
 	unsigned gets, puts, handshakes;
-	unsigned last_put;             /* the number in its key */
-	bool out_of_order;             /* a put came after a later one */
-	unsigned char put[LINE_KEYS];  /* how often each was */
-	const char *auth_error;        /* the answer to `a`; NULL = + */
-	const char *answer;            /* the answer to all else; NULL = proper */
-	unsigned cut_after;            /* cut after so many commands; 0 = never */
+	unsigned last_put;            /* the number in its key */
+	bool out_of_order;            /* a put came after a later one */
+	unsigned char put[LINE_KEYS]; /* how often each was */
+	const char *auth_error;       /* the answer to `a`; NULL = + */
+	const char *answer; /* the answer to all else; NULL = proper */
+	unsigned cut_after; /* cut after so many commands; 0 = never */
 };
 
 /* For struct peer_options; arg is a struct line_server. */

@@ -7,11 +7,11 @@
 #include "scene.h"
 
 struct sweep {
-	bool from;       /* fail from the nth on, else the nth alone */
+	bool from; /* fail from the nth on, else the nth alone */
 	size_t nth;
 	bool by_name;
-	bool waiting;    /* the server comes up after the ops were submitted */
-	bool reached;    /* there was an nth allocation */
+	bool waiting; /* the server comes up after the ops were submitted */
+	bool reached; /* there was an nth allocation */
 };
 
 static void fail(const struct sweep *sweep)
@@ -37,8 +37,9 @@ static unsigned submit_all(struct scene *s)
 	unsigned tickets = 0, i;
 
 	for (i = 0; i < SCENE_OPS; i++) {
-		if ((i % 2 == 0 ? line_get(s->store, i, &s->answers[i]) :
-		    line_put(s->store, i, 3000, &s->answers[i])) != 0)
+		if ((i % 2 == 0
+			    ? line_get(s->store, i, &s->answers[i])
+			    : line_put(s->store, i, 3000, &s->answers[i])) != 0)
 			tickets++;
 	}
 	return tickets;
@@ -131,8 +132,8 @@ static void one_start(struct sweep *sweep)
 	s.store = line_new(s.rig.loop, &s.options, &s.pipeline, &error);
 	if (s.store != NULL) {
 		for (turns = 0; turns < 20 &&
-		    evkv_pipeline_state(s.pipeline) != EVKV_STATE_READY;
-		    turns++) {
+		     evkv_pipeline_state(s.pipeline) != EVKV_STATE_READY;
+		     turns++) {
 			turn(&s, turns);
 			rig_advance(&s.rig, 60);
 		}

@@ -37,8 +37,8 @@ static void answer(struct evdns_server_request *request, void *arg)
 	unsigned j;
 	int i;
 
-	if (names->silent || (names->only_a &&
-	    request->questions[0]->type != EVDNS_TYPE_A)) {
+	if (names->silent ||
+	    (names->only_a && request->questions[0]->type != EVDNS_TYPE_A)) {
 		check(evdns_server_request_drop(request) == 0);
 		return;
 	}
@@ -47,14 +47,15 @@ static void answer(struct evdns_server_request *request, void *arg)
 			continue;
 		names->asked++;
 		for (j = 0; j < names->count && !names->unknown; j++) {
-			check(inet_pton(AF_INET, names->addresses[j],
-			    &in) == 1);
+			check(inet_pton(AF_INET, names->addresses[j], &in) ==
+			    1);
 			check(evdns_server_request_add_a_reply(request,
-			    request->questions[i]->name, 1, &in, 60) == 0);
+				  request->questions[i]->name, 1, &in,
+				  60) == 0);
 		}
 	}
 	check(evdns_server_request_respond(request,
-	    names->unknown ? DNS_ERR_NOTEXIST : 0) == 0);
+		  names->unknown ? DNS_ERR_NOTEXIST : 0) == 0);
 }
 
 void names_serve(struct event_base *base, struct names *names)

@@ -12,12 +12,12 @@
 struct event_base;
 
 struct names {
-	bool silent;             /* answers nothing */
-	bool unknown;            /* answers: no such name */
-	unsigned count;          /* of the addresses in the answer */
+	bool silent;    /* answers nothing */
+	bool unknown;   /* answers: no such name */
+	unsigned count; /* of the addresses in the answer */
 	const char *addresses[4];
-	bool only_a;             /* ignores the question for AAAA */
-	unsigned asked;          /* questions for A records so far */
+	bool only_a;    /* ignores the question for AAAA */
+	unsigned asked; /* questions for A records so far */
 };
 
 /* Serve names from now on, on a port of the loopback; NULL: none. */

@@ -72,8 +72,9 @@ EVKV_TEST(pipeline_names, a_name_is_resolved)
 /* Its answer to the other question is not waited for. */
 EVKV_TEST(pipeline_names, a_name_server_that_ignores_ipv6)
 {
-	struct names names = { .count = 1, .addresses = { "127.0.0.1" },
-		.only_a = true };
+	struct names names = {
+		.count = 1, .addresses = { "127.0.0.1" }, .only_a = true
+	};
 	struct scene s;
 	unsigned i;
 
@@ -111,7 +112,8 @@ EVKV_TEST(pipeline_names, the_text_of_a_hosts_file)
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		check_int(evkv__pipe_hosts_find(evkv_str(cases[i].text),
-		    cases[i].name, 1, found), cases[i].count);
+			      cases[i].name, 1, found),
+		    cases[i].count);
 }
 
 EVKV_TEST(pipeline_names, all_addresses_are_tried)
@@ -178,8 +180,9 @@ EVKV_TEST(pipeline_names, a_dead_address_leaves_time_for_the_next)
 
 EVKV_TEST(pipeline_names, an_unknown_name_is_asked_for_again)
 {
-	struct names names = { .unknown = true, .count = 1,
-		.addresses = { "127.0.0.1" } };
+	struct names names = {
+		.unknown = true, .count = 1, .addresses = { "127.0.0.1" }
+	};
 	struct scene s;
 
 	begin(&s, &names);

@@ -42,8 +42,8 @@ static void flood(struct scene *s, unsigned count, struct tally *tally)
 	value = evkv_bytes(bytes, sizeof(bytes));
 	for (i = 0; i < count; i++) {
 		snprintf(key, sizeof(key), "k%u", i % LINE_KEYS);
-		check(evkv_put(s->store, EVKV_LIT("c"), evkv_str(key), value,
-		    0, tally_cb, tally) != 0);
+		check(evkv_put(s->store, EVKV_LIT("c"), evkv_str(key), value, 0,
+			  tally_cb, tally) != 0);
 	}
 }
 
@@ -80,8 +80,7 @@ EVKV_TEST(pipeline_offline, a_flood_on_a_deaf_server_stays_within_bounds)
 	struct scene s;
 
 	/* What the kernel takes is small against what is offered. */
-	scene_begin_with(&s, &(struct peer_options){
-	    .receive_buffer = 8192 });
+	scene_begin_with(&s, &(struct peer_options){ .receive_buffer = 8192 });
 	s.peer->plan.deaf = true;
 	s.options.pipeline.max_output_bytes = 65536;
 	s.options.max_pending = 50000;
@@ -201,8 +200,9 @@ EVKV_TEST(pipeline_offline, pauses_grow_to_the_maximum)
 	scene_until(&s, EVKV_STATE_DOWN);
 	for (i = 0; i < 12; i++) {
 		attempts = scene_counters(&s).attempts;
-		for (waited = 0; scene_counters(&s).attempts == attempts &&
-		    waited <= 5000; waited++)
+		for (waited = 0;
+		     scene_counters(&s).attempts == attempts && waited <= 5000;
+		     waited++)
 			rig_advance(&s.rig, 1);
 		check_between(waited, low, high);
 		rig_turn(&s.rig);
@@ -368,8 +368,7 @@ EVKV_TEST(pipeline_offline, a_slow_upload_is_no_stall)
 	struct scene s;
 	unsigned i, j;
 
-	scene_begin_with(&s, &(struct peer_options){
-	    .receive_buffer = 8192 });
+	scene_begin_with(&s, &(struct peer_options){ .receive_buffer = 8192 });
 	s.peer->plan.deaf = true;
 	scene_store(&s);
 	scene_ready(&s);
@@ -379,8 +378,9 @@ EVKV_TEST(pipeline_offline, a_slow_upload_is_no_stall)
 		size_t before = scene_counters(&s).output_bytes;
 
 		check(before > 0);
-		for (j = 0; j < 20000 &&
-		    scene_counters(&s).output_bytes == before; j++) {
+		for (j = 0;
+		     j < 20000 && scene_counters(&s).output_bytes == before;
+		     j++) {
 			peer_gulp(s.peer, 65536);
 			rig_turn(&s.rig);
 		}

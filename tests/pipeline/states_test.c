@@ -28,8 +28,8 @@ enum place {
 enum happening {
 	NOTHING,
 	CANCEL,
-	DEADLINE,        /* the op's */
-	TRY_TIMEOUT,     /* connect_timeout_ms */
+	DEADLINE,    /* the op's */
+	TRY_TIMEOUT, /* connect_timeout_ms */
 	SERVER_CLOSES,
 	SERVER_RESETS,
 	GARBAGE,
@@ -53,15 +53,12 @@ struct row {
 static const struct row rows[] = {
 	/* IDLE: submitting begins the first try, which succeeds. */
 	{ IDLE, NOTHING, EVKV_OK, EVKV_CAUSE_NONE, EVKV_STATE_READY },
-	{ IDLE, CANCEL, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
-	    EVKV_STATE_READY },
+	{ IDLE, CANCEL, EVKV_CANCELED, EVKV_CAUSE_CANCELED, EVKV_STATE_READY },
 	{ IDLE, CLOSE, EVKV_CLOSED, EVKV_CAUSE_CLOSED, EVKV_STATE_CLOSED },
 	{ IDLE, UNREF, EVKV_CLOSED, EVKV_CAUSE_CLOSED, EVKV_STATE_CLOSED },
-	{ IDLE, LOOP_FREE, EVKV_CLOSED, EVKV_CAUSE_CLOSED,
-	    EVKV_STATE_CLOSED },
+	{ IDLE, LOOP_FREE, EVKV_CLOSED, EVKV_CAUSE_CLOSED, EVKV_STATE_CLOSED },
 
-	{ RESOLVING, NOTHING, PENDING, EVKV_CAUSE_NONE,
-	    EVKV_STATE_CONNECTING },
+	{ RESOLVING, NOTHING, PENDING, EVKV_CAUSE_NONE, EVKV_STATE_CONNECTING },
 	{ RESOLVING, CANCEL, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
 	    EVKV_STATE_CONNECTING },
 	{ RESOLVING, DEADLINE, EVKV_TIMEOUT, EVKV_CAUSE_TIMEOUT,
@@ -70,10 +67,8 @@ static const struct row rows[] = {
 	    EVKV_STATE_DOWN },
 	{ RESOLVING, OFFLINE_TOO_LONG, EVKV_UNAVAILABLE, EVKV_CAUSE_OFFLINE,
 	    EVKV_STATE_DOWN },
-	{ RESOLVING, CLOSE, EVKV_CLOSED, EVKV_CAUSE_CLOSED,
-	    EVKV_STATE_CLOSED },
-	{ RESOLVING, UNREF, EVKV_CLOSED, EVKV_CAUSE_CLOSED,
-	    EVKV_STATE_CLOSED },
+	{ RESOLVING, CLOSE, EVKV_CLOSED, EVKV_CAUSE_CLOSED, EVKV_STATE_CLOSED },
+	{ RESOLVING, UNREF, EVKV_CLOSED, EVKV_CAUSE_CLOSED, EVKV_STATE_CLOSED },
 	{ RESOLVING, LOOP_FREE, EVKV_CLOSED, EVKV_CAUSE_CLOSED,
 	    EVKV_STATE_CLOSED },
 
@@ -109,27 +104,22 @@ static const struct row rows[] = {
 	{ TLS, UNREF, EVKV_CLOSED, EVKV_CAUSE_CLOSED, EVKV_STATE_CLOSED },
 	{ TLS, LOOP_FREE, EVKV_CLOSED, EVKV_CAUSE_CLOSED, EVKV_STATE_CLOSED },
 
-	{ HANDSHAKE, NOTHING, PENDING, EVKV_CAUSE_NONE,
-	    EVKV_STATE_CONNECTING },
+	{ HANDSHAKE, NOTHING, PENDING, EVKV_CAUSE_NONE, EVKV_STATE_CONNECTING },
 	{ HANDSHAKE, CANCEL, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
 	    EVKV_STATE_CONNECTING },
 	{ HANDSHAKE, DEADLINE, EVKV_TIMEOUT, EVKV_CAUSE_TIMEOUT,
 	    EVKV_STATE_CONNECTING },
-	{ HANDSHAKE, TRY_TIMEOUT, PENDING, EVKV_CAUSE_STALL,
-	    EVKV_STATE_DOWN },
+	{ HANDSHAKE, TRY_TIMEOUT, PENDING, EVKV_CAUSE_STALL, EVKV_STATE_DOWN },
 	{ HANDSHAKE, SERVER_CLOSES, PENDING, EVKV_CAUSE_RESET,
 	    EVKV_STATE_DOWN },
 	{ HANDSHAKE, SERVER_RESETS, PENDING, EVKV_CAUSE_RESET,
 	    EVKV_STATE_DOWN },
 	/* The first line is the answer to the password: a refusal. */
-	{ HANDSHAKE, GARBAGE, EVKV_REFUSED, EVKV_CAUSE_AUTH,
-	    EVKV_STATE_DOWN },
+	{ HANDSHAKE, GARBAGE, EVKV_REFUSED, EVKV_CAUSE_AUTH, EVKV_STATE_DOWN },
 	{ HANDSHAKE, OFFLINE_TOO_LONG, EVKV_UNAVAILABLE, EVKV_CAUSE_OFFLINE,
 	    EVKV_STATE_DOWN },
-	{ HANDSHAKE, CLOSE, EVKV_CLOSED, EVKV_CAUSE_CLOSED,
-	    EVKV_STATE_CLOSED },
-	{ HANDSHAKE, UNREF, EVKV_CLOSED, EVKV_CAUSE_CLOSED,
-	    EVKV_STATE_CLOSED },
+	{ HANDSHAKE, CLOSE, EVKV_CLOSED, EVKV_CAUSE_CLOSED, EVKV_STATE_CLOSED },
+	{ HANDSHAKE, UNREF, EVKV_CLOSED, EVKV_CAUSE_CLOSED, EVKV_STATE_CLOSED },
 	{ HANDSHAKE, LOOP_FREE, EVKV_CLOSED, EVKV_CAUSE_CLOSED,
 	    EVKV_STATE_CLOSED },
 
@@ -226,23 +216,16 @@ static void stage_open(struct stage *stage, enum place place)
 		names_serve(stage->s.rig.base, &stage->names);
 		options->host = "server.example";
 		break;
-	case CONNECTING:
-		full_listener(stage);
-		break;
+	case CONNECTING: full_listener(stage); break;
 	case TLS:
 		stage->tls = evkv_tls_new(NULL, NULL);
 		check(stage->tls != NULL);
 		options->tls = stage->tls;
 		break;
-	case HANDSHAKE:
-		stage->s.options.password = "secret";
-		break;
-	case BACKOFF:
-		peer_refuse(stage->s.peer);
-		break;
+	case HANDSHAKE: stage->s.options.password = "secret"; break;
+	case BACKOFF: peer_refuse(stage->s.peer); break;
 	case IDLE:
-	case READY:
-		break;
+	case READY: break;
 	}
 	scene_store(&stage->s);
 }
@@ -261,13 +244,15 @@ static void stage_close(struct stage *stage)
 }
 
 /* The state is reached, and the put is in it. */
-static void stage_enter(struct stage *stage, enum place place,
-    bool deadline)
+static void stage_enter(struct stage *stage, enum place place, bool deadline)
 {
 	const struct evkv_slice key = EVKV_LIT("k1"), value = EVKV_LIT("v");
 	const struct evkv_request put = {
-		.kind = EVKV_PUT, .collection = EVKV_LIT("c"),
-		.count = 1, .keys = &key, .values = &value,
+		.kind = EVKV_PUT,
+		.collection = EVKV_LIT("c"),
+		.count = 1,
+		.keys = &key,
+		.values = &value,
 		.timeout_ms = deadline ? DEADLINE_MS : -1,
 	};
 	struct scene *s = &stage->s;
@@ -278,10 +263,10 @@ static void stage_enter(struct stage *stage, enum place place,
 	else if (place == BACKOFF)
 		scene_until(s, EVKV_STATE_DOWN);
 	else if (place == TLS || place == HANDSHAKE)
-		rig_until(&s->rig, s->peer->newest != NULL &&
-		    peer_taken(s->peer->newest) + (place == TLS) > 0);
-	stage->ticket = evkv_submit(s->store, &put, answer_cb,
-	    &s->answers[0]);
+		rig_until(&s->rig,
+		    s->peer->newest != NULL &&
+			peer_taken(s->peer->newest) + (place == TLS) > 0);
+	stage->ticket = evkv_submit(s->store, &put, answer_cb, &s->answers[0]);
 	check(stage->ticket != 0);
 	if (place == READY)
 		rig_until(&s->rig, s->server.puts == 1);
@@ -299,20 +284,11 @@ static void happen(struct stage *stage, enum happening happening)
 	case NOTHING:
 	case CLOSE:
 	case UNREF:
-	case LOOP_FREE:
-		break;
-	case CANCEL:
-		evkv_cancel(s->rig.loop, stage->ticket);
-		break;
-	case DEADLINE:
-		rig_advance(&s->rig, DEADLINE_MS + 1);
-		break;
-	case TRY_TIMEOUT:
-		rig_advance(&s->rig, TRY_MS + 1);
-		break;
-	case SERVER_CLOSES:
-		peer_cut_all(s->peer);
-		break;
+	case LOOP_FREE: break;
+	case CANCEL: evkv_cancel(s->rig.loop, stage->ticket); break;
+	case DEADLINE: rig_advance(&s->rig, DEADLINE_MS + 1); break;
+	case TRY_TIMEOUT: rig_advance(&s->rig, TRY_MS + 1); break;
+	case SERVER_CLOSES: peer_cut_all(s->peer); break;
 	case SERVER_RESETS:
 		s->peer->plan.reset = true;
 		peer_cut_all(s->peer);
@@ -324,12 +300,8 @@ static void happen(struct stage *stage, enum happening happening)
 		else
 			peer_say(s->peer->newest, "?rubbish\n", 9);
 		break;
-	case STALL:
-		rig_advance(&s->rig, STALL_MS + 1);
-		break;
-	case OFFLINE_TOO_LONG:
-		rig_advance(&s->rig, OFFLINE_MS + 1);
-		break;
+	case STALL: rig_advance(&s->rig, STALL_MS + 1); break;
+	case OFFLINE_TOO_LONG: rig_advance(&s->rig, OFFLINE_MS + 1); break;
 	}
 }
 

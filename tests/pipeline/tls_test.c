@@ -51,10 +51,10 @@ static void vault_close(struct vault *vault)
 static void begin(struct scene *s, const struct vault *vault, int cert,
     bool mutual)
 {
-	scene_begin_with(s, &(struct peer_options){
-	    .cert_file = vault->path[cert],
-	    .key_file = vault->path[KEY],
-	    .ca_file = mutual ? vault->path[CA] : NULL });
+	scene_begin_with(s,
+	    &(struct peer_options){ .cert_file = vault->path[cert],
+		.key_file = vault->path[KEY],
+		.ca_file = mutual ? vault->path[CA] : NULL });
 }
 
 /* The store of `options`; the pipeline keeps the TLS part. */
@@ -103,8 +103,9 @@ EVKV_TEST(pipeline_tls, a_good_certificate_is_trusted)
 	check_works(&s);
 	scene_close(&s);
 	begin(&s, &vault, SERVER, false);
-	trust(&s, &(struct evkv_tls_options){ .ca_file = vault.path[CA],
-	    .server_name = "localhost" });
+	trust(&s,
+	    &(struct evkv_tls_options){
+		.ca_file = vault.path[CA], .server_name = "localhost" });
 	check_works(&s);
 	scene_close(&s);
 	vault_close(&vault);
@@ -125,13 +126,13 @@ EVKV_TEST(pipeline_tls, other_certificates_are_not)
 	check_refused(&s, "IP address mismatch");
 	scene_close(&s);
 	begin(&s, &vault, SERVER, false);
-	trust(&s, &(struct evkv_tls_options){ .ca_file = vault.path[CA],
-	    .server_name = "elsewhere.example" });
+	trust(&s,
+	    &(struct evkv_tls_options){ .ca_file = vault.path[CA],
+		.server_name = "elsewhere.example" });
 	check_refused(&s, "ostname mismatch");
 	scene_close(&s);
 	begin(&s, &vault, SERVER, false);
-	trust(&s, &(struct evkv_tls_options){
-	    .ca_file = vault.path[FOREIGN] });
+	trust(&s, &(struct evkv_tls_options){ .ca_file = vault.path[FOREIGN] });
 	check_refused(&s, "certificate verify failed");
 	scene_close(&s);
 	vault_close(&vault);
@@ -161,9 +162,10 @@ EVKV_TEST(pipeline_tls, the_client_proves_who_it_is)
 
 	vault_open(&vault);
 	begin(&s, &vault, SERVER, true);
-	trust(&s, &(struct evkv_tls_options){ .ca_file = vault.path[CA],
-	    .cert_file = vault.path[CLIENT],
-	    .key_file = vault.path[CLIENT_KEY] });
+	trust(&s,
+	    &(struct evkv_tls_options){ .ca_file = vault.path[CA],
+		.cert_file = vault.path[CLIENT],
+		.key_file = vault.path[CLIENT_KEY] });
 	check_works(&s);
 	scene_close(&s);
 	/* In TLS 1.3 the server's objection comes after the handshake. */
@@ -186,7 +188,8 @@ EVKV_TEST(pipeline_tls, bad_files_are_named)
 		{ { .ca_file = vault.path[RUBBISH] }, "ca_file" },
 		{ { .cert_file = "/nowhere/cert.pem" }, "cert_file" },
 		{ { .cert_file = vault.path[CLIENT],
-		    .key_file = vault.path[KEY] }, "key_file" },
+		      .key_file = vault.path[KEY] },
+		    "key_file" },
 		{ { .cert_file = vault.path[CLIENT] }, "key_file" },
 		{ { .key_file = vault.path[KEY] }, "key_file" },
 	};
@@ -229,8 +232,8 @@ EVKV_TEST(pipeline_tls, replies_cut_at_every_byte)
 	vault_open(&vault);
 	for (at = 0; at == 0 || at <= out; at++) {
 		begin(&s, &vault, SERVER, false);
-		trust(&s, &(struct evkv_tls_options){
-		    .ca_file = vault.path[CA] });
+		trust(&s,
+		    &(struct evkv_tls_options){ .ca_file = vault.path[CA] });
 		scene_ready(&s);
 		s.peer->plan.cut_out = at == 0 ? PEER_NEVER : at;
 		for (i = 0; i < SCENE_OPS; i++)
@@ -241,8 +244,7 @@ EVKV_TEST(pipeline_tls, replies_cut_at_every_byte)
 				break;
 		}
 		for (i = done; i < SCENE_OPS; i++) {
-			check_status(s.answers[i].status,
-			    EVKV_UNKNOWN_OUTCOME);
+			check_status(s.answers[i].status, EVKV_UNKNOWN_OUTCOME);
 			check_int(s.answers[i].cause, EVKV_CAUSE_RESET);
 		}
 		if (at == 0)
@@ -266,8 +268,8 @@ EVKV_TEST(pipeline_tls, replies_split_at_every_byte)
 	vault_open(&vault);
 	for (piece = 1; piece < 10; piece++) {
 		begin(&s, &vault, SERVER, false);
-		trust(&s, &(struct evkv_tls_options){
-		    .ca_file = vault.path[CA] });
+		trust(&s,
+		    &(struct evkv_tls_options){ .ca_file = vault.path[CA] });
 		scene_ready(&s);
 		s.peer->plan.piece = piece;
 		for (i = 0; i < SCENE_OPS; i++)
