@@ -5,9 +5,9 @@
  * that others may join, writes that have not ended, or trouble with the cache.
  * The rules that keep the cache true:
  *
- *   - a write takes the key's load off the note when it begins and when it
- *     ends: such a load answers those who wait for it, but nobody joins it any
- *     more and it does not fill;
+ *   - a write takes the key's load off the note when it begins, when it is
+ *     sent to the primary and when it ends: such a load answers those who wait
+ *     for it, but nobody joins it any more and it does not fill;
  *   - while a write is under way, and for stall_timeout after one of unknown
  *     outcome, loads of its key do not fill;
  *   - a key whose eviction failed goes past the cache until an eviction

@@ -11,7 +11,7 @@ struct write {
 	struct evkv_op *op;
 	struct note **notes; /* one for each key; none for spanning kinds */
 	size_t count;
-	bool inside;         /* submit() is on the stack */
+	bool inside; /* submit() is on the stack */
 	bool evicted, ended;
 	bool nomem;
 };
@@ -65,8 +65,7 @@ static void spanning_begin(struct cache *cache)
 	}
 }
 
-static bool write_begin(struct write *write,
-    const struct evkv_request *request)
+static bool write_begin(struct write *write, const struct evkv_request *request)
 {
 	if ((evkv_kind_classes(request->kind) & EVKV_KIND_HAS_KEYS) != 0) {
 		write->count = request->count;
@@ -90,8 +89,8 @@ static void write_end(struct write *write, const struct evkv_result *result)
 		cache->spanning--;
 		cache->epoch++;
 		if (result->status == EVKV_UNKNOWN_OUTCOME)
-			cache->fill_after_us =
-			    evkv_loop_now_us(cache->loop) + cache->stall_us;
+			cache->fill_after_us = evkv_loop_now_us(cache->loop) +
+			    cache->stall_us;
 		return;
 	}
 	for (i = 0; i < write->count; i++) {
@@ -124,11 +123,26 @@ static struct evkv_request child_request(const struct evkv_request *request)
 	return copy;
 }
 
+/*
+ * A load that began while the cache was asked to evict does not see this write:
+ * whoever asks from now on must not join it.
+ */
+static void fence_again(struct write *write)
+{
+	size_t i;
+
+	if (write->notes == NULL)
+		write->cache->epoch++;
+	for (i = 0; i < write->count; i++)
+		evkv__note_fence(write->notes[i]);
+}
+
 static void write_primary(struct write *write,
     const struct evkv_request *request)
 {
 	const struct evkv_request copy = child_request(request);
 
+	fence_again(write);
 	evkv_child_submit(write->op, write->cache->primary, &copy,
 	    EVKV_CHILD_BORROWS, written, write);
 }
