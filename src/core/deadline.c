@@ -36,6 +36,8 @@ static void list_rings(void *arg)
 	struct evkv_loop *loop = list->loop;
 	int64_t now_us = evkv_loop_now_us(loop);
 
+	/* There is room for it now; once those below have run maybe not. */
+	evkv_timer_set(loop, &list->timer, list->timeout_ms);
 	while (list->first != NULL && list->first->deadline_at_us <= now_us)
 		evkv__op_detach(list->first, EVKV_TIMEOUT, EVKV_CAUSE_TIMEOUT);
 	if (list->first == NULL) {
@@ -82,7 +84,7 @@ bool evkv__deadline_set(struct evkv_op *op, int64_t timeout_ms)
 	if (list == NULL)
 		return false;
 	loop->last_deadlines = list;
-	op->deadline_at_us = evkv_loop_now_us(loop) + timeout_ms * 1000;
+	op->deadline_at_us = evkv__loop_after(loop, timeout_ms);
 	op->deadline = list;
 	op->deadline_next = NULL;
 	op->deadline_prev = list->last;

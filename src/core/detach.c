@@ -17,34 +17,39 @@ bool evkv_op_detached(const struct evkv_op *op)
 	return (op->flags & (OP_DETACHED | OP_STOPPED)) != 0;
 }
 
-bool evkv_op_mark_sent(struct evkv_op *op)
+void evkv__op_mark(struct evkv_op *op)
 {
-	if ((op->flags & (OP_STOPPED | OP_SENT)) == OP_STOPPED)
-		return false;
 	while (op != NULL && (op->flags & OP_SENT) == 0) {
 		op->flags |= OP_SENT;
 		if ((op->flags & OP_AUXILIARY) != 0)
 			break;
 		op = op->parent;
 	}
+}
+
+bool evkv_op_mark_sent(struct evkv_op *op)
+{
+	if ((op->flags & (OP_STOPPED | OP_SENT)) == OP_STOPPED)
+		return false;
+	evkv__op_mark(op);
 	return true;
 }
 
 static void stop_op(struct evkv_op *op);
 
-/* Stopping one may end others, so start over after each. */
+/* Stopping one may end others; the one that is held stays in the list. */
 static void stop_children(struct evkv_op *op)
 {
-	struct evkv_op *child;
+	struct evkv_op *child, *next;
 
-	for (child = op->child_first; child != NULL;) {
-		if ((child->flags & (OP_STOPPED | OP_AUXILIARY)) != 0 ||
-		    (child->flags & OP_DRIVING) == 0) {
-			child = child->child_next;
-			continue;
-		}
-		stop_op(child);
-		child = op->child_first;
+	for (child = op->child_first; child != NULL; child = next) {
+		child->busy++;
+		if ((child->flags & (OP_STOPPED | OP_AUXILIARY)) == 0 &&
+		    (child->flags & OP_DRIVING) != 0)
+			stop_op(child);
+		child->busy--;
+		next = child->child_next;
+		evkv__op_maybe_free(child);
 	}
 }
 
@@ -68,7 +73,7 @@ static void stop_op(struct evkv_op *op)
 	op->flags &= ~(uint32_t)OP_STOPPING;
 	op->flags |= OP_STOPPED;
 	op->busy--;
-	if ((op->flags & OP_ENDED) != 0 && (op->flags & OP_CHILD) != 0)
+	if ((op->flags & OP_ENDED) != 0)
 		evkv_op_complete(op);
 }
 
@@ -135,9 +140,10 @@ void evkv__op_detach(struct evkv_op *op, enum evkv_status status,
 	if ((op->flags & (OP_WRITES | OP_SENT)) == (OP_WRITES | OP_SENT))
 		status = EVKV_UNKNOWN_OUTCOME;
 	report_fill(op, status, cause);
-	op->flags &= ~(uint32_t)OP_STOPPING;
 	op->flags |= OP_STOPPED | OP_DETACHED;
+	/* Whoever ends it meanwhile is heard after: depth is not the real one. */
 	frames_detached(op, status);
+	op->flags &= ~(uint32_t)OP_STOPPING;
 	if ((op->flags & OP_ENDED) != 0)
 		evkv_op_complete(op);
 	op->busy--;

@@ -199,12 +199,18 @@ void evkv__op_pend(struct evkv_op *op, int64_t timeout_ms)
 		evkv__op_detach(op, EVKV_NOMEM, EVKV_CAUSE_NOMEM);
 }
 
-/* Hand the result to whoever waits: a wrapper now, a user in a later turn. */
+/*
+ * Hand the result to whoever waits: a wrapper now, a user in a later turn. What
+ * a child has changed a parent that is cut off later must not deny.
+ */
 void evkv__op_report(struct evkv_op *op)
 {
 	struct evkv_loop *loop = op->loop;
 
 	if ((op->flags & OP_CHILD) != 0) {
+		if ((op->flags & (OP_WRITES | OP_DETACHED)) == OP_WRITES &&
+		    op->result.affected != 0)
+			evkv__op_mark(op);
 		op->busy++;
 		op->cb.child(op, op->arg);
 		op->busy--;

@@ -244,8 +244,8 @@ void evkv_loop_free(struct evkv_loop *loop)
 	while (loop->stores != NULL)
 		evkv__store_free(loop->stores);
 	attachments_release(loop);
-	evkv__post_run(loop, 0);
-	evkv__ready_run_all(loop);
+	while (evkv__post_run(loop, 0) || evkv__ready_run_all(loop))
+		;
 	evkv__deadlines_end(loop);
 	evkv__timers_end(loop);
 	evkv__ready_end(loop);

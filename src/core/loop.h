@@ -118,6 +118,16 @@ static inline struct evkv_op *evkv__op_new(struct evkv_loop *loop,
 	return op;
 }
 
+/* The time in delay_ms from now; as good as never for what is beyond all use. */
+static inline int64_t evkv__loop_after(struct evkv_loop *loop, int64_t delay_ms)
+{
+	if (delay_ms > EVKV_TTL_MAX)
+		delay_ms = EVKV_TTL_MAX;
+	if (delay_ms < 0)
+		delay_ms = 0;
+	return evkv_loop_now_us(loop) + delay_ms * 1000;
+}
+
 /* Our own handlers: between these two the cached time is taken as it is. */
 static inline void evkv__loop_enter(struct evkv_loop *loop)
 {

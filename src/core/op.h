@@ -158,6 +158,8 @@ void evkv__op_pend(struct evkv_op *op, int64_t timeout_ms);
 void evkv__op_report(struct evkv_op *op);
 
 /* detach.c */
+/* The op and those on whose behalf it is have had, or may have, an effect. */
+void evkv__op_mark(struct evkv_op *op);
 void evkv__op_detach(struct evkv_op *op, enum evkv_status status,
     enum evkv_cause cause);
 

@@ -104,6 +104,9 @@ static void run_tasks(struct evkv_loop *loop)
 	while ((task = loop->tasks) != mark) {
 		evkv_task_cancel(loop, task);
 		task->run(task->arg);
+		/* Some tell users of changes of state; these may break too. */
+		if (event_base_got_break(loop->base) && !loop->freeing)
+			break;
 	}
 	evkv_task_cancel(loop, mark);
 }

@@ -78,6 +78,8 @@ static void store_fill(struct evkv_store *store,
 	    config->max_pending_bytes :
 	    MAX_PENDING_BYTES;
 	store->timeout_ms = config->timeout_ms;
+	if (store->timeout_ms == 0 && config->inner_count > 0)
+		store->timeout_ms = config->inner[0]->timeout_ms;
 	store->state = config->state;
 	store->inner_count = config->inner_count;
 	for (i = 0; i < config->inner_count; i++) {

@@ -452,7 +452,8 @@ EVKV_TEST(core_wrapper, a_join_ends_with_its_last_child)
 	check_int(a.calls, 0);
 	scripted_complete(s.script, 0, EVKV_IO);
 	rig_turn(&s.rig);
-	check_status(a.status, EVKV_IO);
+	/* One of them has had its effect: that it failed is not all. */
+	check_status(a.status, EVKV_UNKNOWN_OUTCOME);
 	check_int(echo.ends, 2);
 	answer_free(&a);
 	scene_close(&s);
