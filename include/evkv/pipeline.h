@@ -86,7 +86,7 @@ enum evkv_slot_fate {
 /* How a slot ended; lives for the call. */
 struct evkv_slot_end {
 	enum evkv_slot_fate fate;
-	/* The rest describes a failure; OK, NONE, 0 and "" where all is well. */
+	/* The rest describes a failure; where there is none: OK, NONE, 0, "". */
 	enum evkv_status status; /* UNKNOWN_OUTCOME is evkv_op_cut()'s to say */
 	enum evkv_cause cause;
 	int sys_error;       /* errno, or 0 */
@@ -213,7 +213,7 @@ struct evkv_pipeline_options {
 	size_t max_offline_slots;   /* that wait for a connection; 10000 */
 	size_t max_offline_bytes;   /* their slot.size; 64 MiB */
 	int64_t max_offline_ms;     /* how long one waits; 10000; -1 */
-	/* Encoded and not sent; more waits unencoded. One slot may exceed it. */
+	/* Encoded, not sent; more waits unencoded. One slot may exceed it. */
 	size_t max_output_bytes; /* 16 MiB */
 	/* Received and not yet used by parse(); past it TOO_LARGE. */
 	size_t max_input_bytes; /* 64 MiB */

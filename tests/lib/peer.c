@@ -133,7 +133,9 @@ static void plan_apply(struct peer_conn *conn)
 		return;
 	if (plan->piece != 0 && size > plan->piece)
 		size = plan->piece;
-	if (plan->cut_out != PEER_NEVER && size > plan->cut_out - conn->sent)
+	if (plan->cut_out <= conn->sent)
+		return;
+	if (size > plan->cut_out - conn->sent)
 		size = plan->cut_out - conn->sent;
 	if (size == 0)
 		return;
@@ -146,15 +148,19 @@ static void plan_apply(struct peer_conn *conn)
 	conn->sent += size;
 }
 
-/* false: the connection is gone. */
+/* Without SIGPIPE. false: the connection is gone. */
 static bool wire_write(struct peer_conn *conn)
 {
-	int put = 0;
+	size_t size;
+	ssize_t put = 0;
 
-	while (evbuffer_get_length(conn->wire) > 0) {
-		put = evbuffer_write(conn->wire, conn->fd);
+	while ((size = evbuffer_get_contiguous_space(conn->wire)) > 0) {
+		put = send(conn->fd,
+		    evbuffer_pullup(conn->wire, (ev_ssize_t)size), size,
+		    MSG_NOSIGNAL);
 		if (put <= 0)
 			break;
+		evbuffer_drain(conn->wire, (size_t)put);
 	}
 	if (put < 0 && errno != EAGAIN && errno != EINTR) {
 		conn_free(conn);
@@ -250,22 +256,24 @@ static void understand(struct peer_conn *conn)
 	conn->responding = false;
 }
 
-/* Bytes beyond the cut are as if they had never arrived. */
-static void count_in(struct peer_conn *conn)
+/* `size` bytes were added; those beyond the cut are as if never arrived. */
+static void count_in(struct peer_conn *conn, size_t size)
 {
-	size_t size = evbuffer_get_length(conn->in);
-	size_t cut_in = conn->peer->plan.cut_in;
+	size_t length = evbuffer_get_length(conn->in);
+	size_t cut_in = conn->peer->plan.cut_in, room;
 	struct evbuffer *kept;
 
-	conn->taken += size;
-	if (conn->taken < cut_in)
+	room = cut_in > conn->taken ? cut_in - conn->taken : 0;
+	if (size < room) {
+		conn->taken += size;
 		return;
+	}
 	conn->cut = true;
-	size -= conn->taken - cut_in;
-	conn->taken = cut_in;
+	conn->taken += room;
+	length -= size - room;
 	kept = evbuffer_new();
 	check(kept != NULL);
-	check(evbuffer_remove_buffer(conn->in, kept, size) == (int)size);
+	check(evbuffer_remove_buffer(conn->in, kept, length) == (int)length);
 	evbuffer_free(conn->in);
 	conn->in = kept;
 }
@@ -277,8 +285,7 @@ static void arrived(struct peer_conn *conn, const char *data, size_t size)
 
 	if (!take(conn, data, size))
 		return;
-	conn->taken -= before;
-	count_in(conn);
+	count_in(conn, evbuffer_get_length(conn->in) - before);
 	cut = conn->cut;
 	conn->cut = false;
 	understand(conn);
