@@ -113,15 +113,14 @@ static void tag_values_strip(struct tag_values *self, struct evkv_op *op,
 
 static void tag_values_complete(void *arg, struct evkv_op *op)
 {
-	const struct evkv_request *request = evkv_op_request(op);
+	/* Of the request nothing but its kind is there for sure by now. */
+	const struct evkv_result *result = evkv_op_result(op);
 	struct tag_values *self = arg;
 
-	if (request->kind != EVKV_GET && request->kind != EVKV_TTL)
+	if (result->kind != EVKV_GET && result->kind != EVKV_TTL)
 		return;
-	if (evkv_op_result(op)->count != request->count)
-		return; /* there was no memory for entries */
-	for (size_t i = 0; i < request->count; i++) {
-		if (evkv_op_entries(op)[i].status == EVKV_OK)
+	for (size_t i = 0; i < result->count; i++) {
+		if (result->entries[i].status == EVKV_OK)
 			tag_values_strip(self, op, i);
 	}
 	evkv_op_settle(op);

@@ -67,9 +67,9 @@ struct evkv_vtable {
 	/*
 	 * Wrappers that forward; NULL = nothing to do. The inner store has
 	 * answered: the answer is in the op and may be changed (call
-	 * evkv_op_settle() where statuses of entries were). evkv_op_request()
-	 * is the request of this level; whoever reads what it points to calls
-	 * evkv_op_keep() in submit, or copies what it needs. Not called on the
+	 * evkv_op_settle() where statuses of entries were). The result tells
+	 * the kind; who needs more of evkv_op_request(), which is that of this
+	 * level, has called evkv_op_keep() before forwarding. Not called on the
 	 * store that itself answered DONE, nor after `detached`.
 	 */
 	void (*complete)(void *self, struct evkv_op *op);

@@ -133,7 +133,7 @@ static void prefix_keys_complete(void *arg, struct evkv_op *op)
 	struct evkv_entry *entries;
 	struct evkv_slice name;
 
-	if (evkv_op_request(op)->kind != EVKV_KEYS)
+	if (evkv_op_result(op)->kind != EVKV_KEYS)
 		return;
 	entries = evkv_op_names(op, &count);
 	for (i = 0; i < count; i++) {
