@@ -15,12 +15,16 @@
  * Teardown order: transactions of readers, LMDB, the directory with its locks.
  */
 #include "stores/disk/env.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define TABLES 4
 #define MAP_SPARE ((size_t)1 << 20)
 #define FILE_MODE 0660
+#define LOCK_FILE_HEAD 4096  /* no less than LMDB's own */
+#define LOCK_FILE_READER 64
 
 static const char format_key[] = "format";
 
@@ -168,6 +172,27 @@ static size_t env_map_size(const struct disk_env *env, const char *path)
 	return least > env->config.max_bytes ? least : env->config.max_bytes;
 }
 
+/*
+ * LMDB writes to its lock file by a map, and a map of a file without room on the
+ * disk ends the process by SIGBUS. So the room is taken before.
+ */
+static int env_lock_file(const char *path, unsigned readers)
+{
+	off_t size = LOCK_FILE_HEAD + (off_t)readers * LOCK_FILE_READER;
+	char file[PATH_MAX + 16];
+	int fd, code = 0;
+
+	snprintf(file, sizeof(file), "%s/lock.mdb", path);
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+	if (fd < 0)
+		return errno;
+	if (fallocate(fd, 0, 0, size) != 0 && errno != EOPNOTSUPP &&
+	    errno != ENOSYS)
+		code = errno;
+	close(fd);
+	return code;
+}
+
 /* Create and open LMDB's handle on one generation, without the tables. */
 static int env_lmdb(struct disk_env *env)
 {
@@ -188,6 +213,8 @@ static int env_lmdb(struct disk_env *env)
 		code = mdb_env_set_maxreaders(env->lmdb, config->max_readers);
 	if (code == 0)
 		code = mdb_env_set_maxdbs(env->lmdb, TABLES);
+	if (code == 0)
+		code = env_lock_file(path, config->max_readers);
 	if (code == 0)
 		code = mdb_env_open(env->lmdb, path, flags, FILE_MODE);
 	return code;

@@ -219,9 +219,11 @@ size_t evkv__disk_space_pages(const struct disk_env *env, size_t size)
 int evkv__disk_space_take(struct disk_env *env, size_t pages)
 {
 	struct disk_space *space = &env->space;
+	/* All but PUT_PAGES must lie side by side. */
+	size_t run = pages - PUT_PAGES;
 	bool fits = space->room >= (int64_t)pages &&
-	    (pages <= space->longest_run || pages <= PUT_PAGES + 1 ||
-		(int64_t)pages <= space->overshoot);
+	    (run <= space->longest_run || run <= 1 ||
+		(int64_t)run <= space->overshoot);
 
 	if (fits) {
 		space->room -= (int64_t)pages;

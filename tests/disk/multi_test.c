@@ -1,0 +1,179 @@
+/*
+ * multi_disk: names that are safe, parts that are opened and closed.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kit.h"
+
+static int count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	int count = 0;
+
+	check(dir != NULL);
+	while (readdir(dir) != NULL)
+		count++;
+	closedir(dir);
+	return count - 2;
+}
+
+static void multi_open(struct kit *kit, int max_open)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+
+	kit->store = evkv_multi_disk_new(kit->rig.loop,
+	    &(struct evkv_disk_options){ .path = kit->path,
+		.durability = EVKV_DISK_NONE, .max_bytes = (size_t)8 << 20,
+		.max_open = max_open }, &error);
+	check_str(error.message, "");
+}
+
+static struct evkv_slice odd_name(unsigned i, unsigned char *buffer)
+{
+	static const char *const names[] = { "", ".", "..", "../..", "/",
+		"/etc/passwd", "a/b", ".multi_disk", "LOCK", "%", "%2F",
+		"caf\xc3\xa9", "new\nline" };
+	size_t j;
+
+	if (i < sizeof(names) / sizeof(names[0]))
+		return evkv_str(names[i]);
+	/* 255 bytes of anything, NULs included. */
+	for (j = 0; j < EVKV_COLLECTION_MAX; j++)
+		buffer[j] = (unsigned char)(j * i);
+	return evkv_bytes(buffer, EVKV_COLLECTION_MAX);
+}
+
+#define NAMES 17
+
+static enum evkv_status one(struct kit *kit, enum evkv_kind kind,
+    struct evkv_slice collection, struct evkv_slice value)
+{
+	struct answer answer = ANSWER_INIT;
+	struct evkv_slice key = EVKV_LIT("k");
+	enum evkv_status status = kit_do(kit, &(struct evkv_request){
+		.kind = kind, .flags = EVKV_OP_SINGLE,
+		.collection = collection, .count = 1, .keys = &key,
+		.values = kind == EVKV_PUT ? &value : NULL }, &answer);
+
+	if (kind == EVKV_GET && status == EVKV_OK)
+		check_bytes(answer.entries[0].bytes, value);
+	answer_free(&answer);
+	return status;
+}
+
+EVKV_TEST(disk_multi, odd_names_stay_inside)
+{
+	unsigned char buffer[EVKV_COLLECTION_MAX];
+	struct answer answer = ANSWER_INIT;
+	struct kit kit;
+	unsigned i;
+
+	kit_begin(&kit);
+	multi_open(&kit, 3);
+	for (i = 0; i < NAMES; i++)
+		check_status(one(&kit, EVKV_PUT, odd_name(i, buffer),
+		    evkv_bytes(&i, sizeof(i))), EVKV_OK);
+	kit_close(&kit);
+	check_int(count_entries(kit.folder), 1);
+	check_int(count_entries(kit.path), NAMES + 1);
+	multi_open(&kit, 3);
+	for (i = 0; i < NAMES; i++)
+		check_status(one(&kit, EVKV_GET, odd_name(i, buffer),
+		    evkv_bytes(&i, sizeof(i))), EVKV_OK);
+	kit_do(&kit, &(struct evkv_request){ .kind = EVKV_COLLECTIONS },
+	    &answer);
+	check_int(answer.count, NAMES);
+	answer_free(&answer);
+	kit_end(&kit);
+}
+
+EVKV_TEST(disk_multi, looking_makes_nothing)
+{
+	struct kit kit;
+
+	kit_begin(&kit);
+	multi_open(&kit, 4);
+	check_status(kit_get(&kit, "users", EVKV_LIT("k"), EVKV_LIT("")),
+	    EVKV_NOT_FOUND);
+	check_status(kit_delete(&kit, "users", EVKV_LIT("k")), EVKV_NOT_FOUND);
+	check_status(kit_span(&kit, EVKV_CLEAR, "users"), EVKV_OK);
+	check_int(count_entries(kit.path), 1);
+	check_status(kit_put(&kit, "users", EVKV_LIT("k"), EVKV_LIT("v"), 0),
+	    EVKV_OK);
+	check_status(kit_get(&kit, "users", EVKV_LIT("k"), EVKV_LIT("v")),
+	    EVKV_OK);
+	check_int(count_entries(kit.path), 2);
+	kit_end(&kit);
+}
+
+EVKV_TEST(disk_multi, idle_parts_are_closed)
+{
+	struct answer answers[60];
+	struct evkv_slice key = EVKV_LIT("k"), value = EVKV_LIT("v");
+	struct kit kit;
+	char name[16];
+	int fds;
+	unsigned i;
+
+	kit_begin(&kit);
+	multi_open(&kit, 4);
+	check_status(kit_put(&kit, "c0", key, value, 0), EVKV_OK);
+	fds = count_entries("/proc/self/fd");
+	for (i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "c%u", i % 20);
+		check_status(kit_put(&kit, name, key, value, 0), EVKV_OK);
+	}
+	/* Beside the first there may be three, and some that are closing. */
+	rig_settle(&kit.rig);
+	rig_until(&kit.rig, count_entries("/proc/self/fd") <= fds + 3 * 6);
+	/* All at once: over the bound for a while, and none fails. */
+	memset(answers, 0, sizeof(answers));
+	for (i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "c%u", i % 20);
+		evkv_get(kit.store, evkv_str(name), key, answer_cb,
+		    &answers[i]);
+	}
+	for (i = 0; i < 60; i++) {
+		rig_wait(&kit.rig, &answers[i].calls);
+		check_status(answers[i].status, EVKV_OK);
+		answer_free(&answers[i]);
+	}
+	kit_end(&kit);
+}
+
+EVKV_TEST(disk_multi, a_foreign_directory_is_left_alone)
+{
+	struct kit kit;
+	char path[400];
+
+	kit_begin(&kit);
+	mkdir(kit.path, 0700);
+	snprintf(path, sizeof(path), "%s/theirs", kit.path);
+	mkdir(path, 0700);
+	multi_open(&kit, 4);
+	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),
+	    EVKV_REFUSED);
+	check_int(count_entries(kit.path), 1);
+	check_int(count_entries(path), 0);
+	kit_end(&kit);
+}
+
+EVKV_TEST(disk_multi, the_same_process_twice_is_refused)
+{
+	struct kit kit, twin;
+
+	kit_begin(&kit);
+	kit_begin(&twin);
+	multi_open(&kit, 4);
+	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),
+	    EVKV_OK);
+	snprintf(twin.path, sizeof(twin.path), "%s", kit.path);
+	multi_open(&twin, 4);
+	check_status(kit_put(&twin, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),
+	    EVKV_BUSY);
+	kit_end(&twin);
+	kit_end(&kit);
+}

@@ -1,0 +1,551 @@
+/*
+ * What a disk store promises beyond the conformance suite: reopening, refusals,
+ * two processes, long keys, expiry, compaction.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "crash_entry.h"
+#include "evkv/executor.h"
+#include "kit.h"
+
+static int count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	int count = 0;
+
+	check(dir != NULL);
+	while (readdir(dir) != NULL)
+		count++;
+	closedir(dir);
+	return count - 2;
+}
+
+static void write_file(const char *folder, const char *name, const char *text)
+{
+	char path[400];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	file = fopen(path, "w");
+	check(file != NULL);
+	fputs(text, file);
+	fclose(file);
+}
+
+/* Opening fails with the status, and says so. */
+static void check_refused(struct kit *kit, enum evkv_status status,
+    const char *why)
+{
+	struct answer answer = ANSWER_INIT;
+
+	check_status(kit_try_open(kit, NULL, &answer), status);
+	check_contains(answer.message, why);
+	answer_reset(&answer);
+	/* So does what is asked of it. */
+	check_status(kit_put(kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),
+	    status);
+	answer_free(&answer);
+	kit_close(kit);
+}
+
+EVKV_TEST(disk_store, reopening_finds_everything)
+{
+	size_t size = (size_t)5 << 20, i;
+	char *large = malloc(size);
+	struct kit kit;
+
+	for (i = 0; i < size; i++)
+		large[i] = (char)(i * 7 + i / 4096);
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0);
+	kit_put(&kit, "", EVKV_LIT("empty"), EVKV_LIT(""), 0);
+	kit_put(&kit, "c", EVKV_LIT("short"), EVKV_LIT("lived"), 5000);
+	kit_put(&kit, "c", EVKV_LIT("large"), evkv_bytes(large, size), 0);
+	kit_close(&kit);
+	kit_open(&kit, NULL);
+	check_status(kit_get(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v")), EVKV_OK);
+	check_status(kit_get(&kit, "", EVKV_LIT("empty"), EVKV_LIT("")),
+	    EVKV_OK);
+	check_status(kit_get(&kit, "c", EVKV_LIT("short"), EVKV_LIT("lived")),
+	    EVKV_OK);
+	check_status(kit_get(&kit, "c", EVKV_LIT("large"),
+	    evkv_bytes(large, size)), EVKV_OK);
+	kit_close(&kit);
+	/* The wall clock goes on while it is closed. */
+	rig_advance(&kit.rig, 5000);
+	kit_open(&kit, NULL);
+	check_status(kit_get(&kit, "c", EVKV_LIT("short"), EVKV_LIT("")),
+	    EVKV_NOT_FOUND);
+	kit_end(&kit);
+	free(large);
+}
+
+EVKV_TEST(disk_store, a_foreign_directory_is_left_alone)
+{
+	struct kit kit;
+
+	kit_begin(&kit);
+	mkdir(kit.path, 0700);
+	write_file(kit.path, "letter.txt", "dear");
+	check_refused(&kit, EVKV_REFUSED, "not a disk store");
+	check_int(count_entries(kit.path), 1);
+	kit_end(&kit);
+}
+
+EVKV_TEST(disk_store, another_current_is_refused)
+{
+	struct kit kit;
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	kit_close(&kit);
+	write_file(kit.path, "CURRENT", "evkv disk 2\ngeneration 1\n");
+	check_refused(&kit, EVKV_UNSUPPORTED, "format 2");
+	rig_advance(&kit.rig, 2000);
+	write_file(kit.path, "CURRENT", "MANIFEST-000001\n");
+	check_refused(&kit, EVKV_REFUSED, "something else");
+	write_file(kit.path, "CURRENT", "evkv disk 1\ngeneration x\n");
+	check_refused(&kit, EVKV_CORRUPT, "damaged");
+	write_file(kit.path, "CURRENT", "evkv disk 1\ngeneration 7\n");
+	check_refused(&kit, EVKV_CORRUPT, "data.mdb");
+	write_file(kit.path, "CURRENT", "evkv disk 1\ngeneration 1\n");
+	kit_open(&kit, NULL);
+	kit_end(&kit);
+}
+
+EVKV_TEST(disk_store, a_truncated_or_foreign_file_is_refused)
+{
+	struct kit kit;
+	char path[400];
+	size_t size, i;
+	int fd;
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	for (i = 0; i < 200; i++) {
+		char value[5000] = { 1 };
+
+		kit_put(&kit, "c", evkv_bytes(&i, sizeof(i)),
+		    evkv_bytes(value, sizeof(value)), 0);
+	}
+	kit_close(&kit);
+	kit_data_file(&kit, path, sizeof(path));
+	size = kit_file_size(&kit);
+	check_int(truncate(path, (off_t)(size / 2)), 0);
+	check_refused(&kit, EVKV_CORRUPT, "cut off");
+	check_int(kit_file_size(&kit), size / 2);
+	check_int(truncate(path, 3), 0);
+	check_refused(&kit, EVKV_CORRUPT, "not a database");
+	fd = open(path, O_WRONLY | O_TRUNC);
+	check_int(write(fd, "SQLite format 3", 15), 15);
+	check_int(ftruncate(fd, 1 << 20), 0);
+	close(fd);
+	check_refused(&kit, EVKV_CORRUPT, "not a database");
+	kit_end(&kit);
+}
+
+EVKV_TEST(disk_store, a_missing_parent_is_told)
+{
+	struct kit kit;
+
+	kit_begin(&kit);
+	snprintf(kit.path, sizeof(kit.path), "%s/no/such", kit.folder);
+	check_refused(&kit, EVKV_IO, "can't make the directory");
+	kit_end(&kit);
+}
+
+EVKV_TEST(disk_store, a_failed_opening_is_tried_again)
+{
+	struct kit kit;
+
+	kit_begin(&kit);
+	write_file(kit.folder, "store", "a file in the way");
+	{
+		struct answer answer = ANSWER_INIT;
+
+		check_status(kit_try_open(&kit, NULL, &answer), EVKV_IO);
+		answer_free(&answer);
+	}
+	unlink(kit.path);
+	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),
+	    EVKV_IO);
+	rig_advance(&kit.rig, 1000);
+	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),
+	    EVKV_OK);
+	kit_end(&kit);
+}
+
+EVKV_TEST(disk_store, a_read_only_file_system_is_refused)
+{
+	struct kit kit;
+
+	kit_begin(&kit);
+	if (mount("tmpfs", kit.folder, "tmpfs", 0, "size=4m") != 0) {
+		kit_end(&kit);
+		skip_test("mounting a tmpfs is not allowed here");
+	}
+	kit_open(&kit, NULL);
+	kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0);
+	kit_close(&kit);
+	check_int(mount("tmpfs", kit.folder, "tmpfs", MS_REMOUNT | MS_RDONLY,
+	    "size=4m"), 0);
+	check_refused(&kit, EVKV_REFUSED, "Read-only");
+	check_int(umount(kit.folder), 0);
+	kit_end(&kit);
+}
+
+EVKV_TEST(disk_store, the_same_process_twice_is_refused)
+{
+	struct kit kit, twin;
+
+	kit_begin(&kit);
+	kit_begin(&twin);
+	kit_open(&kit, NULL);
+	snprintf(twin.path, sizeof(twin.path), "%s", kit.path);
+	check_refused(&twin, EVKV_BUSY, kit.path);
+	kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0);
+	kit_close(&kit);
+	kit_open(&twin, NULL);
+	check_status(kit_get(&twin, "c", EVKV_LIT("k"), EVKV_LIT("v")),
+	    EVKV_OK);
+	kit_end(&twin);
+	kit_end(&kit);
+}
+
+/* ---- Two processes ---------------------------------------------------------------- */
+
+static pid_t start_writer(const struct kit *kit, int *fd)
+{
+	int fds[2];
+	pid_t pid;
+
+	check_int(pipe2(fds, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(fds[1], STDOUT_FILENO);
+		execl(CRASH_WRITER, "crash_writer", kit->path, "1", "0",
+		    (char *)NULL);
+		_exit(127);
+	}
+	close(fds[1]);
+	*fd = fds[0];
+	return pid;
+}
+
+EVKV_TEST(disk_store, two_processes_share_a_directory)
+{
+	const struct evkv_disk_options options = {
+		.max_bytes = (size_t)1 << 30 };
+	char key[CRASH_KEY_MAX], value[CRASH_VALUE_MAX];
+	struct kit kit;
+	uint32_t n, reports;
+	pid_t pid;
+	int fd;
+
+	kit_begin_real(&kit);
+	kit_open(&kit, &options);
+	pid = start_writer(&kit, &fd);
+	for (reports = 0; reports < 500; reports++) {
+		check_int(read(fd, &n, sizeof(n)), sizeof(n));
+		if ((n & CRASH_COUNTER) != 0 || n % 10 != 0)
+			continue;
+		/* What the other has acknowledged is seen here at once. */
+		check_status(kit_get(&kit, "numbers", crash_key(n, key),
+		    crash_value(n, value)), EVKV_OK);
+		check_status(kit_put(&kit, "ours", crash_key(n, key),
+		    EVKV_LIT("x"), 0), EVKV_OK);
+	}
+	check_status(kit_span(&kit, EVKV_COMPACT, ""), EVKV_BUSY);
+	kill(pid, SIGKILL);
+	check(waitpid(pid, NULL, 0) == pid);
+	close(fd);
+	check_status(kit_span(&kit, EVKV_COMPACT, ""), EVKV_OK);
+	check_status(kit_get(&kit, "ours", crash_key(n - n % 10, key),
+	    EVKV_LIT("x")), EVKV_OK);
+	kit_end(&kit);
+}
+
+/* ---- Keys ----------------------------------------------------------------------- */
+
+static struct evkv_slice long_key(char *buffer, unsigned number)
+{
+	memset(buffer, 'h', 1000);
+	snprintf(buffer + 500, 20, "%08u", number * 7919 % 1000);
+	return evkv_bytes(buffer, 508);
+}
+
+EVKV_TEST(disk_store, long_keys_are_told_apart_and_come_in_order)
+{
+	struct answer answer = ANSWER_INIT;
+	struct kit kit;
+	char key[1001];
+	unsigned i;
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	for (i = 0; i < 300; i++)
+		check_status(kit_put(&kit, "c", long_key(key, i),
+		    evkv_bytes(&i, sizeof(i)), 0), EVKV_OK);
+	/* Short ones around them, and one that is just their head. */
+	memset(key, 'h', 400);
+	kit_put(&kit, "c", evkv_bytes(key, 400), EVKV_LIT("head"), 0);
+	kit_put(&kit, "c", EVKV_LIT("a"), EVKV_LIT("first"), 0);
+	kit_put(&kit, "c", EVKV_LIT("z"), EVKV_LIT("last"), 0);
+	for (i = 0; i < 300; i++)
+		check_status(kit_get(&kit, "c", long_key(key, i),
+		    evkv_bytes(&i, sizeof(i))), EVKV_OK);
+	kit_do(&kit, &(struct evkv_request){ .kind = EVKV_KEYS,
+		.collection = EVKV_LIT("c"), .limit = 1000 }, &answer);
+	check_int(answer.count, 303);
+	for (i = 1; i < answer.count; i++) {
+		struct evkv_slice a = answer.entries[i - 1].name;
+		struct evkv_slice b = answer.entries[i].name;
+		size_t least = a.size < b.size ? a.size : b.size;
+		int order = memcmp(a.data, b.data, least);
+
+		check(order < 0 || (order == 0 && a.size < b.size));
+	}
+	answer_free(&answer);
+	for (i = 0; i < 300; i += 2)
+		check_status(kit_delete(&kit, "c", long_key(key, i)), EVKV_OK);
+	for (i = 0; i < 300; i++)
+		check_status(kit_get(&kit, "c", long_key(key, i),
+		    evkv_bytes(&i, sizeof(i))),
+		    i % 2 == 0 ? EVKV_NOT_FOUND : EVKV_OK);
+	kit_end(&kit);
+}
+
+/* ---- Expiry ---------------------------------------------------------------------- */
+
+static size_t stored(struct kit *kit)
+{
+	struct evkv_counters counters;
+
+	evkv_store_counters(kit->store, &counters);
+	return counters.entries;
+}
+
+EVKV_TEST(disk_store, the_sweep_removes_what_has_expired)
+{
+	struct kit kit;
+	char key[16];
+	unsigned i;
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	for (i = 0; i < 500; i++) {
+		snprintf(key, sizeof(key), "k%u", i);
+		kit_put(&kit, "c", evkv_str(key), EVKV_LIT("v"),
+		    i % 5 == 0 ? 0 : i % 5 == 1 ? 600000 : 1500);
+	}
+	/* Given a longer life, or none, it stays. */
+	kit_put(&kit, "c", EVKV_LIT("k2"), EVKV_LIT("v"), 600000);
+	kit_put(&kit, "c", EVKV_LIT("k3"), EVKV_LIT("v"), 0);
+	check_int(stored(&kit), 500);
+	rig_advance(&kit.rig, 1600);
+	rig_until(&kit.rig, (rig_advance(&kit.rig, 100), stored(&kit) == 202));
+	check_status(kit_get(&kit, "c", EVKV_LIT("k2"), EVKV_LIT("v")),
+	    EVKV_OK);
+	check_status(kit_get(&kit, "c", EVKV_LIT("k3"), EVKV_LIT("v")),
+	    EVKV_OK);
+	check_status(kit_get(&kit, "c", EVKV_LIT("k4"), EVKV_LIT("v")),
+	    EVKV_NOT_FOUND);
+	kit_end(&kit);
+}
+
+EVKV_TEST(disk_store, cull_counts_and_unswept_ones_are_absent)
+{
+	const struct evkv_disk_options options = { .sweep_ms = -1,
+		.durability = EVKV_DISK_NONE, .max_bytes = (size_t)64 << 20 };
+	struct answer answer = ANSWER_INIT;
+	struct kit kit;
+	char key[16];
+	unsigned i;
+
+	kit_begin(&kit);
+	kit_open(&kit, &options);
+	for (i = 0; i < 300; i++) {
+		snprintf(key, sizeof(key), "k%u", i);
+		kit_put(&kit, i < 100 ? "a" : "b", evkv_str(key),
+		    EVKV_LIT("v"), 10);
+	}
+	kit_put(&kit, "b", EVKV_LIT("stays"), EVKV_LIT("v"), 0);
+	rig_advance(&kit.rig, 5000);
+	check_int(stored(&kit), 301);
+	kit_do(&kit, &(struct evkv_request){ .kind = EVKV_COLLECTIONS },
+	    &answer);
+	check_int(answer.count, 1);
+	check_slice(answer.entries[0].name, "b");
+	answer_reset(&answer);
+	kit_do(&kit, &(struct evkv_request){ .kind = EVKV_CULL }, &answer);
+	check_int(answer.affected, 300);
+	check_int(stored(&kit), 1);
+	answer_free(&answer);
+	kit_end(&kit);
+}
+
+/* ---- Space ------------------------------------------------------------------------ */
+
+EVKV_TEST(disk_store, compact_makes_the_file_smaller)
+{
+	struct answer compacted = ANSWER_INIT;
+	static char value[20000];
+	struct kit kit;
+	size_t before;
+	unsigned i;
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	for (i = 0; i < 1000; i++)
+		check_status(kit_put(&kit, "c", evkv_bytes(&i, sizeof(i)),
+		    evkv_bytes(value, sizeof(value)), 0), EVKV_OK);
+	for (i = 0; i < 1000; i++)
+		if (i % 20 != 0)
+			kit_delete(&kit, "c", evkv_bytes(&i, sizeof(i)));
+	before = kit_file_size(&kit);
+	evkv_compact(kit.store, answer_cb, &compacted);
+	/* Usable meanwhile. */
+	for (i = 0; i < 1000; i += 20)
+		check_status(kit_get(&kit, "c", evkv_bytes(&i, sizeof(i)),
+		    evkv_bytes(value, sizeof(value))), EVKV_OK);
+	check_status(kit_put(&kit, "c", EVKV_LIT("new"), EVKV_LIT("v"), 0),
+	    EVKV_OK);
+	rig_wait(&kit.rig, &compacted.calls);
+	check_status(compacted.status, EVKV_OK);
+	check(before > (size_t)20 << 20);
+	check(kit_file_size(&kit) < before / 5);
+	check_int(count_entries(kit.path), 3);
+	kit_close(&kit);
+	kit_open(&kit, NULL);
+	check_status(kit_get(&kit, "c", EVKV_LIT("new"), EVKV_LIT("v")),
+	    EVKV_OK);
+	for (i = 0; i < 1000; i++)
+		check_status(kit_get(&kit, "c", evkv_bytes(&i, sizeof(i)),
+		    evkv_bytes(value, sizeof(value))),
+		    i % 20 == 0 ? EVKV_OK : EVKV_NOT_FOUND);
+	answer_free(&compacted);
+	kit_end(&kit);
+}
+
+EVKV_TEST(disk_store, leftovers_of_a_compaction_are_removed)
+{
+	struct kit kit;
+	char path[400];
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	kit_close(&kit);
+	snprintf(path, sizeof(path), "%s/g-2", kit.path);
+	mkdir(path, 0700);
+	write_file(path, "data.mdb", "half a copy");
+	write_file(kit.path, "CURRENT.new", "evkv di");
+	kit_open(&kit, NULL);
+	check_status(kit_span(&kit, EVKV_COMPACT, ""), EVKV_OK);
+	check_int(count_entries(kit.path), 3);
+	kit_end(&kit);
+}
+
+/* ---- Ends -------------------------------------------------------------------------- */
+
+EVKV_TEST(disk_store, descriptors_and_threads_return)
+{
+	int threads = count_entries("/proc/self/task"), fds;
+	struct kit kit;
+
+	kit_begin(&kit);
+	check(evkv_loop_executor(kit.rig.loop, NULL) != NULL);
+	fds = count_entries("/proc/self/fd");
+	kit_open(&kit, NULL);
+	kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0);
+	kit_span(&kit, EVKV_COMPACT, "");
+	check(count_entries("/proc/self/fd") > fds);
+	kit_close(&kit);
+	check_int(count_entries("/proc/self/fd"), fds);
+	kit_end(&kit);
+	check_int(count_entries("/proc/self/task"), threads);
+}
+
+EVKV_TEST(disk_store, a_loop_may_be_freed_with_work_in_flight)
+{
+	struct answer answers[64];
+	struct kit kit;
+	unsigned i;
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	memset(answers, 0, sizeof(answers));
+	for (i = 0; i < 64; i++) {
+		evkv_put(kit.store, EVKV_LIT("c"), evkv_bytes(&i, sizeof(i)),
+		    EVKV_LIT("v"), 0, answer_cb, &answers[i]);
+		if (i == 32)
+			rig_turn(&kit.rig);
+	}
+	evkv_store_unref(kit.store);
+	kit.store = NULL;
+	rig_close(&kit.rig);
+	for (i = 0; i < 64; i++) {
+		check_int(answers[i].calls, 1);
+		check(answers[i].status == EVKV_OK ||
+		    answers[i].status == EVKV_CLOSED ||
+		    answers[i].status == EVKV_UNKNOWN_OUTCOME);
+	}
+	/* What ended without effect had none. */
+	rig_open(&kit.rig);
+	kit_open(&kit, NULL);
+	for (i = 0; i < 64; i++) {
+		enum evkv_status status = kit_get(&kit, "c",
+		    evkv_bytes(&i, sizeof(i)), EVKV_LIT("v"));
+
+		if (answers[i].status != EVKV_UNKNOWN_OUTCOME)
+			check_status(status, answers[i].status == EVKV_OK ?
+			    EVKV_OK : EVKV_NOT_FOUND);
+		answer_free(&answers[i]);
+	}
+	kit_end(&kit);
+}
+
+/* ---- Options ------------------------------------------------------------------------- */
+
+static void check_bad_url(struct kit *kit, const char *url, const char *part)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+
+	check(evkv_open(kit->rig.loop, url, &error) == NULL);
+	check_int(error.status, EVKV_INVALID);
+	check_contains(error.message, part);
+}
+
+EVKV_TEST(disk_store, urls)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct kit kit;
+	char url[400];
+
+	kit_begin(&kit);
+	check(evkv_disk_register(kit.rig.loop));
+	snprintf(url, sizeof(url), "disk:%s?durability=none&max_bytes=64m"
+	    "&readers=2&inline_reads=1&sweep_ms=5s&timeout_ms=20s", kit.path);
+	kit.store = evkv_open(kit.rig.loop, url, &error);
+	check_str(error.message, "");
+	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),
+	    EVKV_OK);
+	check_status(kit_get(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v")), EVKV_OK);
+	check_bad_url(&kit, "disk:", "path");
+	check_bad_url(&kit, "disk://host/path", "host");
+	check_bad_url(&kit, "disk:/x?durability=maybe", "durability");
+	check_bad_url(&kit, "disk:/x?max_bytes=1k", "max_bytes");
+	check_bad_url(&kit, "disk:/x?readers=17", "readers");
+	check_bad_url(&kit, "disk:/x?max_open=3", "max_open");
+	kit_end(&kit);
+}
