@@ -591,3 +591,54 @@ EVKV_TEST(redis_peer, a_dead_server_costs_bounded_memory)
 	fake_check_recovered(&f);
 	fake_close(&f);
 }
+
+/* ---- Effect and reason -------------------------------------------------- */
+
+/* Through wrappers too: what was never sent has surely had no effect. */
+EVKV_TEST(redis_peer, a_write_that_waits_offline_has_no_effect)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct evkv_store *store;
+	struct fake f;
+
+	fake_begin(&f);
+	peer_refuse(f.peer);
+	fake_store(&f);
+	store = evkv_passthrough_cache_new(evkv_store_ref(f.store),
+	    evkv_memory_new(f.rig.loop, NULL, &error), NULL, &error);
+	store = evkv_prefix_keys_new(store, EVKV_LIT("p:"), &error);
+	check(store != NULL);
+	evkv_store_set_timeout(store, 1000);
+	for (unsigned i = 0; i < 3; i++)
+		evkv_put(store, EVKV_LIT("c"), EVKV_LIT("k"), EVKV_LIT("v"), 0,
+		    answer_cb, &f.answers[i]);
+	rig_turn(&f.rig);
+	rig_advance(&f.rig, 1001);
+	fake_wait(&f, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		check_status(f.answers[i].status, EVKV_TIMEOUT);
+		check_int(f.answers[i].affected, 0);
+	}
+	evkv_store_unref(store);
+	fake_close(&f);
+}
+
+EVKV_TEST(redis_peer, a_silent_server_is_given_up)
+{
+	struct fake f;
+
+	fake_open(&f);
+	f.peer->plan.silent = true;
+	fake_get(&f, 0);
+	fake_put(&f, 1);
+	rig_until(&f.rig, peer_taken(f.peer->newest) > 50);
+	rig_advance(&f.rig, 5001);
+	fake_wait(&f, 2);
+	check_status(f.answers[0].status, EVKV_UNAVAILABLE);
+	check_status(f.answers[1].status, EVKV_UNKNOWN_OUTCOME);
+	check_int(f.answers[0].cause, EVKV_CAUSE_STALL);
+	check_int(f.answers[1].cause, EVKV_CAUSE_STALL);
+	f.peer->plan.silent = false;
+	fake_check_recovered(&f);
+	fake_close(&f);
+}

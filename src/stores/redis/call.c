@@ -230,11 +230,21 @@ void evkv__redis_part_end(struct redis_connection *connection,
 
 void evkv__redis_call_stop(struct redis_call *call)
 {
+	static const struct evkv_slot_end withdrawn = {
+		.fate = EVKV_SLOT_UNSENT,
+		.status = EVKV_CANCELED,
+		.cause = EVKV_CAUSE_CANCELED,
+		.message = "",
+	};
+
 	for (size_t i = 0; i < call->part_count; i++) {
 		struct redis_part *part = &call->parts[i];
 
-		if (evkv_pipeline_stop(part->connection->pipeline, &part->slot))
+		if (evkv_pipeline_stop(part->connection->pipeline,
+			&part->slot)) {
+			call_part_cut(part, &withdrawn);
 			call->left--;
+		}
 	}
 	evkv__redis_order_stopped(call);
 }

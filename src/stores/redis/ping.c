@@ -69,8 +69,12 @@ void evkv__redis_ping_stop(struct evkv_op *op)
 	for (size_t i = 0; i < ping->part_count; i++) {
 		struct redis_part *part = &ping->parts[i];
 
-		if (evkv_pipeline_stop(part->connection->pipeline, &part->slot))
+		if (evkv_pipeline_stop(part->connection->pipeline,
+			&part->slot)) {
+			evkv_op_fail(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
+			    NULL);
 			ping->left--;
+		}
 	}
 	ping_let_go(ping);
 }

@@ -212,6 +212,7 @@ void evkv__redis_scan_stop(struct evkv_op *op)
 		&scan->part.slot))
 		return;
 	scan_free(scan);
+	evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
 	evkv_op_complete(op);
 }
 
