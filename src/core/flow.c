@@ -375,6 +375,11 @@ static evkv_ticket submit_checked(struct evkv_store *store,
 /*
  * An inline get of one key, of a store that can look it up at once: no op is
  * needed. false: take the ordinary way, which also says what is wrong.
+ *
+ * The request has mostly been written just now. Its fields must be read as they
+ * were written: a wider load, as of kind and flags compared in one go, has to
+ * wait until all stores before it are done, and with them the fetching of the
+ * entry before, which it should overlap.
  */
 static bool submit_peek(struct evkv_store *store,
     const struct evkv_request *request, evkv_cb cb, void *arg)
@@ -390,7 +395,7 @@ static bool submit_peek(struct evkv_store *store,
 	};
 	enum store_peek found;
 
-	if (request->kind != EVKV_GET || request->flags != flags ||
+	if ((request->flags & flags) != flags ||
 	    !check_quick(request, evkv__kind_classes(EVKV_GET)) ||
 	    store->phase != STORE_OPEN || loop->scramble ||
 	    loop->inline_depth >= INLINE_DEPTH_MAX ||
@@ -454,7 +459,8 @@ evkv_ticket evkv_submit_sized(struct evkv_store *store,
 		return submit_invalid(store, cb, arg, "request is NULL");
 	if (size != sizeof(*request))
 		return submit_resized(store, request, size, cb, arg);
-	if (store->shortcuts != NULL && submit_peek(store, request, cb, arg))
+	if (request->kind == EVKV_GET && store->shortcuts != NULL &&
+	    submit_peek(store, request, cb, arg))
 		return TICKET_ENDED;
 	return submit_checked(store, request, cb, arg);
 }

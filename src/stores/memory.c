@@ -176,13 +176,16 @@ static enum store_peek memory_peek(void *arg,
 	struct memory *self = arg;
 	struct memory_collection *collection;
 	struct memory_entry *entry;
+	uint64_t hash;
 
 	collection = read_collection(self, request->collection);
 	if (collection == NULL)
 		return PEEK_MISS;
+	/* As early as possible: while this is fetched, the clock is read. */
+	hash = table_hash(&self->table, collection, request->keys[0]);
+	index_prefetch(&self->table.space.entries, hash);
 	entry = evkv__table_get(&self->table, collection, request->keys[0],
-	    table_hash(&self->table, collection, request->keys[0]),
-	    evkv_loop_now_us(self->loop));
+	    hash, evkv_loop_now_us(self->loop));
 	if (entry == NULL)
 		return PEEK_MISS;
 	if (entry->external)
