@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-static int64_t left_ms(const struct evkv_pipeline *p)
+static int64_t connect_left_ms(const struct evkv_pipeline *p)
 {
 	int64_t left_us = p->attempt_end_us - evkv_loop_now_us(p->loop);
 
@@ -18,7 +18,7 @@ static int64_t left_ms(const struct evkv_pipeline *p)
 }
 
 /* A try without its timer could last forever. */
-static bool timer_arm(struct evkv_pipeline *p, int64_t delay_ms)
+static bool connect_timer_arm(struct evkv_pipeline *p, int64_t delay_ms)
 {
 	p->timer_set = evkv_timer_set(p->loop, &p->timer, delay_ms);
 	if (p->timer_set)
@@ -30,7 +30,7 @@ static bool timer_arm(struct evkv_pipeline *p, int64_t delay_ms)
 
 /* ---- The addresses, in turn -------------------------------------------- */
 
-static void address_failed(struct evkv_pipeline *p, int sys_error)
+static void connect_address_failed(struct evkv_pipeline *p, int sys_error)
 {
 	evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_CONNECT, sys_error,
 	    "%s", strerror(sys_error));
@@ -38,7 +38,7 @@ static void address_failed(struct evkv_pipeline *p, int sys_error)
 }
 
 /* The socket is there; wait for it, or go on where it is connected. */
-static void address_begun(struct evkv_pipeline *p, bool connected)
+static void connect_address_begun(struct evkv_pipeline *p, bool connected)
 {
 	size_t shares = p->address_count - p->address_next + 1;
 
@@ -46,7 +46,7 @@ static void address_begun(struct evkv_pipeline *p, bool connected)
 		evkv__pipe_connected(p);
 		return;
 	}
-	if (timer_arm(p, left_ms(p) / (int64_t)shares) &&
+	if (connect_timer_arm(p, connect_left_ms(p) / (int64_t)shares) &&
 	    !evkv__pipe_arm_write(p, true)) {
 		evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
 		    "out of memory");
@@ -63,15 +63,15 @@ static void connect_next(struct evkv_pipeline *p)
 		result = evkv__pipe_socket_connect(p,
 		    &p->addresses[p->address_next++]);
 		if (result >= 0) {
-			address_begun(p, result == 1);
+			connect_address_begun(p, result == 1);
 			return;
 		}
-		address_failed(p, errno);
+		connect_address_failed(p, errno);
 	}
 	evkv__pipe_fail_noted(p);
 }
 
-static void resolved(enum lookup_result result, const char *words,
+static void connect_resolved(enum lookup_result result, const char *words,
     struct evkv_pipeline *p)
 {
 	evkv__pipe_enter(p);
@@ -97,14 +97,14 @@ void evkv__pipe_attempt(struct evkv_pipeline *p)
 	p->proven = false;
 	p->attempt_end_us = evkv_loop_now_us(p->loop) +
 	    p->options.connect_timeout_ms * 1000;
-	if (!timer_arm(p, p->options.connect_timeout_ms))
+	if (!connect_timer_arm(p, p->options.connect_timeout_ms))
 		return;
 	if (p->unix_path != NULL) {
 		(void)evkv__pipe_unix_address(p->unix_path, &p->addresses[0]);
 		p->address_count = 1;
 		connect_next(p);
 	} else {
-		evkv__pipe_lookup_start(p, resolved);
+		evkv__pipe_lookup_start(p, connect_resolved);
 	}
 }
 
@@ -114,12 +114,12 @@ void evkv__pipe_connected(struct evkv_pipeline *p)
 	int sys_error = evkv__pipe_socket_error(p);
 
 	if (sys_error != 0) {
-		address_failed(p, sys_error);
+		connect_address_failed(p, sys_error);
 		connect_next(p);
 		return;
 	}
 	/* The rest of the time belongs to this address. */
-	if (!timer_arm(p, left_ms(p)))
+	if (!connect_timer_arm(p, connect_left_ms(p)))
 		return;
 	if (!evkv__pipe_arm_write(p, false) || !evkv__pipe_socket_events(p)) {
 		evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
@@ -166,7 +166,7 @@ void evkv_pipeline_ready(struct evkv_pipeline *p)
 
 /* ---- Time is up -------------------------------------------------------- */
 
-static void attempt_timeout(struct evkv_pipeline *p)
+static void connect_attempt_timeout(struct evkv_pipeline *p)
 {
 	static const struct {
 		enum evkv_cause cause;
@@ -188,7 +188,7 @@ static void attempt_timeout(struct evkv_pipeline *p)
 }
 
 /* What can be read already is read before time is called. */
-static void timer_in_try(struct evkv_pipeline *p)
+static void connect_timer_in_try(struct evkv_pipeline *p)
 {
 	if (p->phase == PHASE_HANDSHAKE)
 		evkv__pipe_input(p, INPUT_LATE);
@@ -196,11 +196,11 @@ static void timer_in_try(struct evkv_pipeline *p)
 		evkv__pipe_tls_step(p);
 	if (p->phase == PHASE_CONNECTING &&
 	    p->address_next < p->address_count) {
-		address_failed(p, ETIMEDOUT);
+		connect_address_failed(p, ETIMEDOUT);
 		connect_next(p);
 	} else if (p->phase >= PHASE_RESOLVING && p->phase <= PHASE_HANDSHAKE &&
 	    !p->failing) {
-		attempt_timeout(p);
+		connect_attempt_timeout(p);
 	}
 }
 
@@ -213,7 +213,7 @@ void evkv__pipe_timer_run(void *arg)
 	if (p->phase == PHASE_BACKOFF)
 		evkv__pipe_attempt(p);
 	else
-		timer_in_try(p);
+		connect_timer_in_try(p);
 	evkv__pipe_leave(p);
 }
 
@@ -233,7 +233,7 @@ void evkv__pipe_disconnect(struct evkv_pipeline *p)
  * Twice as long after each failure, up to the maximum, and then a random part
  * of the second half, so that many clients do not come back at the same time.
  */
-static int64_t pause_ms(struct evkv_pipeline *p)
+static int64_t connect_pause_ms(struct evkv_pipeline *p)
 {
 	int64_t max_ms = p->options.backoff_max_ms;
 	int64_t pause = p->options.backoff_min_ms;
@@ -251,7 +251,7 @@ static int64_t pause_ms(struct evkv_pipeline *p)
 }
 
 /* A connection that was of use begins the backoff anew. */
-static void backoff_begin(struct evkv_pipeline *p, bool was_ready)
+static void connect_backoff_begin(struct evkv_pipeline *p, bool was_ready)
 {
 	int64_t ready_us = evkv_loop_now_us(p->loop) - p->ready_us;
 	int64_t pause;
@@ -259,7 +259,7 @@ static void backoff_begin(struct evkv_pipeline *p, bool was_ready)
 	if (was_ready &&
 	    (p->proven || ready_us >= p->options.backoff_max_ms * 1000))
 		p->failures = 0;
-	pause = pause_ms(p);
+	pause = connect_pause_ms(p);
 	p->timer_set = evkv_timer_set(p->loop, &p->timer, pause);
 	evkv_loop_log(p->loop,
 	    was_ready || !p->down ? EVKV_LOG_WARNING : EVKV_LOG_INFO,
@@ -280,7 +280,7 @@ void evkv__pipe_lose(struct evkv_pipeline *p)
 	evkv__pipe_outstanding_end(p, END_LOST);
 	evkv__pipe_disconnect(p);
 	p->phase = PHASE_BACKOFF;
-	backoff_begin(p, was_ready);
+	connect_backoff_begin(p, was_ready);
 	p->down = true;
 	evkv__pipe_watching_end(p, END_LOST);
 	if (p->options.fail_fast || p->failure.denied || !p->timer_set)

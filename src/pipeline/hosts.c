@@ -12,7 +12,7 @@
 #define NAME_MAX_SIZE 256
 
 /* The next word of a line into `word`; false at its end. Too long is cut. */
-static bool next_word(const char **at, const char *end, char *word)
+static bool hosts_next_word(const char **at, const char *end, char *word)
 {
 	size_t size = 0;
 
@@ -28,11 +28,11 @@ static bool next_word(const char **at, const char *end, char *word)
 	return size > 0;
 }
 
-static bool line_names(const char *at, const char *end, const char *name)
+static bool hosts_line_names(const char *at, const char *end, const char *name)
 {
 	char word[NAME_MAX_SIZE];
 
-	while (next_word(&at, end, word)) {
+	while (hosts_next_word(&at, end, word)) {
 		if (strcasecmp(word, name) == 0)
 			return true;
 	}
@@ -53,7 +53,8 @@ size_t evkv__pipe_hosts_find(struct evkv_slice text, const char *name, int port,
 		end = memchr(at, '\n', (size_t)(stop - at));
 		if (end == NULL)
 			end = stop;
-		if (next_word(&at, end, word) && line_names(at, end, name) &&
+		if (hosts_next_word(&at, end, word) &&
+		    hosts_line_names(at, end, name) &&
 		    evkv__pipe_literal_address(word, port, &addresses[count]))
 			count++;
 	}

@@ -104,39 +104,39 @@ void evkv__pipe_report(struct evkv_pipeline *p, enum evkv_state state)
 
 /* ---- Making ------------------------------------------------------------ */
 
-static void default_i64(int64_t *value, int64_t standard)
+static void pipeline_default_i64(int64_t *value, int64_t standard)
 {
 	if (*value == 0)
 		*value = standard;
 }
 
-static void default_size(size_t *value, size_t standard)
+static void pipeline_default_size(size_t *value, size_t standard)
 {
 	if (*value == 0)
 		*value = standard;
 }
 
-static void options_fill(struct evkv_pipeline_options *options)
+static void pipeline_options_fill(struct evkv_pipeline_options *options)
 {
 	const size_t mib = 1024 * 1024;
 
-	default_i64(&options->connect_timeout_ms, 5000);
-	default_i64(&options->stall_timeout_ms, 10000);
-	default_i64(&options->backoff_min_ms, 50);
-	default_i64(&options->backoff_max_ms, 5000);
+	pipeline_default_i64(&options->connect_timeout_ms, 5000);
+	pipeline_default_i64(&options->stall_timeout_ms, 10000);
+	pipeline_default_i64(&options->backoff_min_ms, 50);
+	pipeline_default_i64(&options->backoff_max_ms, 5000);
 	if (options->backoff_max_ms < options->backoff_min_ms)
 		options->backoff_max_ms = options->backoff_min_ms;
-	default_size(&options->max_offline_slots, 10000);
-	default_size(&options->max_offline_bytes, 64 * mib);
-	default_i64(&options->max_offline_ms, 10000);
-	default_size(&options->max_output_bytes, 16 * mib);
-	default_size(&options->max_input_bytes, 64 * mib);
-	default_size(&options->read_bytes, 4096);
-	default_i64(&options->keepalive_ms, 60000);
+	pipeline_default_size(&options->max_offline_slots, 10000);
+	pipeline_default_size(&options->max_offline_bytes, 64 * mib);
+	pipeline_default_i64(&options->max_offline_ms, 10000);
+	pipeline_default_size(&options->max_output_bytes, 16 * mib);
+	pipeline_default_size(&options->max_input_bytes, 64 * mib);
+	pipeline_default_size(&options->read_bytes, 4096);
+	pipeline_default_i64(&options->keepalive_ms, 60000);
 }
 
 /* Times are below 2^40 ms, so that nothing overflows. */
-static bool time_check(int64_t value, int64_t min, const char *name,
+static bool pipeline_time_check(int64_t value, int64_t min, const char *name,
     struct evkv_error *error)
 {
 	if (value >= min && value < INT64_C(1) << 40)
@@ -146,25 +146,29 @@ static bool time_check(int64_t value, int64_t min, const char *name,
 	return false;
 }
 
-static bool times_check(const struct evkv_pipeline_options *options,
+static bool pipeline_times_check(const struct evkv_pipeline_options *options,
     struct evkv_error *error)
 {
-	return time_check(options->connect_timeout_ms, 0, "connect_timeout_ms",
-		   error) &&
-	    time_check(options->stall_timeout_ms, -1, "stall_timeout_ms",
+	return pipeline_time_check(options->connect_timeout_ms, 0,
+		   "connect_timeout_ms", error) &&
+	    pipeline_time_check(options->stall_timeout_ms, -1,
+		"stall_timeout_ms", error) &&
+	    pipeline_time_check(options->backoff_min_ms, 0, "backoff_min_ms",
 		error) &&
-	    time_check(options->backoff_min_ms, 0, "backoff_min_ms", error) &&
-	    time_check(options->backoff_max_ms, 0, "backoff_max_ms", error) &&
-	    time_check(options->max_offline_ms, -1, "max_offline_ms", error) &&
-	    time_check(options->keepalive_ms, -1, "keepalive_ms", error);
+	    pipeline_time_check(options->backoff_max_ms, 0, "backoff_max_ms",
+		error) &&
+	    pipeline_time_check(options->max_offline_ms, -1, "max_offline_ms",
+		error) &&
+	    pipeline_time_check(options->keepalive_ms, -1, "keepalive_ms",
+		error);
 }
 
-static bool options_check(const struct evkv_pipeline_options *options,
+static bool pipeline_options_check(const struct evkv_pipeline_options *options,
     struct evkv_error *error)
 {
 	struct address address;
 
-	if (!times_check(options, error))
+	if (!pipeline_times_check(options, error))
 		return false;
 	if (options->unix_path == NULL) {
 		if (options->port >= 1 && options->port <= 65535)
@@ -192,7 +196,7 @@ static bool options_check(const struct evkv_pipeline_options *options,
 	return true;
 }
 
-static bool strings_make(struct evkv_pipeline *p)
+static bool pipeline_strings_make(struct evkv_pipeline *p)
 {
 	const char *host = p->options.host;
 	const char *format = "%s:%d";
@@ -219,7 +223,7 @@ static bool strings_make(struct evkv_pipeline *p)
 	return true;
 }
 
-static void callbacks_make(struct evkv_pipeline *p)
+static void pipeline_callbacks_make(struct evkv_pipeline *p)
 {
 	p->turn.run = evkv__pipe_turn_run;
 	p->turn.arg = p;
@@ -240,7 +244,7 @@ struct evkv_pipeline *evkv_pipeline_new_sized(struct evkv_loop *loop,
 	struct evkv_pipeline *p;
 
 	if (!evkv_options_read(&ours, sizeof(ours), options, size, error) ||
-	    !options_check(&ours, error))
+	    !pipeline_options_check(&ours, error))
 		return NULL;
 	p = evkv_calloc(1, sizeof(*p));
 	if (p == NULL) {
@@ -253,9 +257,9 @@ struct evkv_pipeline *evkv_pipeline_new_sized(struct evkv_loop *loop,
 	p->options = ours;
 	p->options.tls = evkv__pipe_tls_ref(ours.tls);
 	p->fd = -1;
-	options_fill(&p->options);
-	callbacks_make(p);
-	if (!strings_make(p)) {
+	pipeline_options_fill(&p->options);
+	pipeline_callbacks_make(p);
+	if (!pipeline_strings_make(p)) {
 		evkv_error_set(error, EVKV_NOMEM, "out of memory");
 		pipeline_release(p);
 		return NULL;

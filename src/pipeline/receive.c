@@ -13,7 +13,7 @@
 #define LATE_US 20000
 
 /* The oldest slot that a reply can belong to: some of it was sent. */
-static struct evkv_slot *oldest(const struct evkv_pipeline *p)
+static struct evkv_slot *receive_oldest(const struct evkv_pipeline *p)
 {
 	struct evkv_slot *slot = p->outstanding.first;
 
@@ -22,7 +22,7 @@ static struct evkv_slot *oldest(const struct evkv_pipeline *p)
 	return slot;
 }
 
-static void parse_failed(struct evkv_pipeline *p)
+static void receive_parse_failed(struct evkv_pipeline *p)
 {
 	if (p->failing || !evkv__pipe_linked(p))
 		return;
@@ -32,14 +32,14 @@ static void parse_failed(struct evkv_pipeline *p)
 }
 
 /* Give the driver what there is; how many slots were answered. */
-static size_t parse(struct evkv_pipeline *p)
+static size_t receive_parse(struct evkv_pipeline *p)
 {
 	enum evkv_parse verdict;
 	struct evkv_slot *slot;
 	size_t count = 0, used, size;
 
 	for (;;) {
-		slot = oldest(p);
+		slot = receive_oldest(p);
 		used = 0;
 		size = p->in.tail - p->in.head;
 		verdict = p->protocol->parse(p->self, slot,
@@ -53,7 +53,7 @@ static size_t parse(struct evkv_pipeline *p)
 		    slot == NULL) {
 			if (slot != NULL)
 				slot->bits |= SLOT_SUSPECT;
-			parse_failed(p);
+			receive_parse_failed(p);
 			return count;
 		}
 		count++;
@@ -63,15 +63,15 @@ static size_t parse(struct evkv_pipeline *p)
 	}
 }
 
-static ssize_t receive(struct evkv_pipeline *p, size_t size)
+static ssize_t receive_bytes(struct evkv_pipeline *p, size_t size)
 {
 	char *room;
 
 	if (p->in.tail - p->in.head >= p->options.max_input_bytes) {
 		evkv__pipe_note(p, EVKV_TOO_LARGE, EVKV_CAUSE_PROTOCOL, 0,
 		    "a reply exceeds %zu bytes", p->options.max_input_bytes);
-		if (oldest(p) != NULL)
-			oldest(p)->bits |= SLOT_SUSPECT;
+		if (receive_oldest(p) != NULL)
+			receive_oldest(p)->bits |= SLOT_SUSPECT;
 		return IO_FAILED;
 	}
 	if (!evkv__pipe_buffer_reserve(&p->in, size)) {
@@ -84,7 +84,7 @@ static ssize_t receive(struct evkv_pipeline *p, size_t size)
 			      : evkv__pipe_socket_read(p, room, size);
 }
 
-static size_t piece(const struct evkv_pipeline *p)
+static size_t receive_piece(const struct evkv_pipeline *p)
 {
 	size_t size = p->options.read_bytes;
 
@@ -95,14 +95,14 @@ static size_t piece(const struct evkv_pipeline *p)
 	return size < READ_MAX ? size : READ_MAX;
 }
 
-static void burst_over(struct evkv_pipeline *p)
+static void receive_burst_over(struct evkv_pipeline *p)
 {
 	p->last_burst = p->burst;
 	p->burst = 0;
 }
 
 /* With TLS the rest of what was read can lie with OpenSSL, unseen by epoll. */
-static void come_back(struct evkv_pipeline *p)
+static void receive_come_back(struct evkv_pipeline *p)
 {
 	if (p->ssl != NULL && SSL_has_pending(p->ssl))
 		evkv_task_queue(p->loop, &p->turn);
@@ -112,18 +112,18 @@ static void come_back(struct evkv_pipeline *p)
  * Whether to stop after a read that answered some slots or emptied the socket,
  * which a short read does, but not one of a TLS record.
  */
-static bool enough(struct evkv_pipeline *p, enum input_extent extent,
+static bool receive_enough(struct evkv_pipeline *p, enum input_extent extent,
     bool answered, bool empty)
 {
 	if (extent == INPUT_LAST)
 		return false;
 	if (empty) {
-		burst_over(p);
+		receive_burst_over(p);
 		return true;
 	}
 	if (p->burst >= (extent == INPUT_PIECE ? READ_TURN : READ_LATE) ||
 	    (extent == INPUT_PIECE && answered)) {
-		come_back(p);
+		receive_come_back(p);
 		return true;
 	}
 	return false;
@@ -136,10 +136,10 @@ void evkv__pipe_input(struct evkv_pipeline *p, enum input_extent extent)
 
 	evkv__pipe_enter(p);
 	while (evkv__pipe_linked(p) && !p->failing) {
-		size = piece(p);
-		got = receive(p, size);
+		size = receive_piece(p);
+		got = receive_bytes(p, size);
 		if (got == IO_AGAIN) {
-			burst_over(p);
+			receive_burst_over(p);
 			break;
 		}
 		if (got < 0) {
@@ -149,7 +149,7 @@ void evkv__pipe_input(struct evkv_pipeline *p, enum input_extent extent)
 		p->progress_us = evkv_loop_now_us(p->loop);
 		p->in.tail += (size_t)got;
 		p->burst += (size_t)got;
-		if (enough(p, extent, parse(p) > 0,
+		if (receive_enough(p, extent, receive_parse(p) > 0,
 			p->ssl == NULL && (size_t)got < size))
 			break;
 	}

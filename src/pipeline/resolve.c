@@ -57,7 +57,7 @@ struct lookup {
 
 static const char resolver_key;
 
-static void lookup_free(struct lookup *lookup)
+static void resolve_lookup_free(struct lookup *lookup)
 {
 	evkv_timer_cancel(lookup->resolver->loop, &lookup->skew);
 	if (lookup->next != NULL)
@@ -69,7 +69,7 @@ static void lookup_free(struct lookup *lookup)
 /* ---- The resolver of a loop -------------------------------------------- */
 
 /* Nobody waits for the lookups that are left: all stores are closed. */
-static void resolver_release(void *thing)
+static void resolve_release(void *thing)
 {
 	struct resolver *resolver = thing;
 
@@ -77,12 +77,12 @@ static void resolver_release(void *thing)
 	if (resolver->dns != NULL)
 		evdns_base_free(resolver->dns, 0);
 	while (resolver->lookups != NULL)
-		lookup_free(resolver->lookups);
+		resolve_lookup_free(resolver->lookups);
 	evkv_free(resolver->hosts);
 	evkv_free(resolver);
 }
 
-static void cancel_abandoned(evutil_socket_t fd, short what, void *arg)
+static void resolve_cancel_abandoned(evutil_socket_t fd, short what, void *arg)
 {
 	struct resolver *resolver = arg;
 	struct lookup *lookup;
@@ -103,7 +103,7 @@ static void cancel_abandoned(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static struct resolver *resolver_get(struct evkv_loop *loop)
+static struct resolver *resolve_get(struct evkv_loop *loop)
 {
 	struct resolver *resolver = evkv_loop_attachment(loop, &resolver_key);
 
@@ -115,9 +115,8 @@ static struct resolver *resolver_get(struct evkv_loop *loop)
 	resolver->loop = loop;
 	resolver->hosts_path = "/etc/hosts";
 	if (evtimer_assign(&resolver->cancel_event, evkv_loop_base(loop),
-		cancel_abandoned, resolver) != 0 ||
-	    !evkv_loop_attach(loop, &resolver_key, resolver,
-		resolver_release)) {
+		resolve_cancel_abandoned, resolver) != 0 ||
+	    !evkv_loop_attach(loop, &resolver_key, resolver, resolve_release)) {
 		evkv_free(resolver);
 		return NULL;
 	}
@@ -125,7 +124,7 @@ static struct resolver *resolver_get(struct evkv_loop *loop)
 }
 
 /* What can't be read is as if it were empty. */
-static void hosts_read(struct resolver *resolver)
+static void resolve_hosts_read(struct resolver *resolver)
 {
 	int fd = open(resolver->hosts_path, O_RDONLY | O_CLOEXEC);
 	ssize_t got;
@@ -146,7 +145,7 @@ static void hosts_read(struct resolver *resolver)
 }
 
 /* A missing resolv.conf is no failure: a server on this machine is asked. */
-static bool resolver_prepare(struct resolver *resolver)
+static bool resolve_prepare(struct resolver *resolver)
 {
 	if (resolver->stale && resolver->lookups == NULL &&
 	    resolver->dns != NULL) {
@@ -160,7 +159,7 @@ static bool resolver_prepare(struct resolver *resolver)
 	if (resolver->dns == NULL)
 		return false;
 	resolver->stale = false;
-	hosts_read(resolver);
+	resolve_hosts_read(resolver);
 	(void)evdns_base_resolv_conf_parse(resolver->dns,
 	    DNS_OPTIONS_ALL & ~DNS_OPTION_HOSTSFILE, "/etc/resolv.conf");
 	return true;
@@ -168,7 +167,7 @@ static bool resolver_prepare(struct resolver *resolver)
 
 bool evkv__pipe_resolver_hosts(struct evkv_loop *loop, const char *path)
 {
-	struct resolver *resolver = resolver_get(loop);
+	struct resolver *resolver = resolve_get(loop);
 
 	if (resolver == NULL)
 		return false;
@@ -179,7 +178,7 @@ bool evkv__pipe_resolver_hosts(struct evkv_loop *loop, const char *path)
 
 /* ---- One lookup -------------------------------------------------------- */
 
-static void address_add(struct lookup *lookup, unsigned which,
+static void resolve_address_add(struct lookup *lookup, unsigned which,
     const void *sockaddr, socklen_t size)
 {
 	struct address *address;
@@ -192,8 +191,8 @@ static void address_add(struct lookup *lookup, unsigned which,
 	address->size = size;
 }
 
-static void addresses_add(struct lookup *lookup, unsigned which, int count,
-    const void *addresses)
+static void resolve_addresses_add(struct lookup *lookup, unsigned which,
+    int count, const void *addresses)
 {
 	in_port_t port = htons((uint16_t)lookup->pipeline->options.port);
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
@@ -206,18 +205,19 @@ static void addresses_add(struct lookup *lookup, unsigned which, int count,
 			memcpy(&in.sin_addr,
 			    (const struct in_addr *)addresses + i,
 			    sizeof(in.sin_addr));
-			address_add(lookup, which, &in, sizeof(in));
+			resolve_address_add(lookup, which, &in, sizeof(in));
 		} else {
 			memcpy(&in6.sin6_addr,
 			    (const struct in6_addr *)addresses + i,
 			    sizeof(in6.sin6_addr));
-			address_add(lookup, which, &in6, sizeof(in6));
+			resolve_address_add(lookup, which, &in6, sizeof(in6));
 		}
 	}
 }
 
 /* IPv6 first, as the C library does where both are there. */
-static void addresses_give(struct lookup *lookup, struct evkv_pipeline *p)
+static void resolve_addresses_give(struct lookup *lookup,
+    struct evkv_pipeline *p)
 {
 	static const unsigned order[] = { LOOKUP_AAAA, LOOKUP_A };
 	size_t i, j;
@@ -232,11 +232,11 @@ static void addresses_give(struct lookup *lookup, struct evkv_pipeline *p)
 }
 
 /* Tell who waits; the questions that are open are of no interest any more. */
-static void lookup_tell(struct lookup *lookup)
+static void resolve_lookup_tell(struct lookup *lookup)
 {
 	struct evkv_pipeline *p = lookup->pipeline;
 
-	addresses_give(lookup, p);
+	resolve_addresses_give(lookup, p);
 	evkv__pipe_lookup_cancel(p);
 	if (p->address_count > 0) {
 		lookup->cb(LOOKUP_DONE, NULL, p);
@@ -246,12 +246,12 @@ static void lookup_tell(struct lookup *lookup)
 	lookup->cb(LOOKUP_FAILED, evdns_err_to_string(lookup->error), p);
 }
 
-static void lookup_skewed(void *arg)
+static void resolve_skewed(void *arg)
 {
-	lookup_tell(arg);
+	resolve_lookup_tell(arg);
 }
 
-static void answered(struct lookup *lookup, unsigned which, int error,
+static void resolve_answered(struct lookup *lookup, unsigned which, int error,
     int count, const void *addresses)
 {
 	lookup->questions[which] = NULL;
@@ -259,37 +259,37 @@ static void answered(struct lookup *lookup, unsigned which, int error,
 	if (lookup->pipeline != NULL) {
 		evkv_loop_refresh(lookup->resolver->loop);
 		if (error == DNS_ERR_NONE)
-			addresses_add(lookup, which, count, addresses);
+			resolve_addresses_add(lookup, which, count, addresses);
 		else
 			lookup->error = error;
 		if (lookup->open == 0)
-			lookup_tell(lookup);
+			resolve_lookup_tell(lookup);
 		else if (count > 0 &&
 		    !evkv_timer_set(lookup->resolver->loop, &lookup->skew,
 			SKEW_MS))
-			lookup_tell(lookup);
+			resolve_lookup_tell(lookup);
 	}
 	if (lookup->open == 0)
-		lookup_free(lookup);
+		resolve_lookup_free(lookup);
 }
 
-static void on_a(int error, char type, int count, int ttl, void *addresses,
-    void *arg)
+static void resolve_on_a(int error, char type, int count, int ttl,
+    void *addresses, void *arg)
 {
 	(void)ttl;
-	answered(arg, LOOKUP_A, error, type == DNS_IPv4_A ? count : 0,
+	resolve_answered(arg, LOOKUP_A, error, type == DNS_IPv4_A ? count : 0,
 	    addresses);
 }
 
-static void on_aaaa(int error, char type, int count, int ttl, void *addresses,
-    void *arg)
+static void resolve_on_aaaa(int error, char type, int count, int ttl,
+    void *addresses, void *arg)
 {
 	(void)ttl;
-	answered(arg, LOOKUP_AAAA, error, type == DNS_IPv6_AAAA ? count : 0,
-	    addresses);
+	resolve_answered(arg, LOOKUP_AAAA, error,
+	    type == DNS_IPv6_AAAA ? count : 0, addresses);
 }
 
-static struct lookup *lookup_new(struct resolver *resolver,
+static struct lookup *resolve_lookup_new(struct resolver *resolver,
     struct evkv_pipeline *p, lookup_cb cb)
 {
 	struct lookup *lookup = evkv_calloc(1, sizeof(*lookup));
@@ -299,7 +299,7 @@ static struct lookup *lookup_new(struct resolver *resolver,
 	lookup->resolver = resolver;
 	lookup->pipeline = p;
 	lookup->cb = cb;
-	lookup->skew.run = lookup_skewed;
+	lookup->skew.run = resolve_skewed;
 	lookup->skew.arg = lookup;
 	lookup->next = resolver->lookups;
 	lookup->link = &resolver->lookups;
@@ -310,14 +310,14 @@ static struct lookup *lookup_new(struct resolver *resolver,
 }
 
 /* evdns never calls back inside these two calls. */
-static bool lookup_ask(struct lookup *lookup, const char *name)
+static bool resolve_lookup_ask(struct lookup *lookup, const char *name)
 {
 	struct evdns_base *dns = lookup->resolver->dns;
 
 	lookup->questions[LOOKUP_A] = evdns_base_resolve_ipv4(dns, name, 0,
-	    on_a, lookup);
+	    resolve_on_a, lookup);
 	lookup->questions[LOOKUP_AAAA] = evdns_base_resolve_ipv6(dns, name, 0,
-	    on_aaaa, lookup);
+	    resolve_on_aaaa, lookup);
 	if (lookup->questions[LOOKUP_A] != NULL)
 		lookup->open++;
 	if (lookup->questions[LOOKUP_AAAA] != NULL)
@@ -336,8 +336,8 @@ void evkv__pipe_lookup_start(struct evkv_pipeline *p, lookup_cb cb)
 		cb(LOOKUP_DONE, NULL, p);
 		return;
 	}
-	resolver = resolver_get(p->loop);
-	if (resolver == NULL || !resolver_prepare(resolver)) {
+	resolver = resolve_get(p->loop);
+	if (resolver == NULL || !resolve_prepare(resolver)) {
 		cb(LOOKUP_NOMEM, NULL, p);
 		return;
 	}
@@ -348,10 +348,10 @@ void evkv__pipe_lookup_start(struct evkv_pipeline *p, lookup_cb cb)
 		cb(LOOKUP_DONE, NULL, p);
 		return;
 	}
-	lookup = lookup_new(resolver, p, cb);
-	if (lookup == NULL || !lookup_ask(lookup, p->host)) {
+	lookup = resolve_lookup_new(resolver, p, cb);
+	if (lookup == NULL || !resolve_lookup_ask(lookup, p->host)) {
 		if (lookup != NULL)
-			lookup_free(lookup);
+			resolve_lookup_free(lookup);
 		cb(LOOKUP_NOMEM, NULL, p);
 		return;
 	}

@@ -80,13 +80,13 @@ void evkv_pipeline_effect(struct evkv_pipeline *p)
 
 /* ---- Sending ----------------------------------------------------------- */
 
-static void consume(struct evkv_pipeline *p, size_t size)
+static void send_consume(struct evkv_pipeline *p, size_t size)
 {
 	p->sent += size;
 	evkv__pipe_buffer_consume(&p->out, size);
 }
 
-static void mark(struct evkv_pipeline *p, struct evkv_slot *slot)
+static void send_mark(struct evkv_pipeline *p, struct evkv_slot *slot)
 {
 	if (p->sent < slot->mark || (slot->bits & SLOT_MARKED) != 0)
 		return;
@@ -96,13 +96,13 @@ static void mark(struct evkv_pipeline *p, struct evkv_slot *slot)
 }
 
 /* Step over holes at the front; their slots end. */
-static void skip_holes(struct evkv_pipeline *p)
+static void send_skip_holes(struct evkv_pipeline *p)
 {
 	struct evkv_slot *slot;
 
 	while ((slot = p->unsent) != NULL && slot->begin <= p->sent &&
 	    (slot->bits & SLOT_DEAD) != 0) {
-		consume(p, (size_t)(slot->end - slot->begin));
+		send_consume(p, (size_t)(slot->end - slot->begin));
 		slot->end = slot->begin;
 		evkv__pipe_outstanding_remove(p, slot);
 		evkv__pipe_slot_ends(p, slot, END_STOPPED);
@@ -110,16 +110,16 @@ static void skip_holes(struct evkv_pipeline *p)
 }
 
 /* `size` more bytes, holes not counted, are sent. */
-static void advance(struct evkv_pipeline *p, size_t size)
+static void send_advance(struct evkv_pipeline *p, size_t size)
 {
 	struct evkv_slot *slot;
 	size_t part;
 
 	while (size > 0) {
-		skip_holes(p);
+		send_skip_holes(p);
 		slot = p->unsent;
 		if (slot == NULL) {
-			consume(p, size);
+			send_consume(p, size);
 			return;
 		}
 		/* Up to where it begins, or to its end. */
@@ -128,17 +128,17 @@ static void advance(struct evkv_pipeline *p, size_t size)
 		    p->sent);
 		if (part > size)
 			part = size;
-		consume(p, part);
+		send_consume(p, part);
 		size -= part;
-		mark(p, slot);
+		send_mark(p, slot);
 		if (p->sent == slot->end)
 			p->unsent = slot->next;
 	}
-	skip_holes(p);
+	send_skip_holes(p);
 }
 
 /* What to offer next, without the holes: at least a part of it. */
-static size_t gather(struct evkv_pipeline *p, struct iovec *ranges)
+static size_t send_gather(struct evkv_pipeline *p, struct iovec *ranges)
 {
 	uint64_t from = p->sent, to = evkv__pipe_output_end(p);
 	const struct evkv_slot *slot;
@@ -177,7 +177,7 @@ static size_t gather(struct evkv_pipeline *p, struct iovec *ranges)
 static ssize_t send_some(struct evkv_pipeline *p, size_t *offered)
 {
 	struct iovec ranges[WRITE_RANGES];
-	size_t count = gather(p, ranges), i;
+	size_t count = send_gather(p, ranges), i;
 
 	*offered = 0;
 	if (p->ssl == NULL) {
@@ -195,7 +195,7 @@ static ssize_t send_some(struct evkv_pipeline *p, size_t *offered)
  * The server may have said why it does not listen any more: read that first.
  * The failure that was noted stays, unless reading finds a better one.
  */
-static void write_failed(struct evkv_pipeline *p)
+static void send_write_failed(struct evkv_pipeline *p)
 {
 	struct failure failure = p->failure;
 
@@ -216,7 +216,7 @@ void evkv__pipe_flush(struct evkv_pipeline *p)
 	bool was_full = p->write_armed;
 	ssize_t size = 0;
 
-	skip_holes(p);
+	send_skip_holes(p);
 	while (evkv__pipe_output_size(p) > 0 && total < WRITE_TURN) {
 		size = send_some(p, &offered);
 		if (size <= 0)
@@ -224,12 +224,12 @@ void evkv__pipe_flush(struct evkv_pipeline *p)
 		if (was_full)
 			p->progress_us = evkv_loop_now_us(p->loop);
 		total += (size_t)size;
-		advance(p, (size_t)size);
+		send_advance(p, (size_t)size);
 		if ((size_t)size < offered && p->ssl == NULL)
 			break;
 	}
 	if (size == IO_FAILED) {
-		write_failed(p);
+		send_write_failed(p);
 	} else if (!evkv__pipe_arm_write(p,
 		       p->read_wants_write ||
 			   (evkv__pipe_output_size(p) > 0 &&

@@ -195,7 +195,7 @@ enum evkv_verdict evkv_slot_fail(struct evkv_op *op,
 
 /* ---- Waiting for a connection ------------------------------------------ */
 
-static void age_arm(struct evkv_pipeline *p)
+static void slot_age_arm(struct evkv_pipeline *p)
 {
 	const struct evkv_slot *first = p->waiting.first;
 	int64_t left_us;
@@ -229,7 +229,7 @@ void evkv__pipe_age_run(void *arg)
 			evkv__pipe_slot_ends(p, slot, END_OFFLINE);
 		}
 		evkv__pipe_ending_run(p);
-		age_arm(p);
+		slot_age_arm(p);
 	}
 	evkv__pipe_leave(p);
 }
@@ -251,7 +251,7 @@ void evkv__pipe_waiting_offline(struct evkv_pipeline *p)
 		evkv__pipe_waiting_remove(p, slot);
 		evkv__pipe_slot_ends(p, slot, END_LOST);
 	}
-	age_arm(p);
+	slot_age_arm(p);
 }
 
 void evkv__pipe_waiting_online(struct evkv_pipeline *p)
@@ -262,7 +262,7 @@ void evkv__pipe_waiting_online(struct evkv_pipeline *p)
 
 /* ---- Submitting -------------------------------------------------------- */
 
-static const struct evkv_slot_end *refuse(struct evkv_pipeline *p,
+static const struct evkv_slot_end *slot_refuse(struct evkv_pipeline *p,
     enum end_reason reason)
 {
 	p->answer = slot_ends[reason];
@@ -270,7 +270,7 @@ static const struct evkv_slot_end *refuse(struct evkv_pipeline *p,
 	return &p->answer;
 }
 
-static const struct evkv_slot_end *refuse_down(struct evkv_pipeline *p)
+static const struct evkv_slot_end *slot_refuse_down(struct evkv_pipeline *p)
 {
 	static const struct evkv_slot none = { .bits = 0 };
 
@@ -279,7 +279,7 @@ static const struct evkv_slot_end *refuse_down(struct evkv_pipeline *p)
 	return &p->answer;
 }
 
-static const struct evkv_slot_end *refuse_full(struct evkv_pipeline *p)
+static const struct evkv_slot_end *slot_refuse_full(struct evkv_pipeline *p)
 {
 	p->answer = (struct evkv_slot_end){
 		.fate = EVKV_SLOT_UNSENT,
@@ -294,42 +294,42 @@ static const struct evkv_slot_end *refuse_full(struct evkv_pipeline *p)
 }
 
 /* Whether the slot may wait; if not, p->answer says why. */
-static bool may_wait(struct evkv_pipeline *p, const struct evkv_slot *slot)
+static bool slot_may_wait(struct evkv_pipeline *p, const struct evkv_slot *slot)
 {
 	const struct evkv_pipeline_options *options = &p->options;
 
 	if (p->phase == PHASE_READY)
 		return true;
 	if (p->down && (options->fail_fast || p->failure.denied)) {
-		refuse_down(p);
+		slot_refuse_down(p);
 		return false;
 	}
 	if (p->waiting.count >= options->max_offline_slots ||
 	    slot->size > options->max_offline_bytes - p->waiting_bytes) {
-		refuse_full(p);
+		slot_refuse_full(p);
 		return false;
 	}
 	return true;
 }
 
-static const struct evkv_slot_end *wait_for_turn(struct evkv_pipeline *p,
+static const struct evkv_slot_end *slot_wait_for_turn(struct evkv_pipeline *p,
     struct evkv_slot *slot)
 {
-	if (!may_wait(p, slot))
+	if (!slot_may_wait(p, slot))
 		return &p->answer;
 	if (slot->op != NULL && (slot->flags & EVKV_SLOT_KEPT) == 0) {
 		if (!evkv_op_keep(slot->op))
-			return refuse(p, END_NOMEM);
+			return slot_refuse(p, END_NOMEM);
 		slot->flags |= EVKV_SLOT_KEPT;
 	}
 	slot->since_us = evkv_loop_now_us(p->loop);
 	evkv__pipe_slots_append(&p->waiting, slot, PLACE_WAITING);
 	p->waiting_bytes += slot->size;
-	age_arm(p);
+	slot_age_arm(p);
 	return NULL;
 }
 
-static bool may_encode(const struct evkv_pipeline *p,
+static bool slot_may_encode(const struct evkv_pipeline *p,
     const struct evkv_slot *slot)
 {
 	if ((slot->flags & EVKV_SLOT_HANDSHAKE) != 0)
@@ -340,7 +340,7 @@ static bool may_encode(const struct evkv_pipeline *p,
 }
 
 /* The turn begins what is not begun, and a try that got no timer. */
-static bool wants_turn(const struct evkv_pipeline *p)
+static bool slot_wants_turn(const struct evkv_pipeline *p)
 {
 	return p->phase == PHASE_READY || p->phase == PHASE_IDLE ||
 	    (p->phase == PHASE_BACKOFF && !p->timer_set);
@@ -354,20 +354,20 @@ const struct evkv_slot_end *evkv_pipeline_submit(struct evkv_pipeline *p,
 	slot->bits = 0;
 	slot->begin = slot->end = 0;
 	if (p->phase == PHASE_CLOSED)
-		return refuse(p, END_CLOSED);
+		return slot_refuse(p, END_CLOSED);
 	if (slot->op != NULL && evkv_op_detached(slot->op))
-		return refuse(p, END_STOPPED);
+		return slot_refuse(p, END_STOPPED);
 	if ((slot->flags & EVKV_SLOT_WAIT_READY) != 0) {
 		evkv__pipe_slots_append(&p->watching, slot, PLACE_WATCHING);
-	} else if (may_encode(p, slot)) {
+	} else if (slot_may_encode(p, slot)) {
 		if (!evkv__pipe_encode(p, slot))
-			return refuse(p, END_NOMEM);
+			return slot_refuse(p, END_NOMEM);
 	} else if ((slot->flags & EVKV_SLOT_HANDSHAKE) != 0) {
-		return refuse(p, END_STOPPED);
+		return slot_refuse(p, END_STOPPED);
 	} else {
-		why = wait_for_turn(p, slot);
+		why = slot_wait_for_turn(p, slot);
 	}
-	if (why == NULL && wants_turn(p))
+	if (why == NULL && slot_wants_turn(p))
 		evkv_task_queue(p->loop, &p->turn);
 	return why;
 }
@@ -375,7 +375,7 @@ const struct evkv_slot_end *evkv_pipeline_submit(struct evkv_pipeline *p,
 /* ---- Stopping ---------------------------------------------------------- */
 
 /* The last of the output is taken back; what is further in becomes a hole. */
-static bool stop_unsent(struct evkv_pipeline *p, struct evkv_slot *slot)
+static bool slot_stop_unsent(struct evkv_pipeline *p, struct evkv_slot *slot)
 {
 	if (slot->end == evkv__pipe_output_end(p)) {
 		p->out.tail -= (size_t)(slot->end - slot->begin);
@@ -387,14 +387,15 @@ static bool stop_unsent(struct evkv_pipeline *p, struct evkv_slot *slot)
 	return false;
 }
 
-static bool stop_outstanding(struct evkv_pipeline *p, struct evkv_slot *slot)
+static bool slot_stop_outstanding(struct evkv_pipeline *p,
+    struct evkv_slot *slot)
 {
 	if ((slot->bits & SLOT_STOPPED) != 0)
 		return false;
 	slot->bits |= SLOT_STOPPED;
 	p->tombstones++;
 	if (slot->begin >= p->sent + p->ssl_pending && slot->end > slot->begin)
-		return stop_unsent(p, slot);
+		return slot_stop_unsent(p, slot);
 	/* The server must get the rest: it counts as sent from now on. */
 	if ((slot->bits & SLOT_MARKED) == 0) {
 		slot->bits |= SLOT_MARKED;
@@ -411,7 +412,7 @@ bool evkv_pipeline_stop(struct evkv_pipeline *p, struct evkv_slot *slot)
 	case PLACE_WATCHING:
 		evkv__pipe_slots_remove(&p->watching, slot);
 		return true;
-	case PLACE_OUTSTANDING: return stop_outstanding(p, slot);
+	case PLACE_OUTSTANDING: return slot_stop_outstanding(p, slot);
 	case PLACE_NONE:
 	case PLACE_ENDING: break;
 	}

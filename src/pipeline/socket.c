@@ -61,27 +61,27 @@ bool evkv__pipe_literal_address(const char *host, int port,
 
 /* ---- The socket -------------------------------------------------------- */
 
-static void set_int(int fd, int level, int name, int value)
+static void socket_set_int(int fd, int level, int name, int value)
 {
 	(void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-static void set_tcp_options(const struct evkv_pipeline *p, int fd)
+static void socket_set_tcp_options(const struct evkv_pipeline *p, int fd)
 {
 	int64_t idle = p->options.keepalive_ms / 1000;
 	int seconds = idle > 32767 ? 32767 : idle < 1 ? 1 : (int)idle;
 
-	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	socket_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	if (p->options.keepalive_ms < 0)
 		return;
-	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL,
+	socket_set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	socket_set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+	socket_set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL,
 	    seconds < KEEPALIVE_PROBES ? 1 : seconds / KEEPALIVE_PROBES);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+	socket_set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
 }
 
-static void on_read(evutil_socket_t fd, short what, void *arg)
+static void socket_on_read(evutil_socket_t fd, short what, void *arg)
 {
 	struct evkv_pipeline *p = arg;
 
@@ -100,7 +100,7 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 	evkv__pipe_leave(p);
 }
 
-static void on_write(evutil_socket_t fd, short what, void *arg)
+static void socket_on_write(evutil_socket_t fd, short what, void *arg)
 {
 	struct evkv_pipeline *p = arg;
 
@@ -131,11 +131,11 @@ int evkv__pipe_socket_connect(struct evkv_pipeline *p,
 	if (p->fd < 0)
 		return -1;
 	if (family != AF_UNIX)
-		set_tcp_options(p, p->fd);
+		socket_set_tcp_options(p, p->fd);
 	if (event_assign(&p->read_event, base, p->fd, EV_READ | EV_PERSIST,
-		on_read, p) != 0 ||
+		socket_on_read, p) != 0 ||
 	    event_assign(&p->write_event, base, p->fd, EV_WRITE | EV_PERSIST,
-		on_write, p) != 0) {
+		socket_on_write, p) != 0) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -179,7 +179,7 @@ void evkv__pipe_socket_close(struct evkv_pipeline *p)
  * A port of the loopback that nobody listens at can be given to the connecting
  * end itself, which is then connected to itself.
  */
-static bool connected_to_itself(int fd)
+static bool socket_connected_to_itself(int fd)
 {
 	struct sockaddr_storage ours, theirs;
 	socklen_t our_size = sizeof(ours), their_size = sizeof(theirs);
@@ -200,7 +200,7 @@ int evkv__pipe_socket_error(struct evkv_pipeline *p)
 
 	if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
 		return errno;
-	if (error == 0 && connected_to_itself(p->fd))
+	if (error == 0 && socket_connected_to_itself(p->fd))
 		return ECONNREFUSED;
 	return error;
 }

@@ -20,7 +20,7 @@
 
 /* ---- The BIO ----------------------------------------------------------- */
 
-static int bio_write(BIO *bio, const char *data, int size)
+static int tls_bio_write(BIO *bio, const char *data, int size)
 {
 	struct evkv_pipeline *p = BIO_get_data(bio);
 	ssize_t put;
@@ -36,7 +36,7 @@ static int bio_write(BIO *bio, const char *data, int size)
 	return (int)put;
 }
 
-static int bio_read(BIO *bio, char *data, int size)
+static int tls_bio_read(BIO *bio, char *data, int size)
 {
 	struct evkv_pipeline *p = BIO_get_data(bio);
 	ssize_t got;
@@ -54,7 +54,7 @@ static int bio_read(BIO *bio, char *data, int size)
 	return (int)got;
 }
 
-static long bio_control(BIO *bio, int command, long number, void *pointer)
+static long tls_bio_control(BIO *bio, int command, long number, void *pointer)
 {
 	(void)number;
 	(void)pointer;
@@ -65,13 +65,13 @@ static long bio_control(BIO *bio, int command, long number, void *pointer)
 	}
 }
 
-static int bio_create(BIO *bio)
+static int tls_bio_create(BIO *bio)
 {
 	BIO_set_init(bio, 1);
 	return 1;
 }
 
-static BIO_METHOD *bio_method_new(void)
+static BIO_METHOD *tls_bio_method_new(void)
 {
 	BIO_METHOD *method;
 	int index = BIO_get_new_index();
@@ -81,17 +81,17 @@ static BIO_METHOD *bio_method_new(void)
 	method = BIO_meth_new(index | BIO_TYPE_SOURCE_SINK, "evkv");
 	if (method == NULL)
 		return NULL;
-	(void)BIO_meth_set_write(method, bio_write);
-	(void)BIO_meth_set_read(method, bio_read);
-	(void)BIO_meth_set_ctrl(method, bio_control);
-	(void)BIO_meth_set_create(method, bio_create);
+	(void)BIO_meth_set_write(method, tls_bio_write);
+	(void)BIO_meth_set_read(method, tls_bio_read);
+	(void)BIO_meth_set_ctrl(method, tls_bio_control);
+	(void)BIO_meth_set_create(method, tls_bio_create);
 	return method;
 }
 
 /* ---- What connections share -------------------------------------------- */
 
 /* OpenSSL's first words about what went wrong. */
-static const char *ssl_words(char *buffer, size_t size)
+static const char *tls_ssl_words(char *buffer, size_t size)
 {
 	unsigned long code = ERR_get_error();
 	const char *words = ERR_reason_error_string(code);
@@ -104,35 +104,35 @@ static const char *ssl_words(char *buffer, size_t size)
 	return buffer;
 }
 
-static bool file_failed(struct evkv_error *error, const char *what,
+static bool tls_file_failed(struct evkv_error *error, const char *what,
     const char *path)
 {
 	char buffer[PIPELINE_TEXT];
 
 	evkv_error_set(error, EVKV_IO, "%s %s: %s", what, path,
-	    ssl_words(buffer, sizeof(buffer)));
+	    tls_ssl_words(buffer, sizeof(buffer)));
 	return false;
 }
 
-static bool load_authorities(SSL_CTX *context,
+static bool tls_load_authorities(SSL_CTX *context,
     const struct evkv_tls_options *options, struct evkv_error *error)
 {
 	if (options->ca_file == NULL && options->ca_dir == NULL) {
 		if (options->no_verify ||
 		    SSL_CTX_set_default_verify_paths(context) == 1)
 			return true;
-		return file_failed(error, "the system's", "authorities");
+		return tls_file_failed(error, "the system's", "authorities");
 	}
 	if (options->ca_file != NULL &&
 	    SSL_CTX_load_verify_file(context, options->ca_file) != 1)
-		return file_failed(error, "ca_file", options->ca_file);
+		return tls_file_failed(error, "ca_file", options->ca_file);
 	if (options->ca_dir != NULL &&
 	    SSL_CTX_load_verify_dir(context, options->ca_dir) != 1)
-		return file_failed(error, "ca_dir", options->ca_dir);
+		return tls_file_failed(error, "ca_dir", options->ca_dir);
 	return true;
 }
 
-static bool load_identity(SSL_CTX *context,
+static bool tls_load_identity(SSL_CTX *context,
     const struct evkv_tls_options *options, struct evkv_error *error)
 {
 	const char *key = options->key_file;
@@ -148,16 +148,16 @@ static bool load_identity(SSL_CTX *context,
 		key = options->cert_file;
 	if (SSL_CTX_use_certificate_chain_file(context, options->cert_file) !=
 	    1)
-		return file_failed(error, "cert_file", options->cert_file);
+		return tls_file_failed(error, "cert_file", options->cert_file);
 	if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
-		return file_failed(error, "key_file", key);
+		return tls_file_failed(error, "key_file", key);
 	if (SSL_CTX_check_private_key(context) != 1)
-		return file_failed(error, "key_file", key);
+		return tls_file_failed(error, "key_file", key);
 	return true;
 }
 
 /* An encrypted key must not ask at the terminal. */
-static int no_password(char *buffer, int size, int writing, void *arg)
+static int tls_no_password(char *buffer, int size, int writing, void *arg)
 {
 	(void)buffer;
 	(void)size;
@@ -166,7 +166,7 @@ static int no_password(char *buffer, int size, int writing, void *arg)
 	return -1;
 }
 
-static bool context_fill(struct evkv_tls *tls,
+static bool tls_context_fill(struct evkv_tls *tls,
     const struct evkv_tls_options *options, struct evkv_error *error)
 {
 	SSL_CTX *context = tls->context;
@@ -179,11 +179,11 @@ static bool context_fill(struct evkv_tls *tls,
 	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_read_ahead(context, 1);
 	(void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_default_passwd_cb(context, no_password);
+	SSL_CTX_set_default_passwd_cb(context, tls_no_password);
 	SSL_CTX_set_verify(context,
 	    options->no_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-	return load_authorities(context, options, error) &&
-	    load_identity(context, options, error);
+	return tls_load_authorities(context, options, error) &&
+	    tls_load_identity(context, options, error);
 }
 
 struct evkv_tls *evkv_tls_new_sized(const struct evkv_tls_options *options,
@@ -201,12 +201,12 @@ struct evkv_tls *evkv_tls_new_sized(const struct evkv_tls_options *options,
 	tls->refs = 1;
 	tls->no_verify = ours.no_verify;
 	tls->server_name = evkv_strdup(ours.server_name);
-	tls->method = bio_method_new();
+	tls->method = tls_bio_method_new();
 	tls->context = SSL_CTX_new(TLS_client_method());
 	if (tls->method == NULL || tls->context == NULL ||
 	    (ours.server_name != NULL && tls->server_name == NULL))
 		goto nomem;
-	if (!context_fill(tls, &ours, error)) {
+	if (!tls_context_fill(tls, &ours, error)) {
 		ERR_clear_error();
 		evkv_tls_unref(tls);
 		return NULL;
@@ -240,7 +240,7 @@ void evkv_tls_unref(struct evkv_tls *tls)
 /* ---- The handshake ----------------------------------------------------- */
 
 /* Whom the certificate must name, and what the server is told (SNI). */
-static bool set_peer(struct evkv_pipeline *p)
+static bool tls_set_peer(struct evkv_pipeline *p)
 {
 	const struct evkv_tls *tls = p->options.tls;
 	const char *name = tls->server_name != NULL ? tls->server_name
@@ -278,7 +278,7 @@ void evkv__pipe_tls_start(struct evkv_pipeline *p)
 		SSL_set_bio(p->ssl, bio, bio);
 		SSL_set_connect_state(p->ssl);
 	}
-	if (bio == NULL || !set_peer(p)) {
+	if (bio == NULL || !tls_set_peer(p)) {
 		evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
 		    "TLS: out of memory");
 		evkv__pipe_fail_noted(p);
@@ -287,7 +287,7 @@ void evkv__pipe_tls_start(struct evkv_pipeline *p)
 	evkv__pipe_tls_step(p);
 }
 
-static void note_reset(struct evkv_pipeline *p, int sys_error)
+static void tls_note_reset(struct evkv_pipeline *p, int sys_error)
 {
 	const char *words = p->phase == PHASE_TLS
 	    ? "the server closed the connection in the TLS handshake"
@@ -301,7 +301,7 @@ static void note_reset(struct evkv_pipeline *p, int sys_error)
  * Certificates that fail do not get better by trying again soon. Servers tell
  * of ours, in TLS 1.3, after the handshake, by an alert.
  */
-static void note_failure(struct evkv_pipeline *p, int error, int sys_error)
+static void tls_note_failure(struct evkv_pipeline *p, int error, int sys_error)
 {
 	long verified = SSL_get_verify_result(p->ssl);
 	unsigned long code = ERR_peek_error();
@@ -310,16 +310,16 @@ static void note_failure(struct evkv_pipeline *p, int error, int sys_error)
 	if (error == SSL_ERROR_ZERO_RETURN ||
 	    (error == SSL_ERROR_SYSCALL && code == 0) ||
 	    ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-		note_reset(p, error == SSL_ERROR_SYSCALL ? sys_error : 0);
+		tls_note_reset(p, error == SSL_ERROR_SYSCALL ? sys_error : 0);
 	} else if (p->phase == PHASE_TLS && verified != X509_V_OK &&
 	    !p->options.tls->no_verify) {
 		evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_TLS, 0,
-		    "TLS: %s: %s", ssl_words(buffer, sizeof(buffer)),
+		    "TLS: %s: %s", tls_ssl_words(buffer, sizeof(buffer)),
 		    X509_verify_cert_error_string(verified));
 		p->failure.denied = true;
 	} else {
 		evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_TLS, 0,
-		    "TLS: %s", ssl_words(buffer, sizeof(buffer)));
+		    "TLS: %s", tls_ssl_words(buffer, sizeof(buffer)));
 		p->failure.denied = ERR_GET_LIB(code) == ERR_LIB_SSL &&
 		    ERR_GET_REASON(code) >= SSL_AD_REASON_OFFSET;
 	}
@@ -348,7 +348,7 @@ void evkv__pipe_tls_step(struct evkv_pipeline *p)
 		return;
 	if (error == SSL_ERROR_SSL || error == SSL_ERROR_SYSCALL ||
 	    error == SSL_ERROR_ZERO_RETURN)
-		note_failure(p, error, sys_error);
+		tls_note_failure(p, error, sys_error);
 	else
 		evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
 		    "out of memory");
@@ -389,7 +389,7 @@ ssize_t evkv__pipe_tls_read(struct evkv_pipeline *p, char *data, size_t size)
 		if (evkv__pipe_arm_write(p, true))
 			return IO_AGAIN;
 	}
-	note_failure(p, error, sys_error);
+	tls_note_failure(p, error, sys_error);
 	return IO_FAILED;
 }
 
@@ -413,6 +413,6 @@ ssize_t evkv__pipe_tls_write(struct evkv_pipeline *p, const char *data,
 		p->write_wants_read = error == SSL_ERROR_WANT_READ;
 		return IO_AGAIN;
 	}
-	note_failure(p, error, sys_error);
+	tls_note_failure(p, error, sys_error);
 	return IO_FAILED;
 }

@@ -11,7 +11,7 @@
 #define TICK_DEFAULT_MS 10000
 #define IDLE_BUFFERS 32768 /* bytes that are not worth a tick */
 
-static void encode_waiting(struct evkv_pipeline *p)
+static void turn_encode_waiting(struct evkv_pipeline *p)
 {
 	struct evkv_slot *slot;
 
@@ -37,7 +37,7 @@ void evkv__pipe_turn_run(void *arg)
 	if (p->phase == PHASE_READY) {
 		evkv__pipe_watching_end(p, END_READY);
 		evkv__pipe_ending_run(p);
-		encode_waiting(p);
+		turn_encode_waiting(p);
 	}
 	if (evkv__pipe_linked(p) && !p->failing && !p->write_armed)
 		evkv__pipe_flush(p);
@@ -62,7 +62,7 @@ void evkv__pipe_tick_arm(struct evkv_pipeline *p)
 }
 
 /* Silent for too long? What can be read already is read before that is said. */
-static bool stalled(struct evkv_pipeline *p)
+static bool turn_stalled(struct evkv_pipeline *p)
 {
 	int64_t limit_us = p->options.stall_timeout_ms * 1000;
 
@@ -76,7 +76,7 @@ static bool stalled(struct evkv_pipeline *p)
 	    evkv_loop_now_us(p->loop) - p->progress_us >= limit_us;
 }
 
-static void tick_again(struct evkv_pipeline *p)
+static void turn_tick_again(struct evkv_pipeline *p)
 {
 	int64_t delay_ms = p->options.stall_timeout_ms;
 
@@ -94,7 +94,7 @@ void evkv__pipe_tick_run(void *arg)
 
 	evkv__pipe_enter(p);
 	p->tick_set = false;
-	if (stalled(p)) {
+	if (turn_stalled(p)) {
 		evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_STALL,
 		    ETIMEDOUT, "the server has been silent for %lld ms",
 		    (long long)p->options.stall_timeout_ms);
@@ -104,7 +104,7 @@ void evkv__pipe_tick_run(void *arg)
 		evkv__pipe_buffer_trim(&p->out);
 		if (p->outstanding.first != NULL ||
 		    p->in.size + p->out.size > IDLE_BUFFERS)
-			tick_again(p);
+			turn_tick_again(p);
 	}
 	evkv__pipe_leave(p);
 }
