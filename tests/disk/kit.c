@@ -72,7 +72,9 @@ void kit_close(struct kit *kit)
 enum evkv_status kit_do(struct kit *kit, const struct evkv_request *request,
     struct answer *answer)
 {
-	evkv_submit(kit->store, request, answer_cb, answer);
+	/* 0: no memory even to tell that there is none. */
+	if (evkv_submit(kit->store, request, answer_cb, answer) == 0)
+		return EVKV_NOMEM;
 	rig_wait(&kit->rig, &answer->calls);
 	return answer->status;
 }

@@ -16,6 +16,7 @@
 #include "crash_entry.h"
 #include "evkv/executor.h"
 #include "kit.h"
+#include "lib/faults.h"
 
 static int count_entries(const char *path)
 {
@@ -513,6 +514,74 @@ EVKV_TEST(disk_store, a_loop_may_be_freed_with_work_in_flight)
 		answer_free(&answers[i]);
 	}
 	kit_end(&kit);
+}
+
+/* ---- Memory ----------------------------------------------------------------------- */
+
+/* OK, or told that memory was lacking; an entry then has nothing. */
+static bool fine(enum evkv_status status, unsigned *told)
+{
+	*told += status == EVKV_NOMEM;
+	return status == EVKV_OK || status == EVKV_NOMEM;
+}
+
+/* One life of a store; any allocation in it may fail. */
+static unsigned lacking_memory(struct kit *kit)
+{
+	struct evkv_disk_options options = { .path = kit->path,
+		.durability = EVKV_DISK_NONE, .max_bytes = (size_t)8 << 20 };
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct answer answer = ANSWER_INIT;
+	struct evkv_request keys = { .kind = EVKV_KEYS,
+		.collection = EVKV_LIT("c") };
+	enum evkv_status status;
+	unsigned told = 0;
+	char long_one[600];
+
+	memset(long_one, 'k', sizeof(long_one));
+	kit->store = evkv_disk_new(kit->rig.loop, &options, &error);
+	if (kit->store == NULL) {
+		check_status(error.status, EVKV_NOMEM);
+		return 1;
+	}
+	check(fine(kit_put(kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 5000),
+	    &told));
+	check(fine(kit_put(kit, "c", evkv_bytes(long_one, sizeof(long_one)),
+	    EVKV_LIT("v"), 0), &told));
+	status = kit_get(kit, "c", EVKV_LIT("k"), EVKV_LIT("v"));
+	check(fine(status, &told) || status == EVKV_NOT_FOUND);
+	check(fine(kit_do(kit, &keys, &answer), &told));
+	answer_free(&answer);
+	check(fine(kit_span(kit, EVKV_COMPACT, ""), &told));
+	check(fine(kit_span(kit, EVKV_CLEAR, "c"), &told));
+	return told;
+}
+
+EVKV_TEST(disk_store, want_of_memory_is_told)
+{
+	struct kit kit;
+	size_t n, fired = 1, failures = 0;
+	unsigned told;
+
+	for (n = 1; fired > 0; n++) {
+		kit_begin(&kit);
+		faults_fail_nth(n);
+		told = lacking_memory(&kit);
+		fired = faults_fired();
+		faults_off();
+		/* What is made in advance of need may be done without. */
+		check(fired > 0 || told == 0);
+		failures += told;
+		/* The store is still usable, as is its directory. */
+		if (kit.store == NULL)
+			kit_open(&kit, NULL);
+		check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"),
+		    0), EVKV_OK);
+		check_status(kit_get(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v")),
+		    EVKV_OK);
+		kit_end(&kit);
+	}
+	check(failures > 15);
 }
 
 /* ---- Options ------------------------------------------------------------------------- */

@@ -47,11 +47,14 @@ static uint64_t crc_word(const unsigned char *data)
 	return word;
 }
 
-static uint32_t crc_by_tables(uint32_t crc, const unsigned char *data,
+uint32_t evkv__disk_crc_by_tables(uint32_t before, const void *bytes,
     size_t size)
 {
+	const unsigned char *data = bytes;
+	uint32_t crc = ~before;
 	uint64_t word;
 
+	pthread_once(&crc_once, crc_prepare);
 	for (; size >= 8; size -= 8, data += 8) {
 		word = crc_word(data) ^ crc;
 		crc = crc_table[7][word & 0xff] ^
@@ -65,7 +68,7 @@ static uint32_t crc_by_tables(uint32_t crc, const unsigned char *data,
 	}
 	for (; size > 0; size--, data++)
 		crc = crc_table[0][(crc ^ *data) & 0xff] ^ crc >> 8;
-	return crc;
+	return ~crc;
 }
 
 #if defined(__x86_64__)
@@ -90,5 +93,5 @@ uint32_t evkv__disk_crc(uint32_t before, const void *data, size_t size)
 	if (crc_by_processor)
 		return ~crc_by_instruction(~before, data, size);
 #endif
-	return ~crc_by_tables(~before, data, size);
+	return evkv__disk_crc_by_tables(before, data, size);
 }

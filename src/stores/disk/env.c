@@ -483,3 +483,22 @@ int evkv__disk_env_sync(struct disk_env *env)
 	pthread_rwlock_unlock(&env->gate);
 	return code;
 }
+
+bool evkv__disk_env_in_doubt(struct disk_env *env, int code)
+{
+	MDB_txn *txn;
+	int probe = 0;
+
+	if (code == 0)
+		return false;
+	if (!disk_code_is_full(code) && code != ENOMEM)
+		return true;
+	pthread_rwlock_rdlock(&env->gate);
+	if (env->lmdb != NULL) {
+		probe = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &txn);
+		if (probe == 0)
+			mdb_txn_abort(txn);
+	}
+	pthread_rwlock_unlock(&env->gate);
+	return probe == MDB_PANIC;
+}

@@ -133,6 +133,12 @@ void evkv__disk_write_abort(struct disk_view *view);
 
 int evkv__disk_env_sync(struct disk_env *env);
 
+/*
+ * Whether after a commit that failed with `code` it is not known what is on the
+ * disk. For want of room it is, unless it was the head page that failed.
+ */
+bool evkv__disk_env_in_doubt(struct disk_env *env, int code);
+
 /* Whether a code means that there was no room. */
 static inline bool disk_code_is_full(int code)
 {

@@ -68,6 +68,9 @@ static inline uint64_t disk_get_le(const unsigned char *from, int size)
 
 /* CRC-32C of `size` bytes, going on from `before` (0 at the start). */
 uint32_t evkv__disk_crc(uint32_t before, const void *data, size_t size);
+/* The same, where the processor has no instruction for it. */
+uint32_t evkv__disk_crc_by_tables(uint32_t before, const void *bytes,
+    size_t size);
 
 /* SipHash-2-4 with 128 bits of output and an all-zero key. */
 void evkv__disk_hash(struct evkv_slice bytes,

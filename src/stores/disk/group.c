@@ -158,7 +158,7 @@ static int group_try(struct disk_worker *worker, const struct disk_unit *units,
 	code = evkv__disk_write_commit(&view);
 	if (code == 0)
 		*done = i;
-	*in_doubt = code != 0 && !disk_code_is_full(code) && code != ENOMEM;
+	*in_doubt = evkv__disk_env_in_doubt(env, code);
 	return code;
 }
 

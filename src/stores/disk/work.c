@@ -109,8 +109,7 @@ static int work_piece(struct disk_worker *worker, struct disk_job *job,
 	    &job->span->removal);
 	if (code == 0) {
 		code = evkv__disk_write_commit(&view);
-		*in_doubt = code != 0 && !disk_code_is_full(code) &&
-		    code != ENOMEM;
+		*in_doubt = evkv__disk_env_in_doubt(worker->env, code);
 	} else {
 		evkv__disk_write_abort(&view);
 	}

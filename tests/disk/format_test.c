@@ -1,0 +1,190 @@
+/*
+ * The parts of the format, by known values; and the order of operations.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/test.h"
+#include "stores/disk/format.h"
+#include "stores/disk/order.h"
+
+EVKV_TEST(disk_format, crc_is_that_of_iscsi)
+{
+	unsigned char zeros[32] = { 0 }, rising[32];
+	uint32_t whole;
+	size_t i;
+
+	check_int(evkv__disk_crc(0, "123456789", 9), 0xe3069283);
+	check_int(evkv__disk_crc(0, zeros, 32), 0x8a9136aa);
+	for (i = 0; i < 32; i++)
+		rising[i] = (unsigned char)i;
+	check_int(evkv__disk_crc(0, rising, 32), 0x46dd794e);
+	/* In any pieces. */
+	whole = evkv__disk_crc(0, rising, 32);
+	for (i = 0; i <= 32; i++)
+		check_int(evkv__disk_crc(evkv__disk_crc(0, rising, i),
+		    rising + i, 32 - i), whole);
+}
+
+EVKV_TEST(disk_format, both_ways_to_a_crc_agree)
+{
+	unsigned char bytes[300];
+	uint32_t state = 1;
+	size_t i, size;
+
+	for (i = 0; i < sizeof(bytes); i++) {
+		state = state * 1664525 + 1013904223;
+		bytes[i] = (unsigned char)(state >> 24);
+	}
+	for (size = 0; size <= sizeof(bytes); size++)
+		check_int(evkv__disk_crc_by_tables(0, bytes, size),
+		    evkv__disk_crc(0, bytes, size));
+}
+
+EVKV_TEST(disk_format, hash_is_siphash_of_128_bits)
+{
+	/* By another implementation, which gives the published vectors. */
+	static const unsigned char of_abc[] = { 0x6c, 0x95, 0xde, 0xc3, 0x02,
+		0x96, 0x2f, 0xa8, 0xca, 0x5e, 0x69, 0xc1, 0xd5, 0xd1, 0x54,
+		0x78 };
+	static const unsigned char of_long[] = { 0xc9, 0x3d, 0x3b, 0xc7, 0x09,
+		0xe6, 0xec, 0x89, 0xd3, 0x08, 0x9e, 0x3c, 0xa7, 0xd0, 0xe3,
+		0x4d };
+	unsigned char hash[DISK_HASH_SIZE];
+	char key[1000];
+
+	evkv__disk_hash(EVKV_LIT("abc"), hash);
+	check(memcmp(hash, of_abc, sizeof(hash)) == 0);
+	memset(key, 'k', sizeof(key));
+	evkv__disk_hash(evkv_bytes(key, sizeof(key)), hash);
+	check(memcmp(hash, of_long, sizeof(hash)) == 0);
+}
+
+static void round_trip(size_t key_size, size_t value_size, int64_t expires_ms)
+{
+	char *key = malloc(key_size), *value = malloc(value_size + 1);
+	struct evkv_slice collection = EVKV_LIT("col\0lection");
+	struct evkv_slice keys = evkv_bytes(key, key_size);
+	struct evkv_slice values = evkv_bytes(value, value_size);
+	struct disk_row_key row_key;
+	struct disk_row row;
+	unsigned char *bytes;
+	size_t size;
+
+	memset(key, 'a', key_size);
+	memset(value, 'b', value_size);
+	size = evkv__disk_row_size(keys, values);
+	bytes = malloc(size);
+	evkv__disk_row_key(&row_key, 77, keys);
+	evkv__disk_row_write(bytes, collection, keys, expires_ms, values);
+	check(evkv__disk_row_parse(evkv_bytes(bytes, size), row_key.size,
+	    &row));
+	check(evkv__disk_row_ok(&row, collection, keys));
+	check_int(row.expires_ms, expires_ms);
+	check_bytes(row.value, values);
+	check_int(row_key.is_long, key_size > DISK_KEY_HEAD);
+	if (row_key.is_long)
+		check_bytes(row.long_key, keys);
+	check(!evkv__disk_row_ok(&row, EVKV_LIT("other"), keys));
+	/* Cut anywhere it is no row, or not this one. */
+	check(!evkv__disk_row_parse(evkv_bytes(bytes, DISK_ROW_HEAD - 1),
+	    row_key.size, &row));
+	if (evkv__disk_row_parse(evkv_bytes(bytes, size - 1), row_key.size,
+		&row))
+		check(!evkv__disk_row_ok(&row, collection, keys));
+	free(bytes);
+	free(key);
+	free(value);
+}
+
+EVKV_TEST(disk_format, rows_come_back)
+{
+	round_trip(1, 0, 0);
+	round_trip(1, 1, 1);
+	round_trip(400, 100, INT64_C(1795000000000));
+	round_trip(401, 100, 0);
+	round_trip(65535, 70000, INT64_MAX);
+}
+
+EVKV_TEST(disk_format, a_row_is_these_bytes)
+{
+	static const unsigned char expected[] = { 0x00, 0x00, 0x00, 0x00, 0x30,
+		0xec, 0x20, 0x24, 0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02,
+		0x01, 0xe9, 0x89, 0x83, 0x35, 0x76 };
+	unsigned char bytes[sizeof(expected)];
+
+	evkv__disk_row_write(bytes, EVKV_LIT("c"), EVKV_LIT("k"),
+	    INT64_C(0x0102030405060708), EVKV_LIT("v"));
+	check(memcmp(bytes, expected, sizeof(bytes)) == 0);
+}
+
+/* ---- Order ------------------------------------------------------------------------ */
+
+EVKV_TEST(disk_order, jobs_go_where_their_keys_are)
+{
+	struct disk_order order = { .seed = 7 };
+	uint64_t a = 1, b = 2, both[2] = { 1, 2 };
+
+	check(evkv__disk_order_reserve(&order, 10));
+	check_int(evkv__disk_order_route(&order, &a, 1, false, 3, false), 3);
+	evkv__disk_order_enter(&order, &a, 1, DISK_WRITER);
+	/* A read follows the write; so does another write. */
+	check_int(evkv__disk_order_route(&order, &a, 1, false, 3, false),
+	    DISK_WRITER);
+	check_int(evkv__disk_order_route(&order, both, 2, false, 3, false),
+	    DISK_WRITER);
+	evkv__disk_order_enter(&order, &b, 1, 2);
+	/* In two lanes at once: held. A write of what is read: held. */
+	check_int(evkv__disk_order_route(&order, both, 2, false, 3, false),
+	    DISK_LANE_HELD);
+	check_int(evkv__disk_order_route(&order, &b, 1, true, 0, false),
+	    DISK_LANE_HELD);
+	check_int(evkv__disk_order_route(&order, &b, 1, false, 3, false), 2);
+	/* What a held one wants is held for it. */
+	evkv__disk_order_enter(&order, &b, 1, DISK_LANE_HELD);
+	check_int(evkv__disk_order_route(&order, &b, 1, false, 3, false),
+	    DISK_LANE_HELD);
+	evkv__disk_order_leave(&order, &b, 1, 2);
+	evkv__disk_order_scan(&order);
+	check_int(evkv__disk_order_route(&order, &b, 1, true, 0, true),
+	    DISK_WRITER);
+	evkv__disk_order_leave(&order, &b, 1, DISK_LANE_HELD);
+	evkv__disk_order_leave(&order, &a, 1, DISK_WRITER);
+	check_int(order.used, 0);
+	evkv__disk_order_free(&order);
+}
+
+/* Against a plain count for each of a few hashes that collide in the table. */
+EVKV_TEST(disk_order, the_table_keeps_count)
+{
+	struct disk_order order = { .seed = 7 };
+	unsigned counts[512] = { 0 }, used, step, i;
+	uint32_t state = 42;
+	uint64_t hash;
+
+	for (step = 0; step < 200000; step++) {
+		state = state * 1664525 + 1013904223;
+		i = state >> 16 & 511;
+		hash = (uint64_t)(i % 16) | (uint64_t)i << 32;
+		check(evkv__disk_order_reserve(&order, 1));
+		if ((state >> 30) % 2 == 0 || counts[i] == 0) {
+			evkv__disk_order_enter(&order, &hash, 1, 1);
+			counts[i]++;
+		} else {
+			evkv__disk_order_leave(&order, &hash, 1, 1);
+			counts[i]--;
+		}
+		if (counts[i] > 3) {
+			while (counts[i] > 0) {
+				evkv__disk_order_leave(&order, &hash, 1, 1);
+				counts[i]--;
+			}
+		}
+		check_int(evkv__disk_order_route(&order, &hash, 1, false, 9,
+		    false), counts[i] > 0 ? 1 : 9);
+	}
+	for (i = used = 0; i < 512; i++)
+		used += counts[i] > 0;
+	check_int(order.used, used);
+	evkv__disk_order_free(&order);
+}
