@@ -366,6 +366,7 @@ static void server_put(struct line_server *server, const char *command)
 	check(number < LINE_KEYS);
 	server->puts++;
 	server->put[number]++;
+	server->when[number] = server->puts;
 	if (number < server->last_put)
 		server->out_of_order = true;
 	server->last_put = number;

@@ -37,6 +37,7 @@ struct line_server {
 	unsigned last_put;            /* the number in its key */
 	bool out_of_order;            /* a put came after a later one */
 	unsigned char put[LINE_KEYS]; /* how often each was */
+	unsigned when[LINE_KEYS];     /* as the how manieth put */
 	const char *auth_error;       /* the answer to `a`; NULL = + */
 	const char *answer; /* the answer to all else; NULL = proper */
 	unsigned cut_after; /* cut after so many commands; 0 = never */
