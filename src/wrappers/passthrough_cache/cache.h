@@ -51,6 +51,7 @@ struct cache {
 	int64_t cache_timeout_ms;
 	int64_t primary_unit_ms, cache_unit_ms;
 	size_t max_bypass;
+	size_t max_key, max_value; /* that the cache takes */
 
 	struct note **buckets;
 	size_t buckets_size, notes; /* a power of two */
@@ -121,7 +122,9 @@ void evkv__notes_free(struct cache *cache);
 void evkv__trouble_bypass(struct cache *cache, struct note *note, bool late);
 /* A write of this key may still take effect: no fills for a while. */
 void evkv__trouble_unknown(struct cache *cache, struct note *note);
-/* The same for the whole cache. */
+/* What was on its way into the cache is there: it has to go again. */
+void evkv__trouble_landed(struct cache *cache, struct note *note);
+/* As evkv__trouble_bypass(), for the whole cache. */
 void evkv__trouble_all(struct cache *cache, bool late);
 void evkv__trouble_end(struct cache *cache);
 void evkv__trouble_repair(void *arg);

@@ -21,10 +21,21 @@ static void load_put(struct load *load)
 	evkv__cache_end(cache);
 }
 
+static bool is_unknown(const struct evkv_result *result)
+{
+	size_t i;
+
+	for (i = 0; i < result->count; i++) {
+		if (result->entries[i].status == EVKV_UNKNOWN_OUTCOME)
+			return true;
+	}
+	return result->status == EVKV_UNKNOWN_OUTCOME;
+}
+
 static void filled(struct evkv_op *child, void *arg)
 {
-	const struct evkv_result *result = evkv_op_result(child);
 	struct load *load = arg;
+	bool unknown = is_unknown(evkv_op_result(child));
 	size_t i;
 
 	if (load->link != NULL) {
@@ -32,9 +43,13 @@ static void filled(struct evkv_op *child, void *arg)
 			load->next->link = load->link;
 		*load->link = load->next;
 	}
-	for (i = 0; result->status == EVKV_UNKNOWN_OUTCOME && i < load->count;
-	     i++)
-		evkv__trouble_bypass(load->cache, load->keys[i].note, true);
+	for (i = 0; i < load->count; i++) {
+		if (unknown)
+			evkv__trouble_bypass(load->cache, load->keys[i].note,
+			    true);
+		else
+			evkv__trouble_landed(load->cache, load->keys[i].note);
+	}
 	load_put(load);
 }
 
@@ -77,6 +92,8 @@ static void fill_collect(struct fill *fill, const struct load *load,
 		key = &load->keys[i];
 		if (entry->status != EVKV_OK || !key->fill ||
 		    !evkv__note_may_fill(load->cache, key->note) ||
+		    key->note->key_size > load->cache->max_key ||
+		    entry->bytes.size > load->cache->max_value ||
 		    !fill_ttl(load, entry->ttl_ms, &fill->ttls_ms[fill->count]))
 			continue;
 		fill->keys[fill->count] = evkv__note_key(key->note);

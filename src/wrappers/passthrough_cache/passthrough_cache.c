@@ -116,6 +116,10 @@ static struct cache *cache_new(struct evkv_store *primary,
 	    (can->flags & EVKV_STORE_IN_PROCESS) == 0)
 		cache->cache_timeout_ms = CACHE_TIMEOUT_MS;
 	cache->cache_unit_ms = can->ttl_unit_ms;
+	/* The cache would round it up, and keep entries for longer. */
+	cache->max_ttl_ms -= cache->max_ttl_ms % cache->cache_unit_ms;
+	cache->max_key = can->max_key;
+	cache->max_value = can->max_value;
 	cache->primary_unit_ms = evkv_store_capabilities(primary)->ttl_unit_ms;
 	cache->hash_key[0] = evkv_loop_random(cache->loop);
 	cache->hash_key[1] = evkv_loop_random(cache->loop);
@@ -134,8 +138,11 @@ static const char *wrong_with(const struct evkv_store *primary,
 
 	if (options->max_ttl_ms < 0 || options->max_ttl_ms > EVKV_TTL_MAX)
 		return "max_ttl_ms is negative or over 100 years";
-	if (options->stall_timeout_ms < 0 || options->cache_timeout_ms < 0)
-		return "stall_timeout_ms or cache_timeout_ms is negative";
+	if (options->stall_timeout_ms < 0 ||
+	    options->stall_timeout_ms > EVKV_TTL_MAX ||
+	    options->cache_timeout_ms < 0)
+		return "stall_timeout_ms or cache_timeout_ms is negative or "
+		       "over 100 years";
 	if (options->max_ttl_ms == 0 &&
 	    (can->flags & EVKV_STORE_IN_PROCESS) == 0)
 		return "max_ttl_ms must be given for a cache that is not "

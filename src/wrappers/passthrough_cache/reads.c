@@ -165,7 +165,8 @@ static bool choose_keys(struct get *get, const struct evkv_request *request)
 	size_t i;
 
 	get->asked_count = cache->off ? 0 : request->count;
-	if (get->asked_count == 0 || cache->troubled == NULL)
+	if (get->asked_count == 0 || (cache->troubled == NULL &&
+		cache->max_key == EVKV_KEY_MAX))
 		return true;
 	get->asked = evkv_op_alloc(get->op, request->count * sizeof(size_t));
 	get->asked_keys = evkv_op_alloc(get->op,
@@ -174,7 +175,8 @@ static bool choose_keys(struct get *get, const struct evkv_request *request)
 		return false;
 	get->asked_count = 0;
 	for (i = 0; i < request->count; i++) {
-		if (evkv__note_bypassed(cache, evkv__note_find(cache,
+		if (request->keys[i].size > cache->max_key ||
+		    evkv__note_bypassed(cache, evkv__note_find(cache,
 			request->collection, request->keys[i])))
 			continue;
 		get->asked[get->asked_count] = i;

@@ -32,6 +32,12 @@ static int64_t gone_by(const struct cache *cache, bool late)
 	    cache->max_ttl_ms * 1000 + (late ? cache->stall_us : 0));
 }
 
+static void put_off(int64_t *at_us, int64_t to_us)
+{
+	if (*at_us < to_us)
+		*at_us = to_us;
+}
+
 static void repair_later(struct cache *cache)
 {
 	if (cache->repair_timer.position == 0 && !cache->closing)
@@ -74,9 +80,20 @@ void evkv__trouble_bypass(struct cache *cache, struct note *note, bool late)
 	}
 	evkv__note_fence(note);
 	note->bypass = true;
-	note->bypass_until_us = gone_by(cache, late);
-	note->evict_after_us = late ? in_future(cache, cache->stall_us) : 0;
+	/* What was late before is so still. */
+	put_off(&note->bypass_until_us, gone_by(cache, late));
+	if (late)
+		put_off(&note->evict_after_us,
+		    in_future(cache, cache->stall_us));
 	repair_later(cache);
+}
+
+void evkv__trouble_landed(struct cache *cache, struct note *note)
+{
+	if (note->bypass)
+		put_off(&note->bypass_until_us, gone_by(cache, false));
+	if (cache->off)
+		put_off(&cache->off_until_us, gone_by(cache, false));
 }
 
 void evkv__trouble_unknown(struct cache *cache, struct note *note)
@@ -98,9 +115,10 @@ void evkv__trouble_all(struct cache *cache, bool late)
 		    "emptied");
 	cache->off = true;
 	cache->epoch++;
-	cache->off_until_us = gone_by(cache, late);
-	cache->off_evict_after_us =
-	    late ? in_future(cache, cache->stall_us) : 0;
+	put_off(&cache->off_until_us, gone_by(cache, late));
+	if (late)
+		put_off(&cache->off_evict_after_us,
+		    in_future(cache, cache->stall_us));
 	repair_later(cache);
 }
 
@@ -173,6 +191,9 @@ static void repair_all(struct cache *cache, int64_t now_us)
 	static const struct evkv_request request = { .kind = EVKV_DESTROY };
 	struct repair *repair;
 
+	/* What is on its way into the cache might arrive after the destroy. */
+	if (cache->fills != NULL)
+		return;
 	if (now_us >= cache->off_until_us)
 		cache->off = false;
 	if (!cache->off || cache->repairing ||
@@ -193,6 +214,8 @@ void evkv__trouble_repair(void *arg)
 	struct note *note, *next;
 	unsigned evictions = 0;
 
+	/* There is room for the timer now; after all this maybe not. */
+	repair_later(cache);
 	for (note = cache->troubled; note != NULL; note = next) {
 		next = note->troubled_next;
 		if (note->bypass && now_us >= note->bypass_until_us)
@@ -204,8 +227,8 @@ void evkv__trouble_repair(void *arg)
 			list_remove(cache, note);
 	}
 	repair_all(cache, now_us);
-	if (cache->troubled != NULL || cache->off)
-		repair_later(cache);
+	if (cache->troubled == NULL && !cache->off)
+		evkv_timer_cancel(cache->loop, &cache->repair_timer);
 }
 
 void evkv__trouble_end(struct cache *cache)

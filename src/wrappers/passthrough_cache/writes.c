@@ -152,7 +152,7 @@ static void write_primary(struct write *write,
 static void note_eviction(struct write *write, const struct evkv_result *result)
 {
 	enum evkv_status status;
-	size_t i;
+	size_t i, j = 0;
 
 	if (write->notes == NULL) {
 		if (result->status != EVKV_OK)
@@ -161,7 +161,9 @@ static void note_eviction(struct write *write, const struct evkv_result *result)
 		return;
 	}
 	for (i = 0; i < write->count; i++) {
-		status = entry_status(result, i);
+		if (write->notes[i]->key_size > write->cache->max_key)
+			continue;
+		status = entry_status(result, j++);
 		if (status != EVKV_OK && status != EVKV_NOT_FOUND)
 			evkv__trouble_bypass(write->cache, write->notes[i],
 			    status == EVKV_UNKNOWN_OUTCOME);
@@ -191,6 +193,27 @@ static void evicted(struct evkv_op *child, void *arg)
 		write_primary(write, evkv_op_request(write->op));
 }
 
+/* The keys that the cache can hold; false = no memory. */
+static bool choose_keys(struct write *write, const struct evkv_request *request,
+    struct evkv_request *eviction)
+{
+	size_t most = write->cache->max_key, i;
+	struct evkv_slice *keys;
+
+	if (most == EVKV_KEY_MAX)
+		return true;
+	keys = evkv_op_alloc(write->op, request->count * sizeof(*keys));
+	if (keys == NULL)
+		return false;
+	eviction->keys = keys;
+	eviction->count = 0;
+	for (i = 0; i < request->count; i++) {
+		if (request->keys[i].size <= most)
+			keys[eviction->count++] = request->keys[i];
+	}
+	return true;
+}
+
 /* In the cache a put or a touch is an eviction too; cull leaves it alone. */
 static void evict(struct write *write, const struct evkv_request *request)
 {
@@ -200,13 +223,18 @@ static void evict(struct write *write, const struct evkv_request *request)
 		write->evicted = true;
 		return;
 	}
-	if (write->notes != NULL)
+	if (write->notes != NULL) {
 		eviction = (struct evkv_request){
 			.kind = EVKV_DELETE,
 			.collection = request->collection,
 			.count = request->count,
 			.keys = request->keys,
 		};
+		if (!choose_keys(write, request, &eviction)) {
+			evicted(NULL, write);
+			return;
+		}
+	}
 	eviction.timeout_ms = write->cache->cache_timeout_ms;
 	evkv_child_submit(write->op, write->cache->cache, &eviction,
 	    EVKV_CHILD_AUXILIARY, evicted, write);
