@@ -255,6 +255,56 @@ EVKV_TEST(wrappers_passthrough_attack, fill_lands_after_the_cache_was_emptied)
 	attack_close(&s);
 }
 
+/* ---- What overtakes ----------------------------------------------------------- */
+
+EVKV_TEST(wrappers_passthrough_attack, a_hit_of_what_was_to_be_evicted)
+{
+	struct answer put = ANSWER_INIT, get = ANSWER_INIT;
+	struct attack s;
+
+	attack_open(&s, &(struct evkv_passthrough_cache_options){
+	    .max_ttl_ms = 60000, .cache_timeout_ms = 100 }, false);
+	put_at(&s, s.below, K, EVKV_LIT("old"));
+	check_str(value_at(&s, s.store, K), "old");
+	s.cache->mode = GATE_BEFORE;
+	evkv_put(s.store, C, K, EVKV_LIT("new"), 0, answer_cb, &put);
+	pass_time(&s, 50);
+	evkv_get(s.store, C, K, answer_cb, &get);
+	pass_time(&s, 50);
+	rig_wait(&s.rig, &put.calls);
+	check_status(put.status, EVKV_OK);
+	while (s.cache->held_count > 1)
+		gate_release(s.cache, 1);
+	rig_wait(&s.rig, &get.calls);
+	check_slice(get.entries[0].bytes, "new");
+	answer_free(&put);
+	answer_free(&get);
+	attack_close(&s);
+}
+
+EVKV_TEST(wrappers_passthrough_attack, the_last_write_wins)
+{
+	struct answer one = ANSWER_INIT, two = ANSWER_INIT;
+	struct attack s;
+
+	attack_open(&s, &(struct evkv_passthrough_cache_options){
+	    .max_ttl_ms = 60000 }, false);
+	s.cache->mode = GATE_BEFORE;
+	evkv_put(s.store, C, K, EVKV_LIT("one"), 0, answer_cb, &one);
+	settle(&s);
+	fail_evictions(&s, true);
+	evkv_put(s.store, C, K, EVKV_LIT("two"), 0, answer_cb, &two);
+	settle(&s);
+	gate_release_all(s.cache);
+	rig_wait(&s.rig, &one.calls);
+	rig_wait(&s.rig, &two.calls);
+	check(one.order < two.order);
+	check_str(value_at(&s, s.below, K), "two");
+	answer_free(&one);
+	answer_free(&two);
+	attack_close(&s);
+}
+
 /* ---- A cache that takes less ----------------------------------------------------- */
 
 EVKV_TEST(wrappers_passthrough_attack, what_the_cache_cannot_hold_goes_past_it)

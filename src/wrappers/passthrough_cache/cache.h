@@ -12,7 +12,9 @@
  *     outcome, loads of its key do not fill;
  *   - a key whose eviction failed goes past the cache until an eviction
  *     succeeds, or until max_ttl has passed and the entry with it;
- *   - operations that span keys do the same for all keys, by an epoch.
+ *   - operations that span keys do the same for all keys, by an epoch;
+ *   - operations on one key are completed in their order, and begin in it where
+ *     the cache answers later (order.c).
  */
 #ifndef EVKV_WRAPPERS_PASSTHROUGH_CACHE_CACHE_H
 #define EVKV_WRAPPERS_PASSTHROUGH_CACHE_CACHE_H
@@ -25,6 +27,7 @@
 struct get;
 struct load;
 struct load_key;
+struct turn_key;
 
 struct note {
 	struct note *next; /* in its bucket */
@@ -38,6 +41,8 @@ struct note {
 	int64_t evict_after_us;  /* no sooner, or it may come back */
 	int64_t fill_after_us;   /* 0 = may be filled */
 	struct note *troubled_next, **troubled_link;
+	struct turn_key *first_turn, *last_turn; /* who stands in line */
+	uint32_t turn_writes; /* how many of them are writes */
 	uint8_t collection_size;
 	uint16_t key_size;
 	char bytes[]; /* collection, key */
@@ -69,8 +74,35 @@ struct cache {
 	struct evkv_timer repair_timer;
 
 	struct load *fills; /* under way in a cache that answers later */
+	/* order.c */
+	bool slow;    /* the cache has answered later, and may again */
+	bool running; /* those that are due */
+	struct turn *due, **due_tail;
+
 	size_t background;  /* loads, fills and repairs that belong to nobody */
 	bool closing;
+};
+
+/* The place of an operation in the queue of one of its keys. */
+struct turn_key {
+	struct turn *turn;
+	struct note *note;
+	struct turn_key *next, *previous;
+	bool write_before; /* a write stands further in front */
+};
+
+/* An operation on keys, as order.c sees it; the first thing in its state. */
+struct turn {
+	struct cache *cache;
+	struct evkv_op *op;
+	void (*begin)(struct turn *turn); /* its turn has come, or `stopped` */
+	bool writes;
+	bool queued, begun, ended, stopped;
+	size_t before;        /* keys at which it is not the first */
+	size_t writes_before; /* keys at which a write is before it */
+	size_t count;
+	struct turn_key *keys, one;
+	struct turn *due_next, **due_link;
 };
 
 /* An entry of a get that waits for a load; lives in the get's op. */
@@ -114,6 +146,24 @@ bool evkv__note_may_fill(const struct cache *cache, const struct note *note);
 bool evkv__note_bypassed(const struct cache *cache, const struct note *note);
 void evkv__notes_free(struct cache *cache);
 
+/* order.c */
+void evkv__turn_init(struct turn *turn, struct cache *cache,
+    struct evkv_op *op, void (*begin)(struct turn *turn));
+/* Whether another operation stands in line at one of the keys. */
+bool evkv__turn_needed(const struct cache *cache,
+    const struct evkv_request *request);
+/* Stand in line, if it does not yet; notes may be NULL. false = no memory. */
+bool evkv__turn_queue(struct turn *turn, const struct evkv_request *request,
+    struct note *const *notes);
+/* Whether it may begin now; if not, turn->begin is called when it may. */
+bool evkv__turn_begin(struct turn *turn);
+/* It has its answer inside submit. false: it has to wait to be completed. */
+bool evkv__turn_over(struct turn *turn);
+/* It has its answer later: completes it now or in its turn. */
+void evkv__turn_end(struct turn *turn);
+/* Its waiter is told off. */
+void evkv__turn_stop(struct turn *turn);
+
 /* trouble.c */
 /*
  * The cache may hold an untrue entry of this key from now on; one that might
@@ -131,6 +181,9 @@ void evkv__trouble_repair(void *arg);
 
 /* reads.c */
 enum evkv_verdict evkv__cache_read(struct cache *cache, struct evkv_op *op,
+    const struct evkv_request *request);
+/* The primary alone, in turn. */
+enum evkv_verdict evkv__cache_ask(struct cache *cache, struct evkv_op *op,
     const struct evkv_request *request);
 /* loads.c */
 /*

@@ -32,15 +32,14 @@ static bool is_due(const struct turn *turn)
 
 static void due_add(struct turn *turn)
 {
-	struct turn **link = &turn->cache->due;
+	struct cache *cache = turn->cache;
 
 	if (turn->due_link != NULL || !is_due(turn))
 		return;
-	while (*link != NULL)
-		link = &(*link)->due_next;
 	turn->due_next = NULL;
-	turn->due_link = link;
-	*link = turn;
+	turn->due_link = cache->due_tail;
+	*cache->due_tail = turn;
+	cache->due_tail = &turn->due_next;
 }
 
 static void due_remove(struct turn *turn)
@@ -49,6 +48,8 @@ static void due_remove(struct turn *turn)
 		return;
 	if (turn->due_next != NULL)
 		turn->due_next->due_link = turn->due_link;
+	else
+		turn->cache->due_tail = turn->due_link;
 	*turn->due_link = turn->due_next;
 	turn->due_link = NULL;
 }
@@ -157,7 +158,9 @@ bool evkv__turn_needed(const struct cache *cache,
 	return false;
 }
 
-bool evkv__turn_queue(struct turn *turn, const struct evkv_request *request)
+/* With the notes that a write has already, or by looking them up. */
+bool evkv__turn_queue(struct turn *turn, const struct evkv_request *request,
+    struct note *const *notes)
 {
 	struct note *note;
 	size_t i;
@@ -172,6 +175,10 @@ bool evkv__turn_queue(struct turn *turn, const struct evkv_request *request)
 		return false;
 	turn->queued = true;
 	for (i = 0; i < request->count; i++) {
+		if (notes != NULL) {
+			key_add(turn, notes[i]);
+			continue;
+		}
 		note = evkv__note_get(turn->cache, request->collection,
 		    request->keys[i]);
 		if (note == NULL) {
@@ -233,18 +240,23 @@ void evkv__turn_end(struct turn *turn)
 	run_due(cache);
 }
 
+/*
+ * A write that waits to be told has had its effect. What has not begun begins
+ * now, and finds that it was stopped.
+ */
 void evkv__turn_stop(struct turn *turn)
 {
 	struct cache *cache = turn->cache;
-	bool waits = turn->queued && (turn->ended || !turn->begun);
 
 	leave(turn);
-	if (turn->ended && turn->writes)
-		evkv_op_mark_sent(turn->op); /* it has had its effect */
-	if (waits && !turn->ended)
-		evkv_op_fail(turn->op, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
-		    NULL);
-	if (waits)
+	if (turn->ended) {
+		if (turn->writes)
+			evkv_op_mark_sent(turn->op);
 		evkv_op_complete(turn->op);
+	} else if (!turn->begun) {
+		turn->begun = true;
+		turn->stopped = true;
+		turn->begin(turn);
+	}
 	run_due(cache);
 }

@@ -45,7 +45,8 @@ static enum evkv_verdict passthrough_cache_submit(void *self,
 	case EVKV_DESTROY:
 	case EVKV_CULL:
 		return evkv__cache_write(cache, op, request);
-	case EVKV_TTL: /* what follows the cache can't know */
+	case EVKV_TTL: /* the cache can't know */
+		return evkv__cache_ask(cache, op, request);
 	case EVKV_KEYS:
 	case EVKV_COLLECTIONS:
 	case EVKV_PING:
@@ -55,6 +56,15 @@ static enum evkv_verdict passthrough_cache_submit(void *self,
 	default:
 		return evkv_op_unsupported(op);
 	}
+}
+
+static void passthrough_cache_stop(void *self, struct evkv_op *op)
+{
+	struct turn *turn = evkv_op_data(op);
+
+	(void)self;
+	if (turn != NULL)
+		evkv__turn_stop(turn);
 }
 
 static void passthrough_cache_close(void *self)
@@ -90,6 +100,7 @@ static const struct evkv_vtable passthrough_cache_vtable = {
 	.name = "passthrough_cache",
 	.kinds = PASSTHROUGH_CACHE_KINDS,
 	.submit = passthrough_cache_submit,
+	.stop = passthrough_cache_stop,
 	.close = passthrough_cache_close,
 	.free = passthrough_cache_free,
 };
@@ -105,6 +116,7 @@ static struct cache *cache_new(struct evkv_store *primary,
 		return NULL;
 	cache->loop = evkv_store_loop(primary);
 	cache->primary = primary;
+	cache->due_tail = &cache->due;
 	cache->cache = store;
 	cache->max_ttl_ms = options->max_ttl_ms;
 	cache->stall_us = 1000 * (options->stall_timeout_ms != 0 ?

@@ -7,6 +7,7 @@
 #include "wrappers/passthrough_cache/cache.h"
 
 struct get {
+	struct turn turn;
 	struct cache *cache;
 	struct evkv_op *op;
 	size_t *asked;  /* which keys the cache was asked for; NULL = all */
@@ -30,8 +31,11 @@ static bool get_over(struct get *get)
 
 void evkv__get_answered(struct get *get)
 {
-	if (get_over(get) && !get->inside)
-		evkv_op_complete(get->op);
+	if (!get_over(get) || get->inside)
+		return;
+	if (get->nomem)
+		evkv_op_nomem(get->op);
+	evkv__turn_end(&get->turn);
 }
 
 static void fail_missing(struct get *get, enum evkv_status status,
@@ -151,9 +155,7 @@ static void looked_up(struct evkv_op *child, void *arg)
 	get->looked_up = true;
 	if (get->inside)
 		return;
-	if (get->nomem)
-		fail_missing(get, EVKV_NOMEM, EVKV_CAUSE_NOMEM);
-	else
+	if (!get->nomem)
 		ask_primary(get, evkv_op_request(get->op));
 	evkv__get_answered(get);
 }
@@ -197,37 +199,144 @@ static void look_up(struct get *get, const struct evkv_request *request)
 
 	if (get->asked_count == 0)
 		get->looked_up = true;
-	else
-		evkv_child_submit(get->op, get->cache->cache, &lookup,
-		    EVKV_CHILD_AUXILIARY, looked_up, get);
+	else if (evkv_child_submit(get->op, get->cache->cache, &lookup,
+	             EVKV_CHILD_AUXILIARY, looked_up, get) != NULL)
+		get->cache->slow = true;
+}
+
+/*
+ * What is not over by the end stands in line from then on, if it did not from
+ * the start because there was no line. Without memory for that it fails.
+ */
+static enum evkv_verdict get_run(struct get *get,
+    const struct evkv_request *request)
+{
+	struct evkv_entry *entries = evkv_op_entries(get->op);
+	size_t i;
+
+	get->waiting = 1;
+	get->inside = true;
+	if (!choose_keys(get, request))
+		return evkv_op_nomem(get->op);
+	for (i = 0; i < request->count; i++)
+		entries[i].status = EVKV_MISSING;
+	look_up(get, request);
+	if (get->looked_up) {
+		ask_primary(get, request);
+		if (get_over(get))
+			return EVKV_DONE;
+	} else {
+		get->nomem = !evkv_op_keep(get->op);
+	}
+	get->inside = false;
+	if (!evkv__turn_queue(&get->turn, request, NULL))
+		get->nomem = true;
+	return EVKV_PENDING;
+}
+
+static void get_begin(struct turn *turn)
+{
+	struct get *get = (struct get *)turn;
+
+	if (turn->stopped)
+		evkv_op_fail(get->op, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
+		    NULL);
+	else if (get_run(get, evkv_op_request(get->op)) == EVKV_PENDING)
+		return;
+	evkv__turn_end(turn);
+}
+
+/* Get in line where there is one; false = no memory. */
+static bool line_up(struct turn *turn, const struct evkv_request *request)
+{
+	if (!evkv__turn_needed(turn->cache, request))
+		return true;
+	return (!turn->cache->slow || evkv_op_keep(turn->op)) &&
+	    evkv__turn_queue(turn, request, NULL);
 }
 
 enum evkv_verdict evkv__cache_read(struct cache *cache, struct evkv_op *op,
     const struct evkv_request *request)
 {
-	struct evkv_entry *entries = evkv_op_entries(op);
 	struct get *get = evkv_op_alloc(op, sizeof(*get));
-	size_t i;
 
 	if (get == NULL)
 		return evkv_op_nomem(op);
-	*get = (struct get){
-		.cache = cache,
-		.op = op,
-		.waiting = 1,
-		.inside = true,
-	};
-	if (!choose_keys(get, request))
+	*get = (struct get){ .cache = cache, .op = op };
+	evkv__turn_init(&get->turn, cache, op, get_begin);
+	if (!line_up(&get->turn, request))
 		return evkv_op_nomem(op);
-	for (i = 0; i < request->count; i++)
-		entries[i].status = EVKV_MISSING;
-	look_up(get, request);
-	if (!get->looked_up) {
-		get->nomem = !evkv_op_keep(op);
-		get->inside = false;
+	if (!evkv__turn_begin(&get->turn) ||
+	    get_run(get, evkv_op_request(op)) == EVKV_PENDING)
 		return EVKV_PENDING;
-	}
-	ask_primary(get, request);
-	get->inside = false;
-	return get_over(get) ? EVKV_DONE : EVKV_PENDING;
+	return evkv__turn_over(&get->turn) ? EVKV_DONE : EVKV_PENDING;
+}
+
+/* ---- What only the primary knows ---------------------------------------- */
+
+struct ask {
+	struct turn turn;
+	bool inside; /* ask_run() is on the stack */
+	bool answered;
+	bool nomem;
+};
+
+static void asked(struct evkv_op *child, void *arg)
+{
+	struct ask *ask = arg;
+
+	evkv_op_take_all(ask->turn.op, child);
+	ask->answered = true;
+	if (ask->inside)
+		return;
+	if (ask->nomem)
+		evkv_op_nomem(ask->turn.op);
+	evkv__turn_end(&ask->turn);
+}
+
+static enum evkv_verdict ask_run(struct ask *ask,
+    const struct evkv_request *request)
+{
+	struct evkv_request copy = *request;
+
+	copy.flags = 0;
+	copy.timeout_ms = 0;
+	ask->inside = true;
+	evkv_child_submit(ask->turn.op, ask->turn.cache->primary, &copy,
+	    EVKV_CHILD_BORROWS, asked, ask);
+	ask->inside = false;
+	if (ask->answered)
+		return EVKV_DONE;
+	if (!evkv__turn_queue(&ask->turn, request, NULL))
+		ask->nomem = true;
+	return EVKV_PENDING;
+}
+
+static void ask_begin(struct turn *turn)
+{
+	struct ask *ask = (struct ask *)turn;
+
+	if (turn->stopped)
+		evkv_op_fail(turn->op, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
+		    NULL);
+	else if (ask_run(ask, evkv_op_request(turn->op)) == EVKV_PENDING)
+		return;
+	evkv__turn_end(turn);
+}
+
+enum evkv_verdict evkv__cache_ask(struct cache *cache, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct ask *ask = evkv_op_alloc(op, sizeof(*ask));
+
+	if (ask == NULL)
+		return evkv_op_nomem(op);
+	*ask = (struct ask){ .nomem = false };
+	evkv__turn_init(&ask->turn, cache, op, ask_begin);
+	if (!line_up(&ask->turn, request))
+		return evkv_op_nomem(op);
+	if (!evkv__turn_begin(&ask->turn) ||
+	    ask_run(ask, evkv_op_request(op)) == EVKV_PENDING)
+		return EVKV_PENDING;
+	return evkv__turn_over(&ask->turn) ? EVKV_DONE : EVKV_PENDING;
 }

@@ -7,6 +7,7 @@
 #include "wrappers/passthrough_cache/cache.h"
 
 struct write {
+	struct turn turn;
 	struct cache *cache;
 	struct evkv_op *op;
 	struct note **notes; /* one for each key; none for spanning kinds */
@@ -110,7 +111,7 @@ static void written(struct evkv_op *child, void *arg)
 	write_end(write, evkv_op_result(child));
 	write->ended = true;
 	if (!write->inside)
-		evkv_op_complete(write->op);
+		evkv__turn_end(&write->turn);
 }
 
 /* What an op is asked, as a child is to be asked it. */
@@ -176,7 +177,7 @@ static void fail_nomem(struct write *write)
 
 	evkv_op_nomem(write->op);
 	write_end(write, &nothing);
-	evkv_op_complete(write->op);
+	evkv__turn_end(&write->turn);
 }
 
 static void evicted(struct evkv_op *child, void *arg)
@@ -236,8 +237,52 @@ static void evict(struct write *write, const struct evkv_request *request)
 		}
 	}
 	eviction.timeout_ms = write->cache->cache_timeout_ms;
-	evkv_child_submit(write->op, write->cache->cache, &eviction,
-	    EVKV_CHILD_AUXILIARY, evicted, write);
+	if (evkv_child_submit(write->op, write->cache->cache, &eviction,
+	        EVKV_CHILD_AUXILIARY, evicted, write) != NULL &&
+	    write->notes != NULL)
+		write->cache->slow = true;
+}
+
+static enum evkv_verdict write_run(struct write *write,
+    const struct evkv_request *request)
+{
+	write->inside = true;
+	evict(write, request);
+	if (write->evicted)
+		write_primary(write, request);
+	else
+		write->nomem = !evkv_op_keep(write->op);
+	write->inside = false;
+	return write->ended ? EVKV_DONE : EVKV_PENDING;
+}
+
+static void write_turn(struct turn *turn)
+{
+	static const struct evkv_result nothing = { .status = EVKV_CANCELED };
+	struct write *write = (struct write *)turn;
+
+	if (turn->stopped) {
+		evkv_op_fail(turn->op, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
+		    NULL);
+		write_end(write, &nothing);
+	} else if (write_run(write, evkv_op_request(turn->op)) ==
+	    EVKV_PENDING) {
+		return;
+	}
+	evkv__turn_end(turn);
+}
+
+static bool line_up(struct write *write, const struct evkv_request *request)
+{
+	static const struct evkv_result nothing = { .status = EVKV_NOMEM };
+
+	if (write->notes == NULL)
+		return true;
+	if ((!write->cache->slow || evkv_op_keep(write->op)) &&
+	    evkv__turn_queue(&write->turn, request, write->notes))
+		return true;
+	write_end(write, &nothing);
+	return false;
 }
 
 enum evkv_verdict evkv__cache_write(struct cache *cache, struct evkv_op *op,
@@ -247,14 +292,13 @@ enum evkv_verdict evkv__cache_write(struct cache *cache, struct evkv_op *op,
 
 	if (write == NULL)
 		return evkv_op_nomem(op);
-	*write = (struct write){ .cache = cache, .op = op, .inside = true };
-	if (!write_begin(write, request))
+	*write = (struct write){ .cache = cache, .op = op };
+	evkv__turn_init(&write->turn, cache, op, write_turn);
+	if (!write_begin(write, request) || !line_up(write, request))
 		return evkv_op_nomem(op);
-	evict(write, request);
-	if (write->evicted)
-		write_primary(write, request);
-	else
-		write->nomem = !evkv_op_keep(op);
-	write->inside = false;
-	return write->ended ? EVKV_DONE : EVKV_PENDING;
+	/* It may have been kept, and what was given must not be used then. */
+	if (!evkv__turn_begin(&write->turn) ||
+	    write_run(write, evkv_op_request(op)) == EVKV_PENDING)
+		return EVKV_PENDING;
+	return evkv__turn_over(&write->turn) ? EVKV_DONE : EVKV_PENDING;
 }
