@@ -225,7 +225,7 @@ EVKV_TEST(disk_store, the_same_process_twice_is_refused)
 
 /* ---- Two processes ---------------------------------------------------------------- */
 
-static pid_t start_writer(const struct kit *kit, int *fd)
+static pid_t start_writer(const struct kit *kit, const char *first, int *fd)
 {
 	int fds[2];
 	pid_t pid;
@@ -235,7 +235,7 @@ static pid_t start_writer(const struct kit *kit, int *fd)
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(fds[1], STDOUT_FILENO);
-		execl(CRASH_WRITER, "crash_writer", kit->path, "1", "0",
+		execl(CRASH_WRITER, "crash_writer", kit->path, first, "0",
 		    (char *)NULL);
 		_exit(127);
 	}
@@ -256,7 +256,7 @@ EVKV_TEST(disk_store, two_processes_share_a_directory)
 
 	kit_begin_real(&kit);
 	kit_open(&kit, &options);
-	pid = start_writer(&kit, &fd);
+	pid = start_writer(&kit, "1", &fd);
 	for (reports = 0; reports < 500; reports++) {
 		check_int(read(fd, &n, sizeof(n)), sizeof(n));
 		if ((n & CRASH_COUNTER) != 0 || n % 10 != 0)
@@ -274,6 +274,42 @@ EVKV_TEST(disk_store, two_processes_share_a_directory)
 	check_status(kit_span(&kit, EVKV_COMPACT, ""), EVKV_OK);
 	check_status(kit_get(&kit, "ours", crash_key(n - n % 10, key),
 	    EVKV_LIT("x")), EVKV_OK);
+	kit_end(&kit);
+}
+
+/* The other's map is larger, and what it writes is beyond ours. */
+EVKV_TEST(disk_store, a_larger_map_of_another_process_is_followed)
+{
+	const struct evkv_disk_options options = {
+		.durability = EVKV_DISK_NONE, .max_bytes = (size_t)1 << 20 };
+	char key[CRASH_KEY_MAX], value[CRASH_VALUE_MAX];
+	struct kit kit;
+	uint32_t n, reports;
+	pid_t pid;
+	int fd;
+
+	kit_begin_real(&kit);
+	kit_open(&kit, &options);
+	check_status(kit_put(&kit, "ours", EVKV_LIT("k"), EVKV_LIT("v"), 0),
+	    EVKV_OK);
+	pid = start_writer(&kit, "1", &fd);
+	for (reports = 0; reports < 4000; reports++)
+		check_int(read(fd, &n, sizeof(n)), sizeof(n));
+	kill(pid, SIGKILL);
+	check(waitpid(pid, NULL, 0) == pid);
+	close(fd);
+	check(kit_file_size(&kit) > (size_t)2 << 20);
+	for (n = 1; n < 3000; n += 50)
+		check_status(kit_get(&kit, "numbers", crash_key(n, key),
+		    crash_value(n, value)), EVKV_OK);
+	/* Beyond our bound there is room for deletes alone. */
+	check_status(kit_put(&kit, "ours", EVKV_LIT("l"), EVKV_LIT("v"), 0),
+	    EVKV_NOSPACE);
+	check_status(kit_delete(&kit, "ours", EVKV_LIT("k")), EVKV_OK);
+	check_status(kit_span(&kit, EVKV_CLEAR, "numbers"), EVKV_OK);
+	check_status(kit_span(&kit, EVKV_COMPACT, ""), EVKV_OK);
+	check_status(kit_put(&kit, "ours", EVKV_LIT("l"), EVKV_LIT("v"), 0),
+	    EVKV_OK);
 	kit_end(&kit);
 }
 
