@@ -228,6 +228,78 @@ EVKV_TEST(pipeline_calls, three_in_a_turn_of_many)
 	count_turns(100);
 }
 
+/* ---- A loop that was away ---------------------------------------------- */
+
+#define AWAY_OPS 3000
+#define AWAY_MS 500
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	check(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+struct race {
+	unsigned ended, won;
+};
+
+static void on_end(const struct evkv_result *result, void *arg)
+{
+	struct race *race = arg;
+
+	race->ended++;
+	race->won += result->status == EVKV_OK;
+}
+
+/*
+ * The server has answered in time, but a callback has kept the loop until after
+ * the deadline. What can be read counts, all of it.
+ */
+EVKV_TEST(pipeline_calls, answers_that_are_there_beat_the_deadline)
+{
+	struct line_server server = { 0 };
+	struct event_base *other = event_base_new();
+	struct line_options options = { .password = NULL };
+	struct evkv_store *store;
+	struct peer *peer;
+	struct race race = { 0 };
+	struct rig rig;
+	int64_t end;
+	unsigned i;
+
+	check(other != NULL);
+	rig_open_real(&rig);
+	peer = peer_open(other,
+	    &(struct peer_options){ .respond = line_respond, .arg = &server });
+	options.pipeline.host = "127.0.0.1";
+	options.pipeline.port = peer->port;
+	store = line_new(rig.loop, &options, NULL, NULL);
+	check(store != NULL);
+	evkv_get(store, EVKV_LIT("c"), EVKV_LIT("k1"), on_end, &race);
+	for (i = 0; i < 1000 && race.ended == 0; i++) {
+		rig_turn(&rig);
+		check(event_base_loop(other, EVLOOP_NONBLOCK) >= 0);
+	}
+	check_int(race.won, 1);
+	evkv_store_set_timeout(store, AWAY_MS);
+	for (i = 0; i < AWAY_OPS; i++)
+		evkv_get(store, EVKV_LIT("c"), EVKV_LIT("k1"), on_end, &race);
+	rig_turn(&rig);
+	for (i = 0; i < 1000 && server.gets < AWAY_OPS + 1; i++)
+		check(event_base_loop(other, EVLOOP_NONBLOCK) >= 0);
+	check_int(server.gets, AWAY_OPS + 1);
+	for (end = now_ms() + AWAY_MS + 20; now_ms() < end;)
+		;
+	rig_until(&rig, race.ended == AWAY_OPS + 1);
+	check_int(race.won, AWAY_OPS + 1);
+	evkv_store_unref(store);
+	peer_close(peer);
+	rig_close(&rig);
+	event_base_free(other);
+}
+
 /* ---- A busy loop ------------------------------------------------------- */
 
 /* More callbacks in each turn than a turn takes: sending is not starved. */

@@ -3,7 +3,9 @@
  * several addresses, unix sockets.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -237,6 +239,39 @@ EVKV_TEST(pipeline_names, without_a_name_server_time_runs_out)
 	rig_wait(&s.rig, &wait.calls);
 	check_int(wait.cause, EVKV_CAUSE_RESOLVE);
 	answer_free(&wait);
+	end(&s);
+}
+
+static int option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t size = sizeof(value);
+
+	check(getsockopt(fd, level, name, &value, &size) == 0);
+	return value;
+}
+
+EVKV_TEST(pipeline_names, the_sockets_options)
+{
+	struct scene s;
+	int fd;
+
+	scene_begin(&s);
+	s.options.pipeline.keepalive_ms = 30000;
+	scene_store(&s);
+	scene_ready(&s);
+	fd = s.pipeline->fd;
+	check((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
+	check((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+	check_int(option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+	check_int(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+	check_int(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 30);
+	end(&s);
+	scene_begin(&s);
+	s.options.pipeline.keepalive_ms = -1;
+	scene_store(&s);
+	scene_ready(&s);
+	check_int(option(s.pipeline->fd, SOL_SOCKET, SO_KEEPALIVE), 0);
 	end(&s);
 }
 
