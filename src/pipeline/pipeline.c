@@ -54,6 +54,7 @@ void evkv__pipe_note(struct evkv_pipeline *p, enum evkv_status status,
 {
 	struct failure *failure = &p->failure;
 	va_list args;
+	char *at;
 	int size;
 
 	failure->status = status;
@@ -68,6 +69,11 @@ void evkv__pipe_note(struct evkv_pipeline *p, enum evkv_status status,
 	(void)vsnprintf(failure->message + size,
 	    sizeof(failure->message) - (size_t)size, format, args);
 	va_end(args);
+	/* The server's words may hold anything. */
+	for (at = failure->message; *at != '\0'; at++) {
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
+	}
 }
 
 void evkv__pipe_fail_noted(struct evkv_pipeline *p)

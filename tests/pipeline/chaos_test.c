@@ -6,6 +6,7 @@
  * what was done, how often and in which order. EVKV_CHAOS_SEEDS=n runs n seeds
  * instead of the usual few, EVKV_CHAOS_FROM=m from the mth on.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,11 +241,22 @@ static void settle(struct chaos *c)
 	check(all_done(c));
 }
 
+static unsigned descriptors(void)
+{
+	unsigned count = 0;
+	int fd;
+
+	for (fd = 0; fd < 512; fd++)
+		count += fcntl(fd, F_GETFD) != -1;
+	return count;
+}
+
 static void run_seed(uint64_t seed, const char *folder)
 {
 	char cert[128], key[128], ca[128];
 	struct evkv_pipeline_counters counters;
 	struct peer_options options = { .receive_buffer = 8192 };
+	unsigned before = descriptors();
 	struct chaos c;
 	unsigned i;
 
@@ -291,6 +303,7 @@ static void run_seed(uint64_t seed, const char *folder)
 	check_int(counters.waiting, 0);
 	check_int(counters.output_bytes, 0);
 	scene_close(&c.s);
+	check_int(descriptors(), before);
 	free(c.ops);
 	free(c.value);
 }

@@ -275,13 +275,13 @@ EVKV_TEST(pipeline_offline, a_refused_password_ends_what_waits)
 
 	scene_begin(&s);
 	s.options.password = "topsecret";
-	s.server.auth_error = "!wrong password";
+	s.server.auth_error = "!wrong\tpassword";
 	scene_store(&s);
 	line_put(s.store, 1, 10, &s.answers[0]);
 	scene_wait(&s, 1);
 	check_status(s.answers[0].status, EVKV_REFUSED);
 	check_int(s.answers[0].cause, EVKV_CAUSE_AUTH);
-	check_contains(s.answers[0].message, "wrong password");
+	check_contains(s.answers[0].message, "wrong?password");
 	check(strstr(s.answers[0].message, "topsecret") == NULL);
 	/* At the maximum, and nothing waits for that. */
 	rig_advance(&s.rig, 4999);
