@@ -3,7 +3,6 @@
  */
 #include "core/loop.h"
 
-#define INLINE_DEPTH_MAX 16
 /* Names no op, and never will: slots count from 1. */
 #define TICKET_ENDED (UINT64_C(1) << 32)
 
@@ -289,7 +288,8 @@ static enum evkv_verdict enter_scrambled(struct evkv_op *op,
  * Whether a request is of the commonest sort, one key that is read or deleted,
  * and has nothing odd about it; all others take the long way.
  */
-static bool check_quick(const struct evkv_request *request, uint32_t classes)
+static inline bool check_quick(const struct evkv_request *request,
+    uint32_t classes)
 {
 	const uint32_t plain = EVKV_OP_INLINE | EVKV_OP_SINGLE;
 	uintptr_t odd = (uintptr_t)request->values |
@@ -365,11 +365,24 @@ static evkv_ticket submit_checked(struct evkv_store *store,
 		return ticket;
 	}
 	if ((op->flags & OP_INLINE) != 0 &&
-	    op->loop->inline_depth < INLINE_DEPTH_MAX)
+	    op->loop->inline_depth < LOOP_INLINE_MAX)
 		run_inline(op);
 	else
 		evkv__ready_push(op->loop, op);
 	return ticket;
+}
+
+static inline void run_peek(struct evkv_loop *loop, struct loop_peek *peek,
+    evkv_cb cb, void *arg)
+{
+	peek->result.kind = EVKV_GET;
+	peek->result.message = "";
+	peek->result.count = 1;
+	peek->result.entries = &peek->entry;
+	loop->inline_depth++;
+	if (cb != NULL)
+		cb(&peek->result, arg);
+	loop->inline_depth--;
 }
 
 /*
@@ -386,40 +399,40 @@ static bool submit_peek(struct evkv_store *store,
 {
 	const uint32_t flags = EVKV_OP_INLINE | EVKV_OP_SINGLE;
 	struct evkv_loop *loop = store->loop;
-	struct evkv_entry entry = { .status = EVKV_NOT_FOUND };
-	struct evkv_result result = {
-		.kind = EVKV_GET,
-		.message = "",
-		.count = 1,
-		.entries = &entry,
-	};
-	enum store_peek found;
+	struct evkv_value *value;
+	struct loop_peek *peek;
 
 	if ((request->flags & flags) != flags ||
-	    !check_quick(request, evkv__kind_classes(EVKV_GET)) ||
+	    !check_quick(request,
+		EVKV_KIND_HAS_KEYS | EVKV_KIND_COLLECTION) ||
 	    store->phase != STORE_OPEN || loop->scramble ||
-	    loop->inline_depth >= INLINE_DEPTH_MAX ||
+	    loop->inline_depth >= LOOP_INLINE_MAX ||
 	    store->max_pending <= store->pending ||
 	    store->max_pending_bytes - store->pending_bytes <
 	    request->keys->size)
 		return false;
-	found = store->shortcuts->peek(store->self, request, &entry.value);
-	if (found == PEEK_NO)
+	peek = &loop->peeks[loop->inline_depth];
+	switch (store->shortcuts->peek(store->self, request, &value)) {
+	case PEEK_HIT:
+		evkv__value_pin(value);
+		peek->result.status = EVKV_OK;
+		peek->entry.status = EVKV_OK;
+		peek->entry.bytes = evkv_bytes(
+		    (const char *)value + value->offset, value->size);
+		peek->entry.value = value;
+		run_peek(loop, peek, cb, arg);
+		evkv__value_unpin(value);
+		return true;
+	case PEEK_MISS:
+		peek->result.status = EVKV_NOT_FOUND;
+		peek->entry.status = EVKV_NOT_FOUND;
+		peek->entry.bytes = evkv_bytes(NULL, 0);
+		peek->entry.value = NULL;
+		run_peek(loop, peek, cb, arg);
+		return true;
+	default:
 		return false;
-	if (found == PEEK_HIT) {
-		entry.status = EVKV_OK;
-		entry.bytes = evkv_bytes((const char *)entry.value +
-		    entry.value->offset, entry.value->size);
-		evkv__value_pin(entry.value);
 	}
-	result.status = entry.status;
-	loop->inline_depth++;
-	if (cb != NULL)
-		cb(&result, arg);
-	loop->inline_depth--;
-	if (found == PEEK_HIT)
-		evkv__value_unpin(entry.value);
-	return true;
 }
 
 static evkv_ticket submit_invalid(struct evkv_store *store, evkv_cb cb,

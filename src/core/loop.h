@@ -21,6 +21,19 @@ struct loop_attachment {
 	void (*release)(void *thing);
 };
 
+/* Callbacks of inline ops that may be on the stack at a time. */
+#define LOOP_INLINE_MAX 16
+
+/*
+ * A result that needs no op. They are kept, not made anew on the stack: most
+ * fields never change, and the fewer stores are under way, the less a look-up
+ * has to wait for.
+ */
+struct loop_peek {
+	struct evkv_result result;
+	struct evkv_entry entry;
+};
+
 struct evkv_loop {
 	struct event_base *base;
 	struct evkv_clock clock;
@@ -31,6 +44,7 @@ struct evkv_loop {
 	struct timeval stamp; /* libevent's cached time at that moment */
 	unsigned handling;    /* depth of our own event handlers */
 	unsigned inline_depth;
+	struct loop_peek peeks[LOOP_INLINE_MAX]; /* by inline_depth */
 	uint64_t random;
 
 	/* ready.c: what has ended, and tasks, in two FIFO queues. */

@@ -99,12 +99,14 @@ static inline uint64_t siphash_1_3(uint64_t key0, uint64_t key1,
 		.v3 = key1 ^ UINT64_C(0x7465646279746573),
 	};
 	const unsigned char *bytes = data.data;
+	uint64_t last = (uint64_t)(data.size & 0xff) << 56;
 	size_t left;
 
 	for (left = data.size; left >= 8; left -= 8, bytes += 8)
 		siphash_word(&s, siphash_load(bytes));
-	siphash_word(&s,
-	    siphash_tail(bytes, left) | (uint64_t)(data.size & 0xff) << 56);
+	if (left > 0)
+		last |= siphash_tail(bytes, left);
+	siphash_word(&s, last);
 	s.v2 ^= 0xff;
 	siphash_round(&s);
 	siphash_round(&s);
