@@ -41,7 +41,8 @@ bool evkv__pipe_encode(struct evkv_pipeline *p, struct evkv_slot *slot)
 	evkv__pipe_slots_append(&p->outstanding, slot, PLACE_OUTSTANDING);
 	if (p->unsent == NULL)
 		p->unsent = slot;
-	evkv__pipe_tick_arm(p);
+	if (!p->tick_set)
+		evkv__pipe_tick_arm(p);
 	return true;
 }
 
@@ -109,19 +110,32 @@ static void send_skip_holes(struct evkv_pipeline *p)
 	}
 }
 
+/* The ordinary case, of which there are many. */
+static void send_advance_whole(struct evkv_pipeline *p, size_t size)
+{
+	struct evkv_slot *slot = p->unsent;
+
+	send_consume(p, size);
+	while (slot != NULL && slot->begin < p->sent) {
+		send_mark(p, slot);
+		if (slot->end > p->sent)
+			break;
+		slot = slot->next;
+	}
+	p->unsent = slot;
+}
+
 /* `size` more bytes, holes not counted, are sent. */
 static void send_advance(struct evkv_pipeline *p, size_t size)
 {
 	struct evkv_slot *slot;
 	size_t part;
 
-	while (size > 0) {
+	for (; size > 0 && p->holes > 0; size -= part) {
 		send_skip_holes(p);
 		slot = p->unsent;
-		if (slot == NULL) {
-			send_consume(p, size);
-			return;
-		}
+		if (slot == NULL)
+			break;
 		/* Up to where it begins, or to its end. */
 		part = (size_t)((p->sent < slot->begin ? slot->begin
 						       : slot->end) -
@@ -129,11 +143,12 @@ static void send_advance(struct evkv_pipeline *p, size_t size)
 		if (part > size)
 			part = size;
 		send_consume(p, part);
-		size -= part;
 		send_mark(p, slot);
 		if (p->sent == slot->end)
 			p->unsent = slot->next;
 	}
+	if (size > 0)
+		send_advance_whole(p, size);
 	send_skip_holes(p);
 }
 

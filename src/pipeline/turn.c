@@ -54,8 +54,6 @@ void evkv__pipe_tick_arm(struct evkv_pipeline *p)
 {
 	int64_t delay_ms = p->options.stall_timeout_ms;
 
-	if (p->tick_set)
-		return;
 	p->progress_us = evkv_loop_now_us(p->loop);
 	p->tick_set = evkv_timer_set(p->loop, &p->tick,
 	    delay_ms > 0 ? delay_ms : TICK_DEFAULT_MS);
