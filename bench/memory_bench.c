@@ -36,7 +36,7 @@ struct world {
 	uint32_t at;
 	char value[VALUE_SIZE];
 	size_t key_size; /* not a constant that a compiler could use */
-	uintptr_t sum; /* of views, so that none is left out */
+	uintptr_t sum;   /* of views, so that none is left out */
 	size_t hits;
 
 	/* Requests are filled in once; only the key changes. */
@@ -74,7 +74,7 @@ static void view(struct world *w, struct evkv_slice bytes)
 	w->hits++;
 }
 
-/* ---- The bare table ------------------------------------------------------ */
+/* ---- The bare table ------------------------------------------------ */
 
 static void bare_get(void *arg, size_t ops)
 {
@@ -107,11 +107,11 @@ static void bare_put(void *arg, size_t ops)
 	for (; ops > 0; ops--) {
 		make_key(key, next_number(w));
 		bench_check(evkv__table_put(&w->table, w->collection, &put,
-		    now_us) == EVKV_OK);
+				now_us) == EVKV_OK);
 	}
 }
 
-/* ---- The store ----------------------------------------------------------- */
+/* ---- The store ----------------------------------------------------- */
 
 static void pump_run(evutil_socket_t fd, short what, void *arg)
 {
@@ -161,8 +161,8 @@ static void submit_one(struct world *w, struct evkv_request *request,
 {
 	make_key(w->key, next_number(w));
 	request->flags = flags;
-	evkv_submit(w->store, request, (flags & EVKV_OP_INLINE) != 0 ?
-	    on_result : on_batched, w);
+	evkv_submit(w->store, request,
+	    (flags & EVKV_OP_INLINE) != 0 ? on_result : on_batched, w);
 	w->left--;
 }
 
@@ -253,7 +253,7 @@ static void store_put_batch(void *arg, size_t ops)
 	drive(arg, ops, submit_put_batch);
 }
 
-/* ---- The runs ------------------------------------------------------------ */
+/* ---- The runs ------------------------------------------------------ */
 
 /* Put every key once; returns the bytes of resident memory that it took. */
 static size_t fill(struct world *w, void (*put)(void *arg, size_t ops))
@@ -262,8 +262,8 @@ static size_t fill(struct world *w, void (*put)(void *arg, size_t ops))
 	uint32_t i;
 
 	for (i = 0; i < w->entries; i += SEQUENCE) {
-		uint32_t j, n = w->entries - i < SEQUENCE ? w->entries - i :
-		                                            SEQUENCE;
+		uint32_t j,
+		    n = w->entries - i < SEQUENCE ? w->entries - i : SEQUENCE;
 
 		for (j = 0; j < n; j++)
 			w->sequence[j] = i + j;
@@ -287,12 +287,17 @@ static void run_gets(struct world *w, const char *title, size_t ops,
 {
 	struct bench_row rows[] = {
 		{ .name = "bare table", .run = bare_get, .arg = w },
-		{ .name = "store, inline", .run = store_get_inline, .arg = w,
+		{ .name = "store, inline",
+		    .run = store_get_inline,
+		    .arg = w,
 		    .promised = 1.4 },
-		{ .name = "store, 64 deferred", .run = store_get_batch,
-		    .arg = w, .promised = 2.0 },
+		{ .name = "store, 64 deferred",
+		    .run = store_get_batch,
+		    .arg = w,
+		    .promised = 2.0 },
 		{ .name = "store, get_many of 16, deferred",
-		    .run = store_get_many, .arg = w },
+		    .run = store_get_many,
+		    .arg = w },
 	};
 
 	bench_measure(rows, 4, ops, repetitions);
@@ -305,7 +310,8 @@ static void run_puts(struct world *w, const char *title, size_t ops,
 	struct bench_row rows[] = {
 		{ .name = "bare table", .run = bare_put, .arg = w },
 		{ .name = "store, inline", .run = store_put_inline, .arg = w },
-		{ .name = "store, 64 deferred", .run = store_put_batch,
+		{ .name = "store, 64 deferred",
+		    .run = store_put_batch,
 		    .arg = w },
 	};
 

@@ -49,7 +49,7 @@ static int64_t read_clock(void *arg)
 	return clock_us;
 }
 
-/* ---- Steps ---------------------------------------------------------------- */
+/* ---- Steps --------------------------------------------------------- */
 
 static void step_add(struct steps *steps, int64_t ns)
 {
@@ -68,12 +68,11 @@ static void step_add(struct steps *steps, int64_t ns)
 static void steps_print(const struct steps *steps)
 {
 	printf("%-34s %9llu steps, mean %7.2f us, worst %7.1f (step %llu), "
-	    "next %7.1f, over 100 us: %llu\n", steps->name,
-	    (unsigned long long)steps->count,
+	       "next %7.1f, over 100 us: %llu\n",
+	    steps->name, (unsigned long long)steps->count,
 	    (double)steps->total / 1000 / (double)steps->count,
 	    (double)steps->worst / 1000, (unsigned long long)steps->worst_at,
-	    (double)steps->second / 1000,
-	    (unsigned long long)steps->over);
+	    (double)steps->second / 1000, (unsigned long long)steps->over);
 	fflush(stdout);
 }
 
@@ -109,7 +108,7 @@ static size_t stored_bytes(void)
 	return counters.bytes;
 }
 
-/* ---- The work ------------------------------------------------------------- */
+/* ---- The work ------------------------------------------------------ */
 
 static void fill(const char *name, int64_t ttl_ms)
 {
@@ -125,13 +124,17 @@ static void fill(const char *name, int64_t ttl_ms)
 		struct evkv_slice v = evkv_bytes(value, sizeof(value));
 
 		begin = thread_ns();
-		evkv_submit(store, &(struct evkv_request){
+		evkv_submit(store,
+		    &(struct evkv_request){
 			.kind = EVKV_PUT,
 			.flags = EVKV_OP_INLINE | EVKV_OP_SINGLE,
 			.collection = COLLECTION,
-			.count = 1, .keys = &k, .values = &v,
+			.count = 1,
+			.keys = &k,
+			.values = &v,
 			.ttl_ms = ttl_ms > 0 ? ttl_ms + i % 1000 : 0,
-		}, on_answer, NULL);
+		    },
+		    on_answer, NULL);
 		step_add(&steps, thread_ns() - begin);
 	}
 	bench_check(stored() == entries);
@@ -166,9 +169,9 @@ static void sweep(const char *name)
 		evkv_loop_check_timers(loop);
 		do
 			turn(&steps);
-		while (event_base_get_num_events(base,
-		    EVENT_BASE_COUNT_ADDED) > 1 && steps.count % 4096 != 0 &&
-		    stored() > 0);
+		while (event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED) >
+			1 &&
+		    steps.count % 4096 != 0 && stored() > 0);
 	}
 	steps_print(&steps);
 }
@@ -202,17 +205,20 @@ int main(int argc, char **argv)
 	bench_check(store != NULL);
 
 	fill("growth, each put", 0);
-	run("cull, nothing expired", &(struct evkv_request){
-		.kind = EVKV_CULL }, 0, entries);
-	run("clear by pattern, a tenth", &(struct evkv_request){
-		.kind = EVKV_CLEAR, .collection = COLLECTION,
-		.pattern = EVKV_LIT("*7") }, most / 10,
-	    entries - entries / 10);
+	run("cull, nothing expired",
+	    &(struct evkv_request){ .kind = EVKV_CULL }, 0, entries);
+	run("clear by pattern, a tenth",
+	    &(struct evkv_request){ .kind = EVKV_CLEAR,
+		.collection = COLLECTION,
+		.pattern = EVKV_LIT("*7") },
+	    most / 10, entries - entries / 10);
 	run("destroy", &(struct evkv_request){ .kind = EVKV_DESTROY },
 	    most - most / 10, 0);
 	fill("growth, with TTL", 100000);
-	run("clear", &(struct evkv_request){
-		.kind = EVKV_CLEAR, .collection = COLLECTION }, most, 0);
+	run("clear",
+	    &(struct evkv_request){
+		.kind = EVKV_CLEAR, .collection = COLLECTION },
+	    most, 0);
 	fill("growth, with TTL", 100000);
 	clock_us += INT64_C(200000000);
 	sweep("sweep, all expired");

@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-/* ---- Measuring ---------------------------------------------------------- */
+/* ---- Measuring ----------------------------------------------------- */
 
 int64_t bench_wall_ns(void)
 {
@@ -50,10 +51,10 @@ static void measure_one(struct bench_row *row, size_t ops)
 	int64_t wall = bench_wall_ns(), cpu = bench_cpu_ns();
 
 	row->run(row->arg, ops);
-	row->cpu_ns[row->repetitions] =
-	    (double)(bench_cpu_ns() - cpu) / (double)ops;
-	row->wall_ns[row->repetitions] =
-	    (double)(bench_wall_ns() - wall) / (double)ops;
+	row->cpu_ns[row->repetitions] = (double)(bench_cpu_ns() - cpu) /
+	    (double)ops;
+	row->wall_ns[row->repetitions] = (double)(bench_wall_ns() - wall) /
+	    (double)ops;
 	row->repetitions++;
 }
 
@@ -73,7 +74,7 @@ void bench_measure(struct bench_row *rows, size_t count, size_t ops,
 	}
 }
 
-/* ---- Printing ------------------------------------------------------------ */
+/* ---- Printing ------------------------------------------------------ */
 
 static int compare_doubles(const void *a, const void *b)
 {
@@ -87,8 +88,8 @@ struct bench_spread bench_spread(double *samples, size_t n)
 	struct bench_spread spread;
 
 	qsort(samples, n, sizeof(*samples), compare_doubles);
-	spread.median = n % 2 == 1 ? samples[n / 2] :
-	    (samples[n / 2 - 1] + samples[n / 2]) / 2;
+	spread.median = n % 2 == 1 ? samples[n / 2]
+				   : (samples[n / 2 - 1] + samples[n / 2]) / 2;
 	spread.min = samples[0];
 	spread.max = samples[n - 1];
 	return spread;
@@ -128,19 +129,19 @@ void bench_print(const char *title, const struct bench_row *rows, size_t count)
 		    "%.2f [%.2f-%.2f]");
 		if (rows[i].promised > 0) {
 			for (r = 0; r < n; r++)
-				ratios[r] =
-				    rows[i].cpu_ns[r] / rows[0].cpu_ns[r];
+				ratios[r] = rows[i].cpu_ns[r] /
+				    rows[0].cpu_ns[r];
 			spread = bench_spread(ratios, n);
 			printf(" promised %.2f: %s", rows[i].promised,
-			    spread.median <= rows[i].promised ? "kept" :
-			                                        "MISSED");
+			    spread.median <= rows[i].promised ? "kept"
+							      : "MISSED");
 		}
 		putchar('\n');
 	}
 	fflush(stdout);
 }
 
-/* ---- The machine --------------------------------------------------------- */
+/* ---- The machine --------------------------------------------------- */
 
 /* Dependent loads over `size` bytes in random order, ns each. */
 static double chase_ns(size_t size)
@@ -205,18 +206,31 @@ static double syscall_ns(void)
 	return (double)(bench_wall_ns() - begin) / 300000;
 }
 
+/*
+ * In a process of its own: freeing large blocks would change the thresholds of
+ * glibc's malloc, and so what is measured afterwards.
+ */
 void bench_machine(void)
 {
-	printf("machine: %ld processors; ns: dependent load in 1 MB %.1f, "
-	    "32 MB %.0f, 256 MB %.0f; clock %.1f; malloc+free %.1f; "
-	    "system call %.0f\n", sysconf(_SC_NPROCESSORS_ONLN),
-	    chase_ns((size_t)1 << 20), chase_ns((size_t)32 << 20),
-	    chase_ns((size_t)256 << 20), clock_ns(), malloc_ns(),
-	    syscall_ns());
+	pid_t child;
+
 	fflush(stdout);
+	child = fork();
+	if (child > 0)
+		waitpid(child, NULL, 0);
+	if (child != 0)
+		return;
+	printf("machine: %ld processors; ns: dependent load in 1 MB %.1f, "
+	       "32 MB %.0f, 256 MB %.0f; clock %.1f; malloc+free %.1f; "
+	       "system call %.0f\n",
+	    sysconf(_SC_NPROCESSORS_ONLN), chase_ns((size_t)1 << 20),
+	    chase_ns((size_t)32 << 20), chase_ns((size_t)256 << 20), clock_ns(),
+	    malloc_ns(), syscall_ns());
+	fflush(stdout);
+	_exit(0);
 }
 
-/* ---- Numbers ------------------------------------------------------------- */
+/* ---- Numbers ------------------------------------------------------- */
 
 /* splitmix64 (Steele, Lea, Flood 2014). */
 uint64_t bench_random(uint64_t *state)

@@ -48,8 +48,7 @@ void bench_measure(struct bench_row *rows, size_t count, size_t ops,
     unsigned repetitions);
 
 /* A table of wall and CPU time per operation and of the ratios. */
-void bench_print(const char *title, const struct bench_row *rows,
-    size_t count);
+void bench_print(const char *title, const struct bench_row *rows, size_t count);
 
 /* Of n samples; they are sorted. */
 struct bench_spread {

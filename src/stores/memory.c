@@ -2,14 +2,8 @@
  * stores/memory.c - the memory store: a driver on memory_table.h.
  *
  * Ops with keys are answered inside submit, entry by entry. A get hands out the
- * entry itself, pinned until the op has ended. Ops that are about more than a
- * few hundred entries are answered later, see memory_span.c.
- *
- * Most of a look-up is waiting for memory, twice. So a single get only asks for
- * the index's line and is put on a list; the whole list is looked up together
- * when the first of its callbacks is due. What could change an answer, every
- * other kind of op and every step, has the list looked up first, so that nobody
- * can tell.
+ * entry itself, pinned until the op has ended; see memory_read.c. Ops that are
+ * about more than a few hundred entries are answered later, see memory_span.c.
  *
  * All that takes long is done in steps by one task, a step a turn: jobs of
  * pending ops, freeing what was cleared, evicting what a large value displaced,
@@ -39,11 +33,8 @@
 #define SWEEP_STEPS 16
 /* In armed_us: it can't come sooner, or is under way. */
 #define MEMORY_AT_ONCE INT64_MIN
-/* Entries freed in a step, and keys of a batch that are looked up together. */
-#define BURY_STEP 256
-#define GET_AHEAD 16
 
-/* ---- Ops with keys ----------------------------------------------------- */
+/* ---- Ops with keys ------------------------------------------------- */
 
 static int64_t expiry_us(int64_t now_us, int64_t ttl_ms)
 {
@@ -53,178 +44,8 @@ static int64_t expiry_us(int64_t now_us, int64_t ttl_ms)
 static int64_t request_expiry_us(const struct evkv_request *request, size_t i,
     int64_t now_us)
 {
-	return expiry_us(now_us, request->ttls_ms != NULL ?
-	    request->ttls_ms[i] : request->ttl_ms);
-}
-
-/* Rounded down, so that nobody who copies it keeps the entry for longer. */
-static int64_t remaining_ms(const struct memory_entry *entry, int64_t now_us)
-{
-	int64_t ms;
-
-	if (entry->expires_at_us == MEMORY_NEVER)
-		return EVKV_TTL_NONE;
-	ms = (entry->expires_at_us - now_us) / 1000;
-	return ms > 0 ? ms : 1;
-}
-
-static inline void answer_hit(struct evkv_op *op, size_t i,
-    struct memory_entry *entry)
-{
-	if (entry->external)
-		evkv_op_give_value(op, i,
-		    evkv_value_ref(evkv__entry_external(entry)));
-	else
-		evkv__op_pin_value(op, i, &entry->value);
-}
-
-static inline void read_one(enum evkv_kind kind, struct evkv_op *op, size_t i,
-    struct memory_entry *entry, int64_t now_us)
-{
-	struct evkv_entry *answer = &evkv_op_entries(op)[i];
-
-	if (entry == NULL) {
-		answer->status = EVKV_NOT_FOUND;
-		return;
-	}
-	if (kind == EVKV_HAS)
-		return;
-	answer_hit(op, i, entry);
-	if (kind == EVKV_TTL)
-		answer->ttl_ms = remaining_ms(entry, now_us);
-}
-
-/*
- * A batch costs less than its parts: each look-up waits for memory twice, so
- * first all are asked for, then used.
- */
-static void read_some(struct memory *self, struct evkv_op *op,
-    const struct evkv_request *request, struct memory_collection *collection,
-    size_t first, size_t count, int64_t now_us)
-{
-	struct memory_table *table = &self->table;
-	uint64_t hashes[GET_AHEAD];
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		hashes[i] = table_hash(table, collection,
-		    request->keys[first + i]);
-		index_prefetch(&table->space.entries, hashes[i]);
-	}
-	for (i = 0; i < count; i++)
-		index_prefetch_item(&table->space.entries, hashes[i]);
-	for (i = 0; i < count; i++)
-		read_one(request->kind, op, first + i,
-		    evkv__table_get(table, collection,
-		    request->keys[first + i], hashes[i], now_us), now_us);
-}
-
-/* Look up all that was put off. */
-static void memory_resolve(void *arg)
-{
-	struct memory *self = arg;
-	struct memory_table *table = &self->table;
-	struct memory_late *late;
-
-	for (late = self->late; late < &self->late[self->late_count]; late++)
-		index_prefetch_item(&table->space.entries, late->hash);
-	for (late = self->late; late < &self->late[self->late_count]; late++) {
-		read_one(EVKV_GET, late->op, 0,
-		    evkv__table_get(table, table->last,
-		    evkv_bytes(late->key, late->key_size), late->hash,
-		    late->now_us), late->now_us);
-		late->op->flags &= ~(uint32_t)OP_LATE;
-		evkv_op_settle(late->op);
-	}
-	self->late_count = 0;
-}
-
-/* Put a get off; false: this one can't be. */
-static bool read_late(struct memory *self, struct evkv_op *op,
-    struct evkv_slice key, int64_t now_us)
-{
-	struct memory_late *late;
-
-	if (key.size > LATE_KEY_MAX || !evkv__op_may_be_late(op))
-		return false;
-	if (self->late_count == LATE_MAX)
-		memory_resolve(self);
-	late = &self->late[self->late_count++];
-	late->op = op;
-	late->hash = table_hash(&self->table, self->table.last, key);
-	late->now_us = now_us;
-	late->key_size = key.size;
-	memcpy(late->key, key.data, key.size);
-	index_prefetch(&self->table.space.entries, late->hash);
-	op->flags |= OP_LATE;
-	return true;
-}
-
-/* To look up another collection may end the last one, if it is empty. */
-static struct memory_collection *read_collection(struct memory *self,
-    struct evkv_slice name)
-{
-	if (self->late_count > 0 && !evkv__table_is_last(&self->table, name))
-		memory_resolve(self);
-	return evkv__table_collection(&self->table, name);
-}
-
-/* An inline get. */
-static enum store_peek memory_peek(void *arg,
-    const struct evkv_request *request, struct evkv_value **value)
-{
-	struct memory *self = arg;
-	struct memory_collection *collection;
-	struct memory_entry *entry;
-	uint64_t hash;
-
-	collection = read_collection(self, request->collection);
-	if (collection == NULL)
-		return PEEK_MISS;
-	/* As early as possible: while this is fetched, the clock is read. */
-	hash = table_hash(&self->table, collection, request->keys[0]);
-	index_prefetch(&self->table.space.entries, hash);
-	entry = evkv__table_get(&self->table, collection, request->keys[0],
-	    hash, evkv_loop_now_us(self->loop));
-	if (entry == NULL)
-		return PEEK_MISS;
-	if (entry->external)
-		return PEEK_NO;
-	*value = &entry->value;
-	return PEEK_HIT;
-}
-
-static enum evkv_verdict memory_read(struct memory *self, struct evkv_op *op,
-    const struct evkv_request *request)
-{
-	struct memory_table *table = &self->table;
-	struct memory_collection *collection;
-	int64_t now_us = evkv_loop_now_us(self->loop);
-	size_t i, count;
-
-	collection = read_collection(self, request->collection);
-	if (collection == NULL) {
-		for (i = 0; i < request->count; i++)
-			read_one(request->kind, op, i, NULL, now_us);
-		return EVKV_DONE;
-	}
-	if (request->count == 1) {
-		if (request->kind == EVKV_GET &&
-		    read_late(self, op, request->keys[0], now_us))
-			return EVKV_DONE;
-		read_one(request->kind, op, 0,
-		    evkv__table_get(table, collection, request->keys[0],
-		    table_hash(table, collection, request->keys[0]), now_us),
-		    now_us);
-		return EVKV_DONE;
-	}
-	for (i = 0; i < request->count; i += count) {
-		count = request->count - i;
-		if (count > GET_AHEAD)
-			count = GET_AHEAD;
-		read_some(self, op, request, collection, i, count, now_us);
-	}
-	return EVKV_DONE;
+	return expiry_us(now_us,
+	    request->ttls_ms != NULL ? request->ttls_ms[i] : request->ttl_ms);
 }
 
 static enum evkv_status put_one(struct memory *self,
@@ -250,17 +71,15 @@ static enum evkv_status put_one(struct memory *self,
 		collection = evkv__table_collection_make(&self->table,
 		    request->collection);
 	if (collection == NULL)
-		return put.condition == EVKV_IF_PRESENT ? EVKV_NOT_FOUND :
-		                                          EVKV_NOMEM;
+		return put.condition == EVKV_IF_PRESENT ? EVKV_NOT_FOUND
+							: EVKV_NOMEM;
 	return evkv__table_put(&self->table, collection, &put, now_us);
 }
 
 static void put_explain(struct evkv_op *op, enum evkv_status status)
 {
 	switch (status) {
-	case EVKV_NOMEM:
-		evkv_op_explain(op, EVKV_CAUSE_NOMEM, 0, NULL);
-		break;
+	case EVKV_NOMEM: evkv_op_explain(op, EVKV_CAUSE_NOMEM, 0, NULL); break;
 	case EVKV_TOO_LARGE:
 		evkv_op_explain(op, EVKV_CAUSE_NONE, 0,
 		    "an entry is larger than max_bytes");
@@ -269,8 +88,7 @@ static void put_explain(struct evkv_op *op, enum evkv_status status)
 		evkv_op_explain(op, EVKV_CAUSE_NONE, 0,
 		    "values that are still held leave no room");
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
@@ -311,8 +129,7 @@ static enum evkv_verdict memory_change(struct memory *self, struct evkv_op *op,
 			    key, now_us);
 		else
 			present = evkv__table_touch(&self->table, collection,
-			    key, request_expiry_us(request, i, now_us),
-			    now_us);
+			    key, request_expiry_us(request, i, now_us), now_us);
 		if (!present)
 			answers[i].status = EVKV_NOT_FOUND;
 	}
@@ -328,28 +145,23 @@ static enum evkv_verdict memory_submit(void *arg, struct evkv_op *op,
 	switch (request->kind) {
 	case EVKV_GET:
 	case EVKV_TTL:
-	case EVKV_HAS:
-		return memory_read(self, op, request);
-	default:
-		break;
+	case EVKV_HAS: return evkv__memory_read(self, op, request);
+	default: break;
 	}
-	memory_resolve(self);
+	evkv__memory_resolve(self);
 	switch (request->kind) {
-	case EVKV_PUT:
-		return memory_put(self, op, request);
+	case EVKV_PUT: return memory_put(self, op, request);
 	case EVKV_DELETE:
-	case EVKV_TOUCH:
-		return memory_change(self, op, request);
+	case EVKV_TOUCH: return memory_change(self, op, request);
 	case EVKV_PING:
 	case EVKV_SYNC:
 	case EVKV_COMPACT:
 		return EVKV_DONE; /* nothing to wait for, nothing kept back */
-	default:
-		return evkv__memory_span(self, op, request);
+	default: return evkv__memory_span(self, op, request);
 	}
 }
 
-/* ---- Steps ------------------------------------------------------------- */
+/* ---- Steps --------------------------------------------------------- */
 
 static bool is_garbage(const struct memory *self)
 {
@@ -371,14 +183,16 @@ static void sweep_arm(struct memory *self)
 		self->table.next_due_us = MEMORY_NEVER;
 		return;
 	}
-	delay_ms = (self->table.next_due_us -
-	    evkv_loop_now_us(self->loop) + 999) / 1000;
+	delay_ms = (self->table.next_due_us - evkv_loop_now_us(self->loop) +
+		       999) /
+	    1000;
 	if (delay_ms < SWEEP_EVERY_MS)
 		delay_ms = SWEEP_EVERY_MS;
 	/* Without memory for it, the next write tries again. */
 	if (evkv_timer_set(self->loop, &self->timer, delay_ms))
-		self->armed_us = delay_ms > SWEEP_EVERY_MS ?
-		    self->table.next_due_us : MEMORY_AT_ONCE;
+		self->armed_us = delay_ms > SWEEP_EVERY_MS
+		    ? self->table.next_due_us
+		    : MEMORY_AT_ONCE;
 }
 
 void evkv__memory_follow_up(struct memory *self)
@@ -404,8 +218,7 @@ static void sweep_step(struct memory *self)
 {
 	enum memory_sweep found;
 
-	found = evkv__table_sweep(&self->table,
-	    evkv_loop_now_us(self->loop));
+	found = evkv__table_sweep(&self->table, evkv_loop_now_us(self->loop));
 	if (self->sweep_steps > 0)
 		self->sweep_steps--;
 	if (found == SWEEP_ENDED ||
@@ -430,7 +243,7 @@ static void memory_step(void *arg)
 {
 	struct memory *self = arg;
 
-	memory_resolve(self);
+	evkv__memory_resolve(self);
 	self->jobs_turn = !self->jobs_turn;
 	if (self->jobs != NULL && self->jobs_turn)
 		evkv__memory_job_step(self);
@@ -442,14 +255,14 @@ static void memory_step(void *arg)
 		evkv__memory_follow_up(self);
 }
 
-/* ---- Life -------------------------------------------------------------- */
+/* ---- Life ---------------------------------------------------------- */
 
 /* Without memory for a grave all is left to free(). */
 static void memory_close(void *arg)
 {
 	struct memory *self = arg;
 
-	memory_resolve(self);
+	evkv__memory_resolve(self);
 	self->closing = true;
 	evkv_timer_cancel(self->loop, &self->timer);
 	evkv_task_cancel(self->loop, &self->task);
@@ -497,11 +310,6 @@ static const struct evkv_capabilities memory_capabilities = {
 	.ttl_unit_ms = 1,
 };
 
-static const struct store_shortcuts memory_shortcuts = {
-	.peek = memory_peek,
-	.resolve = memory_resolve,
-};
-
 static struct memory *memory_make(struct evkv_loop *loop,
     const struct evkv_memory_options *options)
 {
@@ -511,10 +319,10 @@ static struct memory *memory_make(struct evkv_loop *loop,
 	if (self == NULL)
 		return NULL;
 	if (max_bytes == 0)
-		max_bytes = options->max_entries > 0 ? SIZE_MAX :
-		                                       MAX_BYTES_DEFAULT;
+		max_bytes = options->max_entries > 0 ? SIZE_MAX
+						     : MAX_BYTES_DEFAULT;
 	if (!evkv__table_init(&self->table, options->max_entries, max_bytes,
-	    evkv_loop_random(loop), evkv_loop_random(loop))) {
+		evkv_loop_random(loop), evkv_loop_random(loop))) {
 		evkv_free(self);
 		return NULL;
 	}
@@ -549,10 +357,11 @@ struct evkv_store *evkv_memory_new_sized(struct evkv_loop *loop,
 	    &(struct evkv_store_config){
 		.capabilities = &memory_capabilities,
 		.state = EVKV_STATE_READY,
-	    }, error);
+	    },
+	    error);
 	if (store == NULL)
 		return NULL;
 	self->store = store;
-	store->shortcuts = &memory_shortcuts;
+	store->shortcuts = &evkv__memory_shortcuts;
 	return store;
 }

@@ -24,8 +24,8 @@ static struct memory_entry *entry_of(struct evkv_value *value)
  */
 static size_t entry_capacity(size_t key_size, size_t value_size)
 {
-	size_t size =
-	    offsetof(struct memory_entry, bytes) + key_size + value_size;
+	size_t size = offsetof(struct memory_entry, bytes) + key_size +
+	    value_size;
 
 	return ((size + 7) & ~(size_t)15) + 8;
 }
@@ -40,8 +40,7 @@ size_t evkv__entry_cost_of(const struct memory_put *put)
 	if (put_is_external(put))
 		return entry_capacity(put->key.size, sizeof(void *)) +
 		    put->value.size + ENTRY_OVERHEAD;
-	return entry_capacity(put->key.size, put->value.size) +
-	    ENTRY_OVERHEAD;
+	return entry_capacity(put->key.size, put->value.size) + ENTRY_OVERHEAD;
 }
 
 size_t evkv__entry_cost(const struct memory_entry *entry)
@@ -96,8 +95,7 @@ struct memory_entry *evkv__entry_new(const struct memory_put *put,
 static bool entry_is_ours(const struct memory_entry *entry)
 {
 	return entry->value.pins == 0 &&
-	    atomic_load_explicit(&entry->value.refs, memory_order_acquire) ==
-	    1;
+	    atomic_load_explicit(&entry->value.refs, memory_order_acquire) == 1;
 }
 
 bool evkv__entry_overwrite(struct memory_entry *entry,
@@ -105,10 +103,9 @@ bool evkv__entry_overwrite(struct memory_entry *entry,
 {
 	size_t key_size = put->key.size;
 
-	if (entry->external || put_is_external(put) ||
-	    !entry_is_ours(entry) ||
+	if (entry->external || put_is_external(put) || !entry_is_ours(entry) ||
 	    entry_capacity(key_size, entry->value.size) !=
-	    entry_capacity(key_size, put->value.size))
+		entry_capacity(key_size, put->value.size))
 		return false;
 	entry->value.size = (uint32_t)put->value.size;
 	if (put->value.size > 0)
@@ -117,7 +114,7 @@ bool evkv__entry_overwrite(struct memory_entry *entry,
 	return true;
 }
 
-/* ---- The heap ---------------------------------------------------------- */
+/* ---- The heap ------------------------------------------------------ */
 
 static struct memory_heap *heap_of(const struct evkv_value_owner *owner)
 {

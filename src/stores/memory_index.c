@@ -31,7 +31,7 @@ void evkv__index_move(struct index *to, struct index *from)
 	evkv__index_init(from);
 }
 
-/* ---- Segments ---------------------------------------------------------- */
+/* ---- Segments ------------------------------------------------------ */
 
 static struct index_segment *segment_new(struct index *index, uint32_t depth)
 {
@@ -117,8 +117,7 @@ static void segment_move(struct index_segment *to, struct index_segment *from,
 		chunk = &from->chunks[at];
 		for (lane = 0; lane < INDEX_LANES; lane++) {
 			hash32 = from->hashes[at * INDEX_LANES + lane];
-			if (chunk->tags[lane] == 0 ||
-			    (hash32 & bit) != bit)
+			if (chunk->tags[lane] == 0 || (hash32 & bit) != bit)
 				continue;
 			segment_add(to, hash32, chunk->tags[lane],
 			    chunk->slots[lane]);
@@ -127,7 +126,7 @@ static void segment_move(struct index_segment *to, struct index_segment *from,
 	}
 }
 
-/* ---- The directory ----------------------------------------------------- */
+/* ---- The directory ------------------------------------------------- */
 
 /* Let `count` pointers from `first` on, and their doubles, be `segment`. */
 static void directory_point(struct index *index, size_t first, size_t count,
@@ -150,10 +149,10 @@ static void directory_fill(struct index *index, size_t count)
 
 	for (; count > 0 && index->next_filled < size; count--) {
 		index->work++;
-		index->next[2 * index->next_filled] =
-		    index->directory[index->next_filled];
-		index->next[2 * index->next_filled + 1] =
-		    index->directory[index->next_filled];
+		index->next[2 *
+		    index->next_filled] = index->directory[index->next_filled];
+		index->next[2 * index->next_filled +
+		    1] = index->directory[index->next_filled];
 		index->next_filled++;
 	}
 }
@@ -247,7 +246,7 @@ static void directory_halve(struct index *index)
 	index->room = 0;
 }
 
-/* ---- Growing and shrinking --------------------------------------------- */
+/* ---- Growing and shrinking ----------------------------------------- */
 
 static bool index_split(struct index *index, uint64_t hash)
 {
@@ -338,7 +337,7 @@ void evkv__index_join(struct index *index, uint64_t hash)
 	}
 }
 
-/* ---- Walking ----------------------------------------------------------- */
+/* ---- Walking ------------------------------------------------------- */
 
 bool evkv__index_dismantle(struct index *index)
 {
@@ -346,8 +345,8 @@ bool evkv__index_dismantle(struct index *index)
 
 	if (index->segments > 0) {
 		segment = index->directory[index->dismantled];
-		index->dismantled +=
-		    (size_t)1 << (index->depth - segment->depth);
+		index->dismantled += (size_t)1
+		    << (index->depth - segment->depth);
 		segment_free(index, segment);
 		return true;
 	}
@@ -368,14 +367,14 @@ static int compare_items(const void *a, const void *b)
 size_t evkv__index_sorted(const struct index *index, uint32_t hash32,
     struct index_item *items)
 {
-	const struct index_segment *segment =
-	    index_segment(index, (uint64_t)hash32 << 32);
+	const struct index_segment *segment = index_segment(index,
+	    (uint64_t)hash32 << 32);
 	size_t count = 0;
 	uint32_t i;
 
 	for (i = 0; i < INDEX_SLOTS; i++) {
-		const struct index_chunk *chunk =
-		    &segment->chunks[i / INDEX_LANES];
+		const struct index_chunk
+		    *chunk = &segment->chunks[i / INDEX_LANES];
 
 		if (chunk->tags[i % INDEX_LANES] == 0 ||
 		    segment->hashes[i] < hash32)

@@ -50,18 +50,18 @@ struct index_chunk {
 struct index_segment {
 	struct index_chunk chunks[INDEX_CHUNKS];
 	uint32_t hashes[INDEX_SLOTS]; /* the upper halves */
-	int64_t due;     /* the caller's; the lower of two after a join */
+	int64_t due; /* the caller's; the lower of two after a join */
 	uint32_t count;
-	uint32_t depth;  /* bits of the hash that its items have in common */
-	void *memory;    /* what was allocated */
+	uint32_t depth; /* bits of the hash that its items have in common */
+	void *memory;   /* what was allocated */
 };
 
 struct index {
 	struct index_segment **directory; /* of 2^depth */
 	struct index_segment *single;     /* the directory of depth 0 */
 	uint32_t depth;
-	uint32_t room;  /* the directory's memory would do for 2^room */
-	size_t count;   /* of items */
+	uint32_t room; /* the directory's memory would do for 2^room */
+	size_t count;  /* of items */
 	size_t segments;
 	size_t depths[INDEX_DEPTH_MAX + 1]; /* segments of each depth */
 	struct index_segment **next; /* the directory's double, or NULL ... */
@@ -75,7 +75,7 @@ struct index_place {
 	struct index_segment *segment;
 	uint32_t chunk;
 	uint32_t lane;
-	uint32_t matches; /* lanes of the chunk that are still to be looked at */
+	uint32_t matches; /* lanes of the chunk that are still to be seen */
 	uint32_t steps;   /* chunks left */
 	uint8_t tag;
 };
@@ -98,8 +98,7 @@ static inline uint8_t index_tag(uint64_t hash)
 
 /* The lanes whose tag is `tag`, as bits. */
 #ifdef INDEX_SSE2
-static inline uint32_t index_match(const struct index_chunk *chunk,
-    uint8_t tag)
+static inline uint32_t index_match(const struct index_chunk *chunk, uint8_t tag)
 {
 	__m128i tags = _mm_load_si128((const __m128i *)(const void *)chunk);
 	__m128i same = _mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag));
@@ -122,8 +121,7 @@ static inline uint32_t index_match_8(const uint8_t *tags, uint8_t tag)
 	return (uint32_t)(((word >> 7) * UINT64_C(0x0102040810204080)) >> 56);
 }
 
-static inline uint32_t index_match(const struct index_chunk *chunk,
-    uint8_t tag)
+static inline uint32_t index_match(const struct index_chunk *chunk, uint8_t tag)
 {
 	const uint8_t *tags = (const uint8_t *)(const void *)chunk;
 
@@ -170,14 +168,13 @@ static inline void *index_first(const struct index *index, uint64_t hash,
 static inline void index_prefetch(const struct index *index, uint64_t hash)
 {
 	const char *chunk = (const char *)&index_segment(index, hash)
-	    ->chunks[index_home((uint32_t)(hash >> 32))];
+				->chunks[index_home((uint32_t)(hash >> 32))];
 
 	__builtin_prefetch(chunk);
 	__builtin_prefetch(chunk + 64);
 }
 
-static inline void index_prefetch_item(const struct index *index,
-    uint64_t hash)
+static inline void index_prefetch_item(const struct index *index, uint64_t hash)
 {
 	struct index_place place;
 	const char *item = index_first(index, hash, &place);

@@ -21,7 +21,7 @@
 /* What a page looks at: an entry counts one, and one for each 64 bytes. */
 #define PAGE_WORK 1024
 
-/* ---- Pages ------------------------------------------------------------- */
+/* ---- Pages --------------------------------------------------------- */
 
 struct memory_page {
 	struct evkv_op *op;
@@ -48,14 +48,12 @@ static bool page_has_collection(struct memory_page *page,
 {
 	*name = evkv_bytes(collection->name, collection->name_size);
 	switch (evkv__collection_alive(collection, page->now_us)) {
-	case ALIVE_YES:
-		return true;
+	case ALIVE_YES: return true;
 	case ALIVE_UNKNOWN:
 		if (!page->sure)
 			page->doubt = true;
 		return true;
-	default:
-		return false;
+	default: return false;
 	}
 }
 
@@ -65,12 +63,13 @@ static bool page_add(struct memory_page *page, const void *item)
 	struct evkv_slice name;
 	bool has;
 
-	has = page->request->kind == EVKV_KEYS ?
-	    page_has_key(page, item, &name) :
-	    page_has_collection(page, item, &name);
+	has = page->request->kind == EVKV_KEYS
+	    ? page_has_key(page, item, &name)
+	    : page_has_collection(page, item, &name);
 	page->work += 1 + (has ? name.size / 64 : 0);
-	if (!has || !evkv_match(page->request->match_prefix,
-	    page->request->pattern, name))
+	if (!has ||
+	    !evkv_match(page->request->match_prefix, page->request->pattern,
+		name))
 		return true;
 	page->names++;
 	return evkv_op_add_name(page->op, name);
@@ -84,8 +83,10 @@ static bool page_is_full(const struct memory_page *page)
 static void page_set_position(struct memory_page *page, uint32_t hash32)
 {
 	unsigned char position[4] = {
-		(unsigned char)(hash32 >> 24), (unsigned char)(hash32 >> 16),
-		(unsigned char)(hash32 >> 8), (unsigned char)hash32,
+		(unsigned char)(hash32 >> 24),
+		(unsigned char)(hash32 >> 16),
+		(unsigned char)(hash32 >> 8),
+		(unsigned char)hash32,
 	};
 
 	evkv_op_set_position(page->op, "memory",
@@ -103,7 +104,8 @@ static void page_fill(struct memory_page *page, const struct index *index,
 		for (i = 0; i < count; i++) {
 			/* Names of one hash stay together. */
 			if (page_is_full(page) &&
-			    (i == 0 || items[i].hash32 != items[i - 1].hash32)) {
+			    (i == 0 ||
+				items[i].hash32 != items[i - 1].hash32)) {
 				page_set_position(page, items[i].hash32);
 				return;
 			}
@@ -111,7 +113,8 @@ static void page_fill(struct memory_page *page, const struct index *index,
 				return;
 		}
 		hash32 = (uint32_t)(index_after(index,
-		    (uint64_t)hash32 << 32) >> 32);
+					(uint64_t)hash32 << 32) >>
+		    32);
 	} while (hash32 != 0 && !page_is_full(page));
 	if (hash32 != 0)
 		page_set_position(page, hash32);
@@ -150,8 +153,8 @@ static enum evkv_verdict span_keys(struct memory *self, struct evkv_op *op,
 
 	if (!page_begin(&page, self, op, request, &hash32))
 		return EVKV_DONE;
-	page.collection =
-	    evkv__table_collection(&self->table, request->collection);
+	page.collection = evkv__table_collection(&self->table,
+	    request->collection);
 	if (page.collection != NULL)
 		page_fill(&page, &self->table.space.entries, hash32);
 	return EVKV_DONE;
@@ -174,7 +177,7 @@ static bool span_collections(struct memory *self, struct evkv_op *op,
 	return false;
 }
 
-/* ---- Jobs -------------------------------------------------------------- */
+/* ---- Jobs ---------------------------------------------------------- */
 
 static bool job_wants_entry(struct memory_entry *entry, void *arg)
 {
@@ -184,9 +187,9 @@ static bool job_wants_entry(struct memory_entry *entry, void *arg)
 
 	/* By name: the record may be freed and made anew between two steps. */
 	return evkv_slice_equal(request->collection,
-	    evkv_bytes(collection->name, collection->name_size)) &&
+		   evkv_bytes(collection->name, collection->name_size)) &&
 	    evkv_match(request->match_prefix, request->pattern,
-	    entry_key(entry));
+		entry_key(entry));
 }
 
 /* Whether the number of live entries is certain; then it is *count. */
@@ -199,7 +202,7 @@ static void job_doom(struct memory_job *job, struct memory *self,
     struct memory_collection *collection)
 {
 	if (is_exact(collection->mortal, collection->earliest_us,
-	    job->walk.now_us)) {
+		job->walk.now_us)) {
 		job->affected += (int64_t)collection->count;
 		evkv__table_doom(&self->table, collection, NULL);
 	} else {
@@ -222,7 +225,7 @@ static bool job_walk_records(struct memory_job *job, struct memory *self)
 	for (i = 0; i < count; i++) {
 		collection = items[i].item;
 		if (evkv_match(request->match_prefix, request->pattern,
-		    evkv_bytes(collection->name, collection->name_size)))
+			evkv_bytes(collection->name, collection->name_size)))
 			job_doom(job, self, collection);
 	}
 	return job->at != 0;
@@ -230,8 +233,9 @@ static bool job_walk_records(struct memory_job *job, struct memory *self)
 
 static void job_walk(struct memory_job *job, struct memory *self)
 {
-	job->walking = job->by_records ? job_walk_records(job, self) :
-	    evkv__table_walk(&self->table, &job->walk);
+	job->walking = job->by_records
+	    ? job_walk_records(job, self)
+	    : evkv__table_walk(&self->table, &job->walk);
 }
 
 static void job_finish(struct memory_job *job, struct memory *self)
@@ -243,12 +247,8 @@ static void job_finish(struct memory_job *job, struct memory *self)
 	case EVKV_COLLECTIONS:
 		span_collections(self, op, evkv_op_request(op), true);
 		break;
-	case EVKV_CULL:
-		evkv_op_set_affected(op, job->walk.expired);
-		break;
-	default:
-		evkv_op_set_affected(op, affected + job->walk.removed);
-		break;
+	case EVKV_CULL: evkv_op_set_affected(op, job->walk.expired); break;
+	default: evkv_op_set_affected(op, affected + job->walk.removed); break;
 	}
 	evkv_op_complete(op);
 }
@@ -271,7 +271,7 @@ void evkv__memory_job_step(struct memory *self)
 	if (job->walking && !evkv_op_detached(job->op))
 		job_walk(job, self);
 	else
-		evkv__table_bury(&self->table, 256);
+		evkv__table_bury(&self->table, BURY_STEP);
 	if (job_is_over(job)) {
 		job_finish(job, self);
 		return;
@@ -313,7 +313,7 @@ static enum evkv_verdict job_start(struct memory *self, struct memory_job *job)
 	return EVKV_PENDING;
 }
 
-/* ---- Submit ------------------------------------------------------------ */
+/* ---- Submit -------------------------------------------------------- */
 
 static bool is_for_all(const struct evkv_request *request)
 {
@@ -357,7 +357,7 @@ static enum evkv_verdict span_destroy(struct memory *self, struct evkv_op *op,
 	}
 	doom = &job->doom;
 	if (is_exact(table->space.mortal, table->next_due_us,
-	    job->walk.now_us)) {
+		job->walk.now_us)) {
 		job->affected = (int64_t)evkv__table_count(table);
 		doom = NULL;
 	}
@@ -380,19 +380,14 @@ enum evkv_verdict evkv__memory_span(struct memory *self, struct evkv_op *op,
     const struct evkv_request *request)
 {
 	switch (request->kind) {
-	case EVKV_KEYS:
-		return span_keys(self, op, request);
+	case EVKV_KEYS: return span_keys(self, op, request);
 	case EVKV_COLLECTIONS:
 		if (span_collections(self, op, request, false))
 			return EVKV_DONE;
 		return span_walk(self, op);
-	case EVKV_CLEAR:
-		return span_clear(self, op, request);
-	case EVKV_DESTROY:
-		return span_destroy(self, op, request);
-	case EVKV_CULL:
-		return span_walk(self, op);
-	default:
-		return evkv_op_unsupported(op);
+	case EVKV_CLEAR: return span_clear(self, op, request);
+	case EVKV_DESTROY: return span_destroy(self, op, request);
+	case EVKV_CULL: return span_walk(self, op);
+	default: return evkv_op_unsupported(op);
 	}
 }

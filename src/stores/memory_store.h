@@ -4,6 +4,7 @@
 #ifndef EVKV_STORES_MEMORY_STORE_H
 #define EVKV_STORES_MEMORY_STORE_H
 
+#include "core/store.h"
 #include "stores/memory_table.h"
 
 /* A pending op about entries that it does not name, done in steps. */
@@ -18,6 +19,8 @@ struct memory_job {
 	int64_t affected; /* beside those that walk and doom counted */
 };
 
+/* Doomed entries that a step looks for. */
+#define BURY_STEP 128
 /* Gets that are looked up together, and the longest key that may wait. */
 #define LATE_MAX 64
 #define LATE_KEY_MAX 40
@@ -41,7 +44,7 @@ struct memory {
 	unsigned sweep_steps;    /* left of the present sweep's */
 	bool sweeping;
 	bool closing;
-	bool jobs_turn;          /* of jobs and upkeep: whose is the next step */
+	bool jobs_turn; /* the next step is a job's, not upkeep's */
 	struct memory_job *jobs, **jobs_tail;
 	size_t late_count;
 	struct memory_late late[LATE_MAX];
@@ -49,6 +52,13 @@ struct memory {
 
 /* memory.c: see to it that what an op has left to be done will be. */
 void evkv__memory_follow_up(struct memory *self);
+
+/* memory_read.c: GET, TTL and HAS. */
+enum evkv_verdict evkv__memory_read(struct memory *self, struct evkv_op *op,
+    const struct evkv_request *request);
+/* Look up the gets that wait; before anything could change their answers. */
+void evkv__memory_resolve(void *self);
+extern const struct store_shortcuts evkv__memory_shortcuts;
 
 /* memory_span.c */
 enum evkv_verdict evkv__memory_span(struct memory *self, struct evkv_op *op,

@@ -26,7 +26,7 @@ static bool entry_is_over(const struct memory_entry *entry, int64_t now_us)
 	return now_us >= entry->expires_at_us || entry_collection(entry)->dead;
 }
 
-/* ---- Eviction: SIEVE --------------------------------------------------- */
+/* ---- Eviction: SIEVE ----------------------------------------------- */
 
 /*
  * The hand goes from the oldest entry to the newest and round again (Zhang et
@@ -67,8 +67,8 @@ static bool evict_one(struct memory_table *table,
 	if (!entry_is_over(entry, now_us))
 		table->evictions++;
 	table->space.hand = entry->newer;
-	evkv__table_remove(table, entry, table_hash(table,
-	    entry_collection(entry), entry_key(entry)));
+	evkv__table_remove(table, entry,
+	    table_hash(table, entry_collection(entry), entry_key(entry)));
 	return true;
 }
 
@@ -82,8 +82,7 @@ static bool make_room_once(struct memory_table *table,
 {
 	size_t over = excess(evkv__table_bytes(table), table->max_bytes);
 
-	if (over == 0 &&
-	    evkv__table_count(table) <= table->max_entries)
+	if (over == 0 && evkv__table_count(table) <= table->max_entries)
 		return false;
 	/* What is doomed goes first. */
 	if (over > 0 && evkv__table_bury(table, EVICT_BURY) &&
@@ -110,7 +109,7 @@ void evkv__table_make_room(struct memory_table *table,
 	}
 }
 
-/* ---- What is doomed ---------------------------------------------------- */
+/* ---- What is doomed ------------------------------------------------ */
 
 void evkv__table_doom(struct memory_table *table,
     struct memory_collection *collection, struct memory_doom *doom)
@@ -138,8 +137,7 @@ void evkv__table_doom(struct memory_table *table,
 	space->dead += collection->count;
 }
 
-bool evkv__table_doom_all(struct memory_table *table,
-    struct memory_doom *doom)
+bool evkv__table_doom_all(struct memory_table *table, struct memory_doom *doom)
 {
 	struct memory_space *space = &table->space, *grave;
 
@@ -198,7 +196,7 @@ static void grave_bury(struct memory_table *table, size_t entries)
 	}
 }
 
-/* Some entries at a time, so that their places in the index are near by then. */
+/* Some entries at a time: their places in the index are fetched together. */
 static void broom_some(struct memory_table *table, size_t entries)
 {
 	struct memory_space *space = &table->space;
@@ -247,7 +245,7 @@ bool evkv__table_bury(struct memory_table *table, size_t entries)
 	return true;
 }
 
-/* ---- Walks ------------------------------------------------------------- */
+/* ---- Walks --------------------------------------------------------- */
 
 static bool walk_takes(struct memory_walk *walk, struct memory_entry *entry)
 {
@@ -267,8 +265,8 @@ static bool walk_takes(struct memory_walk *walk, struct memory_entry *entry)
 static void walk_entry(struct memory_table *table, struct memory_walk *walk,
     struct index_place *place)
 {
-	struct memory_entry *entry =
-	    place->segment->chunks[place->chunk].slots[place->lane];
+	struct memory_entry *entry = place->segment->chunks[place->chunk]
+					 .slots[place->lane];
 	struct memory_collection *collection = entry_collection(entry);
 
 	table->work++;
@@ -281,7 +279,7 @@ static void walk_entry(struct memory_table *table, struct memory_walk *walk,
 		place->segment->due = entry->expires_at_us;
 	if (entry->expires_at_us != MEMORY_NEVER &&
 	    (collection->witness == NULL ||
-	    collection->witness->expires_at_us < entry->expires_at_us))
+		collection->witness->expires_at_us < entry->expires_at_us))
 		collection->witness = entry;
 }
 
@@ -293,8 +291,9 @@ static void walk_prefetch(const struct index_segment *segment, uint32_t chunk)
 		return;
 	for (lane = 0; lane < INDEX_LANES; lane++) {
 		if (segment->chunks[chunk].tags[lane] != 0)
-			__builtin_prefetch((const char *)
-			    segment->chunks[chunk].slots[lane] + 16);
+			__builtin_prefetch((const char *)segment->chunks[chunk]
+					       .slots[lane] +
+			    16);
 	}
 }
 
@@ -315,7 +314,7 @@ bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk)
 		walk_prefetch(place.segment, place.chunk + 1);
 		for (place.lane = 0; place.lane < INDEX_LANES; place.lane++) {
 			if (place.segment->chunks[place.chunk]
-			    .tags[place.lane] != 0)
+				.tags[place.lane] != 0)
 				walk_entry(table, walk, &place);
 		}
 	}
@@ -329,8 +328,7 @@ bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk)
  * has come round, pass_due_us is the earliest expiry that it left behind or
  * that was put meanwhile.
  */
-enum memory_sweep evkv__table_sweep(struct memory_table *table,
-    int64_t now_us)
+enum memory_sweep evkv__table_sweep(struct memory_table *table, int64_t now_us)
 {
 	struct index *entries = &table->space.entries;
 	struct memory_walk walk = { .now_us = now_us };

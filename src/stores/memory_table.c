@@ -25,7 +25,7 @@ bool evkv__table_init(struct memory_table *table, size_t max_entries,
 	return table->heap != NULL;
 }
 
-/* ---- Collections ------------------------------------------------------- */
+/* ---- Collections --------------------------------------------------- */
 
 static struct memory_collection *collection_find(struct memory_table *table,
     struct evkv_slice name, uint64_t hash)
@@ -35,8 +35,8 @@ static struct memory_collection *collection_find(struct memory_table *table,
 
 	collection = index_first(&table->space.collections, hash, &place);
 	for (; collection != NULL; collection = index_next(&place)) {
-		if (evkv_slice_equal(name, evkv_bytes(collection->name,
-		    collection->name_size)))
+		if (evkv_slice_equal(name,
+			evkv_bytes(collection->name, collection->name_size)))
 			break;
 	}
 	return collection;
@@ -55,8 +55,7 @@ static void collection_free(struct memory_space *space,
 			other = index_next(&place);
 		evkv__index_remove(&space->collections, &place);
 		if (place.segment->count < INDEX_SPARSE)
-			evkv__index_join(&space->collections,
-			    collection->hash);
+			evkv__index_join(&space->collections, collection->hash);
 	}
 	evkv_free(collection);
 }
@@ -101,7 +100,7 @@ struct memory_collection *evkv__table_collection_make(
 	if (name.size > 0)
 		memcpy(collection->name, name.data, name.size);
 	if (!evkv__index_insert(&table->space.collections, collection->hash,
-	    collection, MEMORY_NEVER)) {
+		collection, MEMORY_NEVER)) {
 		evkv_free(collection);
 		return NULL;
 	}
@@ -124,7 +123,7 @@ enum memory_alive evkv__collection_alive(
 	return ALIVE_UNKNOWN;
 }
 
-/* ---- Accounts ---------------------------------------------------------- */
+/* ---- Accounts ------------------------------------------------------ */
 
 /* The entry begins to count under the expiry that it has. */
 static void mortal_enter(struct memory_table *table,
@@ -175,8 +174,7 @@ static void doom_count(struct memory_doom *doom,
 	doom->removed += entry->expires_at_us > doom->now_us;
 }
 
-static void list_unlink(struct memory_space *space,
-    struct memory_entry *entry)
+static void list_unlink(struct memory_space *space, struct memory_entry *entry)
 {
 	if (space->hand == entry)
 		space->hand = entry->newer;
@@ -272,7 +270,7 @@ void evkv__table_remove(struct memory_table *table, struct memory_entry *entry,
 	table_remove_at(table, entry, &place, hash);
 }
 
-/* ---- Writing ----------------------------------------------------------- */
+/* ---- Writing ------------------------------------------------------- */
 
 static void table_set_expiry(struct memory_table *table,
     struct memory_entry *entry, int64_t expires_at_us,
@@ -328,8 +326,7 @@ static void put_weed(struct memory_table *table, uint64_t hash, int64_t now_us)
 {
 	struct memory_walk walk = { .at = hash, .now_us = now_us };
 
-	if (index_segment(&table->space.entries, hash)->count >=
-	    INDEX_SPLIT_AT)
+	if (index_segment(&table->space.entries, hash)->count >= INDEX_SPLIT_AT)
 		evkv__table_walk(table, &walk);
 }
 
@@ -342,7 +339,7 @@ static enum evkv_status put_insert(struct memory_table *table,
 	if (table->space.dead > 0)
 		put_weed(table, hash, now_us);
 	if (!evkv__index_insert(&table->space.entries, hash, entry,
-	    entry->expires_at_us)) {
+		entry->expires_at_us)) {
 		evkv__entry_release(entry, table->heap);
 		return EVKV_NOMEM;
 	}
@@ -370,8 +367,7 @@ enum evkv_status evkv__table_put(struct memory_table *table,
 		return status;
 	if (old != NULL && evkv__entry_overwrite(old, put)) {
 		old->visited = 1;
-		table_set_expiry(table, old, put->expires_at_us,
-		    place.segment);
+		table_set_expiry(table, old, put->expires_at_us, place.segment);
 		return EVKV_OK;
 	}
 	entry = evkv__entry_new(put, collection);
@@ -390,8 +386,7 @@ enum evkv_status evkv__table_put(struct memory_table *table,
 }
 
 bool evkv__table_delete(struct memory_table *table,
-    struct memory_collection *collection, struct evkv_slice key,
-    int64_t now_us)
+    struct memory_collection *collection, struct evkv_slice key, int64_t now_us)
 {
 	uint64_t hash = table_hash(table, collection, key);
 	struct memory_entry *entry;

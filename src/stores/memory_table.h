@@ -55,11 +55,11 @@ struct memory_doom {
 /* A collection; it exists while it has entries, and a little longer. */
 struct memory_collection {
 	struct evkv_value_owner owner; /* first: what entries point to */
-	uint64_t hash;        /* of its name; seeds those of its keys */
-	size_t count;         /* of entries, expired ones included */
-	size_t mortal;        /* of those with a TTL */
-	int64_t earliest_us;  /* none of these expires before */
-	int64_t latest_us;    /* none of these expires after */
+	uint64_t hash;                /* of its name; seeds those of its keys */
+	size_t count;                 /* of entries, expired ones included */
+	size_t mortal;                /* of those with a TTL */
+	int64_t earliest_us;          /* none of these expires before */
+	int64_t latest_us;            /* none of these expires after */
 	struct memory_entry *witness; /* one that expires late, or NULL */
 	struct memory_doom *doom;     /* counts its dead entries, or NULL */
 	bool dead;
@@ -75,8 +75,8 @@ struct memory_space {
 	struct memory_entry *hand;  /* the next to be considered for eviction */
 	struct memory_entry *broom; /* the next to be looked at for death */
 	size_t mortal;
-	size_t dead; /* entries of dead collections */
-	struct memory_doom *doom;   /* of a destroyed space, or NULL */
+	size_t dead;              /* entries of dead collections */
+	struct memory_doom *doom; /* of a destroyed space, or NULL */
 	struct memory_space *next;
 };
 
@@ -91,10 +91,10 @@ struct memory_table {
 	struct memory_space space;
 	struct memory_collection *last; /* the one asked for last; kept */
 	uint64_t key0, key1;
-	struct memory_space *graves;    /* destroyed, not yet freed */
+	struct memory_space *graves; /* destroyed, not yet freed */
 	struct memory_heap *heap;
-	size_t max_entries, max_bytes;  /* SIZE_MAX: no bound */
-	size_t bytes;        /* of all entries, graves included */
+	size_t max_entries, max_bytes; /* SIZE_MAX: no bound */
+	size_t bytes;                  /* of all entries, graves included */
 	uint64_t evictions;
 	int64_t next_due_us; /* no entry expires before */
 	int64_t pass_due_us; /* likewise, of what the present pass has seen */
@@ -111,12 +111,11 @@ struct memory_put {
 	int64_t expires_at_us;
 };
 
-/* ---- Entries (memory_entry.c) ------------------------------------------ */
+/* ---- Entries (memory_entry.c) -------------------------------------- */
 
 static inline struct evkv_slice entry_key(const struct memory_entry *entry)
 {
-	return evkv_bytes(entry->bytes,
-	    entry->value.offset - ENTRY_KEY_OFFSET);
+	return evkv_bytes(entry->bytes, entry->value.offset - ENTRY_KEY_OFFSET);
 }
 
 static inline struct memory_collection *entry_collection(
@@ -143,7 +142,7 @@ void evkv__entry_release(struct memory_entry *entry, struct memory_heap *heap);
 /* The value that an external entry stands for. */
 struct evkv_value *evkv__entry_external(const struct memory_entry *entry);
 
-/* ---- The table (memory_table.c) ---------------------------------------- */
+/* ---- The table (memory_table.c) ------------------------------------ */
 
 /* Bounds 0 = none. false = no memory. */
 bool evkv__table_init(struct memory_table *table, size_t max_entries,
@@ -188,8 +187,9 @@ static inline bool entry_same_bytes(const char *a, const char *b, size_t size)
 	if (size >= 4)
 		return entry_same_half(a, b) &&
 		    entry_same_half(a + size - 4, b + size - 4);
-	return size == 0 || (a[0] == b[0] && a[size / 2] == b[size / 2] &&
-	    a[size - 1] == b[size - 1]);
+	return size == 0 ||
+	    (a[0] == b[0] && a[size / 2] == b[size / 2] &&
+		a[size - 1] == b[size - 1]);
 }
 
 /* The collection of a name, or NULL. */
@@ -206,16 +206,17 @@ static inline bool evkv__table_is_last(const struct memory_table *table,
 static inline struct memory_collection *evkv__table_collection(
     struct memory_table *table, struct evkv_slice name)
 {
-	return evkv__table_is_last(table, name) ? table->last :
-	    evkv__table_collection_slow(table, name);
+	return evkv__table_is_last(table, name)
+	    ? table->last
+	    : evkv__table_collection_slow(table, name);
 }
 /* The same; made where it is not there. NULL = no memory. */
 struct memory_collection *evkv__table_collection_make(
     struct memory_table *table, struct evkv_slice name);
 
 /* The entry of a key, expired or not, and its place; NULL: not there. */
-static inline struct memory_entry *evkv__table_find(
-    const struct memory_table *table,
+static inline struct memory_entry *evkv__table_find(const struct memory_table
+							*table,
     const struct memory_collection *collection, struct evkv_slice key,
     uint64_t hash, struct index_place *place)
 {
@@ -232,8 +233,8 @@ static inline struct memory_entry *evkv__table_find(
 }
 
 /* The entry of a key, for a reader: not expired, and marked as used. */
-static inline struct memory_entry *evkv__table_get(
-    const struct memory_table *table,
+static inline struct memory_entry *evkv__table_get(const struct memory_table
+						       *table,
     const struct memory_collection *collection, struct evkv_slice key,
     uint64_t hash, int64_t now_us)
 {
@@ -274,18 +275,18 @@ static inline size_t evkv__table_count(const struct memory_table *table)
 /* Bytes that count for max_bytes. */
 static inline size_t evkv__table_bytes(const struct memory_table *table)
 {
-	return table->bytes + atomic_load_explicit(&table->heap->held,
-	    memory_order_relaxed);
+	return table->bytes +
+	    atomic_load_explicit(&table->heap->held, memory_order_relaxed);
 }
 
 /* Internal: an entry leaves its space, its place in the index is gone. */
 void evkv__table_drop(struct memory_table *table, struct memory_space *space,
     struct memory_entry *entry);
 /* Internal: find and drop an entry of that hash. */
-void evkv__table_remove(struct memory_table *table,
-    struct memory_entry *entry, uint64_t hash);
+void evkv__table_remove(struct memory_table *table, struct memory_entry *entry,
+    uint64_t hash);
 
-/* ---- Steps (memory_sweep.c) -------------------------------------------- */
+/* ---- Steps (memory_sweep.c) ---------------------------------------- */
 
 /* Evict until the bounds hold, within bounds of its own; never `keep`. */
 void evkv__table_make_room(struct memory_table *table,
@@ -298,8 +299,7 @@ void evkv__table_make_room(struct memory_table *table,
  */
 void evkv__table_doom(struct memory_table *table,
     struct memory_collection *collection, struct memory_doom *doom);
-bool evkv__table_doom_all(struct memory_table *table,
-    struct memory_doom *doom);
+bool evkv__table_doom_all(struct memory_table *table, struct memory_doom *doom);
 
 /* Free some of what is doomed; false: there was nothing to do. */
 bool evkv__table_bury(struct memory_table *table, size_t entries);
@@ -320,12 +320,11 @@ bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk);
 
 /* What became of a step of the sweep for expired entries. */
 enum memory_sweep {
-	SWEEP_ENDED,    /* the pass is complete; next_due_us is when to go on */
-	SWEEP_POOR,     /* there is more, but little was found */
-	SWEEP_RICH,     /* much was found: go on at once */
+	SWEEP_ENDED, /* the pass is complete; next_due_us is when to go on */
+	SWEEP_POOR,  /* there is more, but little was found */
+	SWEEP_RICH,  /* much was found: go on at once */
 };
-enum memory_sweep evkv__table_sweep(struct memory_table *table,
-    int64_t now_us);
+enum memory_sweep evkv__table_sweep(struct memory_table *table, int64_t now_us);
 
 /* Whether a collection has an entry that is not expired. */
 enum memory_alive { ALIVE_NO, ALIVE_YES, ALIVE_UNKNOWN };

@@ -149,7 +149,8 @@ static void check_order(const struct index *index, size_t expected)
 		}
 		seen += count;
 		hash32 = (uint32_t)(index_after(index,
-		    (uint64_t)hash32 << 32) >> 32);
+					(uint64_t)hash32 << 32) >>
+		    32);
 	} while (hash32 != 0);
 	check_int(seen, expected);
 }

@@ -6,7 +6,7 @@
 #include "lib/faults.h"
 #include "lib/test.h"
 
-/* ---- Helpers ----------------------------------------------------------- */
+/* ---- Helpers ------------------------------------------------------- */
 
 static uint32_t random_state;
 
@@ -59,8 +59,8 @@ static struct memory_entry *get(struct memory_table *table,
 
 static struct evkv_slice number_key(char *buffer, size_t size, uint32_t number)
 {
-	return evkv_bytes(buffer, (size_t)snprintf(buffer, size, "key-%u",
-	    number));
+	return evkv_bytes(buffer,
+	    (size_t)snprintf(buffer, size, "key-%u", number));
 }
 
 /* What has to hold between the parts of a table, always. */
@@ -69,8 +69,7 @@ static void check_sound(const struct memory_table *table)
 	const struct memory_entry *entry, *newer = NULL;
 	size_t count = 0, bytes = 0, mortal = 0, dead = 0;
 
-	for (entry = table->space.newest; entry != NULL;
-	     entry = entry->older) {
+	for (entry = table->space.newest; entry != NULL; entry = entry->older) {
 		check(entry->newer == newer);
 		newer = entry;
 		count++;
@@ -86,7 +85,7 @@ static void check_sound(const struct memory_table *table)
 		check_int(table->bytes, bytes);
 }
 
-/* ---- Against a model --------------------------------------------------- */
+/* ---- Against a model ----------------------------------------------- */
 
 #define MODEL_KEYS 600
 #define MODEL_COLLECTIONS 3
@@ -100,8 +99,7 @@ struct model_entry {
 
 static const char *const model_names[MODEL_COLLECTIONS] = { "", "b", "cc" };
 
-static struct evkv_slice model_value(char *buffer, uint32_t number,
-    size_t size)
+static struct evkv_slice model_value(char *buffer, uint32_t number, size_t size)
 {
 	memset(buffer, (int)(number & 0xff), size);
 	memcpy(buffer, &number, sizeof(number));
@@ -124,16 +122,16 @@ static void model_check(struct memory_table *table,
 		    model_value(value, model->value, model->size));
 }
 
-static void model_change(struct memory_table *table,
-    struct model_entry *model, unsigned collection, uint32_t key,
-    int64_t now_us)
+static void model_change(struct memory_table *table, struct model_entry *model,
+    unsigned collection, uint32_t key, int64_t now_us)
 {
 	struct memory_collection *record;
 	struct evkv_slice name;
 	char buffer[32], value[512];
 	bool there = model->there && now_us < model->expires_at_us;
-	int64_t expires_at_us = random_below(2) == 0 ? MEMORY_NEVER :
-	    now_us + 1 + random_below(5000);
+	int64_t expires_at_us = random_below(2) == 0
+	    ? MEMORY_NEVER
+	    : now_us + 1 + random_below(5000);
 
 	name = number_key(buffer, sizeof(buffer), key);
 	record = evkv__table_collection_make(table,
@@ -145,8 +143,9 @@ static void model_change(struct memory_table *table,
 		model->there = false;
 		break;
 	case 1:
-		check_int(evkv__table_touch(table, record, name,
-		    expires_at_us, now_us), there);
+		check_int(evkv__table_touch(table, record, name, expires_at_us,
+			      now_us),
+		    there);
 		if (there)
 			model->expires_at_us = expires_at_us;
 		break;
@@ -156,8 +155,9 @@ static void model_change(struct memory_table *table,
 		model->value = random_below(UINT32_MAX);
 		model->size = 4 + random_below(400);
 		check_status(put_at(table, model_names[collection], name,
-		    model_value(value, model->value, model->size),
-		    expires_at_us, now_us), EVKV_OK);
+				 model_value(value, model->value, model->size),
+				 expires_at_us, now_us),
+		    EVKV_OK);
 		break;
 	}
 }
@@ -214,14 +214,14 @@ EVKV_TEST(unit_memory_table, does_what_an_array_would)
 	check_sound(&table);
 	for (collection = 0; collection < MODEL_COLLECTIONS; collection++) {
 		for (key = 0; key < MODEL_KEYS; key++)
-			model_check(&table, &model[collection][key],
-			    collection, key, now_us);
+			model_check(&table, &model[collection][key], collection,
+			    key, now_us);
 	}
 	evkv__table_end(&table);
 	check_int(faults_outstanding(), 0);
 }
 
-/* ---- Bounds and eviction ------------------------------------------------ */
+/* ---- Bounds and eviction ------------------------------------------- */
 
 EVKV_TEST(unit_memory_table, evicts_in_order_of_age_what_is_never_used)
 {
@@ -282,7 +282,7 @@ EVKV_TEST(unit_memory_table, hand_does_not_search_for_long)
 		    EVKV_LIT("v"), MEMORY_NEVER, 0);
 	for (i = 0; i < 5000; i++)
 		check(get_at(&table, "c", number_key(name, sizeof(name), i),
-		    0) != NULL);
+			  0) != NULL);
 	before = table.work;
 	put(&table, "c", "new", "v");
 	check_between(table.work - before, 2, 40);
@@ -301,9 +301,11 @@ EVKV_TEST(unit_memory_table, bytes_stay_within_the_bound)
 	check(evkv__table_init(&table, 0, 20000, 1, 2));
 	for (i = 0; i < 5000; i++) {
 		check_status(put_at(&table, "c",
-		    number_key(name, sizeof(name), random_below(500)),
-		    evkv_bytes(value, random_below(sizeof(value))),
-		    MEMORY_NEVER, 0), EVKV_OK);
+				 number_key(name, sizeof(name),
+				     random_below(500)),
+				 evkv_bytes(value, random_below(sizeof(value))),
+				 MEMORY_NEVER, 0),
+		    EVKV_OK);
 		check(evkv__table_bytes(&table) <= 20000);
 	}
 	check(evkv__table_bytes(&table) > 16000);
@@ -325,12 +327,14 @@ EVKV_TEST(unit_memory_table, large_value_displaces_many_by_and_by)
 		    EVKV_LIT("v"), MEMORY_NEVER, 0);
 	before = table.work;
 	check_status(put_at(&table, "c", EVKV_LIT("large"),
-	    evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0), EVKV_OK);
+			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
+	    EVKV_OK);
 	check_between(table.work - before, 100, 400);
 	check_between(evkv__table_bytes(&table), bound, bound + bound / 16);
 	/* A second one finds no more slack: all of it must go at once. */
 	check_status(put_at(&table, "c", EVKV_LIT("large too"),
-	    evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0), EVKV_OK);
+			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
+	    EVKV_OK);
 	check_between(evkv__table_bytes(&table), bound, bound + bound / 16);
 	while (evkv__table_bytes(&table) > bound) {
 		before = table.work;
@@ -351,8 +355,9 @@ EVKV_TEST(unit_memory_table, too_large_is_what_could_never_fit)
 
 	check(evkv__table_init(&table, 0, 4096, 1, 2));
 	put(&table, "c", "k", "old");
-	check_status(put_at(&table, "c", EVKV_LIT("k"),
-	    evkv_bytes(value, 4096), MEMORY_NEVER, 0), EVKV_TOO_LARGE);
+	check_status(put_at(&table, "c", EVKV_LIT("k"), evkv_bytes(value, 4096),
+			 MEMORY_NEVER, 0),
+	    EVKV_TOO_LARGE);
 	/* Without effect. */
 	check_slice(evkv_value_bytes(&get(&table, "c", "k")->value), "old");
 	/* The largest one that fits does. */
@@ -363,7 +368,8 @@ EVKV_TEST(unit_memory_table, too_large_is_what_could_never_fit)
 	    EVKV_TOO_LARGE);
 	put(&table, "c", "other", "v");
 	check_status(put_at(&table, "c", one.key, evkv_bytes(value, size - 1),
-	    MEMORY_NEVER, 0), EVKV_OK);
+			 MEMORY_NEVER, 0),
+	    EVKV_OK);
 	check(get(&table, "c", "other") == NULL);
 	check_int(get(&table, "c", "k")->value.size, size - 1);
 	evkv__table_end(&table);
@@ -382,8 +388,7 @@ EVKV_TEST(unit_memory_table, conditions_do_not_see_what_has_expired)
 	check(evkv__table_init(&table, 0, 0, 1, 2));
 	record = evkv__table_collection_make(&table, EVKV_LIT("c"));
 	one.condition = EVKV_IF_PRESENT;
-	check_status(evkv__table_put(&table, record, &one, 0),
-	    EVKV_NOT_FOUND);
+	check_status(evkv__table_put(&table, record, &one, 0), EVKV_NOT_FOUND);
 	one.condition = EVKV_IF_ABSENT;
 	check_status(evkv__table_put(&table, record, &one, 0), EVKV_OK);
 	check_status(evkv__table_put(&table, record, &one, 99), EVKV_EXISTS);
@@ -399,7 +404,7 @@ EVKV_TEST(unit_memory_table, conditions_do_not_see_what_has_expired)
 	evkv__table_end(&table);
 }
 
-/* ---- Values that are held ----------------------------------------------- */
+/* ---- Values that are held ------------------------------------------ */
 
 EVKV_TEST(unit_memory_table, overwrites_in_place_only_what_nobody_holds)
 {
@@ -440,22 +445,25 @@ EVKV_TEST(unit_memory_table, held_bytes_count_and_may_leave_no_room)
 
 	check(evkv__table_init(&table, 0, 4096, 1, 2));
 	check_status(put_at(&table, "c", EVKV_LIT("a"),
-	    evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0), EVKV_OK);
+			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
+	    EVKV_OK);
 	kept = evkv_value_ref(&get(&table, "c", "a")->value);
 	put(&table, "c", "b", "v");
 	/* As long as it is in the table, it can still be evicted ... */
 	check_status(put_at(&table, "c", EVKV_LIT("d"),
-	    evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0), EVKV_OK);
+			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
+	    EVKV_OK);
 	check(get(&table, "c", "a") == NULL);
 	check(evkv__table_bytes(&table) > 2 * sizeof(value));
 	/* ... but it is not gone. */
 	check_status(put_at(&table, "c", EVKV_LIT("e"),
-	    evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
+			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
 	    EVKV_NOSPACE);
 	check_bytes(evkv_value_bytes(kept), evkv_bytes(value, sizeof(value)));
 	evkv_value_unref(kept);
 	check_status(put_at(&table, "c", EVKV_LIT("e"),
-	    evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0), EVKV_OK);
+			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
+	    EVKV_OK);
 	check(evkv__table_bytes(&table) <= 4096);
 	evkv__table_end(&table);
 }
@@ -481,8 +489,8 @@ EVKV_TEST(unit_memory_table, values_outlive_the_table)
 	check_int(faults_outstanding(), 0);
 }
 
-static enum evkv_status put_counted(struct memory_table *table,
-    const char *key, struct evkv_value *value)
+static enum evkv_status put_counted(struct memory_table *table, const char *key,
+    struct evkv_value *value)
 {
 	struct memory_put one = {
 		.key = evkv_str(key),
@@ -516,8 +524,7 @@ EVKV_TEST(unit_memory_table, large_counted_values_are_not_copied)
 	/* The same again, another, and back to an ordinary one. */
 	check_status(put_counted(&table, "large", large), EVKV_OK);
 	evkv_value_unref(large);
-	check_int(evkv__entry_external(get(&table, "c", "large"))->size,
-	    50000);
+	check_int(evkv__entry_external(get(&table, "c", "large"))->size, 50000);
 	put(&table, "c", "large", "12345678");
 	check_slice(evkv_value_bytes(&get(&table, "c", "large")->value),
 	    "12345678");
@@ -528,7 +535,7 @@ EVKV_TEST(unit_memory_table, large_counted_values_are_not_copied)
 	check_int(faults_outstanding(), 0);
 }
 
-/* ---- What is doomed ------------------------------------------------------ */
+/* ---- What is doomed ------------------------------------------------ */
 
 EVKV_TEST(unit_memory_table, clearing_counts_what_had_not_expired)
 {
@@ -544,8 +551,8 @@ EVKV_TEST(unit_memory_table, clearing_counts_what_had_not_expired)
 		    i % 4 == 0 ? 50 : 51, 0);
 		put(&table, "b", name, "v");
 	}
-	evkv__table_doom(&table,
-	    evkv__table_collection(&table, EVKV_LIT("a")), &doom);
+	evkv__table_doom(&table, evkv__table_collection(&table, EVKV_LIT("a")),
+	    &doom);
 	check_int(doom.left, 1000);
 	check(get(&table, "a", "key-1") == NULL);
 	check_int(evkv__table_count(&table), 1000);
@@ -557,8 +564,7 @@ EVKV_TEST(unit_memory_table, clearing_counts_what_had_not_expired)
 	check_int(doom.left, 0);
 	check_int(doom.removed, 750);
 	check_int(table.space.entries.count, 1001);
-	check_slice(evkv_value_bytes(&get(&table, "a", "key-1")->value),
-	    "new");
+	check_slice(evkv_value_bytes(&get(&table, "a", "key-1")->value), "new");
 	check_sound(&table);
 	evkv__table_end(&table);
 }
@@ -619,7 +625,7 @@ EVKV_TEST(unit_memory_table, collections_without_entries_are_given_up)
 	evkv__table_end(&table);
 }
 
-/* ---- Expiry --------------------------------------------------------------- */
+/* ---- Expiry -------------------------------------------------------- */
 
 EVKV_TEST(unit_memory_table, sweep_finds_all_that_has_expired)
 {
@@ -694,7 +700,7 @@ EVKV_TEST(unit_memory_table, knows_whether_a_collection_is_alive)
 	evkv__table_end(&table);
 }
 
-/* ---- Hashing -------------------------------------------------------------- */
+/* ---- Hashing ------------------------------------------------------- */
 
 /* How many chunks a search looks at, on average over all keys, times 100. */
 static size_t mean_steps(struct memory_table *table, uint32_t keys,
@@ -712,7 +718,7 @@ static size_t mean_steps(struct memory_table *table, uint32_t keys,
 		snprintf(name, sizeof(name), format, i);
 		key = evkv_str(name);
 		check(evkv__table_find(table, record, key,
-		    table_hash(table, record, key), &place) != NULL);
+			  table_hash(table, record, key), &place) != NULL);
 		steps += INDEX_CHUNKS + 1 - place.steps;
 	}
 	return steps * 100 / keys;
@@ -753,8 +759,8 @@ EVKV_TEST(unit_memory_table, order_of_keys_depends_on_the_seed)
 		struct evkv_slice key = number_key(name, sizeof(name), i);
 
 		same += index_home((uint32_t)(table_hash(&a, a.last, key) >>
-		    32)) == index_home((uint32_t)(table_hash(&b, b.last,
-		    key) >> 32));
+			    32)) ==
+		    index_home((uint32_t)(table_hash(&b, b.last, key) >> 32));
 	}
 	/* One in 32 by chance. */
 	check_between(same, 5, 70);
@@ -762,7 +768,7 @@ EVKV_TEST(unit_memory_table, order_of_keys_depends_on_the_seed)
 	evkv__table_end(&b);
 }
 
-/* ---- Memory --------------------------------------------------------------- */
+/* ---- Memory -------------------------------------------------------- */
 
 EVKV_TEST(unit_memory_table, want_of_memory_leaves_the_old_entry)
 {

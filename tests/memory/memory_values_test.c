@@ -1,0 +1,430 @@
+/* Values that are held, gets that wait for each other, inline gets. */
+#include "bed.h"
+
+#include <pthread.h>
+
+#include "lib/faults.h"
+#include "lib/test.h"
+
+/* ---- Values that are held ------------------------------------------ */
+
+static struct evkv_value *held[4];
+static size_t held_count;
+
+static void hold_cb(const struct evkv_result *result, void *arg)
+{
+	(void)arg;
+	check_status(result->status, EVKV_OK);
+	held[held_count++] = evkv_value_ref(result->entries[0].value);
+}
+
+static void hold(struct bed *bed, const char *key)
+{
+	size_t had = held_count;
+
+	evkv_get(bed->store, COLLECTION, evkv_str(key), hold_cb, NULL);
+	while (held_count == had)
+		bed_turn(bed);
+}
+
+/* A result that is still to be delivered, while its entry goes. */
+static void check_pinned_through(void (*disturb)(struct bed *bed))
+{
+	struct answer answer = ANSWER_INIT;
+	struct bed bed;
+
+	bed_open(&bed, 4, 0);
+	bed_put(&bed, "k", "value");
+	evkv_get(bed.store, COLLECTION, EVKV_LIT("k"), answer_cb, &answer);
+	disturb(&bed);
+	bed_wait(&bed, &answer);
+	check_status(answer.status, EVKV_OK);
+	check_slice(answer.entries[0].bytes, "value");
+	answer_free(&answer);
+	rig_settle(&bed.rig);
+	/* Nothing is counted as held any more. */
+	check(bed_counters(&bed).bytes < 1000);
+	bed_close(&bed);
+}
+
+static void disturb_overwrite(struct bed *bed)
+{
+	evkv_put(bed->store, COLLECTION, EVKV_LIT("k"), EVKV_LIT("other"), 0,
+	    NULL, NULL);
+}
+
+static void disturb_delete(struct bed *bed)
+{
+	evkv_delete(bed->store, COLLECTION, EVKV_LIT("k"), NULL, NULL);
+}
+
+static void disturb_evict(struct bed *bed)
+{
+	char name[16];
+	unsigned i;
+
+	for (i = 0; i < 20; i++)
+		evkv_put(bed->store, COLLECTION,
+		    number_key(name, sizeof(name), i), EVKV_LIT("v"), 0, NULL,
+		    NULL);
+}
+
+static void disturb_clear(struct bed *bed)
+{
+	evkv_clear(bed->store, COLLECTION, EVKV_LIT(""), NULL, NULL);
+}
+
+static void disturb_destroy(struct bed *bed)
+{
+	evkv_destroy(bed->store, NULL, NULL);
+}
+
+static void disturb_close(struct bed *bed)
+{
+	evkv_store_close(bed->store, 0, NULL, NULL);
+}
+
+EVKV_TEST(unit_memory_values, result_outlives_the_overwriting_of_its_entry)
+{
+	check_pinned_through(disturb_overwrite);
+}
+
+EVKV_TEST(unit_memory_values, result_outlives_the_deletion_of_its_entry)
+{
+	check_pinned_through(disturb_delete);
+}
+
+EVKV_TEST(unit_memory_values, result_outlives_the_eviction_of_its_entry)
+{
+	check_pinned_through(disturb_evict);
+}
+
+EVKV_TEST(unit_memory_values, result_outlives_clear)
+{
+	check_pinned_through(disturb_clear);
+}
+
+EVKV_TEST(unit_memory_values, result_outlives_destroy)
+{
+	check_pinned_through(disturb_destroy);
+}
+
+EVKV_TEST(unit_memory_values, result_outlives_close)
+{
+	check_pinned_through(disturb_close);
+}
+
+EVKV_TEST(unit_memory_values, pending_result_does_not_outlive_the_loop)
+{
+	struct answer answer = ANSWER_INIT;
+	struct bed bed;
+
+	bed_open(&bed, 0, 0);
+	bed_put(&bed, "k", "value");
+	evkv_get(bed.store, COLLECTION, EVKV_LIT("k"), answer_cb, &answer);
+	bed_close(&bed);
+	check_int(answer.calls, 1);
+	check_slice(answer.entries[0].bytes, "value");
+	answer_free(&answer);
+}
+
+static void *let_go(void *arg)
+{
+	struct evkv_value **values = arg;
+	size_t i;
+
+	for (i = 0; i < 4; i++) {
+		check_slice(evkv_value_bytes(values[i]), "value");
+		evkv_value_unref(values[i]);
+	}
+	return NULL;
+}
+
+EVKV_TEST(unit_memory_values, values_may_be_let_go_of_on_any_thread_and_late)
+{
+	struct bed bed;
+	pthread_t thread;
+	size_t before;
+
+	bed_open(&bed, 0, 0);
+	held_count = 0;
+	bed_put(&bed, "deleted", "value");
+	bed_put(&bed, "overwritten", "value");
+	bed_put(&bed, "left", "value");
+	before = bed_counters(&bed).bytes;
+	hold(&bed, "deleted");
+	hold(&bed, "overwritten");
+	hold(&bed, "left");
+	hold(&bed, "left");
+	evkv_delete(bed.store, COLLECTION, EVKV_LIT("deleted"), NULL, NULL);
+	bed_put(&bed, "overwritten", "other");
+	check(bed_counters(&bed).bytes > before);
+	check_int(pthread_create(&thread, NULL, let_go, held), 0);
+	/* Meanwhile the loop goes on to use, then to free, the same entries. */
+	bed_put(&bed, "left", "another");
+	bed_put(&bed, "more", "value");
+	evkv_store_unref(bed.store);
+	rig_close(&bed.rig);
+	check_int(pthread_join(thread, NULL), 0);
+	check_int(faults_outstanding(), 0);
+}
+
+EVKV_TEST(unit_memory_values, values_outlive_the_loop)
+{
+	struct bed bed;
+	size_t i;
+
+	bed_open(&bed, 0, 0);
+	held_count = 0;
+	bed_put(&bed, "k", "value");
+	for (i = 0; i < 4; i++)
+		hold(&bed, "k");
+	evkv_store_unref(bed.store);
+	rig_close(&bed.rig);
+	let_go(held);
+	check_int(faults_outstanding(), 0);
+}
+
+EVKV_TEST(unit_memory_values, held_values_may_leave_no_room)
+{
+	static char large[3000];
+	struct bed bed;
+
+	bed_open(&bed, 0, 4096);
+	held_count = 0;
+	bed_put_ttl(&bed, COLLECTION, EVKV_LIT("k"),
+	    evkv_bytes(large, sizeof(large)), 0);
+	hold(&bed, "k");
+	evkv_delete(bed.store, COLLECTION, EVKV_LIT("k"), NULL, NULL);
+	check_status(bed_put_ttl(&bed, COLLECTION, EVKV_LIT("k"),
+			 evkv_bytes(large, sizeof(large)), 0),
+	    EVKV_NOSPACE);
+	check_status(bed_put(&bed, "small", "v"), EVKV_OK);
+	evkv_value_unref(held[0]);
+	check_status(bed_put_ttl(&bed, COLLECTION, EVKV_LIT("k"),
+			 evkv_bytes(large, sizeof(large)), 0),
+	    EVKV_OK);
+	bed_close(&bed);
+}
+
+/* ---- Gets that wait, and such as need no op ------------------------ */
+
+EVKV_TEST(unit_memory_values, gets_that_are_looked_up_together_see_their_time)
+{
+	struct answer answers[4] = { ANSWER_INIT };
+	struct bed bed;
+	size_t i;
+
+	bed_open(&bed, 0, 0);
+	bed_put_ttl(&bed, COLLECTION, EVKV_LIT("k"), EVKV_LIT("one"), 10);
+	evkv_get(bed.store, COLLECTION, EVKV_LIT("k"), answer_cb, &answers[0]);
+	/* It has expired by the time that the first one is told. */
+	bed.rig.now_us += 10000;
+	evkv_get(bed.store, COLLECTION, EVKV_LIT("k"), answer_cb, &answers[1]);
+	evkv_put(bed.store, COLLECTION, EVKV_LIT("k"), EVKV_LIT("two"), 0, NULL,
+	    NULL);
+	evkv_get(bed.store, COLLECTION, EVKV_LIT("k"), answer_cb, &answers[2]);
+	/* Another collection, which is empty, and the first one again. */
+	evkv_get(bed.store, EVKV_LIT("d"), EVKV_LIT("k"), NULL, NULL);
+	evkv_get(bed.store, COLLECTION, EVKV_LIT("k"), answer_cb, &answers[3]);
+	check_int(store_self_of(bed.store)->late_count > 0, 1);
+	bed_wait(&bed, &answers[3]);
+	check_slice(answers[0].entries[0].bytes, "one");
+	check_status(answers[1].status, EVKV_NOT_FOUND);
+	check_slice(answers[2].entries[0].bytes, "two");
+	check_slice(answers[3].entries[0].bytes, "two");
+	for (i = 0; i < 4; i++) {
+		check_int(answers[i].calls, 1);
+		if (i > 0)
+			check(answers[i].order > answers[i - 1].order);
+		answer_free(&answers[i]);
+	}
+	bed_close(&bed);
+}
+
+EVKV_TEST(unit_memory_values, an_emptied_collection_may_go_while_gets_wait)
+{
+	struct answer answer = ANSWER_INIT;
+	struct bed bed;
+
+	bed_open(&bed, 0, 0);
+	bed_put(&bed, "k", "v");
+	evkv_delete(bed.store, COLLECTION, EVKV_LIT("k"), NULL, NULL);
+	evkv_get(bed.store, COLLECTION, EVKV_LIT("k"), answer_cb, &answer);
+	/* Another one becomes the last: the empty one is freed. */
+	bed_put_ttl(&bed, EVKV_LIT("other"), EVKV_LIT("k"), EVKV_LIT("v"), 0);
+	bed_wait(&bed, &answer);
+	check_status(answer.status, EVKV_NOT_FOUND);
+	answer_free(&answer);
+	bed_close(&bed);
+}
+
+EVKV_TEST(unit_memory_values, many_gets_that_wait_are_all_answered)
+{
+	static struct answer answers[300];
+	char name[16], long_key[100];
+	struct bed bed;
+	unsigned i;
+
+	bed_open(&bed, 0, 0);
+	memset(long_key, 'x', sizeof(long_key));
+	bed_put_numbers(&bed, COLLECTION, 0, 200, 0);
+	bed_put_ttl(&bed, COLLECTION, evkv_bytes(long_key, sizeof(long_key)),
+	    EVKV_LIT("long"), 0);
+	for (i = 0; i < 300; i++) {
+		answers[i] = (struct answer)ANSWER_INIT;
+		evkv_get(bed.store, COLLECTION,
+		    i == 150 ? evkv_bytes(long_key, sizeof(long_key))
+			     : number_key(name, sizeof(name), i),
+		    answer_cb, &answers[i]);
+	}
+	bed_wait(&bed, &answers[299]);
+	for (i = 0; i < 300; i++) {
+		check_int(answers[i].calls, 1);
+		check_status(answers[i].status,
+		    i < 200 ? EVKV_OK : EVKV_NOT_FOUND);
+		if (i == 150)
+			check_slice(answers[i].entries[0].bytes, "long");
+		else if (i < 200)
+			check_bytes(answers[i].entries[0].bytes,
+			    number_key(name, sizeof(name), i));
+		answer_free(&answers[i]);
+	}
+	bed_close(&bed);
+}
+
+/* Scrambled inputs take the ordinary way; this one does not scramble. */
+static void plain_bed_open(struct bed *bed, struct evkv_loop **loop)
+{
+	bed_open(bed, 0, 0);
+	evkv_store_unref(bed->store);
+	*loop = evkv_loop_new_with(bed->rig.base,
+	    &(struct evkv_loop_options){
+		.seed = 5, .scramble = EVKV_SCRAMBLE_OFF },
+	    NULL);
+	bed->store = evkv_memory_new(*loop, NULL, NULL);
+	check(bed->store != NULL);
+}
+
+static void plain_bed_close(struct bed *bed, struct evkv_loop *loop)
+{
+	evkv_store_unref(bed->store);
+	evkv_loop_free(loop);
+	rig_close(&bed->rig);
+	check_int(faults_outstanding(), 0);
+}
+
+static struct answer inline_get(struct bed *bed, struct evkv_slice key)
+{
+	struct answer answer = ANSWER_INIT;
+	evkv_ticket ticket;
+
+	ticket = evkv_submit(bed->store,
+	    &(struct evkv_request){
+		.kind = EVKV_GET,
+		.flags = EVKV_OP_INLINE | EVKV_OP_SINGLE,
+		.collection = COLLECTION,
+		.count = 1,
+		.keys = &key,
+	    },
+	    answer_cb, &answer);
+	check(ticket != 0);
+	/* It has ended: that is no op's. */
+	evkv_cancel(evkv_store_loop(bed->store), ticket);
+	return answer;
+}
+
+EVKV_TEST(unit_memory_values, inline_get_is_answered_inside_the_call)
+{
+	struct evkv_loop *loop;
+	struct answer answer;
+	struct bed bed;
+
+	plain_bed_open(&bed, &loop);
+	answer = inline_get(&bed, EVKV_LIT("k"));
+	check_int(answer.calls, 1);
+	check_status(answer.status, EVKV_NOT_FOUND);
+	check_int(answer.count, 1);
+	check_status(answer.entries[0].status, EVKV_NOT_FOUND);
+	check(!answer.entries[0].has_value);
+	answer_free(&answer);
+	check_status(bed_put(&bed, "k", ""), EVKV_OK);
+	answer = inline_get(&bed, EVKV_LIT("k"));
+	check_int(answer.calls, 1);
+	check_status(answer.status, EVKV_OK);
+	check_int(answer.kind, EVKV_GET);
+	check(answer.entries[0].has_value);
+	check_slice(answer.entries[0].bytes, "");
+	answer_free(&answer);
+	/* What is wrong is said on the ordinary way. */
+	answer = inline_get(&bed, EVKV_LIT(""));
+	check_int(answer.calls, 1);
+	check_status(answer.status, EVKV_INVALID);
+	answer_free(&answer);
+	evkv_store_close(bed.store, 0, NULL, NULL);
+	answer = inline_get(&bed, EVKV_LIT("k"));
+	check_int(answer.calls, 1);
+	check_status(answer.status, EVKV_CLOSED);
+	answer_free(&answer);
+	plain_bed_close(&bed, loop);
+}
+
+struct nest {
+	struct bed *bed;
+	unsigned depth, deepest, calls;
+};
+
+static void nest_get(struct nest *nest);
+
+/* Overwrites what it looks at, and asks again from within. */
+static void nest_cb(const struct evkv_result *result, void *arg)
+{
+	struct nest *nest = arg;
+	struct evkv_slice bytes = result->entries[0].bytes;
+	char number[16];
+
+	check_status(result->status, EVKV_OK);
+	if (++nest->depth > nest->deepest)
+		nest->deepest = nest->depth;
+	nest->calls++;
+	number_key(number, sizeof(number), nest->calls);
+	bed_put_nowait(nest->bed, evkv_bytes(number, 10));
+	if (nest->calls < 100)
+		nest_get(nest);
+	/* Still the value that was there before its own put. */
+	check_int(key_number(bytes), key_number(evkv_bytes(number, 10)) - 1);
+	nest->depth--;
+}
+
+static void nest_get(struct nest *nest)
+{
+	struct evkv_slice key = EVKV_LIT("k");
+
+	evkv_submit(nest->bed->store,
+	    &(struct evkv_request){
+		.kind = EVKV_GET,
+		.flags = EVKV_OP_INLINE | EVKV_OP_SINGLE,
+		.collection = COLLECTION,
+		.count = 1,
+		.keys = &key,
+	    },
+	    nest_cb, nest);
+}
+
+EVKV_TEST(unit_memory_values, inline_gets_nest_so_deep_and_no_deeper)
+{
+	struct evkv_loop *loop;
+	struct nest nest = { 0 };
+	struct bed bed;
+
+	plain_bed_open(&bed, &loop);
+	nest.bed = &bed;
+	bed_put_nowait(&bed, EVKV_LIT("key-000000"));
+	nest_get(&nest);
+	while (nest.calls < 100)
+		bed_turn(&bed);
+	check_int(nest.calls, 100);
+	check_int(nest.depth, 0);
+	check_between(nest.deepest, 2, 20);
+	plain_bed_close(&bed, loop);
+}
