@@ -65,7 +65,7 @@ static uint32_t next_number(struct world *w)
 	return w->sequence[w->at++ % SEQUENCE];
 }
 
-/* ---- Raw LMDB ----------------------------------------------------------------- */
+/* ---- Raw LMDB ------------------------------------------------------------ */
 
 static void raw_get(void *arg, size_t ops)
 {
@@ -123,7 +123,7 @@ static void raw_open(struct world *w, const char *path)
 	bench_check(mdb_txn_commit(txn) == 0);
 }
 
-/* ---- The store ---------------------------------------------------------------- */
+/* ---- The store ----------------------------------------------------------- */
 
 static void side_submit(struct side *side);
 
@@ -152,14 +152,16 @@ static void side_submit(struct side *side)
 	side->left -= batch;
 	for (; batch > 0; batch--) {
 		make_key(bytes, next_number(w));
-		evkv_submit(side->store, &(struct evkv_request){
+		evkv_submit(side->store,
+		    &(struct evkv_request){
 			.kind = side->kind,
 			.flags = EVKV_OP_SINGLE,
 			.collection = EVKV_LIT("bench"),
 			.count = 1,
 			.keys = &key,
 			.values = side->kind == EVKV_PUT ? &value : NULL,
-		}, on_result, side);
+		    },
+		    on_result, side);
 	}
 }
 
@@ -188,7 +190,8 @@ static struct evkv_store *store_open(struct world *w, const char *path,
 		.path = path,
 		.max_bytes = MAP_SIZE,
 		.inline_reads = inline_reads,
-	    }, &error);
+	    },
+	    &error);
 	struct evkv_slice value = evkv_bytes(w->value, VALUE_SIZE);
 	char bytes[KEY_SIZE];
 	struct evkv_slice key = evkv_bytes(bytes, KEY_SIZE);
@@ -205,21 +208,30 @@ static struct evkv_store *store_open(struct world *w, const char *path,
 	return store;
 }
 
-/* ---- The whole ------------------------------------------------------------------ */
+/* ---- The whole ----------------------------------------------------------- */
 
 static void gets(struct world *w, unsigned repetitions)
 {
-	struct side worker = { .world = w, .store = w->stores[0],
-		.kind = EVKV_GET, .batch = GET_BATCH };
-	struct side here = { .world = w, .store = w->stores[1],
-		.kind = EVKV_GET, .batch = GET_BATCH };
+	struct side worker = { .world = w,
+		.store = w->stores[0],
+		.kind = EVKV_GET,
+		.batch = GET_BATCH };
+	struct side here = { .world = w,
+		.store = w->stores[1],
+		.kind = EVKV_GET,
+		.batch = GET_BATCH };
 	struct bench_row rows[] = {
-		{ .name = "raw LMDB, transaction held", .run = raw_get,
+		{ .name = "raw LMDB, transaction held",
+		    .run = raw_get,
 		    .arg = w },
-		{ .name = "64 outstanding", .run = side_run, .arg = &worker,
+		{ .name = "64 outstanding",
+		    .run = side_run,
+		    .arg = &worker,
 		    .promised = 3.0 },
-		{ .name = "64 outstanding, inline_reads", .run = side_run,
-		    .arg = &here, .promised = 1.5 },
+		{ .name = "64 outstanding, inline_reads",
+		    .run = side_run,
+		    .arg = &here,
+		    .promised = 1.5 },
 	};
 
 	bench_measure(rows, 3, 300000, repetitions);
@@ -228,12 +240,17 @@ static void gets(struct world *w, unsigned repetitions)
 
 static void puts_durable(struct world *w, unsigned repetitions)
 {
-	struct side side = { .world = w, .store = w->stores[0],
-		.kind = EVKV_PUT, .batch = PUT_BATCH };
+	struct side side = { .world = w,
+		.store = w->stores[0],
+		.kind = EVKV_PUT,
+		.batch = PUT_BATCH };
 	struct bench_row rows[] = {
-		{ .name = "raw LMDB, 1024 per commit", .run = raw_put_groups,
+		{ .name = "raw LMDB, 1024 per commit",
+		    .run = raw_put_groups,
 		    .arg = w },
-		{ .name = "1024 outstanding", .run = side_run, .arg = &side,
+		{ .name = "1024 outstanding",
+		    .run = side_run,
+		    .arg = &side,
 		    .promised = 1.25 },
 	};
 

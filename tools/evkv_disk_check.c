@@ -53,8 +53,8 @@ static int walk(char *path)
 	if (!evkv__disk_env_open(&env, &failure)) {
 		printf("%s\n", failure.message);
 		evkv__disk_env_release(&env);
-		return failure.status == EVKV_CORRUPT ? EXIT_DAMAGED :
-		                                        EXIT_UNOPENED;
+		return failure.status == EVKV_CORRUPT ? EXIT_DAMAGED
+						      : EXIT_UNOPENED;
 	}
 	evkv__disk_check(&env, &check);
 	evkv__disk_env_close(&env);
@@ -88,9 +88,10 @@ int main(int argc, char **argv)
 	}
 	if (waitpid(pid, &status, 0) != pid)
 		return EXIT_UNOPENED;
-	if (WIFEXITED(status))
+	if (WIFEXITED(status) && WEXITSTATUS(status) <= EXIT_UNOPENED)
 		return WEXITSTATUS(status);
-	printf("damaged pages: the walk was ended by signal %d\n",
-	    WTERMSIG(status));
+	printf("damaged pages: they ended the walk, by %s %d\n",
+	    WIFEXITED(status) ? "status" : "signal",
+	    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 	return EXIT_DAMAGED;
 }

@@ -58,8 +58,8 @@ static inline struct evkv_executor *evkv_executor_new(
  * that. A lane holds a reference. Loops in several threads may share an
  * executor. NULL is ignored. Any thread but a worker.
  */
-EVKV_API struct evkv_executor *evkv_executor_ref(
-    struct evkv_executor *executor);
+EVKV_API struct evkv_executor *evkv_executor_ref(struct evkv_executor
+	*executor);
 EVKV_API void evkv_executor_unref(struct evkv_executor *executor);
 
 /*

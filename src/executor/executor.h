@@ -19,13 +19,13 @@ struct job_list {
 };
 
 struct evkv_executor {
-	unsigned refs;           /* atomic */
+	unsigned refs; /* atomic */
 	pthread_mutex_t mutex;
-	pthread_cond_t work;     /* a lane became ready, or it is the end */
-	pthread_cond_t settled;  /* a lane that is ending is not running */
+	pthread_cond_t work;    /* a lane became ready, or it is the end */
+	pthread_cond_t settled; /* a lane that is ending is not running */
 	struct evkv_lane *ready, *ready_last;
 	unsigned threads_wanted, threads_count;
-	unsigned idle;           /* workers in pthread_cond_wait() */
+	unsigned idle; /* workers in pthread_cond_wait() */
 	bool stopping;
 	pthread_t threads[EXECUTOR_THREADS_MAX];
 };
@@ -46,7 +46,7 @@ struct executor_port {
 
 	pthread_mutex_t mutex;
 	struct job_list finished;
-	bool posted;             /* a post is on its way */
+	bool posted; /* a post is on its way */
 	struct evkv_post post;
 };
 
@@ -55,26 +55,26 @@ struct evkv_lane {
 	struct evkv_lane_config config;
 
 	/* The loop's side. */
-	struct job_list fresh;   /* submitted in this turn */
+	struct job_list fresh; /* submitted in this turn */
 	struct evkv_lane *next_dirty;
 	bool dirty;
-	size_t out;              /* jobs that are not back yet */
-	bool held;               /* keeps event_base_dispatch() alive */
-	bool freed;              /* inside done(): the lane is gone after it */
+	size_t out; /* jobs that are not back yet */
+	bool held;  /* keeps event_base_dispatch() alive */
+	bool freed; /* inside done(): the lane is gone after it */
 	unsigned delivering;
-	bool ending;             /* atomic: evkv_lane_free() was called */
+	bool ending; /* atomic: evkv_lane_free() was called */
 
 	/* Guarded by executor->mutex. */
 	struct job_list queue;
 	struct evkv_lane *next_ready;
-	bool ready;              /* is on the executor's list */
-	bool running;            /* a worker has jobs of it */
+	bool ready;   /* is on the executor's list */
+	bool running; /* a worker has jobs of it */
 };
 
 enum {
 	JOB_WAITING,
 	JOB_TAKEN,
-	JOB_STOPPED,   /* taken, and asked to end */
+	JOB_STOPPED, /* taken, and asked to end */
 	JOB_WITHDRAWN,
 };
 

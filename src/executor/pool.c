@@ -80,8 +80,8 @@ static void pool_claim(struct job_list *batch, struct job_list *skipped)
 		next = job->next;
 		waiting = JOB_WAITING;
 		if (__atomic_compare_exchange_n(&job->state, &waiting,
-			JOB_TAKEN, false, __ATOMIC_ACQ_REL,
-			__ATOMIC_ACQUIRE) || waiting != JOB_WITHDRAWN)
+			JOB_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
+		    waiting != JOB_WITHDRAWN)
 			job_append(&taken, job);
 		else
 			job_append(skipped, job);
@@ -170,9 +170,9 @@ bool evkv__executor_start(struct evkv_executor *executor)
 	return started;
 }
 
-struct evkv_executor *evkv_executor_new_sized(
-    const struct evkv_executor_options *options, size_t size,
-    struct evkv_error *error)
+struct evkv_executor *evkv_executor_new_sized(const struct evkv_executor_options
+						  *options,
+    size_t size, struct evkv_error *error)
 {
 	struct evkv_executor_options read;
 	struct evkv_executor *executor;
@@ -191,8 +191,8 @@ struct evkv_executor *evkv_executor_new_sized(
 		return NULL;
 	}
 	executor->refs = 1;
-	executor->threads_wanted =
-	    read.threads > 0 ? read.threads : POOL_THREADS_DEFAULT;
+	executor->threads_wanted = read.threads > 0 ? read.threads
+						    : POOL_THREADS_DEFAULT;
 	pthread_mutex_init(&executor->mutex, NULL);
 	pthread_cond_init(&executor->work, NULL);
 	pthread_cond_init(&executor->settled, NULL);

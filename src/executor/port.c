@@ -131,7 +131,7 @@ struct executor_port *evkv__port_get(struct evkv_loop *loop,
 	return port;
 }
 
-/* ---- The executor of a loop --------------------------------------------- */
+/* ---- The executor of a loop ---------------------------------------------- */
 
 static void default_release(void *thing)
 {
@@ -152,8 +152,8 @@ bool evkv_loop_set_executor(struct evkv_loop *loop,
 struct evkv_executor *evkv_loop_executor(struct evkv_loop *loop,
     struct evkv_error *error)
 {
-	struct evkv_executor *executor =
-	    evkv_loop_attachment(loop, &default_key);
+	struct evkv_executor *executor = evkv_loop_attachment(loop,
+	    &default_key);
 
 	if (executor != NULL)
 		return executor;

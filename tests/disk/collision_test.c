@@ -1,6 +1,6 @@
 /*
- * Long keys whose hashes are all the same: this program's hash stands in for the
- * library's.
+ * Long keys whose hashes are all the same: this program's hash stands in for
+ * the library's.
  */
 #include <stdio.h>
 #include <string.h>
@@ -18,8 +18,8 @@ void evkv__disk_hash(struct evkv_slice bytes,
 static struct evkv_slice key_of(unsigned n, char *buffer)
 {
 	memset(buffer, 'c', 450);
-	return evkv_bytes(buffer, 450 + (size_t)snprintf(buffer + 450, 8,
-	    "%03u", n));
+	return evkv_bytes(buffer,
+	    450 + (size_t)snprintf(buffer + 450, 8, "%03u", n));
 }
 
 static void check_all(struct kit *kit, const unsigned char *there)
@@ -29,7 +29,7 @@ static void check_all(struct kit *kit, const unsigned char *there)
 
 	for (n = 0; n < 300; n++)
 		check_status(kit_get(kit, "c", key_of(n, key),
-		    evkv_bytes(&n, sizeof(n))),
+				 evkv_bytes(&n, sizeof(n))),
 		    there[n] != 0 ? EVKV_OK : EVKV_NOT_FOUND);
 }
 
@@ -46,7 +46,8 @@ EVKV_TEST(disk_collision, equal_hashes_are_told_apart)
 	for (n = 0; n < 256; n++) {
 		there[n] = 1;
 		check_status(kit_put(&kit, "c", key_of(n, key),
-		    evkv_bytes(&n, sizeof(n)), 0), EVKV_OK);
+				 evkv_bytes(&n, sizeof(n)), 0),
+		    EVKV_OK);
 	}
 	check_status(kit_put(&kit, "c", key_of(256, key), EVKV_LIT("v"), 0),
 	    EVKV_NOSPACE);
@@ -61,7 +62,8 @@ EVKV_TEST(disk_collision, equal_hashes_are_told_apart)
 	for (n = 256; n < 300; n++) {
 		there[n] = 1;
 		check_status(kit_put(&kit, "c", key_of(n, key),
-		    evkv_bytes(&n, sizeof(n)), n % 2 * 60000), EVKV_OK);
+				 evkv_bytes(&n, sizeof(n)), n % 2 * 60000),
+		    EVKV_OK);
 	}
 	check_all(&kit, there);
 	kit_close(&kit);

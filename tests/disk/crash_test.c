@@ -20,11 +20,11 @@
 struct crash {
 	struct kit kit;
 	uint64_t random;
-	uint32_t first;        /* of this round */
-	uint32_t end;          /* above every number that was reported */
-	unsigned char *acked;  /* by number */
+	uint32_t first;       /* of this round */
+	uint32_t end;         /* above every number that was reported */
+	unsigned char *acked; /* by number */
 	size_t acked_room, acked_count;
-	uint32_t counter;      /* the last that was acknowledged */
+	uint32_t counter; /* the last that was acknowledged */
 	bool counted;
 	unsigned compactions;
 	size_t checked;
@@ -165,9 +165,12 @@ static void crash_check_range(struct crash *crash, uint32_t from, uint32_t to)
 		count = to - from < BATCH ? to - from : BATCH;
 		for (i = 0; i < count; i++)
 			keys[i] = crash_key(from + (uint32_t)i, names[i]);
-		kit_do(&crash->kit, &(struct evkv_request){ .kind = EVKV_TTL,
-			.collection = CRASH_COLLECTION, .count = count,
-			.keys = keys }, &answer);
+		kit_do(&crash->kit,
+		    &(struct evkv_request){ .kind = EVKV_TTL,
+			.collection = CRASH_COLLECTION,
+			.count = count,
+			.keys = keys },
+		    &answer);
 		check_int(answer.count, count);
 		for (i = 0; i < count; i++)
 			crash_check_one(crash, from + (uint32_t)i,
@@ -185,8 +188,11 @@ static void crash_check_counter(struct crash *crash)
 
 	if (!crash->counted)
 		return;
-	kit_do(&crash->kit, &(struct evkv_request){ .kind = EVKV_GET,
-		.collection = CRASH_COLLECTION, .count = 1, .keys = &key },
+	kit_do(&crash->kit,
+	    &(struct evkv_request){ .kind = EVKV_GET,
+		.collection = CRASH_COLLECTION,
+		.count = 1,
+		.keys = &key },
 	    &answer);
 	check_status(answer.entries[0].status, EVKV_OK);
 	check_int(answer.entries[0].bytes.size, sizeof(n));
@@ -208,11 +214,10 @@ static unsigned crash_rounds(unsigned rounds)
 #endif
 }
 
-static void crash_test(const char *compact, unsigned rounds,
-    uint32_t most_us)
+static void crash_test(const char *compact, unsigned rounds, uint32_t most_us)
 {
-	const struct evkv_disk_options options = {
-		.max_bytes = (size_t)1 << 30 };
+	const struct evkv_disk_options options = { .max_bytes = (size_t)1
+		    << 30 };
 	struct crash *crash = calloc(1, sizeof(*crash));
 	unsigned round;
 
@@ -222,8 +227,7 @@ static void crash_test(const char *compact, unsigned rounds,
 	for (round = 0; round < rounds; round++) {
 		crash_run(crash, compact, most_us);
 		kit_open(&crash->kit, &options);
-		crash_check_range(crash, crash->first,
-		    crash->end + UNREPORTED);
+		crash_check_range(crash, crash->first, crash->end + UNREPORTED);
 		crash_check_counter(crash);
 		kit_close(&crash->kit);
 		crash->first = crash->end + UNREPORTED;
@@ -233,9 +237,10 @@ static void crash_test(const char *compact, unsigned rounds,
 	crash_check_range(crash, 0, crash->end);
 	check_int(crash->checked, crash->acked_count);
 	check(crash->acked_count > rounds);
-	fprintf(stderr, "crash: %u of %u kills; %zu acknowledged entries, all "
-	    "there; %u compactions\n", rounds, rounds, crash->acked_count,
-	    crash->compactions);
+	fprintf(stderr,
+	    "crash: %u of %u kills; %zu acknowledged entries, all "
+	    "there; %u compactions\n",
+	    rounds, rounds, crash->acked_count, crash->compactions);
 	if (compact[0] != '0')
 		check(crash->compactions > 0);
 	kit_end(&crash->kit);

@@ -82,8 +82,10 @@ int main(int argc, char **argv)
 
 	if (argc != 4)
 		return EXIT_FAILURE;
-	store = evkv_disk_new(loop, &(struct evkv_disk_options){
-		.path = argv[1], .max_bytes = (size_t)1 << 30 }, &error);
+	store = evkv_disk_new(loop,
+	    &(struct evkv_disk_options){
+		.path = argv[1], .max_bytes = (size_t)1 << 30 },
+	    &error);
 	if (store == NULL) {
 		fprintf(stderr, "crash_writer: %s\n", error.message);
 		return EXIT_FAILURE;

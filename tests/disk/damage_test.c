@@ -73,7 +73,8 @@ static void prepare(struct kit *kit)
 	kit_begin(kit);
 	kit_open(kit, NULL);
 	check_status(kit_put(kit, "c", EVKV_LIT("marked"), EVKV_LIT(MARK),
-	    3600000), EVKV_OK);
+			 3600000),
+	    EVKV_OK);
 	check_status(kit_put(kit, "c", EVKV_LIT("other"), EVKV_LIT("fine"), 0),
 	    EVKV_OK);
 	kit_close(kit);
@@ -132,14 +133,19 @@ EVKV_TEST(disk_damage, every_flipped_bit_of_a_row_is_found)
 			flip(&kit, (size_t)((ptrdiff_t)places[i] + at),
 			    (unsigned char)bit);
 		kit_open(&kit, NULL);
-		check_status(kit_do(&kit, &(struct evkv_request){
-			.kind = EVKV_TTL, .flags = EVKV_OP_SINGLE,
-			.collection = EVKV_LIT("c"), .count = 1, .keys = &key },
-		    &answer), EVKV_CORRUPT);
+		check_status(kit_do(&kit,
+				 &(struct evkv_request){ .kind = EVKV_TTL,
+				     .flags = EVKV_OP_SINGLE,
+				     .collection = EVKV_LIT("c"),
+				     .count = 1,
+				     .keys = &key },
+				 &answer),
+		    EVKV_CORRUPT);
 		check_int(answer.entries[0].has_value, false);
 		answer_reset(&answer);
 		check_status(kit_get(&kit, "c", EVKV_LIT("other"),
-		    EVKV_LIT("fine")), EVKV_OK);
+				 EVKV_LIT("fine")),
+		    EVKV_OK);
 		kit_close(&kit);
 		for (i = 0; i < count; i++)
 			flip(&kit, (size_t)((ptrdiff_t)places[i] + at),
@@ -197,7 +203,8 @@ EVKV_TEST(disk_damage, the_tool_finds_a_damaged_row)
 
 	prepare(&kit);
 	check_int(check_store(&kit, text, sizeof(text)), 0);
-	check_contains(text, "2 entries, 1 collections, 1 expiries: 0 problems");
+	check_contains(text,
+	    "2 entries, 1 collections, 1 expiries: 0 problems");
 	flip_all(&kit, 3, 0x20);
 	check_int(check_store(&kit, text, sizeof(text)), 1);
 	check_contains(text, "entries: damaged: c / marked");
@@ -238,7 +245,8 @@ EVKV_TEST(disk_damage, the_tool_finds_damaged_pages)
 		found += status == 1;
 		tried++;
 		check_int(pwrite(fd, bytes + page * 4096, 4096,
-		    (off_t)page * 4096), 4096);
+			      (off_t)page * 4096),
+		    4096);
 		close(fd);
 	}
 	check(tried >= 10);

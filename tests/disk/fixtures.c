@@ -82,8 +82,10 @@ static struct evkv_store *multi_disk_open(struct conformance *c,
 
 const struct conformance_fixture conformance_fixture = {
 	.name = FIXTURE_NAME,
-	.open = FIXTURE == 0 ? disk_open : FIXTURE == 1 ? disk_inline_open :
-	    FIXTURE == 2 ? disk_readers_open : multi_disk_open,
+	.open = FIXTURE == 0 ? disk_open
+	    : FIXTURE == 1   ? disk_inline_open
+	    : FIXTURE == 2   ? disk_readers_open
+			     : multi_disk_open,
 	.setup = disk_setup,
 	.teardown = disk_teardown,
 	.quirks = CONFORMANCE_PERSISTS | CONFORMANCE_SLOW,

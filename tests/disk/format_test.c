@@ -23,7 +23,8 @@ EVKV_TEST(disk_format, crc_is_that_of_iscsi)
 	whole = evkv__disk_crc(0, rising, 32);
 	for (i = 0; i <= 32; i++)
 		check_int(evkv__disk_crc(evkv__disk_crc(0, rising, i),
-		    rising + i, 32 - i), whole);
+			      rising + i, 32 - i),
+		    whole);
 }
 
 EVKV_TEST(disk_format, both_ways_to_a_crc_agree)
@@ -118,7 +119,7 @@ EVKV_TEST(disk_format, a_row_is_these_bytes)
 	check(memcmp(bytes, expected, sizeof(bytes)) == 0);
 }
 
-/* ---- Order ------------------------------------------------------------------------ */
+/* ---- Order --------------------------------------------------------------- */
 
 EVKV_TEST(disk_order, jobs_go_where_their_keys_are)
 {
@@ -181,7 +182,8 @@ EVKV_TEST(disk_order, the_table_keeps_count)
 			}
 		}
 		check_int(evkv__disk_order_route(&order, &hash, 1, false, 9,
-		    false), counts[i] > 0 ? 1 : 9);
+			      false),
+		    counts[i] > 0 ? 1 : 9);
 	}
 	for (i = used = 0; i < 512; i++)
 		used += counts[i] > 0;

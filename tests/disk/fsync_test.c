@@ -58,8 +58,7 @@ SEEN ssize_t writev(int fd, const struct iovec *parts, int count)
 	return fails(&fail_writev) ? -1 : next(fd, parts, count);
 }
 
-static const struct evkv_disk_options full = {
-	.max_bytes = (size_t)64 << 20 };
+static const struct evkv_disk_options full = { .max_bytes = (size_t)64 << 20 };
 
 static void set(int *which, int sys_error)
 {
@@ -70,9 +69,13 @@ static enum evkv_status put_answer(struct kit *kit, struct answer *answer)
 {
 	struct evkv_slice key = EVKV_LIT("k"), value = EVKV_LIT("new");
 
-	return kit_do(kit, &(struct evkv_request){ .kind = EVKV_PUT,
-		.collection = EVKV_LIT("c"), .count = 1, .keys = &key,
-		.values = &value }, answer);
+	return kit_do(kit,
+	    &(struct evkv_request){ .kind = EVKV_PUT,
+		.collection = EVKV_LIT("c"),
+		.count = 1,
+		.keys = &key,
+		.values = &value },
+	    answer);
 }
 
 EVKV_TEST(disk_fsync, a_failed_sync_leaves_the_outcome_unknown)
@@ -171,9 +174,10 @@ EVKV_TEST(disk_fsync, a_disk_that_stays_broken_fails_writes_alone)
 	set(&fail_sync, EIO);
 	for (i = 0; i < 5; i++) {
 		check_status(kit_put(&kit, "c", EVKV_LIT("other"),
-		    EVKV_LIT("v"), 0), EVKV_UNKNOWN_OUTCOME);
-		check_status(kit_get(&kit, "c", EVKV_LIT("k"),
-		    EVKV_LIT("old")), EVKV_OK);
+				 EVKV_LIT("v"), 0),
+		    EVKV_UNKNOWN_OUTCOME);
+		check_status(kit_get(&kit, "c", EVKV_LIT("k"), EVKV_LIT("old")),
+		    EVKV_OK);
 	}
 	set(&fail_sync, 0);
 	check_status(kit_put(&kit, "c", EVKV_LIT("other"), EVKV_LIT("v"), 0),

@@ -92,26 +92,36 @@ static enum evkv_status kit_one(struct kit *kit,
 enum evkv_status kit_put(struct kit *kit, const char *collection,
     struct evkv_slice key, struct evkv_slice value, int64_t ttl_ms)
 {
-	return kit_one(kit, &(struct evkv_request){ .kind = EVKV_PUT,
-		.collection = evkv_str(collection), .count = 1, .keys = &key,
-		.values = &value, .ttl_ms = ttl_ms });
+	return kit_one(kit,
+	    &(struct evkv_request){ .kind = EVKV_PUT,
+		.collection = evkv_str(collection),
+		.count = 1,
+		.keys = &key,
+		.values = &value,
+		.ttl_ms = ttl_ms });
 }
 
 enum evkv_status kit_delete(struct kit *kit, const char *collection,
     struct evkv_slice key)
 {
-	return kit_one(kit, &(struct evkv_request){ .kind = EVKV_DELETE,
-		.flags = EVKV_OP_SINGLE, .collection = evkv_str(collection),
-		.count = 1, .keys = &key });
+	return kit_one(kit,
+	    &(struct evkv_request){ .kind = EVKV_DELETE,
+		.flags = EVKV_OP_SINGLE,
+		.collection = evkv_str(collection),
+		.count = 1,
+		.keys = &key });
 }
 
 enum evkv_status kit_get(struct kit *kit, const char *collection,
     struct evkv_slice key, struct evkv_slice expected)
 {
 	struct answer answer = ANSWER_INIT;
-	enum evkv_status status = kit_do(kit, &(struct evkv_request){
-		.kind = EVKV_GET, .flags = EVKV_OP_SINGLE,
-		.collection = evkv_str(collection), .count = 1, .keys = &key },
+	enum evkv_status status = kit_do(kit,
+	    &(struct evkv_request){ .kind = EVKV_GET,
+		.flags = EVKV_OP_SINGLE,
+		.collection = evkv_str(collection),
+		.count = 1,
+		.keys = &key },
 	    &answer);
 
 	if (status == EVKV_OK)
@@ -123,8 +133,9 @@ enum evkv_status kit_get(struct kit *kit, const char *collection,
 enum evkv_status kit_span(struct kit *kit, enum evkv_kind kind,
     const char *collection)
 {
-	return kit_one(kit, &(struct evkv_request){ .kind = kind,
-		.collection = evkv_str(collection) });
+	return kit_one(kit,
+	    &(struct evkv_request){
+		.kind = kind, .collection = evkv_str(collection) });
 }
 
 void kit_data_file(const struct kit *kit, char *path, size_t size)

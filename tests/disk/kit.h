@@ -13,7 +13,7 @@
 struct kit {
 	struct rig rig;
 	struct evkv_store *store;
-	char path[256];   /* of the store; in a folder of its own */
+	char path[256]; /* of the store; in a folder of its own */
 	char folder[240];
 };
 

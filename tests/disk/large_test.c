@@ -9,8 +9,8 @@
 
 EVKV_TEST(disk_large, a_value_of_more_than_a_gigabyte)
 {
-	const struct evkv_disk_options options = {
-		.durability = EVKV_DISK_NONE, .max_bytes = (size_t)4 << 30,
+	const struct evkv_disk_options options = { .durability = EVKV_DISK_NONE,
+		.max_bytes = (size_t)4 << 30,
 		.max_pending_bytes = (size_t)2 << 30 };
 	size_t size = ((size_t)1 << 30) + 12345, i;
 	struct evkv_value *value;
@@ -28,9 +28,14 @@ EVKV_TEST(disk_large, a_value_of_more_than_a_gigabyte)
 		    size - i < sizeof(i) ? size - i : sizeof(i));
 	kit_begin_real(&kit);
 	kit_open(&kit, &options);
-	check_status(kit_do(&kit, &(struct evkv_request){ .kind = EVKV_PUT,
-		.collection = EVKV_LIT("c"), .count = 1, .keys = &key,
-		.counted_values = &value }, &answer), EVKV_OK);
+	check_status(kit_do(&kit,
+			 &(struct evkv_request){ .kind = EVKV_PUT,
+			     .collection = EVKV_LIT("c"),
+			     .count = 1,
+			     .keys = &key,
+			     .counted_values = &value },
+			 &answer),
+	    EVKV_OK);
 	answer_free(&answer);
 	check_status(kit_put(&kit, "c", EVKV_LIT("small"), EVKV_LIT("v"), 0),
 	    EVKV_OK);

@@ -70,10 +70,13 @@ static void *producer_main(void *arg)
 	struct producer_run run = { .producer = producer, .left = OPS };
 	int i;
 
-	run.store = evkv_disk_new(loop, &(struct evkv_disk_options){
-		.path = producer->path, .max_bytes = (size_t)64 << 20,
-		.executor = producer->executor, .readers = 2,
-		.durability = EVKV_DISK_OS }, NULL);
+	run.store = evkv_disk_new(loop,
+	    &(struct evkv_disk_options){ .path = producer->path,
+		.max_bytes = (size_t)64 << 20,
+		.executor = producer->executor,
+		.readers = 2,
+		.durability = EVKV_DISK_OS },
+	    NULL);
 	for (i = 0; i < 16; i++)
 		producer_next(&run);
 	event_base_dispatch(base);
@@ -94,10 +97,11 @@ EVKV_TEST(disk_loops, eight_producers_share_an_executor)
 	folder_make(folder, sizeof(folder));
 	for (i = 0; i < LOOPS; i++) {
 		producers[i] = (struct producer){ .executor = executor };
-		snprintf(producers[i].path, sizeof(producers[i].path),
-		    "%s/%d", folder, i);
+		snprintf(producers[i].path, sizeof(producers[i].path), "%s/%d",
+		    folder, i);
 		check_int(pthread_create(&producers[i].thread, NULL,
-		    producer_main, &producers[i]), 0);
+			      producer_main, &producers[i]),
+		    0);
 	}
 	for (i = 0; i < LOOPS; i++) {
 		pthread_join(producers[i].thread, NULL);
@@ -107,7 +111,7 @@ EVKV_TEST(disk_loops, eight_producers_share_an_executor)
 	folder_remove(folder);
 }
 
-/* ---- What the loop's thread does --------------------------------------------- */
+/* ---- What the loop's thread does ----------------------------------------- */
 
 #ifndef TEST_SANITIZED
 
@@ -122,8 +126,10 @@ static unsigned long calls_here, calls_elsewhere; /* atomic */
 
 static void count_call(void)
 {
-	__atomic_fetch_add(pthread_equal(pthread_self(), loop_thread) ?
-		&calls_here : &calls_elsewhere, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(pthread_equal(pthread_self(), loop_thread)
+		? &calls_here
+		: &calls_elsewhere,
+	    1, __ATOMIC_RELAXED);
 }
 
 static void *next_of(const char *name)
@@ -138,7 +144,7 @@ static void *next_of(const char *name)
 	{                                                                      \
 		void *found = next_of(#name_);                                 \
 		type_(*next) arguments_;                                       \
-									       \
+                                                                               \
 		memcpy(&next, &found, sizeof(next));                           \
 		return next values_;                                           \
 	}
@@ -165,7 +171,7 @@ struct latency {
 	struct evkv_store *store;
 	struct event *tick;
 	unsigned submitted, done, wrong;
-	int64_t due_us, cpu_us;   /* the next tick; the thread's at the last */
+	int64_t due_us, cpu_us; /* the next tick; the thread's at the last */
 	int64_t worst_us, worst_cpu_us;
 	unsigned ticks, late;
 };
@@ -233,8 +239,9 @@ static void latency_open(struct latency *latency, const char *folder)
 	latency->loop = evkv_loop_new(latency->base);
 	snprintf(path, sizeof(path), "%s/store", folder);
 	latency->store = evkv_disk_new(latency->loop,
-	    &(struct evkv_disk_options){ .path = path,
-		.max_bytes = (size_t)1 << 30 }, &error);
+	    &(struct evkv_disk_options){
+		.path = path, .max_bytes = (size_t)1 << 30 },
+	    &error);
 	check_str(error.message, "");
 	latency->tick = event_new(latency->base, -1, 0, on_tick, latency);
 }
@@ -242,7 +249,8 @@ static void latency_open(struct latency *latency, const char *folder)
 static void latency_report(const struct latency *latency,
     const struct rusage *before, const struct rusage *after)
 {
-	fprintf(stderr, "latency: %u durable puts; a 1 ms timer was at worst "
+	fprintf(stderr,
+	    "latency: %u durable puts; a 1 ms timer was at worst "
 	    "%.1f ms late, %u of %u times by more than 3 ms; at most %.1f ms "
 	    "of this thread's processor time between two ticks; file calls: "
 	    "%lu here, %lu on workers; blocks in/out here: %ld/%ld\n",
@@ -253,10 +261,10 @@ static void latency_report(const struct latency *latency,
 }
 
 /*
- * How late the timer is depends on who else wants the processor. What it is late
- * because of us is the processor time that this thread takes between two ticks,
- * as long as it never waits for a disk; and that it does not is what the counts
- * show, and the blocks that the system has accounted to this thread.
+ * How late the timer is depends on who else wants the processor. What it is
+ * late because of us is the processor time that this thread takes between two
+ * ticks, as long as it never waits for a disk; and that it does not is what the
+ * counts show, and the blocks that the system has accounted to this thread.
  */
 EVKV_TEST(disk_loops, a_timer_keeps_its_time_during_durable_puts)
 {

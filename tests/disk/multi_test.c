@@ -26,8 +26,10 @@ static void multi_open(struct kit *kit, int max_open)
 
 	kit->store = evkv_multi_disk_new(kit->rig.loop,
 	    &(struct evkv_disk_options){ .path = kit->path,
-		.durability = EVKV_DISK_NONE, .max_bytes = (size_t)8 << 20,
-		.max_open = max_open }, &error);
+		.durability = EVKV_DISK_NONE,
+		.max_bytes = (size_t)8 << 20,
+		.max_open = max_open },
+	    &error);
 	check_str(error.message, "");
 }
 
@@ -53,10 +55,14 @@ static enum evkv_status one(struct kit *kit, enum evkv_kind kind,
 {
 	struct answer answer = ANSWER_INIT;
 	struct evkv_slice key = EVKV_LIT("k");
-	enum evkv_status status = kit_do(kit, &(struct evkv_request){
-		.kind = kind, .flags = EVKV_OP_SINGLE,
-		.collection = collection, .count = 1, .keys = &key,
-		.values = kind == EVKV_PUT ? &value : NULL }, &answer);
+	enum evkv_status status = kit_do(kit,
+	    &(struct evkv_request){ .kind = kind,
+		.flags = EVKV_OP_SINGLE,
+		.collection = collection,
+		.count = 1,
+		.keys = &key,
+		.values = kind == EVKV_PUT ? &value : NULL },
+	    &answer);
 
 	if (kind == EVKV_GET && status == EVKV_OK)
 		check_bytes(answer.entries[0].bytes, value);
@@ -75,14 +81,16 @@ EVKV_TEST(disk_multi, odd_names_stay_inside)
 	multi_open(&kit, 3);
 	for (i = 0; i < NAMES; i++)
 		check_status(one(&kit, EVKV_PUT, odd_name(i, buffer),
-		    evkv_bytes(&i, sizeof(i))), EVKV_OK);
+				 evkv_bytes(&i, sizeof(i))),
+		    EVKV_OK);
 	kit_close(&kit);
 	check_int(count_entries(kit.folder), 1);
 	check_int(count_entries(kit.path), NAMES + 1);
 	multi_open(&kit, 3);
 	for (i = 0; i < NAMES; i++)
 		check_status(one(&kit, EVKV_GET, odd_name(i, buffer),
-		    evkv_bytes(&i, sizeof(i))), EVKV_OK);
+				 evkv_bytes(&i, sizeof(i))),
+		    EVKV_OK);
 	kit_do(&kit, &(struct evkv_request){ .kind = EVKV_COLLECTIONS },
 	    &answer);
 	check_int(answer.count, NAMES);

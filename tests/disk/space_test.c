@@ -43,19 +43,24 @@ static void check_full(struct kit *kit, unsigned count, size_t size)
 
 	/* Larger: a few pages become free with each commit. */
 	check_status(kit_put(kit, "c", EVKV_LIT("more"),
-	    evkv_bytes(value, size * 2 + 200000), 0), EVKV_NOSPACE);
+			 evkv_bytes(value, size * 2 + 200000), 0),
+	    EVKV_NOSPACE);
 	for (i = 0; i < count; i++)
 		check_status(kit_get(kit, "c", key_of(i, key),
-		    evkv_bytes(value, size)), EVKV_OK);
-	kit_do(kit, &(struct evkv_request){ .kind = EVKV_KEYS,
-		.collection = EVKV_LIT("c"), .limit = 10 }, &answer);
+				 evkv_bytes(value, size)),
+		    EVKV_OK);
+	kit_do(kit,
+	    &(struct evkv_request){
+		.kind = EVKV_KEYS, .collection = EVKV_LIT("c"), .limit = 10 },
+	    &answer);
 	check_int(answer.count, count < 10 ? count : 10);
 	answer_free(&answer);
 	for (i = 0; i < count; i++)
 		check_status(kit_delete(kit, "c", key_of(i, key)), EVKV_OK);
 	for (i = 0; i < count / 2; i++)
 		check_status(kit_put(kit, "c", key_of(i, key),
-		    evkv_bytes(value, size), 0), EVKV_OK);
+				 evkv_bytes(value, size), 0),
+		    EVKV_OK);
 }
 
 static void test_map(size_t size, enum evkv_disk_durability durability)
@@ -99,8 +104,8 @@ EVKV_TEST(disk_space, full_of_huge_entries)
 
 EVKV_TEST(disk_space, only_the_put_that_is_too_much_fails)
 {
-	const struct evkv_disk_options options = {
-		.durability = EVKV_DISK_NONE, .max_bytes = (size_t)4 << 20 };
+	const struct evkv_disk_options options = { .durability = EVKV_DISK_NONE,
+		.max_bytes = (size_t)4 << 20 };
 	struct answer answer = ANSWER_INIT;
 	struct evkv_slice keys[200], values[200];
 	char names[200][16];
@@ -113,9 +118,13 @@ EVKV_TEST(disk_space, only_the_put_that_is_too_much_fails)
 		keys[i] = key_of(i, names[i]);
 		values[i] = evkv_bytes(value, i == 77 ? sizeof(value) : 1000);
 	}
-	kit_do(&kit, &(struct evkv_request){ .kind = EVKV_PUT,
-		.collection = EVKV_LIT("c"), .count = 200, .keys = keys,
-		.values = values }, &answer);
+	kit_do(&kit,
+	    &(struct evkv_request){ .kind = EVKV_PUT,
+		.collection = EVKV_LIT("c"),
+		.count = 200,
+		.keys = keys,
+		.values = values },
+	    &answer);
 	check_status(answer.status, EVKV_NOSPACE);
 	for (i = 0; i < 200; i++) {
 		check_status(answer.entries[i].status,
@@ -129,8 +138,8 @@ EVKV_TEST(disk_space, only_the_put_that_is_too_much_fails)
 
 EVKV_TEST(disk_space, a_big_group_near_the_bound_fits_in_parts)
 {
-	const struct evkv_disk_options options = {
-		.durability = EVKV_DISK_NONE, .max_bytes = (size_t)8 << 20 };
+	const struct evkv_disk_options options = { .durability = EVKV_DISK_NONE,
+		.max_bytes = (size_t)8 << 20 };
 	struct answer answer = ANSWER_INIT;
 	static struct evkv_slice keys[3000], values[3000];
 	static char names[3000][16];
@@ -145,9 +154,13 @@ EVKV_TEST(disk_space, a_big_group_near_the_bound_fits_in_parts)
 	}
 	/* Twice: the second overwrites, and needs copies of all pages. */
 	for (i = 0; i < 2; i++) {
-		kit_do(&kit, &(struct evkv_request){ .kind = EVKV_PUT,
-			.collection = EVKV_LIT("c"), .count = 3000,
-			.keys = keys, .values = values }, &answer);
+		kit_do(&kit,
+		    &(struct evkv_request){ .kind = EVKV_PUT,
+			.collection = EVKV_LIT("c"),
+			.count = 3000,
+			.keys = keys,
+			.values = values },
+		    &answer);
 		check_status(answer.status, EVKV_OK);
 		answer_reset(&answer);
 	}
@@ -155,7 +168,7 @@ EVKV_TEST(disk_space, a_big_group_near_the_bound_fits_in_parts)
 	kit_end(&kit);
 }
 
-/* ---- A full disk ---------------------------------------------------------------- */
+/* ---- A full disk --------------------------------------------------------- */
 
 /* Take all the room that is left on the file system. */
 static void fill_disk(const struct kit *kit)
@@ -175,8 +188,8 @@ static void fill_disk(const struct kit *kit)
 
 static void test_disk(bool with_filler)
 {
-	const struct evkv_disk_options options = { .durability =
-		EVKV_DISK_FULL, .max_bytes = (size_t)64 << 20 };
+	const struct evkv_disk_options options = { .durability = EVKV_DISK_FULL,
+		.max_bytes = (size_t)64 << 20 };
 	struct kit kit;
 	char path[400];
 	unsigned count;

@@ -1,19 +1,12 @@
 /*
- * What a disk store promises beyond the conformance suite: reopening, refusals,
- * two processes, long keys, expiry, compaction.
+ * What a disk store promises beyond the conformance suite: reopening, long
+ * keys, expiry, compaction, its ends.
  */
 #include <dirent.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "crash_entry.h"
 #include "evkv/executor.h"
 #include "kit.h"
 #include "lib/faults.h"
@@ -42,22 +35,6 @@ static void write_file(const char *folder, const char *name, const char *text)
 	fclose(file);
 }
 
-/* Opening fails with the status, and says so. */
-static void check_refused(struct kit *kit, enum evkv_status status,
-    const char *why)
-{
-	struct answer answer = ANSWER_INIT;
-
-	check_status(kit_try_open(kit, NULL, &answer), status);
-	check_contains(answer.message, why);
-	answer_reset(&answer);
-	/* So does what is asked of it. */
-	check_status(kit_put(kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),
-	    status);
-	answer_free(&answer);
-	kit_close(kit);
-}
-
 EVKV_TEST(disk_store, reopening_finds_everything)
 {
 	size_t size = (size_t)5 << 20, i;
@@ -80,7 +57,8 @@ EVKV_TEST(disk_store, reopening_finds_everything)
 	check_status(kit_get(&kit, "c", EVKV_LIT("short"), EVKV_LIT("lived")),
 	    EVKV_OK);
 	check_status(kit_get(&kit, "c", EVKV_LIT("large"),
-	    evkv_bytes(large, size)), EVKV_OK);
+			 evkv_bytes(large, size)),
+	    EVKV_OK);
 	kit_close(&kit);
 	/* The wall clock goes on while it is closed. */
 	rig_advance(&kit.rig, 5000);
@@ -91,229 +69,7 @@ EVKV_TEST(disk_store, reopening_finds_everything)
 	free(large);
 }
 
-EVKV_TEST(disk_store, a_foreign_directory_is_left_alone)
-{
-	struct kit kit;
-
-	kit_begin(&kit);
-	mkdir(kit.path, 0700);
-	write_file(kit.path, "letter.txt", "dear");
-	check_refused(&kit, EVKV_REFUSED, "not a disk store");
-	check_int(count_entries(kit.path), 1);
-	kit_end(&kit);
-}
-
-EVKV_TEST(disk_store, another_current_is_refused)
-{
-	struct kit kit;
-
-	kit_begin(&kit);
-	kit_open(&kit, NULL);
-	kit_close(&kit);
-	write_file(kit.path, "CURRENT", "evkv disk 2\ngeneration 1\n");
-	check_refused(&kit, EVKV_UNSUPPORTED, "format 2");
-	rig_advance(&kit.rig, 2000);
-	write_file(kit.path, "CURRENT", "MANIFEST-000001\n");
-	check_refused(&kit, EVKV_REFUSED, "something else");
-	write_file(kit.path, "CURRENT", "evkv disk 1\ngeneration x\n");
-	check_refused(&kit, EVKV_CORRUPT, "damaged");
-	write_file(kit.path, "CURRENT", "evkv disk 1\ngeneration 7\n");
-	check_refused(&kit, EVKV_CORRUPT, "data.mdb");
-	write_file(kit.path, "CURRENT", "evkv disk 1\ngeneration 1\n");
-	kit_open(&kit, NULL);
-	kit_end(&kit);
-}
-
-EVKV_TEST(disk_store, a_truncated_or_foreign_file_is_refused)
-{
-	struct kit kit;
-	char path[400];
-	size_t size, i;
-	int fd;
-
-	kit_begin(&kit);
-	kit_open(&kit, NULL);
-	for (i = 0; i < 200; i++) {
-		char value[5000] = { 1 };
-
-		kit_put(&kit, "c", evkv_bytes(&i, sizeof(i)),
-		    evkv_bytes(value, sizeof(value)), 0);
-	}
-	kit_close(&kit);
-	kit_data_file(&kit, path, sizeof(path));
-	size = kit_file_size(&kit);
-	check_int(truncate(path, (off_t)(size / 2)), 0);
-	check_refused(&kit, EVKV_CORRUPT, "cut off");
-	check_int(kit_file_size(&kit), size / 2);
-	check_int(truncate(path, 3), 0);
-	check_refused(&kit, EVKV_CORRUPT, "not a database");
-	fd = open(path, O_WRONLY | O_TRUNC);
-	check_int(write(fd, "SQLite format 3", 15), 15);
-	check_int(ftruncate(fd, 1 << 20), 0);
-	close(fd);
-	check_refused(&kit, EVKV_CORRUPT, "not a database");
-	kit_end(&kit);
-}
-
-EVKV_TEST(disk_store, a_missing_parent_is_told)
-{
-	struct kit kit;
-
-	kit_begin(&kit);
-	snprintf(kit.path, sizeof(kit.path), "%s/no/such", kit.folder);
-	check_refused(&kit, EVKV_IO, "can't make the directory");
-	kit_end(&kit);
-}
-
-EVKV_TEST(disk_store, a_failed_opening_is_tried_again)
-{
-	struct kit kit;
-
-	kit_begin(&kit);
-	write_file(kit.folder, "store", "a file in the way");
-	{
-		struct answer answer = ANSWER_INIT;
-
-		check_status(kit_try_open(&kit, NULL, &answer), EVKV_IO);
-		answer_free(&answer);
-	}
-	unlink(kit.path);
-	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),
-	    EVKV_IO);
-	rig_advance(&kit.rig, 1000);
-	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),
-	    EVKV_OK);
-	kit_end(&kit);
-}
-
-EVKV_TEST(disk_store, a_read_only_file_system_is_refused)
-{
-	struct kit kit;
-
-	kit_begin(&kit);
-	if (mount("tmpfs", kit.folder, "tmpfs", 0, "size=4m") != 0) {
-		kit_end(&kit);
-		skip_test("mounting a tmpfs is not allowed here");
-	}
-	kit_open(&kit, NULL);
-	kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0);
-	kit_close(&kit);
-	check_int(mount("tmpfs", kit.folder, "tmpfs", MS_REMOUNT | MS_RDONLY,
-	    "size=4m"), 0);
-	check_refused(&kit, EVKV_REFUSED, "Read-only");
-	check_int(umount(kit.folder), 0);
-	kit_end(&kit);
-}
-
-EVKV_TEST(disk_store, the_same_process_twice_is_refused)
-{
-	struct kit kit, twin;
-
-	kit_begin(&kit);
-	kit_begin(&twin);
-	kit_open(&kit, NULL);
-	snprintf(twin.path, sizeof(twin.path), "%s", kit.path);
-	check_refused(&twin, EVKV_BUSY, kit.path);
-	kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0);
-	kit_close(&kit);
-	kit_open(&twin, NULL);
-	check_status(kit_get(&twin, "c", EVKV_LIT("k"), EVKV_LIT("v")),
-	    EVKV_OK);
-	kit_end(&twin);
-	kit_end(&kit);
-}
-
-/* ---- Two processes ---------------------------------------------------------------- */
-
-static pid_t start_writer(const struct kit *kit, const char *first, int *fd)
-{
-	int fds[2];
-	pid_t pid;
-
-	check_int(pipe2(fds, O_CLOEXEC), 0);
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(fds[1], STDOUT_FILENO);
-		execl(CRASH_WRITER, "crash_writer", kit->path, first, "0",
-		    (char *)NULL);
-		_exit(127);
-	}
-	close(fds[1]);
-	*fd = fds[0];
-	return pid;
-}
-
-EVKV_TEST(disk_store, two_processes_share_a_directory)
-{
-	const struct evkv_disk_options options = {
-		.max_bytes = (size_t)1 << 30 };
-	char key[CRASH_KEY_MAX], value[CRASH_VALUE_MAX];
-	struct kit kit;
-	uint32_t n, reports;
-	pid_t pid;
-	int fd;
-
-	kit_begin_real(&kit);
-	kit_open(&kit, &options);
-	pid = start_writer(&kit, "1", &fd);
-	for (reports = 0; reports < 500; reports++) {
-		check_int(read(fd, &n, sizeof(n)), sizeof(n));
-		if ((n & CRASH_COUNTER) != 0 || n % 10 != 0)
-			continue;
-		/* What the other has acknowledged is seen here at once. */
-		check_status(kit_get(&kit, "numbers", crash_key(n, key),
-		    crash_value(n, value)), EVKV_OK);
-		check_status(kit_put(&kit, "ours", crash_key(n, key),
-		    EVKV_LIT("x"), 0), EVKV_OK);
-	}
-	check_status(kit_span(&kit, EVKV_COMPACT, ""), EVKV_BUSY);
-	kill(pid, SIGKILL);
-	check(waitpid(pid, NULL, 0) == pid);
-	close(fd);
-	check_status(kit_span(&kit, EVKV_COMPACT, ""), EVKV_OK);
-	check_status(kit_get(&kit, "ours", crash_key(n - n % 10, key),
-	    EVKV_LIT("x")), EVKV_OK);
-	kit_end(&kit);
-}
-
-/* The other's map is larger, and what it writes is beyond ours. */
-EVKV_TEST(disk_store, a_larger_map_of_another_process_is_followed)
-{
-	const struct evkv_disk_options options = {
-		.durability = EVKV_DISK_NONE, .max_bytes = (size_t)1 << 20 };
-	char key[CRASH_KEY_MAX], value[CRASH_VALUE_MAX];
-	struct kit kit;
-	uint32_t n, reports;
-	pid_t pid;
-	int fd;
-
-	kit_begin_real(&kit);
-	kit_open(&kit, &options);
-	check_status(kit_put(&kit, "ours", EVKV_LIT("k"), EVKV_LIT("v"), 0),
-	    EVKV_OK);
-	pid = start_writer(&kit, "1", &fd);
-	for (reports = 0; reports < 4000; reports++)
-		check_int(read(fd, &n, sizeof(n)), sizeof(n));
-	kill(pid, SIGKILL);
-	check(waitpid(pid, NULL, 0) == pid);
-	close(fd);
-	check(kit_file_size(&kit) > (size_t)2 << 20);
-	for (n = 1; n < 3000; n += 50)
-		check_status(kit_get(&kit, "numbers", crash_key(n, key),
-		    crash_value(n, value)), EVKV_OK);
-	/* Beyond our bound there is room for deletes alone. */
-	check_status(kit_put(&kit, "ours", EVKV_LIT("l"), EVKV_LIT("v"), 0),
-	    EVKV_NOSPACE);
-	check_status(kit_delete(&kit, "ours", EVKV_LIT("k")), EVKV_OK);
-	check_status(kit_span(&kit, EVKV_CLEAR, "numbers"), EVKV_OK);
-	check_status(kit_span(&kit, EVKV_COMPACT, ""), EVKV_OK);
-	check_status(kit_put(&kit, "ours", EVKV_LIT("l"), EVKV_LIT("v"), 0),
-	    EVKV_OK);
-	kit_end(&kit);
-}
-
-/* ---- Keys ----------------------------------------------------------------------- */
+/* ---- Keys ---------------------------------------------------------------- */
 
 static struct evkv_slice long_key(char *buffer, unsigned number)
 {
@@ -333,7 +89,8 @@ EVKV_TEST(disk_store, long_keys_are_told_apart_and_come_in_order)
 	kit_open(&kit, NULL);
 	for (i = 0; i < 300; i++)
 		check_status(kit_put(&kit, "c", long_key(key, i),
-		    evkv_bytes(&i, sizeof(i)), 0), EVKV_OK);
+				 evkv_bytes(&i, sizeof(i)), 0),
+		    EVKV_OK);
 	/* Short ones around them, and one that is just their head. */
 	memset(key, 'h', 400);
 	kit_put(&kit, "c", evkv_bytes(key, 400), EVKV_LIT("head"), 0);
@@ -341,9 +98,12 @@ EVKV_TEST(disk_store, long_keys_are_told_apart_and_come_in_order)
 	kit_put(&kit, "c", EVKV_LIT("z"), EVKV_LIT("last"), 0);
 	for (i = 0; i < 300; i++)
 		check_status(kit_get(&kit, "c", long_key(key, i),
-		    evkv_bytes(&i, sizeof(i))), EVKV_OK);
-	kit_do(&kit, &(struct evkv_request){ .kind = EVKV_KEYS,
-		.collection = EVKV_LIT("c"), .limit = 1000 }, &answer);
+				 evkv_bytes(&i, sizeof(i))),
+		    EVKV_OK);
+	kit_do(&kit,
+	    &(struct evkv_request){
+		.kind = EVKV_KEYS, .collection = EVKV_LIT("c"), .limit = 1000 },
+	    &answer);
 	check_int(answer.count, 303);
 	for (i = 1; i < answer.count; i++) {
 		struct evkv_slice a = answer.entries[i - 1].name;
@@ -358,12 +118,12 @@ EVKV_TEST(disk_store, long_keys_are_told_apart_and_come_in_order)
 		check_status(kit_delete(&kit, "c", long_key(key, i)), EVKV_OK);
 	for (i = 0; i < 300; i++)
 		check_status(kit_get(&kit, "c", long_key(key, i),
-		    evkv_bytes(&i, sizeof(i))),
+				 evkv_bytes(&i, sizeof(i))),
 		    i % 2 == 0 ? EVKV_NOT_FOUND : EVKV_OK);
 	kit_end(&kit);
 }
 
-/* ---- Expiry ---------------------------------------------------------------------- */
+/* ---- Expiry -------------------------------------------------------------- */
 
 static size_t stored(struct kit *kit)
 {
@@ -384,7 +144,9 @@ EVKV_TEST(disk_store, the_sweep_removes_what_has_expired)
 	for (i = 0; i < 500; i++) {
 		snprintf(key, sizeof(key), "k%u", i);
 		kit_put(&kit, "c", evkv_str(key), EVKV_LIT("v"),
-		    i % 5 == 0 ? 0 : i % 5 == 1 ? 600000 : 1500);
+		    i % 5 == 0       ? 0
+			: i % 5 == 1 ? 600000
+				     : 1500);
 	}
 	/* Given a longer life, or none, it stays. */
 	kit_put(&kit, "c", EVKV_LIT("k2"), EVKV_LIT("v"), 600000);
@@ -404,7 +166,8 @@ EVKV_TEST(disk_store, the_sweep_removes_what_has_expired)
 EVKV_TEST(disk_store, cull_counts_and_unswept_ones_are_absent)
 {
 	const struct evkv_disk_options options = { .sweep_ms = -1,
-		.durability = EVKV_DISK_NONE, .max_bytes = (size_t)64 << 20 };
+		.durability = EVKV_DISK_NONE,
+		.max_bytes = (size_t)64 << 20 };
 	struct answer answer = ANSWER_INIT;
 	struct kit kit;
 	char key[16];
@@ -414,8 +177,8 @@ EVKV_TEST(disk_store, cull_counts_and_unswept_ones_are_absent)
 	kit_open(&kit, &options);
 	for (i = 0; i < 300; i++) {
 		snprintf(key, sizeof(key), "k%u", i);
-		kit_put(&kit, i < 100 ? "a" : "b", evkv_str(key),
-		    EVKV_LIT("v"), 10);
+		kit_put(&kit, i < 100 ? "a" : "b", evkv_str(key), EVKV_LIT("v"),
+		    10);
 	}
 	kit_put(&kit, "b", EVKV_LIT("stays"), EVKV_LIT("v"), 0);
 	rig_advance(&kit.rig, 5000);
@@ -432,7 +195,7 @@ EVKV_TEST(disk_store, cull_counts_and_unswept_ones_are_absent)
 	kit_end(&kit);
 }
 
-/* ---- Space ------------------------------------------------------------------------ */
+/* ---- Space --------------------------------------------------------------- */
 
 EVKV_TEST(disk_store, compact_makes_the_file_smaller)
 {
@@ -446,7 +209,8 @@ EVKV_TEST(disk_store, compact_makes_the_file_smaller)
 	kit_open(&kit, NULL);
 	for (i = 0; i < 1000; i++)
 		check_status(kit_put(&kit, "c", evkv_bytes(&i, sizeof(i)),
-		    evkv_bytes(value, sizeof(value)), 0), EVKV_OK);
+				 evkv_bytes(value, sizeof(value)), 0),
+		    EVKV_OK);
 	for (i = 0; i < 1000; i++)
 		if (i % 20 != 0)
 			kit_delete(&kit, "c", evkv_bytes(&i, sizeof(i)));
@@ -455,7 +219,8 @@ EVKV_TEST(disk_store, compact_makes_the_file_smaller)
 	/* Usable meanwhile. */
 	for (i = 0; i < 1000; i += 20)
 		check_status(kit_get(&kit, "c", evkv_bytes(&i, sizeof(i)),
-		    evkv_bytes(value, sizeof(value))), EVKV_OK);
+				 evkv_bytes(value, sizeof(value))),
+		    EVKV_OK);
 	check_status(kit_put(&kit, "c", EVKV_LIT("new"), EVKV_LIT("v"), 0),
 	    EVKV_OK);
 	rig_wait(&kit.rig, &compacted.calls);
@@ -469,7 +234,7 @@ EVKV_TEST(disk_store, compact_makes_the_file_smaller)
 	    EVKV_OK);
 	for (i = 0; i < 1000; i++)
 		check_status(kit_get(&kit, "c", evkv_bytes(&i, sizeof(i)),
-		    evkv_bytes(value, sizeof(value))),
+				 evkv_bytes(value, sizeof(value))),
 		    i % 20 == 0 ? EVKV_OK : EVKV_NOT_FOUND);
 	answer_free(&compacted);
 	kit_end(&kit);
@@ -493,7 +258,40 @@ EVKV_TEST(disk_store, leftovers_of_a_compaction_are_removed)
 	kit_end(&kit);
 }
 
-/* ---- Ends -------------------------------------------------------------------------- */
+EVKV_TEST(disk_store, destroy_goes_through_many_collections)
+{
+	struct answer answer = ANSWER_INIT;
+	struct evkv_slice keys[2] = { EVKV_LIT("a"), EVKV_LIT("b") };
+	struct kit kit;
+	char name[16];
+	unsigned i;
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	/* More rows than one transaction removes, in collections of two. */
+	for (i = 0; i < 3000; i++) {
+		snprintf(name, sizeof(name), "c%04u", i);
+		evkv_put_many(kit.store, evkv_str(name), keys, keys, 2, 0, NULL,
+		    NULL);
+	}
+	kit_do(&kit,
+	    &(struct evkv_request){
+		.kind = EVKV_DESTROY, .match_prefix = EVKV_LIT("c0") },
+	    &answer);
+	check_int(answer.affected, 2000);
+	answer_reset(&answer);
+	kit_do(&kit, &(struct evkv_request){ .kind = EVKV_DESTROY }, &answer);
+	check_int(answer.affected, 4000);
+	answer_reset(&answer);
+	kit_do(&kit, &(struct evkv_request){ .kind = EVKV_COLLECTIONS },
+	    &answer);
+	check_int(answer.count, 0);
+	check_int(stored(&kit), 0);
+	answer_free(&answer);
+	kit_end(&kit);
+}
+
+/* ---- Ends ---------------------------------------------------------------- */
 
 EVKV_TEST(disk_store, descriptors_and_threads_return)
 {
@@ -545,14 +343,15 @@ EVKV_TEST(disk_store, a_loop_may_be_freed_with_work_in_flight)
 		    evkv_bytes(&i, sizeof(i)), EVKV_LIT("v"));
 
 		if (answers[i].status != EVKV_UNKNOWN_OUTCOME)
-			check_status(status, answers[i].status == EVKV_OK ?
-			    EVKV_OK : EVKV_NOT_FOUND);
+			check_status(status,
+			    answers[i].status == EVKV_OK ? EVKV_OK
+							 : EVKV_NOT_FOUND);
 		answer_free(&answers[i]);
 	}
 	kit_end(&kit);
 }
 
-/* ---- Memory ----------------------------------------------------------------------- */
+/* ---- Memory -------------------------------------------------------------- */
 
 /* OK, or told that memory was lacking; an entry then has nothing. */
 static bool fine(enum evkv_status status, unsigned *told)
@@ -565,7 +364,8 @@ static bool fine(enum evkv_status status, unsigned *told)
 static unsigned lacking_memory(struct kit *kit)
 {
 	struct evkv_disk_options options = { .path = kit->path,
-		.durability = EVKV_DISK_NONE, .max_bytes = (size_t)8 << 20 };
+		.durability = EVKV_DISK_NONE,
+		.max_bytes = (size_t)8 << 20 };
 	struct evkv_error error = EVKV_ERROR_INIT;
 	struct answer answer = ANSWER_INIT;
 	struct evkv_request keys = { .kind = EVKV_KEYS,
@@ -583,7 +383,8 @@ static unsigned lacking_memory(struct kit *kit)
 	check(fine(kit_put(kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 5000),
 	    &told));
 	check(fine(kit_put(kit, "c", evkv_bytes(long_one, sizeof(long_one)),
-	    EVKV_LIT("v"), 0), &told));
+		       EVKV_LIT("v"), 0),
+	    &told));
 	status = kit_get(kit, "c", EVKV_LIT("k"), EVKV_LIT("v"));
 	check(fine(status, &told) || status == EVKV_NOT_FOUND);
 	check(fine(kit_do(kit, &keys, &answer), &told));
@@ -612,7 +413,8 @@ EVKV_TEST(disk_store, want_of_memory_is_told)
 		if (kit.store == NULL)
 			kit_open(&kit, NULL);
 		check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"),
-		    0), EVKV_OK);
+				 0),
+		    EVKV_OK);
 		check_status(kit_get(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v")),
 		    EVKV_OK);
 		kit_end(&kit);
@@ -620,7 +422,7 @@ EVKV_TEST(disk_store, want_of_memory_is_told)
 	check(failures > 15);
 }
 
-/* ---- Options ------------------------------------------------------------------------- */
+/* ---- Options ------------------------------------------------------------- */
 
 static void check_bad_url(struct kit *kit, const char *url, const char *part)
 {
@@ -639,8 +441,10 @@ EVKV_TEST(disk_store, urls)
 
 	kit_begin(&kit);
 	check(evkv_disk_register(kit.rig.loop));
-	snprintf(url, sizeof(url), "disk:%s?durability=none&max_bytes=64m"
-	    "&readers=2&inline_reads=1&sweep_ms=5s&timeout_ms=20s", kit.path);
+	snprintf(url, sizeof(url),
+	    "disk:%s?durability=none&max_bytes=64m"
+	    "&readers=2&inline_reads=1&sweep_ms=5s&timeout_ms=20s",
+	    kit.path);
 	kit.store = evkv_open(kit.rig.loop, url, &error);
 	check_str(error.message, "");
 	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),

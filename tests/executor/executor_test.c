@@ -18,10 +18,10 @@
 struct work {
 	struct evkv_job job;
 	int number;
-	int runs_left;      /* asks to be run again while above 1 */
+	int runs_left; /* asks to be run again while above 1 */
 	bool waits_for_stop;
-	sem_t *gate;        /* waited for by the worker */
-	sem_t *entered;     /* posted by the worker before it waits */
+	sem_t *gate;    /* waited for by the worker */
+	sem_t *entered; /* posted by the worker before it waits */
 	bool ran;
 };
 
@@ -30,11 +30,11 @@ struct bench {
 	struct evkv_executor *executor;
 	struct evkv_lane *lane;
 	pthread_t loop_thread;
-	int ran[TASKS_MAX], ran_count;     /* the worker's */
-	size_t largest_batch;              /* the worker's */
-	int back[TASKS_MAX], back_count;   /* the loop's */
+	int ran[TASKS_MAX], ran_count;   /* the worker's */
+	size_t largest_batch;            /* the worker's */
+	int back[TASKS_MAX], back_count; /* the loop's */
 	int withdrawn;
-	int signals_open;                  /* the worker's */
+	int signals_open; /* the worker's */
 	bool free_in_done;
 	struct work *resubmit;
 	struct work works[TASKS_MAX];
@@ -90,8 +90,8 @@ static void bench_done(struct evkv_job *jobs, void *arg)
 	check(pthread_equal(pthread_self(), bench->loop_thread));
 	for (; jobs != NULL; jobs = next) {
 		next = evkv_job_next(jobs);
-		bench->back[bench->back_count++] =
-		    ((struct work *)jobs)->number;
+		bench->back[bench->back_count++] = ((struct work *)jobs)
+						       ->number;
 		if (evkv_job_withdrawn(jobs))
 			bench->withdrawn++;
 	}
@@ -118,7 +118,8 @@ static struct evkv_lane *bench_lane(struct bench *bench, size_t max_batch,
 		.arg = bench,
 		.max_batch = max_batch,
 		.max_jobs = max_jobs,
-	    }, &error);
+	    },
+	    &error);
 	check_str(error.message, "");
 	return lane;
 }
@@ -200,7 +201,8 @@ EVKV_TEST(executor, lanes_run_beside_each_other)
 	sem_init(&one, 0, 0);
 	sem_init(&two, 0, 0);
 	*other = (struct bench){ .rig = bench->rig,
-		.executor = bench->executor, .loop_thread = pthread_self() };
+		.executor = bench->executor,
+		.loop_thread = pthread_self() };
 	other->lane = bench_lane(other, 0, 0);
 	bench->works[0].entered = other->works[0].gate = &one;
 	bench->works[0].gate = other->works[0].entered = &two;
@@ -380,8 +382,9 @@ EVKV_TEST(executor, bad_options_are_named)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
 
-	check(evkv_executor_new(
-	    &(struct evkv_executor_options){ .threads = 65 }, &error) == NULL);
+	check(
+	    evkv_executor_new(&(struct evkv_executor_options){ .threads = 65 },
+		&error) == NULL);
 	check_int(error.status, EVKV_INVALID);
 	check_contains(error.message, "threads");
 }
@@ -399,7 +402,9 @@ static void try_all(struct evkv_error *error)
 		if (executor != NULL) {
 			bench->lane = evkv_lane_new(rig.loop, executor,
 			    &(struct evkv_lane_config){ .run = bench_run,
-				.done = bench_done, .arg = bench }, error);
+				.done = bench_done,
+				.arg = bench },
+			    error);
 		}
 		if (bench->lane != NULL) {
 			submit(bench, 0, 10);
@@ -429,7 +434,7 @@ EVKV_TEST(executor, want_of_memory_is_told)
 	check(n > 4);
 }
 
-/* ---- Shared between loops ----------------------------------------------- */
+/* ---- Shared between loops ------------------------------------------------ */
 
 #define LOOPS 4
 #define ROUNDS 500
@@ -471,8 +476,9 @@ static void *shared_main(void *arg)
 
 	for (i = 0; i < 2; i++) {
 		lanes[i] = evkv_lane_new(loop, shared->executor,
-		    &(struct evkv_lane_config){ .run = shared_run,
-			.done = shared_done, .arg = shared }, NULL);
+		    &(struct evkv_lane_config){
+			.run = shared_run, .done = shared_done, .arg = shared },
+		    NULL);
 	}
 	memset(works, 0, sizeof(works));
 	for (round = 0; round < ROUNDS; round++) {
@@ -499,7 +505,8 @@ EVKV_TEST(executor, loops_share_one)
 	for (i = 0; i < LOOPS; i++) {
 		shared[i] = (struct shared){ .executor = executor };
 		check_int(pthread_create(&shared[i].thread, NULL, shared_main,
-		    &shared[i]), 0);
+			      &shared[i]),
+		    0);
 	}
 	for (i = 0; i < LOOPS; i++) {
 		pthread_join(shared[i].thread, NULL);

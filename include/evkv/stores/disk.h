@@ -40,7 +40,7 @@ enum evkv_disk_durability {
 	 * what came after, and may damage the store.
 	 */
 	EVKV_DISK_OS,
-	/* Likewise, but only sync and the operating system bring it to the disk. */
+	/* Likewise, but nothing but sync brings it to the disk in time. */
 	EVKV_DISK_NONE,
 };
 
@@ -53,21 +53,21 @@ struct evkv_disk_options {
 	const char *path;
 	enum evkv_disk_durability durability;
 	/*
-	 * The bound of the file, in bytes; puts past it are NOSPACE. The address
-	 * space is taken at once, the disk as it is used. 0 = 64 GiB; at least
-	 * 1 MiB.
+	 * The bound of the file, in bytes; puts past it are NOSPACE. The
+	 * address space is taken at once, the disk as it is used. 0 = 64 GiB;
+	 * at least 1 MiB.
 	 */
 	size_t max_bytes;
-	/* Reading lanes, of use where the executor has threads for them. 0 = 1. */
+	/* Reading lanes; of use if the executor has threads for them. 0 = 1. */
 	int readers;
 	/*
 	 * Read on the loop's thread where no write of the key is under way. For
 	 * data known to be in the page cache: else the loop waits for the disk.
 	 */
 	bool inline_reads;
-	/* How often expired entries are removed. 0 = 1000; -1 = only by cull. */
+	/* How often expired entries are removed. 0 = 1000; -1 = by cull. */
 	int64_t sweep_ms;
-	/* With durability=os: how often to bring the file to the disk. 0 = 1000. */
+	/* With durability=os: how often the file is brought there. 0 = 1000. */
 	int64_t sync_ms;
 	/*
 	 * The threads to use, of which a reference is taken; NULL = the loop's
@@ -88,9 +88,9 @@ struct evkv_disk_options {
 
 /*
  * A store in a directory. NULL with a filled error: INVALID (an option), NOMEM.
- * Whatever is wrong with the directory is told by operations, once it was tried:
- * REFUSED (not ours, no permission, read-only file system), UNSUPPORTED (of a
- * newer version), CORRUPT, BUSY, NOSPACE or IO.
+ * Whatever is wrong with the directory is told by operations, once it was
+ * tried: REFUSED (not ours, no permission, read-only file system), UNSUPPORTED
+ * (of a newer version), CORRUPT, BUSY, NOSPACE or IO.
  */
 EVKV_API struct evkv_store *evkv_disk_new_sized(struct evkv_loop *loop,
     const struct evkv_disk_options *options, size_t size,
@@ -102,8 +102,8 @@ static inline struct evkv_store *evkv_disk_new(struct evkv_loop *loop,
 }
 
 /*
- * Likewise, with a directory inside it for each collection, each with a bound of
- * max_bytes; opened on first use, and closed when it was idle and others are
+ * Likewise, with a directory inside it for each collection, each with a bound
+ * of max_bytes; opened on first use, and closed when it was idle and others are
  * wanted. Clearing a whole collection gives its space back by compact.
  */
 EVKV_API struct evkv_store *evkv_multi_disk_new_sized(struct evkv_loop *loop,

@@ -61,8 +61,9 @@ static void check_table(struct check_walk *walk, MDB_dbi dbi, const char *table,
 	int code = mdb_cursor_open(walk->view.txn, dbi, &walk->cursor);
 
 	walk->before_size = 0;
-	while (code == 0 && (code = mdb_cursor_get(walk->cursor, &walk->key,
-		    &walk->data, MDB_NEXT)) == 0) {
+	while (code == 0 &&
+	    (code = mdb_cursor_get(walk->cursor, &walk->key, &walk->data,
+		 MDB_NEXT)) == 0) {
 		check_order(walk, table);
 		look(walk);
 		rows++;
@@ -85,8 +86,7 @@ static void check_collection(struct check_walk *walk)
 	walk->check->collections++;
 	if (walk->key.mv_size < 1 || key[0] != 'c' ||
 	    walk->key.mv_size > DISK_NAME_KEY_MAX ||
-	    !evkv__disk_name_parse(
-		evkv_bytes(walk->data.mv_data, walk->data.mv_size),
+	    !evkv__disk_name_parse(disk_slice(&walk->data),
 		evkv_bytes(key + 1, walk->key.mv_size - 1), &id))
 		check_wrong(walk, "collections: a damaged row");
 }
@@ -137,9 +137,8 @@ static void check_entry(struct check_walk *walk)
 	walk->check->entries++;
 	if (walk->key.mv_size <= DISK_ID_SIZE ||
 	    walk->key.mv_size > DISK_ROW_KEY_MAX ||
-	    !evkv__disk_row_parse(
-		evkv_bytes(walk->data.mv_data, walk->data.mv_size),
-		walk->key.mv_size, &row)) {
+	    !evkv__disk_row_parse(disk_slice(&walk->data), walk->key.mv_size,
+		&row)) {
 		check_wrong(walk, "entries: a row that is none");
 		return;
 	}
@@ -149,8 +148,9 @@ static void check_entry(struct check_walk *walk)
 		check_wrong(walk, "entries: a row of no collection");
 		return;
 	}
-	name = disk_row_key_is_long(walk->key.mv_size) ? row.long_key :
-	    evkv_bytes(key + DISK_ID_SIZE, walk->key.mv_size - DISK_ID_SIZE);
+	name = disk_row_key_is_long(walk->key.mv_size)
+	    ? row.long_key
+	    : disk_row_key_rest(&walk->key);
 	if (!evkv__disk_row_ok(&row, evkv_bytes(walk->name, walk->name_size),
 		name))
 		check_wrong(walk, "entries: damaged: %.*s / %.*s",

@@ -63,8 +63,7 @@ uint32_t evkv__disk_crc_by_tables(uint32_t before, const void *bytes,
 		    crc_table[4][word >> 24 & 0xff] ^
 		    crc_table[3][word >> 32 & 0xff] ^
 		    crc_table[2][word >> 40 & 0xff] ^
-		    crc_table[1][word >> 48 & 0xff] ^
-		    crc_table[0][word >> 56];
+		    crc_table[1][word >> 48 & 0xff] ^ crc_table[0][word >> 56];
 	}
 	for (; size > 0; size--, data++)
 		crc = crc_table[0][(crc ^ *data) & 0xff] ^ crc >> 8;

@@ -100,8 +100,7 @@ int evkv__disk_collection(struct disk_view *view, struct evkv_slice name,
 	code = mdb_get(view->txn, view->env->collections, &key, &value);
 	if (code != 0)
 		return code;
-	if (!evkv__disk_name_parse(evkv_bytes(value.mv_data, value.mv_size),
-		name, id))
+	if (!evkv__disk_name_parse(disk_slice(&value), name, id))
 		return DISK_DAMAGED;
 	names_remember(view->names, name, *id);
 	return 0;
@@ -170,14 +169,14 @@ int evkv__disk_collection_next(struct disk_view *view, struct evkv_slice from,
 	key.mv_data = bytes;
 	code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
 	if (code == 0 && past && key.mv_size == 1 + from.size &&
-	    (from.size == 0 || memcmp((const char *)key.mv_data + 1, from.data,
-		from.size) == 0))
+	    (from.size == 0 ||
+		memcmp((const char *)key.mv_data + 1, from.data, from.size) ==
+		    0))
 		code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
 	if (code == 0) {
 		*name = evkv_bytes((const char *)key.mv_data + 1,
 		    key.mv_size - 1);
-		if (!evkv__disk_name_parse(evkv_bytes(value.mv_data,
-			value.mv_size), *name, id))
+		if (!evkv__disk_name_parse(disk_slice(&value), *name, id))
 			code = DISK_DAMAGED;
 	}
 	mdb_cursor_close(cursor);

@@ -42,7 +42,7 @@
 #define LOCK_WAIT_MS 10000
 #define LOCK_STEP_MS 5
 
-/* ---- Failures ------------------------------------------------------------- */
+/* ---- Failures ------------------------------------------------------------ */
 
 bool evkv__disk_fail(struct disk_failure *failure, enum evkv_status status,
     int sys_error, const char *format, ...)
@@ -67,16 +67,12 @@ enum evkv_status evkv__disk_errno_status(int sys_error)
 {
 	switch (sys_error) {
 	case ENOSPC:
-	case EDQUOT:
-		return EVKV_NOSPACE;
+	case EDQUOT: return EVKV_NOSPACE;
 	case EACCES:
 	case EPERM:
-	case EROFS:
-		return EVKV_REFUSED;
-	case ENOMEM:
-		return EVKV_NOMEM;
-	default:
-		return EVKV_IO;
+	case EROFS: return EVKV_REFUSED;
+	case ENOMEM: return EVKV_NOMEM;
+	default: return EVKV_IO;
 	}
 }
 
@@ -90,12 +86,14 @@ static bool dir_errno(const struct disk_dir *dir, const char *what,
 	    sys_error, "%s: can't %s", dir->path, what);
 }
 
-/* ---- Locks ---------------------------------------------------------------- */
+/* ---- Locks --------------------------------------------------------------- */
 
 static bool dir_lock(const struct disk_dir *dir, short type, off_t byte)
 {
-	struct flock lock = { .l_type = type, .l_whence = SEEK_SET,
-		.l_start = byte, .l_len = 1 };
+	struct flock lock = { .l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = byte,
+		.l_len = 1 };
 
 	return fcntl(dir->lock_fd, F_OFD_SETLK, &lock) == 0;
 }
@@ -164,7 +162,7 @@ void evkv__disk_dir_share(struct disk_dir *dir)
 	dir_lock(dir, F_RDLCK, BYTE_OPEN);
 }
 
-/* ---- Names ---------------------------------------------------------------- */
+/* ---- Names --------------------------------------------------------------- */
 
 void evkv__disk_dir_generation(const struct disk_dir *dir, uint64_t generation,
     char path[PATH_MAX])
@@ -187,8 +185,8 @@ static uint64_t dir_name_generation(const char *name)
 static bool dir_name_is_ours(const char *name)
 {
 	return strcmp(name, LOCK_NAME) == 0 ||
-	    strcmp(name, CURRENT_NAME) == 0 ||
-	    strcmp(name, CURRENT_NEW) == 0 || dir_name_generation(name) != 0;
+	    strcmp(name, CURRENT_NAME) == 0 || strcmp(name, CURRENT_NEW) == 0 ||
+	    dir_name_generation(name) != 0;
 }
 
 /* A stream over the directory; NULL = errno tells why. */
@@ -231,7 +229,7 @@ static bool dir_refuse_foreign(const struct disk_dir *dir,
 	return ours;
 }
 
-/* ---- CURRENT -------------------------------------------------------------- */
+/* ---- CURRENT ------------------------------------------------------------- */
 
 static bool dir_parse_current(struct disk_dir *dir, char *text,
     struct disk_failure *failure)
@@ -289,7 +287,8 @@ static bool dir_write_current(struct disk_dir *dir, uint64_t generation)
 	if (fd < 0)
 		return false;
 	written = dprintf(fd, "%s%d\ngeneration %" PRIu64 "\n", DISK_MAGIC,
-	    DISK_FORMAT, generation) > 0 && fsync(fd) == 0;
+		      DISK_FORMAT, generation) > 0 &&
+	    fsync(fd) == 0;
 	if (close(fd) != 0 || !written)
 		return false;
 	return renameat(dir->fd, CURRENT_NEW, dir->fd, CURRENT_NAME) == 0;
@@ -336,7 +335,7 @@ bool evkv__disk_dir_switch(struct disk_dir *dir, uint64_t generation,
 	return true;
 }
 
-/* ---- Generations ------------------------------------------------------------ */
+/* ---- Generations --------------------------------------------------------- */
 
 static void dir_remove_generation(const struct disk_dir *dir, const char *name)
 {
@@ -378,7 +377,7 @@ void evkv__disk_dir_sweep(struct disk_dir *dir)
 	closedir(list);
 }
 
-/* ---- Opening ---------------------------------------------------------------- */
+/* ---- Opening ------------------------------------------------------------- */
 
 static bool dir_enter(struct disk_dir *dir, bool make,
     struct disk_failure *failure)
@@ -396,8 +395,8 @@ static bool dir_enter(struct disk_dir *dir, bool make,
 		return dir_errno(dir, "open the directory", failure);
 	if (!dir_refuse_foreign(dir, failure))
 		return false;
-	dir->lock_fd = openat(dir->fd, LOCK_NAME,
-	    O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+	dir->lock_fd = openat(dir->fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC,
+	    FILE_MODE);
 	if (dir->lock_fd < 0)
 		return dir_errno(dir, "open " LOCK_NAME, failure);
 	return true;

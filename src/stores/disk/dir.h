@@ -31,17 +31,19 @@ bool evkv__disk_fail(struct disk_failure *failure, enum evkv_status status,
 enum evkv_status evkv__disk_errno_status(int sys_error);
 
 struct disk_dir {
-	char *path;          /* of the directory; the owner's */
-	int fd;              /* of the directory; -1 = not open */
+	char *path; /* of the directory; the owner's */
+	int fd;     /* of the directory; -1 = not open */
 	int lock_fd;
-	uint64_t generation; /* that CURRENT names; 0 = there is no CURRENT yet */
+	uint64_t
+	    generation; /* that CURRENT names; 0 = there is no CURRENT yet */
 };
 
 /*
- * Open the directory, lock it and read CURRENT. Where it is not there it is made
- * or, if `make` is not set, that is a failure with NOT_FOUND. *stop is looked at while another process's lock is waited for. On
- * success the directory's mutex is held, until evkv__disk_dir_unlock(). BUSY: it
- * is open in this process already, or another process is compacting.
+ * Open the directory, lock it and read CURRENT. Where it is not there it is
+ * made or, if `make` is not set, that is a failure with NOT_FOUND. *stop is
+ * looked at while another process's lock is waited for. On success the
+ * directory's mutex is held, until evkv__disk_dir_unlock(). BUSY: it is open in
+ * this process already, or another process is compacting.
  */
 bool evkv__disk_dir_open(struct disk_dir *dir, bool make, const bool *stop,
     struct disk_failure *failure);
@@ -65,8 +67,8 @@ void evkv__disk_dir_generation(const struct disk_dir *dir, uint64_t generation,
 bool evkv__disk_dir_make(struct disk_dir *dir, uint64_t generation,
     struct disk_failure *failure);
 /*
- * Make what is in a generation durable, then let CURRENT name it, atomically and
- * durably. After a failure CURRENT may name either.
+ * Make what is in a generation durable, then let CURRENT name it, atomically
+ * and durably. After a failure CURRENT may name either.
  */
 bool evkv__disk_dir_switch(struct disk_dir *dir, uint64_t generation,
     struct disk_failure *failure);

@@ -4,9 +4,9 @@
  * The happy path: a keyed operation becomes a job, in the op's memory. Its keys
  * say which lane it must go to (order.h): the writer's, where entries that wait
  * together are committed together, or a reader's. The worker fills in the job's
- * cells; back on the loop they become the op's answer. Remaining TTLs are worked
- * out here, by the loop's own clock, so that nothing is answered that has
- * expired on the way.
+ * cells; back on the loop they become the op's answer. Remaining TTLs are
+ * worked out here, by the loop's own clock, so that nothing is answered that
+ * has expired on the way.
  *
  * Failure modes:
  *   not open yet      the op waits; deadlines and cancels end it without effect
@@ -26,15 +26,15 @@
 static enum evkv_verdict disk_op_fail(struct evkv_op *op,
     const struct disk_failure *failure)
 {
-	enum evkv_cause cause = failure->status == EVKV_NOMEM ?
-	    EVKV_CAUSE_NOMEM : EVKV_CAUSE_IO;
+	enum evkv_cause cause = failure->status == EVKV_NOMEM ? EVKV_CAUSE_NOMEM
+							      : EVKV_CAUSE_IO;
 
 	evkv_op_fail(op, failure->status, cause, failure->message);
 	evkv_op_explain(op, cause, failure->sys_error, failure->message);
 	return EVKV_DONE;
 }
 
-/* ---- Answers ---------------------------------------------------------------- */
+/* ---- Answers ------------------------------------------------------------- */
 
 static bool is_read(enum evkv_kind kind)
 {
@@ -73,9 +73,10 @@ static void answer_keyed(struct disk_store *disk, struct disk_job *job)
 	for (i = 0; i < request->count; i++)
 		answer_entry(disk, job->op, i, &job->cells[i], now_ms);
 	if (job->failure.status != EVKV_OK)
-		evkv_op_explain(job->op, job->failure.status == EVKV_NOMEM ?
-		    EVKV_CAUSE_NOMEM : EVKV_CAUSE_IO, job->failure.sys_error,
-		    job->failure.message);
+		evkv_op_explain(job->op,
+		    job->failure.status == EVKV_NOMEM ? EVKV_CAUSE_NOMEM
+						      : EVKV_CAUSE_IO,
+		    job->failure.sys_error, job->failure.message);
 	if (request->kind != EVKV_PUT && request->kind != EVKV_TOUCH)
 		return;
 	evkv__disk_dirty(disk);
@@ -107,21 +108,18 @@ static void answer_span(struct disk_store *disk, struct disk_job *job)
 	}
 	switch (job->request->kind) {
 	case EVKV_KEYS:
-	case EVKV_COLLECTIONS:
-		answer_page(job);
-		break;
+	case EVKV_COLLECTIONS: answer_page(job); break;
 	case EVKV_CLEAR:
 	case EVKV_DESTROY:
 	case EVKV_CULL:
 		evkv_op_set_affected(job->op, job->span->removal.removed);
 		evkv__disk_dirty(disk);
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
-/* ---- Absent ------------------------------------------------------------------- */
+/* ---- Absent -------------------------------------------------------------- */
 
 /* A lazy store whose directory is not there. */
 static bool disk_absent(const struct disk_store *disk)
@@ -145,7 +143,7 @@ static void answer_absent(struct evkv_op *op,
 		evkv_op_entries(op)[i].status = EVKV_NOT_FOUND;
 }
 
-/* ---- Dispatch ----------------------------------------------------------------- */
+/* ---- Dispatch ------------------------------------------------------------ */
 
 /* A reader for a job that may go to any; in turn. */
 static unsigned free_reader(struct disk_store *disk)
@@ -157,8 +155,9 @@ static unsigned free_reader(struct disk_store *disk)
 
 static unsigned free_lane(struct disk_store *disk, enum evkv_kind kind)
 {
-	return is_read(kind) && kind != EVKV_SYNC && kind != EVKV_COMPACT ?
-	    free_reader(disk) : DISK_WRITER;
+	return is_read(kind) && kind != EVKV_SYNC && kind != EVKV_COMPACT
+	    ? free_reader(disk)
+	    : DISK_WRITER;
 }
 
 /* To its lane. The op has failed where it has no place there. */
@@ -191,8 +190,9 @@ static bool dispatch(struct disk_store *disk, struct disk_job *job)
 		evkv_op_nomem(job->op);
 		return false;
 	}
-	job->hashes = request->count == 1 ? &job->one_hash :
-	    evkv_op_alloc(job->op, request->count * sizeof(*job->hashes));
+	job->hashes = request->count == 1
+	    ? &job->one_hash
+	    : evkv_op_alloc(job->op, request->count * sizeof(*job->hashes));
 	if (job->hashes == NULL) {
 		evkv_op_nomem(job->op);
 		return false;
@@ -200,8 +200,8 @@ static bool dispatch(struct disk_store *disk, struct disk_job *job)
 	for (i = 0; i < request->count; i++)
 		job->hashes[i] = evkv__disk_order_hash(&disk->order,
 		    request->collection, request->keys[i]);
-	lane = evkv__disk_order_route(&disk->order, job->hashes,
-	    request->count, !is_read(request->kind), lane, false);
+	lane = evkv__disk_order_route(&disk->order, job->hashes, request->count,
+	    !is_read(request->kind), lane, false);
 	if (lane != DISK_LANE_HELD)
 		return dispatch_to(disk, job, lane);
 	job->lane = DISK_LANE_HELD;
@@ -226,8 +226,7 @@ static void scan_held(struct disk_store *disk)
 		    !is_read(job->request->kind),
 		    free_lane(disk, job->request->kind), true);
 		if (lane == DISK_LANE_HELD) {
-			evkv__disk_order_mark(&disk->order, job->hashes,
-			    count);
+			evkv__disk_order_mark(&disk->order, job->hashes, count);
 			stay++;
 			continue;
 		}
@@ -239,7 +238,7 @@ static void scan_held(struct disk_store *disk)
 	}
 }
 
-/* ---- Coming back ---------------------------------------------------------------- */
+/* ---- Coming back --------------------------------------------------------- */
 
 static void finish_job(struct disk_store *disk, struct disk_job *job)
 {
@@ -297,14 +296,13 @@ void evkv__disk_release_waiting(struct disk_store *disk)
 			answer_absent(job->op, job->request);
 		else if (disk->state != DISK_READY)
 			disk_op_fail(job->op, &disk->failure);
-		else if (job->request->kind != EVKV_PING &&
-		    dispatch(disk, job))
+		else if (job->request->kind != EVKV_PING && dispatch(disk, job))
 			continue;
 		evkv_op_complete(job->op);
 	}
 }
 
-/* ---- The slots ------------------------------------------------------------------ */
+/* ---- The slots ----------------------------------------------------------- */
 
 /* Whether the keys are free of whatever is under way. */
 static bool inline_free(struct disk_store *disk,
@@ -375,8 +373,8 @@ static struct disk_job *make_job(struct evkv_op *op)
 	job->request = request = evkv_op_request(op);
 	if ((evkv_kind_classes(request->kind) & EVKV_KIND_HAS_KEYS) != 0) {
 		size = request->count * sizeof(*job->cells);
-		job->cells = request->count == 1 ? &job->one_cell :
-		    evkv_op_alloc(op, size);
+		job->cells = request->count == 1 ? &job->one_cell
+						 : evkv_op_alloc(op, size);
 		if (job->cells != NULL)
 			memset(job->cells, 0, size);
 	} else {
@@ -396,8 +394,9 @@ static struct disk_job *make_job(struct evkv_op *op)
 static bool position_ok(const struct evkv_request *request,
     struct evkv_slice *position)
 {
-	size_t most = request->kind == EVKV_KEYS ?
-	    DISK_ROW_KEY_MAX - DISK_ID_SIZE : DISK_NAME_KEY_MAX;
+	size_t most = request->kind == EVKV_KEYS
+	    ? DISK_ROW_KEY_MAX - DISK_ID_SIZE
+	    : DISK_NAME_KEY_MAX;
 
 	*position = EVKV_LIT("");
 	if (request->cursor.size == 0)
@@ -413,8 +412,7 @@ static bool done_at_once(struct disk_store *disk, struct evkv_op *op,
 	if (disk->state != DISK_READY)
 		return false;
 	switch (request->kind) {
-	case EVKV_PING:
-		return true;
+	case EVKV_PING: return true;
 	case EVKV_SYNC:
 		/* What was acknowledged is durable. */
 		return disk->env.config.durability == DISK_FULL_SYNC;
@@ -422,8 +420,7 @@ static bool done_at_once(struct disk_store *disk, struct evkv_op *op,
 	case EVKV_TTL:
 	case EVKV_HAS:
 		return disk->inline_reads && inline_read(disk, op, request);
-	default:
-		return false;
+	default: return false;
 	}
 }
 
@@ -492,8 +489,7 @@ static void disk_counters(void *self, struct evkv_counters *counters)
 {
 	struct disk_store *disk = self;
 
-	counters->entries = __atomic_load_n(&disk->env.count,
-	    __ATOMIC_RELAXED);
+	counters->entries = __atomic_load_n(&disk->env.count, __ATOMIC_RELAXED);
 	counters->bytes = __atomic_load_n(&disk->env.bytes, __ATOMIC_RELAXED);
 }
 

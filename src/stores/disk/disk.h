@@ -14,8 +14,8 @@
 enum disk_state {
 	DISK_OPENING,
 	DISK_READY,
-	DISK_FAILED,   /* `failure` tells why, `failed_ms` since when */
-	DISK_ENDING,   /* close() was called */
+	DISK_FAILED, /* `failure` tells why, `failed_ms` since when */
+	DISK_ENDING, /* close() was called */
 	DISK_ENDED,
 };
 
@@ -25,24 +25,24 @@ struct disk_jobs {
 
 struct disk_store {
 	struct evkv_loop *loop;
-	struct evkv_store *store;      /* the handle */
+	struct evkv_store *store; /* the handle */
 	struct evkv_executor *executor;
 	struct disk_env env;
 	bool inline_reads;
-	int64_t sweep_ms, sync_ms;     /* sweep_ms < 0: never */
+	int64_t sweep_ms, sync_ms; /* sweep_ms < 0: never */
 
 	/* Lane 0 writes, the others read; each has its worker's state. */
 	struct evkv_lane *lanes[DISK_LANES_MAX];
 	struct disk_worker workers[DISK_LANES_MAX];
 	unsigned lanes_count, next_reader;
-	struct disk_reader here;       /* for inline reads */
+	struct disk_reader here; /* for inline reads */
 
 	enum disk_state state;
 	struct disk_failure failure;
 	int64_t failed_ms;
-	size_t out;                    /* jobs in lanes */
-	struct disk_jobs waiting;      /* for the store to be open */
-	struct disk_jobs held;         /* for others, by order.h */
+	size_t out;               /* jobs in lanes */
+	struct disk_jobs waiting; /* for the store to be open */
+	struct disk_jobs held;    /* for others, by order.h */
 	struct disk_order order;
 
 	struct disk_job open_job, close_job; /* the store's own */
@@ -57,8 +57,8 @@ extern const struct evkv_vtable evkv__disk_vtable;
 extern const struct evkv_capabilities evkv__disk_capabilities;
 
 /*
- * options.c. A lazy store does not make its directory before the first put; till
- * then it is as an empty one.
+ * options.c. A lazy store does not make its directory before the first put;
+ * till then it is as an empty one.
  */
 struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
     const struct evkv_disk_options *options, bool lazy,

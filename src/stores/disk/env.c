@@ -4,8 +4,8 @@
  * The map has its full size from the start, so nothing grows while it is used;
  * only another process with a larger bound can change it (MDB_MAP_RESIZED), and
  * then everybody here leaves for a moment. Readers keep their transaction
- * objects and reset them, so that beginning to read costs no lock and no page is
- * pinned between jobs.
+ * objects and reset them, so that beginning to read costs no lock and no page
+ * is pinned between jobs.
  *
  * An error of the file system at a commit leaves LMDB's idea of the file in
  * doubt: evkv__disk_env_reopen() reads it anew. If that fails, too, the
@@ -23,12 +23,12 @@
 #define TABLES 4
 #define MAP_SPARE ((size_t)1 << 20)
 #define FILE_MODE 0660
-#define LOCK_FILE_HEAD 4096  /* no less than LMDB's own */
+#define LOCK_FILE_HEAD 4096 /* no less than LMDB's own */
 #define LOCK_FILE_READER 64
 
 static const char format_key[] = "format";
 
-/* ---- Codes ------------------------------------------------------------------ */
+/* ---- Codes --------------------------------------------------------------- */
 
 enum evkv_status evkv__disk_code_status(int code)
 {
@@ -38,22 +38,19 @@ enum evkv_status evkv__disk_code_status(int code)
 	case DISK_DAMAGED:
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
-	case MDB_INVALID:
-		return EVKV_CORRUPT;
-	case MDB_VERSION_MISMATCH:
-		return EVKV_UNSUPPORTED;
-	case MDB_READERS_FULL:
-		return EVKV_BUSY;
-	default:
-		return code > 0 ? evkv__disk_errno_status(code) : EVKV_IO;
+	case MDB_INVALID: return EVKV_CORRUPT;
+	case MDB_VERSION_MISMATCH: return EVKV_UNSUPPORTED;
+	case MDB_READERS_FULL: return EVKV_BUSY;
+	default: return code > 0 ? evkv__disk_errno_status(code) : EVKV_IO;
 	}
 }
 
 bool evkv__disk_code_fail(const struct disk_env *env, int code,
     const char *what, struct disk_failure *failure)
 {
-	const char *text = code == DISK_DAMAGED ? "damaged" : code == DISK_FULL ?
-	    "no room below max_bytes" : mdb_strerror(code);
+	const char *text = code == DISK_DAMAGED ? "damaged"
+	    : code == DISK_FULL                 ? "no room below max_bytes"
+						: mdb_strerror(code);
 
 	evkv__disk_fail(failure, evkv__disk_code_status(code), 0, "%s: %s: %s",
 	    env->config.path, what, text);
@@ -61,7 +58,7 @@ bool evkv__disk_code_fail(const struct disk_env *env, int code,
 	return false;
 }
 
-/* ---- Life ------------------------------------------------------------------- */
+/* ---- Life ---------------------------------------------------------------- */
 
 bool evkv__disk_env_init(struct disk_env *env, const struct disk_config *config)
 {
@@ -72,8 +69,9 @@ bool evkv__disk_env_init(struct disk_env *env, const struct disk_config *config)
 	env->config.path = evkv_strdup(config->path);
 	if (env->config.path == NULL)
 		return false;
-	env->dir = (struct disk_dir){ .path = env->config.path, .fd = -1,
-		.lock_fd = -1 };
+	env->dir = (struct disk_dir){
+		.path = env->config.path, .fd = -1, .lock_fd = -1
+	};
 	/* Else readers that never pause would keep a resize waiting. */
 	pthread_rwlockattr_init(&attributes);
 	pthread_rwlockattr_setkind_np(&attributes,
@@ -111,7 +109,8 @@ static int env_check_format(struct disk_env *env, MDB_txn *txn)
 	MDB_val value;
 	int code = mdb_get(txn, env->meta, &key, &value);
 
-	if (code == 0 && (value.mv_size != 4 ||
+	if (code == 0 &&
+	    (value.mv_size != 4 ||
 		disk_get_le(value.mv_data, 4) != DISK_FORMAT))
 		return MDB_VERSION_MISMATCH;
 	return code == MDB_NOTFOUND ? DISK_DAMAGED : code;
@@ -138,8 +137,8 @@ static int env_tables(struct disk_env *env, bool make)
 	if (code == MDB_NOTFOUND)
 		code = DISK_DAMAGED;
 	if (code == 0)
-		code = make ? env_write_format(env, txn) :
-		    env_check_format(env, txn);
+		code = make ? env_write_format(env, txn)
+			    : env_check_format(env, txn);
 	if (code == 0)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
@@ -156,8 +155,8 @@ static void env_note(struct disk_env *env)
 }
 
 /*
- * The bound is that of the map, unless the file is beyond it already: then there
- * must be room for deletes.
+ * The bound is that of the map, unless the file is beyond it already: then
+ * there must be room for deletes.
  */
 static size_t env_map_size(const struct disk_env *env, const char *path)
 {
@@ -173,8 +172,8 @@ static size_t env_map_size(const struct disk_env *env, const char *path)
 }
 
 /*
- * LMDB writes to its lock file by a map, and a map of a file without room on the
- * disk ends the process by SIGBUS. So the room is taken before.
+ * LMDB writes to its lock file by a map, and a map of a file without room on
+ * the disk ends the process by SIGBUS. So the room is taken before.
  */
 static int env_lock_file(const char *path, unsigned readers)
 {
@@ -330,7 +329,7 @@ static int env_adopt_size(struct disk_env *env)
 	return code;
 }
 
-/* ---- Reading ---------------------------------------------------------------- */
+/* ---- Reading ------------------------------------------------------------- */
 
 static int reader_begin(struct disk_env *env, struct disk_reader *reader)
 {
@@ -357,8 +356,9 @@ static int view_begin(struct disk_env *env, struct disk_reader *reader,
 	int code = reader_begin(env, reader);
 
 	if (code == 0) {
-		*view = (struct disk_view){ .env = env, .txn = reader->txn,
-			.names = &reader->names };
+		*view = (struct disk_view){
+			.env = env, .txn = reader->txn, .names = &reader->names
+		};
 		code = evkv__disk_names_check(view);
 		if (code == 0)
 			return 0;
@@ -399,7 +399,7 @@ void evkv__disk_view_end(struct disk_view *view)
 	pthread_rwlock_unlock(&view->env->gate);
 }
 
-/* ---- Writing ---------------------------------------------------------------- */
+/* ---- Writing ------------------------------------------------------------- */
 
 static int write_begin(struct disk_env *env, struct disk_view *view)
 {

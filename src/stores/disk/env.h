@@ -38,13 +38,13 @@ struct disk_config {
 	enum disk_durability durability;
 	size_t max_bytes;
 	unsigned max_readers;
-	bool lazy;     /* don't make the directory: NOT_FOUND instead */
+	bool lazy; /* don't make the directory: NOT_FOUND instead */
 };
 
 /* Numbers of collections, as a transaction has seen them. */
 #define DISK_NAMES 32
 struct disk_names {
-	size_t txnid;   /* checked in this transaction */
+	size_t txnid; /* checked in this transaction */
 	uint64_t epoch;
 	struct disk_name {
 		uint64_t id;
@@ -64,28 +64,28 @@ struct disk_reader {
 /* How much puts may take; space.c. */
 struct disk_space {
 	size_t page_size;
-	size_t map_pages;       /* the bound */
-	size_t file_pages;      /* that the file surely has room for */
-	bool sparse;            /* the file system can't reserve room */
-	int64_t room;           /* pages for puts in this transaction */
-	size_t longest_run;     /* of free pages, where it was measured */
-	int64_t overshoot;      /* pages that a large value may take past it */
-	bool first;             /* nothing was put in this transaction */
-	bool measured;          /* free pages were counted */
-	bool recent;            /* some become usable two transactions later */
+	size_t map_pages;   /* the bound */
+	size_t file_pages;  /* that the file surely has room for */
+	bool sparse;        /* the file system can't reserve room */
+	int64_t room;       /* pages for puts in this transaction */
+	size_t longest_run; /* of free pages, where it was measured */
+	int64_t overshoot;  /* pages that a large value may take past it */
+	bool first;         /* nothing was put in this transaction */
+	bool measured;      /* free pages were counted */
+	bool recent;        /* some become usable two transactions later */
 };
 
 struct disk_env {
 	struct disk_config config;
 	struct disk_dir dir;
-	bool stop;              /* atomic: give up waiting for locks */
-	MDB_env *lmdb;          /* NULL = not open */
+	bool stop;     /* atomic: give up waiting for locks */
+	MDB_env *lmdb; /* NULL = not open */
 	MDB_dbi meta, collections, entries, expiry;
 	pthread_rwlock_t gate;
 	struct disk_reader *readers;
-	struct disk_names names;   /* the writer's */
-	struct disk_space space;   /* the writer's */
-	size_t count, bytes;       /* atomic: rows, and bytes in use */
+	struct disk_names names; /* the writer's */
+	struct disk_space space; /* the writer's */
+	size_t count, bytes;     /* atomic: rows, and bytes in use */
 };
 
 /* A transaction and what goes with it. */
@@ -96,10 +96,23 @@ struct disk_view {
 	MDB_cursor *entries; /* opened when needed; writers only */
 };
 
-/* ---- env.c ------------------------------------------------------------- */
+static inline struct evkv_slice disk_slice(const MDB_val *val)
+{
+	return evkv_bytes(val->mv_data, val->mv_size);
+}
+
+/* A row key of "entries" without its number. */
+static inline struct evkv_slice disk_row_key_rest(const MDB_val *row_key)
+{
+	return evkv_bytes((const char *)row_key->mv_data + DISK_ID_SIZE,
+	    row_key->mv_size - DISK_ID_SIZE);
+}
+
+/* ---- env.c --------------------------------------------------------------- */
 
 /* The config's path is copied. false = no memory. */
-bool evkv__disk_env_init(struct disk_env *env, const struct disk_config *config);
+bool evkv__disk_env_init(struct disk_env *env,
+    const struct disk_config *config);
 void evkv__disk_env_release(struct disk_env *env);
 
 bool evkv__disk_env_open(struct disk_env *env, struct disk_failure *failure);
@@ -151,7 +164,7 @@ enum evkv_status evkv__disk_code_status(int code);
 bool evkv__disk_code_fail(const struct disk_env *env, int code,
     const char *what, struct disk_failure *failure);
 
-/* ---- collections.c --------------------------------------------------------- */
+/* ---- collections.c ------------------------------------------------------- */
 
 /* Begin with what is known of names: forget it if another has removed some. */
 int evkv__disk_names_check(struct disk_view *view);
@@ -169,7 +182,7 @@ int evkv__disk_advance(struct disk_view *view);
 int evkv__disk_collection_next(struct disk_view *view, struct evkv_slice from,
     bool past, struct evkv_slice *name, uint64_t *id);
 
-/* ---- rows.c ----------------------------------------------------------------- */
+/* ---- rows.c -------------------------------------------------------------- */
 
 /* The live row of a key, in LMDB's memory; verified, its value too if asked. */
 int evkv__disk_get(struct disk_view *view, struct evkv_slice collection,
@@ -191,7 +204,7 @@ int evkv__disk_delete(struct disk_view *view, struct evkv_slice collection,
 int evkv__disk_delete_at(struct disk_view *view, MDB_cursor *cursor,
     const MDB_val *row_key, const struct disk_row *row);
 
-/* ---- space.c ----------------------------------------------------------------- */
+/* ---- space.c ------------------------------------------------------------- */
 
 /* Before a transaction that will put about `pages` pages. */
 int evkv__disk_space_begin(struct disk_env *env, size_t pages);
@@ -200,7 +213,7 @@ size_t evkv__disk_space_pages(const struct disk_env *env, size_t size);
 /* Whether there is room for a put of that many: 0, DISK_LATER or DISK_FULL. */
 int evkv__disk_space_take(struct disk_env *env, size_t pages);
 
-/* ---- names.c, sweep.c: what spans keys ------------------------------------------ */
+/* ---- names.c, sweep.c: what spans keys ----------------------------------- */
 
 /* A page of names, as the worker finds it. */
 struct disk_page {
@@ -208,9 +221,9 @@ struct disk_page {
 	size_t bytes_size, bytes_room;
 	struct disk_page_name {
 		size_t at, size; /* in `bytes` */
-	} *names;
+	} * names;
 	size_t count, room;
-	/* The row key, without its number, or the name that was looked at last. */
+	/* The last that was looked at: a row key less its number, or a name. */
 	unsigned char position[DISK_ROW_KEY_MAX];
 	size_t position_size;
 	bool more;
@@ -227,12 +240,13 @@ void evkv__disk_page_free(struct disk_page *page);
 struct disk_removal {
 	unsigned char name[EVKV_COLLECTION_MAX]; /* the last collection */
 	size_t name_size;
-	bool begun;          /* `name` is set */
-	unsigned char position[DISK_ROW_KEY_MAX]; /* in it: the last row looked at */
+	bool past; /* nothing of `name` is left to be done */
+	unsigned char
+	    position[DISK_ROW_KEY_MAX]; /* in it: the last row looked at */
 	size_t position_size;
-	int64_t removed;     /* live ones */
+	int64_t removed; /* live ones */
 	bool finished;
-	int64_t next_ms;     /* CULL: when the next one expires; 0 = never */
+	int64_t next_ms; /* CULL: when the next one expires; 0 = never */
 };
 
 /* CLEAR, DESTROY or CULL, looking at `rows` rows at most. */

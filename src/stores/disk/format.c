@@ -85,8 +85,8 @@ bool evkv__disk_row_ok(const struct disk_row *row, struct evkv_slice collection,
     struct evkv_slice key)
 {
 	return evkv__disk_row_head_ok(row, collection, key) &&
-	    row->value_check == evkv__disk_crc(row->head_check,
-		row->value.data, row->value.size);
+	    row->value_check ==
+	    evkv__disk_crc(row->head_check, row->value.data, row->value.size);
 }
 
 size_t evkv__disk_row_size(struct evkv_slice key, struct evkv_slice value)
@@ -118,7 +118,7 @@ void evkv__disk_row_write(unsigned char *to, struct evkv_slice collection,
 		memcpy(rest, value.data, value.size);
 }
 
-/* ---- Collections ---------------------------------------------------------- */
+/* ---- Collections --------------------------------------------------------- */
 
 size_t evkv__disk_name_key(unsigned char key[DISK_NAME_KEY_MAX],
     struct evkv_slice collection)

@@ -16,8 +16,8 @@
 #define DISK_FORMAT 1
 #define DISK_MAGIC "evkv disk "
 
-#define DISK_ID_SIZE 8       /* a collection's number */
-#define DISK_KEY_HEAD 400    /* a key longer than this is long */
+#define DISK_ID_SIZE 8    /* a collection's number */
+#define DISK_KEY_HEAD 400 /* a key longer than this is long */
 #define DISK_HASH_SIZE 16
 #define DISK_LONG_PREFIX (DISK_ID_SIZE + DISK_KEY_HEAD + DISK_HASH_SIZE)
 #define DISK_ROW_KEY_MAX (DISK_LONG_PREFIX + 1)
@@ -26,7 +26,7 @@
 /* What LMDB takes as one item, less the most that a row adds to a value. */
 #define DISK_VALUE_MAX ((size_t)0xffffffff - DISK_ROW_HEAD - EVKV_KEY_MAX)
 
-/* ---- Numbers ---------------------------------------------------------- */
+/* ---- Numbers ------------------------------------------------------------- */
 
 static inline void disk_put_be64(unsigned char *to, uint64_t n)
 {
@@ -64,7 +64,7 @@ static inline uint64_t disk_get_le(const unsigned char *from, int size)
 	return n;
 }
 
-/* ---- Checksums and hashes (checksum.c, hash.c) -------------------------- */
+/* ---- Checksums and hashes (checksum.c, hash.c) --------------------------- */
 
 /* CRC-32C of `size` bytes, going on from `before` (0 at the start). */
 uint32_t evkv__disk_crc(uint32_t before, const void *data, size_t size);
@@ -76,10 +76,10 @@ uint32_t evkv__disk_crc_by_tables(uint32_t before, const void *bytes,
 void evkv__disk_hash(struct evkv_slice bytes,
     unsigned char hash[DISK_HASH_SIZE]);
 
-/* ---- Row keys ----------------------------------------------------------- */
+/* ---- Row keys ------------------------------------------------------------ */
 
 struct disk_row_key {
-	bool is_long;  /* the last byte, which tells apart equal hashes, is 0 */
+	bool is_long; /* the last byte, which tells apart equal hashes, is 0 */
 	size_t size;
 	unsigned char bytes[DISK_ROW_KEY_MAX];
 };
@@ -108,8 +108,8 @@ bool evkv__disk_row_parse(struct evkv_slice bytes, size_t row_key_size,
 /* Whether all but the value, or the value too, is what was written. */
 bool evkv__disk_row_head_ok(const struct disk_row *row,
     struct evkv_slice collection, struct evkv_slice key);
-bool evkv__disk_row_ok(const struct disk_row *row,
-    struct evkv_slice collection, struct evkv_slice key);
+bool evkv__disk_row_ok(const struct disk_row *row, struct evkv_slice collection,
+    struct evkv_slice key);
 
 size_t evkv__disk_row_size(struct evkv_slice key, struct evkv_slice value);
 /* Write a row of that size. */
@@ -121,7 +121,7 @@ static inline bool disk_row_live(const struct disk_row *row, int64_t now_ms)
 	return row->expires_ms == 0 || row->expires_ms > now_ms;
 }
 
-/* ---- Rows of "collections" ------------------------------------------------ */
+/* ---- Rows of "collections" ----------------------------------------------- */
 
 #define DISK_NAME_KEY_MAX (1 + EVKV_COLLECTION_MAX)
 #define DISK_NAME_ROW 12 /* the number, and a checksum */

@@ -1,8 +1,8 @@
 /*
  * disk/group.c - group commit.
  *
- * The happy path: one transaction takes all the entries that wait, in order, and
- * each has its answer when the commit is on the disk.
+ * The happy path: one transaction takes all the entries that wait, in order,
+ * and each has its answer when the commit is on the disk.
  *
  * An entry that has no room by our own count gets NOSPACE and the others go on.
  * Where LMDB or the disk has no room after all, or something else fails before
@@ -19,7 +19,7 @@
 static bool unit_writes(const struct disk_unit *unit)
 {
 	return (evkv_kind_classes(unit->job->request->kind) &
-	    EVKV_KIND_WRITES) != 0;
+		   EVKV_KIND_WRITES) != 0;
 }
 
 static struct disk_cell *unit_cell(const struct disk_unit *unit)
@@ -30,8 +30,9 @@ static struct disk_cell *unit_cell(const struct disk_unit *unit)
 static int64_t unit_expires(const struct disk_unit *unit)
 {
 	const struct evkv_request *request = unit->job->request;
-	int64_t ttl_ms = request->ttls_ms != NULL ?
-	    request->ttls_ms[unit->index] : request->ttl_ms;
+	int64_t ttl_ms = request->ttls_ms != NULL
+	    ? request->ttls_ms[unit->index]
+	    : request->ttl_ms;
 
 	return ttl_ms == EVKV_TTL_NONE ? 0 : unit->job->now_ms + ttl_ms;
 }
@@ -47,7 +48,8 @@ static int unit_put(struct disk_view *view, const struct disk_unit *unit)
 		.value = disk_job_value(unit->job, unit->index),
 		.expires_ms = unit_expires(unit),
 		.condition = request->condition,
-	    }, unit->job->now_ms);
+	    },
+	    unit->job->now_ms);
 }
 
 /* 0, or a code for which the transaction must be given up or ended. */
@@ -73,22 +75,16 @@ static int unit_apply(struct disk_view *view, const struct disk_unit *unit)
 	}
 	*cell = (struct disk_cell){ .status = EVKV_OK };
 	switch (code) {
-	case 0:
-		return 0;
-	case MDB_NOTFOUND:
-		cell->status = EVKV_NOT_FOUND;
-		return 0;
-	case DISK_EXISTS:
-		cell->status = EVKV_EXISTS;
-		return 0;
+	case 0: return 0;
+	case MDB_NOTFOUND: cell->status = EVKV_NOT_FOUND; return 0;
+	case DISK_EXISTS: cell->status = EVKV_EXISTS; return 0;
 	case DISK_DAMAGED:
 	case DISK_FULL:
 		cell->status = evkv__disk_code_status(code);
 		evkv__disk_code_fail(view->env, code, "can't write an entry",
 		    &unit->job->failure);
 		return 0;
-	default:
-		return code;
+	default: return code;
 	}
 }
 
@@ -122,8 +118,8 @@ static size_t group_pages(const struct disk_env *env,
 
 		size = DISK_ROW_HEAD + request->keys[units[i].index].size;
 		if (request->kind == EVKV_PUT)
-			size += disk_job_value(units[i].job,
-			    units[i].index).size;
+			size += disk_job_value(units[i].job, units[i].index)
+				    .size;
 		if (unit_writes(&units[i]))
 			pages += evkv__disk_space_pages(env, size);
 	}

@@ -62,8 +62,8 @@ void evkv__disk_hash(struct evkv_slice bytes,
 
 	for (; left >= 8; left -= 8, data += 8)
 		sip_word(&s, disk_get_le(data, 8));
-	sip_word(&s, disk_get_le(data, (int)left) |
-	    (uint64_t)(bytes.size & 0xff) << 56);
+	sip_word(&s,
+	    disk_get_le(data, (int)left) | (uint64_t)(bytes.size & 0xff) << 56);
 	s.v2 ^= 0xee;
 	disk_put_le(hash, sip_finish(&s), 8);
 	s.v1 ^= 0xdd;

@@ -40,8 +40,7 @@ static bool inspect_read(int fd, off_t at, struct meta_page *meta)
 	    meta->magic == META_MAGIC && meta->version == META_VERSION;
 }
 
-static bool inspect_file(int fd, const char *path,
-    struct disk_failure *failure)
+static bool inspect_file(int fd, const char *path, struct disk_failure *failure)
 {
 	struct meta_page metas[2];
 	const struct meta_page *last;
@@ -63,8 +62,8 @@ static bool inspect_file(int fd, const char *path,
 	last = &metas[metas[1].txnid > metas[0].txnid];
 	if ((size_t)stat.st_size / page_size <= last->last_page)
 		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
-		    "%s: data.mdb is cut off: %zu pages, the last is %zu",
-		    path, (size_t)stat.st_size / page_size, last->last_page);
+		    "%s: data.mdb is cut off: %zu pages, the last is %zu", path,
+		    (size_t)stat.st_size / page_size, last->last_page);
 	return true;
 }
 
@@ -78,9 +77,10 @@ bool evkv__disk_dir_inspect(struct disk_dir *dir, struct disk_failure *failure)
 	snprintf(file, sizeof(file), "%s/data.mdb", path);
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return evkv__disk_fail(failure, errno == ENOENT ?
-		    EVKV_CORRUPT : evkv__disk_errno_status(errno), errno,
-		    "%s: can't open data.mdb", path);
+		return evkv__disk_fail(failure,
+		    errno == ENOENT ? EVKV_CORRUPT
+				    : evkv__disk_errno_status(errno),
+		    errno, "%s: can't open data.mdb", path);
 	sound = inspect_file(fd, path, failure);
 	close(fd);
 	return sound;

@@ -28,12 +28,13 @@ bool evkv__disk_submit(struct disk_store *disk, struct disk_job *job,
 static void life_submit_own(struct disk_store *disk, struct disk_job *job,
     enum disk_task task)
 {
-	*job = (struct disk_job){ .task = task, .request = &life_cull,
+	*job = (struct disk_job){ .task = task,
+		.request = &life_cull,
 		.now_ms = evkv_loop_wall_ms(disk->loop) };
 	evkv__disk_submit(disk, job, DISK_WRITER);
 }
 
-/* ---- Opening ------------------------------------------------------------------ */
+/* ---- Opening ------------------------------------------------------------- */
 
 void evkv__disk_start(struct disk_store *disk)
 {
@@ -66,7 +67,7 @@ static void life_opened(struct disk_store *disk)
 	evkv__disk_release_waiting(disk);
 }
 
-/* ---- Work of its own -------------------------------------------------------------- */
+/* ---- Work of its own ----------------------------------------------------- */
 
 void evkv__disk_expiring(struct disk_store *disk, int64_t delay_ms)
 {
@@ -95,7 +96,8 @@ static void life_sweep(void *arg)
 	disk->sweeping = true;
 	memset(&disk->sweep_span, 0, sizeof(disk->sweep_span));
 	*(&disk->sweep_job) = (struct disk_job){ .task = DISK_SWEEP,
-		.request = &life_cull, .span = &disk->sweep_span,
+		.request = &life_cull,
+		.span = &disk->sweep_span,
 		.now_ms = evkv_loop_wall_ms(disk->loop) };
 	if (!evkv__disk_submit(disk, &disk->sweep_job, DISK_WRITER))
 		disk->sweeping = false;
@@ -133,24 +135,18 @@ static void life_flush(void *arg)
 void evkv__disk_own_done(struct disk_store *disk, struct disk_job *job)
 {
 	switch (job->task) {
-	case DISK_OPEN:
-		life_opened(disk);
-		break;
-	case DISK_SWEEP:
-		life_swept(disk);
-		break;
+	case DISK_OPEN: life_opened(disk); break;
+	case DISK_SWEEP: life_swept(disk); break;
 	case DISK_FLUSH:
 		disk->flushing = false;
 		if (disk->to_flush)
 			evkv__disk_dirty(disk);
 		break;
-	default:
-		disk->state = DISK_ENDED;
-		break;
+	default: disk->state = DISK_ENDED; break;
 	}
 }
 
-/* ---- Closing ------------------------------------------------------------------ */
+/* ---- Closing ------------------------------------------------------------- */
 
 static void life_free_lanes(struct disk_store *disk)
 {
@@ -202,12 +198,13 @@ void evkv__disk_free(void *self)
 	evkv_free(disk);
 }
 
-/* ---- Making --------------------------------------------------------------------- */
+/* ---- Making -------------------------------------------------------------- */
 
 bool evkv__disk_init(struct disk_store *disk, struct evkv_loop *loop,
     const struct evkv_disk_options *options, struct evkv_error *error)
 {
-	unsigned readers = options->readers > 0 ? (unsigned)options->readers : 1;
+	unsigned readers = options->readers > 0 ? (unsigned)options->readers
+						: 1;
 	unsigned i;
 
 	disk->loop = loop;
@@ -221,8 +218,9 @@ bool evkv__disk_init(struct disk_store *disk, struct evkv_loop *loop,
 	disk->order.seed = evkv_loop_random(loop);
 	disk_jobs_init(&disk->waiting);
 	disk_jobs_init(&disk->held);
-	disk->executor = evkv_executor_ref(options->executor != NULL ?
-	    options->executor : evkv_loop_executor(loop, error));
+	disk->executor = evkv_executor_ref(options->executor != NULL
+		? options->executor
+		: evkv_loop_executor(loop, error));
 	disk->workers[DISK_WRITER].units = evkv_calloc(DISK_GROUP_UNITS,
 	    sizeof(struct disk_unit));
 	if (disk->executor == NULL || disk->workers[DISK_WRITER].units == NULL)
@@ -234,13 +232,14 @@ bool evkv__disk_init(struct disk_store *disk, struct evkv_loop *loop,
 		evkv__disk_reader_add(&disk->env, &disk->workers[i].reader);
 		disk->lanes[i] = evkv_lane_new(loop, disk->executor,
 		    &(struct evkv_lane_config){
-			.run = i == DISK_WRITER ? evkv__disk_run_writer :
-			    evkv__disk_run_readers,
+			.run = i == DISK_WRITER ? evkv__disk_run_writer
+						: evkv__disk_run_readers,
 			.done = evkv__disk_done,
 			.arg = &disk->workers[i],
 			.max_batch = i == DISK_WRITER ? DISK_GROUP_UNITS : 64,
 			.max_jobs = SIZE_MAX,
-		    }, error);
+		    },
+		    error);
 		if (disk->lanes[i] == NULL)
 			return false;
 		disk->lanes_count++;

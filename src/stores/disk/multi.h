@@ -12,16 +12,16 @@
 struct multi_op {
 	struct evkv_op *op;
 	struct multi_store *multi;
-	struct evkv_request request;   /* for the parts */
-	const char *file;              /* the part that is wanted */
-	struct multi_part *part;       /* that the child is of */
-	struct multi_ops *list;        /* in which it waits; NULL = none */
+	struct evkv_request request; /* for the parts */
+	const char *file;            /* the part that is wanted */
+	struct multi_part *part;     /* that the child is of */
+	struct multi_ops *list;      /* in which it waits; NULL = none */
 	struct multi_op *next, **link;
-	bool inside;                   /* submit is running */
-	bool ended;                    /* the answer is in the op */
+	bool inside; /* submit is running */
+	bool ended;  /* the answer is in the op */
 	/* Of what goes through all parts. */
 	struct multi_look *look;
-	size_t at;                     /* the next of its files */
+	size_t at; /* the next of its files */
 	size_t looked;
 	int64_t affected;
 	bool child_out, stepping;
@@ -34,7 +34,7 @@ struct multi_ops {
 
 enum multi_part_state {
 	PART_OPEN,
-	PART_CLOSING,  /* what comes waits until it is closed */
+	PART_CLOSING, /* what comes waits until it is closed */
 };
 
 struct multi_part {
@@ -49,8 +49,8 @@ struct multi_part {
 };
 
 enum multi_task {
-	MULTI_OPEN,  /* open the directory */
-	MULTI_LIST,  /* the parts that there are, sorted by file name */
+	MULTI_OPEN, /* open the directory */
+	MULTI_LIST, /* the parts that there are, sorted by file name */
 	MULTI_CLOSE,
 };
 
@@ -73,13 +73,13 @@ struct multi_store {
 	struct evkv_lane *lane;           /* for the directory */
 	struct evkv_executor *executor;
 	char *path;
-	int marker_fd;                    /* the worker's; -1 = not open */
-	struct multi_look root;           /* the store's own */
+	int marker_fd;          /* the worker's; -1 = not open */
+	struct multi_look root; /* the store's own */
 	enum disk_state state;
 	struct disk_failure failure;
 	int64_t failed_ms;
 	size_t jobs;
-	struct multi_ops waiting;         /* for the root */
+	struct multi_ops waiting; /* for the root */
 	struct multi_part *buckets[MULTI_BUCKETS];
 	struct multi_part *newest, *oldest;
 	size_t parts;
@@ -91,8 +91,8 @@ void evkv__multi_look_free(struct multi_look *look);
 
 /* multi_parts.c */
 /* The part of a file name, opened where it is not. NULL: `error` tells why. */
-struct multi_part *evkv__multi_part(struct multi_store *multi,
-    const char *file, struct evkv_error *error);
+struct multi_part *evkv__multi_part(struct multi_store *multi, const char *file,
+    struct evkv_error *error);
 void evkv__multi_part_used(struct multi_part *part);
 void evkv__multi_part_idle(struct multi_part *part);
 /* Begin to close all; multi_disk.c is told by evkv__multi_parts_gone(). */

@@ -64,7 +64,7 @@ static bool dir_errno(struct multi_store *multi, const char *what,
 	    sys_error, "%s: can't %s", multi->path, what);
 }
 
-/* ---- Listing ------------------------------------------------------------------ */
+/* ---- Listing ------------------------------------------------------------- */
 
 static bool is_part(const struct dirent *entry)
 {
@@ -101,7 +101,7 @@ static void dir_list(struct multi_store *multi, struct multi_look *look)
 		    look_compare);
 }
 
-/* ---- Opening ------------------------------------------------------------------ */
+/* ---- Opening ------------------------------------------------------------- */
 
 /* Without the marker, whatever is there is somebody else's. */
 static bool root_is_empty(const char *path)
@@ -141,8 +141,10 @@ static bool root_marker(struct multi_store *multi, const char *marker,
 
 static bool root_lock(struct multi_store *multi, struct disk_failure *failure)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
-		.l_start = BYTE_PIDS + getpid(), .l_len = 1 };
+	struct flock lock = { .l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = BYTE_PIDS + getpid(),
+		.l_len = 1 };
 
 	if (fcntl(multi->marker_fd, F_OFD_SETLK, &lock) == 0)
 		return true;

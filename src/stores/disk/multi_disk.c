@@ -3,8 +3,8 @@
  *
  * The happy path: an operation on one collection becomes a child operation on
  * that collection's part, which is opened when it is first used. What is about
- * all collections lists the directory on a worker and goes through the parts one
- * after the other. A look-up never makes a part: where the directory is not
+ * all collections lists the directory on a worker and goes through the parts
+ * one after the other. A look-up never makes a part: where the directory is not
  * there, neither is the entry.
  *
  * Failure modes: those of the parts. A part that can't be opened fails what is
@@ -42,8 +42,8 @@ void evkv__multi_end(struct multi_op *mop)
 
 static void op_fail_by(struct multi_op *mop, const struct disk_failure *failure)
 {
-	enum evkv_cause cause = failure->status == EVKV_NOMEM ?
-	    EVKV_CAUSE_NOMEM : EVKV_CAUSE_IO;
+	enum evkv_cause cause = failure->status == EVKV_NOMEM ? EVKV_CAUSE_NOMEM
+							      : EVKV_CAUSE_IO;
 
 	evkv_op_fail(mop->op, failure->status, cause,
 	    failure->message[0] != '\0' ? failure->message : NULL);
@@ -51,7 +51,7 @@ static void op_fail_by(struct multi_op *mop, const struct disk_failure *failure)
 	evkv__multi_end(mop);
 }
 
-/* ---- One collection ------------------------------------------------------------ */
+/* ---- One collection ------------------------------------------------------ */
 
 static void one_done(struct evkv_op *child, void *arg)
 {
@@ -67,7 +67,7 @@ static void one_done(struct evkv_op *child, void *arg)
 	evkv__multi_end(mop);
 }
 
-/* ---- All collections ------------------------------------------------------------- */
+/* ---- All collections ----------------------------------------------------- */
 
 static void walk_step(struct multi_op *mop);
 
@@ -177,14 +177,14 @@ static void walk_list(struct multi_op *mop)
 	evkv_lane_submit(mop->multi->lane, &look->job);
 }
 
-/* ---- On the way -------------------------------------------------------------------- */
+/* ---- On the way ---------------------------------------------------------- */
 
 /* Ask the part that the op wants, or wait for it. */
 void evkv__multi_go(struct multi_op *mop)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
-	struct multi_part *part =
-	    evkv__multi_part(mop->multi, mop->file, &error);
+	struct multi_part *part = evkv__multi_part(mop->multi, mop->file,
+	    &error);
 
 	if (part == NULL) {
 		evkv_op_fail(mop->op, error.status, EVKV_CAUSE_NONE,
@@ -292,7 +292,7 @@ static void multi_done(struct evkv_job *jobs, void *arg)
 	multi_maybe_end(multi);
 }
 
-/* ---- The slots ------------------------------------------------------------------------ */
+/* ---- The slots ----------------------------------------------------------- */
 
 static struct multi_op *make_mop(struct multi_store *multi, struct evkv_op *op)
 {
@@ -432,8 +432,9 @@ static bool multi_init(struct multi_store *multi,
 	multi_ops_init(&multi->waiting);
 	multi->path = evkv_strdup(options->path);
 	multi->options.path = multi->path;
-	multi->executor = evkv_executor_ref(options->executor != NULL ?
-	    options->executor : evkv_loop_executor(multi->loop, error));
+	multi->executor = evkv_executor_ref(options->executor != NULL
+		? options->executor
+		: evkv_loop_executor(multi->loop, error));
 	if (multi->path == NULL || multi->executor == NULL)
 		return false;
 	multi->lane = evkv_lane_new(multi->loop, multi->executor,
@@ -442,7 +443,8 @@ static bool multi_init(struct multi_store *multi,
 		.done = multi_done,
 		.arg = multi,
 		.max_jobs = SIZE_MAX,
-	    }, error);
+	    },
+	    error);
 	return multi->lane != NULL;
 }
 
@@ -451,7 +453,8 @@ struct evkv_store *evkv_multi_disk_new_sized(struct evkv_loop *loop,
     struct evkv_error *error)
 {
 	struct evkv_store_config config = {
-		.capabilities = &evkv__disk_capabilities };
+		.capabilities = &evkv__disk_capabilities
+	};
 	struct evkv_disk_options options;
 	struct multi_store *multi;
 	struct evkv_store *store;

@@ -3,8 +3,8 @@
  *
  * Parts are listed by use. When a part is wanted and max_open are open, the
  * oldest of them that has nothing pending is closed. What comes for a part that
- * is being closed waits until that has ended, and opens it anew: two openings of
- * one directory in a process would collide.
+ * is being closed waits until that has ended, and opens it anew: two openings
+ * of one directory in a process would collide.
  */
 #include "stores/disk/multi.h"
 
@@ -17,7 +17,7 @@ static struct multi_part **parts_bucket(struct multi_store *multi,
 	    MULTI_BUCKETS];
 }
 
-/* ---- The list by use ------------------------------------------------------------ */
+/* ---- The list by use ----------------------------------------------------- */
 
 static void parts_unlink(struct multi_part *part)
 {
@@ -46,7 +46,7 @@ static void parts_link(struct multi_part *part)
 	multi->newest = part;
 }
 
-/* ---- Opening and closing ---------------------------------------------------------- */
+/* ---- Opening and closing ------------------------------------------------- */
 
 static bool part_open(struct multi_part *part, struct evkv_error *error)
 {
@@ -124,15 +124,16 @@ static void part_close(struct multi_part *part)
 
 static size_t max_open(const struct multi_store *multi)
 {
-	return multi->options.max_open > 0 ? (size_t)multi->options.max_open :
-	                                     64;
+	return multi->options.max_open > 0 ? (size_t)multi->options.max_open
+					   : 64;
 }
 
 static void parts_close_idle(struct multi_store *multi)
 {
 	struct multi_part *part = multi->oldest;
-	size_t over = multi->parts > max_open(multi) ?
-	    multi->parts - max_open(multi) : 0;
+	size_t over = multi->parts > max_open(multi)
+	    ? multi->parts - max_open(multi)
+	    : 0;
 
 	for (; part != NULL && over > 0; part = part->newer) {
 		if (part->state == PART_CLOSING) {
@@ -157,8 +158,8 @@ void evkv__multi_part_idle(struct multi_part *part)
 		parts_close_idle(part->multi);
 }
 
-struct multi_part *evkv__multi_part(struct multi_store *multi,
-    const char *file, struct evkv_error *error)
+struct multi_part *evkv__multi_part(struct multi_store *multi, const char *file,
+    struct evkv_error *error)
 {
 	struct multi_part **bucket = parts_bucket(multi, file), *part;
 

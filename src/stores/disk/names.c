@@ -6,8 +6,8 @@
  * expired are passed over.
  *
  * Row keys sort as keys do, but for long keys with the same head, which sort by
- * hash. Such a group is put on one page whole, and sorted there; a group of more
- * than GROUP_MAX comes in pieces, each sorted in itself.
+ * hash. Such a group is put on one page whole, and sorted there; a group of
+ * more than GROUP_MAX comes in pieces, each sorted in itself.
  */
 #include "stores/disk/env.h"
 
@@ -15,11 +15,11 @@
 
 #define LIMIT_DEFAULT 1000
 #define LIMIT_MAX 10000
-#define LOOK_MAX 20000         /* rows that a page looks at */
-#define BYTES_MAX (4u << 20)   /* names that it holds */
+#define LOOK_MAX 20000       /* rows that a page looks at */
+#define BYTES_MAX (4u << 20) /* names that it holds */
 #define GROUP_MAX 4096
 
-/* ---- Pages -------------------------------------------------------------------- */
+/* ---- Pages --------------------------------------------------------------- */
 
 void evkv__disk_page_free(struct disk_page *page)
 {
@@ -56,8 +56,9 @@ static int page_add(struct disk_page *page, struct evkv_slice name)
 	    name.size, 1);
 
 	page->bytes = bytes;
-	ok = ok && page_room(&names, &page->room, page->count, 1,
-	    sizeof(*page->names));
+	ok = ok &&
+	    page_room(&names, &page->room, page->count, 1,
+		sizeof(*page->names));
 	page->names = names;
 	if (!ok)
 		return ENOMEM;
@@ -97,7 +98,7 @@ static bool page_full(const struct disk_page *page,
 	    page->bytes_size >= BYTES_MAX;
 }
 
-/* ---- Keys --------------------------------------------------------------------- */
+/* ---- Keys ---------------------------------------------------------------- */
 
 struct keys_scan {
 	struct disk_view *view;
@@ -156,10 +157,11 @@ static void keys_end_group(struct keys_scan *scan)
 /* Begin, go on with or end a group, by the row under the cursor. */
 static void keys_group(struct keys_scan *scan, bool is_long)
 {
-	const unsigned char *head =
-	    (const unsigned char *)scan->key.mv_data + DISK_ID_SIZE;
+	const unsigned char *head = (const unsigned char *)scan->key.mv_data +
+	    DISK_ID_SIZE;
 
-	if (scan->in_group && (!is_long || scan->group_rows >= GROUP_MAX ||
+	if (scan->in_group &&
+	    (!is_long || scan->group_rows >= GROUP_MAX ||
 		memcmp(scan->group, head, DISK_KEY_HEAD) != 0))
 		keys_end_group(scan);
 	if (is_long && !scan->in_group) {
@@ -176,12 +178,9 @@ static int keys_look(struct keys_scan *scan)
 {
 	const struct evkv_request *request = scan->request;
 	bool is_long = disk_row_key_is_long(scan->key.mv_size);
-	struct evkv_slice name = evkv_bytes(
-	    (const char *)scan->key.mv_data + DISK_ID_SIZE,
-	    scan->key.mv_size - DISK_ID_SIZE);
+	struct evkv_slice name = disk_row_key_rest(&scan->key);
 	struct disk_row row;
-	bool parsed = evkv__disk_row_parse(
-	    evkv_bytes(scan->data.mv_data, scan->data.mv_size),
+	bool parsed = evkv__disk_row_parse(disk_slice(&scan->data),
 	    scan->key.mv_size, &row);
 
 	if (is_long && !parsed)
@@ -226,8 +225,9 @@ static int keys_scan(struct keys_scan *scan, struct evkv_slice position)
 int evkv__disk_keys(struct disk_view *view, const struct evkv_request *request,
     struct evkv_slice position, int64_t now_ms, struct disk_page *page)
 {
-	struct keys_scan scan = { .view = view, .request = request,
-		.now_ms = now_ms, .page = page };
+	struct keys_scan scan = {
+		.view = view, .request = request, .now_ms = now_ms, .page = page
+	};
 	unsigned char buffer[EVKV_PATTERN_MAX];
 	struct evkv_slice head = evkv_request_head(request, buffer);
 	uint64_t id;
@@ -249,7 +249,7 @@ int evkv__disk_keys(struct disk_view *view, const struct evkv_request *request,
 	return code;
 }
 
-/* ---- Collections ------------------------------------------------------------------ */
+/* ---- Collections --------------------------------------------------------- */
 
 /* Whether a collection has a live row. */
 static int collections_has_rows(struct disk_view *view, uint64_t id,
@@ -268,8 +268,8 @@ static int collections_has_rows(struct disk_view *view, uint64_t id,
 	code = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
 	while (code == 0 && memcmp(key.mv_data, start, sizeof(start)) == 0) {
 		++*looked;
-		*has = !evkv__disk_row_parse(evkv_bytes(data.mv_data,
-			   data.mv_size), key.mv_size, &row) ||
+		*has = !evkv__disk_row_parse(disk_slice(&data), key.mv_size,
+			   &row) ||
 		    disk_row_live(&row, now_ms);
 		if (*has)
 			break;
@@ -285,8 +285,9 @@ int evkv__disk_collections(struct disk_view *view,
 {
 	unsigned char buffer[EVKV_PATTERN_MAX];
 	struct evkv_slice head = evkv_request_head(request, buffer), name;
-	struct evkv_slice from = position.size > 0 ? evkv_bytes(
-	    (const char *)position.data + 1, position.size - 1) : head;
+	struct evkv_slice from = position.size > 0
+	    ? evkv_bytes((const char *)position.data + 1, position.size - 1)
+	    : head;
 	bool past = position.size > 0, has;
 	size_t looked = 0;
 	uint64_t id;
@@ -296,7 +297,8 @@ int evkv__disk_collections(struct disk_view *view,
 		return 0;
 	while ((code = evkv__disk_collection_next(view, from, past, &name,
 		    &id)) == 0) {
-		if (name.size < head.size || (head.size > 0 &&
+		if (name.size < head.size ||
+		    (head.size > 0 &&
 			memcmp(name.data, head.data, head.size) != 0))
 			break;
 		if (page_full(page, request) || looked++ >= LOOK_MAX) {

@@ -67,7 +67,8 @@ struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
     struct evkv_error *error)
 {
 	struct evkv_store_config config = {
-		.capabilities = &evkv__disk_capabilities };
+		.capabilities = &evkv__disk_capabilities
+	};
 	struct disk_config env_config;
 	struct disk_store *disk;
 	struct evkv_store *store;
@@ -102,11 +103,14 @@ struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
 	return store;
 }
 
-/* ---- URLs ----------------------------------------------------------------------- */
+/* ---- URLs ---------------------------------------------------------------- */
 
 #define OPTION(name_, type_, ...)                                              \
-	{ .name = #name_, .type = EVKV_URL_##type_,                            \
-	    .offset = offsetof(struct evkv_disk_options, name_), __VA_ARGS__ }
+	{                                                                      \
+		.name = #name_, .type = EVKV_URL_##type_,                      \
+		.offset = offsetof(struct evkv_disk_options, name_),           \
+		__VA_ARGS__                                                    \
+	}
 
 static const struct evkv_url_option options_table[] = {
 	OPTION(durability, CHOICE, .choices = "full|os|none"),

@@ -10,8 +10,8 @@
 
 static uint64_t order_mix(uint64_t a, uint64_t b)
 {
-	__extension__ unsigned __int128 product =
-	    (__extension__(unsigned __int128)a) * b;
+	__extension__ unsigned __int128
+	    product = (__extension__(unsigned __int128) a) * b;
 
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }

@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#define DISK_WRITER 0         /* lanes: the writer, then the readers */
+#define DISK_WRITER 0 /* lanes: the writer, then the readers */
 #define DISK_LANE_HELD 1000u
 
 struct disk_order {
@@ -27,8 +27,8 @@ struct disk_order {
 		uint32_t held; /* jobs that are held; both 0 = a free slot */
 		uint32_t scan; /* the last one in which a held job wanted it */
 		uint32_t lane;
-	} *slots;
-	size_t size, used;     /* size: a power of two, or 0 */
+	} * slots;
+	size_t size, used; /* size: a power of two, or 0 */
 	uint64_t seed;
 	uint32_t scan;
 };
@@ -42,8 +42,8 @@ void evkv__disk_order_free(struct disk_order *order);
 
 /*
  * Where a job with these keys goes: a lane, `free_lane` where nothing speaks
- * against it, or DISK_LANE_HELD. `scanning`: it is held itself, and what is held
- * behind it does not count.
+ * against it, or DISK_LANE_HELD. `scanning`: it is held itself, and what is
+ * held behind it does not count.
  */
 unsigned evkv__disk_order_route(struct disk_order *order,
     const uint64_t *hashes, size_t count, bool writes, unsigned free_lane,

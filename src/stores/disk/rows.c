@@ -10,12 +10,7 @@
  */
 #include "stores/disk/env.h"
 
-static struct evkv_slice to_slice(const MDB_val *val)
-{
-	return evkv_bytes(val->mv_data, val->mv_size);
-}
-
-/* ---- Finding ---------------------------------------------------------------- */
+/* ---- Finding ------------------------------------------------------------- */
 
 /*
  * The row of a long key, with the cursor on it. Otherwise MDB_NOTFOUND, and
@@ -33,10 +28,10 @@ static int rows_find_long(MDB_cursor *cursor, struct disk_row_key *row_key,
 	*last = 0;
 	while (code == 0 && at.mv_size == DISK_ROW_KEY_MAX &&
 	    memcmp(at.mv_data, row_key->bytes, DISK_LONG_PREFIX) == 0) {
-		unsigned number =
-		    ((const unsigned char *)at.mv_data)[DISK_LONG_PREFIX];
+		unsigned number = ((const unsigned char *)
+				       at.mv_data)[DISK_LONG_PREFIX];
 
-		if (!evkv__disk_row_parse(to_slice(&data), at.mv_size, row))
+		if (!evkv__disk_row_parse(disk_slice(&data), at.mv_size, row))
 			return DISK_DAMAGED;
 		if (evkv_slice_equal(row->long_key, key)) {
 			*last = (unsigned char)number;
@@ -69,7 +64,7 @@ static int rows_find(MDB_cursor *cursor, struct disk_row_key *row_key,
 		return rows_find_long(cursor, row_key, key, row);
 	code = mdb_cursor_get(cursor, &at, &data, MDB_SET_KEY);
 	if (code == 0 &&
-	    !evkv__disk_row_parse(to_slice(&data), row_key->size, row))
+	    !evkv__disk_row_parse(disk_slice(&data), row_key->size, row))
 		return DISK_DAMAGED;
 	return code;
 }
@@ -81,7 +76,7 @@ static int rows_get_short(struct disk_view *view, struct disk_row_key *row_key,
 	int code = mdb_get(view->txn, view->env->entries, &at, &data);
 
 	if (code == 0 &&
-	    !evkv__disk_row_parse(to_slice(&data), row_key->size, row))
+	    !evkv__disk_row_parse(disk_slice(&data), row_key->size, row))
 		return DISK_DAMAGED;
 	return code;
 }
@@ -109,17 +104,17 @@ int evkv__disk_get(struct disk_view *view, struct evkv_slice collection,
 	if (code != 0)
 		return code;
 	evkv__disk_row_key(&row_key, id, key);
-	code = row_key.is_long ? rows_get_long(view, &row_key, key, row) :
-	    rows_get_short(view, &row_key, row);
+	code = row_key.is_long ? rows_get_long(view, &row_key, key, row)
+			       : rows_get_short(view, &row_key, row);
 	if (code != 0)
 		return code;
-	if (!(whole ? evkv__disk_row_ok(row, collection, key) :
-		evkv__disk_row_head_ok(row, collection, key)))
+	if (!(whole ? evkv__disk_row_ok(row, collection, key)
+		    : evkv__disk_row_head_ok(row, collection, key)))
 		return DISK_DAMAGED;
 	return disk_row_live(row, now_ms) ? 0 : MDB_NOTFOUND;
 }
 
-/* ---- Changing --------------------------------------------------------------- */
+/* ---- Changing ------------------------------------------------------------ */
 
 static int rows_cursor(struct disk_view *view, MDB_cursor **cursor)
 {
@@ -195,8 +190,9 @@ static int rows_condition(enum evkv_condition condition, bool live)
 }
 
 /*
- * A damaged row counts as there, and is overwritten. Of a damaged one that can't
- * even be taken apart the expiry is not known; the sweep sees to its index row.
+ * A damaged row counts as there, and is overwritten. Of a damaged one that
+ * can't even be taken apart the expiry is not known; the sweep sees to its
+ * index row.
  */
 static int rows_put_at(struct disk_view *view, MDB_cursor *cursor,
     struct disk_row_key *row_key, const struct disk_put *put, int64_t now_ms)
@@ -216,8 +212,8 @@ static int rows_put_at(struct disk_view *view, MDB_cursor *cursor,
 		    evkv__disk_space_pages(view->env,
 			evkv__disk_row_size(put->key, put->value)));
 	if (code == 0 && found && old.expires_ms != put->expires_ms)
-		code = rows_expiry_remove(view, old.expires_ms,
-		    row_key->bytes, row_key->size);
+		code = rows_expiry_remove(view, old.expires_ms, row_key->bytes,
+		    row_key->size);
 	if (code == 0)
 		code = rows_write(cursor, row_key, put);
 	if (code == 0 && !(found && old.expires_ms == put->expires_ms))
@@ -233,9 +229,9 @@ int evkv__disk_put(struct disk_view *view, const struct disk_put *put,
 	uint64_t id;
 	int code;
 
-	code = put->condition == EVKV_IF_PRESENT ?
-	    evkv__disk_collection(view, put->collection, &id) :
-	    evkv__disk_collection_make(view, put->collection, &id);
+	code = put->condition == EVKV_IF_PRESENT
+	    ? evkv__disk_collection(view, put->collection, &id)
+	    : evkv__disk_collection_make(view, put->collection, &id);
 	if (code == 0)
 		code = rows_cursor(view, &cursor);
 	if (code != 0)
@@ -251,8 +247,9 @@ int evkv__disk_put(struct disk_view *view, const struct disk_put *put,
 int evkv__disk_touch(struct disk_view *view, struct evkv_slice collection,
     struct evkv_slice key, int64_t expires_ms, int64_t now_ms)
 {
-	struct disk_put put = { .collection = collection, .key = key,
-		.expires_ms = expires_ms };
+	struct disk_put put = {
+		.collection = collection, .key = key, .expires_ms = expires_ms
+	};
 	struct disk_row row;
 	void *copy;
 	int code = evkv__disk_get(view, collection, key, now_ms, true, &row);

@@ -24,14 +24,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RESERVE_MIN 64    /* pages */
+#define RESERVE_MIN 64 /* pages */
 #define RESERVE_MAX 4096
-#define RESERVE_PART 16   /* of what is in use */
-#define GROW_MIN 256      /* pages by which the file is made longer */
+#define RESERVE_PART 16 /* of what is in use */
+#define GROW_MIN 256    /* pages by which the file is made longer */
 #define GROW_MAX 8192
 #define GROW_PART 8
-#define PUT_PAGES 3       /* leaf, index, a page that splits */
-#define TXN_PAGES 24      /* the paths to them, the tables' roots, free lists */
+#define PUT_PAGES 3  /* leaf, index, a page that splits */
+#define TXN_PAGES 24 /* the paths to them, the tables' roots, free lists */
 
 static size_t clamp(size_t n, size_t least, size_t most)
 {
@@ -45,7 +45,7 @@ static size_t space_reserve(const struct disk_space *space, size_t used)
 	return reserve < space->map_pages / 4 ? reserve : space->map_pages / 4;
 }
 
-/* ---- The file ---------------------------------------------------------------- */
+/* ---- The file ------------------------------------------------------------ */
 
 /* Make the file `pages` long, with room on the disk where that can be had. */
 static int space_extend(struct disk_space *space, int fd, size_t pages)
@@ -93,7 +93,7 @@ static int space_file(struct disk_env *env, size_t used, size_t needed)
 	return code == ENOSPC || code == EDQUOT ? 0 : code;
 }
 
-/* ---- Free pages ---------------------------------------------------------------- */
+/* ---- Free pages ---------------------------------------------------------- */
 
 /* The oldest transaction that a reader sees, from "pid thread txnid" lines. */
 static int space_reader_line(const char *line, void *arg)
@@ -166,7 +166,7 @@ static int space_measure(struct disk_env *env)
 	return code;
 }
 
-/* ---- For the writer -------------------------------------------------------------- */
+/* ---- For the writer ------------------------------------------------------ */
 
 /* With the gate held. */
 static int space_begin(struct disk_env *env, size_t pages)
@@ -184,8 +184,8 @@ static int space_begin(struct disk_env *env, size_t pages)
 	code = space_file(env, used, used + reserve + TXN_PAGES + pages);
 	if (code != 0)
 		return code;
-	end = space->file_pages < space->map_pages ? space->file_pages :
-	    space->map_pages;
+	end = space->file_pages < space->map_pages ? space->file_pages
+						   : space->map_pages;
 	space->room = (int64_t)end - (int64_t)reserve - (int64_t)used -
 	    TXN_PAGES;
 	space->longest_run = space->room > 0 ? (size_t)space->room : 0;

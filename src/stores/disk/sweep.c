@@ -5,18 +5,19 @@
  * disk_removal, so that a transaction stays small however much there is to
  * remove, and others get their turn in between.
  *
- * The index of expiry says where to look and not what to do: an entry is removed
- * only where it says itself that it expires then.
+ * The index of expiry says where to look and not what to do: an entry is
+ * removed only where it says itself that it expires then.
  */
 #include "stores/disk/env.h"
 
-/* ---- One collection ------------------------------------------------------------ */
+/* ---- One collection ------------------------------------------------------ */
 
 struct clear_scan {
 	struct disk_view *view;
 	const struct evkv_request *request; /* NULL: every row */
 	int64_t now_ms;
 	struct evkv_slice collection;
+	uint64_t id;
 	unsigned char start[DISK_ID_SIZE + DISK_KEY_HEAD];
 	size_t start_size;
 	MDB_cursor *cursor;
@@ -26,18 +27,17 @@ struct clear_scan {
 static int clear_look(struct clear_scan *scan, const MDB_val *key,
     const MDB_val *data)
 {
-	struct evkv_slice name = evkv_bytes(
-	    (const char *)key->mv_data + DISK_ID_SIZE,
-	    key->mv_size - DISK_ID_SIZE);
+	struct evkv_slice name = disk_row_key_rest(key);
 	struct disk_row row = { .expires_ms = 0 };
-	bool parsed = evkv__disk_row_parse(
-	    evkv_bytes(data->mv_data, data->mv_size), key->mv_size, &row);
+	bool parsed = evkv__disk_row_parse(disk_slice(data), key->mv_size,
+	    &row);
 	int code;
 
 	if (disk_row_key_is_long(key->mv_size))
 		name = row.long_key;
-	if (scan->request != NULL && !evkv_match(scan->request->match_prefix,
-		scan->request->pattern, name))
+	if (scan->request != NULL &&
+	    !evkv_match(scan->request->match_prefix, scan->request->pattern,
+		name))
 		return 0;
 	if (!parsed)
 		row.expires_ms = 0;
@@ -113,97 +113,87 @@ static int clear_drop(struct disk_view *view, struct evkv_slice collection,
 	return code;
 }
 
-/* `request` NULL: every row. MDB_NOTFOUND: that was the end. */
-static int clear_some(struct disk_view *view, struct evkv_slice collection,
-    uint64_t id, const struct evkv_request *request, int64_t now_ms,
-    size_t *rows, struct disk_removal *removal)
+/* MDB_NOTFOUND: that was the end. */
+static int clear_some(struct clear_scan *scan, size_t *rows)
 {
-	struct clear_scan scan = { .view = view, .request = request,
-		.now_ms = now_ms, .collection = collection,
-		.removal = removal, .start_size = DISK_ID_SIZE };
 	unsigned char buffer[EVKV_PATTERN_MAX];
 	struct evkv_slice head = EVKV_LIT("");
 	int code;
 
-	disk_put_be64(scan.start, id);
-	if (request != NULL)
-		head = evkv_request_head(request, buffer);
+	disk_put_be64(scan->start, scan->id);
+	if (scan->request != NULL)
+		head = evkv_request_head(scan->request, buffer);
 	if (head.size > DISK_KEY_HEAD)
 		head.size = DISK_KEY_HEAD;
 	if (head.size > 0)
-		memcpy(scan.start + DISK_ID_SIZE, head.data, head.size);
-	scan.start_size += head.size;
-	code = mdb_cursor_open(view->txn, view->env->entries, &scan.cursor);
+		memcpy(scan->start + DISK_ID_SIZE, head.data, head.size);
+	scan->start_size = DISK_ID_SIZE + head.size;
+	code = mdb_cursor_open(scan->view->txn, scan->view->env->entries,
+	    &scan->cursor);
 	if (code != 0)
 		return code;
-	code = clear_rows(&scan, rows);
-	mdb_cursor_close(scan.cursor);
+	code = clear_rows(scan, rows);
+	mdb_cursor_close(scan->cursor);
 	if (code != MDB_NOTFOUND)
 		return code;
-	code = clear_drop(view, collection, id);
+	code = clear_drop(scan->view, scan->collection, scan->id);
 	return code == 0 ? MDB_NOTFOUND : code;
 }
 
-/* ---- All collections --------------------------------------------------------------- */
+/* ---- All collections ----------------------------------------------------- */
 
 static int destroy_some(struct disk_view *view,
     const struct evkv_request *request, int64_t now_ms, size_t *rows,
     struct disk_removal *removal)
 {
-	unsigned char copy[EVKV_COLLECTION_MAX];
-	struct evkv_slice name;
-	uint64_t id;
-	bool past;
-	int code = 0;
+	struct clear_scan scan = {
+		.view = view, .now_ms = now_ms, .removal = removal
+	};
+	struct evkv_slice name, stand;
+	int code;
 
 	while (*rows > 0) {
-		/* A collection in which we stand is looked at once more. */
-		past = removal->begun && removal->position_size == 0;
-		code = evkv__disk_collection_next(view,
-		    evkv_bytes(removal->name, removal->name_size), past, &name,
-		    &id);
+		stand = evkv_bytes(removal->name, removal->name_size);
+		code = evkv__disk_collection_next(view, stand, removal->past,
+		    &name, &scan.id);
 		if (code != 0)
 			return code;
-		if (!evkv_slice_equal(name, evkv_bytes(removal->name,
-			removal->name_size)))
-			removal->position_size = 0;
-		removal->begun = true;
-		removal->name_size = name.size;
-		if (name.size > 0) {
-			memcpy(copy, name.data, name.size);
-			memcpy(removal->name, name.data, name.size);
-		}
-		name.data = copy;
 		--*rows;
-		if (!evkv_match(request->match_prefix, request->pattern, name))
-			continue;
-		code = clear_some(view, name, id, NULL, now_ms, rows, removal);
-		if (code != 0 && code != MDB_NOTFOUND)
-			return code;
-		if (code == MDB_NOTFOUND)
+		if (!evkv_slice_equal(name, stand))
 			removal->position_size = 0;
+		removal->name_size = name.size;
+		if (name.size > 0)
+			memcpy(removal->name, name.data, name.size);
+		scan.collection = evkv_bytes(removal->name, name.size);
+		removal->past = true;
+		if (!evkv_match(request->match_prefix, request->pattern,
+			scan.collection))
+			continue;
+		code = clear_some(&scan, rows);
+		if (code == 0)
+			removal->past = false; /* there is more of it */
+		else if (code != MDB_NOTFOUND)
+			return code;
 	}
 	return 0;
 }
 
-/* ---- What has expired ---------------------------------------------------------------- */
+/* ---- What has expired ---------------------------------------------------- */
 
 /* Remove the entry that an index row speaks of, if it agrees. */
-static int cull_entry(struct disk_view *view, MDB_cursor *entries,
-    const unsigned char *row_key, size_t size, int64_t expires_ms,
-    struct disk_removal *removal)
+static int cull_entry(MDB_cursor *entries, const unsigned char *row_key,
+    size_t size, int64_t expires_ms, struct disk_removal *removal)
 {
 	MDB_val key = { size, (void *)(uintptr_t)row_key }, data;
 	struct disk_row row;
 	int code = mdb_cursor_get(entries, &key, &data, MDB_SET_KEY);
 
-	(void)view;
 	if (code == MDB_NOTFOUND)
 		return 0;
 	if (code != 0)
 		return code;
-	if (!evkv__disk_row_parse(evkv_bytes(data.mv_data, data.mv_size),
-		size, &row) || row.expires_ms != expires_ms)
+	if (!evkv__disk_row_parse(disk_slice(&data), size, &row) ||
+	    row.expires_ms != expires_ms)
 		return 0;
 	code = mdb_cursor_del(entries, 0);
 	if (code == 0)
@@ -211,9 +201,8 @@ static int cull_entry(struct disk_view *view, MDB_cursor *entries,
 	return code;
 }
 
-static int cull_rows(struct disk_view *view, MDB_cursor *index,
-    MDB_cursor *entries, int64_t now_ms, size_t *rows,
-    struct disk_removal *removal)
+static int cull_rows(MDB_cursor *index, MDB_cursor *entries, int64_t now_ms,
+    size_t *rows, struct disk_removal *removal)
 {
 	unsigned char copy[DISK_EXPIRY_KEY_MAX];
 	MDB_val key, data;
@@ -222,8 +211,13 @@ static int cull_rows(struct disk_view *view, MDB_cursor *index,
 
 	while ((code = mdb_cursor_get(index, &key, &data, MDB_FIRST)) == 0) {
 		if (key.mv_size <= 8 + DISK_ID_SIZE ||
-		    key.mv_size > sizeof(copy))
-			return DISK_DAMAGED;
+		    key.mv_size > sizeof(copy)) {
+			/* Damaged, and of no use to anybody. */
+			code = mdb_cursor_del(index, 0);
+			if (code != 0)
+				return code;
+			continue;
+		}
 		memcpy(copy, key.mv_data, key.mv_size);
 		expires_ms = (int64_t)disk_get_be64(copy);
 		removal->next_ms = expires_ms;
@@ -232,7 +226,7 @@ static int cull_rows(struct disk_view *view, MDB_cursor *index,
 		if (*rows == 0)
 			return 0;
 		--*rows;
-		code = cull_entry(view, entries, copy + 8, key.mv_size - 8,
+		code = cull_entry(entries, copy + 8, key.mv_size - 8,
 		    expires_ms, removal);
 		if (code == 0)
 			code = mdb_cursor_del(index, 0);
@@ -253,7 +247,7 @@ static int cull_some(struct disk_view *view, int64_t now_ms, size_t *rows,
 		return code;
 	code = mdb_cursor_open(view->txn, view->env->entries, &entries);
 	if (code == 0) {
-		code = cull_rows(view, index, entries, now_ms, rows, removal);
+		code = cull_rows(index, entries, now_ms, rows, removal);
 		mdb_cursor_close(entries);
 	}
 	mdb_cursor_close(index);
@@ -280,29 +274,32 @@ int evkv__disk_expiry_peek(struct disk_view *view, int64_t now_ms, bool *due,
 	return code == MDB_NOTFOUND ? 0 : code;
 }
 
-/* ---- All three --------------------------------------------------------------------------- */
+/* ---- All three ----------------------------------------------------------- */
 
 int evkv__disk_remove_some(struct disk_view *view,
     const struct evkv_request *request, int64_t now_ms, size_t rows,
     struct disk_removal *removal)
 {
-	bool all = request->pattern.size == 0 && request->match_prefix.size == 0;
-	uint64_t id;
+	bool all = request->pattern.size == 0 &&
+	    request->match_prefix.size == 0;
+	struct clear_scan scan = { .view = view,
+		.request = all ? NULL : request,
+		.now_ms = now_ms,
+		.collection = request->collection,
+		.removal = removal };
 	int code;
 
 	switch (request->kind) {
 	case EVKV_CLEAR:
-		code = evkv__disk_collection(view, request->collection, &id);
+		code = evkv__disk_collection(view, request->collection,
+		    &scan.id);
 		if (code == 0)
-			code = clear_some(view, request->collection, id,
-			    all ? NULL : request, now_ms, &rows, removal);
+			code = clear_some(&scan, &rows);
 		break;
 	case EVKV_DESTROY:
 		code = destroy_some(view, request, now_ms, &rows, removal);
 		break;
-	default:
-		code = cull_some(view, now_ms, &rows, removal);
-		break;
+	default: code = cull_some(view, now_ms, &rows, removal); break;
 	}
 	removal->finished = code == MDB_NOTFOUND;
 	return code == MDB_NOTFOUND ? 0 : code;

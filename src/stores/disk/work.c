@@ -23,7 +23,7 @@ void evkv__disk_job_fail(struct disk_job *job, enum evkv_status status,
 	}
 }
 
-/* ---- Reading ------------------------------------------------------------------ */
+/* ---- Reading ------------------------------------------------------------- */
 
 void evkv__disk_read_cell(struct disk_view *view, struct disk_job *job,
     size_t index)
@@ -93,7 +93,7 @@ void evkv__disk_run_readers(struct evkv_job *jobs, void *arg)
 		evkv__disk_view_end(&view);
 }
 
-/* ---- Removing ------------------------------------------------------------------- */
+/* ---- Removing ------------------------------------------------------------ */
 
 /* One transaction; a failed one leaves the removal as it was. */
 static int work_piece(struct disk_worker *worker, struct disk_job *job,
@@ -150,17 +150,19 @@ static void work_remove(struct disk_worker *worker, struct disk_job *job)
 		rows /= 4;
 	} while (disk_code_is_full(code) && rows > 0);
 	if (code == 0) {
-		if (!job->span->removal.finished && !evkv_job_stopped(&job->job))
+		if (!job->span->removal.finished &&
+		    !evkv_job_stopped(&job->job))
 			evkv_job_again(&job->job);
 		return;
 	}
-	evkv__disk_job_fail(job, in_doubt ? EVKV_UNKNOWN_OUTCOME :
-	    evkv__disk_code_status(code), code, worker->env);
+	evkv__disk_job_fail(job,
+	    in_doubt ? EVKV_UNKNOWN_OUTCOME : evkv__disk_code_status(code),
+	    code, worker->env);
 	if (in_doubt)
 		evkv__disk_env_reopen(worker->env, &ignored);
 }
 
-/* ---- The writer -------------------------------------------------------------------- */
+/* ---- The writer ---------------------------------------------------------- */
 
 static void work_special(struct disk_worker *worker, struct disk_job *job)
 {
@@ -185,8 +187,8 @@ static void work_special(struct disk_worker *worker, struct disk_job *job)
 
 static size_t work_unit_bytes(const struct disk_job *job, size_t index)
 {
-	return job->request->kind == EVKV_PUT ?
-	    disk_job_value(job, index).size : 0;
+	return job->request->kind == EVKV_PUT ? disk_job_value(job, index).size
+					      : 0;
 }
 
 void evkv__disk_run_writer(struct evkv_job *jobs, void *arg)

@@ -11,11 +11,11 @@
 #include "stores/disk/env.h"
 
 enum disk_task {
-	DISK_OP,     /* `request` */
+	DISK_OP, /* `request` */
 	DISK_OPEN,
 	DISK_CLOSE,
-	DISK_SWEEP,  /* a removal that nobody asked for */
-	DISK_FLUSH,  /* likewise, for durability=os */
+	DISK_SWEEP, /* a removal that nobody asked for */
+	DISK_FLUSH, /* likewise, for durability=os */
 };
 
 /* What became of one key. */
@@ -31,28 +31,29 @@ struct disk_job {
 
 	/* Input. */
 	const struct evkv_request *request;
-	int64_t now_ms;           /* wall-clock */
+	int64_t now_ms; /* wall-clock */
 	struct evkv_slice position;
 
 	/* Output. */
-	struct disk_cell *cells;  /* one for each key */
+	struct disk_cell *cells;     /* one for each key */
 	struct disk_failure failure; /* status OK: none */
 	struct disk_span {
 		struct disk_page page;
 		struct disk_removal removal;
-	} *span;                  /* for requests without keys */
+	} * span; /* for requests without keys */
 
 	/* The loop's. */
 	struct evkv_op *op;
-	uint64_t *hashes;         /* of the keys; NULL = none are noted */
-	unsigned lane;            /* where it is, by order.h */
-	struct disk_job *next, **link; /* waiting or held; link NULL = neither */
+	uint64_t *hashes; /* of the keys; NULL = none are noted */
+	unsigned lane;    /* where it is, by order.h */
+	struct disk_job *next,
+	    **link; /* waiting or held; link NULL = neither */
 	struct disk_cell one_cell;
 	uint64_t one_hash;
 };
 
-#define DISK_GROUP_UNITS 4096         /* entries of one transaction */
-#define DISK_GROUP_BYTES (32u << 20)  /* of values in it, unless one is larger */
+#define DISK_GROUP_UNITS 4096        /* entries of one transaction */
+#define DISK_GROUP_BYTES (32u << 20) /* of values in it, unless one is larger */
 
 struct disk_unit {
 	struct disk_job *job;
@@ -66,7 +67,7 @@ struct disk_worker {
 	void *owner;             /* the store; not for the worker */
 };
 
-/* run() of a reading lane and of the writing one; arg is a struct disk_worker. */
+/* run() of a reading lane and of the writing one; arg: struct disk_worker. */
 void evkv__disk_run_readers(struct evkv_job *jobs, void *arg);
 void evkv__disk_run_writer(struct evkv_job *jobs, void *arg);
 
