@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "certificates.h"
+#include "pipeline/pipeline.h"
 #include "scene.h"
 
 #define OPS 6000
@@ -111,6 +112,17 @@ static void heal(struct chaos *c)
 	peer_release(c->s.peer);
 }
 
+/* With a socket that is full soon. */
+static void deafen(struct chaos *c)
+{
+	int size = 32768;
+
+	c->s.peer->plan.deaf = true;
+	if (c->s.pipeline->fd >= 0)
+		(void)setsockopt(c->s.pipeline->fd, SOL_SOCKET, SO_SNDBUF,
+		    &size, sizeof(size));
+}
+
 static void worsen(struct chaos *c)
 {
 	struct peer_plan *plan = &c->s.peer->plan;
@@ -119,7 +131,7 @@ static void worsen(struct chaos *c)
 	size_t taken = conn != NULL ? peer_taken(conn) : 0;
 
 	switch (pick(c, 12)) {
-	case 0: plan->deaf = true; break;
+	case 0: deafen(c); break;
 	case 1: plan->hold = true; break;
 	case 2: plan->silent = true; break;
 	case 3: plan->piece = 1 + pick(c, 7); break;

@@ -3,6 +3,7 @@
  * directions; replies split at every byte, garbled, late, or one too many.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "scene.h"
@@ -259,5 +260,64 @@ EVKV_TEST(pipeline_cuts, late_replies_reach_nobody)
 	check_int(counters.tombstones, 0);
 	check_int(counters.outstanding, 0);
 	check_int(s.peer->accepted, 1);
+	scene_close(&s);
+}
+
+/* Much longer than a piece: it is read on, whatever the size of the pieces. */
+EVKV_TEST(pipeline_cuts, a_long_reply_is_read_in_pieces)
+{
+	size_t size = 3 << 20;
+	char *reply = malloc(size + 2);
+	struct scene s;
+
+	check(reply != NULL);
+	memset(reply, 'v', size + 1);
+	reply[size + 1] = '\n';
+	scene_open(&s);
+	scene_ready(&s);
+	s.peer->plan.silent = true;
+	line_get(s.store, 0, &s.answers[0]);
+	line_get(s.store, 1, &s.answers[1]);
+	rig_until(&s.rig, s.server.gets == 2);
+	s.peer->plan.silent = false;
+	peer_say(s.peer->newest, reply, size + 2);
+	peer_say(s.peer->newest, "vnext\n", 6);
+	scene_wait(&s, 2);
+	check_int(s.answers[0].entries[0].bytes.size, size);
+	check_slice(s.answers[1].entries[0].bytes, "next");
+	free(reply);
+	scene_close(&s);
+}
+
+/* A driver that waits for the end of a reply that has none. */
+EVKV_TEST(pipeline_cuts, input_is_bounded)
+{
+	char endless[4096];
+	struct scene s;
+	unsigned i;
+
+	memset(endless, 'v', sizeof(endless));
+	scene_begin(&s);
+	s.options.pipeline.max_input_bytes = 100000;
+	scene_store(&s);
+	scene_ready(&s);
+	s.peer->plan.silent = true;
+	line_get(s.store, 0, &s.answers[0]);
+	line_get(s.store, 2, &s.answers[2]);
+	line_put(s.store, 1, 10, &s.answers[1]);
+	rig_until(&s.rig, s.server.puts == 1);
+	s.peer->plan.silent = false;
+	for (i = 0; i < 50; i++) {
+		if (s.peer->newest != NULL)
+			peer_say(s.peer->newest, endless, sizeof(endless));
+		rig_turn(&s.rig);
+		check(scene_counters(&s).buffer_bytes < 1 << 20);
+	}
+	scene_wait(&s, 3);
+	check_status(s.answers[0].status, EVKV_TOO_LARGE);
+	check_status(s.answers[1].status, EVKV_UNKNOWN_OUTCOME);
+	check_status(s.answers[2].status, EVKV_UNAVAILABLE);
+	check_int(s.answers[2].cause, EVKV_CAUSE_PROTOCOL);
+	check_recovered(&s);
 	scene_close(&s);
 }

@@ -43,6 +43,11 @@ static void answer(struct evdns_server_request *request, void *arg)
 		return;
 	}
 	for (i = 0; i < request->nquestions; i++) {
+		if (request->questions[i]->type == EVDNS_TYPE_AAAA &&
+		    names->ipv6)
+			check(evdns_server_request_add_aaaa_reply(request,
+				  request->questions[i]->name, 1,
+				  &in6addr_loopback, 60) == 0);
 		if (request->questions[i]->type != EVDNS_TYPE_A)
 			continue;
 		names->asked++;

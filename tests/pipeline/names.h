@@ -16,6 +16,7 @@ struct names {
 	bool unknown;   /* answers: no such name */
 	unsigned count; /* of the addresses in the answer */
 	const char *addresses[4];
+	bool ipv6;      /* answers ::1 to the question for AAAA */
 	bool only_a;    /* ignores the question for AAAA */
 	unsigned asked; /* questions for A records so far */
 };

@@ -132,6 +132,23 @@ EVKV_TEST(pipeline_names, all_addresses_are_tried)
 	end(&s);
 }
 
+/* IPv6 first, where there is nobody, or no IPv6 at all. */
+EVKV_TEST(pipeline_names, both_families_are_tried)
+{
+	struct names names = {
+		.count = 1, .addresses = { "127.0.0.1" }, .ipv6 = true
+	};
+	struct scene s;
+
+	begin(&s, &names);
+	scene_store(&s);
+	check_works(&s);
+	check_int(s.pipeline->address_count, 2);
+	check_int(s.pipeline->addresses[0].sockaddr.ss_family, AF_INET6);
+	check_int(s.pipeline->address_next, 2);
+	end(&s);
+}
+
 EVKV_TEST(pipeline_names, when_all_refuse_that_is_the_reason)
 {
 	struct names names = { .count = 2,

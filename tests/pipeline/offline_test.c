@@ -186,6 +186,27 @@ EVKV_TEST(pipeline_offline, waiting_ends_at_its_age)
 	scene_close(&s);
 }
 
+/* The first try is not over yet: there is no other reason to tell. */
+EVKV_TEST(pipeline_offline, waiting_ends_before_the_try_does)
+{
+	struct scene s;
+
+	scene_begin(&s);
+	s.peer->plan.silent = true;
+	s.options.password = "p";
+	s.options.pipeline.max_offline_ms = 1000;
+	scene_store(&s);
+	line_put(s.store, 1, 10, &s.answers[0]);
+	rig_until(&s.rig, s.server.handshakes == 1);
+	rig_advance(&s.rig, 1001);
+	scene_wait(&s, 1);
+	check_status(s.answers[0].status, EVKV_UNAVAILABLE);
+	check_int(s.answers[0].cause, EVKV_CAUSE_OFFLINE);
+	check_contains(s.answers[0].message, "no connection within 1000 ms");
+	check_int(evkv_pipeline_state(s.pipeline), EVKV_STATE_CONNECTING);
+	scene_close(&s);
+}
+
 /* Each pause is within its half-open range, and at most the maximum. */
 EVKV_TEST(pipeline_offline, pauses_grow_to_the_maximum)
 {
@@ -265,6 +286,14 @@ EVKV_TEST(pipeline_offline, wait_ready_tells_the_first_outcome)
 	evkv_store_wait_ready(s.store, -1, answer_cb, &waits[2]);
 	rig_wait(&s.rig, &waits[2].calls);
 	check_status(waits[2].status, EVKV_OK);
+	/* Who does not wait any more is told so, and by nobody else. */
+	peer_refuse(s.peer);
+	peer_cut_all(s.peer);
+	scene_until(&s, EVKV_STATE_DOWN);
+	evkv_cancel(s.rig.loop,
+	    evkv_store_wait_ready(s.store, -1, answer_cb, &s.answers[0]));
+	scene_wait(&s, 1);
+	check_status(s.answers[0].status, EVKV_CANCELED);
 	check_int(s.server.commands, 0);
 	scene_close(&s);
 }
