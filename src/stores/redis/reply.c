@@ -37,6 +37,13 @@ static void *reply_take(const redisReadTask *task, struct redis_item *item)
 	return &reply_dummy;
 }
 
+static void reply_other_version(const redisReadTask *task)
+{
+	struct redis_connection *connection = task->privdata;
+
+	connection->wrong = "a reply of another version of the protocol";
+}
+
 static void *reply_string(const redisReadTask *task, char *text, size_t size)
 {
 	struct redis_item item = {
@@ -85,6 +92,11 @@ static void *reply_nil(const redisReadTask *task)
 {
 	struct redis_item item = { .type = REDIS_ITEM_NIL };
 
+#if HIREDIS_MAJOR >= 1
+	/* Our version has no nil of its own, only strings and arrays. */
+	if (task->type == REDIS_REPLY_NIL)
+		reply_other_version(task);
+#endif
 	return reply_take(task, &item);
 }
 
