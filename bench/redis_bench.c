@@ -214,17 +214,13 @@ static struct evkv_store *open_store(struct world *w, size_t flush_bytes)
 	return store;
 }
 
-static void on_server_thread(struct world *w)
+static void pin(pid_t pid, int cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
-	CPU_SET(1, &set);
-	if (sched_setaffinity(w->server.pid, sizeof(set), &set) != 0)
-		return;
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	sched_setaffinity(0, sizeof(set), &set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(pid, sizeof(set), &set);
 }
 
 static void begin(struct world *w, bool valkey)
@@ -235,7 +231,7 @@ static void begin(struct world *w, bool valkey)
 		fprintf(stderr, "%s\n", w->server.problem);
 		exit(1);
 	}
-	on_server_thread(w);
+	pin(w->server.pid, 1);
 	w->base = event_base_new();
 	w->loop = evkv_loop_new(w->base);
 	w->raw = redisAsyncConnect("127.0.0.1", w->server.port);
@@ -272,21 +268,26 @@ struct measure {
 	const char *name;
 	enum work work;
 	size_t depth;
-	size_t share; /* of the operations: low depths are slow */
+	size_t share;  /* of the operations: low depths are slow */
+	bool together; /* client and server on one processor: no wake-ups */
 	double promised;
 };
 
 static const struct measure measures[] = {
-	{ "GET, 1 outstanding", WORK_GET, 1, 32, 0 },
-	{ "GET, 16 outstanding", WORK_GET, 16, 4, 0.75 },
-	{ "GET, 128 outstanding", WORK_GET, 128, 1, 0.75 },
-	{ "GET, 1024 outstanding", WORK_GET, 1024, 1, 0.60 },
-	{ "SET, 1 outstanding", WORK_SET, 1, 32, 0 },
-	{ "SET, 16 outstanding", WORK_SET, 16, 4, 0.75 },
-	{ "SET, 128 outstanding", WORK_SET, 128, 1, 0.75 },
-	{ "SET, 1024 outstanding", WORK_SET, 1024, 1, 0.60 },
-	{ "MGET of 100, 1 outstanding", WORK_MGET, 1, 100, 0 },
-	{ "MGET of 100, 16 outstanding", WORK_MGET, 16, 100, 0 },
+	{ "GET, 1 outstanding", WORK_GET, 1, 32, false, 0 },
+	{ "GET, 16 outstanding", WORK_GET, 16, 4, false, 0.75 },
+	{ "GET, 128 outstanding", WORK_GET, 128, 1, false, 0.75 },
+	{ "GET, 1024 outstanding", WORK_GET, 1024, 1, false, 0.60 },
+	{ "SET, 1 outstanding", WORK_SET, 1, 32, false, 0 },
+	{ "SET, 16 outstanding", WORK_SET, 16, 4, false, 0.75 },
+	{ "SET, 128 outstanding", WORK_SET, 128, 1, false, 0.75 },
+	{ "SET, 1024 outstanding", WORK_SET, 1024, 1, false, 0.60 },
+	{ "MGET of 100, 1 outstanding", WORK_MGET, 1, 100, false, 0 },
+	{ "MGET of 100, 16 outstanding", WORK_MGET, 16, 100, false, 0 },
+	{ "GET, 1 outstanding, one processor", WORK_GET, 1, 8, true, 0 },
+	{ "GET, 16 outstanding, one processor", WORK_GET, 16, 4, true, 0.75 },
+	{ "SET, 16 outstanding, one processor", WORK_SET, 16, 4, true, 0.75 },
+	{ "GET, 128 outstanding, one processor", WORK_GET, 128, 1, true, 0.75 },
 };
 
 int main(int argc, char **argv)
@@ -294,11 +295,11 @@ int main(int argc, char **argv)
 	unsigned repetitions = argc > 1 ? (unsigned)atoi(argv[1]) : 7;
 	size_t ops = argc > 2 ? (size_t)atol(argv[2]) : 300000;
 	struct world *w = &world;
-	struct evkv_store *store, *once;
+	struct evkv_store *store, *eager;
 
 	begin(w, argc > 3 && strcmp(argv[3], "valkey") == 0);
 	store = open_store(w, 0);
-	once = open_store(w, (size_t)1 << 20);
+	eager = open_store(w, 4096);
 	fill(w, store);
 	if (argc <= 5)
 		bench_machine();
@@ -310,9 +311,9 @@ int main(int argc, char **argv)
 			    .run = evkv_run,
 			    .arg = store,
 			    .promised = m->promised },
-			{ .name = "evkv, one flush a turn",
+			{ .name = "evkv, flush every 4 KB",
 			    .run = evkv_run,
-			    .arg = once },
+			    .arg = eager },
 		};
 
 		size_t first = 0, count = 3;
@@ -324,12 +325,13 @@ int main(int argc, char **argv)
 			first++;
 		if (argc > 5)
 			count = 1;
+		pin(0, m->together ? 1 : 0);
 		w->work = m->work;
 		w->depth = m->depth;
 		bench_measure(rows + first, count, ops / m->share, repetitions);
 		bench_print(m->name, rows + first, count);
 	}
-	evkv_store_unref(once);
+	evkv_store_unref(eager);
 	evkv_store_unref(store);
 	redisAsyncFree(w->raw);
 	evkv_loop_free(w->loop);
