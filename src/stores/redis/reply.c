@@ -55,8 +55,7 @@ static void *reply_string(const redisReadTask *task, char *text, size_t size)
 
 #if HIREDIS_MAJOR >= 1
 	if (task->type == REDIS_REPLY_VERB || task->type == REDIS_REPLY_BIGNUM)
-		((struct redis_connection *)task->privdata)
-		    ->wrong = "a reply of another version of the protocol";
+		reply_other_version(task);
 #endif
 	return reply_take(task, &item);
 }
@@ -73,8 +72,7 @@ static void *reply_array(const redisReadTask *task, int count)
 	};
 
 	if (task->type != REDIS_REPLY_ARRAY)
-		((struct redis_connection *)task->privdata)
-		    ->wrong = "a reply of another version of the protocol";
+		reply_other_version(task);
 	return reply_take(task, &item);
 }
 
@@ -107,16 +105,14 @@ static void *reply_double(const redisReadTask *task, double number, char *text,
 	(void)number;
 	(void)text;
 	(void)size;
-	((struct redis_connection *)task->privdata)
-	    ->wrong = "a reply of another version of the protocol";
+	reply_other_version(task);
 	return &reply_dummy;
 }
 
 static void *reply_bool(const redisReadTask *task, int value)
 {
 	(void)value;
-	((struct redis_connection *)task->privdata)
-	    ->wrong = "a reply of another version of the protocol";
+	reply_other_version(task);
 	return &reply_dummy;
 }
 #endif
