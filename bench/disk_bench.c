@@ -238,6 +238,22 @@ static void gets(struct world *w, unsigned repetitions)
 	bench_print("get", rows, 3);
 }
 
+/* What waits for the disk is measured by the clock, not by the processor. */
+static void print_throughput(const struct bench_row *rows)
+{
+	double ratios[BENCH_REPETITIONS_MAX];
+	struct bench_spread spread;
+	unsigned i;
+
+	for (i = 0; i < rows[0].repetitions; i++)
+		ratios[i] = rows[0].wall_ns[i] / rows[1].wall_ns[i];
+	spread = bench_spread(ratios, rows[0].repetitions);
+	printf("puts per second / first row: %.2f [%.2f-%.2f]   promised 0.80: "
+	       "%s\n",
+	    spread.median, spread.min, spread.max,
+	    spread.median >= 0.8 ? "kept" : "MISSED");
+}
+
 static void puts_durable(struct world *w, unsigned repetitions)
 {
 	struct side side = { .world = w,
@@ -248,14 +264,12 @@ static void puts_durable(struct world *w, unsigned repetitions)
 		{ .name = "raw LMDB, 1024 per commit",
 		    .run = raw_put_groups,
 		    .arg = w },
-		{ .name = "1024 outstanding",
-		    .run = side_run,
-		    .arg = &side,
-		    .promised = 1.25 },
+		{ .name = "1024 outstanding", .run = side_run, .arg = &side },
 	};
 
 	bench_measure(rows, 2, PUT_BATCH * 40, repetitions);
 	bench_print("durable put", rows, 2);
+	print_throughput(rows);
 }
 
 static void clean(const char *root)

@@ -12,7 +12,6 @@
 
 static pthread_once_t crc_once = PTHREAD_ONCE_INIT;
 static uint32_t crc_table[8][256];
-static bool crc_by_processor;
 
 static void crc_prepare(void)
 {
@@ -31,9 +30,6 @@ static void crc_prepare(void)
 			crc_table[k][n] = crc;
 		}
 	}
-#if defined(__x86_64__)
-	crc_by_processor = __builtin_cpu_supports("sse4.2") != 0;
-#endif
 }
 
 static uint64_t crc_word(const unsigned char *data)
@@ -87,9 +83,8 @@ __attribute__((target("sse4.2"))) static uint32_t crc_by_instruction(
 
 uint32_t evkv__disk_crc(uint32_t before, const void *data, size_t size)
 {
-	pthread_once(&crc_once, crc_prepare);
 #if defined(__x86_64__)
-	if (crc_by_processor)
+	if (__builtin_cpu_supports("sse4.2"))
 		return ~crc_by_instruction(~before, data, size);
 #endif
 	return evkv__disk_crc_by_tables(before, data, size);

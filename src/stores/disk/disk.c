@@ -41,37 +41,51 @@ static bool is_read(enum evkv_kind kind)
 	return (evkv_kind_classes(kind) & EVKV_KIND_WRITES) == 0;
 }
 
+/*
+ * The wall clock, read once for each reading of the loop's own: that is, once in
+ * a turn.
+ */
+static int64_t disk_wall_ms(struct disk_store *disk)
+{
+	int64_t now_us = evkv_loop_now_us(disk->loop);
+
+	if (now_us != disk->wall_at_us || now_us == 0) {
+		disk->wall_at_us = now_us;
+		disk->wall_ms = evkv_loop_wall_ms(disk->loop);
+	}
+	return disk->wall_ms;
+}
+
 /* One cell into one entry. `now_ms` is the wall clock. */
-static void answer_entry(struct disk_store *disk, struct evkv_op *op, size_t i,
+static void answer_entry(struct evkv_op *op, enum evkv_kind kind, size_t i,
     struct disk_cell *cell, int64_t now_ms)
 {
 	struct evkv_entry *entry = &evkv_op_entries(op)[i];
-	bool reads = is_read(evkv_op_request(op)->kind);
 
-	(void)disk;
-	if (reads && cell->status == EVKV_OK && cell->expires_ms != 0 &&
-	    cell->expires_ms <= now_ms) {
-		evkv_value_unref(cell->value);
-		cell->value = NULL;
-		cell->status = EVKV_NOT_FOUND;
+	if (cell->status == EVKV_OK && cell->expires_ms != 0) {
+		/* It may have expired on its way back. */
+		if (cell->expires_ms <= now_ms) {
+			evkv_value_unref(cell->value);
+			cell->value = NULL;
+			cell->status = EVKV_NOT_FOUND;
+		} else if (kind == EVKV_TTL) {
+			entry->ttl_ms = cell->expires_ms - now_ms;
+		}
 	}
 	entry->status = cell->status;
 	if (cell->value != NULL)
 		evkv_op_give_value(op, i, cell->value);
 	cell->value = NULL;
-	if (reads && cell->status == EVKV_OK && cell->expires_ms != 0 &&
-	    evkv_op_request(op)->kind == EVKV_TTL)
-		entry->ttl_ms = cell->expires_ms - now_ms;
 }
 
 static void answer_keyed(struct disk_store *disk, struct disk_job *job)
 {
 	const struct evkv_request *request = job->request;
-	int64_t now_ms = evkv_loop_wall_ms(disk->loop);
+	int64_t now_ms = disk_wall_ms(disk);
 	size_t i;
 
 	for (i = 0; i < request->count; i++)
-		answer_entry(disk, job->op, i, &job->cells[i], now_ms);
+		answer_entry(job->op, request->kind, i, &job->cells[i], now_ms);
 	if (job->failure.status != EVKV_OK)
 		evkv_op_explain(job->op,
 		    job->failure.status == EVKV_NOMEM ? EVKV_CAUSE_NOMEM
@@ -164,7 +178,7 @@ static unsigned free_lane(struct disk_store *disk, enum evkv_kind kind)
 static bool dispatch_to(struct disk_store *disk, struct disk_job *job,
     unsigned lane)
 {
-	job->now_ms = evkv_loop_wall_ms(disk->loop);
+	job->now_ms = disk_wall_ms(disk);
 	if (job->hashes != NULL)
 		evkv__disk_order_enter(&disk->order, job->hashes,
 		    job->request->count, lane);
@@ -328,26 +342,26 @@ static bool inline_free(struct disk_store *disk,
 static bool inline_read(struct disk_store *disk, struct evkv_op *op,
     const struct evkv_request *request)
 {
-	struct disk_cell cell = { .status = EVKV_OK };
-	struct disk_job job = { .request = request, .cells = &cell, .op = op };
-	struct evkv_request one = *request;
+	int64_t now_ms = disk_wall_ms(disk);
+	struct disk_failure failure;
+	struct disk_cell cell;
 	struct disk_view view;
 	size_t i;
 
 	if (!inline_free(disk, request) ||
 	    evkv__disk_view_try(&disk->env, &disk->here, &view) != 0)
 		return false;
-	job.request = &one;
-	job.now_ms = evkv_loop_wall_ms(disk->loop);
+	failure.status = EVKV_OK;
 	for (i = 0; i < request->count; i++) {
-		one.keys = &request->keys[i];
-		evkv__disk_read_cell(&view, &job, 0);
-		answer_entry(disk, op, i, &cell, job.now_ms);
+		cell.value = NULL;
+		evkv__disk_read_cell(&view, request, i, now_ms, &cell,
+		    &failure);
+		answer_entry(op, request->kind, i, &cell, now_ms);
 	}
 	evkv__disk_view_end(&view);
-	if (job.failure.status != EVKV_OK)
-		evkv_op_explain(op, EVKV_CAUSE_IO, job.failure.sys_error,
-		    job.failure.message);
+	if (failure.status != EVKV_OK)
+		evkv_op_explain(op, EVKV_CAUSE_IO, failure.sys_error,
+		    failure.message);
 	return true;
 }
 

@@ -39,6 +39,7 @@ struct disk_store {
 
 	enum disk_state state;
 	struct disk_failure failure;
+	int64_t wall_ms, wall_at_us; /* the wall clock, as read then */
 	int64_t failed_ms;
 	size_t out;               /* jobs in lanes */
 	struct disk_jobs waiting; /* for the store to be open */

@@ -7,6 +7,8 @@ enum {
 	ROW_FLAG_LONG = 1 << 0,
 };
 
+#define HEAD_CHECKED 12 /* bytes, before the names */
+
 /* Offsets in the head of a row. */
 enum {
 	ROW_FLAGS = 0,
@@ -62,16 +64,22 @@ bool evkv__disk_row_parse(struct evkv_slice bytes, size_t row_key_size,
 static uint32_t row_head_check(uint8_t flags, int64_t expires_ms,
     struct evkv_slice collection, struct evkv_slice key)
 {
-	unsigned char head[12];
-	uint32_t crc;
+	unsigned char head[HEAD_CHECKED + EVKV_COLLECTION_MAX + DISK_KEY_HEAD];
+	size_t size = HEAD_CHECKED;
 
 	head[0] = flags;
 	head[1] = (unsigned char)collection.size;
 	disk_put_le(head + 2, key.size, 2);
 	disk_put_le(head + 4, (uint64_t)expires_ms, 8);
-	crc = evkv__disk_crc(0, head, sizeof(head));
-	crc = evkv__disk_crc(crc, collection.data, collection.size);
-	return evkv__disk_crc(crc, key.data, key.size);
+	if (collection.size > 0)
+		memcpy(head + size, collection.data, collection.size);
+	size += collection.size;
+	if (key.size > DISK_KEY_HEAD)
+		return evkv__disk_crc(evkv__disk_crc(0, head, size), key.data,
+		    key.size);
+	/* In one go, which is faster for what is as short as this. */
+	memcpy(head + size, key.data, key.size);
+	return evkv__disk_crc(0, head, size + key.size);
 }
 
 bool evkv__disk_row_head_ok(const struct disk_row *row,

@@ -70,7 +70,7 @@ static int unit_apply(struct disk_view *view, const struct disk_unit *unit)
 		code = evkv__disk_touch(view, request->collection, key,
 		    unit_expires(unit), now_ms);
 	} else {
-		evkv__disk_read_cell(view, unit->job, unit->index);
+		disk_job_read(view, unit->job, unit->index);
 		return 0;
 	}
 	*cell = (struct disk_cell){ .status = EVKV_OK };
@@ -193,7 +193,7 @@ static bool group_read(struct disk_worker *worker,
 	if (evkv__disk_view_begin(worker->env, &worker->reader, &view) != 0)
 		return false;
 	for (i = 0; i < count; i++)
-		evkv__disk_read_cell(&view, units[i].job, units[i].index);
+		disk_job_read(&view, units[i].job, units[i].index);
 	evkv__disk_view_end(&view);
 	return true;
 }

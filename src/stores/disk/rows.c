@@ -10,6 +10,8 @@
  */
 #include "stores/disk/env.h"
 
+#define ROW_SMALL 1024 /* bytes */
+
 /* ---- Finding ------------------------------------------------------------- */
 
 /*
@@ -164,19 +166,34 @@ static int rows_expiry_remove(struct disk_view *view, int64_t expires_ms,
 	return code == MDB_NOTFOUND ? 0 : code;
 }
 
-/* Afterwards the old row is gone, so the value must not be of it. */
+static void rows_write_to(void *to, const struct disk_put *put)
+{
+	evkv__disk_row_write(to, put->collection, put->key, put->expires_ms,
+	    put->value);
+}
+
+/*
+ * Afterwards the old row, of `old_size` bytes where the cursor is on one, is
+ * gone, so the value must not be of it. One of the same size is written over
+ * without another search.
+ */
 static int rows_write(MDB_cursor *cursor, struct disk_row_key *row_key,
-    const struct disk_put *put)
+    const struct disk_put *put, size_t old_size)
 {
 	MDB_val at = { row_key->size, row_key->bytes }, data;
+	unsigned char small[ROW_SMALL];
 	int code;
 
 	data.mv_size = evkv__disk_row_size(put->key, put->value);
+	if (data.mv_size == old_size && old_size <= sizeof(small)) {
+		data.mv_data = small;
+		rows_write_to(small, put);
+		return mdb_cursor_put(cursor, &at, &data, MDB_CURRENT);
+	}
 	data.mv_data = NULL;
 	code = mdb_cursor_put(cursor, &at, &data, MDB_RESERVE);
 	if (code == 0)
-		evkv__disk_row_write(data.mv_data, put->collection, put->key,
-		    put->expires_ms, put->value);
+		rows_write_to(data.mv_data, put);
 	return code;
 }
 
@@ -200,6 +217,9 @@ static int rows_put_at(struct disk_view *view, MDB_cursor *cursor,
 	struct disk_row old = { .expires_ms = 0 };
 	int code = rows_find(cursor, row_key, put->key, &old);
 	bool found = code == 0 || code == DISK_DAMAGED;
+	size_t old_size = code == 0
+	    ? DISK_ROW_HEAD + old.long_key.size + old.value.size
+	    : 0;
 
 	if (code == DISK_DAMAGED && row_key->is_long)
 		return code;
@@ -215,7 +235,7 @@ static int rows_put_at(struct disk_view *view, MDB_cursor *cursor,
 		code = rows_expiry_remove(view, old.expires_ms, row_key->bytes,
 		    row_key->size);
 	if (code == 0)
-		code = rows_write(cursor, row_key, put);
+		code = rows_write(cursor, row_key, put, old_size);
 	if (code == 0 && !(found && old.expires_ms == put->expires_ms))
 		code = rows_expiry_add(view, put->expires_ms, row_key);
 	return code;

@@ -25,15 +25,14 @@ void evkv__disk_job_fail(struct disk_job *job, enum evkv_status status,
 
 /* ---- Reading ------------------------------------------------------------- */
 
-void evkv__disk_read_cell(struct disk_view *view, struct disk_job *job,
-    size_t index)
+void evkv__disk_read_cell(struct disk_view *view,
+    const struct evkv_request *request, size_t index, int64_t now_ms,
+    struct disk_cell *cell, struct disk_failure *failure)
 {
-	const struct evkv_request *request = job->request;
-	struct disk_cell *cell = &job->cells[index];
 	bool whole = request->kind != EVKV_HAS;
 	struct disk_row row;
 	int code = evkv__disk_get(view, request->collection,
-	    request->keys[index], job->now_ms, whole, &row);
+	    request->keys[index], now_ms, whole, &row);
 
 	evkv_value_unref(cell->value);
 	*cell = (struct disk_cell){ .status = EVKV_OK };
@@ -44,7 +43,7 @@ void evkv__disk_read_cell(struct disk_view *view, struct disk_job *job,
 	if (code != 0) {
 		cell->status = evkv__disk_code_status(code);
 		evkv__disk_code_fail(view->env, code, "can't read an entry",
-		    &job->failure);
+		    failure);
 		return;
 	}
 	cell->expires_ms = row.expires_ms;
@@ -71,7 +70,7 @@ static void work_read(struct disk_view *view, struct disk_job *job)
 		evkv__disk_job_fail(job, evkv__disk_code_status(code), code,
 		    view->env);
 	for (i = 0; job->cells != NULL && i < request->count; i++)
-		evkv__disk_read_cell(view, job, i);
+		disk_job_read(view, job, i);
 }
 
 void evkv__disk_run_readers(struct evkv_job *jobs, void *arg)

@@ -71,9 +71,16 @@ struct disk_worker {
 void evkv__disk_run_readers(struct evkv_job *jobs, void *arg);
 void evkv__disk_run_writer(struct evkv_job *jobs, void *arg);
 
-/* Read one key into a cell. */
-void evkv__disk_read_cell(struct disk_view *view, struct disk_job *job,
-    size_t index);
+/* Read key `index` of a request into its cell; a failure is told, too. */
+void evkv__disk_read_cell(struct disk_view *view,
+    const struct evkv_request *request, size_t index, int64_t now_ms,
+    struct disk_cell *cell, struct disk_failure *failure);
+static inline void disk_job_read(struct disk_view *view, struct disk_job *job,
+    size_t index)
+{
+	evkv__disk_read_cell(view, job->request, index, job->now_ms,
+	    &job->cells[index], &job->failure);
+}
 /* Fail a job and all its cells. */
 void evkv__disk_job_fail(struct disk_job *job, enum evkv_status status,
     int code, const struct disk_env *env);
