@@ -129,6 +129,8 @@
 	X(a_kept_value_survives_the_store, K_BASIC, CASE_STORES)               \
 	X(operations_on_one_key_take_effect_in_order, K_DELETE, CASE_STORES)   \
 	X(batches_keep_the_order_of_each_key, K_BASIC, CASE_STORES)            \
+	X(clear_and_destroy_cover_what_was_told,                               \
+	    K_BASIC | K_(CLEAR) | K_(DESTROY), CASE_STORES)                    \
 	X(cancel_ends_an_operation_once, K_BASIC, 0)                           \
 	X(cancel_from_a_callback, K_BASIC, 0)                                  \
 	X(cancel_of_what_has_ended_is_harmless, K_BASIC, 0)                    \

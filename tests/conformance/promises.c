@@ -272,6 +272,37 @@ CASE(batches_keep_the_order_of_each_key)
 	check_slice(a[4]->entries[1].bytes, "3");
 }
 
+/* What had been told before is removed, what comes after it is told stays. */
+static void promise_check_span(struct conformance *c, enum evkv_kind kind)
+{
+	struct answer *a[3], *between;
+	size_t i;
+
+	must_put(c, L("c"), L("before"), L("v"), 0);
+	a[0] = promise_submit_put(c, L("just before"), L("v"));
+	a[1] = conformance_submit(c, NULL, &(struct evkv_request){
+	    .kind = kind,
+	    .collection = kind == EVKV_CLEAR ? L("c") : L("") });
+	a[2] = promise_submit_put(c, L("just after"), L("v"));
+	conformance_wait_all(c);
+	for (i = 0; i < 3; i++)
+		check_status(a[i]->status, EVKV_OK);
+	must_miss(c, L("c"), L("before"));
+	must_put(c, L("c"), L("after"), L("v"), 0);
+	must_get(c, L("c"), L("after"), L("v"));
+	/* In between, either. */
+	between = do_get(c, L("c"), L("just before"));
+	check(!evkv_failed(between->status));
+	between = do_get(c, L("c"), L("just after"));
+	check(!evkv_failed(between->status));
+}
+
+CASE(clear_and_destroy_cover_what_was_told)
+{
+	promise_check_span(c, EVKV_CLEAR);
+	promise_check_span(c, EVKV_DESTROY);
+}
+
 /* ---- Cancel, deadline, overload --------------------------------------- */
 
 /*
