@@ -257,6 +257,7 @@ EVKV_API void evkv_op_explain(struct evkv_op *op, enum evkv_cause cause,
  * The op is being handed to the kernel, or to a worker: from now on a write
  * that ends early is UNKNOWN_OUTCOME. Goes up to parents. false: the waiter has
  * already been told that it had no effect, so it must not be sent; complete it.
+ * A child that has ended and has changed something counts as marked by itself.
  */
 EVKV_API bool evkv_op_mark_sent(struct evkv_op *op);
 
