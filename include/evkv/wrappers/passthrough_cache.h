@@ -10,6 +10,11 @@
  * began before a write has ended answers those who wait for it and does not
  * fill. A failing cache never fails an operation.
  *
+ * Operations on one key end in the order in which they were submitted, also
+ * where the cache has an answer sooner: a hit waits for an earlier batch that
+ * names its key and is still loading another. What has been given up (deadline,
+ * cancel) is not waited for.
+ *
  * What other processes write to the primary is seen when the cached entry
  * expires: bound that by max_ttl_ms.
  */
