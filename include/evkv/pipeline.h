@@ -86,7 +86,7 @@ enum evkv_slot_fate {
 /* How a slot ended; lives for the call. */
 struct evkv_slot_end {
 	enum evkv_slot_fate fate;
-	/* The rest describes a failure; where there is none: OK, NONE, 0, "". */
+	/* Of a failure; where there is none they are OK, NONE, 0 and "". */
 	enum evkv_status status; /* UNKNOWN_OUTCOME is evkv_op_cut()'s to say */
 	enum evkv_cause cause;
 	int sys_error;       /* errno, or 0 */
