@@ -33,7 +33,7 @@ struct disk_store {
 
 	/* Lane 0 writes, the others read; each has its worker's state. */
 	struct evkv_lane *lanes[DISK_LANES_MAX];
-	struct disk_worker workers[DISK_LANES_MAX];
+	struct disk_worker *workers; /* as many */
 	unsigned lanes_count, next_reader;
 	struct disk_reader here; /* for inline reads */
 

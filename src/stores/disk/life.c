@@ -193,7 +193,9 @@ void evkv__disk_free(void *self)
 	life_free_lanes(disk);
 	evkv__disk_order_free(&disk->order);
 	evkv_executor_unref(disk->executor);
-	evkv_free(disk->workers[DISK_WRITER].units);
+	if (disk->workers != NULL)
+		evkv_free(disk->workers[DISK_WRITER].units);
+	evkv_free(disk->workers);
 	evkv__disk_env_release(&disk->env);
 	evkv_free(disk);
 }
@@ -221,9 +223,12 @@ bool evkv__disk_init(struct disk_store *disk, struct evkv_loop *loop,
 	disk->executor = evkv_executor_ref(options->executor != NULL
 		? options->executor
 		: evkv_loop_executor(loop, error));
+	disk->workers = evkv_calloc(readers + 1, sizeof(*disk->workers));
+	if (disk->executor == NULL || disk->workers == NULL)
+		return false;
 	disk->workers[DISK_WRITER].units = evkv_calloc(DISK_GROUP_UNITS,
 	    sizeof(struct disk_unit));
-	if (disk->executor == NULL || disk->workers[DISK_WRITER].units == NULL)
+	if (disk->workers[DISK_WRITER].units == NULL)
 		return false;
 	evkv__disk_reader_add(&disk->env, &disk->here);
 	for (i = 0; i <= readers; i++) {
