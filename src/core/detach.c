@@ -141,7 +141,7 @@ void evkv__op_detach(struct evkv_op *op, enum evkv_status status,
 		status = EVKV_UNKNOWN_OUTCOME;
 	report_fill(op, status, cause);
 	op->flags |= OP_STOPPED | OP_DETACHED;
-	/* Whoever ends it meanwhile is heard after: depth is not the real one. */
+	/* Who ends it meanwhile is heard after: depth is not the real one. */
 	frames_detached(op, status);
 	op->flags &= ~(uint32_t)OP_STOPPING;
 	if ((op->flags & OP_ENDED) != 0)

@@ -132,7 +132,7 @@ static inline struct evkv_op *evkv__op_new(struct evkv_loop *loop,
 	return op;
 }
 
-/* The time in delay_ms from now; as good as never for what is beyond all use. */
+/* The time in delay_ms from now; what is beyond all use is never. */
 static inline int64_t evkv__loop_after(struct evkv_loop *loop, int64_t delay_ms)
 {
 	if (delay_ms > EVKV_TTL_MAX)

@@ -11,7 +11,7 @@
 #define C EVKV_LIT("c")
 #define K EVKV_LIT("k")
 
-/* ---- Turns ------------------------------------------------------------ */
+/* ---- Turns ---------------------------------------------------------- */
 
 struct chain {
 	struct evkv_store *store;
@@ -87,7 +87,7 @@ EVKV_TEST(core_attack, a_break_in_a_task_stops_the_tasks)
 	rig_close(&rig);
 }
 
-/* ---- Effects that are denied ------------------------------------------- */
+/* ---- Effects that are denied ---------------------------------------- */
 
 EVKV_TEST(core_attack, what_a_child_has_done_is_not_denied)
 {
@@ -144,7 +144,7 @@ EVKV_TEST(core_attack, a_child_without_effect_leaves_the_parent_without)
 	rig_close(&rig);
 }
 
-/* ---- Times beyond all bounds --------------------------------------------- */
+/* ---- Times beyond all bounds ---------------------------------------- */
 
 static void ring(void *arg)
 {
@@ -197,7 +197,7 @@ EVKV_TEST(core_attack, endless_timeouts_on_the_systems_clock)
 	rig_close(&rig);
 }
 
-/* ---- A store of this test's own ------------------------------------------ */
+/* ---- A store of this test's own ------------------------------------- */
 
 struct odd {
 	struct scripted *script; /* below */
@@ -358,7 +358,7 @@ EVKV_TEST(core_attack, want_of_memory_does_not_stop_deadlines)
 	rig_close(&rig);
 }
 
-/* ---- Deadlines through wrappers -------------------------------------------- */
+/* ---- Deadlines through wrappers ------------------------------------- */
 
 EVKV_TEST(core_attack, a_wrapper_takes_over_the_default_deadline)
 {
@@ -378,7 +378,7 @@ EVKV_TEST(core_attack, a_wrapper_takes_over_the_default_deadline)
 	scene_close(&s);
 }
 
-/* ---- The end of a loop ------------------------------------------------------ */
+/* ---- The end of a loop ---------------------------------------------- */
 
 struct poster {
 	struct evkv_loop *loop;

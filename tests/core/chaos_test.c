@@ -1,15 +1,16 @@
 /*
  * tests/core/chaos_test.c - everything at once, in random order: operations of
- * all kinds on stacks that share stores, deadlines, cancels, breaks, stores that
- * are closed and given up in callbacks. What must hold: one callback for each
- * operation, no write that was said to be without effect takes effect, before or
- * after, and nothing is left in any counter.
+ * all kinds on stacks that share stores, deadlines, cancels, breaks, stores
+ * that are closed and given up in callbacks. What must hold: one callback for
+ * each operation, no write that was said to be without effect takes effect,
+ * before or after, and nothing is left in any counter.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "evkv/evkv.h"
+#include "faults.h"
 #include "gate.h"
 #include "rig.h"
 #include "test.h"
@@ -34,7 +35,8 @@ struct chaos {
 	struct gate *gates[GATES];
 	struct shot shots[SHOTS];
 	unsigned count, closes, closed;
-	bool quiet; /* callbacks do nothing more */
+	bool quiet;   /* callbacks do nothing more */
+	bool starved; /* memory is wanting now and then */
 };
 
 static unsigned chaos_random(struct chaos *chaos, unsigned below)
@@ -44,7 +46,7 @@ static unsigned chaos_random(struct chaos *chaos, unsigned below)
 	return (unsigned)(chaos->random >> 33) % below;
 }
 
-/* ---- The bottom: sees each put that is done -------------------------------- */
+/* ---- The bottom: sees each put that is done ------------------------- */
 
 struct spy {
 	struct chaos *chaos;
@@ -67,14 +69,20 @@ static void spy_see(struct chaos *chaos, struct evkv_slice value)
 static enum evkv_verdict spy_submit(void *self, struct evkv_op *op,
     const struct evkv_request *request)
 {
+	return evkv_op_forward(op, ((struct spy *)self)->inner, request);
+}
+
+/* The store below answers at once: the inputs are still there. */
+static void spy_complete(void *self, struct evkv_op *op)
+{
+	const struct evkv_request *request = evkv_op_request(op);
 	struct spy *spy = self;
 	size_t i;
 
-	for (i = 0; request->kind == EVKV_PUT && i < request->count; i++)
-		spy_see(spy->chaos, request->values != NULL ?
-			request->values[i] :
-			evkv_value_bytes(request->counted_values[i]));
-	return evkv_op_forward(op, spy->inner, request);
+	for (i = 0; request->kind == EVKV_PUT && i < request->count; i++) {
+		if (evkv_op_entries(op)[i].status == EVKV_OK)
+			spy_see(spy->chaos, request->values[i]);
+	}
 }
 
 static const struct evkv_vtable spy_vtable = {
@@ -82,6 +90,7 @@ static const struct evkv_vtable spy_vtable = {
 	.name = "spy",
 	.flags = EVKV_VTABLE_TRANSPARENT,
 	.submit = spy_submit,
+	.complete = spy_complete,
 	.free = evkv_free,
 };
 
@@ -96,7 +105,7 @@ static struct evkv_store *spy_new(struct chaos *chaos, struct evkv_store *inner)
 	    NULL);
 }
 
-/* ---- The stage -------------------------------------------------------------- */
+/* ---- The stage ------------------------------------------------------ */
 
 static struct evkv_store *behind_cache(struct chaos *chaos,
     struct evkv_store *primary, unsigned cache)
@@ -147,7 +156,7 @@ static void chaos_open(struct chaos *chaos, uint64_t seed)
 	evkv_store_set_limits(stores[4], 20, 0);
 }
 
-/* ---- What is done ------------------------------------------------------------- */
+/* ---- What is done --------------------------------------------------- */
 
 static void chaos_submit(struct chaos *chaos);
 
@@ -167,9 +176,8 @@ static void chaos_close(struct chaos *chaos)
 	if (chaos->stores[i] == NULL)
 		return;
 	if (chaos_random(chaos, 2) == 0) {
-		chaos->closes++;
-		evkv_store_close(chaos->stores[i], drain_ms, chaos_closed,
-		    chaos);
+		chaos->closes += evkv_store_close(chaos->stores[i], drain_ms,
+		    chaos_closed, chaos) != 0;
 	}
 	if (chaos_random(chaos, 2) == 0) {
 		evkv_store_unref(chaos->stores[i]);
@@ -274,7 +282,11 @@ static void chaos_submit(struct chaos *chaos)
 	if (chaos_random(chaos, 3) == 0)
 		request.timeout_ms = 1 + chaos_random(chaos, 300);
 	shot->ticket = evkv_submit(store, &request, chaos_cb, shot);
-	check(shot->ticket != 0);
+	check(shot->ticket != 0 || chaos->starved);
+	if (shot->ticket == 0) {
+		check_int(shot->calls, 0);
+		chaos->count = shot->number; /* it never was */
+	}
 }
 
 static void chaos_gate(struct chaos *chaos)
@@ -309,8 +321,20 @@ static void chaos_gate(struct chaos *chaos)
 	}
 }
 
+static void starve(struct chaos *chaos)
+{
+	if (chaos_random(chaos, 3) == 0)
+		faults_fail_nth(1 + chaos_random(chaos, 12));
+	else if (chaos_random(chaos, 40) == 0)
+		faults_fail_from(1 + chaos_random(chaos, 12));
+	else
+		faults_off();
+}
+
 static void chaos_step(struct chaos *chaos)
 {
+	if (chaos->starved)
+		starve(chaos);
 	switch (chaos_random(chaos, 16)) {
 	case 0:
 		chaos_cancel(chaos);
@@ -397,14 +421,16 @@ static void chaos_end(struct chaos *chaos)
 	}
 }
 
-static void chaos_run(uint64_t seed)
+static void chaos_run(uint64_t seed, bool starved)
 {
 	static struct chaos chaos;
 	unsigned step;
 
 	chaos_open(&chaos, seed);
+	chaos.starved = starved;
 	for (step = 0; step < STEPS; step++)
 		chaos_step(&chaos);
+	faults_off();
 	switch (seed % 3) {
 	case 0:
 		chaos_settle(&chaos);
@@ -422,7 +448,7 @@ static void chaos_run(uint64_t seed)
 	check_all_told(&chaos);
 }
 
-EVKV_TEST(core_chaos, one_callback_and_no_false_word)
+static void chaos_runs(bool starved)
 {
 	const char *seeds = getenv("EVKV_CHAOS_SEEDS");
 	unsigned long seed, count = seeds != NULL ? strtoul(seeds, NULL, 10) :
@@ -431,6 +457,16 @@ EVKV_TEST(core_chaos, one_callback_and_no_false_word)
 	for (seed = 1; seed <= count; seed++) {
 		if (seeds != NULL)
 			fprintf(stderr, "seed %lu\n", seed);
-		chaos_run(seed);
+		chaos_run(seed, starved);
 	}
+}
+
+EVKV_TEST(core_chaos, one_callback_and_no_false_word)
+{
+	chaos_runs(false);
+}
+
+EVKV_TEST(core_chaos, the_same_where_memory_is_wanting)
+{
+	chaos_runs(true);
 }

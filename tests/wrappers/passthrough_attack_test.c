@@ -21,7 +21,7 @@ struct attack {
 	struct evkv_store *tier;  /* the cache, under its gate */
 };
 
-/* ---- A cache that takes less than the primary ----------------------------- */
+/* ---- A cache that takes less than the primary ----------------------- */
 
 struct narrow {
 	struct evkv_store *inner;
@@ -58,7 +58,7 @@ static struct evkv_store *narrow_new(struct evkv_store *inner)
 	    }, NULL);
 }
 
-/* ---- The stage ------------------------------------------------------------- */
+/* ---- The stage ------------------------------------------------------ */
 
 static void attack_open(struct attack *s,
     const struct evkv_passthrough_cache_options *options, bool narrow)
@@ -176,7 +176,7 @@ static void overtake_fill(struct attack *s)
 	}
 }
 
-/* ---- What arrives late ------------------------------------------------------ */
+/* ---- What arrives late ---------------------------------------------- */
 
 EVKV_TEST(wrappers_passthrough_attack, late_fill_is_remembered_by_later_trouble)
 {
@@ -255,7 +255,7 @@ EVKV_TEST(wrappers_passthrough_attack, fill_lands_after_the_cache_was_emptied)
 	attack_close(&s);
 }
 
-/* ---- What overtakes ----------------------------------------------------------- */
+/* ---- What overtakes ------------------------------------------------- */
 
 EVKV_TEST(wrappers_passthrough_attack, a_hit_of_what_was_to_be_evicted)
 {
@@ -305,7 +305,7 @@ EVKV_TEST(wrappers_passthrough_attack, the_last_write_wins)
 	attack_close(&s);
 }
 
-/* ---- A cache that takes less ----------------------------------------------------- */
+/* ---- A cache that takes less ---------------------------------------- */
 
 EVKV_TEST(wrappers_passthrough_attack, what_the_cache_cannot_hold_goes_past_it)
 {

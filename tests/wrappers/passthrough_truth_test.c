@@ -29,7 +29,7 @@ struct truth {
 	struct gate *primary, *cache;
 	struct evkv_store *store, *below, *tier;
 	uint64_t random;
-	unsigned present[KEYS]; /* after all that was submitted; NONE: nothing */
+	unsigned present[KEYS]; /* after all that was submitted */
 	unsigned number, count, over, advances;
 	struct truth_op ops[OPS];
 };
@@ -74,7 +74,7 @@ static void truth_close(struct truth *t)
 	rig_close(&t->rig);
 }
 
-/* ---- Operations -------------------------------------------------------------- */
+/* ---- Operations ----------------------------------------------------- */
 
 static unsigned value_of(const struct evkv_entry *entry)
 {
@@ -181,7 +181,7 @@ static void truth_cancel(struct truth *t)
 	evkv_cancel(t->rig.loop, op->ticket);
 }
 
-/* ---- The tiers ------------------------------------------------------------------ */
+/* ---- The tiers ------------------------------------------------------ */
 
 /* With GATE_AFTER nothing may be held before: it would be overtaken. */
 static void set_mode(struct truth *t, struct gate *gate)
@@ -267,7 +267,7 @@ static void truth_step(struct truth *t)
 	}
 }
 
-/* ---- The end ----------------------------------------------------------------------- */
+/* ---- The end -------------------------------------------------------- */
 
 static void settle(struct truth *t)
 {
