@@ -38,7 +38,7 @@ static struct evkv_store *fixture_open(struct conformance *c,
 		/* Connections that fail for want of memory need not wait. */
 		options.backoff_min_ms = 1;
 		options.backoff_max_ms = 2;
-		options.max_offline_ms = 50;
+		options.max_offline_ms = 250;
 	}
 	if (FIXTURE_TRANSPORT == TRANSPORT_UNIX) {
 		options.path = server->socket_path;
