@@ -219,6 +219,24 @@ static int env_lmdb(struct disk_env *env)
 	return code;
 }
 
+/*
+ * Take the readers their places in LMDB's table, which is under a lock that
+ * other processes use too: the loop's thread must not wait for it. Who gets none
+ * here asks again.
+ */
+static void env_seat_readers(struct disk_env *env)
+{
+	struct disk_reader *reader;
+
+	for (reader = env->readers; reader != NULL; reader = reader->next) {
+		if (mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &reader->txn) ==
+		    0)
+			mdb_txn_reset(reader->txn);
+		else
+			reader->txn = NULL;
+	}
+}
+
 bool evkv__disk_lmdb_open(struct disk_env *env, struct disk_failure *failure)
 {
 	bool make = env->dir.generation == 0;
@@ -248,6 +266,7 @@ bool evkv__disk_lmdb_open(struct disk_env *env, struct disk_failure *failure)
 		evkv__disk_lmdb_close(env);
 		return false;
 	}
+	env_seat_readers(env);
 	return true;
 }
 
@@ -390,6 +409,10 @@ int evkv__disk_view_try(struct disk_env *env, struct disk_reader *reader,
 {
 	if (pthread_rwlock_tryrdlock(&env->gate) != 0)
 		return EBUSY;
+	if (reader->txn == NULL) {
+		pthread_rwlock_unlock(&env->gate);
+		return EBUSY;
+	}
 	return view_begin(env, reader, view);
 }
 
