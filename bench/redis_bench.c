@@ -76,7 +76,7 @@ static void drive(struct world *w, size_t ops, void (*next)(struct world *w))
 		event_base_loop(w->base, EVLOOP_ONCE);
 }
 
-/* ---- hiredis ----------------------------------------------------------- */
+/* ---- hiredis --------------------------------------------------------- */
 
 static void raw_next(struct world *w);
 
@@ -139,7 +139,7 @@ static void raw_run(void *arg, size_t ops)
 	drive(&world, ops, raw_next);
 }
 
-/* ---- evkv --------------------------------------------------------------- */
+/* ---- evkv ------------------------------------------------------------ */
 
 static struct evkv_store *evkv_side;
 
@@ -189,7 +189,7 @@ static void evkv_run(void *arg, size_t ops)
 	drive(&world, ops, evkv_next);
 }
 
-/* ---- The world ---------------------------------------------------------- */
+/* ---- The world ------------------------------------------------------- */
 
 static void on_ready(const struct evkv_result *result, void *arg)
 {

@@ -48,7 +48,7 @@ static void service_say(struct service *service, const char *what,
 	fflush(stdout);
 }
 
-/* ---- What comes back ---------------------------------------------------- */
+/* ---- What comes back ------------------------------------------------- */
 
 static void service_on_put(const struct evkv_result *result, void *arg)
 {
@@ -108,7 +108,7 @@ static void service_on_state(enum evkv_state state, enum evkv_cause cause,
 	service_say(arg, names[state], message);
 }
 
-/* ---- The work ----------------------------------------------------------- */
+/* ---- The work -------------------------------------------------------- */
 
 static void service_on_closed(const struct evkv_result *result, void *arg)
 {
@@ -169,7 +169,7 @@ static void service_interrupt(evutil_socket_t fd, short what, void *arg)
 	service_end(arg);
 }
 
-/* ---- The chain ---------------------------------------------------------- */
+/* ---- The chain ------------------------------------------------------- */
 
 static bool service_open(struct service *service, const char *url)
 {

@@ -18,7 +18,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* ---- A pipeline without a socket ---------------------------------------- */
+/* ---- A pipeline without a socket ------------------------------------- */
 
 struct evkv_pipeline {
 	const struct evkv_protocol *protocol;
@@ -215,7 +215,7 @@ static void pipeline_feed(struct evkv_pipeline *p, const uint8_t *data,
 	}
 }
 
-/* ---- The operations -------------------------------------------------------- */
+/* ---- The operations -------------------------------------------------- */
 
 struct outcome {
 	unsigned calls[OPS];

@@ -9,7 +9,7 @@ struct fake_command {
 	struct evkv_slice words[FAKE_WORDS];
 };
 
-/* ---- Reading commands --------------------------------------------------- */
+/* ---- Reading commands ------------------------------------------------ */
 
 /* `<mark><number>\r\n`; how many bytes, 0 = not there yet. */
 static size_t fake_head(const char *data, size_t size, char mark,
@@ -51,7 +51,7 @@ static bool fake_is(const struct fake_command *command, const char *name)
 	return evkv_slice_equal(command->words[0], evkv_str(name));
 }
 
-/* ---- Answering ---------------------------------------------------------- */
+/* ---- Answering ------------------------------------------------------- */
 
 static void fake_say(struct peer_conn *conn, const char *text)
 {
@@ -186,7 +186,7 @@ static size_t fake_respond(struct peer_conn *conn, const char *data,
 	return used;
 }
 
-/* ---- The scene ---------------------------------------------------------- */
+/* ---- The scene ------------------------------------------------------- */
 
 static void fake_log(enum evkv_log_level level, const char *message, void *arg)
 {

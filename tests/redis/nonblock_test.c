@@ -31,7 +31,7 @@
 
 SERVER_SHARED(SERVER_REDIS)
 
-/* ---- The watch ------------------------------------------------------------ */
+/* ---- The watch ------------------------------------------------------- */
 
 static bool watching;
 static char blocked[256]; /* the first call that could have blocked */
@@ -141,7 +141,7 @@ int usleep(useconds_t us)
 	return real(us);
 }
 
-/* ---- The loop --------------------------------------------------------------- */
+/* ---- The loop -------------------------------------------------------- */
 
 static struct evkv_store *open_by_name(struct rig *rig, bool tls)
 {
@@ -231,7 +231,7 @@ EVKV_TEST(redis_nonblock, a_name_that_is_not_there)
 	answer_free(&ready);
 }
 
-/* ---- The cache ---------------------------------------------------------------- */
+/* ---- The cache ------------------------------------------------------- */
 
 #define HOT_GETS 1000
 

@@ -1,27 +1,12 @@
 /*
- * tests/redis/peer_test.c - the redis driver against a server that breaks off,
- * dribbles, lies and refuses.
+ * tests/redis/peer_test.c - the redis driver against a server that lies,
+ * refuses, and is not there.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "fake.h"
 #include "lib/faults.h"
-
-#define OPS FAKE_OPS
-
-/* ---- Broken off --------------------------------------------------------- */
-
-/* Gets and puts in turns. */
-static void submit_all(struct fake *f)
-{
-	for (unsigned i = 0; i < OPS; i++) {
-		if (i % 2 == 0)
-			fake_get(f, i);
-		else
-			fake_put(f, i);
-	}
-}
 
 static void check_done(const struct answer *answer, unsigned i)
 {
@@ -33,249 +18,7 @@ static void check_done(const struct answer *answer, unsigned i)
 		check_bytes(answer->entries[0].bytes, evkv_str(expected));
 }
 
-/* How many were answered before the rest was cut; `sent`: all of it was. */
-static unsigned check_cut(struct fake *f)
-{
-	unsigned done = 0;
-
-	for (unsigned i = 0; i < OPS; i++) {
-		const struct answer *answer = &f->answers[i];
-
-		check_int(answer->calls, 1);
-		if (answer->status == EVKV_OK) {
-			check_int(done, i);
-			check_done(answer, i);
-			done++;
-			continue;
-		}
-		check_status(answer->status,
-		    i % 2 != 0 ? EVKV_UNKNOWN_OUTCOME : EVKV_UNAVAILABLE);
-		check_int(answer->cause, EVKV_CAUSE_RESET);
-		check_contains(answer->message, "127.0.0.1:");
-	}
-	return done;
-}
-
-static void measure(size_t *greeting_in, size_t *greeting_out, size_t *in,
-    size_t *out)
-{
-	struct fake f;
-
-	fake_open(&f);
-	*greeting_in = peer_taken(f.peer->newest);
-	*greeting_out = peer_sent(f.peer->newest);
-	submit_all(&f);
-	fake_wait(&f, OPS);
-	check_int(check_cut(&f), OPS);
-	*in = peer_taken(f.peer->newest);
-	*out = peer_sent(f.peer->newest);
-	fake_close(&f);
-}
-
-EVKV_TEST(redis_peer, replies_cut_at_every_byte)
-{
-	size_t greeting_in, greeting_out, in, out;
-	unsigned last = 0;
-
-	measure(&greeting_in, &greeting_out, &in, &out);
-	for (size_t at = greeting_out; at <= out; at++) {
-		unsigned done;
-		struct fake f;
-
-		fake_open(&f);
-		submit_all(&f);
-		f.peer->plan.cut_out = at;
-		fake_wait(&f, OPS);
-		done = check_cut(&f);
-		check_between(done, last, last + 1);
-		last = done;
-		fake_check_recovered(&f);
-		fake_close(&f);
-	}
-	check_int(last, OPS);
-}
-
-EVKV_TEST(redis_peer, commands_cut_at_every_byte)
-{
-	size_t greeting_in, greeting_out, in, out;
-
-	measure(&greeting_in, &greeting_out, &in, &out);
-	for (size_t at = greeting_in + 1; at <= in; at++) {
-		struct fake f;
-
-		fake_open(&f);
-		submit_all(&f);
-		f.peer->plan.cut_in = at;
-		fake_wait(&f, OPS);
-		check_between(check_cut(&f), 0, OPS);
-		check(f.sets <= OPS / 2);
-		fake_check_recovered(&f);
-		fake_close(&f);
-	}
-}
-
-EVKV_TEST(redis_peer, a_handshake_cut_at_every_byte)
-{
-	for (size_t at = 0; at < 20; at++) {
-		struct fake f;
-
-		fake_begin(&f);
-		f.options.password = "sesame";
-		f.options.db = 3;
-		f.options.client_name = "test";
-		f.peer->plan.cut_out = at;
-		fake_store(&f);
-		fake_get(&f, 0);
-		rig_until(&f.rig, f.peer->cuts > 0);
-		check_int(f.answers[0].calls, 0);
-		fake_check_recovered(&f);
-		fake_wait(&f, 1);
-		check_done(&f.answers[0], 0);
-		fake_close(&f);
-	}
-}
-
-/* A batch of writes tells for each key what became of it. */
-EVKV_TEST(redis_peer, a_batch_of_writes_cut_between_its_keys)
-{
-	struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("no"),
-		EVKV_LIT("b"), EVKV_LIT("d") };
-	struct answer *a;
-	struct fake f;
-
-	fake_open(&f);
-	a = &f.answers[0];
-	/* The answers to two of the four UNLINKs. */
-	f.peer->plan.cut_out = peer_sent(f.peer->newest) + 8;
-	evkv_delete_many(f.store, EVKV_LIT("c"), keys, 4, answer_cb, a);
-	fake_wait(&f, 1);
-	check_status(a->status, EVKV_UNKNOWN_OUTCOME);
-	check_int(a->cause, EVKV_CAUSE_RESET);
-	check_status(a->entries[0].status, EVKV_OK);
-	check_status(a->entries[1].status, EVKV_NOT_FOUND);
-	check_status(a->entries[2].status, EVKV_UNKNOWN_OUTCOME);
-	check_status(a->entries[3].status, EVKV_UNKNOWN_OUTCOME);
-	fake_check_recovered(&f);
-	fake_close(&f);
-}
-
-/* ---- Dribbled ----------------------------------------------------------- */
-
-static void submit_kinds(struct fake *f)
-{
-	struct evkv_slice c = EVKV_LIT("c"), none = EVKV_LIT("");
-	struct evkv_slice keys[] = { EVKV_LIT("k1"), EVKV_LIT("no"),
-		EVKV_LIT("k3") };
-	struct evkv_slice values[] = { EVKV_LIT("1"), none, EVKV_LIT("3") };
-	struct answer *a = f->answers;
-
-	evkv_get(f->store, c, keys[0], answer_cb, &a[0]);
-	evkv_get(f->store, c, keys[1], answer_cb, &a[1]);
-	evkv_get_many(f->store, c, keys, 3, answer_cb, &a[2]);
-	evkv_ttl(f->store, c, keys[0], answer_cb, &a[3]);
-	evkv_put_many(f->store, c, keys, values, 1, 0, answer_cb, &a[4]);
-	evkv_put_if_absent(f->store, c, keys[1], none, 9, answer_cb, &a[5]);
-	evkv_delete_many(f->store, c, keys, 3, answer_cb, &a[6]);
-	evkv_exists(f->store, c, keys[0], answer_cb, &a[7]);
-	evkv_touch_many(f->store, c, keys, 2, 0, answer_cb, &a[8]);
-	evkv_touch(f->store, c, keys[0], 77, answer_cb, &a[9]);
-	evkv_keys(f->store, c, none, none, 0, answer_cb, &a[10]);
-	evkv_ping(f->store, answer_cb, &a[11]);
-}
-
-static void check_kinds(struct fake *f)
-{
-	const struct answer *a = f->answers;
-
-	check_slice(a[0].entries[0].bytes, "v-k1");
-	check_status(a[1].status, EVKV_NOT_FOUND);
-	check_slice(a[2].entries[0].bytes, "v-k1");
-	check_status(a[2].entries[1].status, EVKV_NOT_FOUND);
-	check_slice(a[2].entries[2].bytes, "v-k3");
-	check_slice(a[3].entries[0].bytes, "vt");
-	check_int(a[3].entries[0].ttl_ms, 1234);
-	check_status(a[4].status, EVKV_OK);
-	check_status(a[5].status, EVKV_EXISTS);
-	check_status(a[6].entries[1].status, EVKV_NOT_FOUND);
-	check_int(a[6].affected, 2);
-	check_status(a[7].status, EVKV_OK);
-	check_status(a[8].entries[0].status, EVKV_OK);
-	check_status(a[8].entries[1].status, EVKV_NOT_FOUND);
-	check_status(a[9].status, EVKV_OK);
-	check_int(a[10].count, 2);
-	check_slice(a[10].entries[1].name, "bb");
-	check_int(a[10].cursor.size, 0);
-	check_status(a[11].status, EVKV_OK);
-}
-
-EVKV_TEST(redis_peer, replies_of_every_kind_split_at_every_byte)
-{
-	size_t out = 1000;
-
-	for (size_t piece = 1; piece < out; piece++) {
-		struct fake f;
-
-		fake_open(&f);
-		f.peer->plan.piece = piece;
-		submit_kinds(&f);
-		fake_wait(&f, 12);
-		check_kinds(&f);
-		out = peer_sent(f.peer->newest);
-		fake_close(&f);
-	}
-}
-
-EVKV_TEST(redis_peer, late_replies_reach_nobody)
-{
-	struct fake f;
-
-	fake_open(&f);
-	evkv_store_set_timeout(f.store, 100);
-	f.peer->plan.hold = true;
-	for (unsigned i = 0; i < OPS / 2; i++)
-		fake_get(&f, i);
-	rig_until(&f.rig, f.commands == OPS / 2);
-	rig_advance(&f.rig, 101);
-	fake_wait(&f, OPS / 2);
-	for (unsigned i = 0; i < OPS / 2; i++)
-		check_status(f.answers[i].status, EVKV_TIMEOUT);
-	for (unsigned i = OPS / 2; i < OPS; i++)
-		fake_get(&f, i);
-	rig_until(&f.rig, f.commands == OPS);
-	f.peer->plan.hold = false;
-	peer_release(f.peer);
-	fake_wait(&f, OPS);
-	for (unsigned i = OPS / 2; i < OPS; i++) {
-		char expected[16];
-
-		check_status(f.answers[i].status, EVKV_OK);
-		snprintf(expected, sizeof(expected), "v-k%u", i);
-		check_bytes(f.answers[i].entries[0].bytes, evkv_str(expected));
-	}
-	check_int(f.peer->accepted, 1);
-	fake_close(&f);
-}
-
-/* What is withdrawn before the end of the turn is never sent. */
-EVKV_TEST(redis_peer, a_write_cancelled_in_its_turn_is_not_sent)
-{
-	evkv_ticket ticket;
-	struct fake f;
-
-	fake_open(&f);
-	ticket = evkv_put(f.store, EVKV_LIT("c"), EVKV_LIT("k"), EVKV_LIT("v"),
-	    0, answer_cb, &f.answers[0]);
-	evkv_cancel(f.rig.loop, ticket);
-	fake_get(&f, 2);
-	fake_wait(&f, 1);
-	rig_wait(&f.rig, &f.answers[2].calls);
-	check_status(f.answers[0].status, EVKV_CANCELED);
-	check_int(f.sets, 0);
-	check_done(&f.answers[2], 2);
-	fake_close(&f);
-}
-
-/* ---- Lies --------------------------------------------------------------- */
+/* ---- Lies ------------------------------------------------------------ */
 
 static const struct {
 	const char *reply;
@@ -378,7 +121,7 @@ EVKV_TEST(redis_peer, a_reply_over_the_limit_is_too_large)
 	fake_close(&f);
 }
 
-/* ---- Refusals ----------------------------------------------------------- */
+/* ---- Refusals -------------------------------------------------------- */
 
 static const struct {
 	const char *reply;
@@ -537,7 +280,7 @@ EVKV_TEST(redis_peer, a_database_that_is_not_there_is_refused)
 	fake_close(&f);
 }
 
-/* ---- A dead server ------------------------------------------------------ */
+/* ---- A dead server --------------------------------------------------- */
 
 #define DEAD_OPS 100000
 #define DEAD_PENDING 20000
@@ -592,7 +335,7 @@ EVKV_TEST(redis_peer, a_dead_server_costs_bounded_memory)
 	fake_close(&f);
 }
 
-/* ---- Effect and reason -------------------------------------------------- */
+/* ---- Effect and reason ----------------------------------------------- */
 
 /* Through wrappers too: what was never sent has surely had no effect. */
 EVKV_TEST(redis_peer, a_write_that_waits_offline_has_no_effect)

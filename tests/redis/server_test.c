@@ -95,7 +95,7 @@ static void scene_end(struct scene *s)
 	    (const char *const[]){ __VA_ARGS__, NULL }, reply_,                \
 	    sizeof(reply_)))
 
-/* ---- What is on the server ---------------------------------------------- */
+/* ---- What is on the server ------------------------------------------- */
 
 EVKV_TEST(redis_server, entries_are_where_others_look_for_them)
 {
@@ -198,7 +198,7 @@ EVKV_TEST(redis_server, a_large_value_comes_back_whole)
 	free(bytes);
 }
 
-/* ---- Addresses ----------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------- */
 
 static const struct {
 	const char *url;
@@ -279,7 +279,7 @@ EVKV_TEST(redis_server, urls_of_every_scheme_work)
 	scene_end(&s);
 }
 
-/* ---- Refused ------------------------------------------------------------- */
+/* ---- Refused --------------------------------------------------------- */
 
 static void check_not_ready(struct scene *s, enum evkv_status status,
     enum evkv_cause cause, const char *part)
@@ -423,7 +423,7 @@ EVKV_TEST(redis_server, a_full_server_has_no_space)
 	scene_end(&s);
 }
 
-/* ---- Stopped, killed ------------------------------------------------------ */
+/* ---- Stopped, killed ------------------------------------------------- */
 
 EVKV_TEST(redis_server, a_stopped_server_is_given_up_and_found_again)
 {

@@ -1,172 +1,19 @@
 /*
  * One connection to a server: what the pipeline asks of a protocol.
  *
- * When the transport is up, AUTH, SELECT, CLIENT SETNAME and PING go out at
- * once, those that are needed; the last reply makes the connection ready. A
- * refused AUTH or SELECT ends the try with the server's words. PING is there
- * for a server that is still loading its data, which would refuse every
- * operation: it is tried again later instead.
- *
  * Replies that are whole are taken as they lie there; others are given to the
  * hiredis reader, in slices, since it moves what is left in its buffer after
- * each reply. Bytes that are no reply, a reply that
- * nobody asked for or of a kind that its command never gets end the connection
- * with CORRUPT; one over max_reply_bytes ends it with TOO_LARGE.
+ * each reply. Bytes that are no reply, a reply that nobody asked for or of a
+ * kind that its command never gets end the connection with CORRUPT; one over
+ * max_reply_bytes ends it with TOO_LARGE.
  *
  * READONLY means that the server has become a replica: a ping is sent after
  * what is under way, and when it is answered the connection is made anew, by
  * name, so that what was sent before still gets its true answer.
  */
-#include <stdio.h>
-
-#include "resp.h"
 #include "store.h"
 
 #define CONNECTION_SLICE ((size_t)4096)
-
-/* ---- The handshake ---------------------------------------------------- */
-
-static void connection_choose_steps(struct redis_connection *connection)
-{
-	const struct evkv_redis_options *options = &connection->store->options;
-	uint32_t count = 0;
-
-	if (options->password != NULL)
-		connection->steps[count++] = REDIS_STEP_AUTH;
-	if (options->db != 0)
-		connection->steps[count++] = REDIS_STEP_SELECT;
-	if (options->client_name != NULL)
-		connection->steps[count++] = REDIS_STEP_SETNAME;
-	connection->steps[count++] = REDIS_STEP_PING;
-	connection->greeting.replies = count;
-}
-
-static char *connection_write_step(const struct evkv_redis_options *options,
-    enum redis_step step, char *at)
-{
-	switch (step) {
-	case REDIS_STEP_AUTH:
-		at = resp_command(at, options->user != NULL ? 3 : 2);
-		at = resp_word(at, EVKV_LIT("AUTH"));
-		if (options->user != NULL)
-			at = resp_word(at, evkv_str(options->user));
-		return resp_word(at, evkv_str(options->password));
-	case REDIS_STEP_SELECT:
-		at = resp_command(at, 2);
-		at = resp_word(at, EVKV_LIT("SELECT"));
-		return resp_number(at, (uint64_t)options->db);
-	case REDIS_STEP_SETNAME:
-		at = resp_command(at, 3);
-		at = resp_word(at, EVKV_LIT("CLIENT"));
-		at = resp_word(at, EVKV_LIT("SETNAME"));
-		return resp_word(at, evkv_str(options->client_name));
-	default: return resp_word(resp_command(at, 1), EVKV_LIT("PING"));
-	}
-}
-
-static bool greeting_encode(struct redis_connection *connection,
-    struct redis_part *part)
-{
-	const struct evkv_redis_options *options = &connection->store->options;
-	size_t room = REDIS_STEP_COUNT * 4 * resp_word_max(16) +
-	    evkv_str(options->user).size + evkv_str(options->password).size +
-	    evkv_str(options->client_name).size;
-	char *start = evkv_pipeline_reserve(connection->pipeline, room);
-	char *at = start;
-
-	if (start == NULL)
-		return false;
-	for (size_t i = 0; i < part->replies; i++)
-		at = connection_write_step(options, connection->steps[i], at);
-	evkv_pipeline_commit(connection->pipeline, (size_t)(at - start));
-	return true;
-}
-
-/* Servers that don't know a command quote its words, the password's too. */
-static bool connection_may_show(const struct redis_connection *connection,
-    struct evkv_slice words)
-{
-	const char *password = connection->store->options.password;
-	size_t size = evkv_str(password).size;
-
-	return !evkv__redis_error_is(words, "ERR unknown") &&
-	    (size == 0 ||
-		memmem(words.data, words.size, password, size) == NULL);
-}
-
-static void connection_refuse(struct redis_connection *connection,
-    const char *what, struct evkv_slice words)
-{
-	struct redis_error *refusal = &connection->refusal;
-	struct redis_error error;
-
-	if (connection->refused)
-		return;
-	connection->refused = true;
-	evkv__redis_error_read(words, &error);
-	*refusal = error;
-	snprintf(refusal->message, sizeof(refusal->message), "%s: %.200s", what,
-	    connection_may_show(connection, words) ? error.message
-						   : "refused by the server");
-}
-
-static void connection_refuse_step(struct redis_connection *connection,
-    enum redis_step step, struct evkv_slice words)
-{
-	struct redis_error *refusal = &connection->refusal;
-	struct redis_error error;
-
-	evkv__redis_error_read(words, &error);
-	switch (step) {
-	case REDIS_STEP_AUTH:
-	case REDIS_STEP_SELECT:
-		connection_refuse(connection,
-		    step == REDIS_STEP_AUTH ? "AUTH" : "SELECT", words);
-		if (refusal->status == EVKV_SERVER) {
-			refusal->status = EVKV_REFUSED;
-			refusal->cause = EVKV_CAUSE_AUTH;
-		}
-		break;
-	case REDIS_STEP_SETNAME:
-		evkv_loop_log(connection->store->loop, EVKV_LOG_WARNING,
-		    "redis %s: CLIENT SETNAME: %s",
-		    evkv_pipeline_name(connection->pipeline), error.message);
-		break;
-	default:
-		/* Who may not PING may do other things. */
-		if (error.status == EVKV_UNAVAILABLE ||
-		    evkv__redis_error_is(words, "NOAUTH") ||
-		    evkv__redis_error_is(words, "DENIED"))
-			connection_refuse(connection, "PING", words);
-		break;
-	}
-}
-
-static bool greeting_item(struct redis_connection *connection,
-    struct redis_part *part, const struct redis_item *item)
-{
-	if (item->depth != 0)
-		return false;
-	if (item->type == REDIS_ITEM_ERROR)
-		connection_refuse_step(connection,
-		    connection->steps[part->answered], item->bytes);
-	return item->type == REDIS_ITEM_ERROR ||
-	    item->type == REDIS_ITEM_STATUS;
-}
-
-static void greeting_end(struct redis_connection *connection,
-    struct redis_part *part, const struct evkv_slot_end *end)
-{
-	(void)part;
-	if (end->fate == EVKV_SLOT_ANSWERED)
-		evkv_pipeline_ready(connection->pipeline);
-}
-
-static const struct redis_command greeting_command = {
-	.encode = greeting_encode,
-	.item = greeting_item,
-	.end = greeting_end,
-};
 
 /* ---- Renewal ---------------------------------------------------------- */
 
@@ -234,7 +81,6 @@ static void connection_maybe_renew(struct redis_connection *connection)
 static void connection_connected(void *self)
 {
 	struct redis_connection *connection = self;
-	const struct evkv_slot_end *why;
 
 	if (connection->reader != NULL)
 		redisReaderFree(connection->reader);
@@ -249,17 +95,7 @@ static void connection_connected(void *self)
 	connection->reply_bytes = 0;
 	connection->reading = false;
 	connection->left = 0;
-	connection->refused = false;
-	memset(&connection->greeting, 0, sizeof(connection->greeting));
-	connection->greeting.slot.flags = EVKV_SLOT_HANDSHAKE | EVKV_SLOT_KEPT;
-	connection->greeting.command = &greeting_command;
-	connection->greeting.connection = connection;
-	connection_choose_steps(connection);
-	why = evkv_pipeline_submit(connection->pipeline,
-	    &connection->greeting.slot);
-	if (why != NULL)
-		evkv_pipeline_fail(connection->pipeline, why->status,
-		    why->cause, why->sys_error, why->message);
+	evkv__redis_handshake(connection);
 }
 
 static bool connection_encode(void *self, struct evkv_slot *slot)

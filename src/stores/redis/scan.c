@@ -7,9 +7,9 @@
  * instead of holding an operation for ever. Its cursor is the server's.
  *
  * A removal goes on until the cursor has come round. Each round sends the
- * UNLINK of what the one before has found together with the next SCAN. Cut off in
- * the middle it is UNKNOWN_OUTCOME as soon as an UNLINK was sent. A waiter that
- * goes away ends it after the round that is under way.
+ * UNLINK of what the one before has found together with the next SCAN. Cut off
+ * in the middle it is UNKNOWN_OUTCOME as soon as an UNLINK was sent. A waiter
+ * that goes away ends it after the round that is under way.
  */
 #include "resp.h"
 #include "scan.h"

@@ -161,7 +161,12 @@ struct redis_store {
 	struct redis_connection *connections;
 };
 
-/* ---- connection.c: one connection, and its handshake ------------------ */
+/* ---- handshake.c ------------------------------------------------------ */
+
+/* Begin the handshake; its last reply makes the connection ready. */
+void evkv__redis_handshake(struct redis_connection *connection);
+
+/* ---- connection.c ----------------------------------------------------- */
 
 bool evkv__redis_connection_open(struct redis_connection *connection,
     struct redis_store *store, struct evkv_tls *tls, struct evkv_error *error);
@@ -176,7 +181,7 @@ redisReader *evkv__redis_reader_new(struct redis_connection *connection);
 
 enum redis_whole {
 	REDIS_WHOLE_YES,   /* it has been taken */
-	REDIS_WHOLE_LATER, /* more bytes are needed, leave these where they are */
+	REDIS_WHOLE_LATER, /* more bytes are needed, beside these */
 	REDIS_WHOLE_NOT,   /* give it to the reader */
 };
 
