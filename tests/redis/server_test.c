@@ -482,3 +482,34 @@ EVKV_TEST(redis_server, without_patience_operations_end_at_once)
 	check_status(s.a.status, EVKV_UNAVAILABLE);
 	scene_end(&s);
 }
+
+static void note_state(enum evkv_state state, enum evkv_cause cause,
+    const char *message, void *arg)
+{
+	(void)message;
+	if (state == EVKV_STATE_DOWN)
+		*(enum evkv_cause *)arg = cause;
+}
+
+/* With several connections the store is down for the reason of one of them. */
+EVKV_TEST(redis_server, a_store_is_down_while_one_connection_is)
+{
+	enum evkv_cause cause = EVKV_CAUSE_NONE;
+	struct scene s;
+
+	scene_begin_own(&s, &(struct server_options){ .kind = SERVER_REDIS });
+	s.options.connections = 4;
+	scene_store(&s);
+	DO_READY(&s);
+	check_int(evkv_store_state(s.store), EVKV_STATE_READY);
+	evkv_store_set_state_cb(s.store, note_state, &cause);
+	server_kill(s.server);
+	rig_until(&s.rig, cause != EVKV_CAUSE_NONE);
+	check(cause == EVKV_CAUSE_RESET || cause == EVKV_CAUSE_CONNECT);
+	check(server_restart(s.server));
+	rig_until(&s.rig, evkv_store_state(s.store) == EVKV_STATE_READY);
+	DO_PUT(&s, "c", "k", "v");
+	check_status(s.a.status, EVKV_OK);
+	evkv_store_set_state_cb(s.store, NULL, NULL);
+	scene_end(&s);
+}

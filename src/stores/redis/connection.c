@@ -250,21 +250,32 @@ static void connection_end(void *self, struct evkv_slot *slot,
 }
 
 /* A store is down when one of its connections is, and ready when all are. */
+static enum evkv_state connection_whole(const struct redis_store *store)
+{
+	enum evkv_state whole = EVKV_STATE_READY;
+
+	for (size_t i = 0; i < store->connection_count; i++) {
+		enum evkv_state state = store->connections[i].state;
+
+		if (state == EVKV_STATE_DOWN)
+			return state;
+		if (state == EVKV_STATE_CONNECTING)
+			whole = state;
+	}
+	return whole;
+}
+
 static void connection_state(void *self, enum evkv_state state,
     enum evkv_cause cause, const char *message)
 {
 	struct redis_connection *connection = self;
 	struct redis_store *store = connection->store;
-	enum evkv_state whole = state;
+	enum evkv_state before = connection_whole(store), whole;
 
 	connection->state = state;
-	for (size_t i = 0; i < store->connection_count; i++) {
-		enum evkv_state other = store->connections[i].state;
-
-		if (whole != EVKV_STATE_DOWN && other != EVKV_STATE_READY)
-			whole = other;
-	}
-	if (whole != EVKV_STATE_CLOSED)
+	whole = connection_whole(store);
+	/* What another connection has made known stays, with its reason. */
+	if (state != EVKV_STATE_CLOSED && (whole == state || whole != before))
 		evkv_store_set_state(store->store, whole, cause, message);
 }
 
