@@ -37,10 +37,14 @@ static inline char *resp_digits(char *at, uint64_t number)
 static inline char *resp_head(char *at, char mark, size_t number)
 {
 	*at++ = mark;
-	if (number < 10)
+	if (number < 10) {
 		*at++ = (char)('0' + number);
-	else
+	} else if (number < 100) {
+		*at++ = (char)('0' + number / 10);
+		*at++ = (char)('0' + number % 10);
+	} else {
 		at = resp_digits(at, number);
+	}
 	*at++ = '\r';
 	*at++ = '\n';
 	return at;
