@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/pipeline.h"
 #include "scene.h"
 
 #define FLOOD 100000
@@ -394,6 +395,7 @@ EVKV_TEST(pipeline_offline, sending_on_does_not_hide_a_stall)
 /* But what a full socket takes is: the server reads, if slowly. */
 EVKV_TEST(pipeline_offline, a_slow_upload_is_no_stall)
 {
+	int size = 65536;
 	struct scene s;
 	unsigned i, j;
 
@@ -401,7 +403,10 @@ EVKV_TEST(pipeline_offline, a_slow_upload_is_no_stall)
 	s.peer->plan.deaf = true;
 	scene_store(&s);
 	scene_ready(&s);
-	line_put(s.store, 1, 16 << 20, &s.answers[0]);
+	/* Full sooner than all is written. */
+	check(setsockopt(s.pipeline->fd, SOL_SOCKET, SO_SNDBUF, &size,
+		  sizeof(size)) == 0);
+	line_put(s.store, 1, 2 << 20, &s.answers[0]);
 	rig_turn_waiting(&s.rig);
 	for (i = 0; i < 4; i++) {
 		size_t before = scene_counters(&s).output_bytes;
