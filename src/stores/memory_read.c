@@ -57,9 +57,10 @@ static inline void read_one(enum evkv_kind kind, struct evkv_op *op, size_t i,
  * first all are asked for, then used.
  */
 static void read_some(struct memory *self, struct evkv_op *op,
-    const struct evkv_request *request, struct memory_collection *collection,
-    size_t first, size_t count, int64_t now_us)
+    struct memory_collection *collection, size_t first, size_t count,
+    int64_t now_us)
 {
+	const struct evkv_request *request = evkv_op_request(op);
 	struct memory_table *table = &self->table;
 	uint64_t hashes[GET_AHEAD];
 	size_t i;
@@ -183,7 +184,7 @@ enum evkv_verdict evkv__memory_read(struct memory *self, struct evkv_op *op,
 		count = request->count - i;
 		if (count > GET_AHEAD)
 			count = GET_AHEAD;
-		read_some(self, op, request, collection, i, count, now_us);
+		read_some(self, op, collection, i, count, now_us);
 	}
 	return EVKV_DONE;
 }

@@ -24,7 +24,10 @@ struct evkv_memory_options {
 	 * Bytes of keys, values and what the store adds to each; entries that
 	 * were evicted while somebody still holds their value count too. 0 =
 	 * 64 MiB, or no bound where max_entries is given; SIZE_MAX = no bound.
-	 * A put that could not fit in the empty store is TOO_LARGE.
+	 * A put that could not fit in the empty store is TOO_LARGE; one that
+	 * values held by others leave no room for is NOSPACE. A large value may
+	 * exceed the bound by a sixteenth, for the turns that it takes to evict
+	 * the many small ones that it displaces.
 	 */
 	size_t max_bytes;
 };
