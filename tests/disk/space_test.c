@@ -227,6 +227,43 @@ EVKV_TEST(disk_space, a_disk_that_others_have_filled)
 	test_disk(true);
 }
 
+EVKV_TEST(disk_space, a_compaction_without_room_leaves_the_old_one)
+{
+	char path[400];
+	struct kit kit;
+	unsigned count, i;
+	char key[16];
+
+	kit_begin(&kit);
+	if (mount("tmpfs", kit.folder, "tmpfs", 0, "size=6m") != 0) {
+		kit_end(&kit);
+		skip_test("mounting a tmpfs is not allowed here");
+	}
+	kit_open(&kit, NULL);
+	count = fill(&kit, 3000);
+	check_status(kit_span(&kit, EVKV_COMPACT, ""), EVKV_NOSPACE);
+	snprintf(path, sizeof(path), "%s/g-2", kit.path);
+	check(access(path, F_OK) != 0);
+	for (i = 0; i < count; i++)
+		check_status(kit_get(&kit, "c", key_of(i, key),
+				 evkv_bytes(value, 3000)),
+		    EVKV_OK);
+	for (i = 0; i < count; i++)
+		if (i % 4 != 0)
+			check_status(kit_delete(&kit, "c", key_of(i, key)),
+			    EVKV_OK);
+	/* It needs room for the copy beside the old one. */
+	check_int(mount("tmpfs", kit.folder, "tmpfs", MS_REMOUNT, "size=12m"),
+	    0);
+	check_status(kit_span(&kit, EVKV_COMPACT, ""), EVKV_OK);
+	check_status(kit_get(&kit, "c", key_of(0, key),
+			 evkv_bytes(value, 3000)),
+	    EVKV_OK);
+	kit_close(&kit);
+	check_int(umount(kit.folder), 0);
+	kit_end(&kit);
+}
+
 EVKV_TEST(disk_space, a_disk_without_room_for_a_store)
 {
 	struct answer answer = ANSWER_INIT;

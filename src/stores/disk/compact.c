@@ -36,16 +36,16 @@ static bool compact_copy(struct disk_env *env, uint64_t next,
 static bool compact_switch(struct disk_env *env, uint64_t next,
     struct disk_failure *failure)
 {
+	bool durable = evkv__disk_dir_switch(&env->dir, next, failure);
 	bool opened;
 
-	if (!evkv__disk_dir_switch(&env->dir, next, failure) &&
-	    env->dir.generation != next)
+	if (!durable && env->dir.generation != next)
 		return false;
 	pthread_rwlock_wrlock(&env->gate);
 	evkv__disk_lmdb_close(env);
 	opened = evkv__disk_lmdb_open(env, failure);
 	pthread_rwlock_unlock(&env->gate);
-	return opened;
+	return opened && durable;
 }
 
 bool evkv__disk_env_compact(struct disk_env *env, struct disk_failure *failure)
@@ -59,7 +59,7 @@ bool evkv__disk_env_compact(struct disk_env *env, struct disk_failure *failure)
 	if (done) {
 		done = compact_copy(env, next, failure) &&
 		    compact_switch(env, next, failure);
-		if (done)
+		if (done || env->dir.generation != next)
 			evkv__disk_dir_sweep(&env->dir);
 		evkv__disk_dir_share(&env->dir);
 	}

@@ -363,10 +363,17 @@ bool evkv__disk_dir_make(struct disk_dir *dir, uint64_t generation,
 
 void evkv__disk_dir_sweep(struct disk_dir *dir)
 {
-	DIR *list = dir_list(dir);
+	struct disk_dir now = *dir;
+	struct disk_failure ignored;
+	DIR *list;
 	struct dirent *entry;
 	uint64_t generation;
 
+	/* Be sure before anything is removed. */
+	if (!dir_read_current(&now, &ignored) ||
+	    now.generation != dir->generation)
+		return;
+	list = dir_list(dir);
 	if (list == NULL)
 		return;
 	while ((entry = readdir(list)) != NULL) {

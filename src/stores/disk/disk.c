@@ -42,8 +42,8 @@ static bool is_read(enum evkv_kind kind)
 }
 
 /*
- * The wall clock, read once for each reading of the loop's own: that is, once in
- * a turn.
+ * The wall clock, read once for each reading of the loop's own: that is, once
+ * in a turn.
  */
 static int64_t disk_wall_ms(struct disk_store *disk)
 {

@@ -221,8 +221,8 @@ static int env_lmdb(struct disk_env *env)
 
 /*
  * Take the readers their places in LMDB's table, which is under a lock that
- * other processes use too: the loop's thread must not wait for it. Who gets none
- * here asks again.
+ * other processes use too: the loop's thread must not wait for it. Who gets
+ * none here asks again.
  */
 static void env_seat_readers(struct disk_env *env)
 {
