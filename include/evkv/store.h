@@ -70,9 +70,9 @@ EVKV_API const struct evkv_capabilities *evkv_store_capabilities(
     const struct evkv_store *store);
 
 /*
- * The store's default deadline in milliseconds; 0 = none, the default. A wrapper
- * takes over what its (first) inner store has when it is made; only that of the
- * store that an operation is submitted to counts.
+ * The store's default deadline in milliseconds; 0 = none, the default. A
+ * wrapper takes over what its (first) inner store has when it is made; only
+ * that of the store that an operation is submitted to counts.
  */
 EVKV_API void evkv_store_set_timeout(struct evkv_store *store,
     int64_t timeout_ms);

@@ -47,7 +47,7 @@ enum {
 	OP_VALUES = 1 << 18,   /* some entry holds a value */
 	OP_ADMIN = 1 << 19,    /* a close: no request, can't be cancelled */
 	OP_PENDING = 1 << 20,  /* counted in the loop's outstanding ops */
-	OP_LATE = 1 << 21,     /* its store will fill in the answer, see store.h */
+	OP_LATE = 1 << 21, /* its store will fill in the answer, see store.h */
 };
 
 enum {

@@ -32,7 +32,9 @@ struct rig {
 	unsigned ticks;
 };
 
-/* A loop with an injected clock, or with the system's; fails the test or works. */
+/*
+ * A loop with an injected clock, or with the system's; fails the test or works.
+ */
 void rig_open(struct rig *rig);
 void rig_open_real(struct rig *rig);
 /*

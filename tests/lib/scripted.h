@@ -21,7 +21,8 @@
 enum scripted_stop {
 	SCRIPTED_NO_STOP,       /* there is no such slot */
 	SCRIPTED_STOP_HOLDS,    /* notes it; the test completes the op later */
-	SCRIPTED_STOP_COMPLETES, /* cuts and completes it at once, if not sent */
+	/* cuts and completes it at once, if not sent */
+	SCRIPTED_STOP_COMPLETES,
 	SCRIPTED_STOP_MARKS,    /* marks it as sent: it can't be held back */
 };
 
