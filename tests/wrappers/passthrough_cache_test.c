@@ -619,6 +619,27 @@ EVKV_TEST(wrappers_passthrough_cache, fill_has_what_is_left_less_the_loads_time)
 	close_all(&s);
 }
 
+EVKV_TEST(wrappers_passthrough_cache, late_fill_does_not_outlive_the_primary)
+{
+	struct answer get = ANSWER_INIT;
+	struct setup s;
+
+	open_with(&s, &(struct evkv_passthrough_cache_options){
+	    .max_ttl_ms = 60000, .cache_timeout_ms = 50 }, true);
+	put_at(&s, s.below, K, EVKV_LIT("v"), 10000);
+	s.cache->mode = GATE_BEFORE;
+	evkv_get(s.store, C, K, answer_cb, &get);
+	settle(&s);
+	gate_release(s.cache, 0);
+	rig_wait(&s.rig, &get.calls);
+	rig_advance(&s.rig, 49);
+	gate_release_all(s.cache);
+	s.cache->mode = GATE_OPEN;
+	check_between(ttl_at(&s, s.tier), 1, ttl_at(&s, s.below));
+	answer_free(&get);
+	close_all(&s);
+}
+
 EVKV_TEST(wrappers_passthrough_cache, nothing_left_is_no_fill)
 {
 	struct answer get = ANSWER_INIT;
