@@ -236,6 +236,13 @@ EVKV_TEST(pipeline_names, hosts_and_literals_need_no_name_server)
 	scene_open(&s);
 	check_works(&s);
 	end(&s);
+	/* No file need have this one. */
+	scene_begin(&s);
+	check(evkv__pipe_resolver_hosts(s.rig.loop, path));
+	s.options.pipeline.host = "localhost";
+	scene_store(&s);
+	check_works(&s);
+	end(&s);
 	check(unlink(path) == 0);
 }
 
