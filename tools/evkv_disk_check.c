@@ -64,9 +64,21 @@ static int walk(char *path)
 	return check.problems == 0 ? EXIT_SOUND : EXIT_DAMAGED;
 }
 
+/* Damage may kill the child: quietly, whatever handlers came with us. */
+static void die_quietly(void)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+		SIGABRT };
+	const struct rlimit no_core = { 0, 0 };
+	size_t i;
+
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], SIG_DFL);
+	setrlimit(RLIMIT_CORE, &no_core);
+}
+
 int main(int argc, char **argv)
 {
-	const struct rlimit no_core = { 0, 0 };
 	int status;
 	pid_t pid;
 
@@ -81,7 +93,7 @@ int main(int argc, char **argv)
 		return EXIT_UNOPENED;
 	}
 	if (pid == 0) {
-		setrlimit(RLIMIT_CORE, &no_core);
+		die_quietly();
 		status = walk(argv[1]);
 		fflush(stdout);
 		_exit(status);

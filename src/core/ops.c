@@ -1,9 +1,9 @@
 /*
  * core/ops.c - the short calls: each a request filled in.
  *
- * The calls for one key begin with a copy of an empty request: compilers copy by
- * a few wide moves, but clear so many bytes by an instruction that takes longer
- * than the rest of the call.
+ * The calls for one key begin with a copy of an empty request: compilers copy
+ * by a few wide moves, but clear so many bytes by an instruction that takes
+ * longer than the rest of the call.
  */
 #include "core/kind.h"
 #include "evkv/ops.h"
