@@ -344,7 +344,7 @@ void evkv__pipe_lookup_start(struct evkv_pipeline *p, lookup_cb cb)
 	p->address_count = evkv__pipe_hosts_find(evkv_bytes(resolver->hosts,
 						     resolver->hosts_size),
 	    p->host, p->options.port, p->addresses);
-	/* No server is asked for this name, whatever the file has (RFC 6761). */
+	/* No server is asked for this name, whatever the file has (RFC 6761) */
 	if (p->address_count == 0)
 		p->address_count = evkv__pipe_hosts_find(
 		    EVKV_LIT("127.0.0.1 localhost\n::1 localhost\n"),
