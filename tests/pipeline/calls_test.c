@@ -207,7 +207,7 @@ static void count_turns(unsigned outstanding)
 	}
 	check_between(chain.calls, 90 * outstanding, 121 * outstanding);
 	check_int(calls.blocking, 0);
-	/* libevent waits again where only a timer of ours, passive, has rung. */
+	/* libevent waits again where only a passive timer of ours rang. */
 	check_between(calls.waits, 100, 103);
 	check_between(calls.reads, 90, 100);
 	check_between(calls.writes, 90, 100);
