@@ -78,17 +78,24 @@ static bool refuse(struct evkv_op *op, const struct evkv_store *store,
 	return false;
 }
 
+/* Open, and within its bounds; one op alone may have any number of bytes. */
+static inline bool has_room(const struct evkv_store *store, size_t entries,
+    size_t bytes)
+{
+	return store->phase == STORE_OPEN &&
+	    store->pending + entries <= store->max_pending &&
+	    (store->pending_bytes + bytes <= store->max_pending_bytes ||
+		store->pending_bytes == 0);
+}
+
 static bool admit(struct evkv_op *op, struct evkv_store *store,
     const struct evkv_request *request, struct evkv_frame *frame)
 {
 	size_t entries = (op->flags & OP_KEYED) != 0 ? request->count : 1;
 	size_t bytes = request_bytes(request);
 
-	if (store->phase != STORE_OPEN ||
-	    (store->capabilities.kinds & EVKV_KIND_BIT(request->kind)) == 0 ||
-	    store->pending + entries > store->max_pending ||
-	    (store->pending_bytes + bytes > store->max_pending_bytes &&
-		store->pending_bytes > 0))
+	if (!has_room(store, entries, bytes) ||
+	    (store->capabilities.kinds & EVKV_KIND_BIT(request->kind)) == 0)
 		return refuse(op, store, request->kind);
 	if (store->limited && !fits(op, store, request))
 		return false;
@@ -405,11 +412,8 @@ static bool submit_peek(struct evkv_store *store,
 	if ((request->flags & flags) != flags ||
 	    !check_quick(request,
 		EVKV_KIND_HAS_KEYS | EVKV_KIND_COLLECTION) ||
-	    store->phase != STORE_OPEN || loop->scramble ||
-	    loop->inline_depth >= LOOP_INLINE_MAX ||
-	    store->max_pending <= store->pending ||
-	    store->max_pending_bytes - store->pending_bytes <
-	    request->keys->size)
+	    loop->scramble || loop->inline_depth >= LOOP_INLINE_MAX ||
+	    !has_room(store, 1, request->keys->size))
 		return false;
 	peek = &loop->peeks[loop->inline_depth];
 	switch (store->shortcuts->peek(store->self, request, &value)) {
