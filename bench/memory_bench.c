@@ -87,7 +87,7 @@ static void bare_get(void *arg, size_t ops)
 	for (; ops > 0; ops--) {
 		make_key(key, next_number(w));
 		entry = evkv__table_get(&w->table, w->collection, slice,
-		    table_hash(&w->table, w->collection, slice), now_us);
+		    table_hash(w->collection, slice), now_us);
 		if (entry != NULL)
 			view(w, evkv_value_bytes(&entry->value));
 	}
@@ -156,26 +156,25 @@ static void on_batched(const struct evkv_result *result, void *arg)
 		event_active(w->pump, EV_TIMEOUT, 0);
 }
 
-static void submit_one(struct world *w, struct evkv_request *request,
-    uint32_t flags)
+static void on_inline(const struct evkv_result *result, void *arg)
 {
-	make_key(w->key, next_number(w));
-	request->flags = flags;
-	evkv_submit(w->store, request,
-	    (flags & EVKV_OP_INLINE) != 0 ? on_result : on_batched, w);
-	w->left--;
+	if (result->status == EVKV_OK)
+		view(arg, result->entries->bytes);
 }
 
 /* Stays in the callback for 1024 operations at a time. */
 static void submit_inline(struct world *w, struct evkv_request *request)
 {
-	size_t n;
+	size_t n, count = w->left < 1024 ? w->left : 1024;
+	size_t hits = w->hits;
 
-	for (n = 0; n < 1024 && w->left > 0; n++) {
-		w->waiting++;
-		submit_one(w, request, EVKV_OP_INLINE | EVKV_OP_SINGLE);
+	request->flags = EVKV_OP_INLINE | EVKV_OP_SINGLE;
+	for (n = 0; n < count; n++) {
+		make_key(w->key, next_number(w));
+		evkv_submit(w->store, request, on_inline, w);
 	}
-	bench_check(w->waiting == 0);
+	bench_check(w->hits - hits == count);
+	w->left -= count;
 	if (w->left > 0)
 		event_active(w->pump, EV_TIMEOUT, 0);
 }
@@ -195,8 +194,12 @@ static void submit_batch(struct world *w, struct evkv_request *request)
 	size_t n, batch = w->left < BATCH ? w->left : BATCH;
 
 	w->waiting = batch;
-	for (n = 0; n < batch; n++)
-		submit_one(w, request, EVKV_OP_SINGLE);
+	w->left -= batch;
+	request->flags = EVKV_OP_SINGLE;
+	for (n = 0; n < batch; n++) {
+		make_key(w->key, next_number(w));
+		evkv_submit(w->store, request, on_batched, w);
+	}
 }
 
 static void submit_get_batch(struct world *w)

@@ -291,12 +291,16 @@ static enum evkv_verdict enter_scrambled(struct evkv_op *op,
 	return verdict;
 }
 
-/*
- * Whether a request is of the commonest sort, one key that is read or deleted,
- * and has nothing odd about it; all others take the long way.
- */
-static inline bool check_quick(const struct evkv_request *request,
-    uint32_t classes)
+/* One key, and a valid one. */
+static inline bool has_plain_key(const struct evkv_request *request)
+{
+	return request->count == 1 && request->keys != NULL &&
+	    request->keys->data != NULL &&
+	    request->keys->size - 1 < EVKV_KEY_MAX;
+}
+
+/* Nothing odd about all else. */
+static inline bool is_plain(const struct evkv_request *request)
 {
 	const uint32_t plain = EVKV_OP_INLINE | EVKV_OP_SINGLE;
 	uintptr_t odd = (uintptr_t)request->values |
@@ -305,14 +309,22 @@ static inline bool check_quick(const struct evkv_request *request,
 	    request->match_prefix.size | request->pattern.size |
 	    request->cursor.size | request->limit | (request->flags & ~plain);
 
-	return odd == 0 && (classes & EVKV_KIND_HAS_KEYS) != 0 &&
-	    (classes & EVKV_KIND_HAS_VALUES) == 0 && request->count == 1 &&
-	    request->keys != NULL && request->keys->data != NULL &&
-	    request->keys->size - 1 < EVKV_KEY_MAX &&
-	    request->collection.size <= EVKV_COLLECTION_MAX &&
+	return odd == 0 && request->collection.size <= EVKV_COLLECTION_MAX &&
 	    (request->collection.data != NULL ||
 		request->collection.size == 0) &&
 	    request->timeout_ms >= -1;
+}
+
+/*
+ * Whether a request is of the commonest sort, one key that is read or deleted,
+ * and has nothing wrong about it; all others take the long way.
+ */
+static inline bool check_quick(const struct evkv_request *request,
+    uint32_t classes)
+{
+	return (classes & EVKV_KIND_HAS_KEYS) != 0 &&
+	    (classes & EVKV_KIND_HAS_VALUES) == 0 && has_plain_key(request) &&
+	    is_plain(request);
 }
 
 static enum evkv_verdict boundary(struct evkv_op *op,
@@ -339,10 +351,10 @@ static void run_inline(struct evkv_op *op)
 {
 	struct evkv_loop *loop = op->loop;
 
-	loop->inline_depth++;
+	loop->peek++;
 	if (op->cb.root != NULL)
 		op->cb.root(&op->result, op->arg);
-	loop->inline_depth--;
+	loop->peek--;
 	op->flags &= ~(uint32_t)OP_REPORTING;
 	evkv__op_maybe_free(op);
 }
@@ -354,8 +366,8 @@ static int64_t deadline_of(const struct evkv_store *store,
 	                                  store->timeout_ms;
 }
 
-static evkv_ticket submit_checked(struct evkv_store *store,
-    const struct evkv_request *request, evkv_cb cb, void *arg)
+static __attribute__((noinline)) evkv_ticket submit_checked(
+    struct evkv_store *store, const struct evkv_request *request, evkv_cb cb, void *arg)
 {
 	struct evkv_op *op = evkv__op_new(store->loop, store->depth);
 	int64_t timeout_ms;
@@ -372,72 +384,99 @@ static evkv_ticket submit_checked(struct evkv_store *store,
 		return ticket;
 	}
 	if ((op->flags & OP_INLINE) != 0 &&
-	    op->loop->inline_depth < LOOP_INLINE_MAX)
+	    evkv__loop_may_nest(op->loop))
 		run_inline(op);
 	else
 		evkv__ready_push(op->loop, op);
 	return ticket;
 }
 
-static inline void run_peek(struct evkv_loop *loop, struct loop_peek *peek,
+/* ---- Inline gets without an op ----------------------------------------- */
+
+static const struct evkv_entry miss_entry = { .status = EVKV_NOT_FOUND };
+static const struct evkv_result miss_result = {
+	.status = EVKV_NOT_FOUND,
+	.kind = EVKV_GET,
+	.message = "",
+	.count = 1,
+	.entries = &miss_entry,
+};
+
+void evkv__peeks_init(struct evkv_loop *loop)
+{
+	size_t i;
+
+	loop->peek = loop->peeks;
+	for (i = 0; i < LOOP_INLINE_MAX; i++) {
+		loop->peeks[i].result = miss_result;
+		loop->peeks[i].result.status = EVKV_OK;
+		loop->peeks[i].result.entries = &loop->peeks[i].entry;
+		loop->peeks[i].entry.status = EVKV_OK;
+	}
+}
+
+static inline void peek_hit(struct evkv_loop *loop, struct evkv_value *value,
     evkv_cb cb, void *arg)
 {
-	peek->result.kind = EVKV_GET;
-	peek->result.message = "";
-	peek->result.count = 1;
-	peek->result.entries = &peek->entry;
-	loop->inline_depth++;
+	struct loop_peek *peek = loop->peek;
+
+	evkv__value_pin(value);
+	peek->entry.bytes.data = (const char *)value + value->offset;
+	peek->entry.bytes.size = value->size;
+	peek->entry.value = value;
+	loop->peek = peek + 1;
 	if (cb != NULL)
 		cb(&peek->result, arg);
-	loop->inline_depth--;
+	loop->peek = peek;
+	evkv__value_unpin(value);
+}
+
+static inline void peek_miss(struct evkv_loop *loop, evkv_cb cb, void *arg)
+{
+	loop->peek++;
+	if (cb != NULL)
+		cb(&miss_result, arg);
+	loop->peek--;
 }
 
 /*
  * An inline get of one key, of a store that can look it up at once: no op is
  * needed. false: take the ordinary way, which also says what is wrong.
  *
- * The request has mostly been written just now. Its fields must be read as they
+ * The time goes by waiting for memory, and the processor can wait for this key
+ * and the next one at once if it comes from one to the other within the few
+ * hundred instructions that it looks ahead. So the memory is asked for as early
+ * as possible, and all the checks come after it. For the same reason the fields
+ * of the request, which has mostly been written just now, must be read as they
  * were written: a wider load, as of kind and flags compared in one go, has to
- * wait until all stores before it are done, and with them the fetching of the
- * entry before, which it should overlap.
+ * wait until all stores before it are done.
  */
-static bool submit_peek(struct evkv_store *store,
+static inline bool submit_peek(struct evkv_store *store,
     const struct evkv_request *request, evkv_cb cb, void *arg)
 {
 	const uint32_t flags = EVKV_OP_INLINE | EVKV_OP_SINGLE;
 	struct evkv_loop *loop = store->loop;
 	struct evkv_value *value;
-	struct loop_peek *peek;
+	uint64_t aim;
 
-	if ((request->flags & flags) != flags ||
-	    !check_quick(request,
-		EVKV_KIND_HAS_KEYS | EVKV_KIND_COLLECTION) ||
-	    loop->scramble || loop->inline_depth >= LOOP_INLINE_MAX ||
+	if ((request->flags & flags) != flags || !has_plain_key(request))
+		return false;
+	aim = store->shortcuts->aim(store->self, *request->keys);
+	if (!is_plain(request) || loop->scramble ||
+	    !evkv__loop_may_nest(loop) ||
 	    !has_room(store, 1, request->keys->size))
 		return false;
-	peek = &loop->peeks[loop->inline_depth];
-	switch (store->shortcuts->peek(store->self, request, &value)) {
-	case PEEK_HIT:
-		evkv__value_pin(value);
-		peek->result.status = EVKV_OK;
-		peek->entry.status = EVKV_OK;
-		peek->entry.bytes = evkv_bytes(
-		    (const char *)value + value->offset, value->size);
-		peek->entry.value = value;
-		run_peek(loop, peek, cb, arg);
-		evkv__value_unpin(value);
-		return true;
-	case PEEK_MISS:
-		peek->result.status = EVKV_NOT_FOUND;
-		peek->entry.status = EVKV_NOT_FOUND;
-		peek->entry.bytes = evkv_bytes(NULL, 0);
-		peek->entry.value = NULL;
-		run_peek(loop, peek, cb, arg);
-		return true;
-	default:
+	value = store->shortcuts->peek(store->self, request, aim);
+	if (value == STORE_PEEK_NO)
 		return false;
-	}
+	if (value != NULL)
+		peek_hit(loop, value, cb, arg);
+	else
+		peek_miss(loop, cb, arg);
+	return true;
 }
+
+/* ---- The public side --------------------------------------------------- */
 
 static evkv_ticket submit_invalid(struct evkv_store *store, evkv_cb cb,
     void *arg, const char *message)
@@ -454,12 +493,15 @@ static evkv_ticket submit_invalid(struct evkv_store *store, evkv_cb cb,
 	return evkv__op_ticket(op);
 }
 
-/* A request as another version of the headers has it. */
-static evkv_ticket submit_resized(struct evkv_store *store,
-    const struct evkv_request *request, size_t size, evkv_cb cb, void *arg)
+/* None, or one as another version of the headers has it. */
+static __attribute__((noinline)) evkv_ticket submit_odd(
+    struct evkv_store *store, const struct evkv_request *request, size_t size,
+    evkv_cb cb, void *arg)
 {
 	struct evkv_request ours;
 
+	if (request == NULL)
+		return submit_invalid(store, cb, arg, "request is NULL");
 	if (!evkv_options_read(&ours, sizeof(ours), request, size, NULL))
 		return submit_invalid(store, cb, arg,
 		    "request uses fields that this library does not know");
@@ -472,10 +514,8 @@ evkv_ticket evkv_submit_sized(struct evkv_store *store,
 	if (store == NULL)
 		return 0;
 	evkv__loop_check_thread(store->loop);
-	if (request == NULL)
-		return submit_invalid(store, cb, arg, "request is NULL");
-	if (size != sizeof(*request))
-		return submit_resized(store, request, size, cb, arg);
+	if (request == NULL || size != sizeof(*request))
+		return submit_odd(store, request, size, cb, arg);
 	if (request->kind == EVKV_GET && store->shortcuts != NULL &&
 	    submit_peek(store, request, cb, arg))
 		return TICKET_ENDED;

@@ -194,6 +194,7 @@ struct evkv_loop *evkv_loop_new_sized(struct event_base *base,
 		return NULL;
 	}
 	loop_configure(loop, base, &options);
+	evkv__peeks_init(loop);
 	evkv__timers_init(loop);
 	if (evkv__ready_init(loop) && evkv__post_init(loop)) {
 		evkv_loop_refresh(loop);

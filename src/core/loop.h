@@ -25,9 +25,8 @@ struct loop_attachment {
 #define LOOP_INLINE_MAX 16
 
 /*
- * A result that needs no op. They are kept, not made anew on the stack: most
- * fields never change, and the fewer stores are under way, the less a look-up
- * has to wait for.
+ * The result of a get that needed no op, a hit. Kept, not made anew on the
+ * stack: all but the value stays as evkv__peeks_init() made it.
  */
 struct loop_peek {
 	struct evkv_result result;
@@ -43,8 +42,8 @@ struct evkv_loop {
 	int64_t now_us;  /* cached */
 	struct timeval stamp; /* libevent's cached time at that moment */
 	unsigned handling;    /* depth of our own event handlers */
-	unsigned inline_depth;
-	struct loop_peek peeks[LOOP_INLINE_MAX]; /* by inline_depth */
+	struct loop_peek peeks[LOOP_INLINE_MAX]; /* one for each such callback */
+	struct loop_peek *peek; /* the first that is not in use */
 	uint64_t random;
 
 	/* ready.c: what has ended, and tasks, in two FIFO queues. */
@@ -88,6 +87,14 @@ struct evkv_loop {
 	int post_fd;
 	struct event post_event;
 };
+
+/* flow.c */
+void evkv__peeks_init(struct evkv_loop *loop);
+
+static inline bool evkv__loop_may_nest(const struct evkv_loop *loop)
+{
+	return loop->peek < &loop->peeks[LOOP_INLINE_MAX];
+}
 
 /* ready.c */
 void evkv__ready_push(struct evkv_loop *loop, struct evkv_op *op);

@@ -88,16 +88,22 @@ static inline void siphash_word(struct siphash *s, uint64_t word)
 	s->v0 ^= word;
 }
 
-/* The hash of `data` under the key (key0, key1). */
-static inline uint64_t siphash_1_3(uint64_t key0, uint64_t key1,
-    struct evkv_slice data)
+/* Where the hashes under the key (key0, key1) begin. */
+static inline struct siphash siphash_seed(uint64_t key0, uint64_t key1)
 {
-	struct siphash s = {
+	return (struct siphash){
 		.v0 = key0 ^ UINT64_C(0x736f6d6570736575),
 		.v1 = key1 ^ UINT64_C(0x646f72616e646f6d),
 		.v2 = key0 ^ UINT64_C(0x6c7967656e657261),
 		.v3 = key1 ^ UINT64_C(0x7465646279746573),
 	};
+}
+
+/* The hash of `data` under the key that the seed was made from. */
+static inline uint64_t siphash_1_3_from(const struct siphash *seed,
+    struct evkv_slice data)
+{
+	struct siphash s = *seed;
 	const unsigned char *bytes = data.data;
 	uint64_t last = (uint64_t)(data.size & 0xff) << 56;
 	size_t left;
@@ -112,6 +118,15 @@ static inline uint64_t siphash_1_3(uint64_t key0, uint64_t key1,
 	siphash_round(&s);
 	siphash_round(&s);
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+/* The hash of `data` under the key (key0, key1). */
+static inline uint64_t siphash_1_3(uint64_t key0, uint64_t key1,
+    struct evkv_slice data)
+{
+	struct siphash seed = siphash_seed(key0, key1);
+
+	return siphash_1_3_from(&seed, data);
 }
 
 #endif

@@ -22,24 +22,24 @@ struct store_observer {
 	struct store_observer *next, **link;
 };
 
-/* What a store that is asked to peek says. */
-enum store_peek {
-	PEEK_NO, /* take the ordinary way */
-	PEEK_MISS,
-	PEEK_HIT,
-};
-
 /*
  * Short cuts for a get of one key, where looking up takes hardly longer than
  * making an op does. A store of the core's own may set them once it is made.
  */
 struct store_shortcuts {
 	/*
-	 * Look up at once, for an inline get. The value is the store's; the
-	 * core pins it while the callback runs.
+	 * Have the memory fetched that looking up this key of an inline get
+	 * will need, and return what peek() will want to know about it. Called
+	 * first of all, as the wait for the key before is the time to do so:
+	 * nothing else about the request has been checked, nor need it be.
 	 */
-	enum store_peek (*peek)(void *self, const struct evkv_request *request,
-	    struct evkv_value **value);
+	uint64_t (*aim)(void *self, struct evkv_slice key);
+	/*
+	 * Look up at once: NULL for a miss, STORE_PEEK_NO for the ordinary way.
+	 * The value is the store's; the core pins it while the callback runs.
+	 */
+	struct evkv_value *(*peek)(void *self,
+	    const struct evkv_request *request, uint64_t aim);
 	/*
 	 * An op that nobody but its user will see may be answered DONE without
 	 * an answer, with OP_LATE set. The store has it filled in before
@@ -48,6 +48,9 @@ struct store_shortcuts {
 	 */
 	void (*resolve)(void *self);
 };
+
+/* No value, but a sign; see above. */
+#define STORE_PEEK_NO ((struct evkv_value *)(uintptr_t)1)
 
 struct evkv_store {
 	const struct evkv_vtable *vtable;

@@ -22,7 +22,6 @@ struct evkv_value *evkv_value_new_uninit(size_t size, void **data)
 	atomic_init(&value->refs, 1);
 	value->offset = sizeof(*value);
 	value->pins = 0;
-	value->detached = 0;
 	*data = value + 1;
 	return value;
 }

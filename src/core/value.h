@@ -5,8 +5,8 @@
  * A store that keeps entries embeds the header first in each of them. All that
  * the loop's thread holds (the store's own hold and the pins of operations)
  * counts as one reference; every evkv_value_ref() is another. So a get touches
- * no atomic: it pins. Who takes an entry out of the store sets `detached` if it
- * is pinned, and the last unpin drops the one reference; else drops it itself.
+ * no atomic: it pins. Who takes an entry out of the store marks it as detached if
+ * it is pinned, and the last unpin drops the one reference; else drops it itself.
  */
 #ifndef EVKV_CORE_VALUE_H
 #define EVKV_CORE_VALUE_H
@@ -27,10 +27,12 @@ struct evkv_value {
 	uint32_t size;         /* of the bytes */
 	_Atomic uint32_t refs;
 	uint32_t offset;       /* of the bytes, from this header */
-	uint32_t pins : 31;    /* by operations; the loop's thread only */
-	/* out of its store; the last unpin drops a ref */
-	uint32_t detached : 1;
+	/* Pins of operations, and VALUE_DETACHED; the loop's thread only. */
+	uint32_t pins;
 };
+
+/* In `pins`: out of its store; the last unpin drops a reference. */
+#define VALUE_DETACHED (UINT32_C(1) << 31)
 
 static inline void evkv__value_pin(struct evkv_value *value)
 {
@@ -39,7 +41,7 @@ static inline void evkv__value_pin(struct evkv_value *value)
 
 static inline void evkv__value_unpin(struct evkv_value *value)
 {
-	if (--value->pins == 0 && value->detached)
+	if (--value->pins == VALUE_DETACHED)
 		evkv_value_unref(value);
 }
 

@@ -76,7 +76,6 @@ struct memory_entry *evkv__entry_new(const struct memory_put *put,
 	atomic_init(&entry->value.refs, 1);
 	entry->value.offset = (uint32_t)(ENTRY_KEY_OFFSET + put->key.size);
 	entry->value.pins = 0;
-	entry->value.detached = 0;
 	entry->expires_at_us = put->expires_at_us;
 	entry->visited = 0;
 	entry->external = external;
@@ -172,7 +171,7 @@ void evkv__entry_release(struct memory_entry *entry, struct memory_heap *heap)
 	/* Others read the owner only after the table's reference is gone. */
 	value->owner = &heap->owner;
 	if (value->pins > 0)
-		value->detached = 1;
+		value->pins |= VALUE_DETACHED;
 	else
 		evkv_value_unref(value);
 }

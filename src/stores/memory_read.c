@@ -7,7 +7,8 @@
  * other kind of op and every step, has the list looked up first, so that nobody
  * can tell.
  *
- * An inline get can't wait. It is answered without an op, by memory_peek().
+ * An inline get can't wait. It is answered without an op: memory_aim() asks for
+ * the index's line as early as possible, memory_peek() looks up.
  */
 #include "core/op.h"
 #include "stores/memory_store.h"
@@ -66,7 +67,7 @@ static void read_some(struct memory *self, struct evkv_op *op,
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		hashes[i] = table_hash(table, collection,
+		hashes[i] = table_hash(collection,
 		    request->keys[first + i]);
 		index_prefetch(&table->space.entries, hashes[i]);
 	}
@@ -112,7 +113,7 @@ static bool read_late(struct memory *self, struct evkv_op *op,
 		evkv__memory_resolve(self);
 	late = &self->late[self->late_count++];
 	late->op = op;
-	late->hash = table_hash(&self->table, self->table.last, key);
+	late->hash = table_hash(self->table.last, key);
 	late->now_us = now_us;
 	late->key_size = key.size;
 	memcpy(late->key, key.data, key.size);
@@ -130,30 +131,42 @@ static struct memory_collection *read_collection(struct memory *self,
 	return evkv__table_collection(&self->table, name);
 }
 
-/* An inline get. */
-static enum store_peek memory_peek(void *arg,
-    const struct evkv_request *request, struct evkv_value **value)
+/* ---- Inline gets ------------------------------------------------------- */
+
+/* The hash of a key, taking it to be of the collection asked for last. */
+static uint64_t memory_aim(void *arg, struct evkv_slice key)
 {
 	struct memory *self = arg;
-	struct memory_collection *collection;
-	struct memory_entry *entry;
 	uint64_t hash;
 
-	collection = read_collection(self, request->collection);
-	if (collection == NULL)
-		return PEEK_MISS;
-	/* As early as possible: while this is fetched, the clock is read. */
-	hash = table_hash(&self->table, collection, request->keys[0]);
+	if (self->table.last == NULL)
+		return 0;
+	hash = table_hash(self->table.last, key);
 	index_prefetch(&self->table.space.entries, hash);
-	entry = evkv__table_get(&self->table, collection, request->keys[0],
-	    hash, evkv_loop_now_us(self->loop));
-	if (entry == NULL)
-		return PEEK_MISS;
-	if (entry->external)
-		return PEEK_NO;
-	*value = &entry->value;
-	return PEEK_HIT;
+	return hash;
 }
+
+static struct evkv_value *memory_peek(void *arg,
+    const struct evkv_request *request, uint64_t hash)
+{
+	struct memory *self = arg;
+	int64_t now_us = evkv_loop_now_us(self->loop);
+	struct memory_entry *entry;
+
+	if (!evkv__table_is_last(&self->table, request->collection)) {
+		if (read_collection(self, request->collection) == NULL)
+			return NULL;
+		hash = table_hash(self->table.last,
+		    request->keys[0]);
+	}
+	entry = evkv__table_get(&self->table, self->table.last,
+	    request->keys[0], hash, now_us);
+	if (entry == NULL)
+		return NULL;
+	return entry->external ? STORE_PEEK_NO : &entry->value;
+}
+
+/* ---- Submit ------------------------------------------------------------ */
 
 enum evkv_verdict evkv__memory_read(struct memory *self, struct evkv_op *op,
     const struct evkv_request *request)
@@ -175,7 +188,7 @@ enum evkv_verdict evkv__memory_read(struct memory *self, struct evkv_op *op,
 			return EVKV_DONE;
 		read_one(request->kind, op, 0,
 		    evkv__table_get(table, collection, request->keys[0],
-			table_hash(table, collection, request->keys[0]),
+			table_hash(collection, request->keys[0]),
 			now_us),
 		    now_us);
 		return EVKV_DONE;
@@ -190,6 +203,7 @@ enum evkv_verdict evkv__memory_read(struct memory *self, struct evkv_op *op,
 }
 
 const struct store_shortcuts evkv__memory_shortcuts = {
+	.aim = memory_aim,
 	.peek = memory_peek,
 	.resolve = evkv__memory_resolve,
 };

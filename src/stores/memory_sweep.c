@@ -68,7 +68,7 @@ static bool evict_one(struct memory_table *table,
 		table->evictions++;
 	table->space.hand = entry->newer;
 	evkv__table_remove(table, entry,
-	    table_hash(table, entry_collection(entry), entry_key(entry)));
+	    table_hash(entry_collection(entry), entry_key(entry)));
 	return true;
 }
 
@@ -210,8 +210,7 @@ static void broom_some(struct memory_table *table, size_t entries)
 		space->broom = entry->older;
 		if (entry_collection(entry)->dead) {
 			dead[count] = entry;
-			hashes[count] = table_hash(table,
-			    entry_collection(entry), entry_key(entry));
+			hashes[count] = table_hash(entry_collection(entry), entry_key(entry));
 			index_prefetch(&space->entries, hashes[count]);
 			count++;
 		}

@@ -95,6 +95,8 @@ struct memory_collection *evkv__table_collection_make(
 	if (collection == NULL)
 		return NULL;
 	collection->hash = siphash_1_3(table->key0, table->key1, name);
+	collection->seed = siphash_seed(table->key0 ^ collection->hash,
+	    table->key1);
 	collection->earliest_us = MEMORY_NEVER;
 	collection->name_size = (uint8_t)name.size;
 	if (name.size > 0)
@@ -355,7 +357,7 @@ enum evkv_status evkv__table_put(struct memory_table *table,
     struct memory_collection *collection, const struct memory_put *put,
     int64_t now_us)
 {
-	uint64_t hash = table_hash(table, collection, put->key);
+	uint64_t hash = table_hash(collection, put->key);
 	struct memory_entry *old, *entry;
 	struct index_place place;
 	enum evkv_status status;
@@ -388,7 +390,7 @@ enum evkv_status evkv__table_put(struct memory_table *table,
 bool evkv__table_delete(struct memory_table *table,
     struct memory_collection *collection, struct evkv_slice key, int64_t now_us)
 {
-	uint64_t hash = table_hash(table, collection, key);
+	uint64_t hash = table_hash(collection, key);
 	struct memory_entry *entry;
 	struct index_place place;
 	bool present;
@@ -409,7 +411,7 @@ bool evkv__table_touch(struct memory_table *table,
 	struct index_place place;
 
 	entry = evkv__table_find(table, collection, key,
-	    table_hash(table, collection, key), &place);
+	    table_hash(collection, key), &place);
 	if (entry == NULL || now_us >= entry->expires_at_us)
 		return false;
 	entry->visited = 1;

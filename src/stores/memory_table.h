@@ -55,7 +55,8 @@ struct memory_doom {
 /* A collection; it exists while it has entries, and a little longer. */
 struct memory_collection {
 	struct evkv_value_owner owner; /* first: what entries point to */
-	uint64_t hash;                /* of its name; seeds those of its keys */
+	uint64_t hash;                /* of its name */
+	struct siphash seed;          /* of the hashes of its keys */
 	size_t count;                 /* of entries, expired ones included */
 	size_t mortal;                /* of those with a TTL */
 	int64_t earliest_us;          /* none of these expires before */
@@ -148,10 +149,10 @@ struct evkv_value *evkv__entry_external(const struct memory_entry *entry);
 bool evkv__table_init(struct memory_table *table, size_t max_entries,
     size_t max_bytes, uint64_t key0, uint64_t key1);
 
-static inline uint64_t table_hash(const struct memory_table *table,
-    const struct memory_collection *collection, struct evkv_slice key)
+static inline uint64_t table_hash(const struct memory_collection *collection,
+    struct evkv_slice key)
 {
-	return siphash_1_3(table->key0 ^ collection->hash, table->key1, key);
+	return siphash_1_3_from(&collection->seed, key);
 }
 
 static inline bool entry_same_word(const char *a, const char *b)
@@ -178,11 +179,12 @@ static inline bool entry_same_bytes(const char *a, const char *b, size_t size)
 	size_t i;
 
 	if (size >= 8) {
-		for (i = 0; i + 8 < size; i += 8) {
+		for (i = 8; i + 8 < size; i += 8) {
 			if (!entry_same_word(a + i, b + i))
 				return false;
 		}
-		return entry_same_word(a + size - 8, b + size - 8);
+		return entry_same_word(a, b) &&
+		    entry_same_word(a + size - 8, b + size - 8);
 	}
 	if (size >= 4)
 		return entry_same_half(a, b) &&

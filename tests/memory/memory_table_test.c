@@ -48,7 +48,7 @@ static struct memory_entry *get_at(struct memory_table *table,
 	if (record == NULL)
 		return NULL;
 	return evkv__table_get(table, record, key,
-	    table_hash(table, record, key), now_us);
+	    table_hash(record, key), now_us);
 }
 
 static struct memory_entry *get(struct memory_table *table,
@@ -718,7 +718,7 @@ static size_t mean_steps(struct memory_table *table, uint32_t keys,
 		snprintf(name, sizeof(name), format, i);
 		key = evkv_str(name);
 		check(evkv__table_find(table, record, key,
-			  table_hash(table, record, key), &place) != NULL);
+			  table_hash(record, key), &place) != NULL);
 		steps += INDEX_CHUNKS + 1 - place.steps;
 	}
 	return steps * 100 / keys;
@@ -758,9 +758,9 @@ EVKV_TEST(unit_memory_table, order_of_keys_depends_on_the_seed)
 	for (i = 0; i < 1000; i++) {
 		struct evkv_slice key = number_key(name, sizeof(name), i);
 
-		same += index_home((uint32_t)(table_hash(&a, a.last, key) >>
+		same += index_home((uint32_t)(table_hash(a.last, key) >>
 			    32)) ==
-		    index_home((uint32_t)(table_hash(&b, b.last, key) >> 32));
+		    index_home((uint32_t)(table_hash(b.last, key) >> 32));
 	}
 	/* One in 32 by chance. */
 	check_between(same, 5, 70);

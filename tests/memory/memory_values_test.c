@@ -369,6 +369,79 @@ EVKV_TEST(unit_memory_values, inline_get_is_answered_inside_the_call)
 	plain_bed_close(&bed, loop);
 }
 
+static struct answer inline_get_of(struct bed *bed,
+    const struct evkv_request *given)
+{
+	struct evkv_request request = *given;
+	struct answer answer = ANSWER_INIT;
+	struct evkv_slice key = EVKV_LIT("k");
+
+	request.kind = EVKV_GET;
+	request.flags |= EVKV_OP_INLINE | EVKV_OP_SINGLE;
+	request.count = 1;
+	request.keys = &key;
+	check(evkv_submit(bed->store, &request, answer_cb, &answer) != 0);
+	check_int(answer.calls, 1);
+	return answer;
+}
+
+EVKV_TEST(unit_memory_values, inline_gets_change_between_collections)
+{
+	static const char *const names[] = { "a", "b", "absent", "" };
+	struct evkv_loop *loop;
+	struct answer answer;
+	struct bed bed;
+	unsigned i;
+
+	plain_bed_open(&bed, &loop);
+	evkv_put(bed.store, EVKV_LIT("a"), EVKV_LIT("k"), EVKV_LIT("of a"), 0,
+	    NULL, NULL);
+	evkv_put(bed.store, EVKV_LIT("b"), EVKV_LIT("k"), EVKV_LIT("of b"), 0,
+	    NULL, NULL);
+	for (i = 0; i < 64; i++) {
+		const char *name = names[i * 7 / 3 % 4];
+
+		answer = inline_get_of(&bed,
+		    &(struct evkv_request){ .collection = evkv_str(name) });
+		check(answer.entries[0].has_value == (strlen(name) == 1));
+		if (answer.entries[0].has_value)
+			check_int(((const char *)answer.entries[0]
+					.bytes.data)[3],
+			    name[0]);
+		answer_free(&answer);
+	}
+	plain_bed_close(&bed, loop);
+}
+
+EVKV_TEST(unit_memory_values, inline_get_refuses_what_any_get_refuses)
+{
+	struct evkv_slice value = EVKV_LIT("v");
+	const struct evkv_request odd[] = {
+		{ .values = &value },
+		{ .ttl_ms = 1 },
+		{ .condition = EVKV_IF_ABSENT },
+		{ .pattern = EVKV_LIT("*") },
+		{ .limit = 1 },
+		{ .flags = 1u << 30 },
+		{ .timeout_ms = -2 },
+		{ .collection = { NULL, 1 } },
+		{ .collection = { "c", EVKV_COLLECTION_MAX + 1 } },
+	};
+	struct evkv_loop *loop;
+	struct answer answer;
+	struct bed bed;
+	size_t i;
+
+	plain_bed_open(&bed, &loop);
+	check_status(bed_put(&bed, "k", "v"), EVKV_OK);
+	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		answer = inline_get_of(&bed, &odd[i]);
+		check_status(answer.status, EVKV_INVALID);
+		answer_free(&answer);
+	}
+	plain_bed_close(&bed, loop);
+}
+
 struct nest {
 	struct bed *bed;
 	unsigned depth, deepest, calls;
