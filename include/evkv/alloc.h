@@ -4,7 +4,9 @@
  *     evkv_set_allocator(&(struct evkv_allocator){
  *         .allocate = my_alloc, .release = my_free });
  *
- * Libraries under evkv (libevent, hiredis, ...) have hooks of their own.
+ * Libraries under evkv (libevent, hiredis, ...) have hooks of their own. Memory
+ * stores keep small entries in regions of 1 MiB, which they ask the allocator
+ * for; where none is set, they are mapped without malloc().
  */
 #ifndef EVKV_ALLOC_H
 #define EVKV_ALLOC_H

@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#include "core/pages.h"
 
 /* allocate NULL: malloc and free, without the cost of an indirect call. */
 static struct evkv_allocator alloc_hook;
@@ -52,6 +55,29 @@ void evkv_free(void *memory)
 		alloc_hook.release(memory, alloc_hook.arg);
 	else
 		free(memory);
+}
+
+void *evkv__pages_alloc(size_t size)
+{
+	void *pages;
+
+	if (alloc_hook.allocate != NULL)
+		return alloc_hook.allocate(size, alloc_hook.arg);
+	pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return pages != MAP_FAILED ? pages : NULL;
+}
+
+size_t evkv__pages_shrink(void *pages, size_t size, size_t part)
+{
+	size_t left = size > part ? (size - 1) / part * part : 0;
+
+	if (alloc_hook.release != NULL) {
+		alloc_hook.release(pages, alloc_hook.arg);
+		return 0;
+	}
+	munmap((char *)pages + left, size - left);
+	return left;
 }
 
 char *evkv_strdup(const char *string)

@@ -367,7 +367,8 @@ static int64_t deadline_of(const struct evkv_store *store,
 }
 
 static __attribute__((noinline)) evkv_ticket submit_checked(
-    struct evkv_store *store, const struct evkv_request *request, evkv_cb cb, void *arg)
+    struct evkv_store *store, const struct evkv_request *request, evkv_cb cb,
+    void *arg)
 {
 	struct evkv_op *op = evkv__op_new(store->loop, store->depth);
 	int64_t timeout_ms;

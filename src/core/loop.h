@@ -42,7 +42,7 @@ struct evkv_loop {
 	int64_t now_us;  /* cached */
 	struct timeval stamp; /* libevent's cached time at that moment */
 	unsigned handling;    /* depth of our own event handlers */
-	struct loop_peek peeks[LOOP_INLINE_MAX]; /* one for each such callback */
+	struct loop_peek peeks[LOOP_INLINE_MAX]; /* for each such callback */
 	struct loop_peek *peek; /* the first that is not in use */
 	uint64_t random;
 
@@ -137,6 +137,12 @@ static inline struct evkv_op *evkv__op_new(struct evkv_loop *loop,
 	op->result = (struct evkv_result){ .message = "" };
 	op->entries = NULL;
 	return op;
+}
+
+/* The time at this moment, and not that of the turn. */
+static inline int64_t evkv__loop_read_clock(const struct evkv_loop *loop)
+{
+	return loop->clock.monotonic_us(loop->clock.arg);
 }
 
 /* The time in delay_ms from now; what is beyond all use is never. */

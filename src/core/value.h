@@ -5,8 +5,9 @@
  * A store that keeps entries embeds the header first in each of them. All that
  * the loop's thread holds (the store's own hold and the pins of operations)
  * counts as one reference; every evkv_value_ref() is another. So a get touches
- * no atomic: it pins. Who takes an entry out of the store marks it as detached if
- * it is pinned, and the last unpin drops the one reference; else drops it itself.
+ * no atomic: it pins. Who takes an entry out of the store marks it as detached
+ * if it is pinned, and the last unpin drops the one reference; else drops it
+ * itself.
  */
 #ifndef EVKV_CORE_VALUE_H
 #define EVKV_CORE_VALUE_H

@@ -23,7 +23,7 @@
  */
 #include "evkv/stores/memory.h"
 
-#include "core/op.h"
+#include "core/loop.h"
 #include "stores/memory_store.h"
 
 #define MAX_BYTES_DEFAULT ((size_t)64 << 20)
@@ -165,7 +165,8 @@ static enum evkv_verdict memory_submit(void *arg, struct evkv_op *op,
 
 static bool is_garbage(const struct memory *self)
 {
-	return self->table.graves != NULL || self->table.space.dead > 0;
+	return self->table.graves != NULL || self->table.space.dead > 0 ||
+	    heap_is_untidy(self->table.heap);
 }
 
 static bool is_over(const struct memory *self)
@@ -230,7 +231,8 @@ static void sweep_step(struct memory *self)
 
 static void upkeep_step(struct memory *self)
 {
-	if (evkv__table_bury(&self->table, BURY_STEP))
+	if (evkv__heap_tidy(self->table.heap) ||
+	    evkv__table_bury(&self->table, BURY_STEP))
 		return;
 	if (is_over(self))
 		evkv__table_make_room(&self->table, NULL,
@@ -249,7 +251,7 @@ static void memory_step(void *arg)
 		evkv__memory_job_step(self);
 	else
 		upkeep_step(self);
-	if (self->closing && self->table.graves == NULL)
+	if (self->closing && !is_garbage(self) && self->jobs == NULL)
 		evkv_store_closed(self->store);
 	else
 		evkv__memory_follow_up(self);
@@ -266,8 +268,8 @@ static void memory_close(void *arg)
 	self->closing = true;
 	evkv_timer_cancel(self->loop, &self->timer);
 	evkv_task_cancel(self->loop, &self->task);
-	if (evkv__table_doom_all(&self->table, NULL) &&
-	    self->table.graves != NULL)
+	evkv__table_doom_all(&self->table, NULL);
+	if (is_garbage(self) || self->jobs != NULL)
 		evkv_task_queue(self->loop, &self->task);
 	else
 		evkv_store_closed(self->store);
@@ -310,6 +312,11 @@ static const struct evkv_capabilities memory_capabilities = {
 	.ttl_unit_ms = 1,
 };
 
+static int64_t read_clock(void *loop)
+{
+	return evkv__loop_read_clock(loop);
+}
+
 static struct memory *memory_make(struct evkv_loop *loop,
     const struct evkv_memory_options *options)
 {
@@ -326,6 +333,8 @@ static struct memory *memory_make(struct evkv_loop *loop,
 		evkv_free(self);
 		return NULL;
 	}
+	self->table.clock_us = read_clock;
+	self->table.clock_arg = loop;
 	self->loop = loop;
 	self->task.run = memory_step;
 	self->task.arg = self;

@@ -10,6 +10,9 @@
  * the second allocation does.
  */
 #define ENTRY_EXTERNAL_FROM 4096
+/* Frees between two calls of settle_allocator(), and what it asks for. */
+#define SETTLE_EVERY 16
+#define SETTLE_SIZE 4096
 
 static struct memory_entry *entry_of(struct evkv_value *value)
 {
@@ -17,17 +20,18 @@ static struct memory_entry *entry_of(struct evkv_value *value)
 	    offsetof(struct memory_entry, value));
 }
 
-/*
- * Rounded up to 8 more than a multiple of 16: malloc's chunks are multiples of
- * 16, 8 bytes of which are its own. Entries of the same capacity can take each
- * other's values.
- */
+/* Entries of the same capacity can take each other's values. */
 static size_t entry_capacity(size_t key_size, size_t value_size)
 {
 	size_t size = offsetof(struct memory_entry, bytes) + key_size +
 	    value_size;
 
-	return ((size + 7) & ~(size_t)15) + 8;
+	return (size + SLAB_GRAIN - 1) & ~(size_t)(SLAB_GRAIN - 1);
+}
+
+static size_t entry_capacity_of(const struct memory_entry *entry)
+{
+	return entry_capacity(entry_key(entry).size, entry->value.size);
 }
 
 static bool put_is_external(const struct memory_put *put)
@@ -45,8 +49,7 @@ size_t evkv__entry_cost_of(const struct memory_put *put)
 
 size_t evkv__entry_cost(const struct memory_entry *entry)
 {
-	size_t cost = entry_capacity(entry_key(entry).size, entry->value.size) +
-	    ENTRY_OVERHEAD;
+	size_t cost = entry_capacity_of(entry) + ENTRY_OVERHEAD;
 
 	if (entry->external)
 		cost += evkv__entry_external(entry)->size;
@@ -61,14 +64,86 @@ struct evkv_value *evkv__entry_external(const struct memory_entry *entry)
 	return value;
 }
 
-struct memory_entry *evkv__entry_new(const struct memory_put *put,
-    struct memory_collection *collection)
+/* ---- Their memory -------------------------------------------------- */
+
+static struct memory_entry *entry_alloc(struct memory_heap *heap,
+    size_t capacity)
+{
+	struct memory_entry *entry;
+	uint16_t slot = 0;
+
+	entry = capacity <= SLAB_ITEM_MAX
+	    ? evkv__slab_take(slab_class_of(&heap->slab, capacity), &slot)
+	    : evkv_malloc(capacity);
+	if (entry != NULL)
+		entry->slot = slot;
+	return entry;
+}
+
+/*
+ * glibc's malloc keeps what is freed in one list and sorts it within some later
+ * request, up to 10,000 blocks of it: over a millisecond, in the midst of a put
+ * that follows many removals. A request that is too large for its caches makes
+ * it do so at once, for a few. Elsewhere it does no harm.
+ */
+static void settle_allocator(struct memory_heap *heap)
+{
+	if (++heap->unsettled < SETTLE_EVERY)
+		return;
+	heap->unsettled = 0;
+	evkv_free(evkv_malloc(SETTLE_SIZE));
+}
+
+static void entry_free(struct memory_heap *heap, struct memory_entry *entry)
+{
+	size_t capacity = entry_capacity_of(entry);
+
+	if (capacity <= SLAB_ITEM_MAX) {
+		evkv__slab_give(slab_class_of(&heap->slab, capacity), entry,
+		    entry->slot);
+	} else {
+		evkv_free(entry);
+		settle_allocator(heap);
+	}
+}
+
+/* On any thread: the loop's is to put it back into its page. */
+static void entry_return(struct memory_heap *heap, struct memory_entry *entry)
+{
+	if (entry_capacity_of(entry) > SLAB_ITEM_MAX) {
+		evkv_free(entry);
+		return;
+	}
+	entry->newer = atomic_load_explicit(&heap->returned,
+	    memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&heap->returned,
+	    &entry->newer, entry, memory_order_release, memory_order_relaxed))
+		;
+}
+
+static void heap_collect(struct memory_heap *heap)
+{
+	struct memory_entry *entry, *next;
+
+	if (atomic_load_explicit(&heap->returned, memory_order_relaxed) == NULL)
+		return;
+	entry = atomic_exchange_explicit(&heap->returned, NULL,
+	    memory_order_acquire);
+	for (; entry != NULL; entry = next) {
+		next = entry->newer;
+		entry_free(heap, entry);
+	}
+}
+
+struct memory_entry *evkv__entry_new(struct memory_heap *heap,
+    const struct memory_put *put, struct memory_collection *collection)
 {
 	bool external = put_is_external(put);
 	size_t size = external ? sizeof(void *) : put->value.size;
 	struct memory_entry *entry;
 
-	entry = evkv_malloc(entry_capacity(put->key.size, size));
+	heap_collect(heap);
+	entry = entry_alloc(heap, entry_capacity(put->key.size, size));
 	if (entry == NULL)
 		return NULL;
 	entry->value.owner = &collection->owner;
@@ -128,41 +203,56 @@ static void heap_release(struct evkv_value *value)
 
 	atomic_fetch_sub_explicit(&heap->held, evkv__entry_cost(entry),
 	    memory_order_relaxed);
-	evkv_free(entry);
+	entry_return(heap, entry);
 	evkv__heap_unref(heap);
 }
 
 struct memory_heap *evkv__heap_new(void)
 {
-	struct memory_heap *heap = evkv_malloc(sizeof(*heap));
+	struct memory_heap *heap = evkv_calloc(1, sizeof(*heap));
 
 	if (heap == NULL)
 		return NULL;
 	heap->owner.release = heap_release;
+	evkv__slab_init(&heap->slab);
+	evkv__slab_class_init(&heap->segments, NULL,
+	    sizeof(struct index_segment));
+	atomic_init(&heap->returned, NULL);
 	atomic_init(&heap->refs, 1);
 	atomic_init(&heap->held, 0);
 	return heap;
 }
 
+bool evkv__heap_tidy(struct memory_heap *heap)
+{
+	return evkv__slab_tidy(&heap->slab.pages) ||
+	    evkv__slab_tidy(&heap->segments);
+}
+
 void evkv__heap_unref(struct memory_heap *heap)
 {
-	if (atomic_fetch_sub_explicit(&heap->refs, 1, memory_order_acq_rel) ==
+	if (atomic_fetch_sub_explicit(&heap->refs, 1, memory_order_acq_rel) !=
 	    1)
-		evkv_free(heap);
+		return;
+	heap_collect(heap);
+	evkv__slab_end(&heap->slab);
+	evkv__slab_class_end(&heap->segments);
+	evkv_free(heap);
 }
 
 void evkv__entry_release(struct memory_entry *entry, struct memory_heap *heap)
 {
 	struct evkv_value *value = &entry->value;
 
+	heap_collect(heap);
 	if (entry->external) {
 		/* Such an entry is never handed out itself. */
 		evkv_value_unref(evkv__entry_external(entry));
-		evkv_free(entry);
+		entry_free(heap, entry);
 		return;
 	}
 	if (entry_is_ours(entry)) {
-		evkv_free(entry);
+		entry_free(heap, entry);
 		return;
 	}
 	atomic_fetch_add_explicit(&heap->refs, 1, memory_order_relaxed);

@@ -4,9 +4,12 @@
 #include <stdlib.h>
 
 #include "core/op.h"
+#include "core/pages.h"
 
 /* Pointers of the directory's double that are filled in at each split. */
 #define INDEX_FILL 2048
+/* Bytes from which on a directory is not malloc's. */
+#define DIRECTORY_PAGES ((size_t)1 << 17)
 
 /* What an empty index points to: found nothing in, never written to. */
 static const struct index_segment nothing = { .due = INT64_MAX };
@@ -16,9 +19,10 @@ static struct index_segment *index_nothing(void)
 	return (struct index_segment *)(uintptr_t)&nothing;
 }
 
-void evkv__index_init(struct index *index)
+void evkv__index_init(struct index *index, struct slab_class *memory)
 {
 	memset(index, 0, sizeof(*index));
+	index->memory = memory;
 	index->single = index_nothing();
 	index->directory = &index->single;
 }
@@ -28,28 +32,24 @@ void evkv__index_move(struct index *to, struct index *from)
 	*to = *from;
 	if (from->directory == &from->single)
 		to->directory = &to->single;
-	evkv__index_init(from);
+	evkv__index_init(from, to->memory);
 }
 
 /* ---- Segments ------------------------------------------------------ */
 
 static struct index_segment *segment_new(struct index *index, uint32_t depth)
 {
-	const size_t align = 64;
 	struct index_segment *segment;
-	char *memory;
+	uint16_t slot;
 
-	memory = evkv_malloc(sizeof(*segment) + align);
-	if (memory == NULL)
+	segment = evkv__slab_take(index->memory, &slot);
+	if (segment == NULL)
 		return NULL;
-	/* A chunk is then two whole cache lines. */
-	segment = (struct index_segment *)(void *)(memory +
-	    (align - (uintptr_t)memory % align) % align);
 	memset(segment->chunks, 0, sizeof(segment->chunks));
 	segment->due = INT64_MAX;
 	segment->count = 0;
 	segment->depth = depth;
-	segment->memory = memory;
+	segment->slot = slot;
 	index->segments++;
 	index->depths[depth]++;
 	return segment;
@@ -59,7 +59,7 @@ static void segment_free(struct index *index, struct index_segment *segment)
 {
 	index->segments--;
 	index->depths[segment->depth]--;
-	evkv_free(segment->memory);
+	evkv__slab_give(index->memory, segment, segment->slot);
 }
 
 static void segment_set_depth(struct index *index,
@@ -157,20 +157,35 @@ static void directory_fill(struct index *index, size_t count)
 	}
 }
 
+/* For 2^depth pointers. Large ones are too large to be freed at once. */
+static struct index_segment **directory_alloc(uint32_t depth)
+{
+	size_t size = sizeof(struct index_segment *) << depth;
+
+	return size >= DIRECTORY_PAGES ? evkv__pages_alloc(size)
+				       : evkv_malloc(size);
+}
+
+static void directory_free(struct index *index,
+    struct index_segment **directory, uint32_t depth)
+{
+	size_t size = sizeof(struct index_segment *) << depth;
+
+	if (directory == NULL || directory == &index->single)
+		return;
+	if (size >= DIRECTORY_PAGES)
+		evkv__slab_retire(index->memory, directory, size);
+	else
+		evkv_free(directory);
+}
+
 static bool directory_prepare(struct index *index)
 {
 	if (index->next == NULL) {
-		index->next = evkv_malloc(sizeof(*index->next)
-		    << (index->depth + 1));
+		index->next = directory_alloc(index->depth + 1);
 		index->next_filled = 0;
 	}
 	return index->next != NULL;
-}
-
-static void directory_free(struct index *index)
-{
-	if (index->directory != &index->single)
-		evkv_free(index->directory);
 }
 
 /* Within the memory that it has, from the far end. */
@@ -207,7 +222,7 @@ static bool directory_double(struct index *index)
 	if (!directory_prepare(index))
 		return false;
 	directory_fill(index, SIZE_MAX);
-	directory_free(index);
+	directory_free(index, index->directory, index->room);
 	index->directory = index->next;
 	index->next = NULL;
 	index->depth++;
@@ -232,7 +247,7 @@ static void directory_halve(struct index *index)
 {
 	size_t i, size = (size_t)1 << (index->depth - 1);
 
-	evkv_free(index->next);
+	directory_free(index, index->next, index->depth + 1);
 	index->next = NULL;
 	index->work += size;
 	for (i = 1; i < size; i++)
@@ -241,7 +256,7 @@ static void directory_halve(struct index *index)
 	if (index->depth > 0)
 		return;
 	index->single = index->directory[0];
-	evkv_free(index->directory);
+	directory_free(index, index->directory, index->room);
 	index->directory = &index->single;
 	index->room = 0;
 }
@@ -350,9 +365,9 @@ bool evkv__index_dismantle(struct index *index)
 		segment_free(index, segment);
 		return true;
 	}
-	evkv_free(index->next);
-	directory_free(index);
-	evkv__index_init(index);
+	directory_free(index, index->next, index->depth + 1);
+	directory_free(index, index->directory, index->room);
+	evkv__index_init(index, index->memory);
 	return false;
 }
 

@@ -26,6 +26,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "stores/memory_slab.h"
+
 #if defined(__SSE2__) && !defined(EVKV_NO_SIMD)
 #include <emmintrin.h>
 #define INDEX_SSE2 1
@@ -53,7 +55,7 @@ struct index_segment {
 	int64_t due; /* the caller's; the lower of two after a join */
 	uint32_t count;
 	uint32_t depth; /* bits of the hash that its items have in common */
-	void *memory;   /* what was allocated */
+	uint16_t slot;  /* in the block of memory that it is of */
 };
 
 struct index {
@@ -68,6 +70,7 @@ struct index {
 	size_t next_filled;          /* ... from so many pointers of it */
 	size_t dismantled;           /* pointers whose segments are freed */
 	size_t work; /* items moved and pointers written so far */
+	struct slab_class *memory; /* of segments */
 };
 
 /* The place of an item, while nothing is inserted or removed. */
@@ -185,7 +188,8 @@ static inline void index_prefetch_item(const struct index *index, uint64_t hash)
 	}
 }
 
-void evkv__index_init(struct index *index);
+/* The class, of items as large as a segment, must outlive the index. */
+void evkv__index_init(struct index *index, struct slab_class *memory);
 
 /* Move a whole index; `from` is empty afterwards. */
 void evkv__index_move(struct index *to, struct index *from);

@@ -14,12 +14,33 @@
 /* Over max_bytes by more than this part, a put evicts until it fits. */
 #define EVICT_SLACK 16
 
+/* Entries freed between two looks at the clock; how long a step may take. */
+#define PACE_LOOK 8
+#define PACE_US 50
+/* Entries that it takes from an end of the list. */
+#define SWEEP_END 128
 /* Segments that a step of the sweep looks at, to find one that is due. */
 #define SWEEP_LOOK 64
 /* Segments of an index that are freed in a step. */
 #define BURY_SEGMENTS 16
 /* Dead entries that are looked up together. */
 #define BURY_AHEAD 16
+
+/* ---- The pace of a step -------------------------------------------- */
+
+/* After another entry was freed: whether the step has taken long enough. */
+static bool pace_is_over(struct memory_pace *pace,
+    const struct memory_table *table)
+{
+	int64_t now_us;
+
+	if (++pace->freed % PACE_LOOK != 0 || table->clock_us == NULL)
+		return false;
+	now_us = table->clock_us(table->clock_arg);
+	if (pace->freed == PACE_LOOK)
+		pace->ends_us = now_us + PACE_US;
+	return now_us >= pace->ends_us;
+}
 
 static bool entry_is_over(const struct memory_entry *entry, int64_t now_us)
 {
@@ -101,11 +122,14 @@ void evkv__table_make_room(struct memory_table *table,
 {
 	size_t slack = table->max_bytes / EVICT_SLACK;
 	size_t enough = table->work + EVICT_WORK;
+	struct memory_pace pace = { 0 };
+	bool over = false;
 
-	while (table->work < enough ||
+	while ((table->work < enough && !over) ||
 	    excess(evkv__table_bytes(table), table->max_bytes) > slack) {
 		if (!make_room_once(table, keep, now_us))
 			return;
+		over = over || pace_is_over(&pace, table);
 	}
 }
 
@@ -174,14 +198,17 @@ bool evkv__table_doom_all(struct memory_table *table, struct memory_doom *doom)
 static void grave_bury(struct memory_table *table, size_t entries)
 {
 	struct memory_space *grave = table->graves;
+	struct memory_pace pace = { 0 };
 	struct memory_entry *entry;
+	bool over = false;
 
-	for (; entries > 0 && grave->newest != NULL; entries--) {
+	for (; entries > 0 && !over && grave->newest != NULL; entries--) {
 		entry = grave->newest;
 		table->work++;
 		if (entry->older != NULL)
 			__builtin_prefetch(entry->older);
 		evkv__table_drop(table, grave, entry);
+		over = pace_is_over(&pace, table);
 	}
 	if (grave->newest != NULL)
 		return;
@@ -196,38 +223,65 @@ static void grave_bury(struct memory_table *table, size_t entries)
 	}
 }
 
-/* Some entries at a time: their places in the index are fetched together. */
-static void broom_some(struct memory_table *table, size_t entries)
+/* Entries that are to go: their places in the index are fetched together. */
+struct bier {
+	struct memory_entry *entries[BURY_AHEAD];
+	uint64_t hashes[BURY_AHEAD];
+	size_t count;
+};
+
+static void bier_add(struct bier *bier, const struct memory_table *table,
+    struct memory_entry *entry)
+{
+	uint64_t hash = table_hash(entry_collection(entry), entry_key(entry));
+
+	index_prefetch(&table->space.entries, hash);
+	bier->entries[bier->count] = entry;
+	bier->hashes[bier->count++] = hash;
+}
+
+/* false: enough for this step. */
+static bool bier_bury(const struct bier *bier, struct memory_table *table,
+    struct memory_pace *pace)
+{
+	bool over = false;
+	size_t i;
+
+	for (i = 0; i < bier->count; i++) {
+		evkv__table_remove(table, bier->entries[i], bier->hashes[i]);
+		over = pace_is_over(pace, table) || over;
+	}
+	return !over;
+}
+
+static bool broom_some(struct memory_table *table, size_t entries,
+    struct memory_pace *pace)
 {
 	struct memory_space *space = &table->space;
-	struct memory_entry *entry, *dead[BURY_AHEAD];
-	uint64_t hashes[BURY_AHEAD];
-	size_t count = 0, i;
+	struct memory_entry *entry;
+	struct bier bier = { .count = 0 };
 
 	for (; entries > 0; entries--) {
 		entry = space->broom != NULL ? space->broom : space->newest;
 		table->work++;
 		space->broom = entry->older;
-		if (entry_collection(entry)->dead) {
-			dead[count] = entry;
-			hashes[count] = table_hash(entry_collection(entry), entry_key(entry));
-			index_prefetch(&space->entries, hashes[count]);
-			count++;
-		}
+		if (entry_collection(entry)->dead)
+			bier_add(&bier, table, entry);
 		if (space->broom == NULL)
 			break; /* or it would come by the same ones again */
 	}
-	for (i = 0; i < count; i++)
-		evkv__table_remove(table, dead[i], hashes[i]);
+	return bier_bury(&bier, table, pace);
 }
 
 static void broom_step(struct memory_table *table, size_t entries)
 {
+	struct memory_pace pace = { 0 };
 	size_t some;
 
 	for (; entries > 0 && table->space.dead > 0; entries -= some) {
 		some = entries < BURY_AHEAD ? entries : BURY_AHEAD;
-		broom_some(table, some);
+		if (!broom_some(table, some, &pace))
+			break;
 	}
 	if (table->space.dead == 0)
 		table->space.broom = NULL;
@@ -261,7 +315,8 @@ static bool walk_takes(struct memory_walk *walk, struct memory_entry *entry)
 	return false;
 }
 
-static void walk_entry(struct memory_table *table, struct memory_walk *walk,
+/* Whether it was removed. */
+static bool walk_entry(struct memory_table *table, struct memory_walk *walk,
     struct index_place *place)
 {
 	struct memory_entry *entry = place->segment->chunks[place->chunk]
@@ -272,7 +327,7 @@ static void walk_entry(struct memory_table *table, struct memory_walk *walk,
 	if (walk_takes(walk, entry)) {
 		evkv__index_remove(&table->space.entries, place);
 		evkv__table_drop(table, &table->space, entry);
-		return;
+		return true;
 	}
 	if (entry->expires_at_us < place->segment->due)
 		place->segment->due = entry->expires_at_us;
@@ -280,6 +335,7 @@ static void walk_entry(struct memory_table *table, struct memory_walk *walk,
 	    (collection->witness == NULL ||
 		collection->witness->expires_at_us < entry->expires_at_us))
 		collection->witness = entry;
+	return false;
 }
 
 static void walk_prefetch(const struct index_segment *segment, uint32_t chunk)
@@ -296,30 +352,81 @@ static void walk_prefetch(const struct index_segment *segment, uint32_t chunk)
 	}
 }
 
+/* A segment; false: not all of it, as that took too long. */
+static bool walk_segment(struct memory_table *table, struct memory_walk *walk,
+    struct index_segment *segment)
+{
+	struct index_place place = { .segment = segment };
+	struct memory_pace pace = { 0 };
+
+	walk_prefetch(segment, 0);
+	for (; place.chunk < INDEX_CHUNKS; place.chunk++) {
+		walk_prefetch(segment, place.chunk + 1);
+		for (place.lane = 0; place.lane < INDEX_LANES; place.lane++) {
+			if (segment->chunks[place.chunk].tags[place.lane] !=
+				0 &&
+			    walk_entry(table, walk, &place) &&
+			    pace_is_over(&pace, table))
+				return false;
+		}
+	}
+	return true;
+}
+
 bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk)
 {
 	struct index *entries = &table->space.entries;
-	struct index_place place = { 0 };
 	uint64_t at = walk->at;
+	struct index_segment *segment = index_segment(entries, at);
+	int64_t due = segment->due;
 
-	place.segment = index_segment(entries, at);
-	walk->at = index_after(entries, at);
 	/* An empty index has no segment of its own. */
-	if (entries->segments == 0)
+	if (entries->segments == 0) {
+		walk->at = 0;
 		return false;
-	place.segment->due = MEMORY_NEVER;
-	walk_prefetch(place.segment, 0);
-	for (; place.chunk < INDEX_CHUNKS; place.chunk++) {
-		walk_prefetch(place.segment, place.chunk + 1);
-		for (place.lane = 0; place.lane < INDEX_LANES; place.lane++) {
-			if (place.segment->chunks[place.chunk]
-				.tags[place.lane] != 0)
-				walk_entry(table, walk, &place);
-		}
 	}
-	if (place.segment->count < INDEX_SPARSE)
+	segment->due = MEMORY_NEVER;
+	if (!walk_segment(table, walk, segment)) {
+		/* What was not seen may be due as early as it was before. */
+		if (due < segment->due)
+			segment->due = due;
+		return true;
+	}
+	walk->at = index_after(entries, at);
+	if (segment->count < INDEX_SPARSE)
 		evkv__index_join(entries, at);
 	return walk->at != 0;
+}
+
+/*
+ * Entries of like TTL expire in the order in which they came. So what has
+ * expired is taken from that end first, where nothing else has to be looked at
+ * and memory is freed in order; from the newest on, as in grave_bury(), if even
+ * that has expired. Returns how many there were.
+ */
+static size_t sweep_end(struct memory_table *table, int64_t now_us)
+{
+	struct memory_space *space = &table->space;
+	bool all = space->newest != NULL &&
+	    now_us >= space->newest->expires_at_us;
+	struct memory_pace pace = { 0 };
+	struct memory_entry *entry;
+	struct bier bier;
+	size_t count = 0;
+
+	do {
+		bier.count = 0;
+		entry = all ? space->newest : space->oldest;
+		while (bier.count < BURY_AHEAD && entry != NULL &&
+		    now_us >= entry->expires_at_us) {
+			bier_add(&bier, table, entry);
+			entry = all ? entry->older : entry->newer;
+		}
+		table->work += bier.count;
+		count += bier.count;
+	} while (bier_bury(&bier, table, &pace) && bier.count == BURY_AHEAD &&
+	    count < SWEEP_END);
+	return count;
 }
 
 /*
@@ -333,9 +440,12 @@ enum memory_sweep evkv__table_sweep(struct memory_table *table, int64_t now_us)
 	struct memory_walk walk = { .now_us = now_us };
 	struct index_segment *segment;
 	size_t had = 0;
-	uint64_t at;
+	uint64_t at = 0;
 	unsigned i;
+	bool more;
 
+	if (sweep_end(table, now_us) >= BURY_AHEAD)
+		return SWEEP_RICH;
 	if (table->sweep_at == 0)
 		table->pass_due_us = MEMORY_NEVER;
 	for (i = 0; i < SWEEP_LOOK && had == 0; i++) {
@@ -343,20 +453,23 @@ enum memory_sweep evkv__table_sweep(struct memory_table *table, int64_t now_us)
 		segment = index_segment(entries, at);
 		if (now_us >= segment->due) {
 			had = segment->count;
-			evkv__table_walk(table, &walk);
+			more = evkv__table_walk(table, &walk);
 		} else {
 			walk.at = index_after(entries, at);
+			more = walk.at != 0;
 		}
 		segment = index_segment(entries, at);
 		if (segment->due < table->pass_due_us)
 			table->pass_due_us = segment->due;
 		table->sweep_at = walk.at;
-		if (walk.at == 0) {
+		if (!more) {
 			table->next_due_us = table->pass_due_us;
 			return SWEEP_ENDED;
 		}
 	}
-	return (size_t)walk.expired > had / 4 ? SWEEP_RICH : SWEEP_POOR;
+	/* Or it took so long that it was not even finished. */
+	return (size_t)walk.expired > had / 4 || walk.at == at ? SWEEP_RICH
+							       : SWEEP_POOR;
 }
 
 void evkv__table_end(struct memory_table *table)

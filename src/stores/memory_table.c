@@ -5,16 +5,11 @@
 
 /* Doomed entries that each put frees, so that garbage can't pile up. */
 #define TABLE_TITHE 4
-/* Removals between two calls of settle_allocator(), and what it asks for. */
-#define SETTLE_EVERY 64
-#define SETTLE_SIZE 4096
 
 bool evkv__table_init(struct memory_table *table, size_t max_entries,
     size_t max_bytes, uint64_t key0, uint64_t key1)
 {
 	memset(table, 0, sizeof(*table));
-	evkv__index_init(&table->space.entries);
-	evkv__index_init(&table->space.collections);
 	table->key0 = key0;
 	table->key1 = key1;
 	table->max_entries = max_entries > 0 ? max_entries : SIZE_MAX;
@@ -22,7 +17,11 @@ bool evkv__table_init(struct memory_table *table, size_t max_entries,
 	table->next_due_us = MEMORY_NEVER;
 	table->pass_due_us = MEMORY_NEVER;
 	table->heap = evkv__heap_new();
-	return table->heap != NULL;
+	if (table->heap == NULL)
+		return false;
+	evkv__index_init(&table->space.entries, &table->heap->segments);
+	evkv__index_init(&table->space.collections, &table->heap->segments);
+	return true;
 }
 
 /* ---- Collections --------------------------------------------------- */
@@ -216,20 +215,6 @@ static void list_replace(struct memory_space *space, struct memory_entry *old,
 	*(entry->older != NULL ? &entry->older->newer : &space->oldest) = entry;
 }
 
-/*
- * glibc's malloc keeps what is freed in one list and sorts it within some later
- * request, up to 10,000 blocks of it: over a millisecond, in the midst of a put
- * that follows many removals. A request that is too large for its caches makes
- * it do so at once, for a few. Elsewhere it does no harm.
- */
-static void settle_allocator(struct memory_table *table)
-{
-	if (++table->unsettled < SETTLE_EVERY)
-		return;
-	table->unsettled = 0;
-	evkv_free(evkv_malloc(SETTLE_SIZE));
-}
-
 void evkv__table_drop(struct memory_table *table, struct memory_space *space,
     struct memory_entry *entry)
 {
@@ -245,7 +230,6 @@ void evkv__table_drop(struct memory_table *table, struct memory_space *space,
 	}
 	table->bytes -= evkv__entry_cost(entry);
 	evkv__entry_release(entry, table->heap);
-	settle_allocator(table);
 	if (--collection->count == 0 && collection != table->last)
 		collection_free(space, collection);
 }
@@ -372,7 +356,7 @@ enum evkv_status evkv__table_put(struct memory_table *table,
 		table_set_expiry(table, old, put->expires_at_us, place.segment);
 		return EVKV_OK;
 	}
-	entry = evkv__entry_new(put, collection);
+	entry = evkv__entry_new(table->heap, put, collection);
 	if (entry == NULL)
 		return EVKV_NOMEM;
 	if (old != NULL)

@@ -5,9 +5,10 @@
  * ops nor the loop: memory.c is the driver on top, and the bench calls it
  * directly. Times are monotonic microseconds.
  *
- * An entry is one allocation: links, the header of a counted value, expiry,
- * key, value. A get hands out that value. The header's owner is the entry's
- * collection while it is in the table; an entry that leaves the table while it
+ * An entry is one piece of memory, of a page that it shares with others of its
+ * size or, if it is large, of its own: links, the header of a counted value,
+ * expiry, key, value. A get hands out that value. The header's owner is the
+ * entry's collection while it is in the table; an entry that leaves the table while it
  * is pinned or referenced gets the heap as its owner, a small counted block
  * which outlives the table and knows how many bytes are still held.
  *
@@ -22,6 +23,7 @@
 #include "core/value.h"
 #include "core/siphash.h"
 #include "stores/memory_index.h"
+#include "stores/memory_slab.h"
 
 #define MEMORY_NEVER INT64_MAX /* as an expiry */
 
@@ -31,6 +33,7 @@ struct memory_entry {
 	int64_t expires_at_us;
 	uint8_t visited;  /* hit since the hand passed it */
 	uint8_t external; /* the value is a pointer to a value of others */
+	uint16_t slot;    /* in its page, if it is one of a page */
 	char bytes[];     /* the key, then the value */
 };
 
@@ -40,8 +43,8 @@ struct memory_entry {
 	    offsetof(struct memory_entry, value))
 
 /*
- * What an entry costs beside its allocation: the allocator's own header and its
- * share of the index.
+ * What an entry costs beside its memory: its part of what is left over of pages
+ * or is the allocator's, and its share of the index.
  */
 #define ENTRY_OVERHEAD 32
 
@@ -81,9 +84,15 @@ struct memory_space {
 	struct memory_space *next;
 };
 
-/* Counts what is held of entries that left; outlives the table. */
+/* Where entries come from and go; counts what is held of those that left. */
 struct memory_heap {
 	struct evkv_value_owner owner;
+	/* The loop's thread only, while there is a table. */
+	struct slab slab;
+	struct slab_class segments; /* of the indexes */
+	unsigned unsettled;         /* frees since settle_allocator() */
+	/* Let go on any thread, by `newer`; to be given back to the slab. */
+	struct memory_entry *_Atomic returned;
 	_Atomic size_t refs; /* the table's and one for each such entry */
 	_Atomic size_t held; /* their bytes, as they count for max_bytes */
 };
@@ -101,7 +110,9 @@ struct memory_table {
 	int64_t pass_due_us; /* likewise, of what the present pass has seen */
 	uint64_t sweep_at;   /* where the present pass has come to */
 	size_t work;         /* entries looked at so far */
-	unsigned unsettled;  /* entries freed since settle_allocator() */
+	/* Tells a step when to end, see struct memory_pace; NULL = by count. */
+	int64_t (*clock_us)(void *arg);
+	void *clock_arg;
 };
 
 struct memory_put {
@@ -126,6 +137,13 @@ static inline struct memory_collection *entry_collection(
 }
 
 struct memory_heap *evkv__heap_new(void);
+/* Give back a piece of memory that is not needed any more; false: none. */
+bool evkv__heap_tidy(struct memory_heap *heap);
+static inline bool heap_is_untidy(const struct memory_heap *heap)
+{
+	return heap->slab.pages.retired != NULL ||
+	    heap->segments.retired != NULL;
+}
 void evkv__heap_unref(struct memory_heap *heap);
 
 /* What a put would cost, in bytes of max_bytes. */
@@ -133,8 +151,8 @@ size_t evkv__entry_cost_of(const struct memory_put *put);
 /* What an entry costs. */
 size_t evkv__entry_cost(const struct memory_entry *entry);
 /* An entry that is nowhere yet; NULL = no memory. */
-struct memory_entry *evkv__entry_new(const struct memory_put *put,
-    struct memory_collection *collection);
+struct memory_entry *evkv__entry_new(struct memory_heap *heap,
+    const struct memory_put *put, struct memory_collection *collection);
 /* Overwrite the value where it is; false: it can't be done. */
 bool evkv__entry_overwrite(struct memory_entry *entry,
     const struct memory_put *put);
@@ -290,6 +308,16 @@ void evkv__table_remove(struct memory_table *table, struct memory_entry *entry,
 
 /* ---- Steps (memory_sweep.c) ---------------------------------------- */
 
+/*
+ * A step ends after so many entries, or sooner if they took long: what freeing
+ * one takes depends on the machine and, by orders of magnitude, on the state
+ * that the allocator is in. All zero at the beginning of a step.
+ */
+struct memory_pace {
+	int64_t ends_us;
+	unsigned freed;
+};
+
 /* Evict until the bounds hold, within bounds of its own; never `keep`. */
 void evkv__table_make_room(struct memory_table *table,
     const struct memory_entry *keep, int64_t now_us);
@@ -303,7 +331,7 @@ void evkv__table_doom(struct memory_table *table,
     struct memory_collection *collection, struct memory_doom *doom);
 bool evkv__table_doom_all(struct memory_table *table, struct memory_doom *doom);
 
-/* Free some of what is doomed; false: there was nothing to do. */
+/* Free some of what is doomed, `entries` at most; false: there is none. */
 bool evkv__table_bury(struct memory_table *table, size_t entries);
 
 /* A walk over all entries, in order of hash; zero at first. */
@@ -317,7 +345,10 @@ struct memory_walk {
 	int64_t removed; /* because visit() said so */
 };
 
-/* One segment of it; false: that was the last. */
+/*
+ * One segment of it, or the beginning of one: then the next call begins it
+ * anew. false: that was the last.
+ */
 bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk);
 
 /* What became of a step of the sweep for expired entries. */

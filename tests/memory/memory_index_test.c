@@ -9,6 +9,14 @@
 
 #define MANY 60000
 
+static struct slab_class segments;
+
+static void index_open(struct index *index)
+{
+	evkv__slab_class_init(&segments, NULL, sizeof(struct index_segment));
+	evkv__index_init(index, &segments);
+}
+
 /* Items are the numbers 1.., their hashes those of the numbers. */
 static uint64_t hash_of(uintptr_t item)
 {
@@ -50,6 +58,7 @@ static void dismantle(struct index *index)
 {
 	while (evkv__index_dismantle(index))
 		;
+	evkv__slab_class_end(&segments);
 }
 
 EVKV_TEST(unit_memory_index, empty_one_finds_nothing_and_needs_no_memory)
@@ -57,7 +66,7 @@ EVKV_TEST(unit_memory_index, empty_one_finds_nothing_and_needs_no_memory)
 	struct index index;
 	struct index_place place;
 
-	evkv__index_init(&index);
+	index_open(&index);
 	check(!find(&index, 1, &place));
 	check_int(index_after(&index, 0), 0);
 	check_int(faults_outstanding(), 0);
@@ -87,7 +96,7 @@ EVKV_TEST(unit_memory_index, grows_and_shrinks_again_to_nothing)
 	struct index_place place;
 	uintptr_t i;
 
-	evkv__index_init(&index);
+	index_open(&index);
 	for (i = 1; i <= MANY; i++)
 		insert(&index, i);
 	check_int(index.count, MANY);
@@ -106,6 +115,7 @@ EVKV_TEST(unit_memory_index, grows_and_shrinks_again_to_nothing)
 		take_out(&index, i);
 	check_int(index.count, 0);
 	check_int(index.segments, 0);
+	dismantle(&index);
 	check_int(faults_outstanding(), 0);
 }
 
@@ -115,7 +125,7 @@ EVKV_TEST(unit_memory_index, no_insert_or_removal_does_much_at_once)
 	struct index index;
 	uintptr_t i;
 
-	evkv__index_init(&index);
+	index_open(&index);
 	for (i = 1; i <= 4 * MANY; i++) {
 		before = index.work;
 		insert(&index, i);
@@ -132,6 +142,7 @@ EVKV_TEST(unit_memory_index, no_insert_or_removal_does_much_at_once)
 			worst = index.work - before;
 	}
 	check_between(worst, 1, 4096);
+	dismantle(&index);
 }
 
 static void check_order(const struct index *index, size_t expected)
@@ -160,7 +171,7 @@ EVKV_TEST(unit_memory_index, walk_in_order_of_hash_is_complete)
 	struct index index;
 	uintptr_t i;
 
-	evkv__index_init(&index);
+	index_open(&index);
 	for (i = 1; i <= MANY; i++) {
 		insert(&index, i);
 		if (i % 9973 == 0 || i < 3)
@@ -178,7 +189,7 @@ EVKV_TEST(unit_memory_index, items_of_one_hash_fill_a_segment_and_no_more)
 	void *item;
 
 	/* What a keyed hash never gives; still nothing may go wrong. */
-	evkv__index_init(&index);
+	index_open(&index);
 	for (i = 1; i <= INDEX_SLOTS; i++)
 		check(evkv__index_insert(&index, 77, item_of(i), 0));
 	check(!evkv__index_insert(&index, 77, item_of(i), 0));
@@ -201,7 +212,7 @@ EVKV_TEST(unit_memory_index, want_of_memory_leaves_it_as_it_was)
 	struct index_place place;
 	uintptr_t i, last = 0;
 
-	evkv__index_init(&index);
+	index_open(&index);
 	faults_fail_from(1);
 	check(!evkv__index_insert(&index, 1, item_of(1), 0));
 	faults_off();
@@ -229,7 +240,7 @@ EVKV_TEST(unit_memory_index, due_of_a_segment_is_the_lowest_of_its_items)
 	uint64_t at = 0;
 	uintptr_t i;
 
-	evkv__index_init(&index);
+	index_open(&index);
 	for (i = 1; i <= 3000; i++)
 		check(evkv__index_insert(&index, hash_of(i), item_of(i),
 		    (int64_t)i));
@@ -250,7 +261,7 @@ EVKV_TEST(unit_memory_index, moved_one_is_whole_and_leaves_an_empty_one)
 	uintptr_t i, size;
 
 	for (size = 1; size <= 10000; size *= 100) {
-		evkv__index_init(&from);
+		index_open(&from);
 		for (i = 1; i <= size; i++)
 			insert(&from, i);
 		evkv__index_move(&to, &from);
@@ -258,7 +269,8 @@ EVKV_TEST(unit_memory_index, moved_one_is_whole_and_leaves_an_empty_one)
 		insert(&from, 1);
 		for (i = 1; i <= size; i++)
 			check(find(&to, i, &place));
-		dismantle(&from);
+		while (evkv__index_dismantle(&from))
+			;
 		dismantle(&to);
 	}
 }

@@ -239,3 +239,36 @@ EVKV_TEST(unit_memory_steps, loop_may_be_freed_amid_jobs)
 		answer_free(&answers[i]);
 	}
 }
+
+/* Each of them waits for its turn when the store is told to close. */
+EVKV_TEST(unit_memory_steps, close_waits_for_every_job)
+{
+	const struct evkv_request requests[] = {
+		{ .kind = EVKV_CULL },
+		{ .kind = EVKV_CULL },
+		{ .kind = EVKV_CLEAR,
+		    .collection = COLLECTION,
+		    .pattern = EVKV_LIT("*1") },
+	};
+	struct answer answers[4] = { ANSWER_INIT };
+	unsigned entries, turns;
+	struct bed bed;
+	size_t i;
+
+	for (entries = 0; entries < 4000; entries += 1999) {
+		bed_open(&bed, 0, 0);
+		bed_put_numbers(&bed, COLLECTION, 0, entries, 0);
+		for (i = 0; i < 3; i++)
+			evkv_submit(bed.store, &requests[i], answer_cb,
+			    &answers[i]);
+		evkv_store_close(bed.store, 0, answer_cb, &answers[3]);
+		for (turns = 0; turns < 1000 && answers[3].calls == 0; turns++)
+			bed_turn(&bed);
+		for (i = 0; i < 4; i++) {
+			check_int(answers[i].calls, 1);
+			answer_free(&answers[i]);
+			answers[i] = (struct answer)ANSWER_INIT;
+		}
+		bed_close(&bed);
+	}
+}

@@ -773,14 +773,17 @@ EVKV_TEST(unit_memory_table, order_of_keys_depends_on_the_seed)
 EVKV_TEST(unit_memory_table, want_of_memory_leaves_the_old_entry)
 {
 	struct memory_table table;
+	char large[2 * SLAB_ITEM_MAX];
 	size_t n, failed = 0;
 
 	check(evkv__table_init(&table, 0, 0, 1, 2));
 	put(&table, "c", "k", "old");
+	/* Of a size that does not share a page with others. */
+	memset(large, 'v', sizeof(large));
+	large[sizeof(large) - 1] = '\0';
 	for (n = 1; n < 4; n++) {
 		faults_fail_nth(n);
-		if (put(&table, "c", "k", "a value of another size") ==
-		    EVKV_NOMEM)
+		if (put(&table, "c", "k", large) == EVKV_NOMEM)
 			failed++;
 		faults_off();
 		check(get(&table, "c", "k") != NULL);
