@@ -35,6 +35,12 @@ struct evkv_value {
 /* In `pins`: out of its store; the last unpin drops a reference. */
 #define VALUE_DETACHED (UINT32_C(1) << 31)
 
+/* A value of its own, and not a part of a store's entry. Any thread. */
+static inline bool evkv__value_is_plain(const struct evkv_value *value)
+{
+	return value->offset == sizeof(*value);
+}
+
 static inline void evkv__value_pin(struct evkv_value *value)
 {
 	value->pins++;

@@ -34,9 +34,14 @@ static size_t entry_capacity_of(const struct memory_entry *entry)
 	return entry_capacity(entry_key(entry).size, entry->value.size);
 }
 
+/*
+ * Another memory store's entry is copied too: retained, it would go on counting
+ * there after it was evicted, until it has gone from here.
+ */
 static bool put_is_external(const struct memory_put *put)
 {
-	return put->counted != NULL && put->value.size >= ENTRY_EXTERNAL_FROM;
+	return put->counted != NULL && put->value.size >= ENTRY_EXTERNAL_FROM &&
+	    evkv__value_is_plain(put->counted);
 }
 
 size_t evkv__entry_cost_of(const struct memory_put *put)

@@ -501,3 +501,40 @@ EVKV_TEST(unit_memory_values, inline_gets_nest_so_deep_and_no_deeper)
 	check_between(nest.deepest, 2, 20);
 	plain_bed_close(&bed, loop);
 }
+
+/* What a cache retains must not take the room of the store that it came from. */
+EVKV_TEST(unit_memory_values, entry_of_another_store_is_copied)
+{
+	struct evkv_slice key = EVKV_LIT("k");
+	struct answer answer = ANSWER_INIT;
+	struct evkv_store *other;
+	char large[8192];
+	struct bed bed;
+
+	bed_open(&bed, 0, 0);
+	other = evkv_memory_new(bed.rig.loop, NULL, NULL);
+	memset(large, 'v', sizeof(large));
+	check_status(bed_put_ttl(&bed, COLLECTION, key,
+			 evkv_bytes(large, sizeof(large)), 0),
+	    EVKV_OK);
+	hold(&bed, "k");
+	evkv_submit(other,
+	    &(struct evkv_request){
+		.kind = EVKV_PUT,
+		.flags = EVKV_OP_SINGLE,
+		.collection = COLLECTION,
+		.count = 1,
+		.keys = &key,
+		.counted_values = &held[0],
+	    },
+	    answer_cb, &answer);
+	bed_wait(&bed, &answer);
+	check_status(answer.status, EVKV_OK);
+	evkv_value_unref(held[0]);
+	evkv_delete(bed.store, COLLECTION, key, NULL, NULL);
+	rig_settle(&bed.rig);
+	check_int(bed_counters(&bed).bytes, 0);
+	answer_free(&answer);
+	evkv_store_unref(other);
+	bed_close(&bed);
+}
