@@ -517,6 +517,7 @@ EVKV_TEST(unit_memory_values, entry_of_another_store_is_copied)
 	check_status(bed_put_ttl(&bed, COLLECTION, key,
 			 evkv_bytes(large, sizeof(large)), 0),
 	    EVKV_OK);
+	held_count = 0;
 	hold(&bed, "k");
 	evkv_submit(other,
 	    &(struct evkv_request){
