@@ -104,6 +104,23 @@ EVKV_TEST(disk_format, a_row_is_these_bytes)
 
 /* ---- Order --------------------------------------------------------------- */
 
+EVKV_TEST(disk_order, keys_are_known_by_all_that_names_them)
+{
+	struct disk_order order = { .seed = 7 }, other = { .seed = 8 };
+	struct evkv_slice none = { NULL, 0 };
+	uint64_t hash = evkv__disk_order_hash(&order, EVKV_LIT("ab"),
+	    EVKV_LIT("c"));
+
+	check(hash ==
+	    evkv__disk_order_hash(&order, EVKV_LIT("ab"), EVKV_LIT("c")));
+	check(hash !=
+	    evkv__disk_order_hash(&order, EVKV_LIT("a"), EVKV_LIT("bc")));
+	check(hash != evkv__disk_order_hash(&order, none, EVKV_LIT("abc")));
+	/* No one can tell beforehand which keys fall together. */
+	check(hash !=
+	    evkv__disk_order_hash(&other, EVKV_LIT("ab"), EVKV_LIT("c")));
+}
+
 EVKV_TEST(disk_order, jobs_go_where_their_keys_are)
 {
 	struct disk_order order = { .seed = 7 };
