@@ -8,6 +8,9 @@ find_package(Threads REQUIRED)
 pkg_check_modules(evkv_libevent_core REQUIRED IMPORTED_TARGET
 	libevent_core>=2.1.8)
 
+# XXH3 gives what it always will since 0.8.0.
+pkg_check_modules(evkv_libxxhash QUIET IMPORTED_TARGET libxxhash>=0.8.0)
+
 foreach(module libevent_extra openssl hiredis lmdb)
 	pkg_check_modules(evkv_${module} QUIET IMPORTED_TARGET ${module})
 endforeach()

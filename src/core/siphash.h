@@ -1,5 +1,5 @@
 /*
- * core/siphash.h - SipHash-1-3, a keyed hash against flooding.
+ * core/siphash.h - SipHash-1-3, a keyed hash against flooding, and its parts.
  *
  * By J.-P. Aumasson and D. J. Bernstein, "SipHash: a fast short-input PRF"
  * (2012): one round for each 8 bytes and three at the end. Who does not know

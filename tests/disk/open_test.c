@@ -76,16 +76,20 @@ EVKV_TEST(disk_open, another_current_is_refused)
 	kit_begin(&kit);
 	kit_open(&kit, NULL);
 	kit_close(&kit);
-	write_file(kit.path, "CURRENT", "evkv disk 2\ngeneration 1\n");
-	check_refused(&kit, EVKV_UNSUPPORTED, "format 2");
+	write_file(kit.path, "CURRENT", "evkv disk 3\ngeneration 1\n");
+	check_refused(&kit, EVKV_UNSUPPORTED, "format 3");
+	rig_advance(&kit.rig, 2000);
+	/* Older, with other checksums: it is not damaged. */
+	write_file(kit.path, "CURRENT", "evkv disk 1\ngeneration 1\n");
+	check_refused(&kit, EVKV_UNSUPPORTED, "format 1");
 	rig_advance(&kit.rig, 2000);
 	write_file(kit.path, "CURRENT", "MANIFEST-000001\n");
 	check_refused(&kit, EVKV_REFUSED, "something else");
-	write_file(kit.path, "CURRENT", "evkv disk 1\ngeneration x\n");
+	write_file(kit.path, "CURRENT", "evkv disk 2\ngeneration x\n");
 	check_refused(&kit, EVKV_CORRUPT, "damaged");
-	write_file(kit.path, "CURRENT", "evkv disk 1\ngeneration 7\n");
+	write_file(kit.path, "CURRENT", "evkv disk 2\ngeneration 7\n");
 	check_refused(&kit, EVKV_CORRUPT, "data.mdb");
-	write_file(kit.path, "CURRENT", "evkv disk 1\ngeneration 1\n");
+	write_file(kit.path, "CURRENT", "evkv disk 2\ngeneration 1\n");
 	kit_open(&kit, NULL);
 	kit_end(&kit);
 }

@@ -66,7 +66,7 @@ int evkv__disk_names_check(struct disk_view *view)
 static struct disk_name *names_slot(struct disk_names *names,
     struct evkv_slice name)
 {
-	return &names->slots[evkv__disk_crc(0, name.data, name.size) %
+	return &names->slots[evkv__disk_checksum(0, name.data, name.size) %
 	    DISK_NAMES];
 }
 

@@ -244,7 +244,7 @@ static bool dir_parse_current(struct disk_dir *dir, char *text,
 		return evkv__disk_fail(failure, EVKV_REFUSED, 0,
 		    "%s: not a disk store: its %s is of something else",
 		    dir->path, CURRENT_NAME);
-	if (format > DISK_FORMAT)
+	if (format != DISK_FORMAT)
 		return evkv__disk_fail(failure, EVKV_UNSUPPORTED, 0,
 		    "%s: written in format %u; this version knows %d",
 		    dir->path, format, DISK_FORMAT);

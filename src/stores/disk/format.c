@@ -3,6 +3,8 @@
  */
 #include "stores/disk/format.h"
 
+#include <xxhash.h>
+
 enum {
 	ROW_FLAG_LONG = 1 << 0,
 };
@@ -17,6 +19,11 @@ enum {
 	ROW_EXPIRES = 8,
 	ROW_VALUE_CHECK = 16,
 };
+
+uint32_t evkv__disk_checksum(uint32_t before, const void *data, size_t size)
+{
+	return (uint32_t)XXH3_64bits_withSeed(data, size, before);
+}
 
 void evkv__disk_row_key(struct disk_row_key *row_key, uint64_t id,
     struct evkv_slice key)
@@ -64,22 +71,17 @@ bool evkv__disk_row_parse(struct evkv_slice bytes, size_t row_key_size,
 static uint32_t row_head_check(uint8_t flags, int64_t expires_ms,
     struct evkv_slice collection, struct evkv_slice key)
 {
-	unsigned char head[HEAD_CHECKED + EVKV_COLLECTION_MAX + DISK_KEY_HEAD];
-	size_t size = HEAD_CHECKED;
+	unsigned char head[HEAD_CHECKED + EVKV_COLLECTION_MAX];
 
 	head[0] = flags;
 	head[1] = (unsigned char)collection.size;
 	disk_put_le(head + 2, key.size, 2);
 	disk_put_le(head + 4, (uint64_t)expires_ms, 8);
 	if (collection.size > 0)
-		memcpy(head + size, collection.data, collection.size);
-	size += collection.size;
-	if (key.size > DISK_KEY_HEAD)
-		return evkv__disk_crc(evkv__disk_crc(0, head, size), key.data,
-		    key.size);
-	/* In one go, which is faster for what is as short as this. */
-	memcpy(head + size, key.data, key.size);
-	return evkv__disk_crc(0, head, size + key.size);
+		memcpy(head + HEAD_CHECKED, collection.data, collection.size);
+	return evkv__disk_checksum(
+	    evkv__disk_checksum(0, head, HEAD_CHECKED + collection.size),
+	    key.data, key.size);
 }
 
 bool evkv__disk_row_head_ok(const struct disk_row *row,
@@ -94,7 +96,8 @@ bool evkv__disk_row_ok(const struct disk_row *row, struct evkv_slice collection,
 {
 	return evkv__disk_row_head_ok(row, collection, key) &&
 	    row->value_check ==
-	    evkv__disk_crc(row->head_check, row->value.data, row->value.size);
+	    evkv__disk_checksum(row->head_check, row->value.data,
+		row->value.size);
 }
 
 size_t evkv__disk_row_size(struct evkv_slice key, struct evkv_slice value)
@@ -108,16 +111,16 @@ void evkv__disk_row_write(unsigned char *to, struct evkv_slice collection,
 {
 	bool is_long = key.size > DISK_KEY_HEAD;
 	uint8_t flags = is_long ? ROW_FLAG_LONG : 0;
-	uint32_t crc = row_head_check(flags, expires_ms, collection, key);
+	uint32_t check = row_head_check(flags, expires_ms, collection, key);
 	unsigned char *rest = to + DISK_ROW_HEAD;
 
 	to[ROW_FLAGS] = flags;
 	to[1] = 0;
 	disk_put_le(to + ROW_KEY_SIZE, is_long ? key.size : 0, 2);
-	disk_put_le(to + ROW_HEAD_CHECK, crc, 4);
+	disk_put_le(to + ROW_HEAD_CHECK, check, 4);
 	disk_put_le(to + ROW_EXPIRES, (uint64_t)expires_ms, 8);
 	disk_put_le(to + ROW_VALUE_CHECK,
-	    evkv__disk_crc(crc, value.data, value.size), 4);
+	    evkv__disk_checksum(check, value.data, value.size), 4);
 	if (is_long) {
 		memcpy(rest, key.data, key.size);
 		rest += key.size;
@@ -140,7 +143,7 @@ size_t evkv__disk_name_key(unsigned char key[DISK_NAME_KEY_MAX],
 static uint32_t name_check(const unsigned char *id,
     struct evkv_slice collection)
 {
-	return evkv__disk_crc(evkv__disk_crc(0, id, DISK_ID_SIZE),
+	return evkv__disk_checksum(evkv__disk_checksum(0, id, DISK_ID_SIZE),
 	    collection.data, collection.size);
 }
 

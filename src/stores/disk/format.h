@@ -13,7 +13,7 @@
 
 #include "evkv/request.h"
 
-#define DISK_FORMAT 1
+#define DISK_FORMAT 2
 #define DISK_MAGIC "evkv disk "
 
 #define DISK_ID_SIZE 8    /* a collection's number */
@@ -64,13 +64,13 @@ static inline uint64_t disk_get_le(const unsigned char *from, int size)
 	return n;
 }
 
-/* ---- Checksums and hashes (checksum.c, hash.c) --------------------------- */
+/* ---- Checksums, and hashes (hash.c) -------------------------------------- */
 
-/* CRC-32C of `size` bytes, going on from `before` (0 at the start). */
-uint32_t evkv__disk_crc(uint32_t before, const void *data, size_t size);
-/* The same, where the processor has no instruction for it. */
-uint32_t evkv__disk_crc_by_tables(uint32_t before, const void *bytes,
-    size_t size);
+/*
+ * Of `size` bytes that follow those whose checksum is `before`, 0 where they
+ * are the first. What is checked in parts has another checksum than the whole.
+ */
+uint32_t evkv__disk_checksum(uint32_t before, const void *data, size_t size);
 
 /* SipHash-2-4 with 128 bits of output and an all-zero key. */
 void evkv__disk_hash(struct evkv_slice bytes,

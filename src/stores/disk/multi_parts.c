@@ -13,7 +13,7 @@
 static struct multi_part **parts_bucket(struct multi_store *multi,
     const char *file)
 {
-	return &multi->buckets[evkv__disk_crc(0, file, strlen(file)) %
+	return &multi->buckets[evkv__disk_checksum(0, file, strlen(file)) %
 	    MULTI_BUCKETS];
 }
 

@@ -4,39 +4,19 @@
  */
 #include "stores/disk/order.h"
 
+#include <xxhash.h>
+
 #include "evkv/alloc.h"
 
 #define SIZE_MIN 256
 
-static uint64_t order_mix(uint64_t a, uint64_t b)
-{
-	__extension__ unsigned __int128
-	    product = (__extension__(unsigned __int128) a) * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint64_t order_bytes(uint64_t hash, struct evkv_slice bytes)
-{
-	const unsigned char *data = bytes.data;
-	size_t left = bytes.size;
-	uint64_t word;
-
-	for (; left >= 8; left -= 8, data += 8) {
-		memcpy(&word, data, 8);
-		hash = order_mix(hash ^ word, UINT64_C(0x9e3779b97f4a7c15));
-	}
-	word = 0;
-	if (left > 0)
-		memcpy(&word, data, left);
-	return order_mix(hash ^ word, UINT64_C(0xd6e8feb86659fd93)) ^
-	    bytes.size;
-}
-
 uint64_t evkv__disk_order_hash(const struct disk_order *order,
     struct evkv_slice collection, struct evkv_slice key)
 {
-	return order_bytes(order_bytes(order->seed, collection), key);
+	uint64_t seed = XXH3_64bits_withSeed(collection.data, collection.size,
+	    order->seed);
+
+	return XXH3_64bits_withSeed(key.data, key.size, seed);
 }
 
 static bool slot_free(const struct disk_order_slot *slot)

@@ -7,8 +7,8 @@
  * being read, is held until what it waits for has come back; and so is whatever
  * comes later for a key that a held one wants.
  *
- * Keys are known by 64 bits of a keyed hash: two keys that share it only wait
- * for each other without need.
+ * Keys are known by 64 bits of a keyed hash, XXH3: two keys that share it only
+ * wait for each other without need.
  */
 #ifndef EVKV_DISK_ORDER_H
 #define EVKV_DISK_ORDER_H
