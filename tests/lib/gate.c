@@ -78,10 +78,12 @@ static enum evkv_verdict gate_submit(void *self, struct evkv_op *op,
 
 void gate_release(struct gate *gate, size_t i)
 {
-	struct evkv_op *op = gate->held[i];
-	struct gate_hold *hold = evkv_op_data(op);
+	struct evkv_op *op;
+	struct gate_hold *hold;
 
 	check(i < gate->held_count);
+	op = gate->held[i];
+	hold = evkv_op_data(op);
 	gate_take(gate, i);
 	if (hold->answered)
 		evkv_op_complete(op);
@@ -98,9 +100,10 @@ void gate_release_all(struct gate *gate)
 void gate_fail(struct gate *gate, size_t i, enum evkv_status status,
     enum evkv_cause cause)
 {
-	struct evkv_op *op = gate->held[i];
+	struct evkv_op *op;
 
 	check(i < gate->held_count);
+	op = gate->held[i];
 	gate_take(gate, i);
 	evkv_op_fail(op, status, cause, NULL);
 	evkv_op_complete(op);
