@@ -13,6 +13,7 @@
 
 #include "crash_entry.h"
 #include "kit.h"
+#include "lib/pick.h"
 
 #define BATCH 64
 #define UNREPORTED 128 /* numbers that may have been put beyond the last one */
@@ -32,8 +33,7 @@ struct crash {
 
 static uint32_t crash_random(struct crash *crash, uint32_t below)
 {
-	crash->random = crash->random * UINT64_C(6364136223846793005) + 1;
-	return (uint32_t)(crash->random >> 33) % below;
+	return pick_below(&crash->random, below);
 }
 
 static void crash_note(struct crash *crash, uint32_t what)

@@ -1,7 +1,6 @@
 /*
  * The executor alone: order, batches, bounds, and ends with work in flight.
  */
-#include <dirent.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -10,6 +9,7 @@
 
 #include "evkv/executor.h"
 #include "faults.h"
+#include "files.h"
 #include "rig.h"
 #include "test.h"
 
@@ -39,18 +39,6 @@ struct bench {
 	struct work *resubmit;
 	struct work works[TASKS_MAX];
 };
-
-static int count_entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	int count = 0;
-
-	check(dir != NULL);
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count;
-}
 
 static void bench_run(struct evkv_job *jobs, void *arg)
 {
@@ -346,15 +334,15 @@ EVKV_TEST(executor, jobs_keep_dispatch_alive_and_an_idle_one_does_not)
 
 EVKV_TEST(executor, threads_and_descriptors_return)
 {
-	int fds = count_entries("/proc/self/fd");
-	int threads = count_entries("/proc/self/task");
+	int fds = files_count("/proc/self/fd");
+	int threads = files_count("/proc/self/task");
 	struct bench *bench = bench_open(8);
 
-	check_int(count_entries("/proc/self/task"), threads + 8);
+	check_int(files_count("/proc/self/task"), threads + 8);
 	submit(bench, 0, 1000);
 	bench_close(bench);
-	check_int(count_entries("/proc/self/fd"), fds);
-	check_int(count_entries("/proc/self/task"), threads);
+	check_int(files_count("/proc/self/fd"), fds);
+	files_await_count("/proc/self/task", threads);
 }
 
 EVKV_TEST(executor, a_loop_carries_one)

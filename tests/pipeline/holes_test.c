@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pick.h"
 #include "scene.h"
 
 #define PUTS 2000
@@ -19,8 +20,7 @@ struct puts {
 
 static unsigned pick(struct puts *p, unsigned below)
 {
-	p->random = p->random * UINT64_C(6364136223846793005) + 1442695040;
-	return (unsigned)(p->random >> 33) % below;
+	return pick_below(&p->random, below);
 }
 
 static void puts_open(struct puts *p, uint64_t seed, size_t max_output)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "cache_bed.h"
+#include "pick.h"
 
 enum { KEYS = 5, OPS = 1200, STEPS = 900, BATCH = 4, NONE = 0 };
 
@@ -34,9 +35,7 @@ static const char *const names[KEYS] = { "a", "b", "c", "d",
 
 static unsigned pick(struct truth *t, unsigned below)
 {
-	t->random = t->random * UINT64_C(6364136223846793005) +
-	    UINT64_C(1442695040888963407);
-	return (unsigned)(t->random >> 33) % below;
+	return pick_below(&t->random, below);
 }
 
 static void truth_open(struct truth *t, unsigned seed)
