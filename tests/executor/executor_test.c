@@ -37,6 +37,7 @@ struct bench {
 	int signals_open; /* the worker's */
 	bool free_in_done;
 	struct work *resubmit;
+	sem_t occupied; /* posted by job 0 when it runs */
 	struct work works[TASKS_MAX];
 };
 
@@ -260,18 +261,23 @@ EVKV_TEST(executor, again_goes_behind_what_waits)
 	bench_close(bench);
 }
 
+/* A worker is in job 0, and stays there until that is stopped. */
+static void occupy(struct bench *bench)
+{
+	sem_init(&bench->occupied, 0, 0);
+	bench->works[0].entered = &bench->occupied;
+	bench->works[0].waits_for_stop = true;
+	submit(bench, 0, 1);
+	rig_turn(&bench->rig);
+	sem_wait(&bench->occupied);
+}
+
 EVKV_TEST(executor, freeing_a_lane_ends_what_runs_and_returns_all)
 {
 	struct bench *bench = bench_open(2);
-	sem_t entered;
 
-	sem_init(&entered, 0, 0);
-	bench->works[0].entered = &entered;
-	bench->works[0].waits_for_stop = true;
 	bench->works[0].runs_left = 1000;
-	submit(bench, 0, 1);
-	rig_turn(&bench->rig);
-	sem_wait(&entered);
+	occupy(bench);
 	submit(bench, 1, 200);
 	rig_turn(&bench->rig);
 	submit(bench, 201, 100); /* not handed over */
@@ -308,14 +314,8 @@ EVKV_TEST(executor, done_may_submit)
 EVKV_TEST(executor, a_stop_reaches_the_worker)
 {
 	struct bench *bench = bench_open(1);
-	sem_t entered;
 
-	sem_init(&entered, 0, 0);
-	bench->works[0].entered = &entered;
-	bench->works[0].waits_for_stop = true;
-	submit(bench, 0, 1);
-	rig_turn(&bench->rig);
-	sem_wait(&entered);
+	occupy(bench);
 	evkv_job_stop(&bench->works[0].job);
 	rig_until(&bench->rig, bench->back_count == 1);
 	bench_close(bench);
