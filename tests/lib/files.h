@@ -7,8 +7,8 @@
 
 /*
  * How many entries a directory has, beside `.` and `..`. In /proc/self/task
- * these are our threads; in /proc/self/fd our descriptors, with the one by which
- * they are counted.
+ * these are our threads; in /proc/self/fd our descriptors, with the one that
+ * counts them.
  */
 int files_count(const char *path);
 /*

@@ -216,8 +216,7 @@ EVKV_TEST(pipeline_holes, a_batch_cut_in_its_replies)
 	struct answer answer = ANSWER_INIT;
 	struct scene s;
 
-	scene_open(&s);
-	scene_ready(&s);
+	scene_open_ready(&s);
 	s.peer->plan.cut_out = 4;
 	evkv_put_many(s.store, EVKV_LIT("c"), keys, values, 3, 0, answer_cb,
 	    &answer);
