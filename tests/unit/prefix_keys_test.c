@@ -274,7 +274,7 @@ EVKV_TEST(unit_prefix_keys, a_stack_of_ten_takes_one_turn)
 	evkv_get(f.simple, EVKV_LIT("c"), EVKV_LIT("k"), answer_cb, &one);
 	evkv_get(f.store, EVKV_LIT("c"), EVKV_LIT("k"), answer_cb, &ten);
 	check_int(one.calls + ten.calls, 0);
-	rig_turn(&f.rig);
+	rig_single_turn(&f.rig);
 	check_int(one.calls, 1);
 	check_int(ten.calls, 1);
 	check_status(ten.status, EVKV_NOT_FOUND);

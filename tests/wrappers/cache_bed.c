@@ -76,10 +76,7 @@ void bed_close(struct cache_bed *bed)
 
 void bed_settle(struct cache_bed *bed)
 {
-	int i;
-
-	for (i = 0; i < 20; i++)
-		rig_turn(&bed->rig);
+	rig_turn(&bed->rig);
 }
 
 void bed_pass_time(struct cache_bed *bed, int64_t ms)
