@@ -225,10 +225,14 @@ static void crash_test(const char *compact, unsigned rounds, uint32_t most_us)
 	const struct evkv_disk_options options = { .max_bytes = (size_t)1
 		    << 30 };
 	struct crash *crash = calloc(1, sizeof(*crash));
+	const char *seed = getenv("EVKV_TEST_SEED");
 	unsigned round;
 
 	rounds = crash_rounds(rounds);
-	crash->random = (uint64_t)now_us();
+	crash->random = seed != NULL ? strtoull(seed, NULL, 10)
+				     : (uint64_t)now_us();
+	fprintf(stderr, "EVKV_TEST_SEED=%llu\n",
+	    (unsigned long long)crash->random);
 	kit_begin_real(&crash->kit);
 	for (round = 0; round < rounds; round++) {
 		crash_run(crash, compact, most_us,

@@ -126,7 +126,8 @@ EVKV_TEST(pipeline_cuts, commands_cut_at_every_byte)
 		s.peer->plan.cut_in = at;
 		scene_wait(&s, OPS);
 		/* What was not answered may be done, but then whole. */
-		check_between(check_cut(&s), 0, OPS);
+		check_between(check_cut(&s), 0, s.server.gets + s.server.puts);
+		check(s.server.gets + s.server.puts < OPS || at == in);
 		for (i = 0; i < OPS; i++)
 			check(s.server.put[i] <= 1);
 		check_recovered(&s);
@@ -301,7 +302,7 @@ EVKV_TEST(pipeline_cuts, input_is_bounded)
 	for (i = 0; i < 50; i++) {
 		if (s.peer->newest != NULL)
 			peer_say(s.peer->newest, endless, sizeof(endless));
-		rig_turn(&s.rig);
+		rig_single_turn(&s.rig);
 		check(scene_counters(&s).buffer_bytes < 1 << 20);
 	}
 	scene_wait(&s, 3);
