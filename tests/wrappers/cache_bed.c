@@ -114,6 +114,12 @@ const char *bed_value(struct cache_bed *bed, struct evkv_store *store,
 	return text;
 }
 
+void bed_check_filled(struct cache_bed *bed, const char *expected)
+{
+	check_str(bed_value(bed, bed->store, K), expected);
+	check_str(bed_value(bed, bed->tier, K), expected);
+}
+
 int64_t bed_ttl(struct cache_bed *bed, struct evkv_store *store)
 {
 	struct answer a = ANSWER_INIT;

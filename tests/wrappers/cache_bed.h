@@ -44,6 +44,8 @@ void bed_put(struct cache_bed *bed, struct evkv_store *store,
 /* The value of the key in the store, or "-"; lives until the next call. */
 const char *bed_value(struct cache_bed *bed, struct evkv_store *store,
     struct evkv_slice key);
+/* K is that in the chain, and is in the cache after it. */
+void bed_check_filled(struct cache_bed *bed, const char *expected);
 /* K's TTL in the store; -1 where it is not there. */
 int64_t bed_ttl(struct cache_bed *bed, struct evkv_store *store);
 

@@ -53,8 +53,7 @@ EVKV_TEST(wrappers_passthrough_attack, late_fill_is_remembered_by_later_trouble)
 	check_str(bed_value(&s, s.store, K), "new");
 	bed_pass_time(&s, 6000);
 	bed_pass_time(&s, 1000);
-	check_str(bed_value(&s, s.store, K), "new");
-	check_str(bed_value(&s, s.tier, K), "new");
+	bed_check_filled(&s, "new");
 	bed_close(&s);
 }
 
@@ -78,8 +77,7 @@ EVKV_TEST(wrappers_passthrough_attack, fill_lands_while_evictions_fail)
 	check_str(bed_value(&s, s.store, K), "new");
 	bed_pass_time(&s, 2500);
 	bed_pass_time(&s, 1000);
-	check_str(bed_value(&s, s.store, K), "new");
-	check_str(bed_value(&s, s.tier, K), "new");
+	bed_check_filled(&s, "new");
 	bed_close(&s);
 }
 
@@ -105,8 +103,7 @@ EVKV_TEST(wrappers_passthrough_attack, fill_lands_after_the_cache_was_emptied)
 	check_str(bed_value(&s, s.store, K), "new");
 	bed_pass_time(&s, 1000);
 	bed_pass_time(&s, 1000);
-	check_str(bed_value(&s, s.store, K), "new");
-	check_str(bed_value(&s, s.tier, K), "new");
+	bed_check_filled(&s, "new");
 	bed_close(&s);
 }
 

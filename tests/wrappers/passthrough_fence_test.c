@@ -207,8 +207,7 @@ EVKV_TEST(wrappers_passthrough_fence, fence_lasts_until_a_timed_out_write_ends)
 	check_int(s.primary->held_count, 1);
 	check_str(bed_value(&s, s.tier, K), "-");
 	gate_release_all(s.primary);
-	check_str(bed_value(&s, s.store, K), "new");
-	check_str(bed_value(&s, s.tier, K), "new");
+	bed_check_filled(&s, "new");
 	answer_free(&write);
 	bed_close(&s);
 }
@@ -258,8 +257,7 @@ EVKV_TEST(wrappers_passthrough_fence, unknown_outcome_stops_filling_for_a_while)
 	/* It does take effect late; after the stall time loads fill again. */
 	bed_put(&s, s.below, K, EVKV_LIT("new"), 0);
 	rig_advance(&s.rig, 3001);
-	check_str(bed_value(&s, s.store, K), "new");
-	check_str(bed_value(&s, s.tier, K), "new");
+	bed_check_filled(&s, "new");
 	answer_free(&write);
 	bed_close(&s);
 }
