@@ -60,6 +60,15 @@ static void tour_line(struct tour *tour, bool as_it_should, const char *what,
 		tour->wrong++;
 }
 
+/* A step ends with that status, and nothing else is to be said of it. */
+static void tour_end(struct tour *tour, const struct evkv_result *result,
+    enum evkv_status expected, const char *what, const char *text)
+{
+	tour_line(tour, result->status == expected, what, "%s: %s", text,
+	    evkv_status_name(result->status));
+	tour_next(tour);
+}
+
 /* For printf's "%.*s". */
 #define TOUR_TEXT(slice) (int)(slice).size, (const char *)(slice).data
 
@@ -132,11 +141,7 @@ static void tour_clear(struct tour *tour)
 
 static void tour_on_put(const struct evkv_result *result, void *arg)
 {
-	struct tour *tour = arg;
-
-	tour_line(tour, result->status == EVKV_OK, "put",
-	    "users/ada = \"Lovelace\": %s", evkv_status_name(result->status));
-	tour_next(tour);
+	tour_end(arg, result, EVKV_OK, "put", "users/ada = \"Lovelace\"");
 }
 
 static void tour_put(struct tour *tour)
@@ -164,6 +169,20 @@ static void tour_get(struct tour *tour)
 	    tour);
 }
 
+/* A get with a deadline of its own. */
+static void tour_get_within(struct tour *tour, struct evkv_slice key,
+    int64_t timeout_ms, evkv_cb cb)
+{
+	evkv_submit(tour->store, &(struct evkv_request){
+	    .kind = EVKV_GET,
+	    .flags = EVKV_OP_SINGLE,
+	    .collection = EVKV_LIT("users"),
+	    .count = 1,
+	    .keys = &key,
+	    .timeout_ms = timeout_ms,
+	}, cb, tour);
+}
+
 /* The primary now takes a minute: only the cache can answer in time. */
 static void tour_on_hit(const struct evkv_result *result, void *arg)
 {
@@ -178,26 +197,14 @@ static void tour_on_hit(const struct evkv_result *result, void *arg)
 
 static void tour_hit(struct tour *tour)
 {
-	struct evkv_slice key = EVKV_LIT("ada");
-
 	tour->primary_delay_ms = 60000;
-	evkv_submit(tour->store, &(struct evkv_request){
-	    .kind = EVKV_GET,
-	    .flags = EVKV_OP_SINGLE,
-	    .collection = EVKV_LIT("users"),
-	    .count = 1,
-	    .keys = &key,
-	    .timeout_ms = 2000,
-	}, tour_on_hit, tour);
+	tour_get_within(tour, EVKV_LIT("ada"), 2000, tour_on_hit);
 }
 
 static void tour_on_absent(const struct evkv_result *result, void *arg)
 {
-	struct tour *tour = arg;
-
-	tour_line(tour, result->status == EVKV_EXISTS, "if absent",
-	    "users/ada = \"King\": %s", evkv_status_name(result->status));
-	tour_next(tour);
+	tour_end(arg, result, EVKV_EXISTS, "if absent",
+	    "users/ada = \"King\"");
 }
 
 static void tour_absent(struct tour *tour)
@@ -208,11 +215,7 @@ static void tour_absent(struct tour *tour)
 
 static void tour_on_miss(const struct evkv_result *result, void *arg)
 {
-	struct tour *tour = arg;
-
-	tour_line(tour, result->status == EVKV_NOT_FOUND, "miss",
-	    "users/nobody: %s", evkv_status_name(result->status));
-	tour_next(tour);
+	tour_end(arg, result, EVKV_NOT_FOUND, "miss", "users/nobody");
 }
 
 static void tour_miss(struct tour *tour)
@@ -294,12 +297,8 @@ static void tour_get_many(struct tour *tour)
 
 static void tour_on_expired(const struct evkv_result *result, void *arg)
 {
-	struct tour *tour = arg;
-
-	tour_line(tour, result->status == EVKV_NOT_FOUND, "expired",
-	    "users/guest, 300 ms later: %s",
-	    evkv_status_name(result->status));
-	tour_next(tour);
+	tour_end(arg, result, EVKV_NOT_FOUND, "expired",
+	    "users/guest, 300 ms later");
 }
 
 static void tour_on_timer(evutil_socket_t fd, short what, void *arg)
@@ -399,10 +398,8 @@ static void tour_on_canceled(const struct evkv_result *result, void *arg)
 	struct tour *tour = arg;
 
 	tour->primary_delay_ms = 0;
-	tour_line(tour, result->status == EVKV_CANCELED, "cancel",
-	    "users/edsger, while the primary sleeps: %s",
-	    evkv_status_name(result->status));
-	tour_next(tour);
+	tour_end(tour, result, EVKV_CANCELED, "cancel",
+	    "users/edsger, while the primary sleeps");
 }
 
 static void tour_cancel(struct tour *tour)
@@ -420,25 +417,14 @@ static void tour_on_deadline(const struct evkv_result *result, void *arg)
 	struct tour *tour = arg;
 
 	tour->primary_delay_ms = 0;
-	tour_line(tour, result->status == EVKV_TIMEOUT, "deadline",
-	    "users/edsger within 20 ms, while the primary sleeps: %s",
-	    evkv_status_name(result->status));
-	tour_next(tour);
+	tour_end(tour, result, EVKV_TIMEOUT, "deadline",
+	    "users/edsger within 20 ms, while the primary sleeps");
 }
 
 static void tour_deadline(struct tour *tour)
 {
-	struct evkv_slice key = EVKV_LIT("edsger");
-
 	tour->primary_delay_ms = 200;
-	evkv_submit(tour->store, &(struct evkv_request){
-	    .kind = EVKV_GET,
-	    .flags = EVKV_OP_SINGLE,
-	    .collection = EVKV_LIT("users"),
-	    .count = 1,
-	    .keys = &key,
-	    .timeout_ms = 20,
-	}, tour_on_deadline, tour);
+	tour_get_within(tour, EVKV_LIT("edsger"), 20, tour_on_deadline);
 }
 
 /* ---- The end ----------------------------------------------------------- */
@@ -461,11 +447,7 @@ static void tour_delete(struct tour *tour)
 
 static void tour_on_closed(const struct evkv_result *result, void *arg)
 {
-	struct tour *tour = arg;
-
-	tour_line(tour, result->status == EVKV_OK, "close", "drained: %s",
-	    evkv_status_name(result->status));
-	tour_next(tour);
+	tour_end(arg, result, EVKV_OK, "close", "drained");
 }
 
 static void tour_close(struct tour *tour)

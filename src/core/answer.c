@@ -172,6 +172,13 @@ void evkv_op_explain(struct evkv_op *op, enum evkv_cause cause, int sys_error,
 		result->message = copy.data;
 }
 
+/* A want of memory is its own cause: who tells of it need not name it. */
+static enum evkv_cause cause_of(enum evkv_status status, enum evkv_cause cause)
+{
+	return status == EVKV_NOMEM && cause == EVKV_CAUSE_NONE
+	    ? EVKV_CAUSE_NOMEM : cause;
+}
+
 /* Names of a page and values are dropped: a failure has neither. */
 enum evkv_verdict evkv_op_fail(struct evkv_op *op, enum evkv_status status,
     enum evkv_cause cause, const char *message)
@@ -186,7 +193,7 @@ enum evkv_verdict evkv_op_fail(struct evkv_op *op, enum evkv_status status,
 	for (i = 0; i < result->count; i++)
 		op->entries[i].status = status;
 	result->status = status;
-	result->cause = cause;
+	result->cause = cause_of(status, cause);
 	result->message = "";
 	result->cursor = evkv_bytes(NULL, 0);
 	result->affected = 0;
@@ -262,6 +269,7 @@ void evkv_op_settle(struct evkv_op *op)
 	op->result.status = whole_status(op, &done);
 	if ((op->flags & (OP_AFFECTED | OP_WRITES)) == OP_WRITES)
 		op->result.affected = done;
+	op->result.cause = cause_of(op->result.status, op->result.cause);
 	if (evkv_failed(op->result.status) && op->result.message[0] == '\0')
 		op->result.message = evkv_status_text(op->result.status);
 }

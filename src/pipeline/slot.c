@@ -141,9 +141,8 @@ static void slot_end_fill(const struct evkv_pipeline *p,
 	if (reason == END_LOST || reason == END_OFFLINE) {
 		*end = (struct evkv_slot_end){ .status = EVKV_OK };
 		slot_end_lost(p, slot, end);
-		if (reason == END_OFFLINE) {
-			if (end->status != EVKV_NOMEM)
-				end->status = EVKV_UNAVAILABLE;
+		if (reason == END_OFFLINE && end->status != EVKV_NOMEM) {
+			end->status = EVKV_UNAVAILABLE;
 			end->cause = EVKV_CAUSE_OFFLINE;
 		}
 	} else {

@@ -18,6 +18,7 @@ struct conformance_op {
 	bool returned;        /* the submitting call has */
 	bool inside;          /* called back before it had */
 	bool may_be_inside;
+	bool refused;         /* memory was, before it called back */
 	void (*then)(struct answer *, const struct evkv_result *, void *);
 	void *arg;
 };
@@ -28,6 +29,18 @@ struct conformance_kept {
 	struct evkv_store *store;
 	void *memory;
 };
+
+static bool conformance_has_entry(const struct answer *answer,
+    enum evkv_status status)
+{
+	size_t i;
+
+	for (i = 0; i < answer->count; i++) {
+		if (answer->entries[i].status == status)
+			return true;
+	}
+	return false;
+}
 
 /* ---- A run ------------------------------------------------------------ */
 
@@ -89,6 +102,7 @@ void conformance_open(struct conformance *c)
 	check_status(error.status, EVKV_OK);
 	c->can = evkv_store_capabilities(c->store);
 	check(c->can != NULL);
+	c->in_process = (c->can->flags & EVKV_STORE_IN_PROCESS) != 0;
 }
 
 static void conformance_free_ops(struct conformance *c)
@@ -115,15 +129,77 @@ static void conformance_free_kept(struct conformance *c)
 	}
 }
 
-/* Once each, and not inside the call: whatever else the case was about. */
+/* Whether an operation can end like this because memory was wanting. */
+static bool conformance_is_want(const struct conformance *c,
+    const struct answer *answer)
+{
+	uint32_t classes = evkv_kind_classes(answer->kind);
+
+	switch (answer->status) {
+	case EVKV_NOMEM: return true;
+	/* The connection could not be made, or was lost. */
+	case EVKV_UNAVAILABLE: return !c->in_process;
+	/* And something had been sent; or a part had been done already. */
+	case EVKV_UNKNOWN_OUTCOME:
+		return (classes & EVKV_KIND_WRITES) != 0 &&
+		    (!c->in_process || (classes & EVKV_KIND_SPANS) != 0);
+	/* A batch may have failed for something else before that entry. */
+	default:
+		return evkv_failed(answer->status) &&
+		    conformance_has_entry(answer, EVKV_NOMEM);
+	}
+}
+
+/* What is not true in what was said of a want of memory; NULL: nothing. */
+static const char *conformance_false_want(const struct conformance *c,
+    const struct conformance_op *op)
+{
+	const struct answer *answer = &op->answer;
+
+	if (answer->status == EVKV_NOMEM && answer->cause != EVKV_CAUSE_NOMEM)
+		return "NOMEM without its cause";
+	if (conformance_has_entry(answer, EVKV_NOMEM) &&
+	    !evkv_failed(answer->status))
+		return "an entry ended NOMEM, and the whole well";
+	if (answer->cause != EVKV_CAUSE_NOMEM)
+		return NULL;
+	if (!op->refused)
+		return "a want of memory, and none was refused";
+	if (!conformance_is_want(c, answer))
+		return "not a status for a want of memory";
+	return NULL;
+}
+
+/*
+ * Once each, not inside the call, and true to the contract: whatever else the
+ * case was about.
+ */
+static void conformance_check_op(const struct conformance *c,
+    const struct conformance_op *op)
+{
+	const struct answer *answer = &op->answer;
+	const char *wrong;
+
+	check_int(answer->calls, op->ticket != 0 ? 1 : 0);
+	check(!op->inside || op->may_be_inside);
+	if (answer->calls == 0)
+		return;
+	if (answer->status == EVKV_UNKNOWN_OUTCOME)
+		check((evkv_kind_classes(answer->kind) & EVKV_KIND_WRITES) !=
+		    0);
+	wrong = conformance_false_want(c, op);
+	if (wrong != NULL)
+		fail_test("%s: %s, cause %d: %s", evkv_kind_name(answer->kind),
+		    evkv_status_name(answer->status), (int)answer->cause,
+		    wrong);
+}
+
 static void conformance_check_ops(const struct conformance *c)
 {
 	const struct conformance_op *op;
 
-	for (op = c->ops; op != NULL; op = op->next) {
-		check_int(op->answer.calls, op->ticket != 0 ? 1 : 0);
-		check(!op->inside || op->may_be_inside);
-	}
+	for (op = c->ops; op != NULL; op = op->next)
+		conformance_check_op(c, op);
 }
 
 void conformance_end(struct conformance *c)
@@ -295,19 +371,6 @@ void conformance_sweep(const struct conformance_fixture *fixture,
 
 /* ---- Operations ------------------------------------------------------- */
 
-static bool conformance_is_nomem(const struct answer *answer)
-{
-	size_t i;
-
-	if (answer->status == EVKV_NOMEM || answer->cause == EVKV_CAUSE_NOMEM)
-		return true;
-	for (i = 0; i < answer->count; i++) {
-		if (answer->entries[i].status == EVKV_NOMEM)
-			return true;
-	}
-	return false;
-}
-
 static void conformance_on_answer(struct answer *answer,
     const struct evkv_result *result, void *arg)
 {
@@ -315,7 +378,10 @@ static void conformance_on_answer(struct answer *answer,
 
 	if (!op->returned)
 		op->inside = true;
-	if (op->c->sweeping && conformance_is_nomem(answer))
+	op->refused = faults_fired() > 0;
+	if (op->c->sweeping && (answer->status == EVKV_NOMEM ||
+		answer->cause == EVKV_CAUSE_NOMEM ||
+		conformance_has_entry(answer, EVKV_NOMEM)))
 		op->c->saw_nomem = true;
 	if (op->then != NULL)
 		op->then(answer, result, op->arg);

@@ -83,7 +83,8 @@ struct conformance {
 	const struct conformance_fixture *fixture;
 	struct rig rig;
 	struct evkv_store *store; /* NULL once a case has given it up */
-	const struct evkv_capabilities *can;
+	const struct evkv_capabilities *can; /* as long as there is a store */
+	bool in_process;   /* the store's entries are this process's own */
 	void *data;        /* the fixture's */
 	int64_t unit_ms;   /* of time, for TTLs: 1000 on an injected clock */
 	bool sweeping;     /* allocations may fail */

@@ -87,6 +87,32 @@ EVKV_TEST(core_attack, a_break_in_a_task_stops_the_tasks)
 	rig_close(&rig);
 }
 
+/* ---- Causes ---------------------------------------------------------- */
+
+/* Also where the store that wants memory does not name it. */
+EVKV_TEST(core_attack, a_want_of_memory_is_its_own_cause)
+{
+	struct answer get = ANSWER_INIT, keys = ANSWER_INIT;
+	struct evkv_store *store;
+	struct gate *gate;
+	struct rig rig;
+
+	rig_open(&rig);
+	store = gate_new(evkv_simple_new(rig.loop, NULL), &gate, NULL);
+	gate->fail = EVKV_NOMEM;
+	evkv_get(store, C, K, answer_cb, &get);
+	evkv_keys(store, C, EVKV_LIT(""), EVKV_LIT(""), 0, answer_cb, &keys);
+	rig_turn(&rig);
+	check_status(get.status, EVKV_NOMEM);
+	check_int(get.cause, EVKV_CAUSE_NOMEM);
+	check_status(keys.status, EVKV_NOMEM);
+	check_int(keys.cause, EVKV_CAUSE_NOMEM);
+	answer_free(&get);
+	answer_free(&keys);
+	evkv_store_unref(store);
+	rig_close(&rig);
+}
+
 /* ---- Effects that are denied ---------------------------------------- */
 
 EVKV_TEST(core_attack, what_a_child_has_done_is_not_denied)

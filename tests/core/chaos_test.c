@@ -12,6 +12,7 @@
 #include "evkv/evkv.h"
 #include "faults.h"
 #include "gate.h"
+#include "pick.h"
 #include "rig.h"
 #include "test.h"
 
@@ -41,9 +42,7 @@ struct chaos {
 
 static unsigned chaos_random(struct chaos *chaos, unsigned below)
 {
-	chaos->random = chaos->random * UINT64_C(6364136223846793005) +
-	    UINT64_C(1442695040888963407);
-	return (unsigned)(chaos->random >> 33) % below;
+	return pick_below(&chaos->random, below);
 }
 
 /* ---- The bottom: sees each put that is done ------------------------- */

@@ -286,8 +286,7 @@ EVKV_TEST(core_detach, the_stores_default_deadline)
 	check_status(b.status, EVKV_TIMEOUT);
 	check_int(b.calls, 1);
 	check_int(c.calls, 0);
-	scripted_complete_all(s.script, EVKV_NOT_FOUND);
-	rig_turn(&s.rig);
+	scene_answer(&s, EVKV_NOT_FOUND);
 	check_status(a.status, EVKV_NOT_FOUND);
 	check_int(b.calls, 1);
 	check_status(c.status, EVKV_NOT_FOUND);
@@ -304,8 +303,7 @@ EVKV_TEST(core_detach, without_memory_for_a_deadline_the_op_ends)
 
 	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
 	scene_get(&s, &warm); /* the op's own memory is there already */
-	scripted_complete_all(s.script, EVKV_NOT_FOUND);
-	rig_turn(&s.rig);
+	scene_answer(&s, EVKV_NOT_FOUND);
 	faults_fail_nth(2); /* after the scratch copy of the inputs */
 	check(detach_submit(&s, EVKV_GET, 100, &a) != 0);
 	faults_off();
@@ -313,8 +311,7 @@ EVKV_TEST(core_detach, without_memory_for_a_deadline_the_op_ends)
 	check_int(a.calls, 1);
 	check_status(a.status, EVKV_NOMEM);
 	rig_advance(&s.rig, 1000);
-	scripted_complete_all(s.script, EVKV_OK);
-	rig_turn(&s.rig);
+	scene_answer(&s, EVKV_OK);
 	check_int(a.calls, 1);
 	answer_free(&a);
 	answer_free(&warm);
@@ -346,8 +343,7 @@ EVKV_TEST(core_detach, what_was_abandoned_still_counts_as_pending)
 	answer_reset(&c);
 	scene_get(&s, &c);
 	check_int(s.script->submits, 3);
-	scripted_complete_all(s.script, EVKV_NOT_FOUND);
-	rig_turn(&s.rig);
+	scene_answer(&s, EVKV_NOT_FOUND);
 	check_status(c.status, EVKV_NOT_FOUND);
 	answer_free(&a);
 	answer_free(&b);
@@ -373,8 +369,7 @@ EVKV_TEST(core_detach, bytes_are_bounded_too)
 	rig_turn(&s.rig);
 	check_int(a.calls, 0);
 	check_status(b.status, EVKV_BUSY);
-	scripted_complete_all(s.script, EVKV_OK);
-	rig_turn(&s.rig);
+	scene_answer(&s, EVKV_OK);
 	check_status(a.status, EVKV_OK);
 	check_int(scene_counters(&s)->pending_bytes, 0);
 	answer_free(&a);
@@ -408,8 +403,7 @@ EVKV_TEST(core_detach, kept_inputs_outlive_the_call)
 	check_slice(kept->keys[0], "key");
 	check_int(kept->ttls_ms[0], 77);
 	check_slice(evkv_value_bytes(kept->counted_values[0]), "counted");
-	scripted_complete_all(s.script, EVKV_OK);
-	rig_turn(&s.rig);
+	scene_answer(&s, EVKV_OK);
 	check_status(a.status, EVKV_OK);
 	answer_free(&a);
 	scene_close(&s);

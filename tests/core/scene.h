@@ -41,6 +41,13 @@ static inline const struct evkv_counters *scene_counters(struct scene *scene)
 	return &scene->counters;
 }
 
+/* Answer all that is pending, and let the callbacks run. */
+static inline void scene_answer(struct scene *scene, enum evkv_status status)
+{
+	scripted_complete_all(scene->script, status);
+	rig_turn(&scene->rig);
+}
+
 static inline evkv_ticket scene_put(struct scene *scene, struct answer *a)
 {
 	return evkv_put(scene->store, EVKV_LIT("c"), EVKV_LIT("k"),

@@ -381,14 +381,12 @@ EVKV_TEST(core_store, waiting_until_it_is_ready)
 	rig_turn(&s.rig);
 	check_int(a.calls, 0);
 	check_status(b.status, EVKV_TIMEOUT);
-	scripted_complete_all(s.script, EVKV_OK);
-	rig_turn(&s.rig);
+	scene_answer(&s, EVKV_OK);
 	check_status(a.status, EVKV_OK);
 	check_int(b.calls, 1);
 	/* A failure to connect ends it early, with the cause. */
 	evkv_store_wait_ready(s.store, -1, answer_cb, &c);
-	scripted_complete_all(s.script, EVKV_UNAVAILABLE);
-	rig_turn(&s.rig);
+	scene_answer(&s, EVKV_UNAVAILABLE);
 	check_status(c.status, EVKV_UNAVAILABLE);
 	check_int(c.cause, EVKV_CAUSE_SERVER);
 	check_str(c.message, "scripted");

@@ -11,6 +11,7 @@
 
 #include "delay.h"
 #include "evkv/driver.h"
+#include "pick.h"
 #include "rig.h"
 #include "test.h"
 
@@ -41,9 +42,7 @@ struct storm {
 
 static uint32_t storm_random(struct storm *storm, uint32_t below)
 {
-	storm->random = storm->random * UINT64_C(6364136223846793005) +
-	    UINT64_C(1442695040888963407);
-	return (uint32_t)(storm->random >> 33) % below;
+	return pick_below(&storm->random, below);
 }
 
 /* ---- The stack -------------------------------------------------------- */

@@ -13,6 +13,7 @@
 
 #include "crash_entry.h"
 #include "kit.h"
+#include "lib/pick.h"
 
 #define BATCH 64
 #define UNREPORTED 128 /* numbers that may have been put beyond the last one */
@@ -32,8 +33,7 @@ struct crash {
 
 static uint32_t crash_random(struct crash *crash, uint32_t below)
 {
-	crash->random = crash->random * UINT64_C(6364136223846793005) + 1;
-	return (uint32_t)(crash->random >> 33) % below;
+	return pick_below(&crash->random, below);
 }
 
 static void crash_note(struct crash *crash, uint32_t what)
@@ -225,10 +225,14 @@ static void crash_test(const char *compact, unsigned rounds, uint32_t most_us)
 	const struct evkv_disk_options options = { .max_bytes = (size_t)1
 		    << 30 };
 	struct crash *crash = calloc(1, sizeof(*crash));
+	const char *seed = getenv("EVKV_TEST_SEED");
 	unsigned round;
 
 	rounds = crash_rounds(rounds);
-	crash->random = (uint64_t)now_us();
+	crash->random = seed != NULL ? strtoull(seed, NULL, 10)
+				     : (uint64_t)now_us();
+	fprintf(stderr, "EVKV_TEST_SEED=%llu\n",
+	    (unsigned long long)crash->random);
 	kit_begin_real(&crash->kit);
 	for (round = 0; round < rounds; round++) {
 		crash_run(crash, compact, most_us,

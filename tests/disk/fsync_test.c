@@ -78,87 +78,85 @@ static enum evkv_status put_answer(struct kit *kit, struct answer *answer)
 	    answer);
 }
 
-EVKV_TEST(disk_fsync, a_failed_sync_leaves_the_outcome_unknown)
+static void must_put(struct kit *kit, const char *value)
+{
+	check_status(kit_put(kit, "c", EVKV_LIT("k"), evkv_str(value), 0),
+	    EVKV_OK);
+}
+
+static void must_get(struct kit *kit, const char *value)
+{
+	check_status(kit_get(kit, "c", EVKV_LIT("k"), evkv_str(value)),
+	    EVKV_OK);
+}
+
+/* The value is "old". */
+static void open_full(struct kit *kit)
+{
+	kit_begin(kit);
+	kit_open(kit, &full);
+	must_put(kit, "old");
+}
+
+/* A put of "new" while that call fails. */
+static void put_failing(struct kit *kit, int *which, int sys_error,
+    enum evkv_status status)
 {
 	struct answer answer = ANSWER_INIT;
+
+	set(which, sys_error);
+	check_status(put_answer(kit, &answer), status);
+	set(which, 0);
+	check_int(answer.cause, EVKV_CAUSE_IO);
+	check_int(answer.sys_error, sys_error);
+	answer_free(&answer);
+}
+
+EVKV_TEST(disk_fsync, a_failed_sync_leaves_the_outcome_unknown)
+{
 	struct kit kit;
 
-	kit_begin(&kit);
-	kit_open(&kit, &full);
-	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("old"), 0),
-	    EVKV_OK);
-	set(&fail_sync, EIO);
-	check_status(put_answer(&kit, &answer), EVKV_UNKNOWN_OUTCOME);
-	check_int(answer.cause, EVKV_CAUSE_IO);
-	check_int(answer.sys_error, EIO);
-	answer_free(&answer);
-	set(&fail_sync, 0);
+	open_full(&kit);
+	put_failing(&kit, &fail_sync, EIO, EVKV_UNKNOWN_OUTCOME);
 	/* It was opened anew and is usable. */
-	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("next"), 0),
-	    EVKV_OK);
-	check_status(kit_get(&kit, "c", EVKV_LIT("k"), EVKV_LIT("next")),
-	    EVKV_OK);
+	must_put(&kit, "next");
+	must_get(&kit, "next");
 	kit_close(&kit);
 	kit_open(&kit, &full);
-	check_status(kit_get(&kit, "c", EVKV_LIT("k"), EVKV_LIT("next")),
-	    EVKV_OK);
+	must_get(&kit, "next");
 	kit_end(&kit);
 }
 
 EVKV_TEST(disk_fsync, a_failed_write_leaves_the_outcome_unknown)
 {
-	struct answer answer = ANSWER_INIT;
 	struct kit kit;
 
-	kit_begin(&kit);
-	kit_open(&kit, &full);
-	kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("old"), 0);
-	set(&fail_write, EIO);
-	check_status(put_answer(&kit, &answer), EVKV_UNKNOWN_OUTCOME);
-	set(&fail_write, 0);
-	answer_free(&answer);
-	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("next"), 0),
-	    EVKV_OK);
-	check_status(kit_get(&kit, "c", EVKV_LIT("k"), EVKV_LIT("next")),
-	    EVKV_OK);
+	open_full(&kit);
+	put_failing(&kit, &fail_write, EIO, EVKV_UNKNOWN_OUTCOME);
+	must_put(&kit, "next");
+	must_get(&kit, "next");
 	kit_end(&kit);
 }
 
 EVKV_TEST(disk_fsync, a_write_without_room_is_nospace_and_has_no_effect)
 {
-	struct answer answer = ANSWER_INIT;
 	struct kit kit;
 
-	kit_begin(&kit);
-	kit_open(&kit, &full);
-	kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("old"), 0);
-	set(&fail_writev, ENOSPC);
-	check_status(put_answer(&kit, &answer), EVKV_NOSPACE);
-	set(&fail_writev, 0);
-	answer_free(&answer);
-	check_status(kit_get(&kit, "c", EVKV_LIT("k"), EVKV_LIT("old")),
-	    EVKV_OK);
-	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("next"), 0),
-	    EVKV_OK);
+	open_full(&kit);
+	put_failing(&kit, &fail_writev, ENOSPC, EVKV_NOSPACE);
+	must_get(&kit, "old");
+	must_put(&kit, "next");
 	kit_end(&kit);
 }
 
 EVKV_TEST(disk_fsync, a_head_page_without_room_is_in_doubt)
 {
-	struct answer answer = ANSWER_INIT;
 	struct kit kit;
 
-	kit_begin(&kit);
-	kit_open(&kit, &full);
-	kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("old"), 0);
-	set(&fail_write, ENOSPC);
-	check_status(put_answer(&kit, &answer), EVKV_UNKNOWN_OUTCOME);
-	set(&fail_write, 0);
-	answer_free(&answer);
-	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("next"), 0),
-	    EVKV_OK);
-	check_status(kit_get(&kit, "c", EVKV_LIT("k"), EVKV_LIT("next")),
-	    EVKV_OK);
+	open_full(&kit);
+	put_failing(&kit, &fail_write, ENOSPC, EVKV_UNKNOWN_OUTCOME);
+	must_put(&kit, "next");
+	must_get(&kit, "next");
 	kit_end(&kit);
 }
 
@@ -168,16 +166,13 @@ EVKV_TEST(disk_fsync, a_disk_that_stays_broken_fails_writes_alone)
 	struct kit kit;
 	int i;
 
-	kit_begin(&kit);
-	kit_open(&kit, &full);
-	kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("old"), 0);
+	open_full(&kit);
 	set(&fail_sync, EIO);
 	for (i = 0; i < 5; i++) {
 		check_status(kit_put(&kit, "c", EVKV_LIT("other"),
 				 EVKV_LIT("v"), 0),
 		    EVKV_UNKNOWN_OUTCOME);
-		check_status(kit_get(&kit, "c", EVKV_LIT("k"), EVKV_LIT("old")),
-		    EVKV_OK);
+		must_get(&kit, "old");
 	}
 	set(&fail_sync, 0);
 	check_status(kit_put(&kit, "c", EVKV_LIT("other"), EVKV_LIT("v"), 0),

@@ -1,24 +1,12 @@
 /*
  * multi_disk: names that are safe, parts that are opened and closed.
  */
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "kit.h"
-
-static int count_entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	int count = 0;
-
-	check(dir != NULL);
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count - 2;
-}
+#include "lib/files.h"
 
 static void multi_open(struct kit *kit, int max_open)
 {
@@ -84,8 +72,8 @@ EVKV_TEST(disk_multi, odd_names_stay_inside)
 				 evkv_bytes(&i, sizeof(i))),
 		    EVKV_OK);
 	kit_close(&kit);
-	check_int(count_entries(kit.folder), 1);
-	check_int(count_entries(kit.path), NAMES + 1);
+	check_int(files_count(kit.folder), 1);
+	check_int(files_count(kit.path), NAMES + 1);
 	multi_open(&kit, 3);
 	for (i = 0; i < NAMES; i++)
 		check_status(one(&kit, EVKV_GET, odd_name(i, buffer),
@@ -108,12 +96,12 @@ EVKV_TEST(disk_multi, looking_makes_nothing)
 	    EVKV_NOT_FOUND);
 	check_status(kit_delete(&kit, "users", EVKV_LIT("k")), EVKV_NOT_FOUND);
 	check_status(kit_span(&kit, EVKV_CLEAR, "users"), EVKV_OK);
-	check_int(count_entries(kit.path), 1);
+	check_int(files_count(kit.path), 1);
 	check_status(kit_put(&kit, "users", EVKV_LIT("k"), EVKV_LIT("v"), 0),
 	    EVKV_OK);
 	check_status(kit_get(&kit, "users", EVKV_LIT("k"), EVKV_LIT("v")),
 	    EVKV_OK);
-	check_int(count_entries(kit.path), 2);
+	check_int(files_count(kit.path), 2);
 	kit_end(&kit);
 }
 
@@ -129,13 +117,13 @@ EVKV_TEST(disk_multi, idle_parts_are_closed)
 	kit_begin(&kit);
 	multi_open(&kit, 4);
 	check_status(kit_put(&kit, "c0", key, value, 0), EVKV_OK);
-	fds = count_entries("/proc/self/fd");
+	fds = files_count("/proc/self/fd");
 	for (i = 0; i < 60; i++) {
 		snprintf(name, sizeof(name), "c%u", i % 20);
 		check_status(kit_put(&kit, name, key, value, 0), EVKV_OK);
 	}
 	/* Beside the first there may be three, and some that are closing. */
-	rig_until(&kit.rig, count_entries("/proc/self/fd") <= fds + 3 * 6);
+	rig_until(&kit.rig, files_count("/proc/self/fd") <= fds + 3 * 6);
 	/* All at once: over the bound for a while, and none fails. */
 	memset(answers, 0, sizeof(answers));
 	for (i = 0; i < 60; i++) {
@@ -163,8 +151,8 @@ EVKV_TEST(disk_multi, a_foreign_directory_is_left_alone)
 	multi_open(&kit, 4);
 	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),
 	    EVKV_REFUSED);
-	check_int(count_entries(kit.path), 1);
-	check_int(count_entries(path), 0);
+	check_int(files_count(kit.path), 1);
+	check_int(files_count(path), 0);
 	kit_end(&kit);
 }
 

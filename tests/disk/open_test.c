@@ -3,7 +3,6 @@
  * ones, read-only file systems, the same process twice; and two processes that
  * share one.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,30 +15,7 @@
 
 #include "crash_entry.h"
 #include "kit.h"
-
-static int count_entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	int count = 0;
-
-	check(dir != NULL);
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count - 2;
-}
-
-static void write_file(const char *folder, const char *name, const char *text)
-{
-	char path[400];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	file = fopen(path, "w");
-	check(file != NULL);
-	fputs(text, file);
-	fclose(file);
-}
+#include "lib/files.h"
 
 /* Opening fails with the status, and says so. */
 static void check_refused(struct kit *kit, enum evkv_status status,
@@ -63,9 +39,9 @@ EVKV_TEST(disk_open, a_foreign_directory_is_left_alone)
 
 	kit_begin(&kit);
 	mkdir(kit.path, 0700);
-	write_file(kit.path, "letter.txt", "dear");
+	files_write(kit.path, "letter.txt", "dear");
 	check_refused(&kit, EVKV_REFUSED, "not a disk store");
-	check_int(count_entries(kit.path), 1);
+	check_int(files_count(kit.path), 1);
 	kit_end(&kit);
 }
 
@@ -76,20 +52,20 @@ EVKV_TEST(disk_open, another_current_is_refused)
 	kit_begin(&kit);
 	kit_open(&kit, NULL);
 	kit_close(&kit);
-	write_file(kit.path, "CURRENT", "evkv disk 3\ngeneration 1\n");
+	files_write(kit.path, "CURRENT", "evkv disk 3\ngeneration 1\n");
 	check_refused(&kit, EVKV_UNSUPPORTED, "format 3");
 	rig_advance(&kit.rig, 2000);
 	/* Older, with other checksums: it is not damaged. */
-	write_file(kit.path, "CURRENT", "evkv disk 1\ngeneration 1\n");
+	files_write(kit.path, "CURRENT", "evkv disk 1\ngeneration 1\n");
 	check_refused(&kit, EVKV_UNSUPPORTED, "format 1");
 	rig_advance(&kit.rig, 2000);
-	write_file(kit.path, "CURRENT", "MANIFEST-000001\n");
+	files_write(kit.path, "CURRENT", "MANIFEST-000001\n");
 	check_refused(&kit, EVKV_REFUSED, "something else");
-	write_file(kit.path, "CURRENT", "evkv disk 2\ngeneration x\n");
+	files_write(kit.path, "CURRENT", "evkv disk 2\ngeneration x\n");
 	check_refused(&kit, EVKV_CORRUPT, "damaged");
-	write_file(kit.path, "CURRENT", "evkv disk 2\ngeneration 7\n");
+	files_write(kit.path, "CURRENT", "evkv disk 2\ngeneration 7\n");
 	check_refused(&kit, EVKV_CORRUPT, "data.mdb");
-	write_file(kit.path, "CURRENT", "evkv disk 2\ngeneration 1\n");
+	files_write(kit.path, "CURRENT", "evkv disk 2\ngeneration 1\n");
 	kit_open(&kit, NULL);
 	kit_end(&kit);
 }
@@ -140,7 +116,7 @@ EVKV_TEST(disk_open, a_failed_opening_is_tried_again)
 	struct kit kit;
 
 	kit_begin(&kit);
-	write_file(kit.folder, "store", "a file in the way");
+	files_write(kit.folder, "store", "a file in the way");
 	{
 		struct answer answer = ANSWER_INIT;
 

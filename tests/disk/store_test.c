@@ -2,7 +2,6 @@
  * What a disk store promises beyond the conformance suite: reopening, long
  * keys, expiry, compaction, its ends.
  */
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,30 +9,7 @@
 #include "evkv/executor.h"
 #include "kit.h"
 #include "lib/faults.h"
-
-static int count_entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	int count = 0;
-
-	check(dir != NULL);
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count - 2;
-}
-
-static void write_file(const char *folder, const char *name, const char *text)
-{
-	char path[400];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	file = fopen(path, "w");
-	check(file != NULL);
-	fputs(text, file);
-	fclose(file);
-}
+#include "lib/files.h"
 
 EVKV_TEST(disk_store, reopening_finds_everything)
 {
@@ -227,7 +203,7 @@ EVKV_TEST(disk_store, compact_makes_the_file_smaller)
 	check_status(compacted.status, EVKV_OK);
 	check(before > (size_t)20 << 20);
 	check(kit_file_size(&kit) < before / 5);
-	check_int(count_entries(kit.path), 3);
+	check_int(files_count(kit.path), 3);
 	kit_close(&kit);
 	kit_open(&kit, NULL);
 	check_status(kit_get(&kit, "c", EVKV_LIT("new"), EVKV_LIT("v")),
@@ -250,11 +226,11 @@ EVKV_TEST(disk_store, leftovers_of_a_compaction_are_removed)
 	kit_close(&kit);
 	snprintf(path, sizeof(path), "%s/g-2", kit.path);
 	mkdir(path, 0700);
-	write_file(path, "data.mdb", "half a copy");
-	write_file(kit.path, "CURRENT.new", "evkv di");
+	files_write(path, "data.mdb", "half a copy");
+	files_write(kit.path, "CURRENT.new", "evkv di");
 	kit_open(&kit, NULL);
 	check_status(kit_span(&kit, EVKV_COMPACT, ""), EVKV_OK);
-	check_int(count_entries(kit.path), 3);
+	check_int(files_count(kit.path), 3);
 	kit_end(&kit);
 }
 
@@ -295,20 +271,20 @@ EVKV_TEST(disk_store, destroy_goes_through_many_collections)
 
 EVKV_TEST(disk_store, descriptors_and_threads_return)
 {
-	int threads = count_entries("/proc/self/task"), fds;
+	int threads = files_count("/proc/self/task"), fds;
 	struct kit kit;
 
 	kit_begin(&kit);
 	check(evkv_loop_executor(kit.rig.loop, NULL) != NULL);
-	fds = count_entries("/proc/self/fd");
+	fds = files_count("/proc/self/fd");
 	kit_open(&kit, NULL);
 	kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0);
 	kit_span(&kit, EVKV_COMPACT, "");
-	check(count_entries("/proc/self/fd") > fds);
+	check(files_count("/proc/self/fd") > fds);
 	kit_close(&kit);
-	check_int(count_entries("/proc/self/fd"), fds);
+	check_int(files_count("/proc/self/fd"), fds);
 	kit_end(&kit);
-	check_int(count_entries("/proc/self/task"), threads);
+	files_await_count("/proc/self/task", threads);
 }
 
 EVKV_TEST(disk_store, a_loop_may_be_freed_with_work_in_flight)

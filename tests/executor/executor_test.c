@@ -1,7 +1,6 @@
 /*
  * The executor alone: order, batches, bounds, and ends with work in flight.
  */
-#include <dirent.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -10,6 +9,7 @@
 
 #include "evkv/executor.h"
 #include "faults.h"
+#include "files.h"
 #include "rig.h"
 #include "test.h"
 
@@ -37,20 +37,9 @@ struct bench {
 	int signals_open; /* the worker's */
 	bool free_in_done;
 	struct work *resubmit;
+	sem_t occupied; /* posted by job 0 when it runs */
 	struct work works[TASKS_MAX];
 };
-
-static int count_entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	int count = 0;
-
-	check(dir != NULL);
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count;
-}
 
 static void bench_run(struct evkv_job *jobs, void *arg)
 {
@@ -272,18 +261,23 @@ EVKV_TEST(executor, again_goes_behind_what_waits)
 	bench_close(bench);
 }
 
+/* A worker is in job 0, and stays there until that is stopped. */
+static void occupy(struct bench *bench)
+{
+	sem_init(&bench->occupied, 0, 0);
+	bench->works[0].entered = &bench->occupied;
+	bench->works[0].waits_for_stop = true;
+	submit(bench, 0, 1);
+	rig_turn(&bench->rig);
+	sem_wait(&bench->occupied);
+}
+
 EVKV_TEST(executor, freeing_a_lane_ends_what_runs_and_returns_all)
 {
 	struct bench *bench = bench_open(2);
-	sem_t entered;
 
-	sem_init(&entered, 0, 0);
-	bench->works[0].entered = &entered;
-	bench->works[0].waits_for_stop = true;
 	bench->works[0].runs_left = 1000;
-	submit(bench, 0, 1);
-	rig_turn(&bench->rig);
-	sem_wait(&entered);
+	occupy(bench);
 	submit(bench, 1, 200);
 	rig_turn(&bench->rig);
 	submit(bench, 201, 100); /* not handed over */
@@ -320,14 +314,8 @@ EVKV_TEST(executor, done_may_submit)
 EVKV_TEST(executor, a_stop_reaches_the_worker)
 {
 	struct bench *bench = bench_open(1);
-	sem_t entered;
 
-	sem_init(&entered, 0, 0);
-	bench->works[0].entered = &entered;
-	bench->works[0].waits_for_stop = true;
-	submit(bench, 0, 1);
-	rig_turn(&bench->rig);
-	sem_wait(&entered);
+	occupy(bench);
 	evkv_job_stop(&bench->works[0].job);
 	rig_until(&bench->rig, bench->back_count == 1);
 	bench_close(bench);
@@ -346,15 +334,15 @@ EVKV_TEST(executor, jobs_keep_dispatch_alive_and_an_idle_one_does_not)
 
 EVKV_TEST(executor, threads_and_descriptors_return)
 {
-	int fds = count_entries("/proc/self/fd");
-	int threads = count_entries("/proc/self/task");
+	int fds = files_count("/proc/self/fd");
+	int threads = files_count("/proc/self/task");
 	struct bench *bench = bench_open(8);
 
-	check_int(count_entries("/proc/self/task"), threads + 8);
+	check_int(files_count("/proc/self/task"), threads + 8);
 	submit(bench, 0, 1000);
 	bench_close(bench);
-	check_int(count_entries("/proc/self/fd"), fds);
-	check_int(count_entries("/proc/self/task"), threads);
+	check_int(files_count("/proc/self/fd"), fds);
+	files_await_count("/proc/self/task", threads);
 }
 
 EVKV_TEST(executor, a_loop_carries_one)

@@ -54,6 +54,8 @@ static enum evkv_verdict gate_hold(struct gate *gate, struct evkv_op *op)
 	hold->answered = false;
 	evkv_op_set_data(op, hold);
 	gate->held[gate->held_count++] = op;
+	if (gate->held_count > gate->held_most)
+		gate->held_most = gate->held_count;
 	if (gate->sends)
 		evkv_op_mark_sent(op);
 	if (gate->mode == GATE_AFTER)
@@ -70,7 +72,8 @@ static enum evkv_verdict gate_submit(void *self, struct evkv_op *op,
 	gate->keys[request->kind] += (unsigned)request->count;
 	if (gate->fail != EVKV_OK && (gate->fail_kinds == 0 ||
 		(gate->fail_kinds & EVKV_KIND_BIT(request->kind)) != 0))
-		return evkv_op_fail(op, gate->fail, EVKV_CAUSE_NONE, NULL);
+		return evkv_op_fail(op, gate->fail, gate->fail_cause,
+		    gate->fail_message);
 	if (gate->mode != GATE_OPEN || gate->held_count > 0)
 		return gate_hold(gate, op);
 	return evkv_op_forward(op, gate->inner, request);
@@ -78,10 +81,13 @@ static enum evkv_verdict gate_submit(void *self, struct evkv_op *op,
 
 void gate_release(struct gate *gate, size_t i)
 {
-	struct evkv_op *op = gate->held[i];
-	struct gate_hold *hold = evkv_op_data(op);
+	struct evkv_op *op;
+	struct gate_hold *hold;
 
 	check(i < gate->held_count);
+	op = gate->held[i];
+	hold = evkv_op_data(op);
+	gate->released[evkv_op_request(op)->kind]++;
 	gate_take(gate, i);
 	if (hold->answered)
 		evkv_op_complete(op);
@@ -98,9 +104,10 @@ void gate_release_all(struct gate *gate)
 void gate_fail(struct gate *gate, size_t i, enum evkv_status status,
     enum evkv_cause cause)
 {
-	struct evkv_op *op = gate->held[i];
+	struct evkv_op *op;
 
 	check(i < gate->held_count);
+	op = gate->held[i];
 	gate_take(gate, i);
 	evkv_op_fail(op, status, cause, NULL);
 	evkv_op_complete(op);

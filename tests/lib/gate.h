@@ -25,10 +25,14 @@ struct gate {
 	bool sends;                  /* mark what is held as sent */
 	enum evkv_status fail;       /* not OK: answer everything with this */
 	uint32_t fail_kinds;         /* only these; 0 = all */
+	enum evkv_cause fail_cause;
+	const char *fail_message;    /* NULL: the status's own words */
 	struct evkv_op *held[GATE_HELD_MAX]; /* in order of arrival */
 	size_t held_count;
+	size_t held_most;                    /* at once, so far */
 	unsigned asked[EVKV_KIND_COUNT];     /* operations seen, by kind */
 	unsigned keys[EVKV_KIND_COUNT];      /* and the keys in them */
+	unsigned released[EVKV_KIND_COUNT];  /* held, and let pass */
 };
 
 /* Wrap `inner` (consumed); *gate lives as long as the store. */

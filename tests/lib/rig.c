@@ -87,13 +87,13 @@ void rig_close(struct rig *rig)
 void rig_turn(struct rig *rig)
 {
 	rig->turns++;
+	/* In libevent this flag alone means: until nothing is active. */
 	check(event_base_loop(rig->base, EVLOOP_NONBLOCK) >= 0);
 }
 
 void rig_single_turn(struct rig *rig)
 {
 	rig->turns++;
-	/* NONBLOCK alone goes on as long as anything is active. */
 	check(event_base_loop(rig->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0);
 }
 

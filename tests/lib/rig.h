@@ -27,7 +27,7 @@ struct rig {
 	bool real;       /* on the system's clock */
 	int64_t now_us;  /* the injected monotonic time */
 	int64_t wall_us; /* the injected wall-clock time */
-	unsigned turns;  /* that the loop has made so far */
+	unsigned turns;  /* calls that have turned the loop so far */
 	struct event *tick;
 	unsigned ticks;
 };
@@ -53,7 +53,11 @@ void rig_close(struct rig *rig);
  */
 void rig_advance(struct rig *rig, int64_t ms);
 
-/* Turn the loop without waiting, until nothing is ready. */
+/*
+ * Turn the loop without waiting, until nothing is ready: as many turns as that
+ * takes, so what is said of "a later turn" holds after it, but not of "the next
+ * turn", and with something that is ready again and again it does not return.
+ */
 void rig_turn(struct rig *rig);
 /* A single turn, one look at what is ready: for counting them. */
 void rig_single_turn(struct rig *rig);

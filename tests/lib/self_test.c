@@ -2,6 +2,7 @@
  * tests/lib/self_test.c - the harness, tested by itself.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "evkv/alloc.h"
 #include "faults.h"
@@ -49,6 +50,45 @@ EVKV_TEST(harness_self, a_pardoned_check_counts_as_passed)
 	check(test_try(self_fail, &wrong));
 	test_set_pardon(NULL);
 	check(!test_try(self_fail, &wrong));
+}
+
+struct self_reader {
+	struct event *event;
+	unsigned runs;
+};
+
+static void self_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct self_reader *reader = arg;
+
+	(void)fd;
+	(void)what;
+	if (++reader->runs == 5)
+		check_int(event_del(reader->event), 0);
+}
+
+/* The one goes on as long as anything is ready, the other looks once. */
+EVKV_TEST(harness_self, a_single_turn_is_one_and_a_turn_is_many)
+{
+	struct self_reader reader = { .runs = 0 };
+	struct rig rig;
+	int fds[2];
+
+	rig_open(&rig);
+	check_int(pipe(fds), 0);
+	check_int(write(fds[1], "x", 1), 1);
+	reader.event = event_new(rig.base, fds[0], EV_READ | EV_PERSIST,
+	    self_look, &reader);
+	check(reader.event != NULL && event_add(reader.event, NULL) == 0);
+	rig_single_turn(&rig);
+	check_int(reader.runs, 1);
+	rig_single_turn(&rig);
+	check_int(reader.runs, 2);
+	rig_turn(&rig);
+	check_int(reader.runs, 5);
+	event_free(reader.event);
+	check_int(close(fds[0]) + close(fds[1]), 0);
+	rig_close(&rig);
 }
 
 EVKV_TEST(harness_self, faults_hit_the_nth_allocation)

@@ -46,13 +46,6 @@ struct evkv_slice number_key(char *buffer, size_t size, unsigned number)
 	    (size_t)snprintf(buffer, size, "key-%06u", number));
 }
 
-/* A single one: rig_turn() goes on for as long as something is active. */
-void bed_turn(struct bed *bed)
-{
-	check(event_base_loop(bed->rig.base, EVLOOP_ONCE | EVLOOP_NONBLOCK) >=
-	    0);
-}
-
 void bed_wait(struct bed *bed, struct answer *answer)
 {
 	rig_wait(&bed->rig, &answer->calls);

@@ -27,8 +27,6 @@ struct evkv_counters bed_counters(const struct bed *bed);
 struct evkv_slice number_key(char *buffer, size_t size, unsigned number);
 unsigned key_number(struct evkv_slice key);
 
-/* A single one: rig_turn() goes on for as long as something is active. */
-void bed_turn(struct bed *bed);
 /* Until the one answer is there. */
 void bed_wait(struct bed *bed, struct answer *answer);
 

@@ -45,7 +45,7 @@ static int64_t affected_by(struct bed *bed, const struct evkv_request *request,
 	while (answer.calls == 0 || table->graves != NULL ||
 	    table->space.dead > 0) {
 		before = table->space.entries.count;
-		bed_turn(bed);
+		rig_single_turn(&bed->rig);
 		if (before > table->space.entries.count &&
 		    before - table->space.entries.count > *worst)
 			*worst = before - table->space.entries.count;

@@ -143,7 +143,7 @@ EVKV_TEST(unit_memory_steps, no_turn_does_much_at_once)
 		while (answer.calls == 0 || table->graves != NULL ||
 		    table->space.dead > 0) {
 			before = table->work;
-			bed_turn(&bed);
+			rig_single_turn(&bed.rig);
 			if (table->work - before > worst)
 				worst = table->work - before;
 		}
@@ -163,7 +163,7 @@ EVKV_TEST(unit_memory_steps, close_frees_in_steps)
 	bed_put_numbers(&bed, COLLECTION, 0, 30000, 0);
 	evkv_store_close(bed.store, 0, answer_cb, &answer);
 	while (answer.calls == 0 && turns < 1000) {
-		bed_turn(&bed);
+		rig_single_turn(&bed.rig);
 		turns++;
 	}
 	check_status(answer.status, EVKV_OK);
@@ -178,7 +178,7 @@ static void cancel_one(struct bed *bed, const struct evkv_request *request)
 	evkv_ticket ticket;
 
 	ticket = evkv_submit(bed->store, request, answer_cb, &answer);
-	bed_turn(bed);
+	rig_single_turn(&bed->rig);
 	evkv_cancel(bed->rig.loop, ticket);
 	bed_wait(bed, &answer);
 	/* It is a write, and has begun. */
@@ -232,7 +232,7 @@ EVKV_TEST(unit_memory_steps, loop_may_be_freed_amid_jobs)
 	bed.rig.now_us += 600 * 1000;
 	for (i = 0; i < 4; i++)
 		evkv_submit(bed.store, &requests[i], answer_cb, &answers[i]);
-	bed_turn(&bed);
+	rig_single_turn(&bed.rig);
 	bed_close(&bed);
 	for (i = 0; i < 4; i++) {
 		check_int(answers[i].calls, 1);
@@ -263,7 +263,7 @@ EVKV_TEST(unit_memory_steps, close_waits_for_every_job)
 			    &answers[i]);
 		evkv_store_close(bed.store, 0, answer_cb, &answers[3]);
 		for (turns = 0; turns < 1000 && answers[3].calls == 0; turns++)
-			bed_turn(&bed);
+			rig_single_turn(&bed.rig);
 		for (i = 0; i < 4; i++) {
 			check_int(answers[i].calls, 1);
 			answer_free(&answers[i]);

@@ -24,7 +24,7 @@ static void hold(struct bed *bed, const char *key)
 
 	evkv_get(bed->store, COLLECTION, evkv_str(key), hold_cb, NULL);
 	while (held_count == had)
-		bed_turn(bed);
+		rig_single_turn(&bed->rig);
 }
 
 /* A result that is still to be delivered, while its entry goes. */
@@ -495,7 +495,7 @@ EVKV_TEST(unit_memory_values, inline_gets_nest_so_deep_and_no_deeper)
 	bed_put_nowait(&bed, EVKV_LIT("key-000000"));
 	nest_get(&nest);
 	while (nest.calls < 100)
-		bed_turn(&bed);
+		rig_single_turn(&bed.rig);
 	check_int(nest.calls, 100);
 	check_int(nest.depth, 0);
 	check_between(nest.deepest, 2, 20);

@@ -177,32 +177,61 @@ static void again(const struct evkv_result *result, void *arg)
 		    chain);
 }
 
+/* A server on a loop of its own, whose calls are not counted. */
+struct outside {
+	struct line_server server;
+	struct event_base *base;
+	struct peer *peer;
+	struct rig rig; /* the store's, on the system's clock */
+	struct evkv_store *store;
+};
+
+static void outside_open(struct outside *o)
+{
+	struct line_options options = { .password = NULL };
+
+	memset(o, 0, sizeof(*o));
+	o->base = event_base_new();
+	check(o->base != NULL);
+	rig_open_real(&o->rig);
+	o->peer = peer_open(o->base, &(struct peer_options){
+	    .respond = line_respond, .arg = &o->server });
+	options.pipeline.host = "127.0.0.1";
+	options.pipeline.port = o->peer->port;
+	o->store = line_new(o->rig.loop, &options, NULL, NULL);
+	check(o->store != NULL);
+}
+
+static void outside_close(struct outside *o)
+{
+	evkv_store_unref(o->store);
+	peer_close(o->peer);
+	rig_close(&o->rig);
+	event_base_free(o->base);
+}
+
+/* Let the server do what it can. */
+static void outside_serve(struct outside *o)
+{
+	check(event_base_loop(o->base, EVLOOP_NONBLOCK) >= 0);
+}
+
 static void count_turns(unsigned outstanding)
 {
-	struct line_server server = { 0 };
-	struct event_base *other = event_base_new();
-	struct line_options options = { .password = NULL };
 	struct chain chain = { .left = 1000000 };
-	struct peer *peer;
-	struct rig rig;
+	struct outside o;
 	unsigned i;
 
-	check(other != NULL);
-	rig_open_real(&rig);
-	peer = peer_open(other,
-	    &(struct peer_options){ .respond = line_respond, .arg = &server });
-	options.pipeline.host = "127.0.0.1";
-	options.pipeline.port = peer->port;
-	chain.store = line_new(rig.loop, &options, NULL, NULL);
-	check(chain.store != NULL);
+	outside_open(&o);
+	chain.store = o.store;
 	for (i = 0; i < outstanding; i++)
 		evkv_get(chain.store, EVKV_LIT("c"), EVKV_LIT("k1"), again,
 		    &chain);
 	memset(&calls, 0, sizeof(calls));
 	for (i = 0; i < 120; i++) {
-		check(event_base_loop(other, EVLOOP_NONBLOCK) >= 0);
+		outside_serve(&o);
 		calls.on = i >= 20;
-		check(event_base_loop(rig.base, EVLOOP_ONCE) >= 0);
+		check(event_base_loop(o.rig.base, EVLOOP_ONCE) >= 0);
 		calls.on = false;
 	}
 	check_between(chain.calls, 90 * outstanding, 121 * outstanding);
@@ -213,10 +242,7 @@ static void count_turns(unsigned outstanding)
 	check_between(calls.writes, 90, 100);
 	check_int(calls.controls, 0);
 	chain.left = 0;
-	evkv_store_unref(chain.store);
-	peer_close(peer);
-	rig_close(&rig);
-	event_base_free(other);
+	outside_close(&o);
 }
 
 EVKV_TEST(pipeline_calls, three_in_a_turn_of_one)
@@ -260,45 +286,30 @@ static void on_end(const struct evkv_result *result, void *arg)
  */
 EVKV_TEST(pipeline_calls, answers_that_are_there_beat_the_deadline)
 {
-	struct line_server server = { 0 };
-	struct event_base *other = event_base_new();
-	struct line_options options = { .password = NULL };
-	struct evkv_store *store;
-	struct peer *peer;
 	struct race race = { 0 };
-	struct rig rig;
+	struct outside o;
 	int64_t end;
 	unsigned i;
 
-	check(other != NULL);
-	rig_open_real(&rig);
-	peer = peer_open(other,
-	    &(struct peer_options){ .respond = line_respond, .arg = &server });
-	options.pipeline.host = "127.0.0.1";
-	options.pipeline.port = peer->port;
-	store = line_new(rig.loop, &options, NULL, NULL);
-	check(store != NULL);
-	evkv_get(store, EVKV_LIT("c"), EVKV_LIT("k1"), on_end, &race);
+	outside_open(&o);
+	evkv_get(o.store, EVKV_LIT("c"), EVKV_LIT("k1"), on_end, &race);
 	for (i = 0; i < 1000 && race.ended == 0; i++) {
-		rig_turn(&rig);
-		check(event_base_loop(other, EVLOOP_NONBLOCK) >= 0);
+		rig_turn(&o.rig);
+		outside_serve(&o);
 	}
 	check_int(race.won, 1);
-	evkv_store_set_timeout(store, AWAY_MS);
+	evkv_store_set_timeout(o.store, AWAY_MS);
 	for (i = 0; i < AWAY_OPS; i++)
-		evkv_get(store, EVKV_LIT("c"), EVKV_LIT("k1"), on_end, &race);
-	rig_turn(&rig);
-	for (i = 0; i < 1000 && server.gets < AWAY_OPS + 1; i++)
-		check(event_base_loop(other, EVLOOP_NONBLOCK) >= 0);
-	check_int(server.gets, AWAY_OPS + 1);
+		evkv_get(o.store, EVKV_LIT("c"), EVKV_LIT("k1"), on_end, &race);
+	rig_turn(&o.rig);
+	for (i = 0; i < 1000 && o.server.gets < AWAY_OPS + 1; i++)
+		outside_serve(&o);
+	check_int(o.server.gets, AWAY_OPS + 1);
 	for (end = now_ms() + AWAY_MS + 20; now_ms() < end;)
 		;
-	rig_until(&rig, race.ended == AWAY_OPS + 1);
+	rig_until(&o.rig, race.ended == AWAY_OPS + 1);
 	check_int(race.won, AWAY_OPS + 1);
-	evkv_store_unref(store);
-	peer_close(peer);
-	rig_close(&rig);
-	event_base_free(other);
+	outside_close(&o);
 }
 
 /* ---- A busy loop ------------------------------------------------------- */
@@ -310,8 +321,7 @@ EVKV_TEST(pipeline_calls, a_busy_loop_sends_all_the_same)
 	struct scene s;
 	unsigned i;
 
-	scene_open(&s);
-	scene_ready(&s);
+	scene_open_ready(&s);
 	chain.store = evkv_memory_new(s.rig.loop, NULL, NULL);
 	check(chain.store != NULL);
 	evkv_put(chain.store, EVKV_LIT("c"), EVKV_LIT("k1"), EVKV_LIT("v"), 0,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "certificates.h"
+#include "pick.h"
 #include "pipeline/pipeline.h"
 #include "scene.h"
 
@@ -38,9 +39,7 @@ struct chaos {
 
 static unsigned pick(struct chaos *c, unsigned below)
 {
-	c->random = c->random * UINT64_C(6364136223846793005) +
-	    UINT64_C(1442695040888963407);
-	return (unsigned)(c->random >> 33) % below;
+	return pick_below(&c->random, below);
 }
 
 static bool one_in(struct chaos *c, unsigned n)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pick.h"
 #include "scene.h"
 
 #define PUTS 2000
@@ -19,8 +20,7 @@ struct puts {
 
 static unsigned pick(struct puts *p, unsigned below)
 {
-	p->random = p->random * UINT64_C(6364136223846793005) + 1442695040;
-	return (unsigned)(p->random >> 33) % below;
+	return pick_below(&p->random, below);
 }
 
 static void puts_open(struct puts *p, uint64_t seed, size_t max_output)
@@ -216,8 +216,7 @@ EVKV_TEST(pipeline_holes, a_batch_cut_in_its_replies)
 	struct answer answer = ANSWER_INIT;
 	struct scene s;
 
-	scene_open(&s);
-	scene_ready(&s);
+	scene_open_ready(&s);
 	s.peer->plan.cut_out = 4;
 	evkv_put_many(s.store, EVKV_LIT("c"), keys, values, 3, 0, answer_cb,
 	    &answer);

@@ -2,6 +2,8 @@
  * tests/pipeline/memory_test.c - every allocation fails once, and from each one
  * on: no crash, no leak, every callback once, and the store works again.
  */
+#include <stdio.h>
+
 #include "faults.h"
 #include "names.h"
 #include "scene.h"
@@ -54,6 +56,31 @@ static unsigned answered(const struct scene *s)
 	return count;
 }
 
+/* A get has its value; a failure says what came of it, and NOMEM why. */
+static void check_told(const struct scene *s)
+{
+	const struct answer *answer;
+	char expected[32];
+	unsigned i;
+
+	for (i = 0; i < SCENE_OPS; i++) {
+		answer = &s->answers[i];
+		if (answer->calls == 0)
+			continue;
+		if (answer->status == EVKV_OK && i % 2 == 0) {
+			snprintf(expected, sizeof(expected), "k%u.", i);
+			check_bytes(answer->entries[0].bytes,
+			    evkv_str(expected));
+		} else if (answer->status == EVKV_NOMEM) {
+			check_int(answer->cause, EVKV_CAUSE_NOMEM);
+		} else if (answer->status != EVKV_OK &&
+		    answer->status != EVKV_UNAVAILABLE) {
+			check(i % 2 != 0);
+			check_status(answer->status, EVKV_UNKNOWN_OUTCOME);
+		}
+	}
+}
+
 /* It works as soon as there is memory. */
 static void check_works(struct scene *s)
 {
@@ -97,6 +124,7 @@ static void run_ops(struct scene *s, const struct sweep *sweep)
 	rig_advance(&s->rig, 5001);
 	rig_until(&s->rig, answered(s) >= tickets);
 	check_int(answered(s), tickets);
+	check_told(s);
 }
 
 static void one_ops(struct sweep *sweep)

@@ -55,9 +55,7 @@ EVKV_TEST(pipeline_offline, a_flood_without_a_server_stays_within_bounds)
 	struct scene s;
 	size_t before;
 
-	scene_begin(&s);
-	peer_refuse(s.peer);
-	scene_store(&s);
+	scene_open_refused(&s);
 	before = evkv_pipeline_state(s.pipeline) == EVKV_STATE_CONNECTING;
 	check_int(before, 1);
 	flood(&s, FLOOD, &tally);
@@ -116,9 +114,7 @@ EVKV_TEST(pipeline_offline, what_waited_is_sent_in_order)
 	struct scene s;
 	unsigned i;
 
-	scene_begin(&s);
-	peer_refuse(s.peer);
-	scene_store(&s);
+	scene_open_refused(&s);
 	scene_until(&s, EVKV_STATE_DOWN);
 	for (i = 0; i < SCENE_OPS; i++)
 		line_put(s.store, i, 10, &s.answers[i]);
@@ -154,7 +150,8 @@ EVKV_TEST(pipeline_offline, failure_tells_why)
 	check_str(s.answers[0].message, expected);
 	/* From now on at once: it ends in the turn after. */
 	line_get(s.store, 1, &s.answers[1]);
-	rig_turn(&s.rig);
+	check_int(s.answers[1].calls, 0);
+	rig_single_turn(&s.rig);
 	check_int(s.answers[1].calls, 1);
 	check_int(s.answers[1].cause, EVKV_CAUSE_CONNECT);
 	scene_close(&s);
@@ -216,9 +213,7 @@ EVKV_TEST(pipeline_offline, pauses_grow_to_the_maximum)
 	struct scene s;
 	unsigned i;
 
-	scene_begin(&s);
-	peer_refuse(s.peer);
-	scene_store(&s);
+	scene_open_refused(&s);
 	scene_until(&s, EVKV_STATE_DOWN);
 	for (i = 0; i < 12; i++) {
 		attempts = scene_counters(&s).attempts;
@@ -272,9 +267,7 @@ EVKV_TEST(pipeline_offline, wait_ready_tells_the_first_outcome)
 	struct answer waits[3] = { ANSWER_INIT, ANSWER_INIT, ANSWER_INIT };
 	struct scene s;
 
-	scene_begin(&s);
-	peer_refuse(s.peer);
-	scene_store(&s);
+	scene_open_refused(&s);
 	evkv_store_wait_ready(s.store, -1, answer_cb, &waits[0]);
 	rig_wait(&s.rig, &waits[0].calls);
 	check_status(waits[0].status, EVKV_UNAVAILABLE);
@@ -334,8 +327,7 @@ EVKV_TEST(pipeline_offline, a_stall_is_noticed_and_progress_is_none)
 {
 	struct scene s;
 
-	scene_open(&s);
-	scene_ready(&s);
+	scene_open_ready(&s);
 	s.peer->plan.silent = true;
 	line_get(s.store, 1, &s.answers[0]);
 	rig_until(&s.rig, s.server.gets == 1);
@@ -375,8 +367,7 @@ EVKV_TEST(pipeline_offline, sending_on_does_not_hide_a_stall)
 	struct scene s;
 	unsigned i;
 
-	scene_open(&s);
-	scene_ready(&s);
+	scene_open_ready(&s);
 	s.peer->plan.deaf = true;
 	for (i = 0; i < 10; i++) {
 		line_put(s.store, i, 10, &s.answers[i]);
@@ -434,8 +425,7 @@ EVKV_TEST(pipeline_offline, idle_buffers_shrink)
 {
 	struct scene s;
 
-	scene_open(&s);
-	scene_ready(&s);
+	scene_open_ready(&s);
 	line_put(s.store, 1, 4 << 20, &s.answers[0]);
 	check(scene_counters(&s).buffer_bytes >= 4 << 20);
 	scene_wait(&s, 1);

@@ -68,12 +68,21 @@ static void child_begin(struct family *f, enum evkv_kind kind)
 		child->op = op;
 }
 
+/* So many, until the server has them all. */
+static void family_send(struct family *f, enum evkv_kind kind, unsigned count)
+{
+	unsigned i;
+
+	for (i = 0; i < count; i++)
+		child_begin(f, kind);
+	rig_until(&f->s.rig, f->s.server.gets + f->s.server.puts == count);
+}
+
 static void family_open(struct family *f,
     void (*then)(struct family *family, struct child *child))
 {
 	memset(f, 0, sizeof(*f));
-	scene_open(&f->s);
-	scene_ready(&f->s);
+	scene_open_ready(&f->s);
 	f->then = then;
 }
 
@@ -121,9 +130,7 @@ EVKV_TEST(pipeline_reentry, begun_anew_while_the_connection_is_lost)
 
 	family_open(&f, then_submit);
 	f.s.peer->plan.silent = true;
-	for (i = 0; i < 10; i++)
-		child_begin(&f, EVKV_GET);
-	rig_until(&f.s.rig, f.s.server.gets == 10);
+	family_send(&f, EVKV_GET, 10);
 	f.left = 10;
 	peer_cut_all(f.s.peer);
 	rig_until(&f.s.rig, f.ended == 10);
@@ -181,9 +188,7 @@ EVKV_TEST(pipeline_reentry, a_lost_one_detaches_the_next)
 
 	family_open(&f, then_detach);
 	f.s.peer->plan.silent = true;
-	for (i = 0; i < 20; i++)
-		child_begin(&f, EVKV_PUT);
-	rig_until(&f.s.rig, f.s.server.puts == 20);
+	family_send(&f, EVKV_PUT, 20);
 	peer_cut_all(f.s.peer);
 	rig_until(&f.s.rig, f.ended == 20);
 	for (i = 0; i < 20; i++)
@@ -213,9 +218,7 @@ static void close_in_end(bool lost)
 
 	family_open(&f, then_close);
 	f.s.peer->plan.silent = lost;
-	for (i = 0; i < 20; i++)
-		child_begin(&f, EVKV_PUT);
-	rig_until(&f.s.rig, f.s.server.puts == 20);
+	family_send(&f, EVKV_PUT, 20);
 	if (lost)
 		peer_cut_all(f.s.peer);
 	rig_until(&f.s.rig, f.ended == 20);

@@ -55,6 +55,13 @@ void scene_open(struct scene *s)
 	scene_store(s);
 }
 
+void scene_open_refused(struct scene *s)
+{
+	scene_begin(s);
+	peer_refuse(s->peer);
+	scene_store(s);
+}
+
 void scene_until(struct scene *s, enum evkv_state state)
 {
 	rig_until(&s->rig, evkv_pipeline_state(s->pipeline) == state);

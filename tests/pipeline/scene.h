@@ -33,11 +33,18 @@ void scene_begin(struct scene *s);
 void scene_begin_with(struct scene *s, const struct peer_options *options);
 void scene_store(struct scene *s);
 void scene_open(struct scene *s);
+/* A server that refuses connections. */
+void scene_open_refused(struct scene *s);
 /* Turn until it is in that state. */
 void scene_until(struct scene *s, enum evkv_state state);
 static inline void scene_ready(struct scene *s)
 {
 	scene_until(s, EVKV_STATE_READY);
+}
+static inline void scene_open_ready(struct scene *s)
+{
+	scene_open(s);
+	scene_ready(s);
 }
 /* Turn until answers 0 to count - 1 are there, each once. */
 void scene_wait(struct scene *s, unsigned count);

@@ -22,16 +22,6 @@ static void submit_all(struct fake *f)
 	}
 }
 
-static void check_done(const struct answer *answer, unsigned i)
-{
-	char expected[16];
-
-	check_status(answer->status, EVKV_OK);
-	snprintf(expected, sizeof(expected), "v-k%u", i);
-	if (i % 2 == 0)
-		check_bytes(answer->entries[0].bytes, evkv_str(expected));
-}
-
 /* How many were answered before the rest was cut; `sent`: all of it was. */
 static unsigned check_cut(struct fake *f)
 {
@@ -43,7 +33,7 @@ static unsigned check_cut(struct fake *f)
 		check_int(answer->calls, 1);
 		if (answer->status == EVKV_OK) {
 			check_int(done, i);
-			check_done(answer, i);
+			fake_check_done(f, i);
 			done++;
 			continue;
 		}
@@ -106,7 +96,8 @@ EVKV_TEST(redis_cuts, commands_cut_at_every_byte)
 		submit_all(&f);
 		f.peer->plan.cut_in = at;
 		fake_wait(&f, OPS);
-		check_between(check_cut(&f), 0, OPS);
+		check_between(check_cut(&f), 0, f.commands);
+		check(f.commands < OPS || at == in);
 		check(f.sets <= OPS / 2);
 		fake_check_recovered(&f);
 		fake_close(&f);
@@ -129,7 +120,7 @@ EVKV_TEST(redis_cuts, a_handshake_cut_at_every_byte)
 		check_int(f.answers[0].calls, 0);
 		fake_check_recovered(&f);
 		fake_wait(&f, 1);
-		check_done(&f.answers[0], 0);
+		fake_check_done(&f, 0);
 		fake_close(&f);
 	}
 }
@@ -270,6 +261,6 @@ EVKV_TEST(redis_cuts, a_write_cancelled_in_its_turn_is_not_sent)
 	rig_wait(&f.rig, &f.answers[2].calls);
 	check_status(f.answers[0].status, EVKV_CANCELED);
 	check_int(f.sets, 0);
-	check_done(&f.answers[2], 2);
+	fake_check_done(&f, 2);
 	fake_close(&f);
 }

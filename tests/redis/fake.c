@@ -270,6 +270,17 @@ void fake_wait(struct fake *fake, unsigned count)
 		rig_wait(&fake->rig, &fake->answers[i].calls);
 }
 
+void fake_check_done(const struct fake *fake, unsigned i)
+{
+	const struct answer *answer = &fake->answers[i];
+	char expected[16];
+
+	check_status(answer->status, EVKV_OK);
+	snprintf(expected, sizeof(expected), "v-k%u", i);
+	if (i % 2 == 0)
+		check_bytes(answer->entries[0].bytes, evkv_str(expected));
+}
+
 void fake_check_recovered(struct fake *fake)
 {
 	struct answer again = ANSWER_INIT;

@@ -48,6 +48,8 @@ void fake_close(struct fake *fake);
 void fake_get(struct fake *fake, unsigned i);
 void fake_put(struct fake *fake, unsigned i);
 void fake_wait(struct fake *fake, unsigned count);
+/* That op went well; a get, which has an even number, with its value. */
+void fake_check_done(const struct fake *fake, unsigned i);
 /* Turn until a get works again. */
 void fake_check_recovered(struct fake *fake);
 

@@ -8,16 +8,6 @@
 #include "fake.h"
 #include "lib/faults.h"
 
-static void check_done(const struct answer *answer, unsigned i)
-{
-	char expected[16];
-
-	check_status(answer->status, EVKV_OK);
-	snprintf(expected, sizeof(expected), "v-k%u", i);
-	if (i % 2 == 0)
-		check_bytes(answer->entries[0].bytes, evkv_str(expected));
-}
-
 /* ---- Lies ------------------------------------------------------------ */
 
 static const struct {
@@ -202,7 +192,7 @@ EVKV_TEST(redis_peer, a_readonly_server_is_connected_to_anew)
 		check_status(f.answers[i].status, EVKV_REFUSED);
 		check_contains(f.answers[i].message, "READONLY");
 	}
-	check_done(&f.answers[6], 6);
+	fake_check_done(&f, 6);
 	rig_until(&f.rig, f.peer->alive == 0);
 	fake_check_recovered(&f);
 	check_int(f.peer->accepted, 2);
@@ -231,7 +221,7 @@ static void check_refused(const char *to_auth, const char *part)
 	fake_until_ready(&f);
 	fake_get(&f, 2);
 	rig_wait(&f.rig, &f.answers[2].calls);
-	check_done(&f.answers[2], 2);
+	fake_check_done(&f, 2);
 	check_int(f.peer->accepted, 2);
 	fake_close(&f);
 }
@@ -259,7 +249,7 @@ EVKV_TEST(redis_peer, a_server_that_is_loading_is_tried_again)
 	f.to_ping = NULL;
 	rig_advance(&f.rig, 100);
 	fake_wait(&f, 1);
-	check_done(&f.answers[0], 0);
+	fake_check_done(&f, 0);
 	fake_close(&f);
 }
 

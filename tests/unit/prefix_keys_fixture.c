@@ -4,87 +4,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void gate_answered(struct evkv_op *child, void *arg)
-{
-	struct evkv_op *op = arg;
-
-	evkv_op_take_all(op, child);
-	evkv_op_complete(op);
-}
-
-static enum evkv_verdict gate_submit(void *arg, struct evkv_op *op,
-    const struct evkv_request *request)
-{
-	struct gate *gate = arg;
-
-	if (request->kind == gate->fail)
-		return evkv_op_fail(op, EVKV_IO, EVKV_CAUSE_IO, "planned");
-	if (gate->open)
-		return evkv_op_forward(op, gate->inner, request);
-	if (gate->count == GATE_MAX || !evkv_op_keep(op))
-		return evkv_op_nomem(op);
-	if (gate->marks)
-		evkv_op_mark_sent(op);
-	gate->held[gate->count++] = op;
-	if (gate->count > gate->most)
-		gate->most = gate->count;
-	return EVKV_PENDING;
-}
-
-static void gate_free(void *arg)
-{
-	(void)arg;
-}
-
-static const struct evkv_vtable gate_vtable = {
-	.size = sizeof(gate_vtable),
-	.name = "gate",
-	.kinds = EVKV_KINDS_ALL,
-	.submit = gate_submit,
-	.free = gate_free,
-};
-
-void gate_let_one(struct gate *gate)
-{
-	struct evkv_op *op = gate->held[0];
-
-	check(gate->count > 0);
-	memmove(gate->held, gate->held + 1,
-	    --gate->count * sizeof(gate->held[0]));
-	gate->clears += evkv_op_request(op)->kind == EVKV_CLEAR;
-	evkv_child_submit(op, gate->inner, evkv_op_request(op), 0,
-	    gate_answered, op);
-}
-
 void open_fixture(struct fixture *f, struct evkv_slice prefix)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
-	struct evkv_store *inner;
+	struct evkv_store *gate;
 
 	memset(f, 0, sizeof(*f));
 	rig_open(&f->rig);
 	f->simple = evkv_simple_new(f->rig.loop, &error);
-	f->gate.inner = f->simple;
-	f->gate.open = true;
-	f->gate.fail = EVKV_KIND_COUNT;
-	inner = evkv_store_ref(f->simple);
-	f->store = evkv_prefix_keys_new(evkv_store_create(NULL, &gate_vtable,
-					    &f->gate,
-					    &(struct evkv_store_config){
-						.inner = &inner,
-						.inner_count = 1,
-						.state = EVKV_STATE_READY },
-					    &error),
-	    prefix, &error);
+	gate = gate_new(evkv_store_ref(f->simple), &f->gate, &error);
+	f->store = evkv_prefix_keys_new(gate, prefix, &error);
 	if (f->store == NULL)
 		fail_test("%s", error.message);
 }
 
 void close_fixture(struct fixture *f)
 {
-	f->gate.open = true;
-	while (f->gate.count > 0)
-		gate_let_one(&f->gate);
+	f->gate->mode = GATE_OPEN;
+	gate_release_all(f->gate);
 	evkv_store_unref(f->store);
 	evkv_store_unref(f->simple);
 	rig_close(&f->rig);
@@ -128,6 +65,17 @@ void submit(struct fixture *f, const struct evkv_request *request,
 	answer_reset(answer);
 	evkv_submit(f->store, request, answer_cb, answer);
 	rig_wait(&f->rig, &answer->calls);
+}
+
+void check_affected(struct fixture *f, const struct evkv_request *request,
+    int64_t affected)
+{
+	struct answer answer = ANSWER_INIT;
+
+	submit(f, request, &answer);
+	check_status(answer.status, EVKV_OK);
+	check_int(answer.affected, affected);
+	answer_free(&answer);
 }
 
 void check_names(struct fixture *f, struct evkv_request request,

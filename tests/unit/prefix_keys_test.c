@@ -43,13 +43,11 @@ EVKV_TEST(unit_prefix_keys, keys_are_prefixed_below)
 	check_slice(answer.entries[0].bytes, "v");
 	check_status(answer.entries[1].status, EVKV_NOT_FOUND);
 	check_slice(answer.entries[2].bytes, "v");
-	submit(&f,
-	    &(struct evkv_request){ .kind = EVKV_DELETE,
-		.collection = EVKV_LIT("c"),
-		.count = 2,
-		.keys = keys },
-	    &answer);
-	check_int(answer.affected, 1);
+	check_affected(&f, &(struct evkv_request){
+	    .kind = EVKV_DELETE,
+	    .collection = EVKV_LIT("c"),
+	    .count = 2,
+	    .keys = keys }, 1);
 	check_bottom(&f, "c/app:b c/x ");
 	answer_free(&answer);
 	close_fixture(&f);
@@ -106,7 +104,6 @@ EVKV_TEST(unit_prefix_keys, pages_of_keys)
 EVKV_TEST(unit_prefix_keys, the_prefix_alone_is_not_ours)
 {
 	struct fixture f;
-	struct answer answer = ANSWER_INIT;
 
 	open_fixture(&f, EVKV_LIT("app:"));
 	put(&f, f.simple, "c", "app:");
@@ -114,51 +111,39 @@ EVKV_TEST(unit_prefix_keys, the_prefix_alone_is_not_ours)
 	check_names(&f, keys_like("", "*"), "|");
 	check_names(&f, (struct evkv_request){ .kind = EVKV_COLLECTIONS }, "|");
 	put(&f, f.store, "c", "a");
-	submit(&f,
-	    &(struct evkv_request){
-		.kind = EVKV_CLEAR, .collection = EVKV_LIT("c") },
-	    &answer);
-	check_int(answer.affected, 1);
+	check_affected(&f, &(struct evkv_request){
+	    .kind = EVKV_CLEAR,
+	    .collection = EVKV_LIT("c") }, 1);
 	put(&f, f.store, "c", "a");
-	submit(&f,
-	    &(struct evkv_request){ .kind = EVKV_CLEAR,
-		.collection = EVKV_LIT("c"),
-		.pattern = EVKV_LIT("**") },
-	    &answer);
-	check_int(answer.affected, 1);
+	check_affected(&f, &(struct evkv_request){
+	    .kind = EVKV_CLEAR,
+	    .collection = EVKV_LIT("c"),
+	    .pattern = EVKV_LIT("**") }, 1);
 	put(&f, f.store, "c", "a");
-	submit(&f, &(struct evkv_request){ .kind = EVKV_DESTROY }, &answer);
-	check_int(answer.affected, 1);
+	check_affected(&f, &(struct evkv_request){ .kind = EVKV_DESTROY }, 1);
 	check_bottom(&f, "c/app: ");
-	answer_free(&answer);
 	close_fixture(&f);
 }
 
 EVKV_TEST(unit_prefix_keys, clear_takes_only_ours)
 {
 	struct fixture f;
-	struct answer answer = ANSWER_INIT;
 
 	open_fixture(&f, EVKV_LIT("p"));
 	put(&f, f.store, "c", "a1");
 	put(&f, f.store, "c", "b1");
 	put(&f, f.store, "d", "a1");
 	put(&f, f.simple, "c", "a1");
-	submit(&f,
-	    &(struct evkv_request){ .kind = EVKV_CLEAR,
-		.collection = EVKV_LIT("c"),
-		.pattern = EVKV_LIT("a*") },
-	    &answer);
-	check_int(answer.affected, 1);
+	check_affected(&f, &(struct evkv_request){
+	    .kind = EVKV_CLEAR,
+	    .collection = EVKV_LIT("c"),
+	    .pattern = EVKV_LIT("a*") }, 1);
 	check_bottom(&f, "c/a1 c/pb1 d/pa1 ");
-	submit(&f,
-	    &(struct evkv_request){ .kind = EVKV_CLEAR,
-		.collection = EVKV_LIT("c"),
-		.match_prefix = EVKV_LIT("b") },
-	    &answer);
-	check_int(answer.affected, 1);
+	check_affected(&f, &(struct evkv_request){
+	    .kind = EVKV_CLEAR,
+	    .collection = EVKV_LIT("c"),
+	    .match_prefix = EVKV_LIT("b") }, 1);
 	check_bottom(&f, "c/a1 d/pa1 ");
-	answer_free(&answer);
 	close_fixture(&f);
 }
 
@@ -257,7 +242,6 @@ static void stack_ten(struct fixture *f)
 EVKV_TEST(unit_prefix_keys, a_stack_of_ten)
 {
 	struct fixture f;
-	struct answer answer = ANSWER_INIT;
 
 	open_fixture(&f, EVKV_LIT("9*"));
 	stack_ten(&f);
@@ -274,10 +258,8 @@ EVKV_TEST(unit_prefix_keys, a_stack_of_ten)
 	check_names(&f, keys_like("", ""), "one two |");
 	check_names(&f, (struct evkv_request){ .kind = EVKV_COLLECTIONS },
 	    "c d |");
-	submit(&f, &(struct evkv_request){ .kind = EVKV_DESTROY }, &answer);
-	check_int(answer.affected, 3);
+	check_affected(&f, &(struct evkv_request){ .kind = EVKV_DESTROY }, 3);
 	check_bottom(&f, "c/9*8*7* e/one ");
-	answer_free(&answer);
 	close_fixture(&f);
 }
 
@@ -292,7 +274,7 @@ EVKV_TEST(unit_prefix_keys, a_stack_of_ten_takes_one_turn)
 	evkv_get(f.simple, EVKV_LIT("c"), EVKV_LIT("k"), answer_cb, &one);
 	evkv_get(f.store, EVKV_LIT("c"), EVKV_LIT("k"), answer_cb, &ten);
 	check_int(one.calls + ten.calls, 0);
-	rig_turn(&f.rig);
+	rig_single_turn(&f.rig);
 	check_int(one.calls, 1);
 	check_int(ten.calls, 1);
 	check_status(ten.status, EVKV_NOT_FOUND);

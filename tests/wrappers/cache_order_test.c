@@ -2,34 +2,16 @@
  * tests/wrappers/cache_order_test.c - operations on one key, through a cache
  * that answers sooner or later than its primary, end in their order.
  */
-#include "evkv/driver.h"
-#include "gate.h"
-#include "rig.h"
-#include "test.h"
+#include "cache_bed.h"
 
-#define C EVKV_LIT("c")
 #define COLD EVKV_LIT("cold")
 #define HOT EVKV_LIT("hot")
 
-struct order {
-	struct rig rig;
-	struct gate *primary, *cache;
-	struct evkv_store *store;
-};
-
-static void order_open(struct order *o)
+static void order_open(struct cache_bed *o)
 {
-	struct evkv_error error = EVKV_ERROR_INIT;
 	struct answer a = ANSWER_INIT;
-	struct evkv_store *primary;
 
-	rig_open(&o->rig);
-	primary = gate_new(evkv_simple_new(o->rig.loop, &error), &o->primary,
-	    &error);
-	o->store = evkv_passthrough_cache_new(primary,
-	    gate_new(evkv_simple_new(o->rig.loop, &error), &o->cache, &error),
-	    NULL, &error);
-	check_str(error.message, "");
+	bed_open(o, BED_LOCAL, NULL);
 	evkv_put(o->store, C, HOT, EVKV_LIT("1"), 0, answer_cb, &a);
 	evkv_get(o->store, C, HOT, answer_cb, &a); /* into the cache */
 	rig_turn(&o->rig);
@@ -37,16 +19,17 @@ static void order_open(struct order *o)
 	answer_free(&a);
 }
 
-static void order_close(struct order *o)
+static void order_close(struct cache_bed *o)
 {
 	o->primary->mode = GATE_OPEN;
 	o->cache->mode = GATE_OPEN;
 	evkv_store_unref(o->store);
+	o->store = NULL;
 	rig_settle(&o->rig);
-	rig_close(&o->rig);
+	bed_close(o);
 }
 
-static evkv_ticket order_get(struct order *o, struct evkv_slice key,
+static evkv_ticket order_get(struct cache_bed *o, struct evkv_slice key,
     struct answer *a)
 {
 	return evkv_get(o->store, C, key, answer_cb, a);
@@ -58,7 +41,7 @@ EVKV_TEST(wrappers_cache_order, a_hit_waits_for_the_batch_before_it)
 	const struct evkv_slice keys[] = { HOT, COLD };
 	struct answer batch = ANSWER_INIT, hit = ANSWER_INIT;
 	struct answer other = ANSWER_INIT;
-	struct order o;
+	struct cache_bed o;
 
 	order_open(&o);
 	o.primary->mode = GATE_BEFORE;
@@ -87,7 +70,7 @@ EVKV_TEST(wrappers_cache_order, nobody_waits_for_what_was_given_up)
 	const struct evkv_slice keys[] = { HOT, COLD };
 	struct answer batch = ANSWER_INIT, hit = ANSWER_INIT;
 	evkv_ticket ticket;
-	struct order o;
+	struct cache_bed o;
 
 	order_open(&o);
 	o.primary->mode = GATE_BEFORE;
@@ -115,7 +98,7 @@ EVKV_TEST(wrappers_cache_order, a_write_that_waits_to_be_told_had_its_effect)
 	struct answer batch = ANSWER_INIT, put = ANSWER_INIT;
 	struct answer get = ANSWER_INIT;
 	evkv_ticket ticket;
-	struct order o;
+	struct cache_bed o;
 
 	order_open(&o);
 	o.primary->mode = GATE_BEFORE;
@@ -148,7 +131,7 @@ EVKV_TEST(wrappers_cache_order, a_write_that_waits_to_be_told_had_its_effect)
 /* ---- A cache that answers later --------------------------------------- */
 
 /* Has the cache noticed as slow. */
-static void order_open_slow(struct order *o)
+static void order_open_slow(struct cache_bed *o)
 {
 	struct answer a = ANSWER_INIT;
 
@@ -167,7 +150,7 @@ EVKV_TEST(wrappers_cache_order, a_read_sees_the_write_before_it)
 {
 	struct answer put = ANSWER_INIT, get = ANSWER_INIT, ttl = ANSWER_INIT;
 	struct answer other = ANSWER_INIT;
-	struct order o;
+	struct cache_bed o;
 
 	order_open_slow(&o);
 	evkv_put(o.store, C, HOT, EVKV_LIT("2"), 5000, answer_cb, &put);
@@ -200,7 +183,7 @@ EVKV_TEST(wrappers_cache_order, a_read_sees_the_write_before_it)
 EVKV_TEST(wrappers_cache_order, a_write_waits_for_the_read_before_it)
 {
 	struct answer get = ANSWER_INIT, put = ANSWER_INIT;
-	struct order o;
+	struct cache_bed o;
 
 	order_open_slow(&o);
 	order_get(&o, COLD, &get);
@@ -224,7 +207,7 @@ EVKV_TEST(wrappers_cache_order, what_waits_its_turn_can_be_cancelled)
 	struct answer third = ANSWER_INIT, get = ANSWER_INIT;
 	unsigned asked;
 	evkv_ticket ticket;
-	struct order o;
+	struct cache_bed o;
 
 	order_open_slow(&o);
 	asked = o.primary->asked[EVKV_PUT];
@@ -258,7 +241,7 @@ EVKV_TEST(wrappers_cache_order, unref_with_a_long_line)
 {
 	enum { COUNT = 300 };
 	struct answer a[COUNT];
-	struct order o;
+	struct cache_bed o;
 	size_t i;
 
 	order_open_slow(&o);
@@ -271,6 +254,7 @@ EVKV_TEST(wrappers_cache_order, unref_with_a_long_line)
 			order_get(&o, HOT, &a[i]);
 	}
 	evkv_store_unref(o.store);
+	o.store = NULL;
 	rig_turn(&o.rig);
 	for (i = 0; i < COUNT; i++) {
 		check_int(a[i].calls, 1);
@@ -279,7 +263,7 @@ EVKV_TEST(wrappers_cache_order, unref_with_a_long_line)
 	}
 	gate_release_all(o.cache);
 	rig_settle(&o.rig);
-	rig_close(&o.rig);
+	bed_close(&o);
 }
 
 /* A long line is worked off without deep recursion. */
@@ -287,7 +271,7 @@ EVKV_TEST(wrappers_cache_order, a_long_line_is_worked_off)
 {
 	enum { COUNT = 20000 };
 	struct answer last = ANSWER_INIT;
-	struct order o;
+	struct cache_bed o;
 	size_t i;
 
 	order_open_slow(&o);

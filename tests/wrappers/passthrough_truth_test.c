@@ -7,10 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "evkv/driver.h"
-#include "gate.h"
-#include "rig.h"
-#include "test.h"
+#include "cache_bed.h"
+#include "pick.h"
 
 enum { KEYS = 5, OPS = 1200, STEPS = 900, BATCH = 4, NONE = 0 };
 
@@ -25,9 +23,7 @@ struct truth_op {
 };
 
 struct truth {
-	struct rig rig;
-	struct gate *primary, *cache;
-	struct evkv_store *store, *below, *tier;
+	struct cache_bed bed;
 	uint64_t random;
 	unsigned present[KEYS]; /* after all that was submitted */
 	unsigned number, count, over, advances;
@@ -39,39 +35,20 @@ static const char *const names[KEYS] = { "a", "b", "c", "d",
 
 static unsigned pick(struct truth *t, unsigned below)
 {
-	t->random = t->random * UINT64_C(6364136223846793005) +
-	    UINT64_C(1442695040888963407);
-	return (unsigned)(t->random >> 33) % below;
+	return pick_below(&t->random, below);
 }
 
 static void truth_open(struct truth *t, unsigned seed)
 {
-	struct evkv_error error = EVKV_ERROR_INIT;
-	struct evkv_store *primary, *cache;
-
 	memset(t, 0, sizeof(*t));
 	t->random = seed;
-	rig_open(&t->rig);
-	t->below = evkv_simple_new(t->rig.loop, &error);
-	t->tier = evkv_simple_new(t->rig.loop, &error);
-	primary = gate_new(evkv_store_ref(t->below), &t->primary, &error);
-	cache = gate_remote_new(evkv_store_ref(t->tier), &t->cache, &error);
-	t->store = evkv_passthrough_cache_new(primary, cache,
+	bed_open(&t->bed, BED_REMOTE,
 	    &(struct evkv_passthrough_cache_options){
 		.max_ttl_ms = 2000,
 		.stall_timeout_ms = 500,
 		.max_bypass = seed % 2 == 0 ? 2 : 100,
 		.cache_timeout_ms = 100,
-	    }, &error);
-	check_str(error.message, "");
-}
-
-static void truth_close(struct truth *t)
-{
-	evkv_store_unref(t->store);
-	evkv_store_unref(t->below);
-	evkv_store_unref(t->tier);
-	rig_close(&t->rig);
+	    });
 }
 
 /* ---- Operations ----------------------------------------------------- */
@@ -143,7 +120,7 @@ static void truth_submit(struct truth *t)
 		EVKV_TOUCH };
 	struct truth_op *op = &t->ops[t->count];
 	struct evkv_slice keys[BATCH], values[BATCH];
-	struct evkv_request request = { .collection = EVKV_LIT("c") };
+	struct evkv_request request = { .collection = C };
 	size_t i;
 
 	if (t->count == OPS)
@@ -164,7 +141,7 @@ static void truth_submit(struct truth *t)
 	request.keys = keys;
 	if (op->kind == EVKV_PUT)
 		request.values = values;
-	op->ticket = evkv_submit(t->store, &request, truth_cb, op);
+	op->ticket = evkv_submit(t->bed.store, &request, truth_cb, op);
 }
 
 /* Only reads: a write that is called off may have happened or not. */
@@ -178,7 +155,7 @@ static void truth_cancel(struct truth *t)
 	if (op->calls > 0 || (evkv_kind_classes(op->kind) & EVKV_KIND_WRITES))
 		return;
 	op->canceled = true;
-	evkv_cancel(t->rig.loop, op->ticket);
+	evkv_cancel(t->bed.rig.loop, op->ticket);
 }
 
 /* ---- The tiers ------------------------------------------------------ */
@@ -201,17 +178,17 @@ static void meddle(struct truth *t)
 
 	switch (pick(t, 6)) {
 	case 0:
-		set_mode(t, t->cache);
+		set_mode(t, t->bed.cache);
 		break;
 	case 1:
-		t->cache->sends = pick(t, 2) == 0;
+		t->bed.cache->sends = pick(t, 2) == 0;
 		break;
 	case 2:
-		t->cache->fail = pick(t, 2) == 0 ? EVKV_BUSY : EVKV_OK;
-		t->cache->fail_kinds = sets[pick(t, 5)];
+		t->bed.cache->fail = pick(t, 2) == 0 ? EVKV_BUSY : EVKV_OK;
+		t->bed.cache->fail_kinds = sets[pick(t, 5)];
 		break;
 	case 3:
-		set_mode(t, t->primary);
+		set_mode(t, t->bed.primary);
 		break;
 	default:
 		break;
@@ -221,7 +198,7 @@ static void meddle(struct truth *t)
 /* In order, as a store keeps it for each key. */
 static void pass_on(struct truth *t)
 {
-	struct gate *gate = pick(t, 2) == 0 ? t->cache : t->primary;
+	struct gate *gate = pick(t, 2) == 0 ? t->bed.cache : t->bed.primary;
 	unsigned most = pick(t, 4);
 
 	while (gate->held_count > 0 && most-- > 0)
@@ -232,11 +209,11 @@ static void pass_on(struct truth *t)
 static void pass_time(struct truth *t)
 {
 	if (++t->advances % 5 == 0)
-		gate_release_all(t->cache);
-	rig_advance(&t->rig, 1 + pick(t, 60));
+		gate_release_all(t->bed.cache);
+	rig_advance(&t->bed.rig, 1 + pick(t, 60));
 	if (pick(t, 20) == 0) {
-		gate_release_all(t->cache);
-		rig_advance(&t->rig, 1000);
+		gate_release_all(t->bed.cache);
+		rig_advance(&t->bed.rig, 1000);
 	}
 }
 
@@ -253,7 +230,7 @@ static void truth_step(struct truth *t)
 		pass_on(t);
 		break;
 	case 5:
-		rig_turn(&t->rig);
+		rig_turn(&t->bed.rig);
 		break;
 	case 6:
 		pass_time(t);
@@ -273,12 +250,12 @@ static void settle(struct truth *t)
 {
 	unsigned round;
 
-	t->cache->mode = t->primary->mode = GATE_OPEN;
-	t->cache->fail = EVKV_OK;
+	t->bed.cache->mode = t->bed.primary->mode = GATE_OPEN;
+	t->bed.cache->fail = EVKV_OK;
 	for (round = 0; round < 100; round++) {
-		gate_release_all(t->cache);
-		gate_release_all(t->primary);
-		rig_turn(&t->rig);
+		gate_release_all(t->bed.cache);
+		gate_release_all(t->bed.primary);
+		rig_turn(&t->bed.rig);
 	}
 	check_int(t->over, t->count);
 }
@@ -288,21 +265,32 @@ static void value_cb(const struct evkv_result *result, void *arg)
 	*(unsigned *)arg = value_of(&result->entries[0]);
 }
 
+static unsigned value_in(struct truth *t, struct evkv_store *store, size_t i)
+{
+	unsigned value = NONE;
+
+	evkv_get(store, C, evkv_str(names[i]), value_cb, &value);
+	rig_turn(&t->bed.rig);
+	return value;
+}
+
+/*
+ * The cache holds nothing else than the primary does, and after all that was,
+ * it is in use again: what is read stays in it.
+ */
 static void check_tiers(struct truth *t)
 {
 	unsigned below, tier;
 	size_t i;
 
 	for (i = 0; i < KEYS; i++) {
-		below = tier = NONE;
-		evkv_get(t->below, EVKV_LIT("c"), evkv_str(names[i]), value_cb,
-		    &below);
-		evkv_get(t->tier, EVKV_LIT("c"), evkv_str(names[i]), value_cb,
-		    &tier);
-		rig_turn(&t->rig);
+		below = value_in(t, t->bed.below, i);
+		tier = value_in(t, t->bed.tier, i);
 		check_int(below, t->present[i]);
 		if (tier != NONE)
 			check_int(tier, below);
+		check_int(value_in(t, t->bed.store, i), below);
+		check_int(value_in(t, t->bed.tier, i), below);
 	}
 }
 
@@ -318,11 +306,11 @@ static void truth_run(unsigned seed)
 	for (step = 0; step < 12; step++) {
 		truth_submit(&t);
 		settle(&t);
-		rig_advance(&t.rig, 500);
+		rig_advance(&t.bed.rig, 500);
 		settle(&t);
 	}
 	check_tiers(&t);
-	truth_close(&t);
+	bed_close(&t.bed);
 }
 
 EVKV_TEST(wrappers_passthrough_truth, reads_tell_what_was_written_last)

@@ -1,0 +1,23 @@
+/*
+ * tests/lib/files.h - small looks at directories and files. They fail the test
+ * or work.
+ */
+#ifndef TESTS_LIB_FILES_H
+#define TESTS_LIB_FILES_H
+
+/*
+ * How many entries a directory has, beside `.` and `..`. In /proc/self/task
+ * these are our threads; in /proc/self/fd our descriptors, with the one that
+ * counts them.
+ */
+int files_count(const char *path);
+/*
+ * It comes to be that many: a thread that was joined is to be seen in
+ * /proc/self/task for a moment more.
+ */
+void files_await_count(const char *path, int count);
+
+/* Write the text into a file of that folder, instead of what there was. */
+void files_write(const char *folder, const char *name, const char *text);
+
+#endif

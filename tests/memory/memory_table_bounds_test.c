@@ -1,0 +1,146 @@
+/* The bounded table at its bounds: what it evicts, and what does not fit. */
+#include "table_kit.h"
+
+EVKV_TEST(unit_memory_table_bounds, evicts_in_order_of_age_what_is_never_used)
+{
+	struct memory_table table;
+	char name[32];
+	uint32_t i;
+
+	check(evkv__table_init(&table, 10, 0, 1, 2));
+	for (i = 0; i < 30; i++) {
+		kit_put_number(&table, i, MEMORY_NEVER);
+		check_int(evkv__table_count(&table), i < 10 ? i + 1 : 10);
+		if (i < 10)
+			continue;
+		/* The oldest one has gone, and that one alone. */
+		check_int(table.evictions, i - 9);
+		check_bytes(entry_key(table.space.oldest),
+		    kit_key(name, sizeof(name), i - 9));
+	}
+	kit_check_sound(&table);
+	evkv__table_end(&table);
+}
+
+EVKV_TEST(unit_memory_table_bounds, what_is_used_survives_what_is_not)
+{
+	struct memory_table table;
+	uint32_t i;
+
+	check(evkv__table_init(&table, 100, 0, 1, 2));
+	kit_put(&table, "c", "dear", "v");
+	for (i = 0; i < 1000; i++) {
+		check(kit_get(&table, "c", "dear") != NULL);
+		kit_put_number(&table, i, MEMORY_NEVER);
+	}
+	/* A scan goes by without pushing it out; the use of others does. */
+	check(kit_get(&table, "c", "dear") != NULL);
+	for (; i < 2000; i++) {
+		kit_put_number(&table, i, MEMORY_NEVER);
+		check(kit_get_number(&table, i) != NULL);
+	}
+	check(kit_get(&table, "c", "dear") == NULL);
+	evkv__table_end(&table);
+}
+
+EVKV_TEST(unit_memory_table_bounds, hand_does_not_search_for_long)
+{
+	struct memory_table table;
+	size_t before;
+	uint32_t i;
+
+	check(evkv__table_init(&table, 5000, 0, 1, 2));
+	for (i = 0; i < 5000; i++)
+		kit_put_number(&table, i, MEMORY_NEVER);
+	for (i = 0; i < 5000; i++)
+		check(kit_get_number(&table, i) != NULL);
+	before = table.work;
+	kit_put(&table, "c", "new", "v");
+	check_between(table.work - before, 2, 40);
+	check_int(evkv__table_count(&table), 5000);
+	evkv__table_end(&table);
+}
+
+EVKV_TEST(unit_memory_table_bounds, bytes_stay_within_the_bound)
+{
+	static char value[3000];
+	struct memory_table table;
+	char name[32];
+	uint32_t i;
+
+	kit_seed(3);
+	check(evkv__table_init(&table, 0, 20000, 1, 2));
+	for (i = 0; i < 5000; i++) {
+		check_status(kit_put_at(&table, "c",
+				 kit_key(name, sizeof(name),
+				     kit_random(500)),
+				 evkv_bytes(value, kit_random(sizeof(value))),
+				 MEMORY_NEVER, 0),
+		    EVKV_OK);
+		check(evkv__table_bytes(&table) <= 20000);
+	}
+	check(evkv__table_bytes(&table) > 16000);
+	kit_check_sound(&table);
+	evkv__table_end(&table);
+}
+
+EVKV_TEST(unit_memory_table_bounds, large_value_displaces_many_by_and_by)
+{
+	static char value[200000];
+	struct memory_table table;
+	size_t before, bound = 4000000;
+	uint32_t i;
+
+	check(evkv__table_init(&table, 0, bound, 1, 2));
+	for (i = 0; table.evictions == 0; i++)
+		kit_put_number(&table, i, MEMORY_NEVER);
+	before = table.work;
+	check_status(kit_put_at(&table, "c", EVKV_LIT("large"),
+			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
+	    EVKV_OK);
+	check_between(table.work - before, 100, 400);
+	check_between(evkv__table_bytes(&table), bound, bound + bound / 16);
+	/* A second one finds no more slack: all of it must go at once. */
+	check_status(kit_put_at(&table, "c", EVKV_LIT("large too"),
+			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
+	    EVKV_OK);
+	check_between(evkv__table_bytes(&table), bound, bound + bound / 16);
+	while (evkv__table_bytes(&table) > bound) {
+		before = table.work;
+		evkv__table_make_room(&table, NULL, 0);
+		check_between(table.work - before, 1, 400);
+	}
+	check(kit_get(&table, "c", "large") != NULL);
+	check(kit_get(&table, "c", "large too") != NULL);
+	evkv__table_end(&table);
+}
+
+EVKV_TEST(unit_memory_table_bounds, too_large_is_what_could_never_fit)
+{
+	static char value[5000];
+	struct memory_table table;
+	struct memory_put one = { .key = EVKV_LIT("k") };
+	size_t size = 0;
+
+	check(evkv__table_init(&table, 0, 4096, 1, 2));
+	kit_put(&table, "c", "k", "old");
+	check_status(kit_put_at(&table, "c", EVKV_LIT("k"),
+			 evkv_bytes(value, 4096), MEMORY_NEVER, 0),
+	    EVKV_TOO_LARGE);
+	/* Without effect. */
+	check_slice(evkv_value_bytes(&kit_get(&table, "c", "k")->value), "old");
+	/* The largest one that fits does. */
+	do
+		one.value = evkv_bytes(value, ++size);
+	while (evkv__entry_cost_of(&one) <= 4096);
+	check_status(kit_put_at(&table, "c", one.key, one.value,
+			 MEMORY_NEVER, 0),
+	    EVKV_TOO_LARGE);
+	kit_put(&table, "c", "other", "v");
+	check_status(kit_put_at(&table, "c", one.key,
+			 evkv_bytes(value, size - 1), MEMORY_NEVER, 0),
+	    EVKV_OK);
+	check(kit_get(&table, "c", "other") == NULL);
+	check_int(kit_get(&table, "c", "k")->value.size, size - 1);
+	evkv__table_end(&table);
+}

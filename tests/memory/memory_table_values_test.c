@@ -1,0 +1,132 @@
+/* The bounded table and values that are held, by others or by itself. */
+#include "table_kit.h"
+
+EVKV_TEST(unit_memory_table_values, overwrites_in_place_only_what_nobody_holds)
+{
+	struct memory_table table;
+	struct memory_entry *first, *second;
+	struct evkv_value *kept;
+
+	check(evkv__table_init(&table, 0, 0, 1, 2));
+	kit_put(&table, "c", "k", "one");
+	first = kit_get(&table, "c", "k");
+	kit_put(&table, "c", "k", "two");
+	check(kit_get(&table, "c", "k") == first);
+
+	evkv__value_pin(&first->value);
+	kit_put(&table, "c", "k", "three");
+	second = kit_get(&table, "c", "k");
+	check(second != first);
+	check_slice(evkv_value_bytes(&first->value), "two");
+	check(evkv__table_bytes(&table) > table.bytes);
+	evkv__value_unpin(&first->value);
+	check_int(evkv__table_bytes(&table), table.bytes);
+
+	kept = evkv_value_ref(&second->value);
+	kit_put(&table, "c", "k", "four");
+	check(kit_get(&table, "c", "k") != second);
+	check_slice(evkv_value_bytes(kept), "three");
+	evkv_value_unref(kept);
+	check_int(evkv__table_bytes(&table), table.bytes);
+	kit_check_sound(&table);
+	evkv__table_end(&table);
+}
+
+EVKV_TEST(unit_memory_table_values, held_bytes_count_and_may_leave_no_room)
+{
+	static char value[3000];
+	struct memory_table table;
+	struct evkv_value *kept;
+
+	check(evkv__table_init(&table, 0, 4096, 1, 2));
+	check_status(kit_put_at(&table, "c", EVKV_LIT("a"),
+			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
+	    EVKV_OK);
+	kept = evkv_value_ref(&kit_get(&table, "c", "a")->value);
+	kit_put(&table, "c", "b", "v");
+	/* As long as it is in the table, it can still be evicted ... */
+	check_status(kit_put_at(&table, "c", EVKV_LIT("d"),
+			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
+	    EVKV_OK);
+	check(kit_get(&table, "c", "a") == NULL);
+	check(evkv__table_bytes(&table) > 2 * sizeof(value));
+	/* ... but it is not gone. */
+	check_status(kit_put_at(&table, "c", EVKV_LIT("e"),
+			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
+	    EVKV_NOSPACE);
+	check_bytes(evkv_value_bytes(kept), evkv_bytes(value, sizeof(value)));
+	evkv_value_unref(kept);
+	check_status(kit_put_at(&table, "c", EVKV_LIT("e"),
+			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
+	    EVKV_OK);
+	check(evkv__table_bytes(&table) <= 4096);
+	evkv__table_end(&table);
+}
+
+EVKV_TEST(unit_memory_table_values, values_outlive_the_table)
+{
+	struct memory_table table;
+	struct evkv_value *kept, *pinned;
+
+	check(evkv__table_init(&table, 0, 0, 1, 2));
+	kit_put(&table, "c", "kept", "one");
+	kit_put(&table, "c", "pinned", "two");
+	kept = evkv_value_ref(&kit_get(&table, "c", "kept")->value);
+	pinned = &kit_get(&table, "c", "pinned")->value;
+	evkv__value_pin(pinned);
+	evkv__value_pin(pinned);
+	evkv__table_end(&table);
+	check_slice(evkv_value_bytes(kept), "one");
+	evkv_value_unref(kept);
+	evkv__value_unpin(pinned);
+	check_slice(evkv_value_bytes(pinned), "two");
+	evkv__value_unpin(pinned);
+	check_int(faults_outstanding(), 0);
+}
+
+static enum evkv_status put_counted(struct memory_table *table, const char *key,
+    struct evkv_value *value)
+{
+	struct memory_put one = {
+		.key = evkv_str(key),
+		.value = evkv_value_bytes(value),
+		.counted = value,
+		.expires_at_us = MEMORY_NEVER,
+	};
+
+	return evkv__table_put(table,
+	    evkv__table_collection_make(table, EVKV_LIT("c")), &one, 0);
+}
+
+EVKV_TEST(unit_memory_table_values, large_counted_values_are_not_copied)
+{
+	struct memory_table table;
+	struct evkv_value *large, *small;
+	struct memory_entry *entry;
+	void *data;
+
+	check(evkv__table_init(&table, 0, 100000, 1, 2));
+	large = evkv_value_new_uninit(50000, &data);
+	memset(data, 'x', 50000);
+	small = evkv_value_new(EVKV_LIT("small"));
+	check_status(put_counted(&table, "large", large), EVKV_OK);
+	check_status(put_counted(&table, "small", small), EVKV_OK);
+	entry = kit_get(&table, "c", "large");
+	check(entry->external);
+	check(evkv__entry_external(entry) == large);
+	check(table.bytes > 50000);
+	check(!kit_get(&table, "c", "small")->external);
+	/* The same again, another, and back to an ordinary one. */
+	check_status(put_counted(&table, "large", large), EVKV_OK);
+	evkv_value_unref(large);
+	check_int(evkv__entry_external(kit_get(&table, "c", "large"))->size,
+	    50000);
+	kit_put(&table, "c", "large", "12345678");
+	check_slice(evkv_value_bytes(&kit_get(&table, "c", "large")->value),
+	    "12345678");
+	check(table.bytes < 1000);
+	evkv_value_unref(small);
+	kit_check_sound(&table);
+	evkv__table_end(&table);
+	check_int(faults_outstanding(), 0);
+}

@@ -1,0 +1,163 @@
+/*
+ * tests/wrappers/passthrough_failing_test.c - a cache that fails: no operation
+ * fails for it, and nothing stale is read until it is in order again.
+ */
+#include "cache_bed.h"
+
+EVKV_TEST(wrappers_passthrough_failing, failing_cache_fails_nothing)
+{
+	static const enum evkv_status failures[] = { EVKV_BUSY, EVKV_TIMEOUT,
+		EVKV_UNAVAILABLE, EVKV_UNKNOWN_OUTCOME, EVKV_NOMEM, EVKV_IO };
+	struct answer a = ANSWER_INIT;
+	struct cache_bed s;
+	size_t i;
+
+	for (i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+		bed_open(&s, BED_LOCAL, NULL);
+		s.cache->fail = failures[i];
+		bed_put(&s, s.store, K, EVKV_LIT("v"), 0);
+		check_str(bed_value(&s, s.store, K), "v");
+		evkv_exists(s.store, C, K, answer_cb, &a);
+		rig_wait(&s.rig, &a.calls);
+		check_status(a.status, EVKV_OK);
+		answer_reset(&a);
+		evkv_clear(s.store, C, EVKV_LIT(""), answer_cb, &a);
+		rig_wait(&s.rig, &a.calls);
+		check_status(a.status, EVKV_OK);
+		check_int(a.affected, 1);
+		answer_reset(&a);
+		check_str(bed_value(&s, s.store, K), "-");
+		bed_close(&s);
+	}
+}
+
+EVKV_TEST(wrappers_passthrough_failing,
+    failed_eviction_is_bypassed_until_repaired)
+{
+	struct cache_bed s;
+
+	bed_open(&s, BED_LOCAL, NULL);
+	bed_put(&s, s.below, K, EVKV_LIT("old"), 0);
+	check_str(bed_value(&s, s.store, K), "old");
+	s.cache->fail = EVKV_BUSY;
+	s.cache->fail_kinds = EVKV_KIND_BIT(EVKV_DELETE);
+	bed_put(&s, s.store, K, EVKV_LIT("new"), 0);
+	check_str(bed_value(&s, s.tier, K), "old");
+	check_str(bed_value(&s, s.store, K), "new");
+	bed_pass_time(&s, 1000);
+	check_str(bed_value(&s, s.store, K), "new");
+
+	/* The cache evicts again: the next repair makes good. */
+	s.cache->fail = EVKV_OK;
+	bed_pass_time(&s, 1000);
+	check_str(bed_value(&s, s.tier, K), "-");
+	bed_check_filled(&s, "new");
+	bed_close(&s);
+}
+
+EVKV_TEST(wrappers_passthrough_failing, bypass_ends_when_the_entry_is_gone)
+{
+	struct cache_bed s;
+
+	bed_open(&s, BED_LOCAL, &(struct evkv_passthrough_cache_options){
+	    .max_ttl_ms = 5000 });
+	bed_put(&s, s.below, K, EVKV_LIT("old"), 0);
+	check_str(bed_value(&s, s.store, K), "old");
+	s.cache->fail = EVKV_BUSY;
+	s.cache->fail_kinds = EVKV_KIND_BIT(EVKV_DELETE);
+	bed_put(&s, s.store, K, EVKV_LIT("new"), 0);
+	bed_pass_time(&s, 4999);
+	check_str(bed_value(&s, s.store, K), "new");
+	bed_pass_time(&s, 1001);
+	check_str(bed_value(&s, s.tier, K), "-");
+	bed_check_filled(&s, "new");
+	bed_close(&s);
+}
+
+EVKV_TEST(wrappers_passthrough_failing, too_many_bypassed_keys_switch_it_off)
+{
+	const struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("b"),
+		EVKV_LIT("d") };
+	struct cache_bed s;
+	size_t i;
+
+	bed_open(&s, BED_LOCAL, &(struct evkv_passthrough_cache_options){
+	    .max_bypass = 2 });
+	for (i = 0; i < 3; i++) {
+		bed_put(&s, s.below, keys[i], EVKV_LIT("old"), 0);
+		check_str(bed_value(&s, s.store, keys[i]), "old");
+	}
+	bed_fail_evictions(&s, true);
+	for (i = 0; i < 3; i++)
+		bed_put(&s, s.store, keys[i], EVKV_LIT("new"), 0);
+	for (i = 0; i < 3; i++)
+		check_str(bed_value(&s, s.store, keys[i]), "new");
+	s.cache->fail = EVKV_OK;
+	bed_pass_time(&s, 1000);
+	for (i = 0; i < 3; i++) {
+		check_str(bed_value(&s, s.tier, keys[i]), "-");
+		check_str(bed_value(&s, s.store, keys[i]), "new");
+		check_str(bed_value(&s, s.tier, keys[i]), "new");
+	}
+	bed_close(&s);
+}
+
+EVKV_TEST(wrappers_passthrough_failing,
+    fill_on_its_way_when_cleared_is_not_read)
+{
+	struct answer get = ANSWER_INIT, clear = ANSWER_INIT;
+	struct cache_bed s;
+
+	bed_open(&s, BED_REMOTE, &(struct evkv_passthrough_cache_options){
+	    .max_ttl_ms = 60000, .stall_timeout_ms = 2000 });
+	bed_put(&s, s.below, K, EVKV_LIT("old"), 0);
+	s.cache->mode = GATE_BEFORE;
+	evkv_get(s.store, C, K, answer_cb, &get);
+	bed_settle(&s);
+	gate_release(s.cache, 0);
+	rig_wait(&s.rig, &get.calls);
+	check_int(s.cache->held_count, 1); /* the fill */
+	evkv_clear(s.store, C, EVKV_LIT(""), answer_cb, &clear);
+	bed_settle(&s);
+	check_int(s.cache->held_count, 2);
+	gate_release(s.cache, 1);
+	rig_wait(&s.rig, &clear.calls);
+	gate_release(s.cache, 0); /* the fill arrives after the clear */
+	s.cache->mode = GATE_OPEN;
+	check_str(bed_value(&s, s.tier, K), "old");
+	check_str(bed_value(&s, s.store, K), "-");
+	bed_pass_time(&s, 2000);
+	bed_pass_time(&s, 1000);
+	check_str(bed_value(&s, s.tier, K), "-");
+	answer_free(&get);
+	answer_free(&clear);
+	bed_close(&s);
+}
+
+EVKV_TEST(wrappers_passthrough_failing, hanging_cache_is_given_up_on)
+{
+	struct answer get = ANSWER_INIT, put = ANSWER_INIT;
+	struct cache_bed s;
+
+	bed_open(&s, BED_REMOTE, &(struct evkv_passthrough_cache_options){
+	    .max_ttl_ms = 60000, .cache_timeout_ms = 50 });
+	bed_put(&s, s.below, K, EVKV_LIT("v"), 0);
+	s.cache->mode = GATE_BEFORE;
+	evkv_get(s.store, C, K, answer_cb, &get);
+	bed_settle(&s);
+	check_int(get.calls, 0);
+	rig_advance(&s.rig, 50);
+	rig_wait(&s.rig, &get.calls);
+	check_slice(get.entries[0].bytes, "v");
+	evkv_put(s.store, C, K, EVKV_LIT("w"), 0, answer_cb, &put);
+	bed_settle(&s);
+	rig_advance(&s.rig, 50);
+	rig_wait(&s.rig, &put.calls);
+	check_status(put.status, EVKV_OK);
+	gate_release_all(s.cache);
+	s.cache->mode = GATE_OPEN;
+	check_str(bed_value(&s, s.store, K), "w");
+	answer_free(&get);
+	answer_free(&put);
+	bed_close(&s);
+}
