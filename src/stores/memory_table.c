@@ -230,7 +230,10 @@ void evkv__table_drop(struct memory_table *table, struct memory_space *space,
 	}
 	table->bytes -= evkv__entry_cost(entry);
 	evkv__entry_release(entry, table->heap);
-	if (--collection->count == 0 && collection != table->last)
+	if (--collection->count > 0)
+		return;
+	table->bytes -= collection_cost(collection);
+	if (collection != table->last)
 		collection_free(space, collection);
 }
 
@@ -331,7 +334,8 @@ static enum evkv_status put_insert(struct memory_table *table,
 	}
 	segment = index_segment(&table->space.entries, hash);
 	list_push(&table->space, entry);
-	collection->count++;
+	if (collection->count++ == 0)
+		table->bytes += collection_cost(collection);
 	mortal_enter(table, collection, entry, segment);
 	table->bytes += evkv__entry_cost(entry);
 	return EVKV_OK;

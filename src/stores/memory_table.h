@@ -71,6 +71,12 @@ struct memory_collection {
 	char name[];
 };
 
+/* What it costs, while it has entries. */
+static inline size_t collection_cost(const struct memory_collection *collection)
+{
+	return sizeof(*collection) + collection->name_size + ENTRY_OVERHEAD;
+}
+
 /* All that one destroy removes. */
 struct memory_space {
 	struct index entries;
@@ -104,7 +110,7 @@ struct memory_table {
 	struct memory_space *graves; /* destroyed, not yet freed */
 	struct memory_heap *heap;
 	size_t max_entries, max_bytes; /* SIZE_MAX: no bound */
-	size_t bytes;                  /* of all entries, graves included */
+	size_t bytes; /* of entries and their collections, graves included */
 	uint64_t evictions;
 	int64_t next_due_us; /* no entry expires before */
 	int64_t pass_due_us; /* likewise, of what the present pass has seen */

@@ -539,3 +539,26 @@ EVKV_TEST(unit_memory_values, entry_of_another_store_is_copied)
 	evkv_store_unref(other);
 	bed_close(&bed);
 }
+
+/* Names of collections take room as keys do. */
+EVKV_TEST(unit_memory_values, many_collections_stay_within_max_bytes)
+{
+	char name[EVKV_COLLECTION_MAX];
+	size_t entries;
+	struct bed bed;
+	unsigned i;
+
+	bed_open(&bed, 0, 1 << 20);
+	memset(name, 'n', sizeof(name));
+	for (i = 0; i < 20000; i++) {
+		number_key(name, sizeof(name), i);
+		name[10] = 'n';
+		bed_put_ttl(&bed, evkv_bytes(name, sizeof(name)),
+		    EVKV_LIT("k"), EVKV_LIT("v"), 0);
+	}
+	entries = bed_counters(&bed).entries;
+	check_between(entries, 1000,
+	    ((size_t)1 << 20) / (sizeof(name) + sizeof("kv")));
+	check(bed_counters(&bed).bytes <= 1 << 20);
+	bed_close(&bed);
+}

@@ -63,6 +63,16 @@ struct evkv_slice kit_key(char *buffer, size_t size, uint32_t number)
 	    (size_t)snprintf(buffer, size, "key-%u", number));
 }
 
+static bool is_newest_of_collection(const struct memory_entry *entry)
+{
+	const struct memory_entry *other = entry->newer;
+
+	while (other != NULL &&
+	    entry_collection(other) != entry_collection(entry))
+		other = other->newer;
+	return other == NULL;
+}
+
 void kit_check_sound(const struct memory_table *table)
 {
 	const struct memory_entry *entry, *newer = NULL;
@@ -73,6 +83,8 @@ void kit_check_sound(const struct memory_table *table)
 		newer = entry;
 		count++;
 		bytes += evkv__entry_cost(entry);
+		if (is_newest_of_collection(entry))
+			bytes += collection_cost(entry_collection(entry));
 		mortal += entry->expires_at_us != MEMORY_NEVER;
 		dead += entry_collection(entry)->dead;
 	}
