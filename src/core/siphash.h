@@ -72,11 +72,8 @@ static inline uint64_t siphash_tail(const unsigned char *bytes, size_t size)
 	case 2:
 		word |= (uint64_t)bytes[1] << 8;
 		/* fall through */
-	case 1:
-		word |= bytes[0];
-		break;
-	default:
-		break;
+	case 1: word |= bytes[0]; break;
+	default: break;
 	}
 	return word;
 }

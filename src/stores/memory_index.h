@@ -69,7 +69,7 @@ struct index {
 	struct index_segment **next; /* the directory's double, or NULL ... */
 	size_t next_filled;          /* ... from so many pointers of it */
 	size_t dismantled;           /* pointers whose segments are freed */
-	size_t work; /* items moved and pointers written so far */
+	size_t work;               /* items moved and pointers written so far */
 	struct slab_class *memory; /* of segments */
 };
 

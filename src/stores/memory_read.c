@@ -67,8 +67,7 @@ static void read_some(struct memory *self, struct evkv_op *op,
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		hashes[i] = table_hash(collection,
-		    request->keys[first + i]);
+		hashes[i] = table_hash(collection, request->keys[first + i]);
 		index_prefetch(&table->space.entries, hashes[i]);
 	}
 	for (i = 0; i < count; i++)
@@ -156,8 +155,7 @@ static struct evkv_value *memory_peek(void *arg,
 	if (!evkv__table_is_last(&self->table, request->collection)) {
 		if (read_collection(self, request->collection) == NULL)
 			return NULL;
-		hash = table_hash(self->table.last,
-		    request->keys[0]);
+		hash = table_hash(self->table.last, request->keys[0]);
 	}
 	entry = evkv__table_get(&self->table, self->table.last,
 	    request->keys[0], hash, now_us);
@@ -188,8 +186,7 @@ enum evkv_verdict evkv__memory_read(struct memory *self, struct evkv_op *op,
 			return EVKV_DONE;
 		read_one(request->kind, op, 0,
 		    evkv__table_get(table, collection, request->keys[0],
-			table_hash(collection, request->keys[0]),
-			now_us),
+			table_hash(collection, request->keys[0]), now_us),
 		    now_us);
 		return EVKV_DONE;
 	}

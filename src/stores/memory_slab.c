@@ -30,8 +30,8 @@
 /* At the beginning of a block. */
 struct slab_block {
 	struct slab_block *next, **link; /* while it has room */
-	void *region;   /* what was allocated, if it is one */
-	uint16_t slot;  /* else its own in the block that it is an item of */
+	void *region;                    /* what was allocated, if it is one */
+	uint16_t slot; /* else its own in the block that it is an item of */
 	uint16_t used;
 	uint16_t fresh; /* from this one on, none was ever used */
 	uint16_t free;  /* the first of those given back, or NO_SLOT */
@@ -132,7 +132,7 @@ static struct slab_block *block_new(struct slab_class *class)
 	block->fresh = 0;
 	block->free = NO_SLOT;
 	ASAN_POISON_MEMORY_REGION(block_item(class, block, 0),
-	    (size_t)class->slots * class->size);
+	    (size_t) class->slots * class->size);
 	block_link(block, &class->room);
 	return block;
 }
@@ -141,7 +141,7 @@ static void block_free(struct slab_class *class, struct slab_block *block)
 {
 	block_unlink(block);
 	ASAN_UNPOISON_MEMORY_REGION(block_item(class, block, 0),
-	    (size_t)class->slots * class->size);
+	    (size_t) class->slots * class->size);
 	if (class->source != NULL)
 		evkv__slab_give(class->source, block, block->slot);
 	else
@@ -183,8 +183,7 @@ void evkv__slab_give(struct slab_class *class, void *item, uint16_t slot)
 	ASAN_POISON_MEMORY_REGION(item, class->size);
 	block->free = slot;
 	/* One may stay, lest it come and go with each item. */
-	if (--block->used == 0 &&
-	    (class->room != block || block->next != NULL))
+	if (--block->used == 0 && (class->room != block || block->next != NULL))
 		block_free(class, block);
 }
 

@@ -8,7 +8,7 @@
  *
  * With one malloc() for each of ten million entries, what a release costs is up
  * to the allocator, and up to milliseconds: glibc sorts free pieces of many
- * sizes into lists of thousands, and gives back the end of its heap all at once.
+ * sizes into lists of thousands, and gives back its heap's end all at once.
  * Here a release costs a few steps, and a region is given back by and by.
  *
  * Used by one thread at a time.
@@ -21,9 +21,9 @@
 #include <stdint.h>
 
 #define SLAB_REGION ((size_t)1 << 20)
-#define SLAB_PAGE 4096      /* what entries share */
-#define SLAB_GRAIN 16       /* sizes are multiples of it */
-#define SLAB_ITEM_MAX 1024  /* bytes of the largest entry that shares one */
+#define SLAB_PAGE 4096     /* what entries share */
+#define SLAB_GRAIN 16      /* sizes are multiples of it */
+#define SLAB_ITEM_MAX 1024 /* bytes of the largest entry that shares one */
 
 struct slab_block;
 

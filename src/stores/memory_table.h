@@ -8,8 +8,8 @@
  * An entry is one piece of memory, of a page that it shares with others of its
  * size or, if it is large, of its own: links, the header of a counted value,
  * expiry, key, value. A get hands out that value. The header's owner is the
- * entry's collection while it is in the table; an entry that leaves the table while it
- * is pinned or referenced gets the heap as its owner, a small counted block
+ * entry's collection while it is in the table; an entry that leaves the table
+ * while it is pinned or referenced gets the heap as its owner, a counted block
  * which outlives the table and knows how many bytes are still held.
  *
  * Clearing a collection takes its record out of the index of collections, so
@@ -58,14 +58,14 @@ struct memory_doom {
 /* A collection; it exists while it has entries, and a little longer. */
 struct memory_collection {
 	struct evkv_value_owner owner; /* first: what entries point to */
-	uint64_t hash;                /* of its name */
-	struct siphash seed;          /* of the hashes of its keys */
-	size_t count;                 /* of entries, expired ones included */
-	size_t mortal;                /* of those with a TTL */
-	int64_t earliest_us;          /* none of these expires before */
-	int64_t latest_us;            /* none of these expires after */
-	struct memory_entry *witness; /* one that expires late, or NULL */
-	struct memory_doom *doom;     /* counts its dead entries, or NULL */
+	uint64_t hash;                 /* of its name */
+	struct siphash seed;           /* of the hashes of its keys */
+	size_t count;                  /* of entries, expired ones included */
+	size_t mortal;                 /* of those with a TTL */
+	int64_t earliest_us;           /* none of these expires before */
+	int64_t latest_us;             /* none of these expires after */
+	struct memory_entry *witness;  /* one that expires late, or NULL */
+	struct memory_doom *doom;      /* counts its dead entries, or NULL */
 	bool dead;
 	uint8_t name_size;
 	char name[];

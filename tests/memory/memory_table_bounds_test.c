@@ -72,8 +72,7 @@ EVKV_TEST(unit_memory_table_bounds, bytes_stay_within_the_bound)
 	check(evkv__table_init(&table, 0, 20000, 1, 2));
 	for (i = 0; i < 5000; i++) {
 		check_status(kit_put_at(&table, "c",
-				 kit_key(name, sizeof(name),
-				     kit_random(500)),
+				 kit_key(name, sizeof(name), kit_random(500)),
 				 evkv_bytes(value, kit_random(sizeof(value))),
 				 MEMORY_NEVER, 0),
 		    EVKV_OK);
@@ -133,8 +132,8 @@ EVKV_TEST(unit_memory_table_bounds, too_large_is_what_could_never_fit)
 	do
 		one.value = evkv_bytes(value, ++size);
 	while (evkv__entry_cost_of(&one) <= 4096);
-	check_status(kit_put_at(&table, "c", one.key, one.value,
-			 MEMORY_NEVER, 0),
+	check_status(kit_put_at(&table, "c", one.key, one.value, MEMORY_NEVER,
+			 0),
 	    EVKV_TOO_LARGE);
 	kit_put(&table, "c", "other", "v");
 	check_status(kit_put_at(&table, "c", one.key,

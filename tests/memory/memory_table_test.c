@@ -197,8 +197,7 @@ EVKV_TEST(unit_memory_table, order_of_keys_depends_on_the_seed)
 	for (i = 0; i < 1000; i++) {
 		struct evkv_slice key = kit_key(name, sizeof(name), i);
 
-		same += index_home((uint32_t)(table_hash(a.last, key) >>
-			    32)) ==
+		same += index_home((uint32_t)(table_hash(a.last, key) >> 32)) ==
 		    index_home((uint32_t)(table_hash(b.last, key) >> 32));
 	}
 	/* One in 32 by chance. */

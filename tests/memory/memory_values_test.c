@@ -406,7 +406,7 @@ EVKV_TEST(unit_memory_values, inline_gets_change_between_collections)
 		check(answer.entries[0].has_value == (strlen(name) == 1));
 		if (answer.entries[0].has_value)
 			check_int(((const char *)answer.entries[0]
-					.bytes.data)[3],
+					  .bytes.data)[3],
 			    name[0]);
 		answer_free(&answer);
 	}
@@ -502,7 +502,7 @@ EVKV_TEST(unit_memory_values, inline_gets_nest_so_deep_and_no_deeper)
 	plain_bed_close(&bed, loop);
 }
 
-/* What a cache retains must not take the room of the store that it came from. */
+/* What a cache holds must not take the room of the store that it came from. */
 EVKV_TEST(unit_memory_values, entry_of_another_store_is_copied)
 {
 	struct evkv_slice key = EVKV_LIT("k");
@@ -553,8 +553,8 @@ EVKV_TEST(unit_memory_values, many_collections_stay_within_max_bytes)
 	for (i = 0; i < 20000; i++) {
 		number_key(name, sizeof(name), i);
 		name[10] = 'n';
-		bed_put_ttl(&bed, evkv_bytes(name, sizeof(name)),
-		    EVKV_LIT("k"), EVKV_LIT("v"), 0);
+		bed_put_ttl(&bed, evkv_bytes(name, sizeof(name)), EVKV_LIT("k"),
+		    EVKV_LIT("v"), 0);
 	}
 	entries = bed_counters(&bed).entries;
 	check_between(entries, 1000,

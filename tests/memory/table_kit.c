@@ -16,9 +16,9 @@ uint32_t kit_random(uint32_t bound)
 	return (uint32_t)((uint64_t)(kit_state >> 8) * bound >> 24);
 }
 
-enum evkv_status kit_put_at(struct memory_table *table,
-    const char *collection, struct evkv_slice key, struct evkv_slice value,
-    int64_t expires_at_us, int64_t now_us)
+enum evkv_status kit_put_at(struct memory_table *table, const char *collection,
+    struct evkv_slice key, struct evkv_slice value, int64_t expires_at_us,
+    int64_t now_us)
 {
 	struct memory_put put = {
 		.key = key,
@@ -47,12 +47,12 @@ struct memory_entry *kit_get_at(struct memory_table *table,
 	record = evkv__table_collection(table, evkv_str(collection));
 	if (record == NULL)
 		return NULL;
-	return evkv__table_get(table, record, key,
-	    table_hash(record, key), now_us);
+	return evkv__table_get(table, record, key, table_hash(record, key),
+	    now_us);
 }
 
-struct memory_entry *kit_get(struct memory_table *table,
-    const char *collection, const char *key)
+struct memory_entry *kit_get(struct memory_table *table, const char *collection,
+    const char *key)
 {
 	return kit_get_at(table, collection, evkv_str(key), 0);
 }
