@@ -109,6 +109,7 @@ static bool names_grow(struct evkv_op *op)
 	op->entries = entries;
 	op->result.entries = entries;
 	op->names_size = size;
+	op->flags |= OP_UNCLEAN;
 	return true;
 }
 

@@ -14,6 +14,12 @@
 
 #define LOOP_SLAB 64 /* ops allocated at a time */
 
+/* LOOP_SLAB ops, at the first cache line's start in what was allocated. */
+struct op_slab {
+	struct evkv_op *ops;
+	void *memory;
+};
+
 struct loop_attachment {
 	struct loop_attachment *next;
 	const void *key;
@@ -71,7 +77,7 @@ struct evkv_loop {
 	struct deadline_list *last_deadlines; /* the one used last */
 
 	/* op.c */
-	struct evkv_op **slabs;
+	struct op_slab *slabs;
 	size_t slabs_count, slabs_size;
 	struct evkv_op *free_ops;
 

@@ -48,15 +48,17 @@ enum {
 	OP_ADMIN = 1 << 19,    /* a close: no request, can't be cancelled */
 	OP_PENDING = 1 << 20,  /* counted in the loop's outstanding ops */
 	OP_LATE = 1 << 21, /* its store will fill in the answer, see store.h */
+	OP_UNCLEAN = 1 << 22, /* some field marked (clean) is to be put back */
 };
 
 enum {
 	ENTRY_PINNED = 1, /* in evkv_entry.reserved: pinned, else a reference */
 };
 
-#define OP_FRAMES 4   /* levels that fit in the op itself */
-#define OP_ARENA 416  /* bytes that fit in the op itself */
+#define OP_FRAMES 3   /* levels that fit in the op itself */
+#define OP_ARENA 400  /* bytes that fit in the op itself */
 #define OP_NAMES_FIRST 64
+#define OP_LINE 64    /* of the processor's cache */
 
 /* One level: a store that the op is inside of. */
 struct evkv_frame {
@@ -79,11 +81,24 @@ struct arena_chunk {
 struct deadline_list;
 
 /*
+ * Laid out by use, for with a thousand ops under way each cache line counts. Of
+ * a pending op of one level and one key, as most are, only what lies between
+ * the end of the arena, which is used up from there, and the first frame is
+ * touched; by its callback and its end only the three lines from `next` on.
+ *
  * Fields marked (clean) are what evkv__op_new() needs not set: whoever uses
- * them puts them back before the op is free again.
+ * them sets OP_UNCLEAN, or puts them back before the op is free again.
  */
 struct evkv_op {
-	struct evkv_op *next; /* in the free list or the ready queue */
+	/* Seldom used. */
+	_Alignas(OP_LINE) struct evkv_op *child_first; /* (clean) */
+	struct evkv_op *child_next, **child_link;
+	size_t names_size; /* room in entries, for pages (clean) */
+	struct evkv_entry *report_entries; /* allocated ones (clean) */
+	_Alignas(16) char inner_arena[OP_ARENA];
+
+	_Alignas(OP_LINE) struct evkv_op *next; /* in the free list or the
+	                                           ready queue */
 	struct evkv_loop *loop;
 	uint32_t flags;
 	uint32_t slot;
@@ -95,28 +110,24 @@ struct evkv_op {
 		evkv_child_cb child;
 	} cb;
 	void *arg;
-	struct evkv_frame *frames; /* (clean) */
-	char *arena, *arena_end;
-	struct arena_chunk *chunks; /* (clean) */
+	struct evkv_op *parent; /* (clean) */
+	uint32_t children; /* not freed yet (clean) */
+	uint32_t busy; /* held by a function further up the stack (clean) */
+
 	struct evkv_result result; /* the driver's; also the report if not
 	                              detached */
-	struct evkv_entry *entries; /* of result, writable */
-	size_t names_size;          /* room in entries, for pages (clean) */
 	struct evkv_entry one;
-	struct evkv_frame first[OP_FRAMES];
+	struct evkv_entry *entries; /* of result, writable */
 
-	/* Seldom used, and all (clean). */
-	struct evkv_op *parent;
-	uint32_t children; /* not freed yet */
-	uint32_t busy;     /* held by a function further up the stack */
-	struct evkv_op *child_first, *child_next, **child_link;
-	struct deadline_list *deadline;
+	struct evkv_frame *frames; /* (clean) */
+	char *arena, *arena_end; /* what is left */
+	struct arena_chunk *chunks; /* (clean) */
+	struct deadline_list *deadline; /* (clean) */
 	struct evkv_op *deadline_next, *deadline_prev;
 	int64_t deadline_at_us;
+	struct evkv_frame first[OP_FRAMES];
+
 	struct evkv_result report; /* of a detached op */
-	struct evkv_entry *report_entries;
-	struct evkv_entry report_one;
-	_Alignas(16) char inner_arena[OP_ARENA];
 };
 
 static inline struct evkv_frame *evkv__op_top(const struct evkv_op *op)
