@@ -32,7 +32,7 @@ struct evkv_entry *evkv_op_entries(struct evkv_op *op)
 	return op->entries;
 }
 
-static inline void entry_drop(struct evkv_entry *entry)
+static inline void entry_drop(struct evkv_op *op, struct evkv_entry *entry)
 {
 	struct evkv_value *value = entry->value;
 
@@ -43,7 +43,7 @@ static inline void entry_drop(struct evkv_entry *entry)
 	if ((entry->reserved & ENTRY_PINNED) != 0)
 		evkv__value_unpin(value);
 	else
-		evkv_value_unref(value);
+		evkv__value_unref_spare(&op->loop->spares, value);
 }
 
 void evkv__op_drop_values(struct evkv_op *op)
@@ -52,7 +52,7 @@ void evkv__op_drop_values(struct evkv_op *op)
 	const struct evkv_entry *end = entry + op->result.count;
 
 	for (; entry < end; entry++)
-		entry_drop(entry);
+		entry_drop(op, entry);
 	op->flags &= ~(uint32_t)OP_VALUES;
 }
 
@@ -62,7 +62,7 @@ static inline void set_value(struct evkv_op *op, size_t i,
 	struct evkv_entry *entry = &op->entries[i];
 
 	EVKV__ASSERT(i < op->result.count);
-	entry_drop(entry);
+	entry_drop(op, entry);
 	entry->status = EVKV_OK;
 	entry->reserved = how;
 	entry->value = value;
@@ -76,7 +76,7 @@ void evkv_op_give_value(struct evkv_op *op, size_t i, struct evkv_value *value)
 	if (value != NULL)
 		set_value(op, i, value, 0);
 	else
-		entry_drop(&op->entries[i]);
+		entry_drop(op, &op->entries[i]);
 }
 
 void evkv__op_pin_value(struct evkv_op *op, size_t i, struct evkv_value *value)
@@ -87,8 +87,12 @@ void evkv__op_pin_value(struct evkv_op *op, size_t i, struct evkv_value *value)
 
 bool evkv_op_copy_value(struct evkv_op *op, size_t i, struct evkv_slice bytes)
 {
-	struct evkv_value *value = evkv_value_new(bytes);
+	struct evkv_loop *loop = op->loop;
+	struct evkv_value *value;
 
+	/* Whoever looks at a value too late is found out if it was freed. */
+	value = loop->scramble ? evkv_value_new(bytes)
+			       : evkv__value_new_spare(&loop->spares, bytes);
 	if (value == NULL)
 		return false;
 	evkv_op_give_value(op, i, value);

@@ -80,6 +80,7 @@ struct evkv_loop {
 	struct op_slab *slabs;
 	size_t slabs_count, slabs_size;
 	struct evkv_op *free_ops;
+	struct value_spares spares;
 
 	struct evkv_store *stores;
 	struct loop_attachment *attachments;
