@@ -9,19 +9,14 @@
 
 #include "core/loop.h"
 
-bool evkv__op_make_entries(struct evkv_op *op, size_t count)
+bool evkv__op_make_batch(struct evkv_op *op, size_t count)
 {
 	size_t size = count * sizeof(struct evkv_entry);
 
-	if (count == 1) {
-		op->one = (struct evkv_entry){ .status = EVKV_OK };
-		op->entries = &op->one;
-	} else {
-		op->entries = evkv_op_alloc(op, size);
-		if (op->entries == NULL)
-			return false;
-		memset(op->entries, 0, size);
-	}
+	op->entries = evkv_op_alloc(op, size);
+	if (op->entries == NULL)
+		return false;
+	memset(op->entries, 0, size);
 	op->result.entries = op->entries;
 	op->result.count = count;
 	return true;

@@ -140,11 +140,6 @@ void evkv__op_maybe_free(struct evkv_op *op)
 	}
 }
 
-evkv_ticket evkv__op_ticket(const struct evkv_op *op)
-{
-	return ((evkv_ticket)op->generation << 32) | (op->slot + UINT32_C(1));
-}
-
 struct evkv_op *evkv__op_find(struct evkv_loop *loop, evkv_ticket ticket)
 {
 	size_t slot = (size_t)(ticket & UINT32_MAX);

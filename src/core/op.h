@@ -146,7 +146,10 @@ struct evkv_op *evkv__op_new_slow(struct evkv_loop *loop, unsigned depth);
 void evkv__op_maybe_free(struct evkv_op *op);
 void evkv__op_slabs_free(struct evkv_loop *loop);
 struct evkv_op *evkv__op_find(struct evkv_loop *loop, evkv_ticket ticket);
-evkv_ticket evkv__op_ticket(const struct evkv_op *op);
+static inline evkv_ticket evkv__op_ticket(const struct evkv_op *op)
+{
+	return ((evkv_ticket)op->generation << 32) | (op->slot + UINT32_C(1));
+}
 
 /* keep.c: the caller's inputs. */
 struct evkv_request *evkv__request_copy(void *memory,
@@ -159,7 +162,18 @@ bool evkv__request_check(struct evkv_op *op,
 
 /* answer.c */
 void evkv__op_drop_values(struct evkv_op *op);
-bool evkv__op_make_entries(struct evkv_op *op, size_t count);
+bool evkv__op_make_batch(struct evkv_op *op, size_t count);
+/* An entry for each key, all OK. */
+static inline bool evkv__op_make_entries(struct evkv_op *op, size_t count)
+{
+	if (count != 1)
+		return evkv__op_make_batch(op, count);
+	op->one = (struct evkv_entry){ .status = EVKV_OK };
+	op->entries = &op->one;
+	op->result.entries = op->entries;
+	op->result.count = 1;
+	return true;
+}
 
 /* flow.c */
 enum evkv_verdict evkv__op_enter(struct evkv_op *op, struct evkv_store *store,
