@@ -12,19 +12,19 @@
 bool evkv__op_make_batch(struct evkv_op *op, size_t count)
 {
 	size_t size = count * sizeof(struct evkv_entry);
+	struct evkv_entry *entries = evkv_op_alloc(op, size);
 
-	op->entries = evkv_op_alloc(op, size);
-	if (op->entries == NULL)
+	if (entries == NULL)
 		return false;
-	memset(op->entries, 0, size);
-	op->result.entries = op->entries;
+	memset(entries, 0, size);
+	op->result.entries = entries;
 	op->result.count = count;
 	return true;
 }
 
 struct evkv_entry *evkv_op_entries(struct evkv_op *op)
 {
-	return op->entries;
+	return evkv__op_entries(op);
 }
 
 static inline void entry_drop(struct evkv_op *op, struct evkv_entry *entry)
@@ -43,7 +43,7 @@ static inline void entry_drop(struct evkv_op *op, struct evkv_entry *entry)
 
 void evkv__op_drop_values(struct evkv_op *op)
 {
-	struct evkv_entry *entry = op->entries;
+	struct evkv_entry *entry = evkv__op_entries(op);
 	const struct evkv_entry *end = entry + op->result.count;
 
 	for (; entry < end; entry++)
@@ -54,7 +54,7 @@ void evkv__op_drop_values(struct evkv_op *op)
 static inline void set_value(struct evkv_op *op, size_t i,
     struct evkv_value *value, uint32_t how)
 {
-	struct evkv_entry *entry = &op->entries[i];
+	struct evkv_entry *entry = &evkv__op_entries(op)[i];
 
 	EVKV__ASSERT(i < op->result.count);
 	entry_drop(op, entry);
@@ -71,7 +71,7 @@ void evkv_op_give_value(struct evkv_op *op, size_t i, struct evkv_value *value)
 	if (value != NULL)
 		set_value(op, i, value, 0);
 	else
-		entry_drop(op, &op->entries[i]);
+		entry_drop(op, &evkv__op_entries(op)[i]);
 }
 
 void evkv__op_pin_value(struct evkv_op *op, size_t i, struct evkv_value *value)
@@ -103,9 +103,8 @@ static bool names_grow(struct evkv_op *op)
 	if (entries == NULL)
 		return false;
 	if (op->result.count > 0)
-		memcpy(entries, op->entries,
+		memcpy(entries, op->result.entries,
 		    op->result.count * sizeof(struct evkv_entry));
-	op->entries = entries;
 	op->result.entries = entries;
 	op->names_size = size;
 	op->flags |= OP_UNCLEAN;
@@ -122,7 +121,7 @@ bool evkv_op_add_name(struct evkv_op *op, struct evkv_slice name)
 		evkv_op_nomem(op);
 		return false;
 	}
-	entry = &op->entries[op->result.count++];
+	entry = &evkv__op_entries(op)[op->result.count++];
 	memset(entry, 0, sizeof(*entry));
 	entry->name = copy;
 	return true;
@@ -131,7 +130,7 @@ bool evkv_op_add_name(struct evkv_op *op, struct evkv_slice name)
 struct evkv_entry *evkv_op_names(struct evkv_op *op, size_t *count)
 {
 	*count = op->result.count;
-	return op->entries;
+	return evkv__op_entries(op);
 }
 
 void evkv_op_keep_names(struct evkv_op *op, size_t count)
@@ -184,7 +183,7 @@ enum evkv_verdict evkv_op_fail(struct evkv_op *op, enum evkv_status status,
 	if ((op->flags & OP_KEYED) == 0)
 		result->count = 0;
 	for (i = 0; i < result->count; i++)
-		op->entries[i].status = status;
+		evkv__op_entries(op)[i].status = status;
 	result->status = status;
 	result->cause = cause;
 	result->message = "";
@@ -236,18 +235,19 @@ enum evkv_verdict evkv_op_cut(struct evkv_op *op, enum evkv_status status,
 static enum evkv_status whole_status(const struct evkv_op *op,
     int64_t *done)
 {
+	const struct evkv_entry *entries = op->result.entries;
 	enum evkv_status status = EVKV_OK;
 	size_t i;
 
 	*done = 0;
 	if ((op->flags & OP_SINGLE) != 0) {
-		*done = op->entries[0].status == EVKV_OK;
-		return op->entries[0].status;
+		*done = entries[0].status == EVKV_OK;
+		return entries[0].status;
 	}
 	for (i = 0; i < op->result.count; i++) {
-		*done += op->entries[i].status == EVKV_OK;
-		if (status == EVKV_OK && evkv_failed(op->entries[i].status))
-			status = op->entries[i].status;
+		*done += entries[i].status == EVKV_OK;
+		if (status == EVKV_OK && evkv_failed(entries[i].status))
+			status = entries[i].status;
 	}
 	return status;
 }
@@ -257,7 +257,7 @@ void evkv_op_settle(struct evkv_op *op)
 	int64_t done;
 
 	if ((op->flags & OP_FAILED) != 0 || (op->flags & OP_KEYED) == 0 ||
-	    op->entries == NULL)
+	    op->result.entries == NULL)
 		return;
 	op->result.status = whole_status(op, &done);
 	if ((op->flags & (OP_AFFECTED | OP_WRITES)) == OP_WRITES)
@@ -284,7 +284,7 @@ void evkv_op_take(struct evkv_op *op, size_t i, struct evkv_op *child,
     size_t j)
 {
 	const struct evkv_result *result = evkv_op_result(child);
-	struct evkv_entry *to = &op->entries[i], *from;
+	struct evkv_entry *to = &evkv__op_entries(op)[i], *from;
 
 	EVKV__ASSERT(i < op->result.count && to->value == NULL);
 	if (child == NULL || j >= result->count ||
@@ -292,7 +292,7 @@ void evkv_op_take(struct evkv_op *op, size_t i, struct evkv_op *child,
 		to->status = result->status;
 		return;
 	}
-	from = &child->entries[j];
+	from = &evkv__op_entries(child)[j];
 	*to = *from;
 	if (to->value != NULL)
 		op->flags |= OP_VALUES;
@@ -306,7 +306,7 @@ static void take_names(struct evkv_op *op, struct evkv_op *child)
 	size_t i;
 
 	for (i = 0; i < child->result.count; i++) {
-		if (!evkv_op_add_name(op, child->entries[i].name))
+		if (!evkv_op_add_name(op, child->result.entries[i].name))
 			return;
 	}
 	evkv_op_set_cursor(op, child->result.cursor);

@@ -146,7 +146,7 @@ void evkv__op_detach(struct evkv_op *op, enum evkv_status status,
 	if ((op->flags & stoppable) != stoppable ||
 	    (op->flags & (OP_DETACHED | OP_STOPPING)) != 0)
 		return;
-	if (op->deadline != NULL)
+	if ((op->flags & OP_TIMED) != 0)
 		evkv__deadline_clear(op);
 	op->busy++;
 	op->flags |= OP_STOPPING;

@@ -161,11 +161,11 @@ static inline void settle(struct evkv_op *op)
 	enum evkv_status status;
 
 	if ((op->flags & (OP_SINGLE | OP_FAILED | OP_AFFECTED)) != OP_SINGLE ||
-	    evkv_failed(op->entries->status)) {
+	    evkv_failed(op->result.entries->status)) {
 		evkv_op_settle(op);
 		return;
 	}
-	status = op->entries->status;
+	status = op->result.entries->status;
 	op->result.status = status;
 	if ((op->flags & OP_WRITES) != 0)
 		op->result.affected = status == EVKV_OK;
@@ -254,7 +254,7 @@ void evkv_op_complete(struct evkv_op *op)
 		op->flags |= OP_ENDED;
 		return;
 	}
-	if (op->deadline != NULL)
+	if ((op->flags & OP_TIMED) != 0)
 		evkv__deadline_clear(op);
 	op->busy++;
 	evkv__op_unwind(op);
@@ -401,7 +401,8 @@ static int64_t deadline_of(const struct evkv_store *store,
 }
 
 static __attribute__((noinline)) evkv_ticket submit_checked(
-    struct evkv_store *store, const struct evkv_request *request, evkv_cb cb, void *arg)
+    struct evkv_store *store, const struct evkv_request *request, evkv_cb cb,
+    void *arg)
 {
 	struct evkv_op *op = evkv__op_new(store->loop, store->depth);
 	int64_t timeout_ms;

@@ -139,10 +139,8 @@ static inline struct evkv_op *evkv__op_new(struct evkv_loop *loop,
 	op->generation++;
 	op->flags = OP_REPORTING;
 	op->depth = 0;
-	op->arena = op->inner_arena;
-	op->arena_end = op->inner_arena + OP_ARENA;
+	op->arena_left = OP_ARENA;
 	op->result = (struct evkv_result){ .message = "" };
-	op->entries = NULL;
 	return op;
 }
 

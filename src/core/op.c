@@ -75,7 +75,7 @@ struct evkv_op *evkv__op_new_slow(struct evkv_loop *loop, unsigned depth)
 		return NULL;
 	}
 	op->frames = frames;
-	op->frames_size = (uint16_t)depth;
+	op->frames_size = depth;
 	op->flags |= OP_UNCLEAN;
 	return op;
 }
@@ -153,35 +153,41 @@ struct evkv_op *evkv__op_find(struct evkv_loop *loop, evkv_ticket ticket)
 	return op;
 }
 
-/* Used up from its end: what is taken first lies next to the op's fields. */
+static void *chunk_take(struct arena_chunk *chunk, size_t size)
+{
+	chunk->left -= size;
+	return chunk->bytes + chunk->left;
+}
+
 static void *arena_grow(struct evkv_op *op, size_t size)
 {
-	struct arena_chunk *chunk;
+	struct arena_chunk *chunk = op->chunks;
 	size_t room = size < 2048 ? 2048 : size;
 
+	if (chunk != NULL && size <= chunk->left)
+		return chunk_take(chunk, size);
 	if (room > SIZE_MAX - sizeof(*chunk))
 		return NULL;
 	chunk = evkv_malloc(sizeof(*chunk) + room);
 	if (chunk == NULL)
 		return NULL;
 	chunk->next = op->chunks;
-	chunk->size = room;
+	chunk->left = room;
 	op->chunks = chunk;
 	op->flags |= OP_UNCLEAN;
-	op->arena = chunk->bytes;
-	op->arena_end = chunk->bytes + room - size;
-	return op->arena_end;
+	return chunk_take(chunk, size);
 }
 
+/* Used up from its end: what is taken first lies next to the op's fields. */
 void *evkv_op_alloc(struct evkv_op *op, size_t size)
 {
 	if (size > SIZE_MAX - 16)
 		return NULL;
 	size = (size + 15) & ~(size_t)15;
-	if (size > (size_t)(op->arena_end - op->arena))
+	if (size > op->arena_left)
 		return arena_grow(op, size);
-	op->arena_end -= size;
-	return op->arena_end;
+	op->arena_left = (uint16_t)(op->arena_left - size);
+	return op->inner_arena + op->arena_left;
 }
 
 bool evkv_op_copy(struct evkv_op *op, struct evkv_slice bytes,

@@ -49,6 +49,7 @@ enum {
 	OP_PENDING = 1 << 20,  /* counted in the loop's outstanding ops */
 	OP_LATE = 1 << 21, /* its store will fill in the answer, see store.h */
 	OP_UNCLEAN = 1 << 22, /* some field marked (clean) is to be put back */
+	OP_TIMED = 1 << 23, /* has a deadline */
 };
 
 enum {
@@ -74,7 +75,7 @@ struct evkv_frame {
 
 struct arena_chunk {
 	struct arena_chunk *next;
-	size_t size;
+	size_t left; /* of bytes, which are used up from their end */
 	_Alignas(16) char bytes[];
 };
 
@@ -82,8 +83,8 @@ struct deadline_list;
 
 /*
  * Laid out by use, for with a thousand ops under way each cache line counts. Of
- * a pending op of one level and one key, as most are, only what lies between
- * the end of the arena, which is used up from there, and the first frame is
+ * a pending op of one level, with one key and no deadline, only what lies from
+ * the end of the arena, which is used up from there, to the first frame is
  * touched; by its callback and its end only the three lines from `next` on.
  *
  * Fields marked (clean) are what evkv__op_new() needs not set: whoever uses
@@ -101,10 +102,8 @@ struct evkv_op {
 	                                           ready queue */
 	struct evkv_loop *loop;
 	uint32_t flags;
-	uint32_t slot;
-	uint32_t generation;
 	uint16_t depth; /* frames in use */
-	uint16_t frames_size; /* (clean) */
+	uint16_t arena_left; /* of inner_arena */
 	union {
 		evkv_cb root;
 		evkv_child_cb child;
@@ -113,19 +112,21 @@ struct evkv_op {
 	struct evkv_op *parent; /* (clean) */
 	uint32_t children; /* not freed yet (clean) */
 	uint32_t busy; /* held by a function further up the stack (clean) */
+	struct evkv_frame *frames; /* (clean) */
 
 	struct evkv_result result; /* the driver's; also the report if not
 	                              detached */
 	struct evkv_entry one;
-	struct evkv_entry *entries; /* of result, writable */
+	uint32_t slot;
+	uint32_t generation;
 
-	struct evkv_frame *frames; /* (clean) */
-	char *arena, *arena_end; /* what is left */
-	struct arena_chunk *chunks; /* (clean) */
-	struct deadline_list *deadline; /* (clean) */
+	struct evkv_frame first[OP_FRAMES];
+
+	struct deadline_list *deadline; /* where OP_TIMED is set */
 	struct evkv_op *deadline_next, *deadline_prev;
 	int64_t deadline_at_us;
-	struct evkv_frame first[OP_FRAMES];
+	struct arena_chunk *chunks; /* (clean) */
+	uint32_t frames_size; /* (clean) */
 
 	struct evkv_result report; /* of a detached op */
 };
@@ -139,6 +140,12 @@ static inline struct evkv_frame *evkv__op_top(const struct evkv_op *op)
 static inline bool evkv__op_may_be_late(const struct evkv_op *op)
 {
 	return op->depth == 1 && (op->flags & (OP_CHILD | OP_INLINE)) == 0;
+}
+
+/* The result's entries, writable. */
+static inline struct evkv_entry *evkv__op_entries(const struct evkv_op *op)
+{
+	return (struct evkv_entry *)(uintptr_t)op->result.entries;
 }
 
 /* op.c: life and memory; evkv__op_new() is in loop.h. */
@@ -169,8 +176,7 @@ static inline bool evkv__op_make_entries(struct evkv_op *op, size_t count)
 	if (count != 1)
 		return evkv__op_make_batch(op, count);
 	op->one = (struct evkv_entry){ .status = EVKV_OK };
-	op->entries = &op->one;
-	op->result.entries = op->entries;
+	op->result.entries = &op->one;
 	op->result.count = 1;
 	return true;
 }
