@@ -9,30 +9,25 @@
 
 #include "core/loop.h"
 
-bool evkv__op_make_entries(struct evkv_op *op, size_t count)
+bool evkv__op_make_batch(struct evkv_op *op, size_t count)
 {
 	size_t size = count * sizeof(struct evkv_entry);
+	struct evkv_entry *entries = evkv_op_alloc(op, size);
 
-	if (count == 1) {
-		op->one = (struct evkv_entry){ .status = EVKV_OK };
-		op->entries = &op->one;
-	} else {
-		op->entries = evkv_op_alloc(op, size);
-		if (op->entries == NULL)
-			return false;
-		memset(op->entries, 0, size);
-	}
-	op->result.entries = op->entries;
+	if (entries == NULL)
+		return false;
+	memset(entries, 0, size);
+	op->result.entries = entries;
 	op->result.count = count;
 	return true;
 }
 
 struct evkv_entry *evkv_op_entries(struct evkv_op *op)
 {
-	return op->entries;
+	return evkv__op_entries(op);
 }
 
-static inline void entry_drop(struct evkv_entry *entry)
+static inline void entry_drop(struct evkv_op *op, struct evkv_entry *entry)
 {
 	struct evkv_value *value = entry->value;
 
@@ -43,26 +38,26 @@ static inline void entry_drop(struct evkv_entry *entry)
 	if ((entry->reserved & ENTRY_PINNED) != 0)
 		evkv__value_unpin(value);
 	else
-		evkv_value_unref(value);
+		evkv__value_unref_spare(&op->loop->spares, value);
 }
 
 void evkv__op_drop_values(struct evkv_op *op)
 {
-	struct evkv_entry *entry = op->entries;
+	struct evkv_entry *entry = evkv__op_entries(op);
 	const struct evkv_entry *end = entry + op->result.count;
 
 	for (; entry < end; entry++)
-		entry_drop(entry);
+		entry_drop(op, entry);
 	op->flags &= ~(uint32_t)OP_VALUES;
 }
 
 static inline void set_value(struct evkv_op *op, size_t i,
     struct evkv_value *value, uint32_t how)
 {
-	struct evkv_entry *entry = &op->entries[i];
+	struct evkv_entry *entry = &evkv__op_entries(op)[i];
 
 	EVKV__ASSERT(i < op->result.count);
-	entry_drop(entry);
+	entry_drop(op, entry);
 	entry->status = EVKV_OK;
 	entry->reserved = how;
 	entry->value = value;
@@ -76,7 +71,7 @@ void evkv_op_give_value(struct evkv_op *op, size_t i, struct evkv_value *value)
 	if (value != NULL)
 		set_value(op, i, value, 0);
 	else
-		entry_drop(&op->entries[i]);
+		entry_drop(op, &evkv__op_entries(op)[i]);
 }
 
 void evkv__op_pin_value(struct evkv_op *op, size_t i, struct evkv_value *value)
@@ -87,8 +82,12 @@ void evkv__op_pin_value(struct evkv_op *op, size_t i, struct evkv_value *value)
 
 bool evkv_op_copy_value(struct evkv_op *op, size_t i, struct evkv_slice bytes)
 {
-	struct evkv_value *value = evkv_value_new(bytes);
+	struct evkv_loop *loop = op->loop;
+	struct evkv_value *value;
 
+	/* Whoever looks at a value too late is found out if it was freed. */
+	value = loop->scramble ? evkv_value_new(bytes)
+			       : evkv__value_new_spare(&loop->spares, bytes);
 	if (value == NULL)
 		return false;
 	evkv_op_give_value(op, i, value);
@@ -104,11 +103,11 @@ static bool names_grow(struct evkv_op *op)
 	if (entries == NULL)
 		return false;
 	if (op->result.count > 0)
-		memcpy(entries, op->entries,
+		memcpy(entries, op->result.entries,
 		    op->result.count * sizeof(struct evkv_entry));
-	op->entries = entries;
 	op->result.entries = entries;
 	op->names_size = size;
+	op->flags |= OP_UNCLEAN;
 	return true;
 }
 
@@ -122,7 +121,7 @@ bool evkv_op_add_name(struct evkv_op *op, struct evkv_slice name)
 		evkv_op_nomem(op);
 		return false;
 	}
-	entry = &op->entries[op->result.count++];
+	entry = &evkv__op_entries(op)[op->result.count++];
 	memset(entry, 0, sizeof(*entry));
 	entry->name = copy;
 	return true;
@@ -131,7 +130,7 @@ bool evkv_op_add_name(struct evkv_op *op, struct evkv_slice name)
 struct evkv_entry *evkv_op_names(struct evkv_op *op, size_t *count)
 {
 	*count = op->result.count;
-	return op->entries;
+	return evkv__op_entries(op);
 }
 
 void evkv_op_keep_names(struct evkv_op *op, size_t count)
@@ -191,7 +190,7 @@ enum evkv_verdict evkv_op_fail(struct evkv_op *op, enum evkv_status status,
 	if ((op->flags & OP_KEYED) == 0)
 		result->count = 0;
 	for (i = 0; i < result->count; i++)
-		op->entries[i].status = status;
+		evkv__op_entries(op)[i].status = status;
 	result->status = status;
 	result->cause = cause_of(status, cause);
 	result->message = "";
@@ -243,18 +242,19 @@ enum evkv_verdict evkv_op_cut(struct evkv_op *op, enum evkv_status status,
 static enum evkv_status whole_status(const struct evkv_op *op,
     int64_t *done)
 {
+	const struct evkv_entry *entries = op->result.entries;
 	enum evkv_status status = EVKV_OK;
 	size_t i;
 
 	*done = 0;
 	if ((op->flags & OP_SINGLE) != 0) {
-		*done = op->entries[0].status == EVKV_OK;
-		return op->entries[0].status;
+		*done = entries[0].status == EVKV_OK;
+		return entries[0].status;
 	}
 	for (i = 0; i < op->result.count; i++) {
-		*done += op->entries[i].status == EVKV_OK;
-		if (status == EVKV_OK && evkv_failed(op->entries[i].status))
-			status = op->entries[i].status;
+		*done += entries[i].status == EVKV_OK;
+		if (status == EVKV_OK && evkv_failed(entries[i].status))
+			status = entries[i].status;
 	}
 	return status;
 }
@@ -264,7 +264,7 @@ void evkv_op_settle(struct evkv_op *op)
 	int64_t done;
 
 	if ((op->flags & OP_FAILED) != 0 || (op->flags & OP_KEYED) == 0 ||
-	    op->entries == NULL)
+	    op->result.entries == NULL)
 		return;
 	op->result.status = whole_status(op, &done);
 	if ((op->flags & (OP_AFFECTED | OP_WRITES)) == OP_WRITES)
@@ -292,7 +292,7 @@ void evkv_op_take(struct evkv_op *op, size_t i, struct evkv_op *child,
     size_t j)
 {
 	const struct evkv_result *result = evkv_op_result(child);
-	struct evkv_entry *to = &op->entries[i], *from;
+	struct evkv_entry *to = &evkv__op_entries(op)[i], *from;
 
 	EVKV__ASSERT(i < op->result.count && to->value == NULL);
 	if (child == NULL || j >= result->count ||
@@ -300,7 +300,7 @@ void evkv_op_take(struct evkv_op *op, size_t i, struct evkv_op *child,
 		to->status = result->status;
 		return;
 	}
-	from = &child->entries[j];
+	from = &evkv__op_entries(child)[j];
 	*to = *from;
 	if (to->value != NULL)
 		op->flags |= OP_VALUES;
@@ -314,7 +314,7 @@ static void take_names(struct evkv_op *op, struct evkv_op *child)
 	size_t i;
 
 	for (i = 0; i < child->result.count; i++) {
-		if (!evkv_op_add_name(op, child->entries[i].name))
+		if (!evkv_op_add_name(op, child->result.entries[i].name))
 			return;
 	}
 	evkv_op_set_cursor(op, child->result.cursor);

@@ -86,6 +86,7 @@ bool evkv__deadline_set(struct evkv_op *op, int64_t timeout_ms)
 	loop->last_deadlines = list;
 	op->deadline_at_us = evkv__loop_after(loop, timeout_ms);
 	op->deadline = list;
+	op->flags |= OP_TIMED;
 	op->deadline_next = NULL;
 	op->deadline_prev = list->last;
 	if (list->last != NULL)
@@ -108,7 +109,7 @@ void evkv__deadline_clear(struct evkv_op *op)
 		op->deadline_next->deadline_prev = op->deadline_prev;
 	else
 		list->last = op->deadline_prev;
-	op->deadline = NULL;
+	op->flags &= ~(uint32_t)OP_TIMED;
 }
 
 void evkv__deadlines_end(struct evkv_loop *loop)

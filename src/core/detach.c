@@ -77,30 +77,47 @@ static void stop_op(struct evkv_op *op)
 		evkv_op_complete(op);
 }
 
+static const struct evkv_entry report_entry[] = {
+#define EVKV_X(NAME, text) { .status = EVKV_##NAME },
+	EVKV_STATUS_TABLE(EVKV_X)
+#undef EVKV_X
+};
+
+/* `count` entries of one status; NULL = there are none, or no memory. */
+static const struct evkv_entry *report_make_entries(struct evkv_op *op,
+    enum evkv_status status, size_t count)
+{
+	struct evkv_entry *entries;
+	size_t i;
+
+	if (count == 0)
+		return NULL;
+	if (count == 1 && (unsigned)status < EVKV_STATUS_COUNT)
+		return &report_entry[status];
+	entries = evkv_malloc(count * sizeof(*entries));
+	if (entries == NULL)
+		return NULL;
+	for (i = 0; i < count; i++)
+		entries[i] = (struct evkv_entry){ .status = status };
+	op->report_entries = entries;
+	op->flags |= OP_UNCLEAN;
+	return entries;
+}
+
 /* Without memory for the entries the report goes without them. */
 static void report_fill(struct evkv_op *op, enum evkv_status status,
     enum evkv_cause cause)
 {
-	struct evkv_result *report = &op->report;
-	struct evkv_entry *entries = NULL;
-	size_t count = (op->flags & OP_KEYED) != 0 ? op->result.count : 0, i;
+	size_t count = (op->flags & OP_KEYED) != 0 ? op->result.count : 0;
+	const struct evkv_entry *entries =
+	    report_make_entries(op, status, count);
 
-	if (count == 1) {
-		entries = &op->report_one;
-	} else if (count > 1) {
-		entries = evkv_malloc(count * sizeof(*entries));
-		op->report_entries = entries;
-	}
-	if (entries == NULL)
-		count = 0;
-	for (i = 0; i < count; i++)
-		entries[i] = (struct evkv_entry){ .status = status };
-	*report = (struct evkv_result){
+	op->report = (struct evkv_result){
 		.status = status,
 		.cause = cause,
 		.kind = op->result.kind,
 		.message = evkv_status_text(status),
-		.count = count,
+		.count = entries != NULL ? count : 0,
 		.entries = entries,
 	};
 }
@@ -129,7 +146,7 @@ void evkv__op_detach(struct evkv_op *op, enum evkv_status status,
 	if ((op->flags & stoppable) != stoppable ||
 	    (op->flags & (OP_DETACHED | OP_STOPPING)) != 0)
 		return;
-	if (op->deadline != NULL)
+	if ((op->flags & OP_TIMED) != 0)
 		evkv__deadline_clear(op);
 	op->busy++;
 	op->flags |= OP_STOPPING;

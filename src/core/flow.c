@@ -6,31 +6,31 @@
 /* Names no op, and never will: slots count from 1. */
 #define TICKET_ENDED (UINT64_C(1) << 32)
 
-/* Bytes of keys and values, for max_pending_bytes. */
-static size_t request_bytes(const struct evkv_request *request)
-{
-	size_t bytes = 0, i;
-
-	if (request->values == NULL && request->counted_values == NULL) {
-		for (i = 0; i < request->count; i++)
-			bytes += request->keys[i].size;
-		return bytes;
-	}
-	for (i = 0; i < request->count; i++) {
-		bytes += request->keys[i].size;
-		if (request->values != NULL)
-			bytes += request->values[i].size;
-		else
-			bytes += request->counted_values[i]->size;
-	}
-	return bytes;
-}
-
-static size_t value_size(const struct evkv_request *request, size_t i)
+static inline size_t value_size(const struct evkv_request *request, size_t i)
 {
 	if (request->values != NULL)
 		return request->values[i].size;
-	return request->counted_values[i]->size;
+	if (request->counted_values != NULL)
+		return request->counted_values[i]->size;
+	return 0;
+}
+
+static __attribute__((noinline)) size_t batch_bytes(
+    const struct evkv_request *request)
+{
+	size_t bytes = 0, i;
+
+	for (i = 0; i < request->count; i++)
+		bytes += request->keys[i].size + value_size(request, i);
+	return bytes;
+}
+
+/* Bytes of keys and values, for max_pending_bytes. */
+static inline size_t request_bytes(const struct evkv_request *request)
+{
+	if (request->count == 1)
+		return request->keys->size + value_size(request, 0);
+	return batch_bytes(request);
 }
 
 /* A store that takes less than the API does: false, and the op has failed. */
@@ -97,7 +97,7 @@ static bool admit(struct evkv_op *op, struct evkv_store *store,
 	if (!has_room(store, entries, bytes) ||
 	    (store->capabilities.kinds & EVKV_KIND_BIT(request->kind)) == 0)
 		return refuse(op, store, request->kind);
-	if (store->limited && !fits(op, store, request))
+	if (bytes > store->fitting && !fits(op, store, request))
 		return false;
 	frame->entries = (uint32_t)entries;
 	frame->bytes = bytes;
@@ -155,19 +155,30 @@ static inline void frame_leave(struct evkv_op *op, struct evkv_frame *frame)
 		evkv__store_left(store);
 }
 
+/* evkv_op_settle(), with a short way for one key that has not failed. */
+static inline void settle(struct evkv_op *op)
+{
+	enum evkv_status status;
+
+	if ((op->flags & (OP_SINGLE | OP_FAILED | OP_AFFECTED)) != OP_SINGLE ||
+	    evkv_failed(op->result.entries->status)) {
+		evkv_op_settle(op);
+		return;
+	}
+	status = op->result.entries->status;
+	op->result.status = status;
+	if ((op->flags & OP_WRITES) != 0)
+		op->result.affected = status == EVKV_OK;
+}
+
 /* The bottom has answered: up through the levels, without recursion. */
 void evkv__op_unwind(struct evkv_op *op)
 {
-	const uint32_t not_quick =
-	    OP_SINGLE | OP_FAILED | OP_WRITES | OP_DETACHED;
 	bool seen = (op->flags & OP_DETACHED) == 0;
 	struct evkv_frame *frame;
 
-	if ((op->flags & not_quick) == OP_SINGLE &&
-	    !evkv_failed(op->entries->status))
-		op->result.status = op->entries->status;
-	else if (seen)
-		evkv_op_settle(op);
+	if (seen)
+		settle(op);
 	while (op->depth > 1) {
 		frame = evkv__op_top(op);
 		op->depth--;
@@ -243,7 +254,7 @@ void evkv_op_complete(struct evkv_op *op)
 		op->flags |= OP_ENDED;
 		return;
 	}
-	if (op->deadline != NULL)
+	if ((op->flags & OP_TIMED) != 0)
 		evkv__deadline_clear(op);
 	op->busy++;
 	evkv__op_unwind(op);
@@ -299,32 +310,55 @@ static inline bool has_plain_key(const struct evkv_request *request)
 	    request->keys->size - 1 < EVKV_KEY_MAX;
 }
 
-/* Nothing odd about all else. */
-static inline bool is_plain(const struct evkv_request *request)
+/* Nothing odd about all but what only some kinds use. */
+static inline bool is_plain_apart(const struct evkv_request *request,
+    uintptr_t odd)
 {
 	const uint32_t plain = EVKV_OP_INLINE | EVKV_OP_SINGLE;
-	uintptr_t odd = (uintptr_t)request->values |
-	    (uintptr_t)request->counted_values | (uintptr_t)request->ttls_ms |
-	    (uintptr_t)request->ttl_ms | (uintptr_t)request->condition |
-	    request->match_prefix.size | request->pattern.size |
-	    request->cursor.size | request->limit | (request->flags & ~plain);
 
+	odd |= request->match_prefix.size | request->pattern.size |
+	    request->cursor.size | request->limit | (request->flags & ~plain);
 	return odd == 0 && request->collection.size <= EVKV_COLLECTION_MAX &&
 	    (request->collection.data != NULL ||
 		request->collection.size == 0) &&
 	    request->timeout_ms >= -1;
 }
 
+static inline bool is_plain(const struct evkv_request *request)
+{
+	uintptr_t odd = (uintptr_t)request->values |
+	    (uintptr_t)request->counted_values | (uintptr_t)request->ttls_ms |
+	    (uintptr_t)request->ttl_ms | (uintptr_t)request->condition;
+
+	return is_plain_apart(request, odd);
+}
+
+/* A put of one value, not a counted one. */
+static inline bool is_plain_put(const struct evkv_request *request)
+{
+	const struct evkv_slice *value = request->values;
+	uintptr_t odd = (uintptr_t)request->counted_values |
+	    (uintptr_t)request->ttls_ms;
+
+	return value != NULL && (value->data != NULL || value->size == 0) &&
+	    value->size <= EVKV_VALUE_MAX && request->ttl_ms >= 0 &&
+	    request->ttl_ms <= EVKV_TTL_MAX &&
+	    (unsigned)request->condition <= EVKV_IF_PRESENT &&
+	    is_plain_apart(request, odd);
+}
+
 /*
- * Whether a request is of the commonest sort, one key that is read or deleted,
- * and has nothing wrong about it; all others take the long way.
+ * Whether a request is of the commonest sort, one key that is read, written or
+ * deleted, and has nothing wrong about it; all others take the long way.
  */
 static inline bool check_quick(const struct evkv_request *request,
     uint32_t classes)
 {
-	return (classes & EVKV_KIND_HAS_KEYS) != 0 &&
-	    (classes & EVKV_KIND_HAS_VALUES) == 0 && has_plain_key(request) &&
-	    is_plain(request);
+	if ((classes & EVKV_KIND_HAS_KEYS) == 0 || !has_plain_key(request))
+		return false;
+	if ((classes & EVKV_KIND_HAS_VALUES) != 0)
+		return is_plain_put(request);
+	return is_plain(request);
 }
 
 static enum evkv_verdict boundary(struct evkv_op *op,

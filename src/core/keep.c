@@ -154,7 +154,7 @@ static struct evkv_request *keep_request(struct evkv_op *op,
 	if (kept->counted_values != NULL) {
 		for (i = 0; i < kept->count; i++)
 			evkv_value_ref(kept->counted_values[i]);
-		op->flags |= OP_COUNTED;
+		op->flags |= OP_COUNTED | OP_UNCLEAN;
 	}
 	return kept;
 }

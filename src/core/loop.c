@@ -252,5 +252,6 @@ void evkv_loop_free(struct evkv_loop *loop)
 	evkv__ready_end(loop);
 	evkv__post_end(loop);
 	evkv__op_slabs_free(loop);
+	evkv__value_spares_free(&loop->spares);
 	evkv_free(loop);
 }

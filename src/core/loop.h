@@ -14,6 +14,12 @@
 
 #define LOOP_SLAB 64 /* ops allocated at a time */
 
+/* LOOP_SLAB ops, at the first cache line's start in what was allocated. */
+struct op_slab {
+	struct evkv_op *ops;
+	void *memory;
+};
+
 struct loop_attachment {
 	struct loop_attachment *next;
 	const void *key;
@@ -71,9 +77,10 @@ struct evkv_loop {
 	struct deadline_list *last_deadlines; /* the one used last */
 
 	/* op.c */
-	struct evkv_op **slabs;
+	struct op_slab *slabs;
 	size_t slabs_count, slabs_size;
 	struct evkv_op *free_ops;
+	struct value_spares spares;
 
 	struct evkv_store *stores;
 	struct loop_attachment *attachments;
@@ -132,10 +139,8 @@ static inline struct evkv_op *evkv__op_new(struct evkv_loop *loop,
 	op->generation++;
 	op->flags = OP_REPORTING;
 	op->depth = 0;
-	op->arena = op->inner_arena;
-	op->arena_end = op->inner_arena + OP_ARENA;
+	op->arena_left = OP_ARENA;
 	op->result = (struct evkv_result){ .message = "" };
-	op->entries = NULL;
 	return op;
 }
 

@@ -7,35 +7,42 @@
  */
 #include "core/loop.h"
 
+static bool slabs_grow(struct evkv_loop *loop)
+{
+	size_t size = loop->slabs_size == 0 ? 8 : loop->slabs_size * 2;
+	struct op_slab *slabs = evkv_malloc(size * sizeof(*slabs));
+
+	if (slabs == NULL)
+		return false;
+	if (loop->slabs_count > 0)
+		memcpy(slabs, loop->slabs, loop->slabs_count * sizeof(*slabs));
+	evkv_free(loop->slabs);
+	loop->slabs = slabs;
+	loop->slabs_size = size;
+	return true;
+}
+
 static bool slab_add(struct evkv_loop *loop)
 {
-	struct evkv_op **slabs, *slab;
-	size_t size, i;
+	struct evkv_op *ops;
+	char *memory;
+	size_t i;
 
-	if (loop->slabs_count == loop->slabs_size) {
-		size = loop->slabs_size == 0 ? 8 : loop->slabs_size * 2;
-		slabs = evkv_malloc(size * sizeof(struct evkv_op *));
-		if (slabs == NULL)
-			return false;
-		if (loop->slabs_count > 0)
-			memcpy(slabs, loop->slabs,
-			    loop->slabs_count * sizeof(struct evkv_op *));
-		evkv_free(loop->slabs);
-		loop->slabs = slabs;
-		loop->slabs_size = size;
-	}
-	slab = evkv_calloc(LOOP_SLAB, sizeof(struct evkv_op));
-	if (slab == NULL)
+	if (loop->slabs_count == loop->slabs_size && !slabs_grow(loop))
 		return false;
+	memory = evkv_calloc(1, LOOP_SLAB * sizeof(*ops) + OP_LINE);
+	if (memory == NULL)
+		return false;
+	ops = (void *)(memory + OP_LINE - (uintptr_t)memory % OP_LINE);
 	for (i = LOOP_SLAB; i-- > 0;) {
-		slab[i].slot = (uint32_t)(loop->slabs_count * LOOP_SLAB + i);
-		slab[i].loop = loop;
-		slab[i].frames = slab[i].first;
-		slab[i].frames_size = OP_FRAMES;
-		slab[i].next = loop->free_ops;
-		loop->free_ops = &slab[i];
+		ops[i].slot = (uint32_t)(loop->slabs_count * LOOP_SLAB + i);
+		ops[i].loop = loop;
+		ops[i].frames = ops[i].first;
+		ops[i].frames_size = OP_FRAMES;
+		ops[i].next = loop->free_ops;
+		loop->free_ops = &ops[i];
 	}
-	loop->slabs[loop->slabs_count++] = slab;
+	loop->slabs[loop->slabs_count++] = (struct op_slab){ ops, memory };
 	return true;
 }
 
@@ -44,7 +51,7 @@ void evkv__op_slabs_free(struct evkv_loop *loop)
 	size_t i;
 
 	for (i = 0; i < loop->slabs_count; i++)
-		evkv_free(loop->slabs[i]);
+		evkv_free(loop->slabs[i].memory);
 	evkv_free(loop->slabs);
 	loop->slabs = NULL;
 	loop->slabs_count = 0;
@@ -68,7 +75,8 @@ struct evkv_op *evkv__op_new_slow(struct evkv_loop *loop, unsigned depth)
 		return NULL;
 	}
 	op->frames = frames;
-	op->frames_size = (uint16_t)depth;
+	op->frames_size = depth;
+	op->flags |= OP_UNCLEAN;
 	return op;
 }
 
@@ -117,9 +125,7 @@ void evkv__op_maybe_free(struct evkv_op *op)
 			return;
 		if ((op->flags & OP_VALUES) != 0)
 			evkv__op_drop_values(op);
-		if ((op->flags & (OP_COUNTED | OP_DETACHED)) != 0 ||
-		    op->chunks != NULL || op->names_size > 0 ||
-		    op->frames != op->first)
+		if ((op->flags & OP_UNCLEAN) != 0)
 			op_clean(op);
 		parent = op->parent;
 		if (parent != NULL) {
@@ -134,11 +140,6 @@ void evkv__op_maybe_free(struct evkv_op *op)
 	}
 }
 
-evkv_ticket evkv__op_ticket(const struct evkv_op *op)
-{
-	return ((evkv_ticket)op->generation << 32) | (op->slot + UINT32_C(1));
-}
-
 struct evkv_op *evkv__op_find(struct evkv_loop *loop, evkv_ticket ticket)
 {
 	size_t slot = (size_t)(ticket & UINT32_MAX);
@@ -146,41 +147,47 @@ struct evkv_op *evkv__op_find(struct evkv_loop *loop, evkv_ticket ticket)
 
 	if (slot == 0 || --slot >= loop->slabs_count * LOOP_SLAB)
 		return NULL;
-	op = &loop->slabs[slot / LOOP_SLAB][slot % LOOP_SLAB];
+	op = &loop->slabs[slot / LOOP_SLAB].ops[slot % LOOP_SLAB];
 	if (op->generation != (uint32_t)(ticket >> 32) || op->flags == 0)
 		return NULL;
 	return op;
 }
 
+static void *chunk_take(struct arena_chunk *chunk, size_t size)
+{
+	chunk->left -= size;
+	return chunk->bytes + chunk->left;
+}
+
 static void *arena_grow(struct evkv_op *op, size_t size)
 {
-	struct arena_chunk *chunk;
+	struct arena_chunk *chunk = op->chunks;
 	size_t room = size < 2048 ? 2048 : size;
 
+	if (chunk != NULL && size <= chunk->left)
+		return chunk_take(chunk, size);
 	if (room > SIZE_MAX - sizeof(*chunk))
 		return NULL;
 	chunk = evkv_malloc(sizeof(*chunk) + room);
 	if (chunk == NULL)
 		return NULL;
 	chunk->next = op->chunks;
-	chunk->size = room;
+	chunk->left = room;
 	op->chunks = chunk;
-	op->arena = chunk->bytes + size;
-	op->arena_end = chunk->bytes + room;
-	return chunk->bytes;
+	op->flags |= OP_UNCLEAN;
+	return chunk_take(chunk, size);
 }
 
+/* Used up from its end: what is taken first lies next to the op's fields. */
 void *evkv_op_alloc(struct evkv_op *op, size_t size)
 {
-	char *memory = op->arena;
-
 	if (size > SIZE_MAX - 16)
 		return NULL;
 	size = (size + 15) & ~(size_t)15;
-	if (size > (size_t)(op->arena_end - memory))
+	if (size > op->arena_left)
 		return arena_grow(op, size);
-	op->arena = memory + size;
-	return memory;
+	op->arena_left = (uint16_t)(op->arena_left - size);
+	return op->inner_arena + op->arena_left;
 }
 
 bool evkv_op_copy(struct evkv_op *op, struct evkv_slice bytes,

@@ -48,15 +48,18 @@ enum {
 	OP_ADMIN = 1 << 19,    /* a close: no request, can't be cancelled */
 	OP_PENDING = 1 << 20,  /* counted in the loop's outstanding ops */
 	OP_LATE = 1 << 21, /* its store will fill in the answer, see store.h */
+	OP_UNCLEAN = 1 << 22, /* some field marked (clean) is to be put back */
+	OP_TIMED = 1 << 23, /* has a deadline */
 };
 
 enum {
 	ENTRY_PINNED = 1, /* in evkv_entry.reserved: pinned, else a reference */
 };
 
-#define OP_FRAMES 4   /* levels that fit in the op itself */
-#define OP_ARENA 416  /* bytes that fit in the op itself */
+#define OP_FRAMES 3   /* levels that fit in the op itself */
+#define OP_ARENA 400  /* bytes that fit in the op itself */
 #define OP_NAMES_FIRST 64
+#define OP_LINE 64    /* of the processor's cache */
 
 /* One level: a store that the op is inside of. */
 struct evkv_frame {
@@ -72,51 +75,60 @@ struct evkv_frame {
 
 struct arena_chunk {
 	struct arena_chunk *next;
-	size_t size;
+	size_t left; /* of bytes, which are used up from their end */
 	_Alignas(16) char bytes[];
 };
 
 struct deadline_list;
 
 /*
+ * Laid out by use, for with a thousand ops under way each cache line counts. Of
+ * a pending op of one level, with one key and no deadline, only what lies from
+ * the end of the arena, which is used up from there, to the first frame is
+ * touched; by its callback and its end only the three lines from `next` on.
+ *
  * Fields marked (clean) are what evkv__op_new() needs not set: whoever uses
- * them puts them back before the op is free again.
+ * them sets OP_UNCLEAN, or puts them back before the op is free again.
  */
 struct evkv_op {
-	struct evkv_op *next; /* in the free list or the ready queue */
+	/* Seldom used. */
+	_Alignas(OP_LINE) struct evkv_op *child_first; /* (clean) */
+	struct evkv_op *child_next, **child_link;
+	size_t names_size; /* room in entries, for pages (clean) */
+	struct evkv_entry *report_entries; /* allocated ones (clean) */
+	_Alignas(16) char inner_arena[OP_ARENA];
+
+	_Alignas(OP_LINE) struct evkv_op *next; /* in the free list or the
+	                                           ready queue */
 	struct evkv_loop *loop;
 	uint32_t flags;
-	uint32_t slot;
-	uint32_t generation;
 	uint16_t depth; /* frames in use */
-	uint16_t frames_size; /* (clean) */
+	uint16_t arena_left; /* of inner_arena */
 	union {
 		evkv_cb root;
 		evkv_child_cb child;
 	} cb;
 	void *arg;
+	struct evkv_op *parent; /* (clean) */
+	uint32_t children; /* not freed yet (clean) */
+	uint32_t busy; /* held by a function further up the stack (clean) */
 	struct evkv_frame *frames; /* (clean) */
-	char *arena, *arena_end;
-	struct arena_chunk *chunks; /* (clean) */
+
 	struct evkv_result result; /* the driver's; also the report if not
 	                              detached */
-	struct evkv_entry *entries; /* of result, writable */
-	size_t names_size;          /* room in entries, for pages (clean) */
 	struct evkv_entry one;
+	uint32_t slot;
+	uint32_t generation;
+
 	struct evkv_frame first[OP_FRAMES];
 
-	/* Seldom used, and all (clean). */
-	struct evkv_op *parent;
-	uint32_t children; /* not freed yet */
-	uint32_t busy;     /* held by a function further up the stack */
-	struct evkv_op *child_first, *child_next, **child_link;
-	struct deadline_list *deadline;
+	struct deadline_list *deadline; /* where OP_TIMED is set */
 	struct evkv_op *deadline_next, *deadline_prev;
 	int64_t deadline_at_us;
+	struct arena_chunk *chunks; /* (clean) */
+	uint32_t frames_size; /* (clean) */
+
 	struct evkv_result report; /* of a detached op */
-	struct evkv_entry *report_entries;
-	struct evkv_entry report_one;
-	_Alignas(16) char inner_arena[OP_ARENA];
 };
 
 static inline struct evkv_frame *evkv__op_top(const struct evkv_op *op)
@@ -130,12 +142,21 @@ static inline bool evkv__op_may_be_late(const struct evkv_op *op)
 	return op->depth == 1 && (op->flags & (OP_CHILD | OP_INLINE)) == 0;
 }
 
+/* The result's entries, writable. */
+static inline struct evkv_entry *evkv__op_entries(const struct evkv_op *op)
+{
+	return (struct evkv_entry *)(uintptr_t)op->result.entries;
+}
+
 /* op.c: life and memory; evkv__op_new() is in loop.h. */
 struct evkv_op *evkv__op_new_slow(struct evkv_loop *loop, unsigned depth);
 void evkv__op_maybe_free(struct evkv_op *op);
 void evkv__op_slabs_free(struct evkv_loop *loop);
 struct evkv_op *evkv__op_find(struct evkv_loop *loop, evkv_ticket ticket);
-evkv_ticket evkv__op_ticket(const struct evkv_op *op);
+static inline evkv_ticket evkv__op_ticket(const struct evkv_op *op)
+{
+	return ((evkv_ticket)op->generation << 32) | (op->slot + UINT32_C(1));
+}
 
 /* keep.c: the caller's inputs. */
 struct evkv_request *evkv__request_copy(void *memory,
@@ -148,7 +169,17 @@ bool evkv__request_check(struct evkv_op *op,
 
 /* answer.c */
 void evkv__op_drop_values(struct evkv_op *op);
-bool evkv__op_make_entries(struct evkv_op *op, size_t count);
+bool evkv__op_make_batch(struct evkv_op *op, size_t count);
+/* An entry for each key, all OK. */
+static inline bool evkv__op_make_entries(struct evkv_op *op, size_t count)
+{
+	if (count != 1)
+		return evkv__op_make_batch(op, count);
+	op->one = (struct evkv_entry){ .status = EVKV_OK };
+	op->result.entries = &op->one;
+	op->result.count = 1;
+	return true;
+}
 
 /* flow.c */
 enum evkv_verdict evkv__op_enter(struct evkv_op *op, struct evkv_store *store,

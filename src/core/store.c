@@ -62,6 +62,14 @@ static void store_capabilities(struct evkv_store *store,
 		can->kinds &= store->vtable->kinds;
 }
 
+/* Of a request; no key or value of one so long is longer. */
+static size_t fitting_bytes(const struct evkv_capabilities *can)
+{
+	if (can->max_key >= EVKV_KEY_MAX && can->max_value >= EVKV_VALUE_MAX)
+		return SIZE_MAX;
+	return can->max_key < can->max_value ? can->max_key : can->max_value;
+}
+
 static void drain_over(void *arg);
 static void tell_state(void *arg);
 
@@ -95,8 +103,7 @@ static void store_fill(struct evkv_store *store,
 	store->state_task.run = tell_state;
 	store->state_task.arg = store;
 	store_capabilities(store, config);
-	store->limited = store->capabilities.max_key < EVKV_KEY_MAX ||
-	    store->capabilities.max_value < EVKV_VALUE_MAX;
+	store->fitting = fitting_bytes(&store->capabilities);
 }
 
 static void store_link(struct evkv_store *store)

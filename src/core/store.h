@@ -60,12 +60,12 @@ struct evkv_store {
 	uint32_t refs;
 	enum store_phase phase;
 	uint16_t depth; /* levels of the deepest way down from here */
-	bool limited;   /* takes less than the API's longest key or value */
 	bool driver_closed;
 	bool drain_done;
 	bool drain_failed;
 	size_t pending, pending_bytes;
 	size_t max_pending, max_pending_bytes;
+	size_t fitting; /* so many bytes never have a key or value too long */
 	size_t abandoned;
 	int64_t timeout_ms;
 	const struct store_shortcuts *shortcuts; /* NULL = none */

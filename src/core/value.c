@@ -8,6 +8,16 @@ static void value_release(struct evkv_value *value)
 
 static const struct evkv_value_owner value_plain = { value_release };
 
+static void value_init(struct evkv_value *value,
+    const struct evkv_value_owner *owner, size_t size)
+{
+	value->owner = owner;
+	value->size = (uint32_t)size;
+	atomic_init(&value->refs, 1);
+	value->offset = sizeof(*value);
+	value->pins = 0;
+}
+
 struct evkv_value *evkv_value_new_uninit(size_t size, void **data)
 {
 	struct evkv_value *value;
@@ -17,11 +27,7 @@ struct evkv_value *evkv_value_new_uninit(size_t size, void **data)
 	value = evkv_malloc(sizeof(*value) + size);
 	if (value == NULL)
 		return NULL;
-	value->owner = &value_plain;
-	value->size = (uint32_t)size;
-	atomic_init(&value->refs, 1);
-	value->offset = sizeof(*value);
-	value->pins = 0;
+	value_init(value, &value_plain, size);
 	*data = value + 1;
 	return value;
 }
@@ -63,4 +69,83 @@ struct evkv_slice evkv_value_bytes(const struct evkv_value *value)
 	if (value == NULL)
 		return evkv_bytes(NULL, 0);
 	return evkv_bytes((const char *)value + value->offset, value->size);
+}
+
+/* ---- Blocks that are used again ---------------------------------------- */
+
+struct value_spare {
+	struct value_spare *next;
+};
+
+/* Of its own, though it does the same, so that blocks can be told. */
+static const struct evkv_value_owner value_block = { value_release };
+
+/* Which size of blocks is for values of `size` bytes: VALUE_SIZES = none. */
+static inline size_t value_block_index(size_t size)
+{
+	size_t index = (sizeof(struct evkv_value) + size + 7) / VALUE_STEP;
+
+	return index < VALUE_SIZES ? index : VALUE_SIZES;
+}
+
+/* malloc has a header of 8 bytes, and gives in steps of 16. */
+static inline size_t value_block_size(size_t index)
+{
+	return index * VALUE_STEP + 8;
+}
+
+struct evkv_value *evkv__value_new_spare(struct value_spares *spares,
+    struct evkv_slice bytes)
+{
+	size_t index = value_block_index(bytes.size);
+	struct value_spare *spare;
+	struct evkv_value *value;
+
+	if (index == VALUE_SIZES)
+		return evkv_value_new(bytes);
+	spare = spares->first[index];
+	if (spare != NULL) {
+		spares->first[index] = spare->next;
+		spares->bytes -= value_block_size(index);
+		value = (struct evkv_value *)spare;
+	} else {
+		value = evkv_malloc(value_block_size(index));
+		if (value == NULL)
+			return NULL;
+	}
+	value_init(value, &value_block, bytes.size);
+	if (bytes.size > 0)
+		memcpy(value + 1, bytes.data, bytes.size);
+	return value;
+}
+
+void evkv__value_unref_spare(struct value_spares *spares,
+    struct evkv_value *value)
+{
+	size_t index = value_block_index(value->size);
+	struct value_spare *spare = (struct value_spare *)value;
+
+	if (value->owner != &value_block ||
+	    spares->bytes + value_block_size(index) > VALUE_SPARE_MAX ||
+	    atomic_load_explicit(&value->refs, memory_order_acquire) != 1) {
+		evkv_value_unref(value);
+		return;
+	}
+	spare->next = spares->first[index];
+	spares->first[index] = spare;
+	spares->bytes += value_block_size(index);
+}
+
+void evkv__value_spares_free(struct value_spares *spares)
+{
+	struct value_spare *spare;
+	size_t i;
+
+	for (i = 0; i < VALUE_SIZES; i++) {
+		while ((spare = spares->first[i]) != NULL) {
+			spares->first[i] = spare->next;
+			evkv_free(spare);
+		}
+	}
+	spares->bytes = 0;
 }

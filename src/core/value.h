@@ -52,6 +52,29 @@ static inline void evkv__value_unpin(struct evkv_value *value)
 		evkv_value_unref(value);
 }
 
+/*
+ * Blocks that held values of a loop's answers and are free again, newest first,
+ * by their size: what a burst of answers needs at once is more than malloc
+ * keeps at hand. Each is as large as what malloc would have given for the value
+ * anyway. The loop's thread only.
+ */
+#define VALUE_STEP 16   /* from one size of blocks to the next */
+#define VALUE_SIZES 32
+#define VALUE_SPARE_MAX 65536 /* bytes that are kept */
+
+struct value_spares {
+	struct value_spare *first[VALUE_SIZES];
+	size_t bytes;
+};
+
+/* As evkv_value_new(), in such a block. */
+struct evkv_value *evkv__value_new_spare(struct value_spares *spares,
+    struct evkv_slice bytes);
+/* As evkv_value_unref(), but a block is kept. */
+void evkv__value_unref_spare(struct value_spares *spares,
+    struct evkv_value *value);
+void evkv__value_spares_free(struct value_spares *spares);
+
 /* Entry i of the op's answer is `value`, pinned until the op has ended. */
 void evkv__op_pin_value(struct evkv_op *op, size_t i,
     struct evkv_value *value);

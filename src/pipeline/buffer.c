@@ -26,12 +26,10 @@ static bool buffer_resize(struct buffer *buffer, size_t size)
 }
 
 /* Moves bytes only when at least as many were used up: linear in the end. */
-bool evkv__pipe_buffer_reserve(struct buffer *buffer, size_t room)
+bool evkv__pipe_buffer_make_room(struct buffer *buffer, size_t room)
 {
 	size_t used = buffer->tail - buffer->head, size;
 
-	if (buffer->size - buffer->tail >= room)
-		return true;
 	if (buffer->head >= used && buffer->size - used >= room) {
 		if (used > 0)
 			memcpy(buffer->data, buffer->data + buffer->head, used);

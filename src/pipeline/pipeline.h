@@ -246,7 +246,12 @@ static inline uint64_t evkv__pipe_output_end(const struct evkv_pipeline *p)
 }
 
 /* buffer.c */
-bool evkv__pipe_buffer_reserve(struct buffer *buffer, size_t room);
+bool evkv__pipe_buffer_make_room(struct buffer *buffer, size_t room);
+static inline bool evkv__pipe_buffer_reserve(struct buffer *buffer, size_t room)
+{
+	return buffer->size - buffer->tail >= room ||
+	    evkv__pipe_buffer_make_room(buffer, room);
+}
 void evkv__pipe_buffer_consume(struct buffer *buffer, size_t size);
 void evkv__pipe_buffer_free(struct buffer *buffer);
 /* Give back what was not needed since the last look. */

@@ -114,19 +114,19 @@ static uint32_t *call_order(const struct redis_store *store, struct evkv_op *op,
 	return order;
 }
 
-static bool call_part_init(struct redis_call *call, struct redis_part *part,
-    struct redis_connection *connection, const struct evkv_request *request)
+/* `part` is zero but for its keys and its size. */
+static bool call_part_init(struct redis_part *part, struct redis_call *call,
+    struct evkv_op *op, const struct evkv_request *request)
 {
-	part->slot.op = call->op;
-	part->connection = connection;
+	part->slot.op = op;
 	part->call = call;
-	return evkv__redis_part_command(call->op, request, part);
+	return evkv__redis_part_command(op, request, part);
 }
 
 /* Walk over the parts of an order; fill them in where `call->parts` is. */
 static bool call_cut(struct redis_store *store, struct redis_call *call,
-    const struct evkv_request *request, const uint32_t *order,
-    const size_t *starts)
+    struct evkv_op *op, const struct evkv_request *request,
+    const uint32_t *order, const size_t *starts)
 {
 	size_t count = 0;
 
@@ -144,8 +144,8 @@ static bool call_cut(struct redis_store *store, struct redis_call *call,
 				part->slot.size = size;
 				part->indices = order + at;
 				part->count = (uint32_t)(end - at);
-				if (!call_part_init(call, part,
-					&store->connections[c], request))
+				part->connection = &store->connections[c];
+				if (!call_part_init(part, call, op, request))
 					return false;
 			}
 			count++;
@@ -158,38 +158,25 @@ static bool call_cut(struct redis_store *store, struct redis_call *call,
 
 /* Several keys. */
 static bool call_split(struct redis_store *store, struct redis_call *call,
-    const struct evkv_request *request)
+    struct evkv_op *op, const struct evkv_request *request)
 {
 	size_t starts[EVKV_REDIS_CONNECTIONS_MAX + 1];
 	const uint32_t *order;
 	size_t size;
 
-	order = call_order(store, call->op, request, starts);
+	order = call_order(store, op, request, starts);
 	if (order == NULL)
 		return false;
 	call->parts = NULL;
-	call_cut(store, call, request, order, starts);
+	call_cut(store, call, op, request, order, starts);
 	size = call->part_count * sizeof(*call->parts);
-	call->parts = evkv_op_alloc(call->op, size);
+	call->parts = evkv_op_alloc(op, size);
 	if (call->parts == NULL)
 		return false;
 	memset(call->parts, 0, size);
-	return call_cut(store, call, request, order, starts);
+	return call_cut(store, call, op, request, order, starts);
 }
 
-static bool call_single(struct redis_store *store, struct redis_call *call,
-    const struct evkv_request *request)
-{
-	size_t c = call_connection(store, request->collection,
-	    request->keys[0]);
-
-	call->parts = &call->only;
-	call->part_count = 1;
-	call->only.count = 1;
-	call->only.slot.size = call_entry_size(request, 0);
-	return call_part_init(call, &call->only, &store->connections[c],
-	    request);
-}
 
 /* ---- Endings ---------------------------------------------------------- */
 
@@ -208,7 +195,7 @@ static void call_part_cut(const struct redis_part *part,
 	}
 	for (size_t i = part->settled; i < part->count; i++) {
 		bool sent = end->fate == EVKV_SLOT_SENT &&
-		    (part->ends == NULL || part->ends[i] <= end->sent);
+		    (part->ends == NULL || part->ends->at[i] <= end->sent);
 
 		evkv_op_entries(op)[redis_part_entry(part, i)]
 		    .status = writes && sent ? EVKV_UNKNOWN_OUTCOME
@@ -251,20 +238,47 @@ void evkv__redis_call_stop(struct redis_call *call)
 
 /* ---- Submitting ------------------------------------------------------- */
 
-enum evkv_verdict evkv__redis_call_submit(struct redis_store *store,
+static struct redis_call *call_new(struct evkv_op *op)
+{
+	struct redis_call *call = evkv_op_alloc(op, sizeof(*call));
+
+	if (call != NULL)
+		*call = evkv__redis_call_none;
+	return call;
+}
+
+/* One key. */
+static enum evkv_verdict call_submit_one(struct redis_store *store,
     struct evkv_op *op, const struct evkv_request *request)
 {
-	struct redis_call *call;
+	size_t c = call_connection(store, request->collection,
+	    request->keys[0]);
+	struct redis_call *call = call_new(op);
+	const struct evkv_slot_end *why;
+	struct redis_part *part;
 
-	if (request->count == 0)
-		return EVKV_DONE;
-	call = evkv_op_alloc(op, sizeof(*call));
 	if (call == NULL)
 		return evkv_op_nomem(op);
-	memset(call, 0, sizeof(*call));
-	call->op = op;
-	if (request->count == 1 ? !call_single(store, call, request)
-				: !call_split(store, call, request))
+	call->left = 1;
+	call->part_count = 1;
+	call->parts = part = &call->only;
+	part->count = 1;
+	part->slot.size = call_entry_size(request, 0);
+	part->connection = &store->connections[c];
+	if (!call_part_init(part, call, op, request))
+		return evkv_op_nomem(op);
+	evkv_op_set_data(op, call);
+	why = evkv_pipeline_submit(part->connection->pipeline, &part->slot);
+	return why == NULL ? EVKV_PENDING : evkv_slot_fail(op, why);
+}
+
+/* Several keys. */
+static enum evkv_verdict call_submit_many(struct redis_store *store,
+    struct evkv_op *op, const struct evkv_request *request)
+{
+	struct redis_call *call = call_new(op);
+
+	if (call == NULL || !call_split(store, call, op, request))
 		return evkv_op_nomem(op);
 	evkv_op_set_data(op, call);
 	call->left = call->part_count + 1;
@@ -281,4 +295,14 @@ enum evkv_verdict evkv__redis_call_submit(struct redis_store *store,
 	}
 	call->left--;
 	return call->left == 0 ? EVKV_DONE : EVKV_PENDING;
+}
+
+enum evkv_verdict evkv__redis_call_submit(struct redis_store *store,
+    struct evkv_op *op, const struct evkv_request *request)
+{
+	if (request->count == 1)
+		return call_submit_one(store, op, request);
+	if (request->count == 0)
+		return EVKV_DONE;
+	return call_submit_many(store, op, request);
 }

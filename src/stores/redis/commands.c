@@ -29,18 +29,6 @@ struct evkv_entry *evkv__redis_entry(const struct redis_part *part, size_t i)
 
 /* ---- Writing ---------------------------------------------------------- */
 
-struct redis_name evkv__redis_name(const struct redis_connection *connection,
-    const struct redis_part *part, size_t i)
-{
-	const struct evkv_request *request = evkv__redis_request(part);
-
-	return (struct redis_name){
-		.head = evkv__redis_head(connection->store,
-		    request->collection),
-		.key = request->keys[redis_part_entry(part, i)],
-	};
-}
-
 char *evkv__redis_name_word(const struct redis_name *name, char *at)
 {
 	at = resp_head(at, '$', name->head.size + name->key.size);
@@ -54,7 +42,8 @@ void evkv__redis_commit(struct redis_connection *connection,
     struct redis_part *part, const char *room, const char *at)
 {
 	evkv_pipeline_commit(connection->pipeline, (size_t)(at - room));
-	part->written += (size_t)(at - room);
+	if (part->ends != NULL)
+		part->ends->written += (size_t)(at - room);
 }
 
 /* The i-th key's write takes effect with what has been written so far. */
@@ -63,7 +52,7 @@ void evkv__redis_effect(struct redis_connection *connection,
 {
 	if (part->ends == NULL)
 		return;
-	part->ends[i] = part->written;
+	part->ends->at[i] = part->ends->written;
 	if (i == 0)
 		evkv_pipeline_effect(connection->pipeline);
 }
@@ -72,7 +61,8 @@ void evkv__redis_effect(struct redis_connection *connection,
 bool evkv__redis_write_one(struct redis_connection *connection,
     struct redis_part *part, size_t i, struct evkv_slice start)
 {
-	struct redis_name name = evkv__redis_name(connection, part, i);
+	struct redis_name name = evkv__redis_name(connection, part,
+	    evkv__redis_request(part), i);
 	char *room = evkv_pipeline_reserve(connection->pipeline,
 	    start.size + redis_name_max(&name));
 	char *at = room;
@@ -117,7 +107,8 @@ bool evkv__redis_write_start(struct redis_connection *connection,
 bool evkv__redis_write_name(struct redis_connection *connection,
     struct redis_part *part, size_t i)
 {
-	struct redis_name name = evkv__redis_name(connection, part, i);
+	struct redis_name name = evkv__redis_name(connection, part,
+	    evkv__redis_request(part), i);
 	char *room = evkv_pipeline_reserve(connection->pipeline,
 	    redis_name_max(&name));
 
@@ -258,10 +249,11 @@ bool evkv__redis_part_command(struct evkv_op *op,
 	/* One command's effect comes with its last byte, as for any slot. */
 	if (part->count > 1 && part->replies >= part->count &&
 	    (evkv_kind_classes(request->kind) & EVKV_KIND_WRITES) != 0) {
-		part->ends = evkv_op_alloc(op,
-		    part->count * sizeof(*part->ends));
+		part->ends = evkv_op_alloc(op, sizeof(*part->ends) +
+		    part->count * sizeof(part->ends->at[0]));
 		if (part->ends == NULL)
 			return false;
+		part->ends->written = 0;
 	}
 	return true;
 }

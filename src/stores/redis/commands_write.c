@@ -5,9 +5,9 @@
 
 /* ---- PUT -------------------------------------------------------------- */
 
-static struct evkv_slice put_value(const struct redis_part *part, size_t i)
+static struct evkv_slice put_value(const struct redis_part *part,
+    const struct evkv_request *request, size_t i)
 {
-	const struct evkv_request *request = evkv__redis_request(part);
 	size_t entry = redis_part_entry(part, i);
 
 	return request->counted_values != NULL
@@ -15,22 +15,21 @@ static struct evkv_slice put_value(const struct redis_part *part, size_t i)
 	    : request->values[entry];
 }
 
-static int64_t put_ttl(const struct redis_part *part, size_t i)
+static int64_t put_ttl(const struct redis_part *part,
+    const struct evkv_request *request, size_t i)
 {
-	const struct evkv_request *request = evkv__redis_request(part);
-
 	return request->ttls_ms != NULL
 	    ? request->ttls_ms[redis_part_entry(part, i)]
 	    : request->ttl_ms;
 }
 
 static bool set_one(struct redis_connection *connection,
-    struct redis_part *part, size_t i)
+    struct redis_part *part, const struct evkv_request *request, size_t i)
 {
-	enum evkv_condition condition = evkv__redis_request(part)->condition;
-	struct redis_name name = evkv__redis_name(connection, part, i);
-	struct evkv_slice value = put_value(part, i);
-	int64_t ttl_ms = put_ttl(part, i);
+	enum evkv_condition condition = request->condition;
+	struct redis_name name = evkv__redis_name(connection, part, request, i);
+	struct evkv_slice value = put_value(part, request, i);
+	int64_t ttl_ms = put_ttl(part, request, i);
 	char *room = evkv_pipeline_reserve(connection->pipeline,
 	    RESP_HEAD_MAX * 6 + redis_name_max(&name) +
 		resp_word_max(value.size));
@@ -61,8 +60,10 @@ static bool set_one(struct redis_connection *connection,
 static bool set_encode(struct redis_connection *connection,
     struct redis_part *part)
 {
+	const struct evkv_request *request = evkv__redis_request(part);
+
 	for (size_t i = 0; i < part->count; i++) {
-		if (!set_one(connection, part, i))
+		if (!set_one(connection, part, request, i))
 			return false;
 	}
 	return true;
@@ -87,11 +88,13 @@ static bool set_item(struct redis_connection *connection,
 static bool mset_encode(struct redis_connection *connection,
     struct redis_part *part)
 {
+	const struct evkv_request *request = evkv__redis_request(part);
+
 	if (!evkv__redis_write_start(connection, part, "MSET",
 		part->count * 2 + 1))
 		return false;
 	for (size_t i = 0; i < part->count; i++) {
-		struct evkv_slice value = put_value(part, i);
+		struct evkv_slice value = put_value(part, request, i);
 		char *room;
 
 		if (!evkv__redis_write_name(connection, part, i))
@@ -157,9 +160,11 @@ static bool persist_one(struct redis_connection *connection,
 static bool touch_encode(struct redis_connection *connection,
     struct redis_part *part)
 {
+	const struct evkv_request *request = evkv__redis_request(part);
+
 	part->replies = part->count;
 	for (size_t i = 0; i < part->count; i++) {
-		int64_t ttl_ms = put_ttl(part, i);
+		int64_t ttl_ms = put_ttl(part, request, i);
 
 		part->pairs[i] = ttl_ms == EVKV_TTL_NONE;
 		part->replies += part->pairs[i];

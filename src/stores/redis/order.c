@@ -70,7 +70,7 @@ static void order_go_on(struct redis_store *store)
 			if (head == NULL || !order_may_go(head->call))
 				continue;
 			order_remove_all(head->call);
-			evkv_op_complete(head->call->op);
+			evkv_op_complete(head->slot.op);
 			again = true;
 		}
 	} while (again);
@@ -85,7 +85,7 @@ void evkv__redis_order_ended(struct redis_part *part, bool answered)
 	if (answered &&
 	    (call->left > 0 || call->held || connection->held != NULL) &&
 	    connection->store->connection_count > 1 &&
-	    !evkv_op_detached(call->op)) {
+	    !evkv_op_detached(part->slot.op)) {
 		order_add(connection, part);
 		call->held = true;
 	}
@@ -94,7 +94,7 @@ void evkv__redis_order_ended(struct redis_part *part, bool answered)
 	if (call->held)
 		order_go_on(connection->store);
 	else
-		evkv_op_complete(call->op);
+		evkv_op_complete(part->slot.op);
 }
 
 void evkv__redis_order_stopped(struct redis_call *call)
@@ -105,7 +105,7 @@ void evkv__redis_order_stopped(struct redis_call *call)
 	order_remove_all(call);
 	call->held = false;
 	if (call->left == 0)
-		evkv_op_complete(call->op);
+		evkv_op_complete(call->parts[0].slot.op);
 	if (held)
 		order_go_on(store);
 }

@@ -15,6 +15,9 @@
  */
 #include "store.h"
 
+/* Not in sight of who copies it, who would clear it instead. */
+const struct redis_call evkv__redis_call_none = { .left = 0 };
+
 static enum evkv_verdict redis_submit(void *self, struct evkv_op *op,
     const struct evkv_request *request)
 {

@@ -144,11 +144,12 @@ static redisReplyObjectFunctions reply_functions = {
 static enum redis_whole reply_number(const char **at, const char *end,
     long long *number)
 {
-	const char *first = *at, *next = first;
+	const char *first = *at, *next = first, *last = end;
 
+	if (end - first > REPLY_DIGITS)
+		last = first + REPLY_DIGITS;
 	*number = 0;
-	while (next < end && *next >= '0' && *next <= '9' &&
-	    next - first < REPLY_DIGITS)
+	while (next < last && *next >= '0' && *next <= '9')
 		*number = *number * 10 + (*next++ - '0');
 	if (next == end)
 		return REDIS_WHOLE_LATER;

@@ -23,15 +23,17 @@ static inline size_t resp_word_max(size_t size)
 /* Digits of a number, without a sign; returns the end. */
 static inline char *resp_digits(char *at, uint64_t number)
 {
-	char digits[20];
-	size_t first = sizeof(digits);
+	uint64_t rest;
+	char *end;
 
+	for (rest = number; rest >= 10; rest /= 10)
+		at++;
+	end = at + 1;
 	do {
-		digits[--first] = (char)('0' + number % 10);
+		*at-- = (char)('0' + number % 10);
 		number /= 10;
 	} while (number != 0);
-	memcpy(at, digits + first, sizeof(digits) - first);
-	return at + (sizeof(digits) - first);
+	return end;
 }
 
 static inline char *resp_head(char *at, char mark, size_t number)
@@ -41,6 +43,10 @@ static inline char *resp_head(char *at, char mark, size_t number)
 		*at++ = (char)('0' + number);
 	} else if (number < 100) {
 		*at++ = (char)('0' + number / 10);
+		*at++ = (char)('0' + number % 10);
+	} else if (number < 1000) {
+		*at++ = (char)('0' + number / 100);
+		*at++ = (char)('0' + number / 10 % 10);
 		*at++ = (char)('0' + number % 10);
 	} else {
 		at = resp_digits(at, number);

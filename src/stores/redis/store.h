@@ -57,6 +57,15 @@ struct redis_command {
 	    struct redis_part *part, const struct evkv_slot_end *end);
 };
 
+/*
+ * Of a part that writes several keys by a command each: its bytes so far, and
+ * how many they were when the i-th key's command was complete.
+ */
+struct redis_ends {
+	size_t written;
+	size_t at[];
+};
+
 struct redis_part {
 	struct evkv_slot slot; /* first */
 	const struct redis_command *command;
@@ -68,12 +77,7 @@ struct redis_part {
 	uint32_t settled;        /* of them, from the first on, answered */
 	uint32_t replies;        /* to its commands */
 	uint32_t answered;       /* of those, read completely */
-	/*
-	 * Writes of several keys by a command each: where the i-th key's takes
-	 * effect, counted from the part's first byte; and the bytes so far.
-	 */
-	size_t *ends;
-	size_t written;
+	struct redis_ends *ends; /* or NULL */
 	uint8_t *pairs; /* TOUCH: the i-th key takes two commands ... */
 	bool half;      /* ... of which the first was answered ... */
 	bool had_ttl;   /* ... and had an effect */
@@ -82,15 +86,20 @@ struct redis_part {
 	struct redis_part *held_next, **held_link;
 };
 
-/* An operation on keys. */
+/*
+ * An operation on keys. One with one part, as most are, is three cache lines
+ * of its op; a thousand of them may be under way.
+ */
 struct redis_call {
-	struct evkv_op *op;
 	uint32_t left; /* parts under way; 1 more while submitting */
 	uint32_t part_count;
 	bool held; /* some of its parts are, or were */
 	struct redis_part *parts;
 	struct redis_part only; /* is `parts` where there is one */
 };
+
+_Static_assert(sizeof(struct redis_call) <= 192 || sizeof(void *) > 8,
+    "an operation on one key has become larger");
 
 /* The number in the request of the i-th key of a part. */
 static inline size_t redis_part_entry(const struct redis_part *part, size_t i)
@@ -212,6 +221,9 @@ bool evkv__redis_part_command(struct evkv_op *op,
 void evkv__redis_part_refuse(struct redis_connection *connection,
     struct redis_part *part, size_t from, size_t count,
     struct evkv_slice words);
+
+/* An empty call, to begin with: copying it is cheaper than clearing one. */
+extern const struct redis_call evkv__redis_call_none;
 
 /* ---- call.c: operations on keys --------------------------------------- */
 
