@@ -36,6 +36,7 @@ static const struct {
 	{ "$-7\r\n", EVKV_CORRUPT },
 	{ "$99999999999999999999999\r\n", EVKV_CORRUPT },
 	{ "$0x10\r\n", EVKV_CORRUPT },
+	{ "$01\r\na\r\n", EVKV_CORRUPT }, /* as the reader has it */
 	{ "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n",
 	    EVKV_CORRUPT },
 	{ "_\r\n", EVKV_CORRUPT }, /* of RESP3 */
