@@ -17,6 +17,11 @@ target_compile_options(evkv_build_flags INTERFACE
 if(NOT EVKV_SANITIZE)
 	target_compile_options(evkv_build_flags INTERFACE -fno-strict-overflow)
 endif()
+# The valgrind of Debian 12 can't read what clang writes by default.
+if(CMAKE_C_COMPILER_ID MATCHES Clang)
+	target_compile_options(evkv_build_flags INTERFACE
+		$<$<CONFIG:Debug>:-gdwarf-4>)
+endif()
 target_compile_definitions(evkv_build_flags INTERFACE
 	_GNU_SOURCE
 	$<$<CONFIG:Debug>:EVKV_DEBUG=1>)

@@ -2,7 +2,9 @@
  * tests/redis/peer_test.c - the redis driver against a server that lies,
  * refuses, and is not there.
  */
+#include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fake.h"
@@ -26,6 +28,7 @@ static const struct {
 	{ "$-7\r\n", EVKV_CORRUPT },
 	{ "$99999999999999999999999\r\n", EVKV_CORRUPT },
 	{ "$0x10\r\n", EVKV_CORRUPT },
+	{ "$01\r\na\r\n", EVKV_CORRUPT }, /* as the reader has it */
 	{ "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n",
 	    EVKV_CORRUPT },
 	{ "_\r\n", EVKV_CORRUPT }, /* of RESP3 */
@@ -109,6 +112,43 @@ EVKV_TEST(redis_peer, a_reply_over_the_limit_is_too_large)
 	check_status(f.answers[0].status, EVKV_TOO_LARGE);
 	fake_check_recovered(&f);
 	fake_close(&f);
+}
+
+/* Bytes of the heap that are in use; 0 under a sanitizer's heap. */
+static size_t heap_bytes(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+EVKV_TEST(redis_peer, the_memory_of_a_long_reply_is_given_back)
+{
+	static const size_t size = 10000000;
+	char *big = malloc(size + 32);
+	int head = sprintf(big, "$%zu\r\n", size);
+	size_t before;
+	struct fake f;
+
+	memset(big + head, 'x', size);
+	memcpy(big + (size_t)head + size, "\r\n", 3);
+	fake_open(&f);
+	before = heap_bytes();
+	f.to_all = big;
+	fake_get(&f, 0);
+	fake_wait(&f, 1);
+	check_int(f.answers[0].entries[0].bytes.size, size);
+	answer_reset(&f.answers[0]);
+	f.to_all = NULL;
+	for (unsigned i = 1; i <= 3; i++) {
+		fake_get(&f, i);
+		rig_wait(&f.rig, &f.answers[i].calls);
+		rig_advance(&f.rig, 5001);
+		rig_turn(&f.rig);
+	}
+	check_between((intmax_t)heap_bytes(), 0, (intmax_t)before + 1000000);
+	fake_close(&f);
+	free(big);
 }
 
 /* ---- Refusals -------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include "store.h"
 
 #define CONNECTION_SLICE ((size_t)4096)
+#define CONNECTION_KEPT ((size_t)1 << 16) /* bytes that the reader may keep */
 
 /* ---- Renewal ---------------------------------------------------------- */
 
@@ -94,6 +95,7 @@ static void connection_connected(void *self)
 	connection->wrong = NULL;
 	connection->reply_bytes = 0;
 	connection->reading = false;
+	connection->large = false;
 	connection->left = 0;
 	evkv__redis_handshake(connection);
 }
@@ -154,6 +156,27 @@ static size_t connection_slice(struct redis_connection *connection, size_t size)
 }
 
 /*
+ * The reader has read a reply. Its buffer stays as long as the longest that it
+ * has seen, so after a long one another reader takes its place.
+ */
+static void connection_replied(struct redis_connection *connection)
+{
+	redisReader *reader = connection->reader, *fresh;
+
+	connection->large |= connection->reply_bytes > CONNECTION_KEPT;
+	connection->reply_bytes = reader->len - reader->pos;
+	connection->reading = connection->reply_bytes > 0;
+	if (connection->reading || !connection->large)
+		return;
+	fresh = evkv__redis_reader_new(connection);
+	if (fresh == NULL)
+		return;
+	redisReaderFree(reader);
+	connection->reader = fresh;
+	connection->large = false;
+}
+
+/*
  * One reply, or as much of it as there is, from `size` bytes of which *used are
  * done with. 1 = a reply, 0 = not yet, -1 = the reader has failed.
  */
@@ -176,8 +199,7 @@ static int connection_read(struct redis_connection *connection,
 		if (redisReaderGetReply(reader, &reply) != REDIS_OK)
 			return -1;
 		if (reply != NULL) {
-			connection->reply_bytes = reader->len - reader->pos;
-			connection->reading = connection->reply_bytes > 0;
+			connection_replied(connection);
 			return 1;
 		}
 		slice = size - *used;

@@ -140,7 +140,10 @@ static redisReplyObjectFunctions reply_functions = {
 #define REPLY_LINE 512   /* bytes of a line that are waited for */
 #define REPLY_BULK 16384 /* likewise of a string */
 
-/* Digits and a line end, at `at`. */
+/*
+ * Digits and a line end, at `at`. No zeros before others: to the reader those
+ * are no number.
+ */
 static enum redis_whole reply_number(const char **at, const char *end,
     long long *number)
 {
@@ -153,7 +156,8 @@ static enum redis_whole reply_number(const char **at, const char *end,
 		*number = *number * 10 + (*next++ - '0');
 	if (next == end)
 		return REDIS_WHOLE_LATER;
-	if (next == first || *next != '\r')
+	if (next == first || *next != '\r' ||
+	    (*first == '0' && next - first > 1))
 		return REDIS_WHOLE_NOT;
 	if (end - next < 2)
 		return REDIS_WHOLE_LATER;

@@ -135,6 +135,7 @@ struct redis_connection {
 	const char *wrong;       /* how the server broke the protocol */
 	size_t reply_bytes;      /* given to the reader for the present reply */
 	bool reading;            /* the reader has bytes, or part of a reply */
+	bool large;              /* the reader has a large buffer */
 	size_t left;             /* bytes to come of it, where known; or 0 */
 
 	/* Answered parts that wait for their turn (order.c). */
