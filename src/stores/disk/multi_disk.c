@@ -11,7 +11,8 @@
  * asked of its collection, and what goes through all; the others are not
  * touched. A foreign directory is refused, as in disk.
  *
- * Closing: the parts, then the lane that lists.
+ * Closing: the parts, then the lane that lists. What comes back meanwhile, from
+ * a worker or from a part, opens no other part: it ends with CLOSED.
  */
 #include "stores/disk/multi.h"
 

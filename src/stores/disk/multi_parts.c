@@ -48,12 +48,18 @@ static void parts_link(struct multi_part *part)
 
 /* ---- Opening and closing ------------------------------------------------- */
 
+/* Once the store ends it opens none: nobody would close it. */
 static bool part_open(struct multi_part *part, struct evkv_error *error)
 {
 	struct multi_store *multi = part->multi;
 	struct evkv_disk_options options = multi->options;
 	char path[PATH_MAX];
 
+	if (multi->state >= DISK_ENDING) {
+		evkv_error_set(error, EVKV_CLOSED, "%s",
+		    evkv_status_text(EVKV_CLOSED));
+		return false;
+	}
 	snprintf(path, sizeof(path), "%s/%s", multi->path, part->file);
 	options.path = path;
 	options.executor = multi->executor;
