@@ -92,8 +92,11 @@ static struct scheme *scheme_get(struct evkv_loop *loop, const char *name,
 bool evkv_loop_register_scheme(struct evkv_loop *loop, const char *scheme,
     evkv_scheme_open open)
 {
-	struct scheme *known = scheme_get(loop, scheme, open);
+	struct scheme *known;
 
+	if (!evkv__url_is_scheme(scheme))
+		return false;
+	known = scheme_get(loop, scheme, open);
 	if (known != NULL)
 		known->open = open;
 	return known != NULL;

@@ -1,6 +1,7 @@
 /*
  * URLs by RFC 3986, strictly: what the grammar does not allow as it is must be
- * percent-encoded, and the error says so.
+ * percent-encoded, and the error says so. One thing is allowed beyond it: '_' in
+ * a scheme, as a scheme is named like its store.
  *
  * A password is never quoted, nor anything that may be a part of one. The trap
  * is the password with a raw '/', '?' or '#' in it, which ends the authority
@@ -114,6 +115,24 @@ static const char *url_find(const char *from, const char *to, const char *stops)
 	return from;
 }
 
+static bool url_is_scheme(const char *from, const char *to)
+{
+	const char *c;
+
+	for (c = from; c < to; c++) {
+		if (!url_is_alpha(*c) &&
+		    (c == from ||
+			(!url_is_digit(*c) && strchr("+-._", *c) == NULL)))
+			return false;
+	}
+	return from < to;
+}
+
+bool evkv__url_is_scheme(const char *name)
+{
+	return name != NULL && url_is_scheme(name, name + strlen(name));
+}
+
 static bool url_scheme(struct url_parser *parser)
 {
 	const char *colon = url_find(parser->at, parser->end, ":/?#");
@@ -124,16 +143,13 @@ static bool url_scheme(struct url_parser *parser)
 		return url_bad(parser, "scheme",
 		    "is missing: it must begin with a name and a colon, as in "
 		    "memory:");
-	for (c = parser->at; c < colon; c++) {
-		if (!url_is_alpha(*c) &&
-		    (c == parser->at ||
-			(!url_is_digit(*c) && strchr("+-.", *c) == NULL)))
-			return url_bad(parser, "scheme",
-			    "may have letters and, "
-			    "after the first, digits, '+', '-' and '.'");
-		/* Schemes do not care for case; ours are in lower case. */
+	if (!url_is_scheme(parser->at, colon))
+		return url_bad(parser, "scheme",
+		    "may have letters and, after the first, digits, '+', '-', "
+		    "'.' and '_'");
+	/* Schemes do not care for case; ours are in lower case. */
+	for (c = parser->at; c < colon; c++)
 		*out++ = *c >= 'A' && *c <= 'Z' ? (char)(*c + 'a' - 'A') : *c;
-	}
 	*out++ = '\0';
 	parser->url->scheme = parser->store;
 	parser->store = out;

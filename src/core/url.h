@@ -18,4 +18,7 @@
 struct evkv_url *evkv__url_parse(const char *text, struct evkv_error *error);
 void evkv__url_free(struct evkv_url *url);
 
+/* Whether a URL can have it as its scheme. NULL can't be one. */
+bool evkv__url_is_scheme(const char *name);
+
 #endif

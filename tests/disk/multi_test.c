@@ -151,6 +151,33 @@ EVKV_TEST(disk_multi, idle_parts_are_closed)
 	kit_end(&kit);
 }
 
+EVKV_TEST(disk_multi, opens_by_url)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct kit kit;
+	char url[400];
+
+	kit_begin(&kit);
+	check(evkv_disk_register(kit.rig.loop));
+	snprintf(url, sizeof(url),
+	    "multi_disk:%s?durability=none&max_bytes=8m&max_open=2", kit.path);
+	kit.store = evkv_open(kit.rig.loop, url, &error);
+	check_str(error.message, "");
+	check_str(evkv_store_name(kit.store), "multi_disk");
+	check_status(kit_put(&kit, "a", EVKV_LIT("k"), EVKV_LIT("v"), 0),
+	    EVKV_OK);
+	check_status(kit_put(&kit, "b", EVKV_LIT("k"), EVKV_LIT("w"), 0),
+	    EVKV_OK);
+	kit_close(&kit);
+	/* The marker, and a directory for each collection. */
+	check_int(count_entries(kit.path), 3);
+	kit.store = evkv_open(kit.rig.loop, url, &error);
+	check_str(error.message, "");
+	check_status(kit_get(&kit, "a", EVKV_LIT("k"), EVKV_LIT("v")), EVKV_OK);
+	check_status(kit_get(&kit, "b", EVKV_LIT("k"), EVKV_LIT("w")), EVKV_OK);
+	kit_end(&kit);
+}
+
 EVKV_TEST(disk_multi, a_foreign_directory_is_left_alone)
 {
 	struct kit kit;

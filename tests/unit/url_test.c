@@ -88,6 +88,10 @@ EVKV_TEST(unit_url, scheme_is_lower_case)
 	check_str(url->scheme, "redis+unix-1.0");
 	check_str(url->path, "/tmp/S");
 	evkv__url_free(url);
+
+	url = parse("Multi_Disk:/S");
+	check_str(url->scheme, "multi_disk");
+	evkv__url_free(url);
 }
 
 EVKV_TEST(unit_url, paths)
@@ -155,6 +159,7 @@ EVKV_TEST(unit_url, bad_parts_are_named)
 	refuse(":", "scheme");
 	refuse("//host", "scheme");
 	refuse("1a:", "scheme");
+	refuse("_a:", "scheme");
 	refuse("a b:", "scheme");
 	refuse("a%62:", "scheme");
 	refuse("x://a b@h", "user name");
