@@ -33,6 +33,15 @@ struct loop_peek {
 	struct evkv_entry entry;
 };
 
+/* The pending ops whose timeouts have one length. */
+struct deadline_list {
+	struct deadline_list *next; /* in its bucket */
+	struct evkv_loop *loop;
+	int64_t timeout_ms;
+	struct evkv_op *first, *last;
+	struct evkv_timer timer;
+};
+
 struct evkv_loop {
 	struct event_base *base;
 	struct evkv_clock clock;
@@ -67,7 +76,8 @@ struct evkv_loop {
 	int64_t alarm_at_us; /* INT64_MAX: not armed */
 
 	/* deadline.c */
-	struct deadline_list *deadlines;
+	struct deadline_list **deadlines; /* chained buckets; doubles */
+	size_t deadlines_count, deadlines_size;
 	struct deadline_list *last_deadlines; /* the one used last */
 
 	/* op.c */

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "core/loop.h"
 #include "faults.h"
 #include "scene.h"
 
@@ -297,7 +298,83 @@ EVKV_TEST(core_detach, the_stores_default_deadline)
 	scene_close(&s);
 }
 
-EVKV_TEST(core_detach, without_memory_for_a_deadline_the_op_ends)
+static size_t detach_longest_chain(const struct evkv_loop *loop)
+{
+	const struct deadline_list *list;
+	size_t longest = 0, length, i;
+
+	for (i = 0; i < loop->deadlines_size; i++) {
+		length = 0;
+		for (list = loop->deadlines[i]; list != NULL; list = list->next)
+			length++;
+		if (length > longest)
+			longest = length;
+	}
+	return longest;
+}
+
+static void detach_check_lengths(int64_t step_ms)
+{
+	enum { LENGTHS = 3000 };
+	struct answer a = ANSWER_INIT;
+	struct scene s;
+	int64_t i;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	for (i = 1; i <= LENGTHS; i++)
+		detach_submit(&s, EVKV_GET, i * step_ms, &a);
+	for (i = 1; i <= LENGTHS; i++)
+		detach_submit(&s, EVKV_GET, i * step_ms, &a);
+	check_int(s.rig.loop->deadlines_count, LENGTHS);
+	check(detach_longest_chain(s.rig.loop) <= 16);
+	rig_advance(&s.rig, LENGTHS / 2 * step_ms);
+	rig_turn(&s.rig);
+	check_int(a.calls, LENGTHS);
+	check_int(s.rig.loop->deadlines_count, LENGTHS / 2);
+	rig_advance(&s.rig, LENGTHS / 2 * step_ms);
+	rig_turn(&s.rig);
+	check_int(a.calls, 2 * LENGTHS);
+	check_int(s.rig.loop->deadlines_count, 0);
+	scripted_complete_all(s.script, EVKV_NOT_FOUND);
+	answer_free(&a);
+	scene_close(&s);
+}
+
+EVKV_TEST(core_detach, a_deadline_is_found_among_many_lengths)
+{
+	detach_check_lengths(1);
+	detach_check_lengths(100);
+	detach_check_lengths(1024);
+}
+
+EVKV_TEST(core_detach, without_memory_for_a_larger_table_deadlines_are_found)
+{
+	struct answer a = ANSWER_INIT;
+	struct scene s;
+	int64_t i;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	for (i = 1; i <= 16; i++)
+		detach_submit(&s, EVKV_GET, i, &a);
+	for (; i <= 40; i++) {
+		faults_fail_nth(2); /* after the scratch copy of the inputs */
+		detach_submit(&s, EVKV_GET, i, &a);
+		check_int(faults_fired(), 1);
+		faults_off();
+	}
+	rig_turn(&s.rig);
+	check_int(a.calls, 0);
+	check_int(s.rig.loop->deadlines_size, 16);
+	rig_advance(&s.rig, 40);
+	rig_turn(&s.rig);
+	check_int(a.calls, 40);
+	scripted_complete_all(s.script, EVKV_NOT_FOUND);
+	answer_free(&a);
+	scene_close(&s);
+}
+
+/* The nth allocation: the scratch copy of the inputs is the first. */
+static void detach_check_nomem(size_t nth)
 {
 	struct answer a = ANSWER_INIT, warm = ANSWER_INIT;
 	struct scene s;
@@ -306,7 +383,7 @@ EVKV_TEST(core_detach, without_memory_for_a_deadline_the_op_ends)
 	scene_get(&s, &warm); /* the op's own memory is there already */
 	scripted_complete_all(s.script, EVKV_NOT_FOUND);
 	rig_turn(&s.rig);
-	faults_fail_nth(2); /* after the scratch copy of the inputs */
+	faults_fail_nth(nth);
 	check(detach_submit(&s, EVKV_GET, 100, &a) != 0);
 	faults_off();
 	rig_turn(&s.rig);
@@ -319,6 +396,13 @@ EVKV_TEST(core_detach, without_memory_for_a_deadline_the_op_ends)
 	answer_free(&a);
 	answer_free(&warm);
 	scene_close(&s);
+}
+
+EVKV_TEST(core_detach, without_memory_for_a_deadline_the_op_ends)
+{
+	detach_check_nomem(2); /* the table */
+	detach_check_nomem(3); /* the list */
+	detach_check_nomem(4); /* the heap of timers */
 }
 
 /* ---- Accounting ------------------------------------------------------- */
