@@ -92,8 +92,11 @@ static struct scheme *scheme_get(struct evkv_loop *loop, const char *name,
 bool evkv_loop_register_scheme(struct evkv_loop *loop, const char *scheme,
     evkv_scheme_open open)
 {
-	struct scheme *known = scheme_get(loop, scheme, open);
+	struct scheme *known;
 
+	if (loop == NULL)
+		return false;
+	known = scheme_get(loop, scheme, open);
 	if (known != NULL)
 		known->open = open;
 	return known != NULL;
@@ -131,6 +134,10 @@ struct evkv_store *evkv_loop_open(struct evkv_loop *loop, const char *text,
 	struct scheme *scheme;
 	struct evkv_url *url;
 
+	if (loop == NULL) {
+		evkv_error_set(error, EVKV_INVALID, "URL: loop is NULL");
+		return NULL;
+	}
 	url = evkv__url_parse(text, error);
 	if (url == NULL)
 		return NULL;
