@@ -178,7 +178,10 @@ EVKV_API void evkv_store_set_state(struct evkv_store *store,
 
 EVKV_API struct evkv_loop *evkv_op_loop(const struct evkv_op *op);
 
-/* The request at the present level. */
+/*
+ * The request at the present level. A child in its own callback is at no level:
+ * there this, and evkv_op_data(), is NULL, and debug builds assert.
+ */
 EVKV_API const struct evkv_request *evkv_op_request(const struct evkv_op *op);
 
 /*

@@ -2,7 +2,11 @@
  * tests/core/wrapper_test.c - what authors of wrappers rely on: frames, child
  * ops, marks that go up, detaching, capabilities that only get narrower.
  */
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "faults.h"
 #include "scene.h"
@@ -597,6 +601,52 @@ EVKV_TEST(core_wrapper, a_child_of_nobody)
 	faults_off();
 	check_status(echo.ended, EVKV_NOMEM);
 	scripted_complete_all(s.script, EVKV_OK);
+	scene_close(&s);
+}
+
+static void echo_on_ended(struct evkv_op *child, void *arg)
+{
+	check(evkv_op_request(child) == NULL);
+	check(evkv_op_data(child) == NULL);
+	(*(unsigned *)arg)++;
+}
+
+static void echo_ask_an_ended_child(struct evkv_store *store, unsigned *ends)
+{
+	struct evkv_slice key = EVKV_LIT("k");
+
+	check(evkv_child_submit(NULL, store, &(struct evkv_request){
+	    .kind = EVKV_GET, .keys = &key, .count = 1 }, 0, echo_on_ended,
+	    ends) == NULL);
+}
+
+/* An assertion in debug builds, NULL in others. */
+EVKV_TEST(core_wrapper, a_child_that_has_ended_is_at_no_level)
+{
+	struct scene s;
+	unsigned ends = 0;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	s.script->immediate = true;
+	s.script->status = EVKV_NOT_FOUND;
+#ifdef EVKV_DEBUG
+	int how = 0;
+	pid_t pid = fork();
+
+	check(pid >= 0);
+	if (pid == 0) {
+		(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+		(void)signal(SIGABRT, SIG_DFL);
+		(void)close(STDERR_FILENO);
+		echo_ask_an_ended_child(s.store, &ends);
+		_exit(0);
+	}
+	check(waitpid(pid, &how, 0) == pid);
+	check(WIFSIGNALED(how) && WTERMSIG(how) == SIGABRT);
+#else
+	echo_ask_an_ended_child(s.store, &ends);
+	check_int(ends, 1);
+#endif
 	scene_close(&s);
 }
 
