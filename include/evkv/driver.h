@@ -229,7 +229,8 @@ EVKV_API bool evkv_op_set_cursor(struct evkv_op *op, struct evkv_slice cursor);
 
 /*
  * How many entries were changed, -1 = can't tell. Not set: for DELETE, PUT and
- * TOUCH the number of entries that are OK, else 0.
+ * TOUCH the number of entries that are OK, else 0; and -1 where the outcome of
+ * one, or of the whole, is unknown.
  */
 EVKV_API void evkv_op_set_affected(struct evkv_op *op, int64_t affected);
 

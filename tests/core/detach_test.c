@@ -53,6 +53,7 @@ static void detach_check_row(const struct detach_row *row, bool put)
 	check_int(a.cause, EVKV_CAUSE_CANCELED);
 	check_int(a.count, 1);
 	check_status(a.entries[0].status, a.status);
+	check_int(a.affected, a.status == EVKV_UNKNOWN_OUTCOME ? -1 : 0);
 	check(!a.entries[0].has_value);
 	check(a.message[0] != '\0');
 
@@ -143,6 +144,7 @@ EVKV_TEST(core_detach, every_entry_of_a_batch_is_told)
 	rig_turn(&s.rig);
 	check_status(a.status, EVKV_UNKNOWN_OUTCOME);
 	check_int(a.count, 3);
+	check_int(a.affected, -1);
 	for (i = 0; i < 3; i++)
 		check_status(a.entries[i].status, EVKV_UNKNOWN_OUTCOME);
 	check_int(scene_counters(&s)->pending, 3);
@@ -150,6 +152,32 @@ EVKV_TEST(core_detach, every_entry_of_a_batch_is_told)
 	check_int(scripted_request(s.script, 0)->count, 3);
 	check_slice(scripted_request(s.script, 0)->keys[2], "3");
 	scripted_complete(s.script, 0, EVKV_OK);
+	answer_free(&a);
+	scene_close(&s);
+}
+
+EVKV_TEST(core_detach, what_an_unknown_entry_affected_is_not_known)
+{
+	const struct evkv_slice keys[] = { EVKV_LIT("1"), EVKV_LIT("2") };
+	struct answer a = ANSWER_INIT;
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	scene_put(&s, &a);
+	scripted_complete(s.script, 0, EVKV_UNKNOWN_OUTCOME);
+	rig_turn(&s.rig);
+	check_status(a.status, EVKV_UNKNOWN_OUTCOME);
+	check_int(a.affected, -1);
+	answer_reset(&a);
+	evkv_delete_many(s.store, EVKV_LIT("c"), keys, 2, answer_cb, &a);
+	scripted_complete(s.script, 0, EVKV_UNKNOWN_OUTCOME);
+	rig_turn(&s.rig);
+	check_int(a.affected, -1);
+	answer_reset(&a);
+	evkv_get_many(s.store, EVKV_LIT("c"), keys, 2, answer_cb, &a);
+	scripted_complete(s.script, 0, EVKV_SERVER);
+	rig_turn(&s.rig);
+	check_int(a.affected, 0);
 	answer_free(&a);
 	scene_close(&s);
 }

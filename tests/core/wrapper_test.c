@@ -458,6 +458,7 @@ EVKV_TEST(core_wrapper, a_join_ends_with_its_last_child)
 	rig_turn(&s.rig);
 	/* One of them has had its effect: that it failed is not all. */
 	check_status(a.status, EVKV_UNKNOWN_OUTCOME);
+	check_int(a.affected, -1);
 	check_int(echo.ends, 2);
 	answer_free(&a);
 	scene_close(&s);
