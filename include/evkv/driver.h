@@ -203,7 +203,9 @@ EVKV_API void *evkv_op_data(const struct evkv_op *op);
 
 /*
  * For requests with keys: the entries, one for each, all OK at first, for the
- * driver to write status and ttl_ms into; values by the calls below.
+ * driver to write status and ttl_ms into; values by the calls below. A
+ * remaining TTL is rounded down, as caches count on it; but what is there has
+ * at least 1.
  */
 EVKV_API struct evkv_entry *evkv_op_entries(struct evkv_op *op);
 

@@ -213,7 +213,7 @@ static void write_touch(struct evkv_store *store, struct answer *a)
 static const struct {
 	void (*write)(struct evkv_store *store, struct answer *a);
 	const char *after; /* what the key's value is then */
-	int64_t ttl_ms;
+	int64_t left_ms; /* and what it has to live in the cache */
 } writes[] = {
 	{ write_put, "new", 0 },
 	{ write_delete, "-", -1 },
@@ -221,7 +221,7 @@ static const struct {
 	{ write_delete_many, "-", -1 },
 	{ write_clear, "-", -1 },
 	{ write_destroy, "-", -1 },
-	{ write_touch, "old", 1000 },
+	{ write_touch, "old", 999 },
 };
 #define WRITES (sizeof(writes) / sizeof(writes[0]))
 
@@ -270,7 +270,7 @@ static void load_arrives_after_write(size_t w)
 	check_int(get.calls, 1);
 	s.primary->mode = GATE_OPEN;
 	check_str(value_at(&s, s.tier, K), writes[w].after);
-	check_int(ttl_at(&s, s.tier), writes[w].ttl_ms);
+		check_int(ttl_at(&s, s.tier), writes[w].left_ms);
 	check_str(value_at(&s, s.store, K), writes[w].after);
 	answer_free(&get);
 	answer_free(&write);
@@ -613,9 +613,30 @@ EVKV_TEST(wrappers_passthrough_cache, fill_has_what_is_left_less_the_loads_time)
 	gate_release_all(s.primary);
 	rig_wait(&s.rig, &get.calls);
 	s.primary->mode = GATE_OPEN;
-	check_int(ttl_at(&s, s.tier), 10000 - 4000 - 700);
+	/* And less the millisecond that the primary may tell too much. */
+	check_int(ttl_at(&s, s.tier), 10000 - 4000 - 700 - 1);
 	check_int(ttl_at(&s, s.store), 10000 - 4000 - 700);
 	answer_free(&get);
+	close_all(&s);
+}
+
+/* The primary says 1 ms to the end, however little of it is left. */
+EVKV_TEST(wrappers_passthrough_cache, the_last_millisecond_is_not_cached)
+{
+	struct setup s;
+
+	open_plain(&s);
+	put_at(&s, s.below, K, EVKV_LIT("v"), 1);
+	s.rig.now_us += 900;
+	check_str(value_at(&s, s.store, K), "v");
+	check_str(value_at(&s, s.tier, K), "-");
+	s.rig.now_us += 100;
+	check_str(value_at(&s, s.store, K), "-");
+	/* 2.5 of them: one is sure. */
+	put_at(&s, s.below, K, EVKV_LIT("v"), 3);
+	s.rig.now_us += 500;
+	check_str(value_at(&s, s.store, K), "v");
+	check_int(ttl_at(&s, s.tier), 1);
 	close_all(&s);
 }
 
@@ -777,6 +798,14 @@ EVKV_TEST(wrappers_passthrough_cache, bad_arguments_are_refused)
 	    evkv_simple_new(rig.loop, &error),
 	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = -1 },
 	    "max_ttl_ms");
+	refused(&rig, evkv_simple_new(rig.loop, &error),
+	    evkv_simple_new(rig.loop, &error),
+	    &(struct evkv_passthrough_cache_options){
+	    .cache_timeout_ms = INT64_MAX }, "cache_timeout_ms");
+	refused(&rig, evkv_simple_new(rig.loop, &error),
+	    evkv_simple_new(rig.loop, &error),
+	    &(struct evkv_passthrough_cache_options){
+	    .cache_timeout_ms = -1 }, "cache_timeout_ms");
 	check_str(error.message, "");
 	rig_close(&rig);
 }
