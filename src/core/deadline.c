@@ -131,7 +131,9 @@ bool evkv__deadline_set(struct evkv_op *op, int64_t timeout_ms)
 	if (list == NULL)
 		return false;
 	loop->last_deadlines = list;
-	op->deadline_at_us = evkv__loop_after(loop, timeout_ms);
+	/* Not the turn's time: its callbacks may have taken long until now. */
+	op->deadline_at_us =
+	    evkv__loop_read_clock(loop) + evkv__delay_us(timeout_ms);
 	op->deadline = list;
 	op->deadline_next = NULL;
 	op->deadline_prev = list->last;

@@ -155,14 +155,12 @@ static inline int64_t evkv__loop_read_clock(const struct evkv_loop *loop)
 	return loop->clock.monotonic_us(loop->clock.arg);
 }
 
-/* The time in delay_ms from now; what is beyond all use is never. */
-static inline int64_t evkv__loop_after(struct evkv_loop *loop, int64_t delay_ms)
+/* A delay, of which what is beyond all use is never. */
+static inline int64_t evkv__delay_us(int64_t delay_ms)
 {
 	if (delay_ms > EVKV_TTL_MAX)
 		delay_ms = EVKV_TTL_MAX;
-	if (delay_ms < 0)
-		delay_ms = 0;
-	return evkv_loop_now_us(loop) + delay_ms * 1000;
+	return delay_ms > 0 ? delay_ms * 1000 : 0;
 }
 
 /* Our own handlers: between these two the cached time is taken as it is. */

@@ -3,6 +3,7 @@
  * told, when UNKNOWN_OUTCOME is the truth, and what stays counted below.
  */
 #include <string.h>
+#include <time.h>
 
 #include "core/loop.h"
 #include "faults.h"
@@ -297,6 +298,68 @@ EVKV_TEST(core_detach, later_deadlines_of_a_list_are_not_forgotten)
 	answer_free(&b);
 	answer_free(&c);
 	scene_close(&s);
+}
+
+#define DETACH_BUSY_US 60000
+
+struct detach_late {
+	struct evkv_store *store;
+	int64_t submitted_us, ended_us;
+	unsigned ended;
+};
+
+static int64_t detach_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+static void detach_late_ended(const struct evkv_result *result, void *arg)
+{
+	struct detach_late *late = arg;
+
+	check_status(result->status, EVKV_TIMEOUT);
+	late->ended_us = detach_now_us();
+	late->ended = 1;
+}
+
+/* Takes longer than the deadline of what it then submits. */
+static void detach_late_submit(const struct evkv_result *result, void *arg)
+{
+	struct detach_late *late = arg;
+	struct evkv_slice key = EVKV_LIT("k");
+	int64_t end_us = detach_now_us() + DETACH_BUSY_US;
+
+	(void)result;
+	while (detach_now_us() < end_us)
+		;
+	late->submitted_us = detach_now_us();
+	evkv_submit(late->store, &(struct evkv_request){ .kind = EVKV_GET,
+	    .keys = &key, .count = 1,
+	    .timeout_ms = DETACH_BUSY_US / 2000 }, detach_late_ended, late);
+}
+
+EVKV_TEST(core_detach, a_deadline_counts_from_the_submit)
+{
+	struct detach_late late = { .ended = 0 };
+	struct scripted *script = scripted_new();
+	struct rig rig;
+
+	rig_open_real(&rig);
+	late.store = scripted_store(script, rig.loop, NULL);
+	script->immediate = true;
+	script->status = EVKV_NOT_FOUND;
+	evkv_get(late.store, EVKV_LIT("c"), EVKV_LIT("k"),
+	    detach_late_submit, &late);
+	script->immediate = false;
+	rig_wait(&rig, &late.ended);
+	check(late.ended_us - late.submitted_us >= DETACH_BUSY_US / 2);
+	scripted_complete_all(script, EVKV_NOT_FOUND);
+	evkv_store_unref(late.store);
+	rig_close(&rig);
+	scripted_free(script);
 }
 
 EVKV_TEST(core_detach, the_stores_default_deadline)
