@@ -110,13 +110,15 @@ static int64_t shelf_expiry(struct shelf *self,
 	return evkv_loop_now_us(self->loop) + ttl_ms * 1000;
 }
 
-/* What remains, rounded up: an entry that is there has at least 1 ms left. */
+/* What remains, rounded down; but what is there has at least 1 ms left. */
 static int64_t shelf_ttl_ms(struct shelf *self,
     const struct shelf_place *place)
 {
+	int64_t left_us = place->expires_us - evkv_loop_now_us(self->loop);
+
 	if (place->expires_us == SHELF_NEVER)
 		return EVKV_TTL_NONE;
-	return (place->expires_us - evkv_loop_now_us(self->loop) + 999) / 1000;
+	return left_us >= 1000 ? left_us / 1000 : 1;
 }
 
 /* ---- One key ----------------------------------------------------------- */

@@ -37,21 +37,23 @@ int main(int argc, char **argv)
 	int exit_status = EXIT_FAILURE;
 
 	/* [readme] */
-	struct evkv_loop *loop = evkv_loop_new(base);
+	struct evkv_loop *loop = evkv_loop_new_with(base, NULL, &error);
 	struct evkv_store *store = evkv_open(loop, url, &error);
 	struct evkv_store *cache = evkv_memory_new(loop, NULL, &error);
 
 	store = evkv_passthrough_cache_new(store, cache, NULL, &error);
 	store = evkv_prefix_keys_new(store, EVKV_LIT("app:"), &error);
-	if (store == NULL)
+	if (loop == NULL || store == NULL) {
 		fprintf(stderr, "%s\n", error.message);
+		return EXIT_FAILURE;
+	}
 	evkv_put(store, users, ada, EVKV_LIT("Lovelace"), 60000, NULL, NULL);
 	evkv_get(store, users, ada, on_get, &exit_status);
 	event_base_dispatch(base);
-	/* [readme] */
 
 	evkv_store_unref(store);
 	evkv_loop_free(loop);
 	event_base_free(base);
+	/* [readme] */
 	return exit_status;
 }

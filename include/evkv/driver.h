@@ -178,7 +178,10 @@ EVKV_API void evkv_store_set_state(struct evkv_store *store,
 
 EVKV_API struct evkv_loop *evkv_op_loop(const struct evkv_op *op);
 
-/* The request at the present level. */
+/*
+ * The request at the present level. A child in its own callback is at no level:
+ * there this, and evkv_op_data(), is NULL, and debug builds assert.
+ */
 EVKV_API const struct evkv_request *evkv_op_request(const struct evkv_op *op);
 
 /*
@@ -200,7 +203,9 @@ EVKV_API void *evkv_op_data(const struct evkv_op *op);
 
 /*
  * For requests with keys: the entries, one for each, all OK at first, for the
- * driver to write status and ttl_ms into; values by the calls below.
+ * driver to write status and ttl_ms into; values by the calls below. A
+ * remaining TTL is rounded down, as caches count on it; but what is there has
+ * at least 1.
  */
 EVKV_API struct evkv_entry *evkv_op_entries(struct evkv_op *op);
 
@@ -226,7 +231,8 @@ EVKV_API bool evkv_op_set_cursor(struct evkv_op *op, struct evkv_slice cursor);
 
 /*
  * How many entries were changed, -1 = can't tell. Not set: for DELETE, PUT and
- * TOUCH the number of entries that are OK, else 0.
+ * TOUCH the number of entries that are OK, else 0; and -1 where the outcome of
+ * one, or of the whole, is unknown.
  */
 EVKV_API void evkv_op_set_affected(struct evkv_op *op, int64_t affected);
 
@@ -495,7 +501,7 @@ EVKV_API bool evkv_url_allow(const struct evkv_url *url, uint32_t parts,
  * What opens a scheme's URLs; `url` lives for the call. Registering a scheme
  * again replaces it. `scheme` is copied; it may have letters and, after the
  * first, digits, '+', '-', '.' and '_', and its case does not matter. false =
- * not such a name, or no memory.
+ * not such a name, no memory, or `loop` is NULL.
  */
 typedef struct evkv_store *(*evkv_scheme_open)(struct evkv_loop *loop,
     const struct evkv_url *url, struct evkv_error *error);

@@ -19,8 +19,9 @@ EVKV_BEGIN_DECLS
 /*
  * Open the store that `url` describes. null:, simple: and memory: are always
  * known; other schemes are once they are registered (evkv_redis_register()).
- * NULL with a filled error: an unknown scheme, a part or an option that is
- * malformed or not known, always named; never with a password in it.
+ * NULL with a filled error: `loop` is NULL; an unknown scheme, a part or an
+ * option that is malformed or not known, always named; never with a password in
+ * it.
  */
 EVKV_API struct evkv_store *evkv_open(struct evkv_loop *loop, const char *url,
     struct evkv_error *error);

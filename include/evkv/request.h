@@ -191,7 +191,8 @@ struct evkv_result {
 	 */
 	size_t count;
 	const struct evkv_entry *entries;
-	int64_t affected; /* entries changed; -1 = can't tell exactly */
+	/* Entries changed; -1 = can't tell, as with UNKNOWN_OUTCOME. */
+	int64_t affected;
 	/* KEYS, COLLECTIONS: empty = that was the end */
 	struct evkv_slice cursor;
 };

@@ -23,7 +23,8 @@ enum {
 	/* IF_ABSENT holds between processes */
 	EVKV_STORE_ATOMIC_CONDITION = 1 << 1,
 	EVKV_STORE_ENUM_UNIQUE = 1 << 2,      /* pages name nothing twice */
-	EVKV_STORE_EXACT_AFFECTED = 1 << 3,   /* affected is never -1 */
+	/* affected is -1 with UNKNOWN_OUTCOME only */
+	EVKV_STORE_EXACT_AFFECTED = 1 << 3,
 	EVKV_STORE_IN_PROCESS = 1 << 4, /* the entries are this process's own */
 };
 

@@ -195,7 +195,7 @@ enum evkv_verdict evkv_op_fail(struct evkv_op *op, enum evkv_status status,
 	result->cause = cause_of(status, cause);
 	result->message = "";
 	result->cursor = evkv_bytes(NULL, 0);
-	result->affected = 0;
+	result->affected = status == EVKV_UNKNOWN_OUTCOME ? -1 : 0;
 	op->flags |= OP_FAILED;
 	evkv_op_explain(op, cause, 0,
 	    message != NULL ? message : evkv_status_text(status));
@@ -239,24 +239,26 @@ enum evkv_verdict evkv_op_cut(struct evkv_op *op, enum evkv_status status,
 	return evkv_op_fail(op, status, cause, message);
 }
 
+/* *done: how many entries are OK, -1 where that of one is not known. */
 static enum evkv_status whole_status(const struct evkv_op *op,
     int64_t *done)
 {
 	const struct evkv_entry *entries = op->result.entries;
-	enum evkv_status status = EVKV_OK;
+	enum evkv_status status = EVKV_OK, one;
+	bool unknown = false;
 	size_t i;
 
 	*done = 0;
-	if ((op->flags & OP_SINGLE) != 0) {
-		*done = entries[0].status == EVKV_OK;
-		return entries[0].status;
-	}
 	for (i = 0; i < op->result.count; i++) {
-		*done += entries[i].status == EVKV_OK;
-		if (status == EVKV_OK && evkv_failed(entries[i].status))
-			status = entries[i].status;
+		one = entries[i].status;
+		*done += one == EVKV_OK;
+		unknown |= one == EVKV_UNKNOWN_OUTCOME;
+		if (status == EVKV_OK && evkv_failed(one))
+			status = one;
 	}
-	return status;
+	if (unknown)
+		*done = -1;
+	return (op->flags & OP_SINGLE) != 0 ? entries[0].status : status;
 }
 
 void evkv_op_settle(struct evkv_op *op)

@@ -4,26 +4,57 @@
  * One list for each length of timeout: in a list the ops are in order of expiry
  * by themselves, so setting and clearing a deadline costs a few pointers. A
  * list has one timer, for its first op; it is left alone when that op ends
- * early, and looks again when it rings.
+ * early, and looks again when it rings. So there may be as many lists as there
+ * were lengths within the longest of them: they are in a hash table by length.
  */
 #include "core/loop.h"
 
-struct deadline_list {
-	struct deadline_list *next;
-	struct evkv_loop *loop;
-	int64_t timeout_ms;
-	struct evkv_op *first, *last;
-	struct evkv_timer timer;
-};
+#define DEADLINE_BUCKETS_FIRST 16 /* a power of two */
+
+/* Odd multiples spread the lengths, which are often round numbers. */
+static struct deadline_list **bucket_of(struct deadline_list **buckets,
+    size_t size, int64_t timeout_ms)
+{
+	uint64_t hash = (uint64_t)timeout_ms * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &buckets[(hash >> 32) & (size - 1)];
+}
+
+/* Without memory the chains just get longer, unless there are none yet. */
+static bool buckets_grow(struct evkv_loop *loop)
+{
+	size_t size = loop->deadlines_size == 0 ? DEADLINE_BUCKETS_FIRST :
+	                                          loop->deadlines_size * 2;
+	struct deadline_list **buckets, **bucket, *list;
+	size_t i;
+
+	buckets = evkv_calloc(size, sizeof(struct deadline_list *));
+	if (buckets == NULL)
+		return loop->deadlines_size > 0;
+	for (i = 0; i < loop->deadlines_size; i++) {
+		while ((list = loop->deadlines[i]) != NULL) {
+			loop->deadlines[i] = list->next;
+			bucket = bucket_of(buckets, size, list->timeout_ms);
+			list->next = *bucket;
+			*bucket = list;
+		}
+	}
+	evkv_free(loop->deadlines);
+	loop->deadlines = buckets;
+	loop->deadlines_size = size;
+	return true;
+}
 
 static void list_free(struct deadline_list *list)
 {
 	struct evkv_loop *loop = list->loop;
-	struct deadline_list **link = &loop->deadlines;
+	struct deadline_list **link = bucket_of(loop->deadlines,
+	    loop->deadlines_size, list->timeout_ms);
 
 	while (*link != list)
 		link = &(*link)->next;
 	*link = list->next;
+	loop->deadlines_count--;
 	if (loop->last_deadlines == list)
 		loop->last_deadlines = NULL;
 	evkv_timer_cancel(loop, &list->timer);
@@ -49,17 +80,14 @@ static void list_rings(void *arg)
 	    (list->first->deadline_at_us - now_us + 999) / 1000);
 }
 
-static struct deadline_list *list_find(struct evkv_loop *loop,
+static struct deadline_list *list_new(struct evkv_loop *loop,
     int64_t timeout_ms)
 {
-	struct deadline_list *list = loop->last_deadlines;
+	struct deadline_list *list, **bucket;
 
-	if (list != NULL && list->timeout_ms == timeout_ms)
-		return list;
-	for (list = loop->deadlines; list != NULL; list = list->next) {
-		if (list->timeout_ms == timeout_ms)
-			return list;
-	}
+	if (loop->deadlines_count >= loop->deadlines_size &&
+	    !buckets_grow(loop))
+		return NULL;
 	list = evkv_calloc(1, sizeof(*list));
 	if (list == NULL)
 		return NULL;
@@ -71,9 +99,28 @@ static struct deadline_list *list_find(struct evkv_loop *loop,
 		evkv_free(list);
 		return NULL;
 	}
-	list->next = loop->deadlines;
-	loop->deadlines = list;
+	bucket = bucket_of(loop->deadlines, loop->deadlines_size, timeout_ms);
+	list->next = *bucket;
+	*bucket = list;
+	loop->deadlines_count++;
 	return list;
+}
+
+static struct deadline_list *list_find(struct evkv_loop *loop,
+    int64_t timeout_ms)
+{
+	struct deadline_list *list = loop->last_deadlines;
+
+	if (list != NULL && list->timeout_ms == timeout_ms)
+		return list;
+	if (loop->deadlines_count == 0)
+		return list_new(loop, timeout_ms);
+	list = *bucket_of(loop->deadlines, loop->deadlines_size, timeout_ms);
+	for (; list != NULL; list = list->next) {
+		if (list->timeout_ms == timeout_ms)
+			return list;
+	}
+	return list_new(loop, timeout_ms);
 }
 
 bool evkv__deadline_set(struct evkv_op *op, int64_t timeout_ms)
@@ -84,7 +131,9 @@ bool evkv__deadline_set(struct evkv_op *op, int64_t timeout_ms)
 	if (list == NULL)
 		return false;
 	loop->last_deadlines = list;
-	op->deadline_at_us = evkv__loop_after(loop, timeout_ms);
+	/* Not the turn's time: its callbacks may have taken long until now. */
+	op->deadline_at_us =
+	    evkv__loop_read_clock(loop) + evkv__delay_us(timeout_ms);
 	op->deadline = list;
 	op->flags |= OP_TIMED;
 	op->deadline_next = NULL;
@@ -114,6 +163,11 @@ void evkv__deadline_clear(struct evkv_op *op)
 
 void evkv__deadlines_end(struct evkv_loop *loop)
 {
-	while (loop->deadlines != NULL)
-		list_free(loop->deadlines);
+	size_t i;
+
+	for (i = 0; i < loop->deadlines_size; i++) {
+		while (loop->deadlines[i] != NULL)
+			list_free(loop->deadlines[i]);
+	}
+	evkv_free(loop->deadlines);
 }

@@ -119,6 +119,7 @@ static void report_fill(struct evkv_op *op, enum evkv_status status,
 		.message = evkv_status_text(status),
 		.count = entries != NULL ? count : 0,
 		.entries = entries,
+		.affected = status == EVKV_UNKNOWN_OUTCOME ? -1 : 0,
 	};
 }
 

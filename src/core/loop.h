@@ -39,6 +39,15 @@ struct loop_peek {
 	struct evkv_entry entry;
 };
 
+/* The pending ops whose timeouts have one length. */
+struct deadline_list {
+	struct deadline_list *next; /* in its bucket */
+	struct evkv_loop *loop;
+	int64_t timeout_ms;
+	struct evkv_op *first, *last;
+	struct evkv_timer timer;
+};
+
 struct evkv_loop {
 	struct event_base *base;
 	struct evkv_clock clock;
@@ -73,7 +82,8 @@ struct evkv_loop {
 	int64_t alarm_at_us; /* INT64_MAX: not armed */
 
 	/* deadline.c */
-	struct deadline_list *deadlines;
+	struct deadline_list **deadlines; /* chained buckets; doubles */
+	size_t deadlines_count, deadlines_size;
 	struct deadline_list *last_deadlines; /* the one used last */
 
 	/* op.c */
@@ -150,14 +160,12 @@ static inline int64_t evkv__loop_read_clock(const struct evkv_loop *loop)
 	return loop->clock.monotonic_us(loop->clock.arg);
 }
 
-/* The time in delay_ms from now; what is beyond all use is never. */
-static inline int64_t evkv__loop_after(struct evkv_loop *loop, int64_t delay_ms)
+/* A delay, of which what is beyond all use is never. */
+static inline int64_t evkv__delay_us(int64_t delay_ms)
 {
 	if (delay_ms > EVKV_TTL_MAX)
 		delay_ms = EVKV_TTL_MAX;
-	if (delay_ms < 0)
-		delay_ms = 0;
-	return evkv_loop_now_us(loop) + delay_ms * 1000;
+	return delay_ms > 0 ? delay_ms * 1000 : 0;
 }
 
 /* Our own handlers: between these two the cached time is taken as it is. */

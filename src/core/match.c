@@ -7,16 +7,21 @@
  * may take the leftmost place where it fits: if any choice works, that one
  * does. So nothing is ever tried again and there is no recursion.
  *
- * A segment is looked for place by place, which in the worst case takes the
- * product of its length and the name's. Where that is much, all places are
- * tried at once, 64 elements at a time; without memory for it, place by place.
+ * A segment is looked for by windows of places: each element is read once for
+ * a window, and leaves those places where it fits. In the worst case that takes
+ * the product of the segment's length and the name's. Where that is much, all
+ * places are tried at once, 64 elements at a time; without memory for it, by
+ * windows. So no name takes more than about its length times the pattern's by
+ * 64.
  */
 #include "evkv/driver.h"
 
 #include <string.h>
 
 #define MATCH_BAD SIZE_MAX
-#define MATCH_SCAN_FROM 65536 /* name times segment, in bytes */
+#define MATCH_SCAN_FROM 65536 /* places times elements */
+#define MATCH_WINDOW_FIRST 16 /* places; the windows double */
+#define MATCH_WINDOW_MOST 512
 
 /* A run of elements without a star: pattern[start, end). */
 struct match_segment {
@@ -43,16 +48,51 @@ static bool match_escaped(struct evkv_slice pattern, size_t *at,
 	return true;
 }
 
+/* The bytes that an element matches, one bit each. */
+struct match_map {
+	uint64_t bits[4];
+};
+
+static bool match_map_has(const struct match_map *map, unsigned char byte)
+{
+	return (map->bits[byte / 64] >> byte % 64 & 1) != 0;
+}
+
+static void match_map_add(struct match_map *map, unsigned char low,
+    unsigned char high)
+{
+	size_t first = low / 64, last = high / 64, i;
+	uint64_t bits;
+
+	for (i = first; i <= last; i++) {
+		bits = UINT64_MAX;
+		if (i == first)
+			bits &= UINT64_MAX << low % 64;
+		if (i == last)
+			bits &= UINT64_MAX >> (63 - high % 64);
+		map->bits[i] |= bits;
+	}
+}
+
+static void match_map_invert(struct match_map *map)
+{
+	size_t i;
+
+	for (i = 0; i < 4; i++)
+		map->bits[i] = ~map->bits[i];
+}
+
 /*
- * The set whose '[' is at `at`: *hit tells whether it has `byte`. Returns where
- * the pattern goes on, or MATCH_BAD with *why set.
+ * The set whose '[' is at `at`. Returns where the pattern goes on, or MATCH_BAD
+ * with *why set.
  */
 static size_t match_set(struct evkv_slice pattern, size_t at,
-    unsigned char byte, bool *hit, const char **why)
+    struct match_map *map, const char **why)
 {
 	unsigned char low, high;
-	bool negate = false, first = true, in = false;
+	bool negate = false, first = true;
 
+	*map = (struct match_map){ { 0 } };
 	at++;
 	if (at < pattern.size &&
 	    (match_byte(pattern, at) == '!' ||
@@ -80,9 +120,10 @@ static size_t match_set(struct evkv_slice pattern, size_t at,
 		*why = "a range in '[...]' whose end is before its start";
 		if (high < low)
 			return MATCH_BAD;
-		in |= low <= byte && byte <= high;
+		match_map_add(map, low, high);
 	}
-	*hit = in != negate;
+	if (negate)
+		match_map_invert(map);
 	return at + 1;
 }
 
@@ -94,10 +135,14 @@ static size_t match_element(struct evkv_slice pattern, size_t at,
     unsigned char byte, bool *hit, const char **why)
 {
 	unsigned char literal;
+	struct match_map map;
 
 	switch (match_byte(pattern, at)) {
 	case '?': *hit = true; return at + 1;
-	case '[': return match_set(pattern, at, byte, hit, why);
+	case '[':
+		at = match_set(pattern, at, &map, why);
+		*hit = at != MATCH_BAD && match_map_has(&map, byte);
+		return at;
 	default:
 		*why = "a backslash with nothing after it";
 		if (!match_escaped(pattern, &at, &literal))
@@ -105,6 +150,25 @@ static size_t match_element(struct evkv_slice pattern, size_t at,
 		*hit = literal == byte;
 		return at;
 	}
+}
+
+/* The same as a map, of an element that is known to be well-formed. */
+static size_t match_map_read(struct evkv_slice pattern, size_t at,
+    struct match_map *map)
+{
+	unsigned char literal = 0;
+	const char *why;
+
+	if (match_byte(pattern, at) == '[')
+		return match_set(pattern, at, map, &why);
+	*map = (struct match_map){ { 0 } };
+	if (match_byte(pattern, at) == '?') {
+		match_map_invert(map);
+		return at + 1;
+	}
+	match_escaped(pattern, &at, &literal);
+	match_map_add(map, literal, literal);
+	return at;
 }
 
 /* The segment that begins at `at`; false, with *why set, if it is malformed. */
@@ -144,10 +208,53 @@ static bool match_segment_at(struct evkv_slice pattern,
 	return true;
 }
 
+/* The leftmost of `count` places from `from` on where the segment fits. */
+static size_t match_window_find(struct evkv_slice pattern,
+    const struct match_segment *segment, struct evkv_slice name, size_t from,
+    size_t count)
+{
+	uint16_t places[MATCH_WINDOW_MOST];
+	size_t at = segment->start, element = from, kept, i;
+	struct match_map map;
+
+	for (i = 0; i < count; i++)
+		places[i] = (uint16_t)i;
+	for (; at < segment->end && count > 0; element++, count = kept) {
+		at = match_map_read(pattern, at, &map);
+		kept = 0;
+		for (i = 0; i < count; i++) {
+			places[kept] = places[i];
+			kept += match_map_has(&map,
+			    match_byte(name, element + places[i]));
+		}
+	}
+	return count > 0 ? from + places[0] : MATCH_BAD;
+}
+
+static size_t match_windows_find(struct evkv_slice pattern,
+    const struct match_segment *segment, struct evkv_slice name, size_t from,
+    size_t places)
+{
+	size_t count = MATCH_WINDOW_FIRST, found;
+
+	while (places > 0) {
+		if (count > places)
+			count = places;
+		found = match_window_find(pattern, segment, name, from, count);
+		if (found != MATCH_BAD)
+			return found;
+		from += count;
+		places -= count;
+		if (count < MATCH_WINDOW_MOST)
+			count *= 2;
+	}
+	return MATCH_BAD;
+}
+
 /*
- * All places at once, for what trying one after the other takes long: bit i of
- * `state` tells that the segment's first i + 1 elements match the bytes just
- * read; `masks` has, for each byte value, the elements that match it.
+ * All places at once, for what trying them takes long: bit i of `state` tells
+ * that the segment's first i + 1 elements match the bytes just read; `masks`
+ * has, for each byte value, the elements that match it.
  */
 struct match_scan {
 	size_t words;
@@ -155,29 +262,48 @@ struct match_scan {
 	uint64_t *masks;
 };
 
+/* Write element i into the masks of those bytes which are fewer. */
+static void match_scan_add(struct match_scan *scan, size_t i,
+    struct match_map *map, uint64_t *mostly)
+{
+	uint64_t bit = UINT64_C(1) << i % 64, bits;
+	int count = 0;
+	size_t byte, j;
+
+	for (j = 0; j < 4; j++)
+		count += __builtin_popcountll(map->bits[j]);
+	if (count > 128) {
+		mostly[i / 64] |= bit;
+		match_map_invert(map);
+	}
+	for (j = 0; j < 4; j++) {
+		for (bits = map->bits[j]; bits != 0; bits &= bits - 1) {
+			byte = 64 * j + (size_t)__builtin_ctzll(bits);
+			scan->masks[byte * scan->words + i / 64] |= bit;
+		}
+	}
+}
+
 /* The masks of a segment; false = no memory. */
 static bool match_scan_init(struct match_scan *scan, struct evkv_slice pattern,
     const struct match_segment *segment)
 {
-	size_t at = segment->start, next = at, i;
-	const char *why;
-	unsigned byte;
-	bool hit = false;
+	size_t at = segment->start, i;
+	struct match_map map;
+	uint64_t *mostly;
 
 	scan->words = (segment->length + 63) / 64;
-	scan->state = evkv_calloc(257, scan->words * sizeof(uint64_t));
+	scan->state = evkv_calloc(258, scan->words * sizeof(uint64_t));
 	if (scan->state == NULL)
 		return false;
-	scan->masks = scan->state + scan->words;
-	for (i = 0; i < segment->length; i++, at = next) {
-		for (byte = 0; byte < 256; byte++) {
-			next = match_element(pattern, at, (unsigned char)byte,
-			    &hit, &why);
-			if (hit)
-				scan->masks[byte * scan->words +
-				    i / 64] |= UINT64_C(1) << i % 64;
-		}
+	mostly = scan->state + scan->words;
+	scan->masks = mostly + scan->words;
+	for (i = 0; i < segment->length; i++) {
+		at = match_map_read(pattern, at, &map);
+		match_scan_add(scan, i, &map, mostly);
 	}
+	for (i = 0; i < 256 * scan->words; i++)
+		scan->masks[i] ^= mostly[i % scan->words];
 	return true;
 }
 
@@ -226,6 +352,7 @@ static size_t match_segment_find(struct evkv_slice pattern,
     const struct match_segment *segment, struct evkv_slice name, size_t from,
     size_t to)
 {
+	size_t places;
 	struct match_scan scan;
 
 	if (segment->length == 0)
@@ -234,17 +361,13 @@ static size_t match_segment_find(struct evkv_slice pattern,
 		return MATCH_BAD;
 	if (segment->literal)
 		return match_literal_find(pattern, segment, name, from, to);
-	if ((to - from) * segment->length > MATCH_SCAN_FROM &&
-	    match_scan_init(&scan, pattern, segment)) {
-		from = match_scan_find(&scan, segment->length, name, from, to);
-		evkv_free(scan.state);
-		return from;
-	}
-	for (; from + segment->length <= to; from++) {
-		if (match_segment_at(pattern, segment, name, from))
-			return from;
-	}
-	return MATCH_BAD;
+	places = to - from - segment->length + 1;
+	if (places * segment->length <= MATCH_SCAN_FROM ||
+	    !match_scan_init(&scan, pattern, segment))
+		return match_windows_find(pattern, segment, name, from, places);
+	from = match_scan_find(&scan, segment->length, name, from, to);
+	evkv_free(scan.state);
+	return from;
 }
 
 static bool match_glob(struct evkv_slice pattern, struct evkv_slice name)

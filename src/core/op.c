@@ -208,17 +208,31 @@ struct evkv_loop *evkv_op_loop(const struct evkv_op *op)
 	return op->loop;
 }
 
+/* NULL: a child that has ended, in its callback, has left its last level. */
+static struct evkv_frame *present_frame(const struct evkv_op *op)
+{
+	EVKV__ASSERT(op->depth > 0);
+	return op->depth > 0 ? evkv__op_top(op) : NULL;
+}
+
 const struct evkv_request *evkv_op_request(const struct evkv_op *op)
 {
-	return evkv__op_top(op)->request;
+	const struct evkv_frame *frame = present_frame(op);
+
+	return frame != NULL ? frame->request : NULL;
 }
 
 void evkv_op_set_data(struct evkv_op *op, void *data)
 {
-	evkv__op_top(op)->data = data;
+	struct evkv_frame *frame = present_frame(op);
+
+	if (frame != NULL)
+		frame->data = data;
 }
 
 void *evkv_op_data(const struct evkv_op *op)
 {
-	return evkv__op_top(op)->data;
+	const struct evkv_frame *frame = present_frame(op);
+
+	return frame != NULL ? frame->data : NULL;
 }

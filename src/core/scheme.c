@@ -94,7 +94,7 @@ bool evkv_loop_register_scheme(struct evkv_loop *loop, const char *scheme,
 {
 	struct scheme *known;
 
-	if (!evkv__url_is_scheme(scheme))
+	if (loop == NULL || !evkv__url_is_scheme(scheme))
 		return false;
 	known = scheme_get(loop, scheme, open);
 	if (known != NULL)
@@ -134,6 +134,10 @@ struct evkv_store *evkv_loop_open(struct evkv_loop *loop, const char *text,
 	struct scheme *scheme;
 	struct evkv_url *url;
 
+	if (loop == NULL) {
+		evkv_error_set(error, EVKV_INVALID, "URL: loop is NULL");
+		return NULL;
+	}
 	url = evkv__url_parse(text, error);
 	if (url == NULL)
 		return NULL;

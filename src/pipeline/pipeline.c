@@ -249,6 +249,10 @@ struct evkv_pipeline *evkv_pipeline_new_sized(struct evkv_loop *loop,
 	struct evkv_pipeline_options ours;
 	struct evkv_pipeline *p;
 
+	if (loop == NULL) {
+		evkv_error_set(error, EVKV_INVALID, "loop is NULL");
+		return NULL;
+	}
 	if (!evkv_options_read(&ours, sizeof(ours), options, size, error) ||
 	    !pipeline_options_check(&ours, error))
 		return NULL;

@@ -66,7 +66,8 @@ static bool page_add(struct memory_page *page, const void *item)
 	has = page->request->kind == EVKV_KEYS
 	    ? page_has_key(page, item, &name)
 	    : page_has_collection(page, item, &name);
-	page->work += 1 + (has ? name.size / 64 : 0);
+	page->work += 1 +
+	    (has ? name.size * (1 + page->request->pattern.size / 64) / 64 : 0);
 	if (!has ||
 	    !evkv_match(page->request->match_prefix, page->request->pattern,
 		name))

@@ -63,6 +63,8 @@ struct evkv_store *evkv_open(struct evkv_loop *loop, const char *url,
 {
 	size_t i;
 
+	if (loop == NULL)
+		return evkv_loop_open(loop, url, error);
 	for (i = 0; i < sizeof(open_schemes) / sizeof(open_schemes[0]); i++) {
 		if (evkv__scheme_offer(loop, open_schemes[i].scheme,
 			open_schemes[i].open))

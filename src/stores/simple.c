@@ -57,7 +57,7 @@ static int64_t simple_expiry(struct simple *self,
 	return evkv_loop_now_us(self->loop) + ttl_ms * 1000;
 }
 
-/* What remains, rounded up: at least 1 for an entry that is not expired. */
+/* What remains, rounded down, but 1 at least; -1 where it has expired. */
 static int64_t simple_ttl_ms(struct simple *self,
     const struct simple_entry *entry)
 {
@@ -66,7 +66,9 @@ static int64_t simple_ttl_ms(struct simple *self,
 	if (entry->expires_us == SIMPLE_NEVER)
 		return EVKV_TTL_NONE;
 	left_us = entry->expires_us - evkv_loop_now_us(self->loop);
-	return left_us > 0 ? (left_us + 999) / 1000 : -1;
+	if (left_us <= 0)
+		return -1;
+	return left_us >= 1000 ? left_us / 1000 : 1;
 }
 
 static enum evkv_status simple_put(struct simple *self,

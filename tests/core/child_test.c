@@ -2,6 +2,11 @@
  * tests/core/child_test.c - child ops: what becomes of their results, marks
  * that go up, stopping and detaching, deadlines, want of memory.
  */
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "echo.h"
 #include "faults.h"
 
@@ -65,6 +70,7 @@ EVKV_TEST(core_child, a_join_ends_with_its_last_child)
 	rig_turn(&s.rig);
 	/* One of them has had its effect: that it failed is not all. */
 	check_status(a.status, EVKV_UNKNOWN_OUTCOME);
+	check_int(a.affected, -1);
 	check_int(echo.ends, 2);
 	answer_free(&a);
 	scene_close(&s);
@@ -211,6 +217,53 @@ EVKV_TEST(core_child, a_child_of_nobody)
 	faults_off();
 	check_status(echo.ended, EVKV_NOMEM);
 	scripted_complete_all(s.script, EVKV_OK);
+	scene_close(&s);
+}
+
+static void child_on_ended(struct evkv_op *child, void *arg)
+{
+	check(evkv_op_request(child) == NULL);
+	check(evkv_op_data(child) == NULL);
+	(*(unsigned *)arg)++;
+}
+
+static void child_ask_an_ended_one(struct evkv_store *store, unsigned *ends)
+{
+	struct evkv_slice key = EVKV_LIT("k");
+
+	check(evkv_child_submit(NULL, store,
+		  &(struct evkv_request){
+		      .kind = EVKV_GET, .keys = &key, .count = 1 },
+		  0, child_on_ended, ends) == NULL);
+}
+
+/* An assertion in debug builds, NULL in others. */
+EVKV_TEST(core_child, a_child_that_has_ended_is_at_no_level)
+{
+	struct scene s;
+	unsigned ends = 0;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	s.script->immediate = true;
+	s.script->status = EVKV_NOT_FOUND;
+#ifdef EVKV_DEBUG
+	int how = 0;
+	pid_t pid = fork();
+
+	check(pid >= 0);
+	if (pid == 0) {
+		(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+		(void)signal(SIGABRT, SIG_DFL);
+		(void)close(STDERR_FILENO);
+		child_ask_an_ended_one(s.store, &ends);
+		_exit(0);
+	}
+	check(waitpid(pid, &how, 0) == pid);
+	check(WIFSIGNALED(how) && WTERMSIG(how) == SIGABRT);
+#else
+	child_ask_an_ended_one(s.store, &ends);
+	check_int(ends, 1);
+#endif
 	scene_close(&s);
 }
 

@@ -3,7 +3,9 @@
  * told, when UNKNOWN_OUTCOME is the truth, and what stays counted below.
  */
 #include <string.h>
+#include <time.h>
 
+#include "core/loop.h"
 #include "faults.h"
 #include "scene.h"
 
@@ -52,6 +54,7 @@ static void detach_check_row(const struct detach_row *row, bool put)
 	check_int(a.cause, EVKV_CAUSE_CANCELED);
 	check_int(a.count, 1);
 	check_status(a.entries[0].status, a.status);
+	check_int(a.affected, a.status == EVKV_UNKNOWN_OUTCOME ? -1 : 0);
 	check(!a.entries[0].has_value);
 	check(a.message[0] != '\0');
 
@@ -142,6 +145,7 @@ EVKV_TEST(core_detach, every_entry_of_a_batch_is_told)
 	rig_turn(&s.rig);
 	check_status(a.status, EVKV_UNKNOWN_OUTCOME);
 	check_int(a.count, 3);
+	check_int(a.affected, -1);
 	for (i = 0; i < 3; i++)
 		check_status(a.entries[i].status, EVKV_UNKNOWN_OUTCOME);
 	check_int(scene_counters(&s)->pending, 3);
@@ -149,6 +153,32 @@ EVKV_TEST(core_detach, every_entry_of_a_batch_is_told)
 	check_int(scripted_request(s.script, 0)->count, 3);
 	check_slice(scripted_request(s.script, 0)->keys[2], "3");
 	scripted_complete(s.script, 0, EVKV_OK);
+	answer_free(&a);
+	scene_close(&s);
+}
+
+EVKV_TEST(core_detach, what_an_unknown_entry_affected_is_not_known)
+{
+	const struct evkv_slice keys[] = { EVKV_LIT("1"), EVKV_LIT("2") };
+	struct answer a = ANSWER_INIT;
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	scene_put(&s, &a);
+	scripted_complete(s.script, 0, EVKV_UNKNOWN_OUTCOME);
+	rig_turn(&s.rig);
+	check_status(a.status, EVKV_UNKNOWN_OUTCOME);
+	check_int(a.affected, -1);
+	answer_reset(&a);
+	evkv_delete_many(s.store, EVKV_LIT("c"), keys, 2, answer_cb, &a);
+	scripted_complete(s.script, 0, EVKV_UNKNOWN_OUTCOME);
+	rig_turn(&s.rig);
+	check_int(a.affected, -1);
+	answer_reset(&a);
+	evkv_get_many(s.store, EVKV_LIT("c"), keys, 2, answer_cb, &a);
+	scripted_complete(s.script, 0, EVKV_SERVER);
+	rig_turn(&s.rig);
+	check_int(a.affected, 0);
 	answer_free(&a);
 	scene_close(&s);
 }
@@ -270,6 +300,68 @@ EVKV_TEST(core_detach, later_deadlines_of_a_list_are_not_forgotten)
 	scene_close(&s);
 }
 
+#define DETACH_BUSY_US 60000
+
+struct detach_late {
+	struct evkv_store *store;
+	int64_t submitted_us, ended_us;
+	unsigned ended;
+};
+
+static int64_t detach_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+static void detach_late_ended(const struct evkv_result *result, void *arg)
+{
+	struct detach_late *late = arg;
+
+	check_status(result->status, EVKV_TIMEOUT);
+	late->ended_us = detach_now_us();
+	late->ended = 1;
+}
+
+/* Takes longer than the deadline of what it then submits. */
+static void detach_late_submit(const struct evkv_result *result, void *arg)
+{
+	struct detach_late *late = arg;
+	struct evkv_slice key = EVKV_LIT("k");
+	int64_t end_us = detach_now_us() + DETACH_BUSY_US;
+
+	(void)result;
+	while (detach_now_us() < end_us)
+		;
+	late->submitted_us = detach_now_us();
+	evkv_submit(late->store, &(struct evkv_request){ .kind = EVKV_GET,
+	    .keys = &key, .count = 1,
+	    .timeout_ms = DETACH_BUSY_US / 2000 }, detach_late_ended, late);
+}
+
+EVKV_TEST(core_detach, a_deadline_counts_from_the_submit)
+{
+	struct detach_late late = { .ended = 0 };
+	struct scripted *script = scripted_new();
+	struct rig rig;
+
+	rig_open_real(&rig);
+	late.store = scripted_store(script, rig.loop, NULL);
+	script->immediate = true;
+	script->status = EVKV_NOT_FOUND;
+	evkv_get(late.store, EVKV_LIT("c"), EVKV_LIT("k"),
+	    detach_late_submit, &late);
+	script->immediate = false;
+	rig_wait(&rig, &late.ended);
+	check(late.ended_us - late.submitted_us >= DETACH_BUSY_US / 2);
+	scripted_complete_all(script, EVKV_NOT_FOUND);
+	evkv_store_unref(late.store);
+	rig_close(&rig);
+	scripted_free(script);
+}
+
 EVKV_TEST(core_detach, the_stores_default_deadline)
 {
 	struct answer a = ANSWER_INIT, b = ANSWER_INIT, c = ANSWER_INIT;
@@ -296,7 +388,83 @@ EVKV_TEST(core_detach, the_stores_default_deadline)
 	scene_close(&s);
 }
 
-EVKV_TEST(core_detach, without_memory_for_a_deadline_the_op_ends)
+static size_t detach_longest_chain(const struct evkv_loop *loop)
+{
+	const struct deadline_list *list;
+	size_t longest = 0, length, i;
+
+	for (i = 0; i < loop->deadlines_size; i++) {
+		length = 0;
+		for (list = loop->deadlines[i]; list != NULL; list = list->next)
+			length++;
+		if (length > longest)
+			longest = length;
+	}
+	return longest;
+}
+
+static void detach_check_lengths(int64_t step_ms)
+{
+	enum { LENGTHS = 3000 };
+	struct answer a = ANSWER_INIT;
+	struct scene s;
+	int64_t i;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	for (i = 1; i <= LENGTHS; i++)
+		detach_submit(&s, EVKV_GET, i * step_ms, &a);
+	for (i = 1; i <= LENGTHS; i++)
+		detach_submit(&s, EVKV_GET, i * step_ms, &a);
+	check_int(s.rig.loop->deadlines_count, LENGTHS);
+	check(detach_longest_chain(s.rig.loop) <= 16);
+	rig_advance(&s.rig, LENGTHS / 2 * step_ms);
+	rig_turn(&s.rig);
+	check_int(a.calls, LENGTHS);
+	check_int(s.rig.loop->deadlines_count, LENGTHS / 2);
+	rig_advance(&s.rig, LENGTHS / 2 * step_ms);
+	rig_turn(&s.rig);
+	check_int(a.calls, 2 * LENGTHS);
+	check_int(s.rig.loop->deadlines_count, 0);
+	scripted_complete_all(s.script, EVKV_NOT_FOUND);
+	answer_free(&a);
+	scene_close(&s);
+}
+
+EVKV_TEST(core_detach, a_deadline_is_found_among_many_lengths)
+{
+	detach_check_lengths(1);
+	detach_check_lengths(100);
+	detach_check_lengths(1024);
+}
+
+EVKV_TEST(core_detach, without_memory_for_a_larger_table_deadlines_are_found)
+{
+	struct answer a = ANSWER_INIT;
+	struct scene s;
+	int64_t i;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	for (i = 1; i <= 16; i++)
+		detach_submit(&s, EVKV_GET, i, &a);
+	for (; i <= 40; i++) {
+		faults_fail_nth(2); /* after the scratch copy of the inputs */
+		detach_submit(&s, EVKV_GET, i, &a);
+		check_int(faults_fired(), 1);
+		faults_off();
+	}
+	rig_turn(&s.rig);
+	check_int(a.calls, 0);
+	check_int(s.rig.loop->deadlines_size, 16);
+	rig_advance(&s.rig, 40);
+	rig_turn(&s.rig);
+	check_int(a.calls, 40);
+	scripted_complete_all(s.script, EVKV_NOT_FOUND);
+	answer_free(&a);
+	scene_close(&s);
+}
+
+/* The nth allocation: the scratch copy of the inputs is the first. */
+static void detach_check_nomem(size_t nth)
 {
 	struct answer a = ANSWER_INIT, warm = ANSWER_INIT;
 	struct scene s;
@@ -304,7 +472,7 @@ EVKV_TEST(core_detach, without_memory_for_a_deadline_the_op_ends)
 	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
 	scene_get(&s, &warm); /* the op's own memory is there already */
 	scene_answer(&s, EVKV_NOT_FOUND);
-	faults_fail_nth(2); /* after the scratch copy of the inputs */
+	faults_fail_nth(nth);
 	check(detach_submit(&s, EVKV_GET, 100, &a) != 0);
 	faults_off();
 	rig_turn(&s.rig);
@@ -316,6 +484,13 @@ EVKV_TEST(core_detach, without_memory_for_a_deadline_the_op_ends)
 	answer_free(&a);
 	answer_free(&warm);
 	scene_close(&s);
+}
+
+EVKV_TEST(core_detach, without_memory_for_a_deadline_the_op_ends)
+{
+	detach_check_nomem(2); /* the table */
+	detach_check_nomem(3); /* the list */
+	detach_check_nomem(4); /* the heap of timers */
 }
 
 /* ---- Accounting ------------------------------------------------------- */

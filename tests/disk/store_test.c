@@ -416,6 +416,7 @@ EVKV_TEST(disk_store, urls)
 	char url[400];
 
 	kit_begin(&kit);
+	check(!evkv_disk_register(NULL));
 	check(evkv_disk_register(kit.rig.loop));
 	snprintf(url, sizeof(url),
 	    "disk:%s?durability=none&max_bytes=64m"

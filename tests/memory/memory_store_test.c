@@ -257,6 +257,35 @@ EVKV_TEST(unit_memory_store, pages_survive_growth_and_shrinking)
 	bed_close(&bed);
 }
 
+/* What a page costs grows with the pattern too, so it ends earlier. */
+EVKV_TEST(unit_memory_store, a_long_pattern_makes_pages_short)
+{
+	struct answer put = ANSWER_INIT, answer = ANSWER_INIT;
+	char key[600], pattern[EVKV_PATTERN_MAX];
+	struct bed bed;
+	int i;
+
+	bed_open(&bed, 0, 0);
+	memset(key, 'a', sizeof(key));
+	memset(pattern, '?', sizeof(pattern));
+	for (i = 0; i < 50; i++) {
+		key[0] = (char)('A' + i);
+		evkv_put(bed.store, COLLECTION, evkv_bytes(key, sizeof(key)),
+		    EVKV_LIT("v"), 0, answer_cb, &put);
+		bed_wait(&bed, &put);
+		answer_reset(&put);
+	}
+	evkv_keys(bed.store, COLLECTION,
+	    evkv_bytes(pattern, sizeof(pattern)), EVKV_LIT(""), 0, answer_cb,
+	    &answer);
+	bed_wait(&bed, &answer);
+	check_int(answer.count, 0);
+	check(answer.cursor.size > 0);
+	answer_free(&put);
+	answer_free(&answer);
+	bed_close(&bed);
+}
+
 EVKV_TEST(unit_memory_store, collection_of_nothing_but_expired_is_not_named)
 {
 	struct answer answer = ANSWER_INIT;

@@ -226,9 +226,14 @@ static const struct {
 
 EVKV_TEST(redis_server, bad_urls_say_what_is_wrong)
 {
+	struct evkv_error none = EVKV_ERROR_INIT;
 	struct rig rig;
 
+	check(evkv_redis_new(NULL, NULL, &none) == NULL);
+	check_status(none.status, EVKV_INVALID);
+	check_contains(none.message, "loop is NULL");
 	rig_open(&rig);
+	check(!evkv_redis_register(NULL));
 	check(evkv_redis_register(rig.loop));
 	for (size_t i = 0; i < sizeof(bad_urls) / sizeof(bad_urls[0]); i++) {
 		struct evkv_error error = EVKV_ERROR_INIT;

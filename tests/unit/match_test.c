@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "evkv/driver.h"
 #include "lib/faults.h"
@@ -310,6 +311,81 @@ EVKV_TEST(unit_match, time_does_not_explode)
 	check(evkv_match(EVKV_LIT(""), evkv_bytes(pattern, sizeof(pattern)),
 	    evkv_bytes(name, EVKV_KEY_MAX)));
 	free(name);
+}
+
+/* "*[xxx...xa]Z*": one element that takes long to read. */
+static struct evkv_slice wide_pattern(char buffer[EVKV_PATTERN_MAX])
+{
+	memset(buffer, 'x', EVKV_PATTERN_MAX);
+	memcpy(buffer, "*[", 2);
+	memcpy(buffer + EVKV_PATTERN_MAX - 4, "a]Z*", 4);
+	return evkv_bytes(buffer, EVKV_PATTERN_MAX);
+}
+
+static int64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* The least of a few measurements, so that only what is inherent counts. */
+static int64_t match_ns(struct evkv_slice pattern, struct evkv_slice name)
+{
+	int64_t least = INT64_MAX, spent;
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		spent = -cpu_ns();
+		check(!evkv_match(EVKV_LIT(""), pattern, name));
+		spent += cpu_ns();
+		if (spent < least)
+			least = spent;
+	}
+	return least;
+}
+
+/*
+ * Not once for each place in the name. The yardstick is a name that is told
+ * apart by reading the pattern, and not much more.
+ */
+EVKV_TEST(unit_match, a_pattern_is_read_a_few_times)
+{
+	static const size_t sizes[] = { 600, 6000, EVKV_KEY_MAX };
+	char *name = malloc(EVKV_KEY_MAX), buffer[EVKV_PATTERN_MAX];
+	struct evkv_slice pattern = wide_pattern(buffer);
+	int64_t once = match_ns(pattern, EVKV_LIT("a"));
+	size_t i;
+
+	memset(name, 'a', EVKV_KEY_MAX);
+	for (i = 0; i < 3; i++)
+		check(match_ns(pattern, evkv_bytes(name, sizes[i])) <
+		    (int64_t)(30 + sizes[i] / 100) * once);
+	free(name);
+}
+
+/* Where a segment fits first, at the edges of what is tried at a time. */
+EVKV_TEST(unit_match, the_leftmost_place_is_taken)
+{
+	char name[2001];
+	size_t i;
+
+	for (i = 0; i + 3 <= 2000; i += i < 40 ? 1 : 13) {
+		memset(name, 'a', 2000);
+		name[2000] = '\0';
+		memcpy(name + i, "b1c", 3);
+		check(glob("*b[0-9]c*", name));
+		check(!glob("*b[0-9]d*", name));
+		check(glob("*b[0-9]*c*", name));
+		check(!glob("*b[0-9]?*c*", name));
+		name[i + 2] = 'b';
+		if (i + 6 <= 2000)
+			memcpy(name + i + 3, "2b3", 3);
+		check(glob("*[b][0-9]*", name));
+		check(i + 6 > 2000 || glob("*b[1]*b[2]*b[3]*", name));
+		check(!glob("*b[1]*b[1]*", name));
+	}
 }
 
 /*

@@ -562,6 +562,20 @@ EVKV_TEST(unit_url, schemes_are_registered_on_the_loop)
 	rig_close(&rig);
 }
 
+EVKV_TEST(unit_url, without_a_loop_it_says_so)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+
+	check(evkv_open(NULL, "simple:", &error) == NULL);
+	check_status(error.status, EVKV_INVALID);
+	check_contains(error.message, "loop is NULL");
+	evkv_error_clear(&error);
+	check(evkv_loop_open(NULL, "simple:", &error) == NULL);
+	check_contains(error.message, "loop is NULL");
+	check(evkv_open(NULL, NULL, NULL) == NULL);
+	check(!evkv_loop_register_scheme(NULL, "custom", open_custom));
+}
+
 EVKV_TEST(unit_url, opening_without_memory)
 {
 	struct evkv_error error;

@@ -49,7 +49,7 @@ static void write_touch(struct evkv_store *store, struct answer *a)
 static const struct {
 	void (*write)(struct evkv_store *store, struct answer *a);
 	const char *after; /* what the key's value is then */
-	int64_t ttl_ms;
+	int64_t left_ms; /* and what it has to live in the cache */
 } writes[] = {
 	{ write_put, "new", 0 },
 	{ write_delete, "-", -1 },
@@ -57,7 +57,7 @@ static const struct {
 	{ write_delete_many, "-", -1 },
 	{ write_clear, "-", -1 },
 	{ write_destroy, "-", -1 },
-	{ write_touch, "old", 1000 },
+	{ write_touch, "old", 999 },
 };
 #define WRITES (sizeof(writes) / sizeof(writes[0]))
 
@@ -106,7 +106,7 @@ static void load_arrives_after_write(size_t w)
 	check_int(get.calls, 1);
 	s.primary->mode = GATE_OPEN;
 	check_str(bed_value(&s, s.tier, K), writes[w].after);
-	check_int(bed_ttl(&s, s.tier), writes[w].ttl_ms);
+	check_int(bed_ttl(&s, s.tier), writes[w].left_ms);
 	check_str(bed_value(&s, s.store, K), writes[w].after);
 	answer_free(&get);
 	answer_free(&write);

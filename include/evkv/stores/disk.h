@@ -116,7 +116,10 @@ static inline struct evkv_store *evkv_multi_disk_new(struct evkv_loop *loop,
 	    error);
 }
 
-/* Make disk: and multi_disk: URLs known to evkv_open(). false = no memory. */
+/*
+ * Make disk: and multi_disk: URLs known to evkv_open(). false = no memory, or
+ * `loop` is NULL.
+ */
 EVKV_API bool evkv_disk_register(struct evkv_loop *loop);
 
 EVKV_END_DECLS

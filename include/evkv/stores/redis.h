@@ -139,7 +139,7 @@ static inline struct evkv_store *evkv_redis_new(struct evkv_loop *loop,
 
 /*
  * Let evkv_open() on this loop know the schemes redis, rediss, redis+unix,
- * valkey, valkeys and valkey+unix. false = no memory.
+ * valkey, valkeys and valkey+unix. false = no memory, or `loop` is NULL.
  */
 EVKV_API bool evkv_redis_register(struct evkv_loop *loop);
 

@@ -44,8 +44,10 @@ struct evkv_passthrough_cache_options {
 	size_t max_bypass;
 	/*
 	 * How long an operation waits for the cache, in milliseconds, before it
-	 * goes on without it. 0 = 250, or no limit where the cache is
-	 * in-process.
+	 * goes on without it; at most 100 years. 0 = 250, or no limit where the
+	 * cache is in-process. A fill may take as long, and what it fills must
+	 * not outlive the primary's entry: so entries that have no longer to
+	 * live than this are not cached. Keep it well below the usual TTL.
 	 */
 	int64_t cache_timeout_ms;
 };

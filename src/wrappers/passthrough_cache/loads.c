@@ -56,7 +56,8 @@ static void filled(struct evkv_op *child, void *arg)
 /*
  * How long the entry may be in the cache: rounded down, less the time since the
  * load was sent and that which the fill may take, so that it never outlives the
- * primary's. false: not at all.
+ * primary's. What the primary tells may be more than what is left by up to its
+ * unit: the last one is told to the end. false: not at all.
  */
 static bool fill_ttl(const struct load *load, int64_t left_ms, int64_t *ttl_ms)
 {
@@ -67,7 +68,7 @@ static bool fill_ttl(const struct load *load, int64_t left_ms, int64_t *ttl_ms)
 		*ttl_ms = cache->max_ttl_ms;
 		return true;
 	}
-	left_ms -= (age_us + 999) / 1000 + cache->primary_unit_ms - 1 +
+	left_ms -= (age_us + 999) / 1000 + cache->primary_unit_ms +
 	    cache->cache_timeout_ms;
 	if (cache->max_ttl_ms != 0 && left_ms > cache->max_ttl_ms)
 		left_ms = cache->max_ttl_ms;

@@ -151,10 +151,11 @@ static const char *wrong_with(const struct evkv_store *primary,
 	if (options->max_ttl_ms < 0 || options->max_ttl_ms > EVKV_TTL_MAX)
 		return "max_ttl_ms is negative or over 100 years";
 	if (options->stall_timeout_ms < 0 ||
-	    options->stall_timeout_ms > EVKV_TTL_MAX ||
-	    options->cache_timeout_ms < 0)
-		return "stall_timeout_ms or cache_timeout_ms is negative or "
-		       "over 100 years";
+	    options->stall_timeout_ms > EVKV_TTL_MAX)
+		return "stall_timeout_ms is negative or over 100 years";
+	if (options->cache_timeout_ms < 0 ||
+	    options->cache_timeout_ms > EVKV_TTL_MAX)
+		return "cache_timeout_ms is negative or over 100 years";
 	if (options->max_ttl_ms == 0 &&
 	    (can->flags & EVKV_STORE_IN_PROCESS) == 0)
 		return "max_ttl_ms must be given for a cache that is not "
