@@ -528,8 +528,9 @@ EVKV_API struct evkv_slice evkv_request_head(
 
 /*
  * A cursor wraps a store's own position with a tag of the store's kind and of
- * the query, so that a foreign one is known. evkv_cursor_open() gives the
- * position inside request->cursor; false: not ours, answer INVALID.
+ * the query, so that one of these that is foreign is known; one of another
+ * store of the same kind is not. evkv_cursor_open() gives the position inside
+ * request->cursor; false: not ours, answer INVALID.
  */
 EVKV_API bool evkv_op_set_position(struct evkv_op *op, const char *store_name,
     struct evkv_slice position);

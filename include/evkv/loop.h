@@ -10,7 +10,10 @@
  *
  * A loop belongs to the thread that dispatches its base. A process may have
  * many loops, one per thread. All calls of evkv are made on the loop's thread
- * (debug builds check it) save those that say otherwise.
+ * save those that say otherwise; debug builds check it from the first turn in
+ * which evkv has run. So a loop and its stores may be made on one thread,
+ * dispatched on another that is started afterwards, and, when that one has
+ * ended, be freed by evkv_loop_free() on the first.
  *
  * event_base_dispatch() stays alive while an operation is outstanding or a
  * network store is open; memory stores and an idle loop hold nothing.

@@ -103,7 +103,6 @@ static void posted(evutil_socket_t fd, short what, void *arg)
 bool evkv__post_init(struct evkv_loop *loop)
 {
 	loop->posts_tail = &loop->posts;
-	loop->thread = pthread_self();
 	loop->post_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (loop->post_fd < 0)
 		return false;

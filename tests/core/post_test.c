@@ -232,3 +232,50 @@ EVKV_TEST(core_post, loops_on_several_threads)
 		check_int(calls[i], 100);
 	}
 }
+
+/* A loop made here and dispatched there, where an event of its own is first. */
+struct post_server {
+	struct event_base *base;
+	struct evkv_store *store;
+	struct answer answer;
+};
+
+static void post_on_request(evutil_socket_t fd, short what, void *arg)
+{
+	struct post_server *server = arg;
+
+	(void)fd;
+	(void)what;
+	evkv_get(server->store, EVKV_LIT("c"), EVKV_LIT("k"), answer_cb,
+	    &server->answer);
+}
+
+static void *post_serve(void *arg)
+{
+	struct post_server *server = arg;
+	const struct timeval soon = { 0, 1000 };
+
+	if (event_base_once(server->base, -1, EV_TIMEOUT, post_on_request,
+		server, &soon) == 0)
+		(void)event_base_dispatch(server->base);
+	return NULL;
+}
+
+EVKV_TEST(core_post, a_loop_made_before_its_thread)
+{
+	struct post_server server = { .answer = ANSWER_INIT };
+	struct evkv_loop *loop;
+	pthread_t thread;
+
+	server.base = event_base_new();
+	loop = evkv_loop_new(server.base);
+	server.store = evkv_memory_new(loop, NULL, NULL);
+	check_int(pthread_create(&thread, NULL, post_serve, &server), 0);
+	check_int(pthread_join(thread, NULL), 0);
+	check_int(server.answer.calls, 1);
+	check_status(server.answer.status, EVKV_NOT_FOUND);
+	/* That thread has ended: freeing the loop is what is left, here. */
+	evkv_loop_free(loop);
+	event_base_free(server.base);
+	answer_free(&server.answer);
+}

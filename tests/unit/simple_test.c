@@ -380,6 +380,34 @@ EVKV_TEST(unit_simple, a_cursor_belongs_to_its_query)
 	close_simple(&rig, store);
 }
 
+/* As after a restart: the handle is another, the query and the kind are not. */
+EVKV_TEST(unit_simple, a_cursor_goes_on_in_another_store_of_the_kind)
+{
+	const struct evkv_slice c = EVKV_LIT("c"), all = EVKV_LIT("");
+	struct answer first = ANSWER_INIT, second = ANSWER_INIT;
+	struct evkv_store *store, *again;
+	struct rig rig;
+
+	store = open_simple(&rig);
+	again = evkv_simple_new(rig.loop, NULL);
+	put_text(&rig, store, "c", "a");
+	put_text(&rig, store, "c", "b");
+	put_text(&rig, again, "c", "a");
+	put_text(&rig, again, "c", "b");
+	evkv_keys(store, c, all, all, 1, answer_cb, &first);
+	rig_wait(&rig, &first.calls);
+	check(first.cursor.size > 0);
+	evkv_keys(again, c, all, first.cursor, 1, answer_cb, &second);
+	rig_wait(&rig, &second.calls);
+	check_status(second.status, EVKV_OK);
+	check_int(second.count, 1);
+	check_slice(second.entries[0].name, "b");
+	answer_free(&first);
+	answer_free(&second);
+	evkv_store_unref(again);
+	close_simple(&rig, store);
+}
+
 /* Without memory a put fails, and what was there is still there. */
 EVKV_TEST(unit_simple, a_put_without_memory_changes_nothing)
 {
