@@ -128,8 +128,8 @@ struct evkv_store_config {
 	/* Bounds; 0 = the defaults of evkv_store_set_limits(). */
 	size_t max_pending;
 	size_t max_pending_bytes;
-	int64_t timeout_ms;          /* default deadline; 0 = none */
-	enum evkv_state state;       /* at first; 0 = CONNECTING */
+	int64_t timeout_ms;    /* default deadline; 0 = none */
+	enum evkv_state state; /* at first; 0 = CONNECTING */
 };
 
 /*
@@ -346,8 +346,8 @@ EVKV_API struct evkv_op *evkv_child_submit(struct evkv_op *parent,
  * Stop waiting for a child: its callback runs now, inside this call, with
  * `status` or UNKNOWN_OUTCOME, and it runs out unseen.
  */
-EVKV_API void evkv_child_detach(struct evkv_op *child,
-    enum evkv_status status, enum evkv_cause cause);
+EVKV_API void evkv_child_detach(struct evkv_op *child, enum evkv_status status,
+    enum evkv_cause cause);
 
 /*
  * Move entry j of a child, its value included, to entry i of the parent's
@@ -446,14 +446,14 @@ struct evkv_url {
 	const char *user;
 	const char *password;
 	bool has_password;
-	const char *host;  /* an IPv6 literal without its brackets */
-	int port;          /* 0 = not given */
-	const char *path;  /* with its leading slash, if it has one */
+	const char *host; /* an IPv6 literal without its brackets */
+	int port;         /* 0 = not given */
+	const char *path; /* with its leading slash, if it has one */
 	size_t option_count;
 	const struct evkv_url_pair {
 		const char *name;
 		const char *value;
-	} *options;
+	} * options;
 };
 
 enum evkv_url_type {
@@ -469,9 +469,9 @@ enum evkv_url_type {
 struct evkv_url_option {
 	const char *name;
 	enum evkv_url_type type;
-	size_t offset;         /* offsetof() in the options struct */
-	int64_t min, max;      /* INT, SIZE, DURATION; both 0 = not negative */
-	const char *choices;   /* CHOICE */
+	size_t offset;       /* offsetof() in the options struct */
+	int64_t min, max;    /* INT, SIZE, DURATION; both 0 = not negative */
+	const char *choices; /* CHOICE */
 };
 
 /*
@@ -485,8 +485,8 @@ EVKV_API bool evkv_url_options(const struct evkv_url *url,
 
 /* The parts of a URL that a scheme may have a use for, beside its options. */
 enum {
-	EVKV_URL_USER = 1 << 0,     /* user and password */
-	EVKV_URL_HOST = 1 << 1,     /* host and port */
+	EVKV_URL_USER = 1 << 0, /* user and password */
+	EVKV_URL_HOST = 1 << 1, /* host and port */
 	EVKV_URL_PATH = 1 << 2,
 };
 
@@ -523,8 +523,8 @@ EVKV_API bool evkv_pattern_check(struct evkv_slice pattern, const char **why);
  * the pattern's literal head, whichever tells more, unescaped into `buffer` of
  * EVKV_PATTERN_MAX bytes.
  */
-EVKV_API struct evkv_slice evkv_request_head(
-    const struct evkv_request *request, void *buffer);
+EVKV_API struct evkv_slice evkv_request_head(const struct evkv_request *request,
+    void *buffer);
 
 /*
  * A cursor wraps a store's own position with a tag of the store's kind and of

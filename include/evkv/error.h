@@ -23,7 +23,10 @@ struct evkv_error {
 	char message[256]; /* one line, NUL-terminated, never a password */
 };
 
-#define EVKV_ERROR_INIT { EVKV_OK, "" }
+#define EVKV_ERROR_INIT                                                        \
+	{                                                                      \
+		EVKV_OK, ""                                                    \
+	}
 
 /* Make the error empty again. NULL is ignored. Any thread. */
 static inline void evkv_error_clear(struct evkv_error *error)

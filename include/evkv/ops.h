@@ -21,8 +21,7 @@ EVKV_BEGIN_DECLS
 
 /* One key: OK with entries[0].value, or NOT_FOUND. */
 EVKV_API evkv_ticket evkv_get(struct evkv_store *store,
-    struct evkv_slice collection, struct evkv_slice key, evkv_cb cb,
-    void *arg);
+    struct evkv_slice collection, struct evkv_slice key, evkv_cb cb, void *arg);
 /* Many keys: OK, each entry OK or NOT_FOUND. */
 EVKV_API evkv_ticket evkv_get_many(struct evkv_store *store,
     struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
@@ -30,8 +29,7 @@ EVKV_API evkv_ticket evkv_get_many(struct evkv_store *store,
 
 /* As get, with entries[i].ttl_ms, which is >= 1 or EVKV_TTL_NONE. */
 EVKV_API evkv_ticket evkv_ttl(struct evkv_store *store,
-    struct evkv_slice collection, struct evkv_slice key, evkv_cb cb,
-    void *arg);
+    struct evkv_slice collection, struct evkv_slice key, evkv_cb cb, void *arg);
 EVKV_API evkv_ticket evkv_ttl_many(struct evkv_store *store,
     struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
     evkv_cb cb, void *arg);
@@ -59,16 +57,14 @@ EVKV_API evkv_ticket evkv_put_if_present(struct evkv_store *store,
 
 /* OK or NOT_FOUND; affected = how many existed. */
 EVKV_API evkv_ticket evkv_delete(struct evkv_store *store,
-    struct evkv_slice collection, struct evkv_slice key, evkv_cb cb,
-    void *arg);
+    struct evkv_slice collection, struct evkv_slice key, evkv_cb cb, void *arg);
 EVKV_API evkv_ticket evkv_delete_many(struct evkv_store *store,
     struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
     evkv_cb cb, void *arg);
 
 /* OK or NOT_FOUND. */
 EVKV_API evkv_ticket evkv_exists(struct evkv_store *store,
-    struct evkv_slice collection, struct evkv_slice key, evkv_cb cb,
-    void *arg);
+    struct evkv_slice collection, struct evkv_slice key, evkv_cb cb, void *arg);
 EVKV_API evkv_ticket evkv_exists_many(struct evkv_store *store,
     struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
     evkv_cb cb, void *arg);
@@ -103,16 +99,13 @@ EVKV_API evkv_ticket evkv_clear(struct evkv_store *store,
 EVKV_API evkv_ticket evkv_destroy(struct evkv_store *store, evkv_cb cb,
     void *arg);
 /* Remove what has expired. */
-EVKV_API evkv_ticket evkv_cull(struct evkv_store *store, evkv_cb cb,
-    void *arg);
+EVKV_API evkv_ticket evkv_cull(struct evkv_store *store, evkv_cb cb, void *arg);
 
 /*
  * Is the store there; make durable; give space back. OK where nothing is to do.
  */
-EVKV_API evkv_ticket evkv_ping(struct evkv_store *store, evkv_cb cb,
-    void *arg);
-EVKV_API evkv_ticket evkv_sync(struct evkv_store *store, evkv_cb cb,
-    void *arg);
+EVKV_API evkv_ticket evkv_ping(struct evkv_store *store, evkv_cb cb, void *arg);
+EVKV_API evkv_ticket evkv_sync(struct evkv_store *store, evkv_cb cb, void *arg);
 EVKV_API evkv_ticket evkv_compact(struct evkv_store *store, evkv_cb cb,
     void *arg);
 

@@ -30,16 +30,16 @@ EVKV_BEGIN_DECLS
 
 struct evkv_store;
 
-#define EVKV_KEY_MAX 65535       /* bytes; a key has at least one */
+#define EVKV_KEY_MAX 65535 /* bytes; a key has at least one */
 /* bytes; the collection "" is an ordinary one */
 #define EVKV_COLLECTION_MAX 255
-#define EVKV_TTL_NONE 0          /* never expires */
+#define EVKV_TTL_NONE 0                     /* never expires */
 #define EVKV_TTL_MAX INT64_C(3155760000000) /* 100 years, in milliseconds */
 
 /* What a kind of operation does; a wrapper acts on these. */
 enum {
-	EVKV_KIND_READS = 1 << 0,      /* tells of entries */
-	EVKV_KIND_WRITES = 1 << 1,     /* may change entries */
+	EVKV_KIND_READS = 1 << 0,    /* tells of entries */
+	EVKV_KIND_WRITES = 1 << 1,   /* may change entries */
 	EVKV_KIND_HAS_KEYS = 1 << 2, /* names keys, one result entry for each */
 	EVKV_KIND_HAS_VALUES = 1 << 3, /* has one value per key */
 	EVKV_KIND_HAS_TTL = 1 << 4,    /* takes a TTL */
@@ -55,20 +55,23 @@ enum {
 #define EVKV_KIND_TABLE(X)                                                     \
 	X(GET, "get", EVKV_KIND_READS | EVKV_KEYED_ | EVKV_KIND_REPEATABLE)    \
 	X(TTL, "ttl", EVKV_KIND_READS | EVKV_KEYED_ | EVKV_KIND_REPEATABLE)    \
-	X(PUT, "put", EVKV_KIND_WRITES | EVKV_KEYED_ | EVKV_KIND_HAS_VALUES |  \
-	    EVKV_KIND_HAS_TTL)                                                 \
+	X(PUT, "put",                                                          \
+	    EVKV_KIND_WRITES | EVKV_KEYED_ | EVKV_KIND_HAS_VALUES |            \
+		EVKV_KIND_HAS_TTL)                                             \
 	X(DELETE, "delete", EVKV_KIND_WRITES | EVKV_KEYED_)                    \
 	X(HAS, "exists", EVKV_KIND_READS | EVKV_KEYED_ | EVKV_KIND_REPEATABLE) \
 	X(TOUCH, "touch", EVKV_KIND_WRITES | EVKV_KEYED_ | EVKV_KIND_HAS_TTL)  \
-	X(KEYS, "keys", EVKV_KIND_READS | EVKV_KIND_COLLECTION |               \
-	    EVKV_KIND_SPANS | EVKV_KIND_PAGES | EVKV_KIND_REPEATABLE)          \
-	X(COLLECTIONS, "collections", EVKV_KIND_READS | EVKV_KIND_SPANS |      \
-	    EVKV_KIND_PAGES | EVKV_KIND_REPEATABLE)                            \
-	X(CLEAR, "clear", EVKV_KIND_WRITES | EVKV_KIND_COLLECTION |            \
-	    EVKV_KIND_SPANS)                                                   \
+	X(KEYS, "keys",                                                        \
+	    EVKV_KIND_READS | EVKV_KIND_COLLECTION | EVKV_KIND_SPANS |         \
+		EVKV_KIND_PAGES | EVKV_KIND_REPEATABLE)                        \
+	X(COLLECTIONS, "collections",                                          \
+	    EVKV_KIND_READS | EVKV_KIND_SPANS | EVKV_KIND_PAGES |              \
+		EVKV_KIND_REPEATABLE)                                          \
+	X(CLEAR, "clear",                                                      \
+	    EVKV_KIND_WRITES | EVKV_KIND_COLLECTION | EVKV_KIND_SPANS)         \
 	X(DESTROY, "destroy", EVKV_KIND_WRITES | EVKV_KIND_SPANS)              \
-	X(CULL, "cull", EVKV_KIND_WRITES | EVKV_KIND_SPANS |                   \
-	    EVKV_KIND_REPEATABLE)                                              \
+	X(CULL, "cull",                                                        \
+	    EVKV_KIND_WRITES | EVKV_KIND_SPANS | EVKV_KIND_REPEATABLE)         \
 	X(PING, "ping", EVKV_KIND_REPEATABLE)                                  \
 	X(SYNC, "sync", EVKV_KIND_REPEATABLE)                                  \
 	X(COMPACT, "compact", EVKV_KIND_REPEATABLE)
@@ -93,7 +96,7 @@ enum evkv_kind {
 #define EVKV_X(NAME, name, classes) EVKV_##NAME,
 	EVKV_KIND_TABLE(EVKV_X)
 #undef EVKV_X
-	EVKV_KIND_COUNT
+	    EVKV_KIND_COUNT
 };
 
 /* The bit of a kind in a set of kinds (struct evkv_capabilities). */
@@ -133,19 +136,19 @@ enum {
  */
 struct evkv_request {
 	enum evkv_kind kind;
-	uint32_t flags;                 /* EVKV_OP_* */
-	struct evkv_slice collection;   /* 0..255 bytes */
-	size_t count;                   /* of keys; 0 is allowed, and is OK */
-	const struct evkv_slice *keys;  /* count keys of 1..65535 bytes */
-	const struct evkv_slice *values;    /* PUT: count values */
+	uint32_t flags;                  /* EVKV_OP_* */
+	struct evkv_slice collection;    /* 0..255 bytes */
+	size_t count;                    /* of keys; 0 is allowed, and is OK */
+	const struct evkv_slice *keys;   /* count keys of 1..65535 bytes */
+	const struct evkv_slice *values; /* PUT: count values */
 	/*
 	 * PUT: instead of `values`, count counted values, which the store
 	 * retains instead of copying.
 	 */
 	struct evkv_value *const *counted_values;
-	int64_t ttl_ms;                 /* PUT, TOUCH; EVKV_TTL_NONE = never */
-	const int64_t *ttls_ms; /* one for each key; NULL = all ttl_ms */
-	enum evkv_condition condition;  /* PUT */
+	int64_t ttl_ms;                /* PUT, TOUCH; EVKV_TTL_NONE = never */
+	const int64_t *ttls_ms;        /* one for each key; NULL = all ttl_ms */
+	enum evkv_condition condition; /* PUT */
 	/*
 	 * KEYS, COLLECTIONS, CLEAR, DESTROY: only what begins with
 	 * match_prefix (literally) and matches `pattern`; empty = all. The
@@ -156,18 +159,18 @@ struct evkv_request {
 	struct evkv_slice pattern;
 	/* where the page before ended; empty = start */
 	struct evkv_slice cursor;
-	size_t limit; /* names per page, a hint; 0 = the default, 1000 */
-	int64_t timeout_ms;             /* 0 = the store's default; -1 = none */
+	size_t limit;       /* names per page, a hint; 0 = the default, 1000 */
+	int64_t timeout_ms; /* 0 = the store's default; -1 = none */
 };
 
 /* What became of one key, or one name of a page. */
 struct evkv_entry {
 	enum evkv_status status;
 	uint32_t reserved;
-	int64_t ttl_ms;            /* TTL: what remains, or EVKV_TTL_NONE */
-	struct evkv_slice bytes;   /* GET, TTL: the value's bytes */
-	struct evkv_value *value;  /* GET, TTL: the value; NULL on a miss */
-	struct evkv_slice name;    /* KEYS, COLLECTIONS: the name */
+	int64_t ttl_ms;           /* TTL: what remains, or EVKV_TTL_NONE */
+	struct evkv_slice bytes;  /* GET, TTL: the value's bytes */
+	struct evkv_value *value; /* GET, TTL: the value; NULL on a miss */
+	struct evkv_slice name;   /* KEYS, COLLECTIONS: the name */
 };
 
 /*
@@ -181,10 +184,10 @@ struct evkv_result {
 	 * evkv_get and the like): the status of the entry.
 	 */
 	enum evkv_status status;
-	enum evkv_cause cause;      /* why, where the status is a failure */
+	enum evkv_cause cause; /* why, where the status is a failure */
 	enum evkv_kind kind;
-	int sys_error;              /* errno, where there was one, else 0 */
-	const char *message;        /* one line about a failure, never NULL */
+	int sys_error;       /* errno, where there was one, else 0 */
+	const char *message; /* one line about a failure, never NULL */
 	/*
 	 * Of keys (in the request's order) or of names. 0 for a keyed request
 	 * only if it had no keys, was INVALID, or memory was lacking.

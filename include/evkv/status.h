@@ -45,7 +45,7 @@ enum evkv_status {
 #define EVKV_X(name, text) EVKV_##name,
 	EVKV_STATUS_TABLE(EVKV_X)
 #undef EVKV_X
-	EVKV_STATUS_COUNT
+	    EVKV_STATUS_COUNT
 };
 
 /* X(name, text) for every cause. */
@@ -71,7 +71,7 @@ enum evkv_cause {
 #define EVKV_X(name, text) EVKV_CAUSE_##name,
 	EVKV_CAUSE_TABLE(EVKV_X)
 #undef EVKV_X
-	EVKV_CAUSE_COUNT
+	    EVKV_CAUSE_COUNT
 };
 
 /*

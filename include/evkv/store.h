@@ -19,10 +19,10 @@ EVKV_BEGIN_DECLS
 
 /* What else a store can do. */
 enum {
-	EVKV_STORE_KEY_ORDER = 1 << 0,        /* keys come in byte order */
+	EVKV_STORE_KEY_ORDER = 1 << 0, /* keys come in byte order */
 	/* IF_ABSENT holds between processes */
 	EVKV_STORE_ATOMIC_CONDITION = 1 << 1,
-	EVKV_STORE_ENUM_UNIQUE = 1 << 2,      /* pages name nothing twice */
+	EVKV_STORE_ENUM_UNIQUE = 1 << 2, /* pages name nothing twice */
 	/* affected is -1 with UNKNOWN_OUTCOME only */
 	EVKV_STORE_EXACT_AFFECTED = 1 << 3,
 	EVKV_STORE_IN_PROCESS = 1 << 4, /* the entries are this process's own */
@@ -90,7 +90,7 @@ EVKV_API void evkv_store_set_limits(struct evkv_store *store,
 enum evkv_state {
 	EVKV_STATE_CONNECTING, /* not tried yet, or trying */
 	EVKV_STATE_READY,
-	EVKV_STATE_DOWN,       /* the last try failed; it will be repeated */
+	EVKV_STATE_DOWN, /* the last try failed; it will be repeated */
 	EVKV_STATE_CLOSED,
 };
 

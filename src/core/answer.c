@@ -61,8 +61,8 @@ static inline void set_value(struct evkv_op *op, size_t i,
 	entry->status = EVKV_OK;
 	entry->reserved = how;
 	entry->value = value;
-	entry->bytes =
-	    evkv_bytes((const char *)value + value->offset, value->size);
+	entry->bytes = evkv_bytes((const char *)value + value->offset,
+	    value->size);
 	op->flags |= OP_VALUES;
 }
 
@@ -163,8 +163,7 @@ void evkv_op_explain(struct evkv_op *op, enum evkv_cause cause, int sys_error,
 		result->cause = cause;
 	if (result->sys_error == 0)
 		result->sys_error = sys_error;
-	if (result->message[0] != '\0' || message == NULL ||
-	    message[0] == '\0')
+	if (result->message[0] != '\0' || message == NULL || message[0] == '\0')
 		return;
 	/* Without memory for the words the status has to do. */
 	if (evkv_op_copy(op, evkv_bytes(message, strlen(message) + 1), &copy))
@@ -175,7 +174,8 @@ void evkv_op_explain(struct evkv_op *op, enum evkv_cause cause, int sys_error,
 static enum evkv_cause cause_of(enum evkv_status status, enum evkv_cause cause)
 {
 	return status == EVKV_NOMEM && cause == EVKV_CAUSE_NONE
-	    ? EVKV_CAUSE_NOMEM : cause;
+	    ? EVKV_CAUSE_NOMEM
+	    : cause;
 }
 
 /* Names of a page and values are dropped: a failure has neither. */
@@ -240,8 +240,7 @@ enum evkv_verdict evkv_op_cut(struct evkv_op *op, enum evkv_status status,
 }
 
 /* *done: how many entries are OK, -1 where that of one is not known. */
-static enum evkv_status whole_status(const struct evkv_op *op,
-    int64_t *done)
+static enum evkv_status whole_status(const struct evkv_op *op, int64_t *done)
 {
 	const struct evkv_entry *entries = op->result.entries;
 	enum evkv_status status = EVKV_OK, one;
@@ -290,8 +289,7 @@ const struct evkv_result *evkv_op_result(const struct evkv_op *op)
 	return (op->flags & OP_DETACHED) != 0 ? &op->report : &op->result;
 }
 
-void evkv_op_take(struct evkv_op *op, size_t i, struct evkv_op *child,
-    size_t j)
+void evkv_op_take(struct evkv_op *op, size_t i, struct evkv_op *child, size_t j)
 {
 	const struct evkv_result *result = evkv_op_result(child);
 	struct evkv_entry *to = &evkv__op_entries(op)[i], *from;

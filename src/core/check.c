@@ -48,8 +48,7 @@ static bool check_keys(struct evkv_op *op, const struct evkv_request *request)
 	return true;
 }
 
-static bool check_values(struct evkv_op *op,
-    const struct evkv_request *request)
+static bool check_values(struct evkv_op *op, const struct evkv_request *request)
 {
 	size_t i;
 
@@ -62,15 +61,18 @@ static bool check_values(struct evkv_op *op,
 		if (request->counted_values != NULL) {
 			if (request->counted_values[i] == NULL)
 				return evkv_op_failf(op, EVKV_INVALID,
-				    EVKV_CAUSE_NONE,
-				    "counted_values[%zu] is NULL", i), false;
+					   EVKV_CAUSE_NONE,
+					   "counted_values[%zu] is NULL", i),
+				       false;
 		} else if (!slice_ok(request->values[i])) {
 			return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
-			    "values[%zu] is NULL but has a size", i), false;
+				   "values[%zu] is NULL but has a size", i),
+			       false;
 		} else if (request->values[i].size > EVKV_VALUE_MAX) {
 			return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
-			    "values[%zu] is over %zu bytes", i,
-			    EVKV_VALUE_MAX), false;
+				   "values[%zu] is over %zu bytes", i,
+				   EVKV_VALUE_MAX),
+			       false;
 		}
 	}
 	return true;
@@ -114,17 +116,20 @@ static bool check_matching(struct evkv_op *op,
 	if (request->match_prefix.size > 0 || request->pattern.size > 0) {
 		if ((classes & EVKV_KIND_SPANS) == 0 ||
 		    request->kind == EVKV_CULL)
-			return bad(op, "match_prefix and pattern are for keys, "
+			return bad(op,
+			    "match_prefix and pattern are for keys, "
 			    "collections, clear and destroy");
 		if (!slice_ok(request->match_prefix) ||
 		    request->match_prefix.size > EVKV_KEY_MAX)
-			return bad(op, "match_prefix is NULL or over 65535 "
+			return bad(op,
+			    "match_prefix is NULL or over 65535 "
 			    "bytes");
 		if (request->pattern.data == NULL && request->pattern.size > 0)
 			return bad(op, "pattern is NULL but has a size");
 		if (!evkv_pattern_check(request->pattern, &why))
 			return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
-			    "pattern: %s", why), false;
+				   "pattern: %s", why),
+			       false;
 	}
 	if (request->cursor.size == 0 && request->limit == 0)
 		return true;
@@ -147,16 +152,17 @@ static bool check_collection(struct evkv_op *op, struct evkv_slice collection,
 		return bad(op, "collection is NULL but has a size");
 	if (collection.size > EVKV_COLLECTION_MAX)
 		return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
-		    "collection has %zu bytes; a name has 0 to %d",
-		    collection.size, EVKV_COLLECTION_MAX), false;
+			   "collection has %zu bytes; a name has 0 to %d",
+			   collection.size, EVKV_COLLECTION_MAX),
+		       false;
 	return true;
 }
 
-static bool check_flags(struct evkv_op *op,
-    const struct evkv_request *request, uint32_t classes)
+static bool check_flags(struct evkv_op *op, const struct evkv_request *request,
+    uint32_t classes)
 {
-	const uint32_t known =
-	    EVKV_OP_INLINE | EVKV_OP_SINGLE | EVKV_OP_WAIT_READY;
+	const uint32_t known = EVKV_OP_INLINE | EVKV_OP_SINGLE |
+	    EVKV_OP_WAIT_READY;
 
 	if ((request->flags & ~known) != 0)
 		return bad(op, "flags has unknown bits");
@@ -169,8 +175,8 @@ static bool check_flags(struct evkv_op *op,
 	return true;
 }
 
-static bool check_unused(struct evkv_op *op,
-    const struct evkv_request *request, uint32_t classes)
+static bool check_unused(struct evkv_op *op, const struct evkv_request *request,
+    uint32_t classes)
 {
 	if ((classes & EVKV_KIND_HAS_KEYS) == 0 &&
 	    (request->count != 0 || request->keys != NULL))
@@ -185,8 +191,7 @@ static bool check_unused(struct evkv_op *op,
 	return true;
 }
 
-bool evkv__request_check(struct evkv_op *op,
-    const struct evkv_request *request)
+bool evkv__request_check(struct evkv_op *op, const struct evkv_request *request)
 {
 	uint32_t classes = evkv_kind_classes(request->kind);
 
@@ -205,8 +210,7 @@ bool evkv__request_check(struct evkv_op *op,
 		return true;
 	if (!check_keys(op, request))
 		return false;
-	if ((classes & EVKV_KIND_HAS_VALUES) != 0 &&
-	    !check_values(op, request))
+	if ((classes & EVKV_KIND_HAS_VALUES) != 0 && !check_values(op, request))
 		return false;
 	return (classes & EVKV_KIND_HAS_TTL) == 0 || check_ttls(op, request);
 }

@@ -193,8 +193,8 @@ static void drain_begin(struct evkv_store *store, int64_t drain_ms)
 {
 	store->phase = STORE_DRAINING;
 	if (drain_ms == 0 ||
-	    (drain_ms > 0 && !evkv_timer_set(store->loop,
-	                         &store->drain_timer, drain_ms)))
+	    (drain_ms > 0 &&
+		!evkv_timer_set(store->loop, &store->drain_timer, drain_ms)))
 		store->drain_done = true;
 	step_later(store);
 }

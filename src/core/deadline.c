@@ -23,8 +23,8 @@ static struct deadline_list **bucket_of(struct deadline_list **buckets,
 /* Without memory the chains just get longer, unless there are none yet. */
 static bool buckets_grow(struct evkv_loop *loop)
 {
-	size_t size = loop->deadlines_size == 0 ? DEADLINE_BUCKETS_FIRST :
-	                                          loop->deadlines_size * 2;
+	size_t size = loop->deadlines_size == 0 ? DEADLINE_BUCKETS_FIRST
+						: loop->deadlines_size * 2;
 	struct deadline_list **buckets, **bucket, *list;
 	size_t i;
 
@@ -132,8 +132,8 @@ bool evkv__deadline_set(struct evkv_op *op, int64_t timeout_ms)
 		return false;
 	loop->last_deadlines = list;
 	/* Not the turn's time: its callbacks may have taken long until now. */
-	op->deadline_at_us =
-	    evkv__loop_read_clock(loop) + evkv__delay_us(timeout_ms);
+	op->deadline_at_us = evkv__loop_read_clock(loop) +
+	    evkv__delay_us(timeout_ms);
 	op->deadline = list;
 	op->flags |= OP_TIMED;
 	op->deadline_next = NULL;

@@ -109,8 +109,8 @@ static void report_fill(struct evkv_op *op, enum evkv_status status,
     enum evkv_cause cause)
 {
 	size_t count = (op->flags & OP_KEYED) != 0 ? op->result.count : 0;
-	const struct evkv_entry *entries =
-	    report_make_entries(op, status, count);
+	const struct evkv_entry *entries = report_make_entries(op, status,
+	    count);
 
 	op->report = (struct evkv_result){
 		.status = status,

@@ -15,8 +15,7 @@ static inline size_t value_size(const struct evkv_request *request, size_t i)
 	return 0;
 }
 
-static __attribute__((noinline)) size_t batch_bytes(
-    const struct evkv_request *request)
+static OP_NOINLINE size_t batch_bytes(const struct evkv_request *request)
 {
 	size_t bytes = 0, i;
 
@@ -361,8 +360,8 @@ static inline bool check_quick(const struct evkv_request *request,
 	return is_plain(request);
 }
 
-static enum evkv_verdict boundary(struct evkv_op *op,
-    struct evkv_store *store, const struct evkv_request *request)
+static enum evkv_verdict boundary(struct evkv_op *op, struct evkv_store *store,
+    const struct evkv_request *request)
 {
 	const uint32_t flags = EVKV_OP_INLINE | EVKV_OP_SINGLE;
 	uint32_t classes = evkv__kind_classes(request->kind);
@@ -370,8 +369,7 @@ static enum evkv_verdict boundary(struct evkv_op *op,
 	op->result.kind = request->kind;
 	op->flags |= (classes & (OP_WRITES | OP_KEYED)) |
 	    ((request->flags & flags) << OP_REQUEST_SHIFT);
-	if (!check_quick(request, classes) &&
-	    !evkv__request_check(op, request))
+	if (!check_quick(request, classes) && !evkv__request_check(op, request))
 		return EVKV_DONE;
 	if ((op->flags & OP_KEYED) != 0 &&
 	    !evkv__op_make_entries(op, request->count))
@@ -396,13 +394,12 @@ static void run_inline(struct evkv_op *op)
 static int64_t deadline_of(const struct evkv_store *store,
     const struct evkv_request *request)
 {
-	return request->timeout_ms != 0 ? request->timeout_ms :
-	                                  store->timeout_ms;
+	return request->timeout_ms != 0 ? request->timeout_ms
+					: store->timeout_ms;
 }
 
-static __attribute__((noinline)) evkv_ticket submit_checked(
-    struct evkv_store *store, const struct evkv_request *request, evkv_cb cb,
-    void *arg)
+static OP_NOINLINE evkv_ticket submit_checked(struct evkv_store *store,
+    const struct evkv_request *request, evkv_cb cb, void *arg)
 {
 	struct evkv_op *op = evkv__op_new(store->loop, store->depth);
 	int64_t timeout_ms;
@@ -418,8 +415,7 @@ static __attribute__((noinline)) evkv_ticket submit_checked(
 		evkv__op_pend(op, timeout_ms);
 		return ticket;
 	}
-	if ((op->flags & OP_INLINE) != 0 &&
-	    evkv__loop_may_nest(op->loop))
+	if ((op->flags & OP_INLINE) != 0 && evkv__loop_may_nest(op->loop))
 		run_inline(op);
 	else
 		evkv__ready_push(op->loop, op);
@@ -529,9 +525,8 @@ static evkv_ticket submit_invalid(struct evkv_store *store, evkv_cb cb,
 }
 
 /* None, or one as another version of the headers has it. */
-static __attribute__((noinline)) evkv_ticket submit_odd(
-    struct evkv_store *store, const struct evkv_request *request, size_t size,
-    evkv_cb cb, void *arg)
+static OP_NOINLINE evkv_ticket submit_odd(struct evkv_store *store,
+    const struct evkv_request *request, size_t size, evkv_cb cb, void *arg)
 {
 	struct evkv_request ours;
 

@@ -75,8 +75,8 @@ struct evkv_request *evkv__request_copy(void *memory,
 	if (request->keys != NULL)
 		copy->keys = keys = put_array(&copier, request->keys, slices);
 	if (request->values != NULL)
-		copy->values = values =
-		    put_array(&copier, request->values, slices);
+		copy->values = values = put_array(&copier, request->values,
+		    slices);
 	if (request->ttls_ms != NULL)
 		copy->ttls_ms = put_array(&copier, request->ttls_ms,
 		    request->count * sizeof(int64_t));
@@ -126,8 +126,8 @@ static void move_request(struct evkv_request *request,
 	size_t count = request->count == from->count ? from->count : 0;
 
 	request->keys = move_slices(request->keys, from->keys, to->keys, count);
-	request->values =
-	    move_slices(request->values, from->values, to->values, count);
+	request->values = move_slices(request->values, from->values, to->values,
+	    count);
 	if (request->ttls_ms == from->ttls_ms)
 		request->ttls_ms = to->ttls_ms;
 	if (request->counted_values == from->counted_values)
@@ -175,8 +175,10 @@ bool evkv_op_keep(struct evkv_op *op)
 		if (op->frames[i].request == original)
 			op->frames[i].request = kept;
 		else
-			move_request((struct evkv_request *)(uintptr_t)
-			    op->frames[i].request, original, kept);
+			move_request((struct evkv_request *)(uintptr_t)op
+					 ->frames[i]
+					 .request,
+			    original, kept);
 	}
 	return true;
 }

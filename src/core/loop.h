@@ -51,11 +51,11 @@ struct deadline_list {
 struct evkv_loop {
 	struct event_base *base;
 	struct evkv_clock clock;
-	bool injected;   /* the clock is the user's */
+	bool injected; /* the clock is the user's */
 	bool scramble;
 	bool freeing;
-	bool bound;      /* `thread` is known: it has run an event of ours */
-	int64_t now_us;  /* cached */
+	bool bound;     /* `thread` is known: it has run an event of ours */
+	int64_t now_us; /* cached */
 	struct timeval stamp; /* libevent's cached time at that moment */
 	unsigned handling;    /* depth of our own event handlers */
 	struct loop_peek peeks[LOOP_INLINE_MAX]; /* for each such callback */

@@ -23,20 +23,23 @@
 #define EVKV__ASSERT(condition) ((void)sizeof(condition))
 #endif
 
+/* The way that is seldom gone, kept out of the one that is. */
+#define OP_NOINLINE __attribute__((noinline))
+
 #define OP_REQUEST_SHIFT 5 /* from a request's flags to an op's */
 
 enum {
-	OP_REPORTING = 1 << 0, /* the callback is still to run */
+	OP_REPORTING = 1 << 0,         /* the callback is still to run */
 	OP_WRITES = EVKV_KIND_WRITES,  /* 1 << 1 */
 	OP_KEYED = EVKV_KIND_HAS_KEYS, /* 1 << 2 */
-	OP_AUXILIARY = 1 << 3, /* marks do not go up */
-	OP_BORROWS = 1 << 4,   /* inputs live in the parent */
+	OP_AUXILIARY = 1 << 3,         /* marks do not go up */
+	OP_BORROWS = 1 << 4,           /* inputs live in the parent */
 	OP_INLINE = EVKV_OP_INLINE << OP_REQUEST_SHIFT, /* 1 << 5 */
 	OP_SINGLE = EVKV_OP_SINGLE << OP_REQUEST_SHIFT, /* 1 << 6 */
-	OP_DRIVING = 1 << 7,   /* the store below is still to answer */
+	OP_DRIVING = 1 << 7, /* the store below is still to answer */
 	OP_CHILD = 1 << 8,
 	OP_KEPT = 1 << 9,
-	OP_COUNTED = 1 << 10,  /* the kept request holds counted values */
+	OP_COUNTED = 1 << 10, /* the kept request holds counted values */
 	OP_SENT = 1 << 11,
 	OP_STOPPING = 1 << 12, /* its stop slots are being called */
 	OP_STOPPED = 1 << 13,  /* must not be sent any more */
@@ -49,27 +52,27 @@ enum {
 	OP_PENDING = 1 << 20,  /* counted in the loop's outstanding ops */
 	OP_LATE = 1 << 21, /* its store will fill in the answer, see store.h */
 	OP_UNCLEAN = 1 << 22, /* some field marked (clean) is to be put back */
-	OP_TIMED = 1 << 23, /* has a deadline */
+	OP_TIMED = 1 << 23,   /* has a deadline */
 };
 
 enum {
 	ENTRY_PINNED = 1, /* in evkv_entry.reserved: pinned, else a reference */
 };
 
-#define OP_FRAMES 3   /* levels that fit in the op itself */
-#define OP_ARENA 400  /* bytes that fit in the op itself */
+#define OP_FRAMES 3  /* levels that fit in the op itself */
+#define OP_ARENA 400 /* bytes that fit in the op itself */
 #define OP_NAMES_FIRST 64
-#define OP_LINE 64    /* of the processor's cache */
+#define OP_LINE 64 /* of the processor's cache */
 
 /* One level: a store that the op is inside of. */
 struct evkv_frame {
 	struct evkv_store *store;
 	const struct evkv_request *request;
-	void *data;          /* evkv_op_set_data() */
-	size_t bytes;        /* counted at the store */
-	uint32_t entries;    /* likewise; 0 = not admitted */
+	void *data;       /* evkv_op_set_data() */
+	size_t bytes;     /* counted at the store */
+	uint32_t entries; /* likewise; 0 = not admitted */
 	bool linked;
-	struct evkv_op *op;  /* the rest while linked to a pending list */
+	struct evkv_op *op; /* the rest while linked to a pending list */
 	struct evkv_frame *next, **link;
 };
 
@@ -102,7 +105,7 @@ struct evkv_op {
 	                                           ready queue */
 	struct evkv_loop *loop;
 	uint32_t flags;
-	uint16_t depth; /* frames in use */
+	uint16_t depth;      /* frames in use */
 	uint16_t arena_left; /* of inner_arena */
 	union {
 		evkv_cb root;
@@ -110,7 +113,7 @@ struct evkv_op {
 	} cb;
 	void *arg;
 	struct evkv_op *parent; /* (clean) */
-	uint32_t children; /* not freed yet (clean) */
+	uint32_t children;      /* not freed yet (clean) */
 	uint32_t busy; /* held by a function further up the stack (clean) */
 	struct evkv_frame *frames; /* (clean) */
 
@@ -126,7 +129,7 @@ struct evkv_op {
 	struct evkv_op *deadline_next, *deadline_prev;
 	int64_t deadline_at_us;
 	struct arena_chunk *chunks; /* (clean) */
-	uint32_t frames_size; /* (clean) */
+	uint32_t frames_size;       /* (clean) */
 
 	struct evkv_result report; /* of a detached op */
 };

@@ -91,8 +91,8 @@ evkv_ticket evkv_put(struct evkv_store *store, struct evkv_slice collection,
     struct evkv_slice key, struct evkv_slice value, int64_t ttl_ms, evkv_cb cb,
     void *arg)
 {
-	const struct evkv_request request =
-	    put_one(collection, &key, &value, ttl_ms, EVKV_ALWAYS);
+	const struct evkv_request request = put_one(collection, &key, &value,
+	    ttl_ms, EVKV_ALWAYS);
 
 	return evkv_submit(store, &request, cb, arg);
 }
@@ -101,8 +101,8 @@ evkv_ticket evkv_put_if_absent(struct evkv_store *store,
     struct evkv_slice collection, struct evkv_slice key,
     struct evkv_slice value, int64_t ttl_ms, evkv_cb cb, void *arg)
 {
-	const struct evkv_request request =
-	    put_one(collection, &key, &value, ttl_ms, EVKV_IF_ABSENT);
+	const struct evkv_request request = put_one(collection, &key, &value,
+	    ttl_ms, EVKV_IF_ABSENT);
 
 	return evkv_submit(store, &request, cb, arg);
 }
@@ -111,8 +111,8 @@ evkv_ticket evkv_put_if_present(struct evkv_store *store,
     struct evkv_slice collection, struct evkv_slice key,
     struct evkv_slice value, int64_t ttl_ms, evkv_cb cb, void *arg)
 {
-	const struct evkv_request request =
-	    put_one(collection, &key, &value, ttl_ms, EVKV_IF_PRESENT);
+	const struct evkv_request request = put_one(collection, &key, &value,
+	    ttl_ms, EVKV_IF_PRESENT);
 
 	return evkv_submit(store, &request, cb, arg);
 }
@@ -158,8 +158,8 @@ evkv_ticket evkv_exists_many(struct evkv_store *store,
     struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
     evkv_cb cb, void *arg)
 {
-	return many(store, EVKV_HAS,
-	    (struct batch){ collection, keys, count }, cb, arg);
+	return many(store, EVKV_HAS, (struct batch){ collection, keys, count },
+	    cb, arg);
 }
 
 evkv_ticket evkv_touch(struct evkv_store *store, struct evkv_slice collection,

@@ -60,8 +60,7 @@ static struct evkv_post *posts_take(struct evkv_loop *loop)
 	posts = loop->posts;
 	loop->posts = NULL;
 	loop->posts_tail = &loop->posts;
-	while (read(loop->post_fd, &count, sizeof(count)) < 0 &&
-	    errno == EINTR)
+	while (read(loop->post_fd, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
 	pthread_mutex_unlock(&loop->post_mutex);
 	return posts;

@@ -63,8 +63,9 @@ static void resolve(struct evkv_op *op)
 
 static void run_op(struct evkv_op *op)
 {
-	const struct evkv_result *result =
-	    (op->flags & OP_DETACHED) != 0 ? &op->report : &op->result;
+	const struct evkv_result *result = (op->flags & OP_DETACHED) != 0
+	    ? &op->report
+	    : &op->result;
 
 	if ((op->flags & OP_LATE) != 0)
 		resolve(op);
@@ -205,7 +206,7 @@ bool evkv__ready_init(struct evkv_loop *loop)
 	if (evtimer_assign(&loop->turn, loop->base, turn, loop) != 0)
 		return false;
 	return event_assign(&loop->hold, loop->base, -1, EV_PERSIST, held,
-	    loop) == 0;
+		   loop) == 0;
 }
 
 void evkv__ready_end(struct evkv_loop *loop)

@@ -53,8 +53,8 @@ static void store_capabilities(struct evkv_store *store,
 {
 	struct evkv_capabilities *can = &store->capabilities;
 
-	*can = config->capabilities != NULL ? *config->capabilities :
-	                                      store->inner[0]->capabilities;
+	*can = config->capabilities != NULL ? *config->capabilities
+					    : store->inner[0]->capabilities;
 	if (store->inner_count == 0)
 		return;
 	narrow(can, &store->inner[0]->capabilities);
@@ -80,11 +80,11 @@ static void store_fill(struct evkv_store *store,
 	size_t i;
 
 	store->refs = 1;
-	store->max_pending = config->max_pending != 0 ? config->max_pending :
-	                                                MAX_PENDING;
-	store->max_pending_bytes = config->max_pending_bytes != 0 ?
-	    config->max_pending_bytes :
-	    MAX_PENDING_BYTES;
+	store->max_pending = config->max_pending != 0 ? config->max_pending
+						      : MAX_PENDING;
+	store->max_pending_bytes = config->max_pending_bytes != 0
+	    ? config->max_pending_bytes
+	    : MAX_PENDING_BYTES;
 	store->timeout_ms = config->timeout_ms;
 	if (store->timeout_ms == 0 && config->inner_count > 0)
 		store->timeout_ms = config->inner[0]->timeout_ms;
@@ -133,8 +133,9 @@ static struct evkv_store *store_new(struct evkv_loop *loop,
 		return NULL;
 	}
 	if (self != NULL)
-		store = evkv_calloc(1, sizeof(*store) +
-		        config->inner_count * sizeof(struct evkv_store *));
+		store = evkv_calloc(1,
+		    sizeof(*store) +
+			config->inner_count * sizeof(struct evkv_store *));
 	if (store == NULL) {
 		evkv_error_set(error, EVKV_NOMEM, "%s: out of memory",
 		    vtable->name);
@@ -212,8 +213,8 @@ struct evkv_loop *evkv_store_loop(const struct evkv_store *store)
 	return store->loop;
 }
 
-const struct evkv_capabilities *evkv_store_capabilities(
-    const struct evkv_store *store)
+const struct evkv_capabilities *evkv_store_capabilities(const struct evkv_store
+	*store)
 {
 	return &store->capabilities;
 }

@@ -13,7 +13,7 @@ enum store_phase {
 	STORE_OPEN,
 	STORE_DRAINING, /* new ops end with CLOSED, pending ones may end */
 	STORE_ENDING, /* pending ones have been detached, close() was called */
-	STORE_CLOSED,   /* inner references dropped, closers told */
+	STORE_CLOSED, /* inner references dropped, closers told */
 };
 
 struct store_observer {
@@ -69,10 +69,10 @@ struct evkv_store {
 	size_t abandoned;
 	int64_t timeout_ms;
 	const struct store_shortcuts *shortcuts; /* NULL = none */
-	struct evkv_frame *frames; /* of pending ops */
+	struct evkv_frame *frames;               /* of pending ops */
 	struct evkv_timer drain_timer;
 	struct evkv_task step_task;
-	struct evkv_op *closers; /* close ops, by op->next */
+	struct evkv_op *closers;         /* close ops, by op->next */
 	struct evkv_store *next, **link; /* all stores of the loop */
 
 	enum evkv_state state;

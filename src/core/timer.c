@@ -52,8 +52,8 @@ static bool heap_grow(struct evkv_loop *loop)
 	if (timers == NULL)
 		return false;
 	if (loop->timers_count > 0)
-		memcpy(timers, loop->timers, (loop->timers_count + 1) *
-		        sizeof(struct evkv_timer *));
+		memcpy(timers, loop->timers,
+		    (loop->timers_count + 1) * sizeof(struct evkv_timer *));
 	evkv_free(loop->timers);
 	loop->timers = timers;
 	loop->timers_size = size;

@@ -1,7 +1,7 @@
 /*
  * URLs by RFC 3986, strictly: what the grammar does not allow as it is must be
- * percent-encoded, and the error says so. One thing is allowed beyond it: '_' in
- * a scheme, as a scheme is named like its store.
+ * percent-encoded, and the error says so. One thing is allowed beyond it: '_'
+ * in a scheme, as a scheme is named like its store.
  *
  * A password is never quoted, nor anything that may be a part of one. The trap
  * is the password with a raw '/', '?' or '#' in it, which ends the authority

@@ -59,8 +59,8 @@ void evkv_value_unref(struct evkv_value *value)
 		return;
 	/* Who sees 1 is alone: nobody else is left to take a reference. */
 	if (atomic_load_explicit(&value->refs, memory_order_acquire) == 1 ||
-	    atomic_fetch_sub_explicit(&value->refs, 1,
-		memory_order_acq_rel) == 1)
+	    atomic_fetch_sub_explicit(&value->refs, 1, memory_order_acq_rel) ==
+		1)
 		value->owner->release(value);
 }
 

@@ -25,9 +25,9 @@ struct evkv_value_owner {
 
 struct evkv_value {
 	const struct evkv_value_owner *owner;
-	uint32_t size;         /* of the bytes */
+	uint32_t size; /* of the bytes */
 	_Atomic uint32_t refs;
-	uint32_t offset;       /* of the bytes, from this header */
+	uint32_t offset; /* of the bytes, from this header */
 	/* Pins of operations, and VALUE_DETACHED; the loop's thread only. */
 	uint32_t pins;
 };
@@ -58,7 +58,7 @@ static inline void evkv__value_unpin(struct evkv_value *value)
  * keeps at hand. Each is as large as what malloc would have given for the value
  * anyway. The loop's thread only.
  */
-#define VALUE_STEP 16   /* from one size of blocks to the next */
+#define VALUE_STEP 16 /* from one size of blocks to the next */
 #define VALUE_SIZES 32
 #define VALUE_SPARE_MAX 65536 /* bytes that are kept */
 
@@ -76,7 +76,6 @@ void evkv__value_unref_spare(struct value_spares *spares,
 void evkv__value_spares_free(struct value_spares *spares);
 
 /* Entry i of the op's answer is `value`, pinned until the op has ended. */
-void evkv__op_pin_value(struct evkv_op *op, size_t i,
-    struct evkv_value *value);
+void evkv__op_pin_value(struct evkv_op *op, size_t i, struct evkv_value *value);
 
 #endif

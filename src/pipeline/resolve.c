@@ -347,8 +347,8 @@ void evkv__pipe_lookup_start(struct evkv_pipeline *p, lookup_cb cb)
 	/* No server is asked for this name, whatever the file has (RFC 6761) */
 	if (p->address_count == 0)
 		p->address_count = evkv__pipe_hosts_find(
-		    EVKV_LIT("127.0.0.1 localhost\n::1 localhost\n"),
-		    p->host, p->options.port, p->addresses);
+		    EVKV_LIT("127.0.0.1 localhost\n::1 localhost\n"), p->host,
+		    p->options.port, p->addresses);
 	if (p->address_count > 0) {
 		cb(LOOKUP_DONE, NULL, p);
 		return;

@@ -71,8 +71,11 @@ CASE(get_many_answers_in_order_with_duplicates)
 
 	must_put(c, L("c"), L("a"), L("1"), 0);
 	must_put(c, L("c"), L("b"), L("2"), 0);
-	a = conformance_do(c, &(struct evkv_request){ .kind = EVKV_GET,
-	    .collection = L("c"), .keys = keys, .count = 5 });
+	a = conformance_do(c,
+	    &(struct evkv_request){ .kind = EVKV_GET,
+		.collection = L("c"),
+		.keys = keys,
+		.count = 5 });
 	check_status(a->status, EVKV_OK);
 	check_int(a->count, 5);
 	check_slice(a->entries[0].bytes, "2");
@@ -103,9 +106,11 @@ CASE(zero_keys_are_ok)
 CASE(a_batch_of_one_is_ok_where_a_single_is_not_found)
 {
 	struct evkv_slice key = L("none");
-	struct answer *a = conformance_do(c, &(struct evkv_request){
-	    .kind = EVKV_GET, .collection = L("c"), .keys = &key,
-	    .count = 1 });
+	struct answer *a = conformance_do(c,
+	    &(struct evkv_request){ .kind = EVKV_GET,
+		.collection = L("c"),
+		.keys = &key,
+		.count = 1 });
 
 	check_status(a->status, EVKV_OK);
 	check_status(a->entries[0].status, EVKV_NOT_FOUND);
@@ -116,9 +121,12 @@ CASE(put_many_sets_each)
 {
 	const struct evkv_slice keys[] = { L("a"), L("b"), L("a") };
 	const struct evkv_slice values[] = { L("1"), L("2"), L("3") };
-	struct answer *a = conformance_do(c, &(struct evkv_request){
-	    .kind = EVKV_PUT, .collection = L("c"), .keys = keys,
-	    .values = values, .count = 3 });
+	struct answer *a = conformance_do(c,
+	    &(struct evkv_request){ .kind = EVKV_PUT,
+		.collection = L("c"),
+		.keys = keys,
+		.values = values,
+		.count = 3 });
 	size_t i;
 
 	check_status(a->status, EVKV_OK);
@@ -136,10 +144,14 @@ CASE(put_many_takes_a_ttl_for_each)
 	const struct evkv_slice keys[] = { L("a"), L("b") };
 	const struct evkv_slice values[] = { L("1"), L("2") };
 	const int64_t ttls[] = { EVKV_TTL_NONE, 500 * c->unit_ms };
-	struct answer *a = conformance_do(c, &(struct evkv_request){
-	    .kind = EVKV_PUT, .collection = L("c"), .keys = keys,
-	    .values = values, .count = 2, .ttls_ms = ttls,
-	    .ttl_ms = 900 * c->unit_ms });
+	struct answer *a = conformance_do(c,
+	    &(struct evkv_request){ .kind = EVKV_PUT,
+		.collection = L("c"),
+		.keys = keys,
+		.values = values,
+		.count = 2,
+		.ttls_ms = ttls,
+		.ttl_ms = 900 * c->unit_ms });
 
 	check_status(a->status, EVKV_OK);
 	must_have_ttl(c, L("c"), L("a"), EVKV_TTL_NONE);
@@ -162,9 +174,12 @@ CASE(put_takes_counted_values)
 		}
 		conformance_keep_value(c, values[i]);
 	}
-	a = conformance_do(c, &(struct evkv_request){ .kind = EVKV_PUT,
-	    .collection = L("c"), .keys = keys, .counted_values = values,
-	    .count = 2 });
+	a = conformance_do(c,
+	    &(struct evkv_request){ .kind = EVKV_PUT,
+		.collection = L("c"),
+		.keys = keys,
+		.counted_values = values,
+		.count = 2 });
 	check_status(a->status, EVKV_OK);
 	/* The values are still the caller's too. */
 	check_slice(evkv_value_bytes(values[0]), "first");
@@ -176,8 +191,7 @@ CASE(put_takes_counted_values)
 
 CASE(put_if_absent)
 {
-	struct answer *a = do_put(c, L("c"), L("k"), L("1"), 0,
-	    EVKV_IF_ABSENT);
+	struct answer *a = do_put(c, L("c"), L("k"), L("1"), 0, EVKV_IF_ABSENT);
 
 	check_status(a->status, EVKV_OK);
 	must_affect(c, a, 1);
@@ -187,8 +201,9 @@ CASE(put_if_absent)
 	must_get(c, L("c"), L("k"), L("1"));
 	must_have_ttl(c, L("c"), L("k"), EVKV_TTL_NONE);
 	check_status(do_delete(c, L("c"), L("k"))->status, EVKV_OK);
-	check_status(do_put(c, L("c"), L("k"), L("3"), 0,
-	    EVKV_IF_ABSENT)->status, EVKV_OK);
+	check_status(do_put(c, L("c"), L("k"), L("3"), 0, EVKV_IF_ABSENT)
+			 ->status,
+	    EVKV_OK);
 	must_get(c, L("c"), L("k"), L("3"));
 }
 
@@ -215,9 +230,13 @@ CASE(conditions_hold_for_each_of_a_batch)
 	struct answer *a;
 
 	must_put(c, L("c"), L("old"), L("0"), 0);
-	a = conformance_do(c, &(struct evkv_request){ .kind = EVKV_PUT,
-	    .collection = L("c"), .keys = keys, .values = values, .count = 3,
-	    .condition = EVKV_IF_ABSENT });
+	a = conformance_do(c,
+	    &(struct evkv_request){ .kind = EVKV_PUT,
+		.collection = L("c"),
+		.keys = keys,
+		.values = values,
+		.count = 3,
+		.condition = EVKV_IF_ABSENT });
 	check_status(a->status, EVKV_OK);
 	check_status(a->entries[0].status, EVKV_OK);
 	check_status(a->entries[1].status, EVKV_EXISTS);
@@ -226,9 +245,13 @@ CASE(conditions_hold_for_each_of_a_batch)
 	must_get(c, L("c"), L("new"), L("1"));
 	must_get(c, L("c"), L("old"), L("0"));
 
-	a = conformance_do(c, &(struct evkv_request){ .kind = EVKV_PUT,
-	    .collection = L("d"), .keys = keys, .values = values, .count = 3,
-	    .condition = EVKV_IF_PRESENT });
+	a = conformance_do(c,
+	    &(struct evkv_request){ .kind = EVKV_PUT,
+		.collection = L("d"),
+		.keys = keys,
+		.values = values,
+		.count = 3,
+		.condition = EVKV_IF_PRESENT });
 	check_status(a->status, EVKV_OK);
 	check_status(a->entries[0].status, EVKV_NOT_FOUND);
 	check_status(a->entries[2].status, EVKV_NOT_FOUND);
@@ -262,8 +285,11 @@ CASE(delete_many_counts_what_existed)
 	must_put(c, L("c"), L("a"), L("1"), 0);
 	must_put(c, L("c"), L("b"), L("2"), 0);
 	must_put(c, L("c"), L("stays"), L("3"), 0);
-	a = conformance_do(c, &(struct evkv_request){ .kind = EVKV_DELETE,
-	    .collection = L("c"), .keys = keys, .count = 4 });
+	a = conformance_do(c,
+	    &(struct evkv_request){ .kind = EVKV_DELETE,
+		.collection = L("c"),
+		.keys = keys,
+		.count = 4 });
 	check_status(a->status, EVKV_OK);
 	check_status(a->entries[0].status, EVKV_OK);
 	check_status(a->entries[1].status, EVKV_NOT_FOUND);
@@ -282,8 +308,11 @@ CASE(exists_tells_without_the_value)
 	must_put(c, L("c"), L("k"), L("v"), 0);
 	check_status(do_exists(c, L("c"), L("k"))->status, EVKV_OK);
 	check_status(do_exists(c, L("c"), L("none"))->status, EVKV_NOT_FOUND);
-	a = conformance_do(c, &(struct evkv_request){ .kind = EVKV_HAS,
-	    .collection = L("c"), .keys = keys, .count = 3 });
+	a = conformance_do(c,
+	    &(struct evkv_request){ .kind = EVKV_HAS,
+		.collection = L("c"),
+		.keys = keys,
+		.count = 3 });
 	check_status(a->status, EVKV_OK);
 	check_status(a->entries[0].status, EVKV_OK);
 	check_status(a->entries[1].status, EVKV_NOT_FOUND);
@@ -333,9 +362,12 @@ CASE(touch_many_takes_a_ttl_for_each)
 
 	must_put(c, L("c"), L("a"), L("1"), 0);
 	must_put(c, L("c"), L("b"), L("2"), 700 * c->unit_ms);
-	a = conformance_do(c, &(struct evkv_request){ .kind = EVKV_TOUCH,
-	    .collection = L("c"), .keys = keys, .count = 3,
-	    .ttls_ms = ttls });
+	a = conformance_do(c,
+	    &(struct evkv_request){ .kind = EVKV_TOUCH,
+		.collection = L("c"),
+		.keys = keys,
+		.count = 3,
+		.ttls_ms = ttls });
 	check_status(a->status, EVKV_OK);
 	check_status(a->entries[0].status, EVKV_OK);
 	check_status(a->entries[1].status, EVKV_NOT_FOUND);
@@ -353,8 +385,11 @@ CASE(ttl_gives_value_and_what_remains)
 
 	must_put(c, L("c"), L("timed"), L("1"), 500 * c->unit_ms);
 	must_put(c, L("c"), L("forever"), L("2"), 0);
-	a = conformance_do(c, &(struct evkv_request){ .kind = EVKV_TTL,
-	    .collection = L("c"), .keys = keys, .count = 3 });
+	a = conformance_do(c,
+	    &(struct evkv_request){ .kind = EVKV_TTL,
+		.collection = L("c"),
+		.keys = keys,
+		.count = 3 });
 	check_status(a->status, EVKV_OK);
 	check_slice(a->entries[0].bytes, "1");
 	check(a->entries[0].ttl_ms >= 1);
@@ -441,14 +476,17 @@ CASE(destroy_by_prefix_and_pattern_of_collections)
 	must_put(c, L("user-a"), L("1"), L("v"), 0);
 	must_put(c, L("user-b"), L("1"), L("v"), 0);
 	must_put(c, L("items"), L("1"), L("v"), 0);
-	a = conformance_do(c, &(struct evkv_request){ .kind = EVKV_DESTROY,
-	    .match_prefix = L("user-"), .pattern = L("*b") });
+	a = conformance_do(c,
+	    &(struct evkv_request){ .kind = EVKV_DESTROY,
+		.match_prefix = L("user-"),
+		.pattern = L("*b") });
 	check_status(a->status, EVKV_OK);
 	must_affect(c, a, 1);
 	must_miss(c, L("user-b"), L("1"));
 	must_get(c, L("user-a"), L("1"), L("v"));
-	a = conformance_do(c, &(struct evkv_request){ .kind = EVKV_DESTROY,
-	    .match_prefix = L("user-") });
+	a = conformance_do(c,
+	    &(struct evkv_request){
+		.kind = EVKV_DESTROY, .match_prefix = L("user-") });
 	check_status(a->status, EVKV_OK);
 	must_affect(c, a, 1);
 	must_list(c, EVKV_COLLECTIONS, L(""), L(""), L(""), 0, L("items"));

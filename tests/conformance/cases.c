@@ -7,6 +7,5 @@
 	{ #name_, conformance_case_##name_, (kinds_), (flags_) },
 
 const struct conformance_case conformance_cases[] = {
-	CONFORMANCE_CASES(CASE_ROW_)
-	{ NULL, NULL, 0, 0 },
+	CONFORMANCE_CASES(CASE_ROW_){ NULL, NULL, 0, 0 },
 };

@@ -46,8 +46,8 @@
 	X(clear_empties_one_collection, K_BASIC | K_(CLEAR), CASE_STORES)      \
 	X(clear_by_prefix_and_pattern, K_KEYS | K_(CLEAR), CASE_STORES)        \
 	X(destroy_empties_everything, K_NAMES | K_(DESTROY), CASE_STORES)      \
-	X(destroy_by_prefix_and_pattern_of_collections,                        \
-	    K_NAMES | K_(DESTROY), CASE_STORES)                                \
+	X(destroy_by_prefix_and_pattern_of_collections, K_NAMES | K_(DESTROY), \
+	    CASE_STORES)                                                       \
 	X(cull_removes_only_what_has_expired, K_EXPIRY | K_(CULL),             \
 	    CASE_STORES | CASE_WAITS)                                          \
 	X(what_an_empty_store_answers_to_kinds_that_remove,                    \
@@ -57,8 +57,8 @@
 #define CONFORMANCE_NAMES(X)                                                   \
 	X(keys_hold_any_byte, K_BASIC, CASE_STORES)                            \
 	X(collections_hold_any_byte, K_BASIC, CASE_STORES)                     \
-	X(names_with_odd_bytes_come_back_from_enumeration,                     \
-	    K_KEYS | K_NAMES, CASE_STORES)                                     \
+	X(names_with_odd_bytes_come_back_from_enumeration, K_KEYS | K_NAMES,   \
+	    CASE_STORES)                                                       \
 	X(the_longest_key_works_and_a_longer_one_fails, K_BASIC, 0)            \
 	X(long_keys_that_differ_at_either_end_differ, K_BASIC, CASE_STORES)    \
 	X(the_longest_collection_works, K_NAMES, CASE_STORES)                  \
@@ -71,8 +71,8 @@
 	X(an_expired_entry_is_absent_for_every_kind,                           \
 	    K_EXPIRY | K_DELETE | K_KEYS | K_NAMES | K_(TOUCH),                \
 	    CASE_STORES | CASE_WAITS)                                          \
-	X(what_has_expired_is_not_counted,                                     \
-	    K_EXPIRY | K_(CLEAR) | K_(DESTROY), CASE_STORES | CASE_WAITS)      \
+	X(what_has_expired_is_not_counted, K_EXPIRY | K_(CLEAR) | K_(DESTROY), \
+	    CASE_STORES | CASE_WAITS)                                          \
 	X(an_entry_lives_until_its_ttl_has_passed, K_TTL,                      \
 	    CASE_STORES | CASE_WAITS)                                          \
 	X(the_shortest_ttl_is_neither_at_once_nor_forever, K_EXPIRY,           \
@@ -91,23 +91,19 @@
 #define CONFORMANCE_ENUMERATION(X)                                             \
 	X(keys_of_nothing, K_(KEYS) | K_(COLLECTIONS), 0)                      \
 	X(keys_are_those_of_one_collection, K_KEYS | K_DELETE, CASE_STORES)    \
-	X(collections_are_those_with_entries,                                  \
-	    K_NAMES | K_DELETE | K_(CLEAR), CASE_STORES)                       \
-	X(keys_match_prefix_and_pattern, K_KEYS, CASE_STORES)                  \
-	X(collections_match_prefix_and_pattern, K_NAMES,                       \
+	X(collections_are_those_with_entries, K_NAMES | K_DELETE | K_(CLEAR),  \
 	    CASE_STORES)                                                       \
+	X(keys_match_prefix_and_pattern, K_KEYS, CASE_STORES)                  \
+	X(collections_match_prefix_and_pattern, K_NAMES, CASE_STORES)          \
 	X(keys_are_complete_at_any_page_size, K_KEYS, CASE_STORES)             \
 	X(collections_are_complete_at_any_page_size, K_NAMES, CASE_STORES)     \
 	X(keys_are_complete_while_others_are_written, K_KEYS | K_DELETE,       \
 	    CASE_STORES)                                                       \
 	X(deleting_what_each_page_names_empties_the_collection,                \
 	    K_KEYS | K_DELETE, CASE_STORES)                                    \
-	X(a_cursor_fits_only_its_own_query, K_KEYS | K_NAMES,                  \
-	    CASE_STORES)                                                       \
-	X(a_cursor_that_is_not_ours_is_invalid, K_KEYS,                        \
-	    CASE_STORES)                                                       \
-	X(a_cursor_that_was_cut_or_altered_does_no_harm, K_KEYS,               \
-	    CASE_STORES)
+	X(a_cursor_fits_only_its_own_query, K_KEYS | K_NAMES, CASE_STORES)     \
+	X(a_cursor_that_is_not_ours_is_invalid, K_KEYS, CASE_STORES)           \
+	X(a_cursor_that_was_cut_or_altered_does_no_harm, K_KEYS, CASE_STORES)
 
 #define CONFORMANCE_INVALID(X)                                                 \
 	X(bad_input_is_invalid_and_names_the_argument, 0, 0)                   \

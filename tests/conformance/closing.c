@@ -9,19 +9,22 @@ static struct answer *closing_close(struct conformance *c, int64_t drain_ms)
 	struct answer *a = conformance_answer(c);
 
 	c->injured = true;
-	conformance_answer_submitted(a, evkv_store_close(c->store, drain_ms,
-	    answer_cb, a));
+	conformance_answer_submitted(a,
+	    evkv_store_close(c->store, drain_ms, answer_cb, a));
 	check_int(a->calls, 0);
 	return a;
 }
 
-static struct answer *closing_submit(struct conformance *c,
-    enum evkv_kind kind, struct evkv_slice key)
+static struct answer *closing_submit(struct conformance *c, enum evkv_kind kind,
+    struct evkv_slice key)
 {
-	return conformance_submit(c, NULL, &(struct evkv_request){
-	    .kind = kind, .collection = L("c"), .keys = &key, .count = 1,
-	    .values = kind == EVKV_PUT ? &key : NULL,
-	    .flags = EVKV_OP_SINGLE });
+	return conformance_submit(c, NULL,
+	    &(struct evkv_request){ .kind = kind,
+		.collection = L("c"),
+		.keys = &key,
+		.count = 1,
+		.values = kind == EVKV_PUT ? &key : NULL,
+		.flags = EVKV_OP_SINGLE });
 }
 
 /* Ended by itself, or ended by the close and saying so. */
@@ -81,14 +84,14 @@ CASE(a_closed_store_answers_closed)
 	    EVKV_OK);
 	check_int(evkv_store_state(c->store), EVKV_STATE_CLOSED);
 	for (kind = 0; kind < EVKV_KIND_COUNT; kind++) {
-		a = conformance_do(c, &(struct evkv_request){
-		    .kind = (enum evkv_kind)kind });
+		a = conformance_do(c,
+		    &(struct evkv_request){ .kind = (enum evkv_kind)kind });
 		check_status(a->status, EVKV_CLOSED);
 	}
 	check_status(do_get(c, L("c"), L("k"))->status, EVKV_CLOSED);
 	a = conformance_answer(c);
-	conformance_answer_submitted(a, evkv_store_wait_ready(c->store, -1,
-	    answer_cb, a));
+	conformance_answer_submitted(a,
+	    evkv_store_wait_ready(c->store, -1, answer_cb, a));
 	check_status(conformance_wait(c, a)->status, EVKV_CLOSED);
 	check(evkv_store_name(c->store) != NULL);
 }
@@ -128,10 +131,10 @@ static void closing_on_answer(struct answer *answer,
 	if (store == NULL)
 		return;
 	if (act->close) {
-		conformance_answer_submitted(act->closed, evkv_store_close(
-		    store, -1, answer_cb, act->closed));
-		conformance_answer_submitted(act->late, evkv_get(store,
-		    L("c"), key, answer_cb, act->late));
+		conformance_answer_submitted(act->closed,
+		    evkv_store_close(store, -1, answer_cb, act->closed));
+		conformance_answer_submitted(act->late,
+		    evkv_get(store, L("c"), key, answer_cb, act->late));
 	}
 	c->store = NULL;
 	evkv_store_unref(store);
@@ -146,8 +149,11 @@ CASE(close_and_unref_from_a_callback)
 	c->injured = true;
 	act.closed = conformance_answer(c);
 	act.late = conformance_answer(c);
-	a = conformance_submit_then(c, NULL, &(struct evkv_request){
-	    .kind = EVKV_GET, .collection = L("c"), .keys = &key, .count = 1 },
+	a = conformance_submit_then(c, NULL,
+	    &(struct evkv_request){ .kind = EVKV_GET,
+		.collection = L("c"),
+		.keys = &key,
+		.count = 1 },
 	    closing_on_answer, &act);
 	beside = closing_submit(c, EVKV_PUT, L("beside"));
 	conformance_wait(c, a);
@@ -167,8 +173,11 @@ CASE(unref_ends_what_is_pending)
 	size_t i;
 
 	c->injured = true;
-	a[0] = conformance_submit_then(c, NULL, &(struct evkv_request){
-	    .kind = EVKV_GET, .collection = L("c"), .keys = &key, .count = 1 },
+	a[0] = conformance_submit_then(c, NULL,
+	    &(struct evkv_request){ .kind = EVKV_GET,
+		.collection = L("c"),
+		.keys = &key,
+		.count = 1 },
 	    closing_on_answer, &act);
 	for (i = 1; i < 4; i++)
 		a[i] = closing_submit(c, i % 2 == 0 ? EVKV_PUT : EVKV_GET, key);

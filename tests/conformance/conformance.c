@@ -15,10 +15,10 @@ struct conformance_op {
 	struct conformance *c;
 	struct conformance_op *next;
 	evkv_ticket ticket;
-	bool returned;        /* the submitting call has */
-	bool inside;          /* called back before it had */
+	bool returned; /* the submitting call has */
+	bool inside;   /* called back before it had */
 	bool may_be_inside;
-	bool refused;         /* memory was, before it called back */
+	bool refused; /* memory was, before it called back */
 	void (*then)(struct answer *, const struct evkv_result *, void *);
 	void *arg;
 };
@@ -71,7 +71,7 @@ void conformance_begin(struct conformance *c,
     const struct conformance_fixture *fixture)
 {
 	bool real = (fixture->quirks &
-	    (CONFORMANCE_REAL_TIME | CONFORMANCE_REAL_LOOP)) != 0;
+			(CONFORMANCE_REAL_TIME | CONFORMANCE_REAL_LOOP)) != 0;
 
 	memset(c, 0, sizeof(*c));
 	c->fixture = fixture;
@@ -338,8 +338,8 @@ static bool conformance_try_nth(struct conformance_try *try)
 	test_from(NULL, 0);
 	if (!ok) {
 		(void)snprintf(text, sizeof(text), "%s", test_message());
-		fail_test("%s allocation %zu: %s",
-		    try->from ? "from" : "only", try->n, text);
+		fail_test("%s allocation %zu: %s", try->from ? "from" : "only",
+		    try->n, text);
 	}
 	if (faults_outstanding() != before)
 		fail_test("%s allocation %zu: %zu blocks outstanding",
@@ -379,7 +379,8 @@ static void conformance_on_answer(struct answer *answer,
 	if (!op->returned)
 		op->inside = true;
 	op->refused = faults_fired() > 0;
-	if (op->c->sweeping && (answer->status == EVKV_NOMEM ||
+	if (op->c->sweeping &&
+	    (answer->status == EVKV_NOMEM ||
 		answer->cause == EVKV_CAUSE_NOMEM ||
 		conformance_has_entry(answer, EVKV_NOMEM)))
 		op->c->saw_nomem = true;
@@ -427,8 +428,9 @@ struct answer *conformance_submit_then(struct conformance *c,
 	op->may_be_inside = (request->flags & EVKV_OP_INLINE) != 0;
 	op->then = then;
 	op->arg = arg;
-	conformance_answer_submitted(answer, evkv_submit(
-	    store != NULL ? store : c->store, request, answer_cb, answer));
+	conformance_answer_submitted(answer,
+	    evkv_submit(store != NULL ? store : c->store, request, answer_cb,
+		answer));
 	if (op->inside && !op->may_be_inside)
 		fail_test("the callback of %s ran inside the call",
 		    evkv_kind_name(request->kind));

@@ -84,12 +84,12 @@ struct conformance {
 	struct rig rig;
 	struct evkv_store *store; /* NULL once a case has given it up */
 	const struct evkv_capabilities *can; /* as long as there is a store */
-	bool in_process;   /* the store's entries are this process's own */
-	void *data;        /* the fixture's */
-	int64_t unit_ms;   /* of time, for TTLs: 1000 on an injected clock */
-	bool sweeping;     /* allocations may fail */
-	bool saw_nomem;    /* one has, and was told of */
-	bool injured;      /* the store was closed or given up by the case */
+	bool in_process; /* the store's entries are this process's own */
+	void *data;      /* the fixture's */
+	int64_t unit_ms; /* of time, for TTLs: 1000 on an injected clock */
+	bool sweeping;   /* allocations may fail */
+	bool saw_nomem;  /* one has, and was told of */
+	bool injured;    /* the store was closed or given up by the case */
 	struct conformance_op *ops;
 	struct conformance_kept *kept;
 };
@@ -102,8 +102,8 @@ struct conformance_case {
 };
 
 enum {
-	CASE_STORES = 1 << 0,   /* not for stores that forget */
-	CASE_WAITS = 1 << 1,    /* lets a TTL pass */
+	CASE_STORES = 1 << 0, /* not for stores that forget */
+	CASE_WAITS = 1 << 1,  /* lets a TTL pass */
 };
 
 /* All cases, in cases.c; the last has no name. */
@@ -214,16 +214,20 @@ struct evkv_slice conformance_bytes(struct conformance *c, size_t size,
 #define must_list(c_, kind_, collection_, prefix_, pattern_, limit_, ...)      \
 	FROM_(conformance_must_list(c_,                                        \
 	    &(struct evkv_request){ .kind = (kind_),                           \
-		.collection = (collection_), .match_prefix = (prefix_),        \
-		.pattern = (pattern_), .limit = (limit_) },                    \
+		.collection = (collection_),                                   \
+		.match_prefix = (prefix_),                                     \
+		.pattern = (pattern_),                                         \
+		.limit = (limit_) },                                           \
 	    (const struct evkv_slice[]){ __VA_ARGS__ },                        \
 	    sizeof((const struct evkv_slice[]){ __VA_ARGS__ }) /               \
 		sizeof(struct evkv_slice)))
 #define must_list_nothing(c_, kind_, collection_, prefix_, pattern_)           \
 	FROM_(conformance_must_list(c_,                                        \
 	    &(struct evkv_request){ .kind = (kind_),                           \
-		.collection = (collection_), .match_prefix = (prefix_),        \
-		.pattern = (pattern_) }, NULL, 0))
+		.collection = (collection_),                                   \
+		.match_prefix = (prefix_),                                     \
+		.pattern = (pattern_) },                                       \
+	    NULL, 0))
 /* `affected` is this, or the store can't tell and says -1. */
 #define must_affect(c_, answer_, count_)                                       \
 	FROM_(conformance_must_affect(c_, answer_, count_))
@@ -243,8 +247,8 @@ void conformance_must_put(struct conformance *c, struct evkv_slice collection,
     struct evkv_slice key, struct evkv_slice value, int64_t ttl_ms);
 void conformance_must_get(struct conformance *c, struct evkv_slice collection,
     struct evkv_slice key, struct evkv_slice value);
-void conformance_must_miss(struct conformance *c,
-    struct evkv_slice collection, struct evkv_slice key);
+void conformance_must_miss(struct conformance *c, struct evkv_slice collection,
+    struct evkv_slice key);
 void conformance_must_have_ttl(struct conformance *c,
     struct evkv_slice collection, struct evkv_slice key, int64_t ttl_ms);
 void conformance_must_expire(struct conformance *c,
@@ -252,8 +256,8 @@ void conformance_must_expire(struct conformance *c,
 void conformance_must_list(struct conformance *c,
     const struct evkv_request *request, const struct evkv_slice *names,
     size_t count);
-void conformance_must_affect(struct conformance *c,
-    const struct answer *answer, int64_t count);
+void conformance_must_affect(struct conformance *c, const struct answer *answer,
+    int64_t count);
 
 /* All names of an enumeration, in the order they came, pages until the end. */
 struct names {

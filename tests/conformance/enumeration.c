@@ -47,8 +47,7 @@ CASE(collections_are_those_with_entries)
 	must_list(c, EVKV_COLLECTIONS, L(""), L(""), L(""), 0, L("a"), L("b"),
 	    L("ab"));
 	check_status(do_delete(c, L("b"), L("1"))->status, EVKV_OK);
-	must_list(c, EVKV_COLLECTIONS, L(""), L(""), L(""), 0, L("a"),
-	    L("ab"));
+	must_list(c, EVKV_COLLECTIONS, L(""), L(""), L(""), 0, L("a"), L("ab"));
 	check_status(do_clear(c, L("a"), L(""), L(""))->status, EVKV_OK);
 	must_list(c, EVKV_COLLECTIONS, L(""), L(""), L(""), 0, L("ab"));
 }
@@ -105,10 +104,12 @@ static void match_check_row(struct conformance *c, enum evkv_kind kind,
 			expected[count++] = evkv_str(match_names[i]);
 	}
 	test_from(__FILE__, (int)(1000 + row)); /* line 1000 + row: the row */
-	conformance_must_list(c, &(struct evkv_request){ .kind = kind,
-	    .collection = kind == EVKV_KEYS ? L("c") : L(""),
-	    .match_prefix = match_rows[row].prefix,
-	    .pattern = match_rows[row].pattern }, expected, count);
+	conformance_must_list(c,
+	    &(struct evkv_request){ .kind = kind,
+		.collection = kind == EVKV_KEYS ? L("c") : L(""),
+		.match_prefix = match_rows[row].prefix,
+		.pattern = match_rows[row].pattern },
+	    expected, count);
 }
 
 CASE(keys_match_prefix_and_pattern)
@@ -139,9 +140,10 @@ CASE(collections_match_prefix_and_pattern)
 static void pages_check(struct conformance *c, enum evkv_kind kind,
     size_t limit, const char *head, size_t count)
 {
-	struct names names = conformance_list(c, &(struct evkv_request){
-	    .kind = kind, .limit = limit,
-	    .collection = kind == EVKV_KEYS ? L("c") : L("") });
+	struct names names = conformance_list(c,
+	    &(struct evkv_request){ .kind = kind,
+		.limit = limit,
+		.collection = kind == EVKV_KEYS ? L("c") : L("") });
 	size_t times, i;
 
 	for (i = 0; i < count; i++) {
@@ -185,8 +187,9 @@ CASE(collections_are_complete_at_any_page_size)
 CASE(keys_are_complete_while_others_are_written)
 {
 	size_t count = conformance_size(c, 160), page = 0, seen, i, j;
-	struct evkv_request request = { .kind = EVKV_KEYS,
-		.collection = L("c"), .limit = 5 };
+	struct evkv_request request = {
+		.kind = EVKV_KEYS, .collection = L("c"), .limit = 5
+	};
 	unsigned char *times = conformance_alloc(c, count);
 	struct answer *a;
 
@@ -200,7 +203,7 @@ CASE(keys_are_complete_while_others_are_written)
 		for (i = 0; i < a->count; i++) {
 			for (j = 0; j < count; j++) {
 				if (evkv_slice_equal(a->entries[i].name,
-				    numbered(c, "stay", j)))
+					numbered(c, "stay", j)))
 					times[j]++;
 			}
 		}
@@ -227,8 +230,9 @@ CASE(keys_are_complete_while_others_are_written)
 CASE(deleting_what_each_page_names_empties_the_collection)
 {
 	size_t count = conformance_size(c, 64), rounds = 0, i;
-	struct evkv_request request = { .kind = EVKV_KEYS,
-		.collection = L("c"), .limit = 7 };
+	struct evkv_request request = {
+		.kind = EVKV_KEYS, .collection = L("c"), .limit = 7
+	};
 	struct answer *a;
 
 	for (i = 0; i < count; i++)
@@ -275,8 +279,9 @@ static void cursor_must_be_refused(struct conformance *c,
 
 CASE(a_cursor_fits_only_its_own_query)
 {
-	struct evkv_request request = { .kind = EVKV_KEYS,
-		.collection = L("c"), .limit = 1 };
+	struct evkv_request request = {
+		.kind = EVKV_KEYS, .collection = L("c"), .limit = 1
+	};
 	struct evkv_request other;
 	struct evkv_slice cursor;
 	size_t i;
@@ -306,8 +311,9 @@ CASE(a_cursor_fits_only_its_own_query)
 
 CASE(a_cursor_that_is_not_ours_is_invalid)
 {
-	struct evkv_request request = { .kind = EVKV_KEYS,
-		.collection = L("c"), .limit = 1 };
+	struct evkv_request request = {
+		.kind = EVKV_KEYS, .collection = L("c"), .limit = 1
+	};
 	struct evkv_slice cursor, made_up;
 	unsigned char *bytes;
 	size_t i;
@@ -331,8 +337,9 @@ CASE(a_cursor_that_is_not_ours_is_invalid)
 
 CASE(a_cursor_that_was_cut_or_altered_does_no_harm)
 {
-	struct evkv_request request = { .kind = EVKV_KEYS,
-		.collection = L("c"), .limit = 1 };
+	struct evkv_request request = {
+		.kind = EVKV_KEYS, .collection = L("c"), .limit = 1
+	};
 	struct evkv_slice cursor;
 	unsigned char *bytes;
 	struct answer *a;

@@ -12,7 +12,7 @@
 #define FIXTURE_CACHE_MEMORY 5
 #define FIXTURE_CACHE_SIMPLE 6
 #define FIXTURE_STACK 7
-#define FIXTURE_SLOW 8        /* each operation takes some turns */
+#define FIXTURE_SLOW 8 /* each operation takes some turns */
 #define FIXTURE_SLOW_PREFIX 9
 #define FIXTURE_SLOW_PRIMARY 10
 #define FIXTURE_SLOW_CACHE 11 /* and the primary */
@@ -53,14 +53,14 @@ static struct evkv_store *fixture_slow(struct conformance *c,
 }
 #endif
 
-#if FIXTURE >= FIXTURE_MEMORY && FIXTURE != FIXTURE_SLOW && \
+#if FIXTURE >= FIXTURE_MEMORY && FIXTURE != FIXTURE_SLOW &&                    \
     FIXTURE != FIXTURE_SLOW_PREFIX
 /* Without a bound that the tests could reach. */
 static struct evkv_store *fixture_memory(struct conformance *c,
     struct evkv_error *error)
 {
-	return evkv_memory_new(c->rig.loop, &(struct evkv_memory_options){
-	    .max_bytes = SIZE_MAX }, error);
+	return evkv_memory_new(c->rig.loop,
+	    &(struct evkv_memory_options){ .max_bytes = SIZE_MAX }, error);
 }
 #endif
 

@@ -11,10 +11,8 @@ static const char invalid_key[EVKV_KEY_MAX + 1] = { 'x' };
 
 static const struct evkv_slice invalid_good[2] = { { "good", 4 },
 	{ "other", 5 } };
-static const struct evkv_slice invalid_empty[2] = { { "good", 4 },
-	{ "", 0 } };
-static const struct evkv_slice invalid_null[2] = { { "good", 4 },
-	{ NULL, 3 } };
+static const struct evkv_slice invalid_empty[2] = { { "good", 4 }, { "", 0 } };
+static const struct evkv_slice invalid_null[2] = { { "good", 4 }, { NULL, 3 } };
 static const struct evkv_slice invalid_huge[2] = { { "good", 4 },
 	{ invalid_key, sizeof(invalid_key) } };
 static const int64_t invalid_ttls[2] = { 1000, -1 };
@@ -22,7 +20,10 @@ static const int64_t invalid_long_ttls[2] = { 1000, EVKV_TTL_MAX + 1 };
 
 #define VALUES_ .values = invalid_good
 #define PUT_ .kind = EVKV_PUT, .count = 2, .keys = invalid_good
-#define LONG_NAME_ { invalid_key, EVKV_COLLECTION_MAX + 1 }
+#define LONG_NAME_                                                             \
+	{                                                                      \
+		invalid_key, EVKV_COLLECTION_MAX + 1                           \
+	}
 
 /* Each is wrong in one way; `part` is what the message must name. */
 static const struct {
@@ -34,10 +35,10 @@ static const struct {
 	{ "keys[1]", { .kind = EVKV_GET, .count = 2, .keys = invalid_empty } },
 	{ "keys[1]", { .kind = EVKV_GET, .count = 2, .keys = invalid_null } },
 	{ "keys[1]", { .kind = EVKV_GET, .count = 2, .keys = invalid_huge } },
-	{ "keys[1]", { .kind = EVKV_DELETE, .count = 2,
-	    .keys = invalid_empty } },
-	{ "keys[1]", { .kind = EVKV_PUT, .count = 2, .keys = invalid_huge,
-	    VALUES_ } },
+	{ "keys[1]",
+	    { .kind = EVKV_DELETE, .count = 2, .keys = invalid_empty } },
+	{ "keys[1]",
+	    { .kind = EVKV_PUT, .count = 2, .keys = invalid_huge, VALUES_ } },
 	{ "keys", { .kind = EVKV_GET, .count = 1 } },
 	{ "keys", { .kind = EVKV_DELETE, .count = 1 } },
 	{ "values", { PUT_ } },
@@ -48,56 +49,85 @@ static const struct {
 	{ "ttl_ms", { PUT_, VALUES_, .ttl_ms = INT64_MAX } },
 	{ "ttls_ms[1]", { PUT_, VALUES_, .ttls_ms = invalid_ttls } },
 	{ "ttls_ms[1]", { PUT_, VALUES_, .ttls_ms = invalid_long_ttls } },
-	{ "ttl_ms", { .kind = EVKV_TOUCH, .count = 2, .keys = invalid_good,
-	    .ttl_ms = -1 } },
-	{ "ttls_ms[1]", { .kind = EVKV_TOUCH, .count = 2, .keys = invalid_good,
-	    .ttls_ms = invalid_ttls } },
-	{ "ttl_ms", { .kind = EVKV_GET, .count = 2, .keys = invalid_good,
-	    .ttl_ms = 1 } },
-	{ "condition", { PUT_, VALUES_,
-	    .condition = (enum evkv_condition)3 } },
-	{ "condition", { .kind = EVKV_DELETE, .count = 2,
-	    .keys = invalid_good, .condition = EVKV_IF_PRESENT } },
-	{ "values", { .kind = EVKV_GET, .count = 2, .keys = invalid_good,
-	    VALUES_ } },
+	{ "ttl_ms",
+	    { .kind = EVKV_TOUCH,
+		.count = 2,
+		.keys = invalid_good,
+		.ttl_ms = -1 } },
+	{ "ttls_ms[1]",
+	    { .kind = EVKV_TOUCH,
+		.count = 2,
+		.keys = invalid_good,
+		.ttls_ms = invalid_ttls } },
+	{ "ttl_ms",
+	    { .kind = EVKV_GET,
+		.count = 2,
+		.keys = invalid_good,
+		.ttl_ms = 1 } },
+	{ "condition", { PUT_, VALUES_, .condition = (enum evkv_condition)3 } },
+	{ "condition",
+	    { .kind = EVKV_DELETE,
+		.count = 2,
+		.keys = invalid_good,
+		.condition = EVKV_IF_PRESENT } },
+	{ "values",
+	    { .kind = EVKV_GET, .count = 2, .keys = invalid_good, VALUES_ } },
 	{ "collection", { PUT_, VALUES_, .collection = LONG_NAME_ } },
 	{ "collection", { .kind = EVKV_KEYS, .collection = LONG_NAME_ } },
 	{ "collection", { .kind = EVKV_CLEAR, .collection = LONG_NAME_ } },
-	{ "collection", { .kind = EVKV_GET, .count = 2, .keys = invalid_good,
-	    .collection = { NULL, 1 } } },
+	{ "collection",
+	    { .kind = EVKV_GET,
+		.count = 2,
+		.keys = invalid_good,
+		.collection = { NULL, 1 } } },
 	{ "collection", { .kind = EVKV_DESTROY, .collection = { "c", 1 } } },
-	{ "collection", { .kind = EVKV_COLLECTIONS,
-	    .collection = { "c", 1 } } },
+	{ "collection",
+	    { .kind = EVKV_COLLECTIONS, .collection = { "c", 1 } } },
 	{ "collection", { .kind = EVKV_PING, .collection = { "c", 1 } } },
 	{ "count", { .kind = EVKV_KEYS, .count = 2, .keys = invalid_good } },
-	{ "count", { .kind = EVKV_DESTROY, .count = 2,
-	    .keys = invalid_good } },
-	{ "count", { .kind = EVKV_GET, .count = 2, .keys = invalid_good,
-	    .flags = EVKV_OP_SINGLE } },
+	{ "count", { .kind = EVKV_DESTROY, .count = 2, .keys = invalid_good } },
+	{ "count",
+	    { .kind = EVKV_GET,
+		.count = 2,
+		.keys = invalid_good,
+		.flags = EVKV_OP_SINGLE } },
 	{ "count", { .kind = EVKV_CLEAR, .flags = EVKV_OP_SINGLE } },
-	{ "flags", { .kind = EVKV_GET, .count = 2, .keys = invalid_good,
-	    .flags = 1u << 31 } },
-	{ "WAIT_READY", { .kind = EVKV_GET, .count = 2, .keys = invalid_good,
-	    .flags = EVKV_OP_WAIT_READY } },
+	{ "flags",
+	    { .kind = EVKV_GET,
+		.count = 2,
+		.keys = invalid_good,
+		.flags = 1u << 31 } },
+	{ "WAIT_READY",
+	    { .kind = EVKV_GET,
+		.count = 2,
+		.keys = invalid_good,
+		.flags = EVKV_OP_WAIT_READY } },
 	{ "pattern", { .kind = EVKV_KEYS, .pattern = { "[a", 2 } } },
 	{ "pattern", { .kind = EVKV_KEYS, .pattern = { "a\\", 2 } } },
 	{ "pattern", { .kind = EVKV_KEYS, .pattern = { "[z-a]", 5 } } },
 	{ "pattern", { .kind = EVKV_KEYS, .pattern = { NULL, 1 } } },
-	{ "pattern", { .kind = EVKV_KEYS,
-	    .pattern = { invalid_long, sizeof(invalid_long) } } },
+	{ "pattern",
+	    { .kind = EVKV_KEYS,
+		.pattern = { invalid_long, sizeof(invalid_long) } } },
 	{ "pattern", { .kind = EVKV_COLLECTIONS, .pattern = { "[", 1 } } },
 	{ "pattern", { .kind = EVKV_CLEAR, .pattern = { "[!", 2 } } },
 	{ "pattern", { .kind = EVKV_DESTROY, .pattern = { "[", 1 } } },
-	{ "pattern", { .kind = EVKV_GET, .count = 2, .keys = invalid_good,
-	    .pattern = { "*", 1 } } },
+	{ "pattern",
+	    { .kind = EVKV_GET,
+		.count = 2,
+		.keys = invalid_good,
+		.pattern = { "*", 1 } } },
 	{ "pattern", { .kind = EVKV_CULL, .pattern = { "*", 1 } } },
 	{ "match_prefix", { .kind = EVKV_KEYS, .match_prefix = { NULL, 1 } } },
 	{ "match_prefix", { .kind = EVKV_PING, .match_prefix = { "a", 1 } } },
 	{ "cursor", { .kind = EVKV_KEYS, .cursor = { NULL, 9 } } },
 	{ "cursor", { .kind = EVKV_CLEAR, .cursor = { "x", 1 } } },
 	{ "limit", { .kind = EVKV_DESTROY, .limit = 1 } },
-	{ "timeout_ms", { .kind = EVKV_GET, .count = 2, .keys = invalid_good,
-	    .timeout_ms = -2 } },
+	{ "timeout_ms",
+	    { .kind = EVKV_GET,
+		.count = 2,
+		.keys = invalid_good,
+		.timeout_ms = -2 } },
 };
 
 CASE(bad_input_is_invalid_and_names_the_argument)
@@ -127,8 +157,9 @@ CASE(bad_input_changes_nothing)
 	must_put(c, L(""), L("good"), L("old"), 500 * c->unit_ms);
 	must_put(c, L("c"), L("good"), L("old"), 0);
 	for (i = 0; i < sizeof(invalid_rows) / sizeof(invalid_rows[0]); i++)
-		check_status(conformance_do(c,
-		    &invalid_rows[i].request)->status, EVKV_INVALID);
+		check_status(conformance_do(c, &invalid_rows[i].request)
+				 ->status,
+		    EVKV_INVALID);
 	must_get(c, L(""), L("good"), L("old"));
 	must_have_ttl(c, L(""), L("good"), 500 * c->unit_ms);
 	must_get(c, L("c"), L("good"), L("old"));
@@ -141,13 +172,14 @@ CASE(bad_counted_values_are_invalid)
 	struct evkv_value *counted[2] = { NULL, NULL };
 	struct answer *a;
 
-	a = conformance_do(c, &(struct evkv_request){ PUT_,
-	    .counted_values = counted });
+	a = conformance_do(c,
+	    &(struct evkv_request){ PUT_, .counted_values = counted });
 	check_status(a->status, EVKV_INVALID);
 	if (faults_fired() == 0)
 		check_contains(a->message, "counted_values[0]");
-	a = conformance_do(c, &(struct evkv_request){ PUT_, .values = values,
-	    .counted_values = counted });
+	a = conformance_do(c,
+	    &(struct evkv_request){
+		PUT_, .values = values, .counted_values = counted });
 	check_status(a->status, EVKV_INVALID);
 	if (faults_fired() == 0)
 		check_contains(a->message, "counted_values");
@@ -158,8 +190,9 @@ CASE(a_null_request_is_invalid)
 {
 	struct answer *a = conformance_answer(c);
 
-	conformance_answer_submitted(a, evkv_submit_sized(c->store, NULL,
-	    sizeof(struct evkv_request), answer_cb, a));
+	conformance_answer_submitted(a,
+	    evkv_submit_sized(c->store, NULL, sizeof(struct evkv_request),
+		answer_cb, a));
 	check_int(a->calls, 0);
 	conformance_wait(c, a);
 	check_status(a->status, EVKV_INVALID);
@@ -171,8 +204,11 @@ CASE(a_null_store_gives_no_ticket)
 {
 	struct evkv_slice key = L("k");
 
-	check_int(evkv_submit(NULL, &(struct evkv_request){ .kind = EVKV_GET,
-	    .keys = &key, .count = 1 }, answer_cb, NULL), 0);
+	check_int(evkv_submit(NULL,
+		      &(struct evkv_request){
+			  .kind = EVKV_GET, .keys = &key, .count = 1 },
+		      answer_cb, NULL),
+	    0);
 	check_int(evkv_get(NULL, L("c"), key, answer_cb, NULL), 0);
 	check_int(evkv_store_close(NULL, 0, answer_cb, NULL), 0);
 	evkv_store_unref(NULL);
@@ -188,25 +224,29 @@ CASE(requests_of_other_sizes)
 		char more[32];
 	} newer = { .request = { .kind = EVKV_PING } };
 	struct evkv_slice key = L("k");
-	struct evkv_request older = { .kind = EVKV_HAS, .keys = &key,
-		.count = 1 };
+	struct evkv_request older = {
+		.kind = EVKV_HAS, .keys = &key, .count = 1
+	};
 	struct answer *a = conformance_answer(c);
 
 	memset(newer.more, 0, sizeof(newer.more));
-	conformance_answer_submitted(a, evkv_submit_sized(c->store,
-	    &newer.request, sizeof(newer), answer_cb, a));
+	conformance_answer_submitted(a,
+	    evkv_submit_sized(c->store, &newer.request, sizeof(newer),
+		answer_cb, a));
 	check_status(conformance_wait(c, a)->status, EVKV_OK);
 
 	newer.more[7] = 1;
 	a = conformance_answer(c);
-	conformance_answer_submitted(a, evkv_submit_sized(c->store,
-	    &newer.request, sizeof(newer), answer_cb, a));
+	conformance_answer_submitted(a,
+	    evkv_submit_sized(c->store, &newer.request, sizeof(newer),
+		answer_cb, a));
 	check_status(conformance_wait(c, a)->status, EVKV_INVALID);
 
 	older.timeout_ms = -7; /* beyond what the older struct has */
 	a = conformance_answer(c);
-	conformance_answer_submitted(a, evkv_submit_sized(c->store, &older,
-	    offsetof(struct evkv_request, timeout_ms), answer_cb, a));
+	conformance_answer_submitted(a,
+	    evkv_submit_sized(c->store, &older,
+		offsetof(struct evkv_request, timeout_ms), answer_cb, a));
 	check_status(conformance_wait(c, a)->status, EVKV_OK);
 }
 
@@ -261,8 +301,8 @@ CASE(the_store_tells_of_itself)
 	check(evkv_store_name(c->store)[0] != '\0');
 	check(evkv_store_loop(c->store) == c->rig.loop);
 	a = conformance_answer(c);
-	conformance_answer_submitted(a, evkv_store_wait_ready(c->store, -1,
-	    answer_cb, a));
+	conformance_answer_submitted(a,
+	    evkv_store_wait_ready(c->store, -1, answer_cb, a));
 	check_int(a->calls, 0);
 	check_status(conformance_wait(c, a)->status, EVKV_OK);
 	check_int(evkv_store_state(c->store), EVKV_STATE_READY);

@@ -65,12 +65,12 @@ CASE(names_with_odd_bytes_come_back_from_enumeration)
 		must_put(c, L("c"), odd[i], odd[i], 0);
 		must_put(c, odd[i], L("k"), odd[i], 0);
 	}
-	names = conformance_list(c, &(struct evkv_request){ .kind = EVKV_KEYS,
-	    .collection = L("c") });
+	names = conformance_list(c,
+	    &(struct evkv_request){ .kind = EVKV_KEYS, .collection = L("c") });
 	for (i = 0; i < count; i++)
 		check(names_count(&names, odd[i]) >= 1);
-	names = conformance_list(c, &(struct evkv_request){
-	    .kind = EVKV_COLLECTIONS });
+	names = conformance_list(c,
+	    &(struct evkv_request){ .kind = EVKV_COLLECTIONS });
 	for (i = 0; i < count; i++)
 		check(names_count(&names, odd[i]) >= 1);
 	check(names_count(&names, L("c")) >= 1);
@@ -199,7 +199,9 @@ CASE(no_two_pairs_meet)
 	/* Each is deleted alone. */
 	for (i = 0; i < count; i++) {
 		check_status(do_delete(c, collision_pairs[i][0],
-		    collision_pairs[i][1])->status, EVKV_OK);
+				 collision_pairs[i][1])
+				 ->status,
+		    EVKV_OK);
 		must_miss(c, collision_pairs[i][0], collision_pairs[i][1]);
 	}
 	must_list_nothing(c, EVKV_COLLECTIONS, L(""), L(""), L(""));

@@ -49,7 +49,9 @@ struct answer *conformance_do_keyed(struct conformance *c, enum evkv_kind kind,
     struct evkv_slice collection, struct evkv_slice key)
 {
 	struct evkv_request request = {
-		.kind = kind, .collection = collection, .keys = &key,
+		.kind = kind,
+		.collection = collection,
+		.keys = &key,
 	};
 
 	return ops_do_one(c, &request);
@@ -59,7 +61,9 @@ struct answer *conformance_do_touch(struct conformance *c,
     struct evkv_slice collection, struct evkv_slice key, int64_t ttl_ms)
 {
 	struct evkv_request request = {
-		.kind = EVKV_TOUCH, .collection = collection, .keys = &key,
+		.kind = EVKV_TOUCH,
+		.collection = collection,
+		.keys = &key,
 		.ttl_ms = ttl_ms,
 	};
 
@@ -71,8 +75,12 @@ struct answer *conformance_do_put(struct conformance *c,
     struct evkv_slice value, int64_t ttl_ms, enum evkv_condition condition)
 {
 	struct evkv_request request = {
-		.kind = EVKV_PUT, .collection = collection, .keys = &key,
-		.values = &value, .ttl_ms = ttl_ms, .condition = condition,
+		.kind = EVKV_PUT,
+		.collection = collection,
+		.keys = &key,
+		.values = &value,
+		.ttl_ms = ttl_ms,
+		.condition = condition,
 	};
 
 	return ops_do_one(c, &request);
@@ -91,9 +99,11 @@ struct answer *conformance_do_clear(struct conformance *c,
     struct evkv_slice collection, struct evkv_slice prefix,
     struct evkv_slice pattern)
 {
-	return conformance_do(c, &(struct evkv_request){
-	    .kind = EVKV_CLEAR, .collection = collection,
-	    .match_prefix = prefix, .pattern = pattern });
+	return conformance_do(c,
+	    &(struct evkv_request){ .kind = EVKV_CLEAR,
+		.collection = collection,
+		.match_prefix = prefix,
+		.pattern = pattern });
 }
 
 void conformance_must_put(struct conformance *c, struct evkv_slice collection,
@@ -115,8 +125,8 @@ void conformance_must_get(struct conformance *c, struct evkv_slice collection,
 	check_bytes(answer->entries[0].bytes, value);
 }
 
-void conformance_must_miss(struct conformance *c,
-    struct evkv_slice collection, struct evkv_slice key)
+void conformance_must_miss(struct conformance *c, struct evkv_slice collection,
+    struct evkv_slice key)
 {
 	struct answer *answer = conformance_do_keyed(c, EVKV_GET, collection,
 	    key);
@@ -163,8 +173,8 @@ void conformance_must_expire(struct conformance *c,
 	}
 }
 
-void conformance_must_affect(struct conformance *c,
-    const struct answer *answer, int64_t count)
+void conformance_must_affect(struct conformance *c, const struct answer *answer,
+    int64_t count)
 {
 	if (answer->affected == -1)
 		check((c->can->flags & EVKV_STORE_EXACT_AFFECTED) == 0);
@@ -253,7 +263,7 @@ void conformance_must_list(struct conformance *c,
 			    (const char *)names.items[i].data);
 		if ((c->can->flags & EVKV_STORE_KEY_ORDER) != 0 && i > 0 &&
 		    request->kind == EVKV_KEYS)
-			check(ops_compare(names.items[i - 1],
-			    names.items[i]) < 0);
+			check(ops_compare(names.items[i - 1], names.items[i]) <
+			    0);
 	}
 }

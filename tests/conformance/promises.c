@@ -9,15 +9,21 @@
 
 static struct evkv_request promise_get(const struct evkv_slice *key)
 {
-	return (struct evkv_request){ .kind = EVKV_GET, .collection = L("c"),
-		.keys = key, .count = 1, .flags = EVKV_OP_SINGLE };
+	return (struct evkv_request){ .kind = EVKV_GET,
+		.collection = L("c"),
+		.keys = key,
+		.count = 1,
+		.flags = EVKV_OP_SINGLE };
 }
 
 static struct evkv_request promise_put(const struct evkv_slice *key,
     const struct evkv_slice *value)
 {
-	return (struct evkv_request){ .kind = EVKV_PUT, .collection = L("c"),
-		.keys = key, .values = value, .count = 1,
+	return (struct evkv_request){ .kind = EVKV_PUT,
+		.collection = L("c"),
+		.keys = key,
+		.values = value,
+		.count = 1,
 		.flags = EVKV_OP_SINGLE };
 }
 
@@ -41,9 +47,9 @@ static struct answer *promise_submit_put(struct conformance *c,
 
 CASE(no_callback_inside_the_call)
 {
-	static const enum evkv_kind kinds[] = { EVKV_PING, EVKV_SYNC,
-		EVKV_KEYS, EVKV_COLLECTIONS, EVKV_CLEAR, EVKV_DESTROY,
-		EVKV_CULL, EVKV_COMPACT, EVKV_GET };
+	static const enum evkv_kind kinds[] = { EVKV_PING, EVKV_SYNC, EVKV_KEYS,
+		EVKV_COLLECTIONS, EVKV_CLEAR, EVKV_DESTROY, EVKV_CULL,
+		EVKV_COMPACT, EVKV_GET };
 	struct answer *answers[9];
 	size_t i;
 
@@ -91,8 +97,8 @@ CASE(every_call_is_answered_once)
 		(void)promise_submit_put(c, nothing, L("v"));
 		(void)promise_submit_get(c, L("k"));
 		(void)promise_submit_get(c, nothing);
-		(void)conformance_submit(c, NULL, &(struct evkv_request){
-		    .kind = (enum evkv_kind)99 });
+		(void)conformance_submit(c, NULL,
+		    &(struct evkv_request){ .kind = (enum evkv_kind)99 });
 	}
 	conformance_wait_all(c);
 }
@@ -131,8 +137,10 @@ CASE(inputs_are_the_callers_again)
 	values[0] = evkv_bytes(bytes + 18, 6);
 	values[1] = evkv_bytes(bytes + 24, 6);
 	request = (struct evkv_request){ .kind = EVKV_PUT,
-		.collection = evkv_bytes(bytes, 10), .keys = keys,
-		.values = values, .count = 2 };
+		.collection = evkv_bytes(bytes, 10),
+		.keys = keys,
+		.values = values,
+		.count = 2 };
 	a = conformance_submit(c, NULL, &request);
 	memset(bytes, '#', 64);
 	memset(keys, 0, 2 * sizeof(*keys));
@@ -157,8 +165,8 @@ static void promise_keep(struct answer *answer,
 {
 	(void)answer;
 	if (result->count == 1)
-		((struct promise_kept *)arg)->value =
-		    evkv_value_ref(result->entries[0].value);
+		((struct promise_kept *)arg)
+		    ->value = evkv_value_ref(result->entries[0].value);
 }
 
 static struct evkv_value *promise_get_kept(struct conformance *c,
@@ -251,10 +259,14 @@ CASE(batches_keep_the_order_of_each_key)
 {
 	const struct evkv_slice keys[] = { L("a"), L("b") };
 	const struct evkv_slice values[] = { L("2"), L("2") };
-	struct evkv_request get = { .kind = EVKV_GET, .collection = L("c"),
-		.keys = keys, .count = 2 };
-	struct evkv_request put = { .kind = EVKV_PUT, .collection = L("c"),
-		.keys = keys, .values = values, .count = 2 };
+	struct evkv_request get = {
+		.kind = EVKV_GET, .collection = L("c"), .keys = keys, .count = 2
+	};
+	struct evkv_request put = { .kind = EVKV_PUT,
+		.collection = L("c"),
+		.keys = keys,
+		.values = values,
+		.count = 2 };
 	struct answer *a[5];
 	size_t i;
 
@@ -280,9 +292,9 @@ static void promise_check_span(struct conformance *c, enum evkv_kind kind)
 
 	must_put(c, L("c"), L("before"), L("v"), 0);
 	a[0] = promise_submit_put(c, L("just before"), L("v"));
-	a[1] = conformance_submit(c, NULL, &(struct evkv_request){
-	    .kind = kind,
-	    .collection = kind == EVKV_CLEAR ? L("c") : L("") });
+	a[1] = conformance_submit(c, NULL,
+	    &(struct evkv_request){ .kind = kind,
+		.collection = kind == EVKV_CLEAR ? L("c") : L("") });
 	a[2] = promise_submit_put(c, L("just after"), L("v"));
 	conformance_wait_all(c);
 	for (i = 0; i < 3; i++)
@@ -383,8 +395,8 @@ CASE(cancel_from_a_callback)
 	cancel.other = promise_submit_put(c, L("k"), L("v"));
 	conformance_wait(c, first);
 	conformance_wait(c, cancel.other);
-	promise_check_cut(c, cancel.other, EVKV_CANCELED,
-	    EVKV_CAUSE_CANCELED, L("k"), L("v"));
+	promise_check_cut(c, cancel.other, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
+	    L("k"), L("v"));
 	/* And itself: it has ended. */
 	cancel.other = NULL;
 	first = conformance_submit_then(c, NULL, &request, promise_on_cancel,
@@ -426,16 +438,14 @@ CASE(a_deadline_ends_an_operation_once)
 	put = conformance_submit(c, NULL, &request);
 	conformance_advance(c, 5);
 	conformance_wait(c, put);
-	promise_check_cut(c, put, EVKV_TIMEOUT, EVKV_CAUSE_TIMEOUT, key,
-	    value);
+	promise_check_cut(c, put, EVKV_TIMEOUT, EVKV_CAUSE_TIMEOUT, key, value);
 	/* The same by the store's default. */
 	evkv_store_set_timeout(c->store, 1);
 	request = promise_get(&key);
 	get = conformance_submit(c, NULL, &request);
 	conformance_advance(c, 5);
 	conformance_wait(c, get);
-	promise_check_cut(c, get, EVKV_TIMEOUT, EVKV_CAUSE_TIMEOUT, key,
-	    value);
+	promise_check_cut(c, get, EVKV_TIMEOUT, EVKV_CAUSE_TIMEOUT, key, value);
 	/* -1: none, in spite of the default. */
 	request.timeout_ms = -1;
 	get = conformance_submit(c, NULL, &request);
@@ -448,8 +458,11 @@ CASE(too_much_pending_is_busy)
 {
 	const struct evkv_slice keys[5] = { L("1"), L("2"), L("3"), L("4"),
 		L("5") };
-	struct evkv_request put = { .kind = EVKV_PUT, .collection = L("c"),
-		.keys = keys, .values = keys, .count = 5 };
+	struct evkv_request put = { .kind = EVKV_PUT,
+		.collection = L("c"),
+		.keys = keys,
+		.values = keys,
+		.count = 5 };
 	struct evkv_counters counters;
 	struct answer *a;
 	size_t i;
@@ -518,14 +531,14 @@ static void promise_on_chain(struct answer *answer,
 	(void)result;
 	if (chain->left-- == 0)
 		return;
-	request = chain->left % 2 == 0 ? promise_get(&key) :
-	                                 promise_put(&key, &value);
+	request = chain->left % 2 == 0 ? promise_get(&key)
+				       : promise_put(&key, &value);
 	/* Not conformance_submit_then(): it checks. */
 	chain->last = conformance_answer(chain->c);
 	chain->last->then = promise_on_chain;
 	chain->last->arg = chain;
-	conformance_answer_submitted(chain->last, evkv_submit(chain->c->store,
-	    &request, answer_cb, chain->last));
+	conformance_answer_submitted(chain->last,
+	    evkv_submit(chain->c->store, &request, answer_cb, chain->last));
 }
 
 CASE(submitting_from_callbacks)

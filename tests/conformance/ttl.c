@@ -30,9 +30,13 @@ CASE(an_expired_entry_is_absent_for_every_kind)
 	must_list_nothing(c, EVKV_KEYS, L("gone"), L(""), L(""));
 	must_list(c, EVKV_COLLECTIONS, L(""), L(""), L(""), 0, L("c"));
 	check_status(do_put(c, L("gone"), L("present"), L("x"), 0,
-	    EVKV_IF_PRESENT)->status, EVKV_NOT_FOUND);
+			 EVKV_IF_PRESENT)
+			 ->status,
+	    EVKV_NOT_FOUND);
 	check_status(do_put(c, L("gone"), L("absent"), L("new"), 0,
-	    EVKV_IF_ABSENT)->status, EVKV_OK);
+			 EVKV_IF_ABSENT)
+			 ->status,
+	    EVKV_OK);
 	must_get(c, L("gone"), L("absent"), L("new"));
 }
 
@@ -138,10 +142,10 @@ CASE(touch_prolongs_and_shortens)
 	must_put(c, L("c"), L("longer"), L("v"), 2 * c->unit_ms);
 	must_put(c, L("c"), L("shorter"), L("v"), 500 * c->unit_ms);
 	must_put(c, L("c"), L("freed"), L("v"), 2 * c->unit_ms);
-	check_status(do_touch(c, L("c"), L("longer"),
-	    500 * c->unit_ms)->status, EVKV_OK);
-	check_status(do_touch(c, L("c"), L("shorter"),
-	    2 * c->unit_ms)->status, EVKV_OK);
+	check_status(do_touch(c, L("c"), L("longer"), 500 * c->unit_ms)->status,
+	    EVKV_OK);
+	check_status(do_touch(c, L("c"), L("shorter"), 2 * c->unit_ms)->status,
+	    EVKV_OK);
 	check_status(do_touch(c, L("c"), L("freed"), 0)->status, EVKV_OK);
 	conformance_advance(c, 2 * c->unit_ms);
 	must_expire(c, L("c"), L("shorter"));
@@ -153,8 +157,9 @@ CASE(touch_prolongs_and_shortens)
 CASE(a_conditional_put_that_does_nothing_leaves_the_ttl)
 {
 	must_put(c, L("c"), L("k"), L("v"), 500 * c->unit_ms);
-	check_status(do_put(c, L("c"), L("k"), L("x"), 0,
-	    EVKV_IF_ABSENT)->status, EVKV_EXISTS);
+	check_status(do_put(c, L("c"), L("k"), L("x"), 0, EVKV_IF_ABSENT)
+			 ->status,
+	    EVKV_EXISTS);
 	must_have_ttl(c, L("c"), L("k"), 500 * c->unit_ms);
 }
 

@@ -154,14 +154,16 @@ EVKV_TEST(core_attack, a_child_without_effect_leaves_the_parent_without)
 	rig_open(&rig);
 	store = gate_new(evkv_simple_new(rig.loop, NULL), &gate, NULL);
 	gate->mode = GATE_AFTER;
-	ticket = evkv_submit(store, &(struct evkv_request){
+	ticket = evkv_submit(store,
+	    &(struct evkv_request){
 		.kind = EVKV_PUT,
 		.collection = C,
 		.count = 1,
 		.keys = &key,
 		.values = &value,
 		.condition = EVKV_IF_PRESENT,
-	    }, answer_cb, &put);
+	    },
+	    answer_cb, &put);
 	evkv_cancel(rig.loop, ticket);
 	rig_wait(&rig, &put.calls);
 	check_status(put.status, EVKV_CANCELED);
@@ -188,13 +190,15 @@ EVKV_TEST(core_attack, endless_timeouts_never_strike)
 	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
 	timer.arg = &rings;
 	check(evkv_timer_set(s.rig.loop, &timer, INT64_MAX));
-	evkv_submit(s.store, &(struct evkv_request){
+	evkv_submit(s.store,
+	    &(struct evkv_request){
 		.kind = EVKV_GET,
 		.collection = C,
 		.count = 1,
 		.keys = &key,
 		.timeout_ms = INT64_MAX,
-	    }, answer_cb, &get);
+	    },
+	    answer_cb, &get);
 	rig_advance(&s.rig, INT64_C(1000) * 86400 * 365 * 100);
 	rig_turn(&s.rig);
 	check_int(rings, 0);
@@ -298,8 +302,9 @@ EVKV_TEST(core_attack, ended_below_while_the_wrappers_are_told)
 	    &(struct evkv_store_config){ .inner = &s.store, .inner_count = 1 },
 	    NULL);
 	two.store = evkv_store_create(NULL, &odd_vtable, &two,
-	    &(struct evkv_store_config){ .inner = &one.store,
-		.inner_count = 1 }, NULL);
+	    &(struct evkv_store_config){
+		.inner = &one.store, .inner_count = 1 },
+	    NULL);
 	s.store = two.store;
 	ticket = scene_put(&s, &put);
 	evkv_cancel(s.rig.loop, ticket);
@@ -319,13 +324,15 @@ static evkv_ticket odd_get(struct odd *odd, int64_t timeout_ms,
 {
 	const struct evkv_slice key = K;
 
-	return evkv_submit(odd->store, &(struct evkv_request){
+	return evkv_submit(odd->store,
+	    &(struct evkv_request){
 		.kind = EVKV_GET,
 		.collection = C,
 		.count = 1,
 		.keys = &key,
 		.timeout_ms = timeout_ms,
-	    }, answer_cb, a);
+	    },
+	    answer_cb, a);
 }
 
 static void odd_end(struct odd *odd, struct evkv_op *op)

@@ -60,8 +60,7 @@ static void spy_see(struct chaos *chaos, struct evkv_slice value)
 	memcpy(&number, value.data, sizeof(number));
 	shot = &chaos->shots[number];
 	if (shot->denied)
-		fail_test("put %u is done after it was said not to be",
-		    number);
+		fail_test("put %u is done after it was said not to be", number);
 	shot->done = true;
 }
 
@@ -116,7 +115,8 @@ static struct evkv_store *behind_cache(struct chaos *chaos,
 		.stall_timeout_ms = 500,
 		.max_bypass = 2,
 		.cache_timeout_ms = 100,
-	    }, NULL);
+	    },
+	    NULL);
 }
 
 static struct evkv_store *prefixed(struct evkv_store *inner, const char *prefix)
@@ -146,8 +146,10 @@ static void chaos_open(struct chaos *chaos, uint64_t seed)
 	stores[3] = prefixed(evkv_store_ref(stores[2]), "b:");
 	stores[4] = behind_cache(chaos, evkv_store_ref(stores[1]), 2);
 	stores[5] = behind_cache(chaos, evkv_store_ref(stores[3]), 2);
-	stores[6] = prefixed(prefixed(prefixed(prefixed(
-	    evkv_store_ref(stores[5]), "c:"), "d:"), "e:"), "f:");
+	stores[6] = prefixed(
+	    prefixed(prefixed(prefixed(evkv_store_ref(stores[5]), "c:"), "d:"),
+		"e:"),
+	    "f:");
 	stores[7] = prefixed(evkv_store_ref(stores[4]), "g:");
 	for (i = 0; i < STORES; i++)
 		check(stores[i] != NULL);
@@ -176,7 +178,7 @@ static void chaos_close(struct chaos *chaos)
 		return;
 	if (chaos_random(chaos, 2) == 0) {
 		chaos->closes += evkv_store_close(chaos->stores[i], drain_ms,
-		    chaos_closed, chaos) != 0;
+				     chaos_closed, chaos) != 0;
 	}
 	if (chaos_random(chaos, 2) == 0) {
 		evkv_store_unref(chaos->stores[i]);
@@ -187,8 +189,8 @@ static void chaos_close(struct chaos *chaos)
 static void chaos_cancel(struct chaos *chaos)
 {
 	if (chaos->count > 0)
-		evkv_cancel(chaos->rig.loop, chaos->shots[
-			chaos_random(chaos, chaos->count)].ticket);
+		evkv_cancel(chaos->rig.loop,
+		    chaos->shots[chaos_random(chaos, chaos->count)].ticket);
 }
 
 static void chaos_in_callback(struct chaos *chaos)
@@ -198,22 +200,15 @@ static void chaos_in_callback(struct chaos *chaos)
 	case 1:
 	case 2:
 	case 3:
-	case 4:
-		chaos_submit(chaos);
-		break;
+	case 4: chaos_submit(chaos); break;
 	case 5:
-	case 6:
-		chaos_cancel(chaos);
-		break;
-	case 7:
-		event_base_loopbreak(chaos->rig.base);
-		break;
+	case 6: chaos_cancel(chaos); break;
+	case 7: event_base_loopbreak(chaos->rig.base); break;
 	case 8:
 		if (chaos_random(chaos, 30) == 0)
 			chaos_close(chaos);
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
@@ -259,8 +254,9 @@ static void chaos_submit(struct chaos *chaos)
 	shot = &chaos->shots[chaos->count];
 	shot->chaos = chaos;
 	shot->number = chaos->count++;
-	request.kind = chaos_random(chaos, 3) == 0 ? EVKV_PUT :
-	    (enum evkv_kind)chaos_random(chaos, EVKV_KIND_COUNT);
+	request.kind = chaos_random(chaos, 3) == 0
+	    ? EVKV_PUT
+	    : (enum evkv_kind)chaos_random(chaos, EVKV_KIND_COUNT);
 	classes = evkv_kind_classes(request.kind);
 	if ((classes & EVKV_KIND_COLLECTION) == 0)
 		request.collection = evkv_bytes(NULL, 0);
@@ -298,15 +294,10 @@ static void chaos_gate(struct chaos *chaos)
 	if (gate->held_count > 0)
 		i = chaos_random(chaos, (unsigned)gate->held_count);
 	switch (chaos_random(chaos, 8)) {
-	case 0:
-		gate->mode = (enum gate_mode)chaos_random(chaos, 3);
-		break;
-	case 1:
-		gate->sends = chaos_random(chaos, 2) == 0;
-		break;
+	case 0: gate->mode = (enum gate_mode)chaos_random(chaos, 3); break;
+	case 1: gate->sends = chaos_random(chaos, 2) == 0; break;
 	case 2:
-		gate->fail =
-		    chaos_random(chaos, 3) == 0 ? EVKV_BUSY : EVKV_OK;
+		gate->fail = chaos_random(chaos, 3) == 0 ? EVKV_BUSY : EVKV_OK;
 		break;
 	case 3:
 		if (gate->held_count > 0)
@@ -335,16 +326,10 @@ static void chaos_step(struct chaos *chaos)
 	if (chaos->starved)
 		starve(chaos);
 	switch (chaos_random(chaos, 16)) {
-	case 0:
-		chaos_cancel(chaos);
-		break;
-	case 1:
-		rig_advance(&chaos->rig, chaos_random(chaos, 400));
-		break;
+	case 0: chaos_cancel(chaos); break;
+	case 1: rig_advance(&chaos->rig, chaos_random(chaos, 400)); break;
 	case 2:
-	case 3:
-		rig_turn(&chaos->rig);
-		break;
+	case 3: rig_turn(&chaos->rig); break;
 	case 4:
 		if (chaos_random(chaos, 40) == 0)
 			chaos_close(chaos);
@@ -353,12 +338,8 @@ static void chaos_step(struct chaos *chaos)
 	case 6:
 	case 7:
 	case 8:
-	case 9:
-		chaos_gate(chaos);
-		break;
-	default:
-		chaos_submit(chaos);
-		break;
+	case 9: chaos_gate(chaos); break;
+	default: chaos_submit(chaos); break;
 	}
 }
 
@@ -439,8 +420,7 @@ static void chaos_run(uint64_t seed, bool starved)
 		chaos_end(&chaos);
 		rig_turn(&chaos.rig);
 		break;
-	default: /* the loop goes first */
-		break;
+	default: /* the loop goes first */ break;
 	}
 	chaos.quiet = true;
 	rig_close(&chaos.rig);
@@ -450,8 +430,8 @@ static void chaos_run(uint64_t seed, bool starved)
 static void chaos_runs(bool starved)
 {
 	const char *seeds = getenv("EVKV_CHAOS_SEEDS");
-	unsigned long seed, count = seeds != NULL ? strtoul(seeds, NULL, 10) :
-	                                            60;
+	unsigned long seed,
+	    count = seeds != NULL ? strtoul(seeds, NULL, 10) : 60;
 
 	for (seed = 1; seed <= count; seed++) {
 		if (seeds != NULL)

@@ -92,8 +92,8 @@ EVKV_TEST(core_child, a_mark_goes_up_unless_the_child_is_auxiliary)
 		check(scripted_mark_sent(s.script, 0));
 		evkv_cancel(s.rig.loop, ticket);
 		rig_turn(&s.rig);
-		check_status(a.status, auxiliary ? EVKV_CANCELED :
-		    EVKV_UNKNOWN_OUTCOME);
+		check_status(a.status,
+		    auxiliary ? EVKV_CANCELED : EVKV_UNKNOWN_OUTCOME);
 		/* What only tidies up is not stopped with its parent. */
 		check_int(s.script->stops, auxiliary ? 0 : 1);
 		scene_answer(&s, EVKV_OK);
@@ -196,9 +196,10 @@ EVKV_TEST(core_child, a_child_of_nobody)
 
 	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
 	echo.mode = ECHO_PAIR; /* takes nothing over */
-	child = evkv_child_submit(NULL, s.store, &(struct evkv_request){
-	    .kind = EVKV_GET, .keys = &key, .count = 1 }, 0, echo_on_child,
-	    &join);
+	child = evkv_child_submit(NULL, s.store,
+	    &(struct evkv_request){
+		.kind = EVKV_GET, .keys = &key, .count = 1 },
+	    0, echo_on_child, &join);
 	check(child != NULL);
 	/* It keeps the base's loop from ending. */
 	check(event_base_loop(s.rig.base, EVLOOP_NONBLOCK) == 0);
@@ -208,9 +209,11 @@ EVKV_TEST(core_child, a_child_of_nobody)
 	/* Without memory the callback says so, inside the call. */
 	faults_fail_from(1);
 	join.count = 2;
-	for (n = 0; evkv_child_submit(NULL, s.store, &(struct evkv_request){
-	    .kind = EVKV_GET, .keys = &key, .count = 1 }, 0, echo_on_child,
-	    &join) != NULL; n++) {
+	for (n = 0; evkv_child_submit(NULL, s.store,
+			&(struct evkv_request){
+			    .kind = EVKV_GET, .keys = &key, .count = 1 },
+			0, echo_on_child, &join) != NULL;
+	     n++) {
 		check(n < 1000); /* ops that were kept for reuse */
 		join.count = 2;
 	}

@@ -63,9 +63,9 @@ static void detach_check_row(const struct detach_row *row, bool put)
 		check_int(scene_counters(&s)->pending, 1);
 		check_int(s.counters.abandoned, 1);
 		/* Told to be without effect: it must not be sent any more. */
-		check_int(scripted_mark_sent(s.script, 0), row->sent ||
-		    row->stop == SCRIPTED_STOP_MARKS ||
-		    (put && row->put == EVKV_UNKNOWN_OUTCOME));
+		check_int(scripted_mark_sent(s.script, 0),
+		    row->sent || row->stop == SCRIPTED_STOP_MARKS ||
+			(put && row->put == EVKV_UNKNOWN_OUTCOME));
 		check(evkv_op_detached(s.script->ops[0].op));
 		scripted_complete_value(s.script, 0, EVKV_LIT("late"), 0);
 	}
@@ -211,10 +211,15 @@ static evkv_ticket detach_submit(struct scene *s, enum evkv_kind kind,
 {
 	struct evkv_slice key = EVKV_LIT("k");
 
-	return evkv_submit(s->store, &(struct evkv_request){ .kind = kind,
-	    .collection = EVKV_LIT("c"), .keys = &key, .count = 1,
-	    .values = kind == EVKV_PUT ? &key : NULL,
-	    .flags = EVKV_OP_SINGLE, .timeout_ms = timeout_ms }, answer_cb, a);
+	return evkv_submit(s->store,
+	    &(struct evkv_request){ .kind = kind,
+		.collection = EVKV_LIT("c"),
+		.keys = &key,
+		.count = 1,
+		.values = kind == EVKV_PUT ? &key : NULL,
+		.flags = EVKV_OP_SINGLE,
+		.timeout_ms = timeout_ms },
+	    answer_cb, a);
 }
 
 EVKV_TEST(core_detach, a_deadline_strikes_when_it_is_due)
@@ -336,9 +341,12 @@ static void detach_late_submit(const struct evkv_result *result, void *arg)
 	while (detach_now_us() < end_us)
 		;
 	late->submitted_us = detach_now_us();
-	evkv_submit(late->store, &(struct evkv_request){ .kind = EVKV_GET,
-	    .keys = &key, .count = 1,
-	    .timeout_ms = DETACH_BUSY_US / 2000 }, detach_late_ended, late);
+	evkv_submit(late->store,
+	    &(struct evkv_request){ .kind = EVKV_GET,
+		.keys = &key,
+		.count = 1,
+		.timeout_ms = DETACH_BUSY_US / 2000 },
+	    detach_late_ended, late);
 }
 
 EVKV_TEST(core_detach, a_deadline_counts_from_the_submit)
@@ -351,8 +359,8 @@ EVKV_TEST(core_detach, a_deadline_counts_from_the_submit)
 	late.store = scripted_store(script, rig.loop, NULL);
 	script->immediate = true;
 	script->status = EVKV_NOT_FOUND;
-	evkv_get(late.store, EVKV_LIT("c"), EVKV_LIT("k"),
-	    detach_late_submit, &late);
+	evkv_get(late.store, EVKV_LIT("c"), EVKV_LIT("k"), detach_late_submit,
+	    &late);
 	script->immediate = false;
 	rig_wait(&rig, &late.ended);
 	check(late.ended_us - late.submitted_us >= DETACH_BUSY_US / 2);
@@ -564,9 +572,14 @@ EVKV_TEST(core_detach, kept_inputs_outlive_the_call)
 
 	check(value != NULL);
 	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
-	check(evkv_submit(s.store, &(struct evkv_request){ .kind = EVKV_PUT,
-	    .collection = evkv_str(collection), .keys = &slice, .count = 1,
-	    .counted_values = &value, .ttls_ms = &ttl }, answer_cb, &a) != 0);
+	check(evkv_submit(s.store,
+		  &(struct evkv_request){ .kind = EVKV_PUT,
+		      .collection = evkv_str(collection),
+		      .keys = &slice,
+		      .count = 1,
+		      .counted_values = &value,
+		      .ttls_ms = &ttl },
+		  answer_cb, &a) != 0);
 	memset(key, '#', 3);
 	memset(collection, '#', 10);
 	ttl = 0;

@@ -10,8 +10,8 @@ static void echo_join_done(struct echo_join *join)
 	if (--join->count > 0 || join->op == NULL)
 		return;
 	if (evkv_failed(join->status))
-		(void)evkv_op_cut(join->op, join->status,
-		    EVKV_CAUSE_SERVER, "a child failed");
+		(void)evkv_op_cut(join->op, join->status, EVKV_CAUSE_SERVER,
+		    "a child failed");
 	if (join->submitted)
 		evkv_op_complete(join->op);
 }
@@ -125,8 +125,8 @@ const struct evkv_vtable echo_vtable_transparent = {
 	.free = echo_free,
 };
 
-struct evkv_store *echo_new(struct echo *echo,
-    const struct evkv_vtable *vtable, struct evkv_store *inner)
+struct evkv_store *echo_new(struct echo *echo, const struct evkv_vtable *vtable,
+    struct evkv_store *inner)
 {
 	echo->store = evkv_store_create(NULL, vtable, echo,
 	    &(struct evkv_store_config){ .inner = &inner, .inner_count = 1 },
@@ -134,8 +134,7 @@ struct evkv_store *echo_new(struct echo *echo,
 	return echo->store;
 }
 
-void echo_open(struct scene *s, struct echo *echo,
-    enum scripted_stop stop)
+void echo_open(struct scene *s, struct echo *echo, enum scripted_stop stop)
 {
 	scene_open(s, stop, SCRIPTED_CLOSE_AT_ONCE);
 	s->store = echo_new(echo, &echo_vtable, s->store);

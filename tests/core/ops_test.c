@@ -31,8 +31,8 @@ static void ops_close(struct ops *ops)
 }
 
 /* What came through to the driver, then answered and looked at. */
-static const struct evkv_request *ops_asked(struct ops *ops,
-    evkv_ticket ticket, enum evkv_kind kind, size_t count)
+static const struct evkv_request *ops_asked(struct ops *ops, evkv_ticket ticket,
+    enum evkv_kind kind, size_t count)
 {
 	const struct evkv_request *request;
 
@@ -74,22 +74,24 @@ EVKV_TEST(core_ops, calls_on_one_key)
 	check_slice(asked->collection, "c");
 	check_slice(asked->keys[0], "k");
 	ops_answered(&ops, EVKV_NOT_FOUND, EVKV_NOT_FOUND);
-	(void)ops_asked(&ops, evkv_ttl(ops.store, C, K, answer_cb, a),
-	    EVKV_TTL, 1);
+	(void)ops_asked(&ops, evkv_ttl(ops.store, C, K, answer_cb, a), EVKV_TTL,
+	    1);
 	ops_answered(&ops, EVKV_NOT_FOUND, EVKV_NOT_FOUND);
-	asked = ops_asked(&ops, evkv_put(ops.store, C, K, V, 70, answer_cb,
-	    a), EVKV_PUT, 1);
+	asked = ops_asked(&ops, evkv_put(ops.store, C, K, V, 70, answer_cb, a),
+	    EVKV_PUT, 1);
 	check_slice(asked->values[0], "v");
 	check_int(asked->ttl_ms, 70);
 	check_int(asked->condition, EVKV_ALWAYS);
 	ops_answered(&ops, EVKV_NOSPACE, EVKV_NOSPACE);
-	asked = ops_asked(&ops, evkv_put_if_absent(ops.store, C, K, V, 71,
-	    answer_cb, a), EVKV_PUT, 1);
+	asked = ops_asked(&ops,
+	    evkv_put_if_absent(ops.store, C, K, V, 71, answer_cb, a), EVKV_PUT,
+	    1);
 	check_int(asked->ttl_ms, 71);
 	check_int(asked->condition, EVKV_IF_ABSENT);
 	ops_answered(&ops, EVKV_EXISTS, EVKV_EXISTS);
-	asked = ops_asked(&ops, evkv_put_if_present(ops.store, C, K, V, 72,
-	    answer_cb, a), EVKV_PUT, 1);
+	asked = ops_asked(&ops,
+	    evkv_put_if_present(ops.store, C, K, V, 72, answer_cb, a), EVKV_PUT,
+	    1);
 	check_int(asked->ttl_ms, 72);
 	check_int(asked->condition, EVKV_IF_PRESENT);
 	ops_answered(&ops, EVKV_NOT_FOUND, EVKV_NOT_FOUND);
@@ -117,26 +119,29 @@ EVKV_TEST(core_ops, calls_on_many_keys)
 	ops_open(&ops);
 	a = &ops.answer;
 	/* Misses are answers: the whole is OK. */
-	asked = ops_asked(&ops, evkv_get_many(ops.store, C, keys, 2,
-	    answer_cb, a), EVKV_GET, 2);
+	asked = ops_asked(&ops,
+	    evkv_get_many(ops.store, C, keys, 2, answer_cb, a), EVKV_GET, 2);
 	check_slice(asked->keys[1], "k2");
 	ops_answered(&ops, EVKV_NOT_FOUND, EVKV_OK);
-	(void)ops_asked(&ops, evkv_ttl_many(ops.store, C, keys, 2, answer_cb,
-	    a), EVKV_TTL, 2);
+	(void)ops_asked(&ops,
+	    evkv_ttl_many(ops.store, C, keys, 2, answer_cb, a), EVKV_TTL, 2);
 	ops_answered(&ops, EVKV_NOT_FOUND, EVKV_OK);
-	asked = ops_asked(&ops, evkv_put_many(ops.store, C, keys, values, 2,
-	    74, answer_cb, a), EVKV_PUT, 2);
+	asked = ops_asked(&ops,
+	    evkv_put_many(ops.store, C, keys, values, 2, 74, answer_cb, a),
+	    EVKV_PUT, 2);
 	check_slice(asked->values[1], "v2");
 	check_int(asked->ttl_ms, 74);
 	ops_answered(&ops, EVKV_OK, EVKV_OK);
-	(void)ops_asked(&ops, evkv_delete_many(ops.store, C, keys, 2,
-	    answer_cb, a), EVKV_DELETE, 2);
+	(void)ops_asked(&ops,
+	    evkv_delete_many(ops.store, C, keys, 2, answer_cb, a), EVKV_DELETE,
+	    2);
 	ops_answered(&ops, EVKV_NOT_FOUND, EVKV_OK);
-	(void)ops_asked(&ops, evkv_exists_many(ops.store, C, keys, 2,
-	    answer_cb, a), EVKV_HAS, 2);
+	(void)ops_asked(&ops,
+	    evkv_exists_many(ops.store, C, keys, 2, answer_cb, a), EVKV_HAS, 2);
 	ops_answered(&ops, EVKV_IO, EVKV_IO);
-	asked = ops_asked(&ops, evkv_touch_many(ops.store, C, keys, 2, 75,
-	    answer_cb, a), EVKV_TOUCH, 2);
+	asked = ops_asked(&ops,
+	    evkv_touch_many(ops.store, C, keys, 2, 75, answer_cb, a),
+	    EVKV_TOUCH, 2);
 	check_int(asked->ttl_ms, 75);
 	ops_answered(&ops, EVKV_NOT_FOUND, EVKV_OK);
 	ops_close(&ops);
@@ -150,35 +155,37 @@ EVKV_TEST(core_ops, calls_without_keys)
 
 	ops_open(&ops);
 	a = &ops.answer;
-	asked = ops_asked(&ops, evkv_keys(ops.store, C, EVKV_LIT("p*"),
-	    EVKV_LIT("cursor"), 7, answer_cb, a), EVKV_KEYS, 0);
+	asked = ops_asked(&ops,
+	    evkv_keys(ops.store, C, EVKV_LIT("p*"), EVKV_LIT("cursor"), 7,
+		answer_cb, a),
+	    EVKV_KEYS, 0);
 	check_slice(asked->collection, "c");
 	check_slice(asked->pattern, "p*");
 	check_slice(asked->cursor, "cursor");
 	check_int(asked->limit, 7);
 	ops_answered(&ops, EVKV_OK, EVKV_OK);
-	asked = ops_asked(&ops, evkv_collections(ops.store, EVKV_LIT("p*"),
-	    EVKV_LIT("cursor"), 8, answer_cb, a), EVKV_COLLECTIONS, 0);
+	asked = ops_asked(&ops,
+	    evkv_collections(ops.store, EVKV_LIT("p*"), EVKV_LIT("cursor"), 8,
+		answer_cb, a),
+	    EVKV_COLLECTIONS, 0);
 	check_slice(asked->pattern, "p*");
 	check_slice(asked->cursor, "cursor");
 	check_int(asked->limit, 8);
 	ops_answered(&ops, EVKV_OK, EVKV_OK);
-	asked = ops_asked(&ops, evkv_clear(ops.store, C, EVKV_LIT("p*"),
-	    answer_cb, a), EVKV_CLEAR, 0);
+	asked = ops_asked(&ops,
+	    evkv_clear(ops.store, C, EVKV_LIT("p*"), answer_cb, a), EVKV_CLEAR,
+	    0);
 	check_slice(asked->collection, "c");
 	check_slice(asked->pattern, "p*");
 	ops_answered(&ops, EVKV_SERVER, EVKV_SERVER);
 	(void)ops_asked(&ops, evkv_destroy(ops.store, answer_cb, a),
 	    EVKV_DESTROY, 0);
 	ops_answered(&ops, EVKV_OK, EVKV_OK);
-	(void)ops_asked(&ops, evkv_cull(ops.store, answer_cb, a), EVKV_CULL,
-	    0);
+	(void)ops_asked(&ops, evkv_cull(ops.store, answer_cb, a), EVKV_CULL, 0);
 	ops_answered(&ops, EVKV_OK, EVKV_OK);
-	(void)ops_asked(&ops, evkv_ping(ops.store, answer_cb, a), EVKV_PING,
-	    0);
+	(void)ops_asked(&ops, evkv_ping(ops.store, answer_cb, a), EVKV_PING, 0);
 	ops_answered(&ops, EVKV_UNAVAILABLE, EVKV_UNAVAILABLE);
-	(void)ops_asked(&ops, evkv_sync(ops.store, answer_cb, a), EVKV_SYNC,
-	    0);
+	(void)ops_asked(&ops, evkv_sync(ops.store, answer_cb, a), EVKV_SYNC, 0);
 	ops_answered(&ops, EVKV_OK, EVKV_OK);
 	(void)ops_asked(&ops, evkv_compact(ops.store, answer_cb, a),
 	    EVKV_COMPACT, 0);

@@ -15,7 +15,7 @@
 struct post_sender {
 	struct evkv_loop *loop;
 	pthread_t loop_thread;
-	unsigned next;   /* expected by the loop */
+	unsigned next; /* expected by the loop */
 	unsigned out_of_order, elsewhere, lost;
 	unsigned *done;
 	struct post_item {
@@ -45,7 +45,7 @@ static void *post_send(void *arg)
 		sender->items[i].sender = sender;
 		sender->items[i].number = i;
 		if (!evkv_loop_post(sender->loop, post_on_item,
-		    &sender->items[i]))
+			&sender->items[i]))
 			sender->lost++;
 	}
 	return NULL;
@@ -62,9 +62,11 @@ EVKV_TEST(core_post, posts_from_threads_run_on_the_loop_in_order)
 	rig_open_real(&rig);
 	for (i = 0; i < POST_THREADS; i++) {
 		post_senders[i] = (struct post_sender){ .loop = rig.loop,
-			.loop_thread = pthread_self(), .done = &done };
+			.loop_thread = pthread_self(),
+			.done = &done };
 		check_int(pthread_create(&threads[i], NULL, post_send,
-		    &post_senders[i]), 0);
+			      &post_senders[i]),
+		    0);
 	}
 	rig_until(&rig, done == POST_THREADS * POST_EACH);
 	for (i = 0; i < POST_THREADS; i++) {
@@ -158,8 +160,7 @@ static void post_keep(struct answer *answer, const struct evkv_result *result,
     void *arg)
 {
 	(void)answer;
-	*(struct evkv_value **)arg =
-	    evkv_value_ref(result->entries[0].value);
+	*(struct evkv_value **)arg = evkv_value_ref(result->entries[0].value);
 }
 
 EVKV_TEST(core_post, values_of_a_store_are_shared_between_threads)
@@ -181,7 +182,8 @@ EVKV_TEST(core_post, values_of_a_store_are_shared_between_threads)
 	check(value != NULL);
 	for (i = 0; i < POST_THREADS; i++)
 		check_int(pthread_create(&threads[i], NULL, post_share,
-		    evkv_value_ref(value)), 0);
+			      evkv_value_ref(value)),
+		    0);
 	/* Meanwhile the store gives its entry up. */
 	evkv_put(store, EVKV_LIT("c"), EVKV_LIT("k"), EVKV_LIT("new"), 0,
 	    answer_cb, &put);
@@ -206,8 +208,8 @@ static void *post_own_loop(void *arg)
 	unsigned i;
 
 	for (i = 0; i < 100; i++) {
-		evkv_put(store, EVKV_LIT("c"), EVKV_LIT("k"), EVKV_LIT("v"),
-		    0, answer_cb, &a);
+		evkv_put(store, EVKV_LIT("c"), EVKV_LIT("k"), EVKV_LIT("v"), 0,
+		    answer_cb, &a);
 		(void)event_base_dispatch(base);
 	}
 	*(int *)arg = a.calls;
@@ -226,7 +228,8 @@ EVKV_TEST(core_post, loops_on_several_threads)
 
 	for (i = 0; i < POST_THREADS; i++)
 		check_int(pthread_create(&threads[i], NULL, post_own_loop,
-		    &calls[i]), 0);
+			      &calls[i]),
+		    0);
 	for (i = 0; i < POST_THREADS; i++) {
 		check_int(pthread_join(threads[i], NULL), 0);
 		check_int(calls[i], 100);

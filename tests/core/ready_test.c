@@ -95,9 +95,13 @@ static void ready_submit(struct ready_chain *chain)
 {
 	struct evkv_slice key = EVKV_LIT("k");
 
-	check(evkv_submit(chain->store, &(struct evkv_request){
-	    .kind = EVKV_GET, .collection = EVKV_LIT("c"), .keys = &key,
-	    .count = 1, .flags = chain->flags }, ready_on_chain, chain) != 0);
+	check(evkv_submit(chain->store,
+		  &(struct evkv_request){ .kind = EVKV_GET,
+		      .collection = EVKV_LIT("c"),
+		      .keys = &key,
+		      .count = 1,
+		      .flags = chain->flags },
+		  ready_on_chain, chain) != 0);
 }
 
 static void ready_on_chain(const struct evkv_result *result, void *arg)
@@ -201,8 +205,7 @@ EVKV_TEST(core_ready, a_turn_does_many_callbacks_but_not_all)
 
 EVKV_TEST(core_ready, inline_callbacks_do_not_eat_the_stack)
 {
-	struct ready_chain chain = { .left = 100000,
-		.flags = EVKV_OP_INLINE };
+	struct ready_chain chain = { .left = 100000, .flags = EVKV_OP_INLINE };
 	struct rig rig;
 
 	rig_open(&rig);
@@ -224,9 +227,12 @@ EVKV_TEST(core_ready, an_inline_callback_of_a_hit_runs_inside)
 
 	rig_open(&rig);
 	store = ready_stack(&rig, 10);
-	check(evkv_submit(store, &(struct evkv_request){ .kind = EVKV_GET,
-	    .keys = &key, .count = 1, .flags = EVKV_OP_INLINE }, answer_cb,
-	    &a) != 0);
+	check(evkv_submit(store,
+		  &(struct evkv_request){ .kind = EVKV_GET,
+		      .keys = &key,
+		      .count = 1,
+		      .flags = EVKV_OP_INLINE },
+		  answer_cb, &a) != 0);
 	check_int(a.calls, 1);
 	rig_turn(&rig);
 	check_int(a.calls, 1);

@@ -85,8 +85,8 @@ EVKV_TEST(core_store, bad_inner_stores_are_refused_and_consumed)
 	check_int(made_frees, 2);
 
 	evkv_error_clear(&error);
-	check(made_over(made_simple(&rig), made_simple(&other),
-	    &error) == NULL);
+	check(made_over(made_simple(&rig), made_simple(&other), &error) ==
+	    NULL);
 	check_contains(error.message, "loop");
 	check_int(made_frees, 3);
 
@@ -117,8 +117,9 @@ EVKV_TEST(core_store, want_of_memory_is_told_and_leaks_nothing)
 	/* `self` could not be allocated. */
 	inner[0] = made_simple(&rig);
 	check(evkv_store_create(NULL, &made_vtable, NULL,
-	    &(struct evkv_store_config){ .inner = inner, .inner_count = 1 },
-	    &error) == NULL);
+		  &(struct evkv_store_config){
+		      .inner = inner, .inner_count = 1 },
+		  &error) == NULL);
 	check_status(error.status, EVKV_NOMEM);
 	check_int(made_frees, 0);
 	/* The node could not be. */
@@ -126,14 +127,16 @@ EVKV_TEST(core_store, want_of_memory_is_told_and_leaks_nothing)
 	inner[0] = made_simple(&rig);
 	faults_fail_nth(1);
 	check(evkv_store_create(NULL, &made_vtable, &made_frees,
-	    &(struct evkv_store_config){ .inner = inner, .inner_count = 1 },
-	    &error) == NULL);
+		  &(struct evkv_store_config){
+		      .inner = inner, .inner_count = 1 },
+		  &error) == NULL);
 	faults_off();
 	check_status(error.status, EVKV_NOMEM);
 	check_int(made_frees, 1);
 	evkv_error_clear(&error);
 	check(evkv_store_create(NULL, &made_vtable, &made_frees,
-	    &(struct evkv_store_config){ .max_pending = 1 }, &error) == NULL);
+		  &(struct evkv_store_config){ .max_pending = 1 },
+		  &error) == NULL);
 	check_status(error.status, EVKV_INVALID);
 	check_contains(error.message, "loop is NULL");
 	rig_close(&rig);
@@ -153,8 +156,9 @@ EVKV_TEST(core_store, constructors_pass_null_through)
 	check(store == NULL);
 	check_status(error.status, EVKV_INVALID);
 	check_contains(error.message, "nosuch");
-	store = evkv_passthrough_cache_new(
-	    evkv_memory_new(rig.loop, NULL, NULL), NULL, NULL, NULL);
+	store = evkv_passthrough_cache_new(evkv_memory_new(rig.loop, NULL,
+					       NULL),
+	    NULL, NULL, NULL);
 	check(store == NULL);
 	rig_settle(&rig);
 	rig_close(&rig);
@@ -166,8 +170,9 @@ EVKV_TEST(core_store, counters_come_from_the_driver_in_any_size)
 		struct evkv_counters counters;
 		uint64_t more;
 	} newer;
-	const struct evkv_capabilities none = { .kinds = 0, .max_key = 1,
-		.max_value = 1, .ttl_unit_ms = 1 };
+	const struct evkv_capabilities none = {
+		.kinds = 0, .max_key = 1, .max_value = 1, .ttl_unit_ms = 1
+	};
 	struct evkv_counters older;
 	struct evkv_store *store;
 	struct rig rig;
@@ -254,10 +259,10 @@ EVKV_TEST(core_store, constructors_read_options_of_other_sizes)
 	evkv_store_unref(store);
 	newer.more = 1;
 	check(evkv_memory_new_sized(rig.loop, &newer.options, sizeof(newer),
-	    &error) == NULL);
+		  &error) == NULL);
 	check_status(error.status, EVKV_INVALID);
-	store = evkv_memory_new_sized(rig.loop, &newer.options,
-	    sizeof(size_t), NULL);
+	store = evkv_memory_new_sized(rig.loop, &newer.options, sizeof(size_t),
+	    NULL);
 	check(store != NULL);
 	evkv_store_unref(store);
 	rig_close(&rig);
@@ -297,15 +302,14 @@ EVKV_TEST(core_store, changes_of_state_are_told_in_a_later_turn)
 	s.script = scripted_new();
 	s.script->state = EVKV_STATE_CONNECTING;
 	s.store = scripted_store(s.script, s.rig.loop, NULL);
-	wrapper = evkv_prefix_keys_new(evkv_store_ref(s.store),
-	    EVKV_LIT("p:"), NULL);
+	wrapper = evkv_prefix_keys_new(evkv_store_ref(s.store), EVKV_LIT("p:"),
+	    NULL);
 	check(wrapper != NULL);
 	check_int(evkv_store_state(s.store), EVKV_STATE_CONNECTING);
 	evkv_store_set_state_cb(s.store, store_on_state, &watch);
 	evkv_store_set_state_cb(wrapper, store_on_state, &above);
 
-	evkv_store_set_state(s.store, EVKV_STATE_DOWN, EVKV_CAUSE_RESET,
-	    "cut");
+	evkv_store_set_state(s.store, EVKV_STATE_DOWN, EVKV_CAUSE_RESET, "cut");
 	check_int(evkv_store_state(wrapper), EVKV_STATE_DOWN);
 	check_int(watch.calls, 0);
 	rig_turn(&s.rig);
@@ -316,10 +320,9 @@ EVKV_TEST(core_store, changes_of_state_are_told_in_a_later_turn)
 	check_str(above.message, "cut");
 
 	/* Several changes may have become one. */
-	evkv_store_set_state(s.store, EVKV_STATE_CONNECTING,
-	    EVKV_CAUSE_NONE, NULL);
-	evkv_store_set_state(s.store, EVKV_STATE_READY, EVKV_CAUSE_NONE,
+	evkv_store_set_state(s.store, EVKV_STATE_CONNECTING, EVKV_CAUSE_NONE,
 	    NULL);
+	evkv_store_set_state(s.store, EVKV_STATE_READY, EVKV_CAUSE_NONE, NULL);
 	evkv_store_set_state_cb(s.store, NULL, NULL);
 	rig_turn(&s.rig);
 	check_int(watch.calls, 1);

@@ -24,7 +24,7 @@ struct storm_op {
 	evkv_ticket ticket;
 	enum evkv_kind kind;
 	int calls;
-	enum evkv_status status;  /* of the whole */
+	enum evkv_status status; /* of the whole */
 	enum evkv_status entries[STORM_BATCH];
 	size_t count;
 	uint64_t read[STORM_BATCH]; /* which puts' values; 0 = none */
@@ -52,9 +52,9 @@ static struct evkv_store *storm_stack(struct storm *storm, unsigned levels)
 	struct evkv_store *store;
 	unsigned pick;
 
-	store = storm_random(storm, 2) == 0 ?
-	    evkv_simple_new(storm->rig.loop, NULL) :
-	    evkv_memory_new(storm->rig.loop, NULL, NULL);
+	store = storm_random(storm, 2) == 0
+	    ? evkv_simple_new(storm->rig.loop, NULL)
+	    : evkv_memory_new(storm->rig.loop, NULL, NULL);
 	store = delay_new(store, NULL);
 	while (levels-- > 0) {
 		pick = storm_random(storm, 4);
@@ -70,7 +70,8 @@ static struct evkv_store *storm_stack(struct storm *storm, unsigned levels)
 		else
 			store = evkv_passthrough_cache_new(store,
 			    delay_new(evkv_simple_new(storm->rig.loop, NULL),
-				NULL), NULL, NULL);
+				NULL),
+			    NULL, NULL);
 	}
 	check(store != NULL);
 	return store;
@@ -106,14 +107,16 @@ static void storm_on_answer(const struct evkv_result *result, void *arg)
 static void storm_submit(struct storm *storm)
 {
 	static const enum evkv_kind kinds[] = { EVKV_PUT, EVKV_PUT, EVKV_PUT,
-		EVKV_GET, EVKV_GET, EVKV_GET, EVKV_TTL, EVKV_DELETE,
-		EVKV_HAS, EVKV_TOUCH, EVKV_KEYS, EVKV_CLEAR };
+		EVKV_GET, EVKV_GET, EVKV_GET, EVKV_TTL, EVKV_DELETE, EVKV_HAS,
+		EVKV_TOUCH, EVKV_KEYS, EVKV_CLEAR };
 	struct storm_op *op = &storm->ops[storm->count];
 	uint64_t values[STORM_BATCH];
 	struct evkv_slice keys[STORM_BATCH], bytes[STORM_BATCH];
 	static const char names[] = "abcdefghijklmnop";
-	struct evkv_request request = { .kind = kinds[storm_random(storm,
-	    storm_random(storm, 8) == 0 ? 12 : 9)] };
+	struct evkv_request request = {
+		.kind = kinds[storm_random(storm,
+		    storm_random(storm, 8) == 0 ? 12 : 9)]
+	};
 	uint32_t classes = evkv_kind_classes(request.kind);
 	size_t i;
 
@@ -127,8 +130,9 @@ static void storm_submit(struct storm *storm)
 	}
 	if ((classes & EVKV_KIND_HAS_KEYS) != 0) {
 		request.keys = keys;
-		request.count = 1 + (storm_random(storm, 4) == 0) *
-		    storm_random(storm, STORM_BATCH);
+		request.count = 1 +
+		    (storm_random(storm, 4) == 0) *
+			storm_random(storm, STORM_BATCH);
 	}
 	if ((classes & EVKV_KIND_HAS_VALUES) != 0)
 		request.values = bytes;
@@ -148,9 +152,13 @@ static void storm_step(struct storm *storm)
 	if (pick < 15 && storm->count < STORM_OPS && storm->store != NULL)
 		storm_submit(storm);
 	else if (pick < 19 && storm->count > 0)
-		evkv_cancel(storm->rig.loop, storm->ops[storm->count - 1 -
-		    storm_random(storm, storm->count < 20 ?
-			(uint32_t)storm->count : 20)].ticket);
+		evkv_cancel(storm->rig.loop,
+		    storm
+			->ops[storm->count - 1 -
+			    storm_random(storm,
+				storm->count < 20 ? (uint32_t)storm->count
+						  : 20)]
+			.ticket);
 }
 
 /* ---- What must be true ------------------------------------------------ */
@@ -161,8 +169,7 @@ static void storm_check_read(const struct storm *storm, uint64_t value)
 	size_t i = value % STORM_BATCH;
 	enum evkv_status status;
 
-	check(value / STORM_BATCH >= 1 &&
-	    value / STORM_BATCH <= storm->count);
+	check(value / STORM_BATCH >= 1 && value / STORM_BATCH <= storm->count);
 	check_int(put->kind, EVKV_PUT);
 	status = i < put->count ? put->entries[i] : put->status;
 	if (status != EVKV_UNKNOWN_OUTCOME)

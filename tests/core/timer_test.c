@@ -225,12 +225,11 @@ EVKV_TEST(core_loop, bad_options_are_refused)
 	check_contains(error.message, "base");
 	evkv_error_clear(&error);
 	check(evkv_loop_new_sized(base, &newer.options, sizeof(newer),
-	    &error) == NULL);
+		  &error) == NULL);
 	check_status(error.status, EVKV_INVALID);
 	evkv_error_clear(&error);
 	newer.more = 0;
-	loop = evkv_loop_new_sized(base, &newer.options, sizeof(newer),
-	    &error);
+	loop = evkv_loop_new_sized(base, &newer.options, sizeof(newer), &error);
 	check(loop != NULL);
 	evkv_loop_free(loop);
 	faults_fail_nth(1);

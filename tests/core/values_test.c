@@ -39,8 +39,8 @@ static void values_close(struct values *v)
 	check_int(faults_outstanding(), 0);
 }
 
-static void values_keep(struct answer *answer,
-    const struct evkv_result *result, void *arg)
+static void values_keep(struct answer *answer, const struct evkv_result *result,
+    void *arg)
 {
 	struct values *v = arg;
 

@@ -179,8 +179,10 @@ EVKV_TEST(core_wrapper, a_kind_that_a_wrapper_does_not_know_stops_there)
 EVKV_TEST(core_wrapper, capabilities_only_get_narrower)
 {
 	const struct evkv_capabilities wide = { .kinds = EVKV_KINDS_ALL,
-		.flags = UINT32_MAX, .max_key = EVKV_KEY_MAX,
-		.max_value = EVKV_VALUE_MAX, .ttl_unit_ms = 1 };
+		.flags = UINT32_MAX,
+		.max_key = EVKV_KEY_MAX,
+		.max_value = EVKV_VALUE_MAX,
+		.ttl_unit_ms = 1 };
 	const struct evkv_capabilities *can;
 	struct evkv_store *inner;
 	struct echo echo = { .frees = 0 };
@@ -191,16 +193,20 @@ EVKV_TEST(core_wrapper, capabilities_only_get_narrower)
 	s.script = scripted_new();
 	s.script->capabilities = (struct evkv_capabilities){
 		.kinds = EVKV_KIND_BIT(EVKV_GET) | EVKV_KIND_BIT(EVKV_PUT),
-		.flags = EVKV_STORE_KEY_ORDER, .max_key = 4, .max_value = 8,
-		.ttl_unit_ms = 1000 };
+		.flags = EVKV_STORE_KEY_ORDER,
+		.max_key = 4,
+		.max_value = 8,
+		.ttl_unit_ms = 1000
+	};
 	inner = scripted_store(s.script, s.rig.loop, NULL);
 	s.store = evkv_store_create(NULL, &echo_vtable, &echo,
-	    &(struct evkv_store_config){ .capabilities = &wide,
-		.inner = &inner, .inner_count = 1 }, NULL);
+	    &(struct evkv_store_config){
+		.capabilities = &wide, .inner = &inner, .inner_count = 1 },
+	    NULL);
 	echo.store = s.store;
 	can = evkv_store_capabilities(s.store);
-	check_int(can->kinds, EVKV_KIND_BIT(EVKV_GET) |
-	    EVKV_KIND_BIT(EVKV_PUT));
+	check_int(can->kinds,
+	    EVKV_KIND_BIT(EVKV_GET) | EVKV_KIND_BIT(EVKV_PUT));
 	check_int(can->flags, EVKV_STORE_KEY_ORDER);
 	check_int(can->max_key, 4);
 	check_int(can->max_value, 8);
@@ -216,8 +222,8 @@ EVKV_TEST(core_wrapper, capabilities_only_get_narrower)
 	check_status(a.status, EVKV_TOO_LARGE);
 	check_contains(a.message, "at most 8");
 	check_int(s.script->submits, 0);
-	evkv_put(s.store, EVKV_LIT("c"), EVKV_LIT("1234"),
-	    EVKV_LIT("12345678"), 0, answer_cb, &a);
+	evkv_put(s.store, EVKV_LIT("c"), EVKV_LIT("1234"), EVKV_LIT("12345678"),
+	    0, answer_cb, &a);
 	check_int(s.script->submits, 1);
 	scene_answer(&s, EVKV_OK);
 	check_status(a.status, EVKV_OK);

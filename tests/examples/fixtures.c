@@ -23,8 +23,8 @@
 static struct evkv_store *fixture_memory(struct conformance *c,
     struct evkv_error *error)
 {
-	return evkv_memory_new(c->rig.loop, &(struct evkv_memory_options){
-	    .max_bytes = SIZE_MAX }, error);
+	return evkv_memory_new(c->rig.loop,
+	    &(struct evkv_memory_options){ .max_bytes = SIZE_MAX }, error);
 }
 #endif
 

@@ -97,8 +97,8 @@ void answer_cb(const struct evkv_result *result, void *arg)
 
 void answer_reset(struct answer *answer)
 {
-	void (*then)(struct answer *, const struct evkv_result *, void *) =
-	    answer->then;
+	void (*then)(struct answer *, const struct evkv_result *,
+	    void *) = answer->then;
 	void *arg = answer->arg;
 
 	answer_clear(answer);

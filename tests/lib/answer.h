@@ -23,8 +23,8 @@ struct answer_entry {
 
 /* A deep copy of the last result, in memory that evkv's counts don't see. */
 struct answer {
-	int calls;          /* of the callback: 1, or something is wrong */
-	unsigned order;     /* among all answers of the process, from 1 */
+	int calls;      /* of the callback: 1, or something is wrong */
+	unsigned order; /* among all answers of the process, from 1 */
 	enum evkv_status status;
 	enum evkv_cause cause;
 	enum evkv_kind kind;
@@ -40,7 +40,10 @@ struct answer {
 	void *arg;
 };
 
-#define ANSWER_INIT { .calls = 0 }
+#define ANSWER_INIT                                                            \
+	{                                                                      \
+		.calls = 0                                                     \
+	}
 
 /* An evkv_cb; arg is a struct answer. A second result replaces the first. */
 void answer_cb(const struct evkv_result *result, void *arg);

@@ -58,9 +58,8 @@ static void delay_start(struct delay_item *item)
 {
 	item->started = true;
 	(void)evkv_child_submit(item->op,
-	    evkv_store_inner(item->delay->store, 0),
-	    evkv_op_request(item->op), EVKV_CHILD_BORROWS, delay_on_child,
-	    item);
+	    evkv_store_inner(item->delay->store, 0), evkv_op_request(item->op),
+	    EVKV_CHILD_BORROWS, delay_on_child, item);
 }
 
 static bool delay_coin(struct delay *delay)
@@ -111,8 +110,9 @@ static enum evkv_verdict delay_submit(void *self, struct evkv_op *op,
 
 	if (item == NULL || !evkv_op_keep(op))
 		return evkv_op_nomem(op);
-	*item = (struct delay_item){ .op = op, .delay = delay,
-		.lanes = delay_lanes(request) };
+	*item = (struct delay_item){
+		.op = op, .delay = delay, .lanes = delay_lanes(request)
+	};
 	for (link = &delay->items; *link != NULL; link = &(*link)->next)
 		;
 	*link = item;
@@ -136,8 +136,7 @@ static const struct evkv_vtable delay_vtable = {
 	.free = delay_free,
 };
 
-struct evkv_store *delay_new(struct evkv_store *inner,
-    struct evkv_error *error)
+struct evkv_store *delay_new(struct evkv_store *inner, struct evkv_error *error)
 {
 	struct evkv_store *store;
 	struct delay *delay;

@@ -70,7 +70,8 @@ static enum evkv_verdict gate_submit(void *self, struct evkv_op *op,
 
 	gate->asked[request->kind]++;
 	gate->keys[request->kind] += (unsigned)request->count;
-	if (gate->fail != EVKV_OK && (gate->fail_kinds == 0 ||
+	if (gate->fail != EVKV_OK &&
+	    (gate->fail_kinds == 0 ||
 		(gate->fail_kinds & EVKV_KIND_BIT(request->kind)) != 0))
 		return evkv_op_fail(op, gate->fail, gate->fail_cause,
 		    gate->fail_message);

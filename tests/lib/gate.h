@@ -22,25 +22,25 @@ enum gate_mode { GATE_OPEN, GATE_BEFORE, GATE_AFTER };
 struct gate {
 	struct evkv_store *node, *inner;
 	enum gate_mode mode;
-	bool sends;                  /* mark what is held as sent */
-	enum evkv_status fail;       /* not OK: answer everything with this */
-	uint32_t fail_kinds;         /* only these; 0 = all */
+	bool sends;            /* mark what is held as sent */
+	enum evkv_status fail; /* not OK: answer everything with this */
+	uint32_t fail_kinds;   /* only these; 0 = all */
 	enum evkv_cause fail_cause;
-	const char *fail_message;    /* NULL: the status's own words */
+	const char *fail_message;            /* NULL: the status's own words */
 	struct evkv_op *held[GATE_HELD_MAX]; /* in order of arrival */
 	size_t held_count;
-	size_t held_most;                    /* at once, so far */
-	unsigned asked[EVKV_KIND_COUNT];     /* operations seen, by kind */
-	unsigned keys[EVKV_KIND_COUNT];      /* and the keys in them */
-	unsigned released[EVKV_KIND_COUNT];  /* held, and let pass */
+	size_t held_most;                   /* at once, so far */
+	unsigned asked[EVKV_KIND_COUNT];    /* operations seen, by kind */
+	unsigned keys[EVKV_KIND_COUNT];     /* and the keys in them */
+	unsigned released[EVKV_KIND_COUNT]; /* held, and let pass */
 };
 
 /* Wrap `inner` (consumed); *gate lives as long as the store. */
 struct evkv_store *gate_new(struct evkv_store *inner, struct gate **gate,
     struct evkv_error *error);
 /* The same, that does not count as in this process. */
-struct evkv_store *gate_remote_new(struct evkv_store *inner,
-    struct gate **gate, struct evkv_error *error);
+struct evkv_store *gate_remote_new(struct evkv_store *inner, struct gate **gate,
+    struct evkv_error *error);
 
 /* Let held operation i pass, all of them, or end it with a failure. */
 void gate_release(struct gate *gate, size_t i);

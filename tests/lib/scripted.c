@@ -182,7 +182,8 @@ struct evkv_store *scripted_store(struct scripted *script,
 	    &(struct evkv_store_config){
 		.capabilities = &script->capabilities,
 		.state = script->state,
-	    }, error);
+	    },
+	    error);
 	return script->store;
 }
 

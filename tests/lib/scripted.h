@@ -19,18 +19,18 @@
 
 /* What the stop slot does. */
 enum scripted_stop {
-	SCRIPTED_NO_STOP,       /* there is no such slot */
-	SCRIPTED_STOP_HOLDS,    /* notes it; the test completes the op later */
+	SCRIPTED_NO_STOP,    /* there is no such slot */
+	SCRIPTED_STOP_HOLDS, /* notes it; the test completes the op later */
 	/* cuts and completes it at once, if not sent */
 	SCRIPTED_STOP_COMPLETES,
-	SCRIPTED_STOP_MARKS,    /* marks it as sent: it can't be held back */
+	SCRIPTED_STOP_MARKS, /* marks it as sent: it can't be held back */
 };
 
 /* When the close slot answers. */
 enum scripted_close {
 	SCRIPTED_CLOSE_AT_ONCE,
-	SCRIPTED_CLOSE_LATER,   /* scripted_closed() */
-	SCRIPTED_NO_CLOSE,      /* there is no such slot */
+	SCRIPTED_CLOSE_LATER, /* scripted_closed() */
+	SCRIPTED_NO_CLOSE,    /* there is no such slot */
 };
 
 struct scripted_op {
@@ -45,13 +45,13 @@ struct scripted {
 	struct evkv_capabilities capabilities;
 	enum evkv_state state;
 	/* May be changed at any time. */
-	bool immediate;          /* answer DONE with `status` */
+	bool immediate; /* answer DONE with `status` */
 	enum evkv_status status;
 
 	struct evkv_store *store;
 	struct scripted_op *ops; /* pending, in order */
 	size_t count, size;
-	unsigned submits;        /* calls of each slot */
+	unsigned submits; /* calls of each slot */
 	unsigned stops, closes, frees;
 };
 

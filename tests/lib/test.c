@@ -134,12 +134,8 @@ static enum test_outcome test_run_body(const struct test_case *test)
 		test->body();
 		outcome = TEST_PASSED;
 		break;
-	case TEST_JUMP_SKIPPED:
-		outcome = TEST_SKIPPED;
-		break;
-	default:
-		outcome = TEST_FAILED;
-		break;
+	case TEST_JUMP_SKIPPED: outcome = TEST_SKIPPED; break;
+	default: outcome = TEST_FAILED; break;
 	}
 	test_catchers = NULL;
 	return outcome;
@@ -181,14 +177,11 @@ bool test_try(void (*run)(void *arg), void *arg)
 		run(arg);
 		ok = true;
 		break;
-	case TEST_JUMP_PARDONED:
-		ok = true;
-		break;
+	case TEST_JUMP_PARDONED: ok = true; break;
 	case TEST_JUMP_SKIPPED:
 		test_catchers = catcher.outer;
 		longjmp(test_catchers->jump, TEST_JUMP_SKIPPED);
-	default:
-		break;
+	default: break;
 	}
 	test_catchers = catcher.outer;
 	return ok;
@@ -209,12 +202,12 @@ __attribute__((noreturn)) static void test_leave(int how, const char *file,
 	int at;
 
 	if (test_from_file != NULL)
-		at = snprintf(test_text, sizeof(test_text), "%s:%d (%s:%d): ",
-		    test_base(test_from_file), test_from_line, test_base(file),
-		    line);
+		at = snprintf(test_text, sizeof(test_text),
+		    "%s:%d (%s:%d): ", test_base(test_from_file),
+		    test_from_line, test_base(file), line);
 	else
-		at = snprintf(test_text, sizeof(test_text), "%s:%d: ",
-		    test_base(file), line);
+		at = snprintf(test_text, sizeof(test_text),
+		    "%s:%d: ", test_base(file), line);
 	if (at > 0 && (size_t)at < sizeof(test_text))
 		(void)vsnprintf(test_text + at, sizeof(test_text) - (size_t)at,
 		    format, args);
@@ -263,8 +256,8 @@ void test_check_between(const char *file, int line, const char *what,
 void test_check_str(const char *file, int line, const char *what,
     const char *actual, const char *expected)
 {
-	if (actual == NULL || expected == NULL ? actual != expected :
-	    strcmp(actual, expected) != 0)
+	if (actual == NULL || expected == NULL ? actual != expected
+					       : strcmp(actual, expected) != 0)
 		test_fail(file, line, "%s is \"%s\", expected \"%s\"", what,
 		    actual != NULL ? actual : "(NULL)",
 		    expected != NULL ? expected : "(NULL)");
@@ -274,13 +267,14 @@ void test_check_contains(const char *file, int line, const char *what,
     const char *actual, const char *part)
 {
 	if (actual == NULL || strstr(actual, part) == NULL)
-		test_fail(file, line, "%s is \"%s\", expected it to contain "
-		    "\"%s\"", what, actual != NULL ? actual : "(NULL)", part);
+		test_fail(file, line,
+		    "%s is \"%s\", expected it to contain "
+		    "\"%s\"",
+		    what, actual != NULL ? actual : "(NULL)", part);
 }
 
 /* At most 32 bytes of a slice as text; for failures alone. */
-static const char *test_show(struct evkv_slice slice, char *buffer,
-    size_t size)
+static const char *test_show(struct evkv_slice slice, char *buffer, size_t size)
 {
 	const unsigned char *bytes = slice.data;
 	size_t at = 0, i;
@@ -308,8 +302,8 @@ void test_check_bytes(const char *file, int line, const char *what,
 		    expected.size, test_show(expected, right, sizeof(right)));
 }
 
-void test_check_status(const char *file, int line, const char *what,
-    int actual, int expected)
+void test_check_status(const char *file, int line, const char *what, int actual,
+    int expected)
 {
 	if (actual != expected)
 		test_fail(file, line, "%s is %s, expected %s", what,

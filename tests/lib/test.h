@@ -105,14 +105,9 @@ const char *test_name(void);
 	Test(suite_, name_)                                                    \
 	{                                                                      \
 		switch (test_run(&suite_##_##name_##_case)) {                  \
-		case TEST_PASSED:                                              \
-			break;                                                 \
-		case TEST_FAILED:                                              \
-			cr_assert_fail("%s", test_message());                  \
-			break;                                                 \
-		case TEST_SKIPPED:                                             \
-			cr_skip_test("%s", test_message());                    \
-			break;                                                 \
+		case TEST_PASSED: break;                                       \
+		case TEST_FAILED: cr_assert_fail("%s", test_message()); break; \
+		case TEST_SKIPPED: cr_skip_test("%s", test_message()); break;  \
 		}                                                              \
 	}                                                                      \
 	static void suite_##_##name_##_body(void)
@@ -136,8 +131,8 @@ const char *test_name(void);
 
 /* A number is within [low, high]. */
 #define check_between(actual_, low_, high_)                                    \
-	test_check_between(__FILE__, __LINE__, #actual_,                       \
-	    (intmax_t)(actual_), (intmax_t)(low_), (intmax_t)(high_))
+	test_check_between(__FILE__, __LINE__, #actual_, (intmax_t)(actual_),  \
+	    (intmax_t)(low_), (intmax_t)(high_))
 
 /* Two NUL-terminated strings are equal; NULL equals only NULL. */
 #define check_str(actual_, expected_)                                          \
@@ -177,10 +172,8 @@ void test_from(const char *file, int line);
 #define TEST_PRINTF
 #endif
 
-void test_fail(const char *file, int line, const char *format, ...)
-    TEST_PRINTF;
-void test_skip(const char *file, int line, const char *format, ...)
-    TEST_PRINTF;
+void test_fail(const char *file, int line, const char *format, ...) TEST_PRINTF;
+void test_skip(const char *file, int line, const char *format, ...) TEST_PRINTF;
 void test_check_int(const char *file, int line, const char *what,
     intmax_t actual, intmax_t expected);
 void test_check_between(const char *file, int line, const char *what,
@@ -191,7 +184,7 @@ void test_check_contains(const char *file, int line, const char *what,
     const char *actual, const char *part);
 void test_check_bytes(const char *file, int line, const char *what,
     struct evkv_slice actual, struct evkv_slice expected);
-void test_check_status(const char *file, int line, const char *what,
-    int actual, int expected);
+void test_check_status(const char *file, int line, const char *what, int actual,
+    int expected);
 
 #endif

@@ -275,9 +275,8 @@ EVKV_TEST(unit_memory_store, a_long_pattern_makes_pages_short)
 		bed_wait(&bed, &put);
 		answer_reset(&put);
 	}
-	evkv_keys(bed.store, COLLECTION,
-	    evkv_bytes(pattern, sizeof(pattern)), EVKV_LIT(""), 0, answer_cb,
-	    &answer);
+	evkv_keys(bed.store, COLLECTION, evkv_bytes(pattern, sizeof(pattern)),
+	    EVKV_LIT(""), 0, answer_cb, &answer);
 	bed_wait(&bed, &answer);
 	check_int(answer.count, 0);
 	check(answer.cursor.size > 0);

@@ -23,15 +23,15 @@
 enum { MODEL_ADVANCE = EVKV_KIND_COUNT }; /* beside the kinds */
 
 struct model_op {
-	uint8_t kind;        /* enum evkv_kind, or MODEL_ADVANCE */
-	uint8_t collection;  /* indexes */
+	uint8_t kind;       /* enum evkv_kind, or MODEL_ADVANCE */
+	uint8_t collection; /* indexes */
 	uint8_t keys[MODEL_BATCH];
 	uint8_t count;
 	uint8_t condition;
 	uint8_t pattern;
 	uint8_t prefix;
 	bool single, counted, each_ttl, wait_after;
-	uint32_t serial;     /* the values' bytes follow from it */
+	uint32_t serial; /* the values' bytes follow from it */
 	uint32_t limit;
 	int64_t ttls[MODEL_BATCH];
 	int64_t advance_ms;

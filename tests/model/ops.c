@@ -8,22 +8,48 @@
 
 /* Chosen to collide where pairs are put together carelessly. */
 const struct evkv_slice model_collections[MODEL_COLLECTIONS] = {
-	{ "", 0 }, { "a", 1 }, { "a:b", 3 }, { "a%3Ab", 5 }, { "a\0", 2 },
+	{ "", 0 },
+	{ "a", 1 },
+	{ "a:b", 3 },
+	{ "a%3Ab", 5 },
+	{ "a\0", 2 },
 	{ "users", 5 },
 };
 const struct evkv_slice model_keys[MODEL_KEYS] = {
-	{ "c", 1 }, { "b:c", 3 }, { "a:b:c", 5 }, { "\0", 1 }, { "\0b", 2 },
-	{ "k1", 2 }, { "k2", 2 }, { "k10", 3 }, { "k*", 2 }, { "K1", 2 },
-	{ "[x]", 3 }, { "\xff\xfe\xff", 3 },
+	{ "c", 1 },
+	{ "b:c", 3 },
+	{ "a:b:c", 5 },
+	{ "\0", 1 },
+	{ "\0b", 2 },
+	{ "k1", 2 },
+	{ "k2", 2 },
+	{ "k10", 3 },
+	{ "k*", 2 },
+	{ "K1", 2 },
+	{ "[x]", 3 },
+	{ "\xff\xfe\xff", 3 },
 };
 static const struct evkv_slice model_patterns[] = {
-	{ "", 0 }, { "*", 1 }, { "k*", 2 }, { "k?", 2 }, { "a*", 2 },
-	{ "k[!2]", 5 }, { "*:*", 3 }, { "k\\*", 3 }, { "nothing", 7 },
+	{ "", 0 },
+	{ "*", 1 },
+	{ "k*", 2 },
+	{ "k?", 2 },
+	{ "a*", 2 },
+	{ "k[!2]", 5 },
+	{ "*:*", 3 },
+	{ "k\\*", 3 },
+	{ "nothing", 7 },
 	{ "u*s", 3 },
 };
 static const struct evkv_slice model_prefixes[] = {
-	{ "", 0 }, { "", 0 }, { "", 0 }, { "k", 1 }, { "a", 1 }, { "a:", 2 },
-	{ "k*", 2 }, { "\0", 1 },
+	{ "", 0 },
+	{ "", 0 },
+	{ "", 0 },
+	{ "k", 1 },
+	{ "a", 1 },
+	{ "a:", 2 },
+	{ "k*", 2 },
+	{ "\0", 1 },
 };
 
 #define MODEL_SIZE(array_) (sizeof(array_) / sizeof((array_)[0]))
@@ -67,8 +93,8 @@ static uint32_t model_random(uint64_t *state, uint32_t below)
 
 static int64_t model_ttl(uint64_t *state, bool real_time)
 {
-	static const int64_t ttls[] = { 0, 0, 0, 1, 5, 50, 1000, 60000,
-		3600000, EVKV_TTL_MAX };
+	static const int64_t ttls[] = { 0, 0, 0, 1, 5, 50, 1000, 60000, 3600000,
+		EVKV_TTL_MAX };
 
 	if (real_time) /* never within the test, or not at all */
 		return model_random(state, 2) == 0 ? 0 : 3600000;
@@ -81,10 +107,18 @@ static uint8_t model_kind(uint64_t *state)
 	static const struct {
 		uint8_t kind, weight;
 	} kinds[] = {
-		{ EVKV_PUT, 32 }, { EVKV_GET, 20 }, { EVKV_TTL, 8 },
-		{ EVKV_DELETE, 10 }, { EVKV_HAS, 5 }, { EVKV_TOUCH, 8 },
-		{ EVKV_KEYS, 4 }, { EVKV_COLLECTIONS, 2 }, { EVKV_CLEAR, 2 },
-		{ EVKV_DESTROY, 1 }, { EVKV_CULL, 1 }, { EVKV_SYNC, 1 },
+		{ EVKV_PUT, 32 },
+		{ EVKV_GET, 20 },
+		{ EVKV_TTL, 8 },
+		{ EVKV_DELETE, 10 },
+		{ EVKV_HAS, 5 },
+		{ EVKV_TOUCH, 8 },
+		{ EVKV_KEYS, 4 },
+		{ EVKV_COLLECTIONS, 2 },
+		{ EVKV_CLEAR, 2 },
+		{ EVKV_DESTROY, 1 },
+		{ EVKV_CULL, 1 },
+		{ EVKV_SYNC, 1 },
 		{ MODEL_ADVANCE, 6 },
 	};
 	uint32_t pick = model_random(state, 100);
@@ -101,29 +135,30 @@ static uint8_t model_kind(uint64_t *state)
 static void model_generate_one(struct model_op *op, uint64_t *state,
     bool real_time)
 {
-	static const int64_t steps[] = { 1, 1, 4, 5, 49, 1000, 60000,
-		4000000 };
+	static const int64_t steps[] = { 1, 1, 4, 5, 49, 1000, 60000, 4000000 };
 	unsigned i;
 
 	op->kind = model_kind(state);
 	op->collection = (uint8_t)model_random(state, MODEL_COLLECTIONS);
-	op->count = (uint8_t)(model_random(state, 3) != 0 ? 1 :
-	    1 + model_random(state, MODEL_BATCH));
+	op->count = (uint8_t)(model_random(state, 3) != 0
+		? 1
+		: 1 + model_random(state, MODEL_BATCH));
 	op->each_ttl = model_random(state, 4) == 0;
 	for (i = 0; i < MODEL_BATCH; i++) {
 		op->keys[i] = (uint8_t)model_random(state, MODEL_KEYS);
-		op->ttls[i] = i > 0 && !op->each_ttl ? op->ttls[0] :
-		                                       model_ttl(state,
-		    real_time);
+		op->ttls[i] = i > 0 && !op->each_ttl
+		    ? op->ttls[0]
+		    : model_ttl(state, real_time);
 	}
 	op->single = op->count == 1 && model_random(state, 2) == 0;
 	op->counted = model_random(state, 4) == 0;
-	op->condition = (uint8_t)(model_random(state, 2) == 0 ? EVKV_ALWAYS :
-	    model_random(state, 3));
+	op->condition = (uint8_t)(model_random(state, 2) == 0
+		? EVKV_ALWAYS
+		: model_random(state, 3));
 	op->pattern = (uint8_t)model_random(state, MODEL_SIZE(model_patterns));
 	op->prefix = (uint8_t)model_random(state, MODEL_SIZE(model_prefixes));
-	op->limit = model_random(state, 3) == 0 ? 0 :
-	    1 + model_random(state, 5);
+	op->limit = model_random(state, 3) == 0 ? 0
+						: 1 + model_random(state, 5);
 	op->wait_after = model_random(state, 3) == 0;
 	op->advance_ms = steps[model_random(state, MODEL_SIZE(steps))];
 }
@@ -165,8 +200,8 @@ void model_print(const struct model_op *op, FILE *out)
 	static const char *const conditions[] = { "", " if_absent",
 		" if_present" };
 	enum evkv_kind kind = (enum evkv_kind)op->kind;
-	uint32_t classes = op->kind == MODEL_ADVANCE ? 0 :
-	                                               evkv_kind_classes(kind);
+	uint32_t classes = op->kind == MODEL_ADVANCE ? 0
+						     : evkv_kind_classes(kind);
 	unsigned i;
 
 	if (op->kind == MODEL_ADVANCE) {
@@ -179,8 +214,7 @@ void model_print(const struct model_op *op, FILE *out)
 		(void)fputc(' ', out);
 		model_print_name(model_collections[op->collection], out);
 	}
-	for (i = 0; (classes & EVKV_KIND_HAS_KEYS) != 0 && i < op->count;
-	     i++) {
+	for (i = 0; (classes & EVKV_KIND_HAS_KEYS) != 0 && i < op->count; i++) {
 		(void)fputc(' ', out);
 		model_print_name(model_keys[op->keys[i]], out);
 		if ((classes & EVKV_KIND_HAS_TTL) != 0 && op->ttls[i] != 0)

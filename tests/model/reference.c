@@ -25,8 +25,8 @@ static int64_t model_expiry(const struct model_reference *reference,
 static enum evkv_status model_apply_key(struct model_reference *reference,
     const struct model_op *op, unsigned i, struct model_entry *seen)
 {
-	struct model_entry *slot =
-	    &reference->entries[op->collection][op->keys[i]];
+	struct model_entry *slot = &reference
+					->entries[op->collection][op->keys[i]];
 	struct model_entry *entry = model_find(reference, op->collection,
 	    op->keys[i]);
 

@@ -60,8 +60,9 @@ static void model_compare_key(struct model_player *player,
 		check(!entry->has_value);
 		return;
 	}
-	check_bytes(entry->bytes, model_value(expected->entry[i].serial,
-	    expected->entry[i].i, buffer));
+	check_bytes(entry->bytes,
+	    model_value(expected->entry[i].serial, expected->entry[i].i,
+		buffer));
 	if (op->kind == EVKV_TTL)
 		model_compare_ttl(player, pending, i);
 }
@@ -79,8 +80,7 @@ static void model_compare(struct model_player *player,
 	check_int(answer->kind, op->kind);
 	check_status(answer->status, pending->expected.whole);
 	if (answer->affected == -1)
-		check((player->c.can->flags &
-		    EVKV_STORE_EXACT_AFFECTED) == 0);
+		check((player->c.can->flags & EVKV_STORE_EXACT_AFFECTED) == 0);
 	else if (op->kind != EVKV_CULL)
 		check_int(answer->affected, pending->expected.affected);
 	if ((classes & EVKV_KIND_HAS_KEYS) == 0)
@@ -127,8 +127,8 @@ static void model_submit_put(struct model_player *player,
 		evkv_value_unref(counted[i]);
 }
 
-static void model_submit(struct model_player *player,
-    const struct model_op *op, struct model_pending *pending)
+static void model_submit(struct model_player *player, const struct model_op *op,
+    struct model_pending *pending)
 {
 	enum evkv_kind kind = (enum evkv_kind)op->kind;
 	uint32_t classes = evkv_kind_classes(kind);
@@ -156,22 +156,24 @@ static void model_submit(struct model_player *player,
 		model_submit_put(player, &request, op, &pending->answer);
 	else
 		check(evkv_submit(player->c.store, &request, answer_cb,
-		    &pending->answer) != 0);
+			  &pending->answer) != 0);
 	check_int(pending->answer.calls, 0);
 }
 
 static void model_enumerate(struct model_player *player,
     const struct model_op *op)
 {
-	const struct evkv_slice *all = op->kind == EVKV_KEYS ?
-	    model_keys : model_collections;
+	const struct evkv_slice *all = op->kind == EVKV_KEYS
+	    ? model_keys
+	    : model_collections;
 	unsigned most = op->kind == EVKV_KEYS ? MODEL_KEYS : MODEL_COLLECTIONS;
 	uint32_t expected = model_names(&player->reference, op), actual = 0;
 	bool unique = (player->c.can->flags & EVKV_STORE_ENUM_UNIQUE) != 0;
 	struct answer answer = ANSWER_INIT;
 	char cursor[EVKV_CURSOR_MAX];
 	struct evkv_request request = { .kind = (enum evkv_kind)op->kind,
-		.match_prefix = model_prefix(op), .pattern = model_pattern(op),
+		.match_prefix = model_prefix(op),
+		.pattern = model_pattern(op),
 		.limit = op->limit };
 	unsigned pages = 0, n;
 	size_t i;
@@ -181,12 +183,13 @@ static void model_enumerate(struct model_player *player,
 	do {
 		answer_reset(&answer);
 		check(evkv_submit(player->c.store, &request, answer_cb,
-		    &answer) != 0);
+			  &answer) != 0);
 		rig_wait(&player->c.rig, &answer.calls);
 		check_status(answer.status, EVKV_OK);
 		for (i = 0; i < answer.count; i++) {
-			for (n = 0; n < most && !evkv_slice_equal(all[n],
-			    answer.entries[i].name); n++)
+			for (n = 0; n < most &&
+			     !evkv_slice_equal(all[n], answer.entries[i].name);
+			     n++)
 				;
 			check(n < most);
 			check(!unique || (actual >> n & 1) == 0);

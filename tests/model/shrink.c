@@ -78,8 +78,9 @@ void model_check(const struct conformance_fixture *fixture, uint64_t seed,
     size_t count)
 {
 	struct model_op *ops = calloc(count, sizeof(*ops));
-	struct model_run run = { .fixture = fixture, .ops = ops,
-		.count = count };
+	struct model_run run = {
+		.fixture = fixture, .ops = ops, .count = count
+	};
 	bool real = (fixture->quirks & CONFORMANCE_REAL_TIME) != 0;
 	char text[900];
 	size_t i;

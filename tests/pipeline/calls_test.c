@@ -194,8 +194,9 @@ static void outside_open(struct outside *o)
 	o->base = event_base_new();
 	check(o->base != NULL);
 	rig_open_real(&o->rig);
-	o->peer = peer_open(o->base, &(struct peer_options){
-	    .respond = line_respond, .arg = &o->server });
+	o->peer = peer_open(o->base,
+	    &(struct peer_options){
+		.respond = line_respond, .arg = &o->server });
 	options.pipeline.host = "127.0.0.1";
 	options.pipeline.port = o->peer->port;
 	o->store = line_new(o->rig.loop, &options, NULL, NULL);

@@ -67,7 +67,8 @@ EVKV_TEST(planted, race)
 
 	for (i = 0; i < 2; i++)
 		check_int(pthread_create(&threads[i], NULL, planted_count,
-		    NULL), 0);
+			      NULL),
+		    0);
 	for (i = 0; i < 2; i++)
 		check_int(pthread_join(threads[i], NULL), 0);
 }

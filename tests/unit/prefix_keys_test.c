@@ -43,11 +43,12 @@ EVKV_TEST(unit_prefix_keys, keys_are_prefixed_below)
 	check_slice(answer.entries[0].bytes, "v");
 	check_status(answer.entries[1].status, EVKV_NOT_FOUND);
 	check_slice(answer.entries[2].bytes, "v");
-	check_affected(&f, &(struct evkv_request){
-	    .kind = EVKV_DELETE,
-	    .collection = EVKV_LIT("c"),
-	    .count = 2,
-	    .keys = keys }, 1);
+	check_affected(&f,
+	    &(struct evkv_request){ .kind = EVKV_DELETE,
+		.collection = EVKV_LIT("c"),
+		.count = 2,
+		.keys = keys },
+	    1);
 	check_bottom(&f, "c/app:b c/x ");
 	answer_free(&answer);
 	close_fixture(&f);
@@ -111,14 +112,16 @@ EVKV_TEST(unit_prefix_keys, the_prefix_alone_is_not_ours)
 	check_names(&f, keys_like("", "*"), "|");
 	check_names(&f, (struct evkv_request){ .kind = EVKV_COLLECTIONS }, "|");
 	put(&f, f.store, "c", "a");
-	check_affected(&f, &(struct evkv_request){
-	    .kind = EVKV_CLEAR,
-	    .collection = EVKV_LIT("c") }, 1);
+	check_affected(&f,
+	    &(struct evkv_request){
+		.kind = EVKV_CLEAR, .collection = EVKV_LIT("c") },
+	    1);
 	put(&f, f.store, "c", "a");
-	check_affected(&f, &(struct evkv_request){
-	    .kind = EVKV_CLEAR,
-	    .collection = EVKV_LIT("c"),
-	    .pattern = EVKV_LIT("**") }, 1);
+	check_affected(&f,
+	    &(struct evkv_request){ .kind = EVKV_CLEAR,
+		.collection = EVKV_LIT("c"),
+		.pattern = EVKV_LIT("**") },
+	    1);
 	put(&f, f.store, "c", "a");
 	check_affected(&f, &(struct evkv_request){ .kind = EVKV_DESTROY }, 1);
 	check_bottom(&f, "c/app: ");
@@ -134,15 +137,17 @@ EVKV_TEST(unit_prefix_keys, clear_takes_only_ours)
 	put(&f, f.store, "c", "b1");
 	put(&f, f.store, "d", "a1");
 	put(&f, f.simple, "c", "a1");
-	check_affected(&f, &(struct evkv_request){
-	    .kind = EVKV_CLEAR,
-	    .collection = EVKV_LIT("c"),
-	    .pattern = EVKV_LIT("a*") }, 1);
+	check_affected(&f,
+	    &(struct evkv_request){ .kind = EVKV_CLEAR,
+		.collection = EVKV_LIT("c"),
+		.pattern = EVKV_LIT("a*") },
+	    1);
 	check_bottom(&f, "c/a1 c/pb1 d/pa1 ");
-	check_affected(&f, &(struct evkv_request){
-	    .kind = EVKV_CLEAR,
-	    .collection = EVKV_LIT("c"),
-	    .match_prefix = EVKV_LIT("b") }, 1);
+	check_affected(&f,
+	    &(struct evkv_request){ .kind = EVKV_CLEAR,
+		.collection = EVKV_LIT("c"),
+		.match_prefix = EVKV_LIT("b") },
+	    1);
 	check_bottom(&f, "c/a1 d/pa1 ");
 	close_fixture(&f);
 }

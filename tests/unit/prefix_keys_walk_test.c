@@ -71,8 +71,8 @@ EVKV_TEST(unit_prefix_keys, many_collections)
 	check_status(answer.status, EVKV_OK);
 	check_int(answer.count, 666);
 	check(answer.cursor.size > 0);
-	check_affected(&f,
-	    &(struct evkv_request){ .kind = EVKV_DESTROY }, 1600);
+	check_affected(&f, &(struct evkv_request){ .kind = EVKV_DESTROY },
+	    1600);
 	submit(&f, &(struct evkv_request){ .kind = EVKV_COLLECTIONS }, &answer);
 	check_int(answer.count, 0);
 	evkv_destroy(f.simple, answer_cb, &answer);
@@ -91,9 +91,10 @@ EVKV_TEST(unit_prefix_keys, destroy_of_matching_collections)
 	put(&f, f.store, "a2", "k");
 	put(&f, f.store, "b1", "k");
 	put(&f, f.simple, "a1", "k");
-	check_affected(&f, &(struct evkv_request){
-	    .kind = EVKV_DESTROY,
-	    .pattern = EVKV_LIT("a*") }, 2);
+	check_affected(&f,
+	    &(struct evkv_request){
+		.kind = EVKV_DESTROY, .pattern = EVKV_LIT("a*") },
+	    2);
 	check_bottom(&f, "a1/k b1/pk ");
 	close_fixture(&f);
 }

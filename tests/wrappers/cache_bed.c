@@ -38,7 +38,8 @@ static struct evkv_store *narrow_new(struct evkv_store *inner)
 		.capabilities = &can,
 		.inner = &inner,
 		.inner_count = 1,
-	    }, NULL);
+	    },
+	    NULL);
 }
 
 /* ---- The bed -------------------------------------------------------- */
@@ -60,8 +61,8 @@ void bed_open(struct cache_bed *bed, enum bed_cache kind,
 		cache = gate_new(cache, &bed->cache, &error);
 	else
 		cache = gate_remote_new(cache, &bed->cache, &error);
-	bed->store =
-	    evkv_passthrough_cache_new(primary, cache, options, &error);
+	bed->store = evkv_passthrough_cache_new(primary, cache, options,
+	    &error);
 	check_str(error.message, "");
 	check(bed->store != NULL);
 }
@@ -136,6 +137,6 @@ int64_t bed_ttl(struct cache_bed *bed, struct evkv_store *store)
 void bed_fail_evictions(struct cache_bed *bed, bool fail)
 {
 	bed->cache->fail = fail ? EVKV_BUSY : EVKV_OK;
-	bed->cache->fail_kinds =
-	    EVKV_KIND_BIT(EVKV_DELETE) | EVKV_KIND_BIT(EVKV_DESTROY);
+	bed->cache->fail_kinds = EVKV_KIND_BIT(EVKV_DELETE) |
+	    EVKV_KIND_BIT(EVKV_DESTROY);
 }

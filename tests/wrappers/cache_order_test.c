@@ -276,8 +276,8 @@ EVKV_TEST(wrappers_cache_order, a_long_line_is_worked_off)
 
 	order_open_slow(&o);
 	for (i = 1; i < COUNT; i++)
-		check(evkv_put(o.store, C, HOT, EVKV_LIT("2"), 0, NULL,
-		    NULL) != 0);
+		check(evkv_put(o.store, C, HOT, EVKV_LIT("2"), 0, NULL, NULL) !=
+		    0);
 	evkv_put(o.store, C, HOT, EVKV_LIT("3"), 0, answer_cb, &last);
 	rig_turn(&o.rig);
 	check_int(o.cache->held_count, 1);

@@ -37,9 +37,10 @@ EVKV_TEST(wrappers_passthrough_attack, late_fill_is_remembered_by_later_trouble)
 {
 	struct cache_bed s;
 
-	bed_open(&s, BED_REMOTE, &(struct evkv_passthrough_cache_options){
-	    .max_ttl_ms = 60000, .stall_timeout_ms = 5000,
-	    .cache_timeout_ms = 50 });
+	bed_open(&s, BED_REMOTE,
+	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 60000,
+		.stall_timeout_ms = 5000,
+		.cache_timeout_ms = 50 });
 	start_fill(&s);
 	bed_pass_time(&s, 50); /* given up on: it may arrive at any time */
 	bed_fail_evictions(&s, true);
@@ -61,8 +62,9 @@ EVKV_TEST(wrappers_passthrough_attack, fill_lands_while_evictions_fail)
 {
 	struct cache_bed s;
 
-	bed_open(&s, BED_REMOTE, &(struct evkv_passthrough_cache_options){
-	    .max_ttl_ms = 5000, .cache_timeout_ms = 100000 });
+	bed_open(&s, BED_REMOTE,
+	    &(struct evkv_passthrough_cache_options){
+		.max_ttl_ms = 5000, .cache_timeout_ms = 100000 });
 	start_fill(&s);
 	bed_fail_evictions(&s, true);
 	bed_put(&s, s.store, K, EVKV_LIT("new"), 0);
@@ -85,9 +87,10 @@ EVKV_TEST(wrappers_passthrough_attack, fill_lands_after_the_cache_was_emptied)
 {
 	struct cache_bed s;
 
-	bed_open(&s, BED_REMOTE, &(struct evkv_passthrough_cache_options){
-	    .max_ttl_ms = 600000, .cache_timeout_ms = 100000,
-	    .max_bypass = 1 });
+	bed_open(&s, BED_REMOTE,
+	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 600000,
+		.cache_timeout_ms = 100000,
+		.max_bypass = 1 });
 	start_fill(&s);
 	bed_fail_evictions(&s, true);
 	bed_put(&s, s.store, EVKV_LIT("a"), EVKV_LIT("1"), 0);
@@ -114,8 +117,9 @@ EVKV_TEST(wrappers_passthrough_attack, a_hit_of_what_was_to_be_evicted)
 	struct answer put = ANSWER_INIT, get = ANSWER_INIT;
 	struct cache_bed s;
 
-	bed_open(&s, BED_REMOTE, &(struct evkv_passthrough_cache_options){
-	    .max_ttl_ms = 60000, .cache_timeout_ms = 100 });
+	bed_open(&s, BED_REMOTE,
+	    &(struct evkv_passthrough_cache_options){
+		.max_ttl_ms = 60000, .cache_timeout_ms = 100 });
 	bed_put(&s, s.below, K, EVKV_LIT("old"), 0);
 	check_str(bed_value(&s, s.store, K), "old");
 	s.cache->mode = GATE_BEFORE;
@@ -139,8 +143,8 @@ EVKV_TEST(wrappers_passthrough_attack, the_last_write_wins)
 	struct answer one = ANSWER_INIT, two = ANSWER_INIT;
 	struct cache_bed s;
 
-	bed_open(&s, BED_REMOTE, &(struct evkv_passthrough_cache_options){
-	    .max_ttl_ms = 60000 });
+	bed_open(&s, BED_REMOTE,
+	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 60000 });
 	s.cache->mode = GATE_BEFORE;
 	evkv_put(s.store, C, K, EVKV_LIT("one"), 0, answer_cb, &one);
 	bed_settle(&s);
@@ -170,8 +174,8 @@ EVKV_TEST(wrappers_passthrough_attack, what_the_cache_cannot_hold_goes_past_it)
 	struct cache_bed s;
 	int i;
 
-	bed_open(&s, BED_NARROW, &(struct evkv_passthrough_cache_options){
-	    .max_ttl_ms = 60000 });
+	bed_open(&s, BED_NARROW,
+	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 60000 });
 	for (i = 0; i < 3; i++) {
 		evkv_put_many(s.store, C, keys, values, 3, 0, answer_cb, &a);
 		rig_wait(&s.rig, &a.calls);
@@ -211,8 +215,9 @@ EVKV_TEST(wrappers_passthrough_attack, long_keys_do_not_switch_the_cache_off)
 	char key[64];
 	int i;
 
-	bed_open(&s, BED_NARROW, &(struct evkv_passthrough_cache_options){
-	    .max_ttl_ms = 60000, .max_bypass = 10 });
+	bed_open(&s, BED_NARROW,
+	    &(struct evkv_passthrough_cache_options){
+		.max_ttl_ms = 60000, .max_bypass = 10 });
 	for (i = 0; i < 20; i++) {
 		snprintf(key, sizeof(key), "a key that is too long %d", i);
 		bed_put(&s, s.store, evkv_str(key), EVKV_LIT("v"), 0);
@@ -228,8 +233,8 @@ EVKV_TEST(wrappers_passthrough_attack, max_ttl_holds_with_a_coarse_clock)
 {
 	struct cache_bed s;
 
-	bed_open(&s, BED_NARROW, &(struct evkv_passthrough_cache_options){
-	    .max_ttl_ms = 1500 });
+	bed_open(&s, BED_NARROW,
+	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 1500 });
 	bed_put(&s, s.below, K, EVKV_LIT("v"), 0);
 	check_str(bed_value(&s, s.store, K), "v");
 	check_int(bed_ttl(&s, s.tier), 1000);
@@ -243,9 +248,10 @@ EVKV_TEST(wrappers_passthrough_attack, endless_times_are_refused)
 
 	rig_open(&rig);
 	check(evkv_passthrough_cache_new(evkv_simple_new(rig.loop, NULL),
-	    evkv_simple_new(rig.loop, NULL),
-	    &(struct evkv_passthrough_cache_options){
-		.stall_timeout_ms = INT64_MAX }, &error) == NULL);
+		  evkv_simple_new(rig.loop, NULL),
+		  &(struct evkv_passthrough_cache_options){
+		      .stall_timeout_ms = INT64_MAX },
+		  &error) == NULL);
 	check_status(error.status, EVKV_INVALID);
 	check_contains(error.message, "stall_timeout_ms");
 	rig_close(&rig);

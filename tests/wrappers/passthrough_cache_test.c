@@ -119,8 +119,9 @@ EVKV_TEST(wrappers_passthrough_cache, late_fill_does_not_outlive_the_primary)
 	struct answer get = ANSWER_INIT;
 	struct cache_bed s;
 
-	bed_open(&s, BED_REMOTE, &(struct evkv_passthrough_cache_options){
-	    .max_ttl_ms = 60000, .cache_timeout_ms = 50 });
+	bed_open(&s, BED_REMOTE,
+	    &(struct evkv_passthrough_cache_options){
+		.max_ttl_ms = 60000, .cache_timeout_ms = 50 });
 	bed_put(&s, s.below, K, EVKV_LIT("v"), 10000);
 	s.cache->mode = GATE_BEFORE;
 	evkv_get(s.store, C, K, answer_cb, &get);
@@ -160,8 +161,8 @@ EVKV_TEST(wrappers_passthrough_cache, max_ttl_caps_the_fill_not_the_answer)
 {
 	struct cache_bed s;
 
-	bed_open(&s, BED_LOCAL, &(struct evkv_passthrough_cache_options){
-	    .max_ttl_ms = 2000 });
+	bed_open(&s, BED_LOCAL,
+	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 2000 });
 	bed_put(&s, s.below, K, EVKV_LIT("v"), 0);
 	check_str(bed_value(&s, s.store, K), "v");
 	check_int(bed_ttl(&s, s.tier), 2000);

@@ -59,8 +59,8 @@ EVKV_TEST(wrappers_passthrough_failing, bypass_ends_when_the_entry_is_gone)
 {
 	struct cache_bed s;
 
-	bed_open(&s, BED_LOCAL, &(struct evkv_passthrough_cache_options){
-	    .max_ttl_ms = 5000 });
+	bed_open(&s, BED_LOCAL,
+	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 5000 });
 	bed_put(&s, s.below, K, EVKV_LIT("old"), 0);
 	check_str(bed_value(&s, s.store, K), "old");
 	s.cache->fail = EVKV_BUSY;
@@ -81,8 +81,8 @@ EVKV_TEST(wrappers_passthrough_failing, too_many_bypassed_keys_switch_it_off)
 	struct cache_bed s;
 	size_t i;
 
-	bed_open(&s, BED_LOCAL, &(struct evkv_passthrough_cache_options){
-	    .max_bypass = 2 });
+	bed_open(&s, BED_LOCAL,
+	    &(struct evkv_passthrough_cache_options){ .max_bypass = 2 });
 	for (i = 0; i < 3; i++) {
 		bed_put(&s, s.below, keys[i], EVKV_LIT("old"), 0);
 		check_str(bed_value(&s, s.store, keys[i]), "old");
@@ -108,8 +108,9 @@ EVKV_TEST(wrappers_passthrough_failing,
 	struct answer get = ANSWER_INIT, clear = ANSWER_INIT;
 	struct cache_bed s;
 
-	bed_open(&s, BED_REMOTE, &(struct evkv_passthrough_cache_options){
-	    .max_ttl_ms = 60000, .stall_timeout_ms = 2000 });
+	bed_open(&s, BED_REMOTE,
+	    &(struct evkv_passthrough_cache_options){
+		.max_ttl_ms = 60000, .stall_timeout_ms = 2000 });
 	bed_put(&s, s.below, K, EVKV_LIT("old"), 0);
 	s.cache->mode = GATE_BEFORE;
 	evkv_get(s.store, C, K, answer_cb, &get);
@@ -139,8 +140,9 @@ EVKV_TEST(wrappers_passthrough_failing, hanging_cache_is_given_up_on)
 	struct answer get = ANSWER_INIT, put = ANSWER_INIT;
 	struct cache_bed s;
 
-	bed_open(&s, BED_REMOTE, &(struct evkv_passthrough_cache_options){
-	    .max_ttl_ms = 60000, .cache_timeout_ms = 50 });
+	bed_open(&s, BED_REMOTE,
+	    &(struct evkv_passthrough_cache_options){
+		.max_ttl_ms = 60000, .cache_timeout_ms = 50 });
 	bed_put(&s, s.below, K, EVKV_LIT("v"), 0);
 	s.cache->mode = GATE_BEFORE;
 	evkv_get(s.store, C, K, answer_cb, &get);

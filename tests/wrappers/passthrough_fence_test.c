@@ -49,7 +49,7 @@ static void write_touch(struct evkv_store *store, struct answer *a)
 static const struct {
 	void (*write)(struct evkv_store *store, struct answer *a);
 	const char *after; /* what the key's value is then */
-	int64_t left_ms; /* and what it has to live in the cache */
+	int64_t left_ms;   /* and what it has to live in the cache */
 } writes[] = {
 	{ write_put, "new", 0 },
 	{ write_delete, "-", -1 },
@@ -73,7 +73,7 @@ static void give_up(struct cache_bed *s, evkv_ticket ticket, struct answer *get)
 static void load_arrives_after_write(size_t w)
 {
 	struct answer get = ANSWER_INIT, write = ANSWER_INIT,
-	              again = ANSWER_INIT;
+		      again = ANSWER_INIT;
 	evkv_ticket ticket;
 	struct cache_bed s;
 
@@ -97,8 +97,8 @@ static void load_arrives_after_write(size_t w)
 	check_int(s.primary->asked[EVKV_TTL], 2);
 	gate_release(s.primary, 1);
 	rig_wait(&s.rig, &again.calls);
-	check_status(again.status, strcmp(writes[w].after, "-") == 0 ?
-	        EVKV_NOT_FOUND : EVKV_OK);
+	check_status(again.status,
+	    strcmp(writes[w].after, "-") == 0 ? EVKV_NOT_FOUND : EVKV_OK);
 
 	/* The old load leaves the cache alone. */
 	gate_release(s.primary, 0);
@@ -195,7 +195,8 @@ EVKV_TEST(wrappers_passthrough_fence, fence_lasts_until_a_timed_out_write_ends)
 		.keys = &key,
 		.values = &value,
 		.timeout_ms = 100,
-	    }, answer_cb, &write);
+	    },
+	    answer_cb, &write);
 	bed_settle(&s);
 	rig_advance(&s.rig, 100);
 	rig_wait(&s.rig, &write.calls);
@@ -218,8 +219,8 @@ EVKV_TEST(wrappers_passthrough_fence, cut_off_write_is_not_sent_later)
 	struct cache_bed s;
 	evkv_ticket ticket;
 
-	bed_open(&s, BED_REMOTE, &(struct evkv_passthrough_cache_options){
-	    .max_ttl_ms = 60000 });
+	bed_open(&s, BED_REMOTE,
+	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 60000 });
 	bed_put(&s, s.below, K, EVKV_LIT("old"), 0);
 	s.cache->mode = GATE_BEFORE;
 	ticket = evkv_put(s.store, C, K, EVKV_LIT("new"), 0, answer_cb, &write);
@@ -241,8 +242,9 @@ EVKV_TEST(wrappers_passthrough_fence, unknown_outcome_stops_filling_for_a_while)
 	struct answer write = ANSWER_INIT;
 	struct cache_bed s;
 
-	bed_open(&s, BED_LOCAL, &(struct evkv_passthrough_cache_options){
-	    .stall_timeout_ms = 3000 });
+	bed_open(&s, BED_LOCAL,
+	    &(struct evkv_passthrough_cache_options){
+		.stall_timeout_ms = 3000 });
 	bed_put(&s, s.below, K, EVKV_LIT("old"), 0);
 	s.primary->mode = GATE_BEFORE;
 	evkv_put(s.store, C, K, EVKV_LIT("new"), 0, answer_cb, &write);

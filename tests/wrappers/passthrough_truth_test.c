@@ -177,21 +177,14 @@ static void meddle(struct truth *t)
 		EVKV_KINDS_ALL };
 
 	switch (pick(t, 6)) {
-	case 0:
-		set_mode(t, t->bed.cache);
-		break;
-	case 1:
-		t->bed.cache->sends = pick(t, 2) == 0;
-		break;
+	case 0: set_mode(t, t->bed.cache); break;
+	case 1: t->bed.cache->sends = pick(t, 2) == 0; break;
 	case 2:
 		t->bed.cache->fail = pick(t, 2) == 0 ? EVKV_BUSY : EVKV_OK;
 		t->bed.cache->fail_kinds = sets[pick(t, 5)];
 		break;
-	case 3:
-		set_mode(t, t->bed.primary);
-		break;
-	default:
-		break;
+	case 3: set_mode(t, t->bed.primary); break;
+	default: break;
 	}
 }
 
@@ -221,26 +214,14 @@ static void truth_step(struct truth *t)
 {
 	switch (pick(t, 12)) {
 	case 0:
-	case 1:
-		meddle(t);
-		break;
+	case 1: meddle(t); break;
 	case 2:
 	case 3:
-	case 4:
-		pass_on(t);
-		break;
-	case 5:
-		rig_turn(&t->bed.rig);
-		break;
-	case 6:
-		pass_time(t);
-		break;
-	case 7:
-		truth_cancel(t);
-		break;
-	default:
-		truth_submit(t);
-		break;
+	case 4: pass_on(t); break;
+	case 5: rig_turn(&t->bed.rig); break;
+	case 6: pass_time(t); break;
+	case 7: truth_cancel(t); break;
+	default: truth_submit(t); break;
 	}
 }
 

@@ -35,8 +35,7 @@ struct evkv_simple_entry {
  * is returned where it is not, true otherwise.
  */
 EVKV_API bool evkv_simple_each(struct evkv_store *store,
-    bool (*visit)(const struct evkv_simple_entry *entry, void *arg),
-    void *arg);
+    bool (*visit)(const struct evkv_simple_entry *entry, void *arg), void *arg);
 
 /*
  * Write the store as text, one line for each entry:

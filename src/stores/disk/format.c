@@ -79,8 +79,8 @@ static uint32_t row_head_check(uint8_t flags, int64_t expires_ms,
 	disk_put_le(head + 4, (uint64_t)expires_ms, 8);
 	if (collection.size > 0)
 		memcpy(head + HEAD_CHECKED, collection.data, collection.size);
-	return evkv__disk_checksum(
-	    evkv__disk_checksum(0, head, HEAD_CHECKED + collection.size),
+	return evkv__disk_checksum(evkv__disk_checksum(0, head,
+				       HEAD_CHECKED + collection.size),
 	    key.data, key.size);
 }
 

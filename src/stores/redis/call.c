@@ -177,7 +177,6 @@ static bool call_split(struct redis_store *store, struct redis_call *call,
 	return call_cut(store, call, op, request, order, starts);
 }
 
-
 /* ---- Endings ---------------------------------------------------------- */
 
 /* The part's keys that have no answer are cut off. */

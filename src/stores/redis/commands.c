@@ -249,8 +249,9 @@ bool evkv__redis_part_command(struct evkv_op *op,
 	/* One command's effect comes with its last byte, as for any slot. */
 	if (part->count > 1 && part->replies >= part->count &&
 	    (evkv_kind_classes(request->kind) & EVKV_KIND_WRITES) != 0) {
-		part->ends = evkv_op_alloc(op, sizeof(*part->ends) +
-		    part->count * sizeof(part->ends->at[0]));
+		part->ends = evkv_op_alloc(op,
+		    sizeof(*part->ends) +
+			part->count * sizeof(part->ends->at[0]));
 		if (part->ends == NULL)
 			return false;
 		part->ends->written = 0;

@@ -31,9 +31,9 @@ struct evkv_entry *evkv__redis_entry(const struct redis_part *part, size_t i);
 struct redis_name {
 	struct evkv_slice head, key;
 };
-static inline struct redis_name evkv__redis_name(
-    const struct redis_connection *connection, const struct redis_part *part,
-    const struct evkv_request *request, size_t i)
+static inline struct redis_name evkv__redis_name(const struct redis_connection
+						     *connection,
+    const struct redis_part *part, const struct evkv_request *request, size_t i)
 {
 	return (struct redis_name){
 		.head = evkv__redis_head(connection->store,

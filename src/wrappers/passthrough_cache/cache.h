@@ -32,7 +32,7 @@ struct turn_key;
 struct note {
 	struct note *next; /* in its bucket */
 	uint64_t hash;
-	uint32_t refs;     /* writes, loads and trouble that need it */
+	uint32_t refs; /* writes, loads and trouble that need it */
 	uint32_t writers;
 	struct load_key *load; /* the one that may be joined */
 	bool troubled;         /* on the list of troubled notes */
@@ -62,12 +62,12 @@ struct cache {
 	size_t buckets_size, notes; /* a power of two */
 	uint64_t hash_key[2];
 
-	uint64_t epoch;       /* counts spanning writes, begun and ended */
-	uint32_t spanning;    /* under way */
+	uint64_t epoch;        /* counts spanning writes, begun and ended */
+	uint32_t spanning;     /* under way */
 	int64_t fill_after_us; /* for every key */
-	bool off;             /* go past the cache altogether */
+	bool off;              /* go past the cache altogether */
 	int64_t off_until_us, off_evict_after_us;
-	bool repairing;       /* the destroy that ends `off` is under way */
+	bool repairing; /* the destroy that ends `off` is under way */
 
 	struct note *troubled;
 	size_t troubled_count;
@@ -79,7 +79,7 @@ struct cache {
 	bool running; /* those that are due */
 	struct turn *due, **due_tail;
 
-	size_t background;  /* loads, fills and repairs that belong to nobody */
+	size_t background; /* loads, fills and repairs that belong to nobody */
 	bool closing;
 };
 
@@ -147,8 +147,8 @@ bool evkv__note_bypassed(const struct cache *cache, const struct note *note);
 void evkv__notes_free(struct cache *cache);
 
 /* order.c */
-void evkv__turn_init(struct turn *turn, struct cache *cache,
-    struct evkv_op *op, void (*begin)(struct turn *turn));
+void evkv__turn_init(struct turn *turn, struct cache *cache, struct evkv_op *op,
+    void (*begin)(struct turn *turn));
 /* Whether another operation stands in line at one of the keys. */
 bool evkv__turn_needed(const struct cache *cache,
     const struct evkv_request *request);

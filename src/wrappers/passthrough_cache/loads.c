@@ -162,8 +162,8 @@ static void answer(const struct waiter *waiter,
 		    evkv_value_ref(result->entries[i].value));
 		return;
 	} else {
-		evkv_op_entries(op)[waiter->i].status =
-		    result->entries[i].status;
+		evkv_op_entries(op)[waiter->i].status = result->entries[i]
+							    .status;
 	}
 	if (evkv_failed(result->status))
 		evkv_op_explain(op, result->cause, result->sys_error,
@@ -277,8 +277,8 @@ void evkv__load_send(struct load *load)
 		return;
 	}
 	for (; request.count < load->count; request.count++)
-		keys[request.count] =
-		    evkv__note_key(load->keys[request.count].note);
+		keys[request.count] = evkv__note_key(load->keys[request.count]
+							 .note);
 	request.collection = evkv__note_collection(load->keys[0].note);
 	load->sent_us = evkv_loop_now_us(load->cache->loop);
 	evkv_child_submit(NULL, load->cache->primary, &request, 0, loaded,

@@ -20,8 +20,8 @@ struct evkv_slice evkv__note_key(const struct note *note)
 static uint64_t hash_of(const struct cache *cache, struct evkv_slice collection,
     struct evkv_slice key)
 {
-	uint64_t seed =
-	    siphash_1_3(cache->hash_key[0], cache->hash_key[1], collection);
+	uint64_t seed = siphash_1_3(cache->hash_key[0], cache->hash_key[1],
+	    collection);
 
 	return siphash_1_3(cache->hash_key[0], seed, key);
 }
@@ -52,8 +52,8 @@ struct note *evkv__note_find(const struct cache *cache,
 /* Without memory the chains just get longer, unless there are none yet. */
 static bool buckets_grow(struct cache *cache)
 {
-	size_t size = cache->buckets_size == 0 ? NOTE_BUCKETS_FIRST :
-	                                         cache->buckets_size * 2;
+	size_t size = cache->buckets_size == 0 ? NOTE_BUCKETS_FIRST
+					       : cache->buckets_size * 2;
 	struct note **buckets, *note;
 	size_t i;
 

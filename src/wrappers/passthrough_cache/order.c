@@ -26,8 +26,8 @@ static bool may_begin(const struct turn *turn)
 
 static bool is_due(const struct turn *turn)
 {
-	return turn->ended ? turn->before == 0 :
-	                     !turn->begun && may_begin(turn);
+	return turn->ended ? turn->before == 0
+			   : !turn->begun && may_begin(turn);
 }
 
 static void due_add(struct turn *turn)
@@ -129,8 +129,8 @@ static void leave(struct turn *turn)
 
 /* ---- What the others call ----------------------------------------------- */
 
-void evkv__turn_init(struct turn *turn, struct cache *cache,
-    struct evkv_op *op, void (*begin)(struct turn *turn))
+void evkv__turn_init(struct turn *turn, struct cache *cache, struct evkv_op *op,
+    void (*begin)(struct turn *turn))
 {
 	uint32_t classes = evkv_kind_classes(evkv_op_request(op)->kind);
 

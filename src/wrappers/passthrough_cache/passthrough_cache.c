@@ -36,25 +36,21 @@ static enum evkv_verdict passthrough_cache_submit(void *self,
 
 	switch (request->kind) {
 	case EVKV_GET:
-	case EVKV_HAS:
-		return evkv__cache_read(cache, op, request);
+	case EVKV_HAS: return evkv__cache_read(cache, op, request);
 	case EVKV_PUT:
 	case EVKV_DELETE:
 	case EVKV_TOUCH:
 	case EVKV_CLEAR:
 	case EVKV_DESTROY:
-	case EVKV_CULL:
-		return evkv__cache_write(cache, op, request);
+	case EVKV_CULL: return evkv__cache_write(cache, op, request);
 	case EVKV_TTL: /* the cache can't know */
 		return evkv__cache_ask(cache, op, request);
 	case EVKV_KEYS:
 	case EVKV_COLLECTIONS:
 	case EVKV_PING:
 	case EVKV_SYNC:
-	case EVKV_COMPACT:
-		return evkv_op_forward(op, cache->primary, request);
-	default:
-		return evkv_op_unsupported(op);
+	case EVKV_COMPACT: return evkv_op_forward(op, cache->primary, request);
+	default: return evkv_op_unsupported(op);
 	}
 }
 
@@ -119,10 +115,11 @@ static struct cache *cache_new(struct evkv_store *primary,
 	cache->due_tail = &cache->due;
 	cache->cache = store;
 	cache->max_ttl_ms = options->max_ttl_ms;
-	cache->stall_us = 1000 * (options->stall_timeout_ms != 0 ?
-		options->stall_timeout_ms : STALL_MS);
-	cache->max_bypass =
-	    options->max_bypass != 0 ? options->max_bypass : BYPASS_MAX;
+	cache->stall_us = 1000 *
+	    (options->stall_timeout_ms != 0 ? options->stall_timeout_ms
+					    : STALL_MS);
+	cache->max_bypass = options->max_bypass != 0 ? options->max_bypass
+						     : BYPASS_MAX;
 	cache->cache_timeout_ms = options->cache_timeout_ms;
 	if (cache->cache_timeout_ms == 0 &&
 	    (can->flags & EVKV_STORE_IN_PROCESS) == 0)

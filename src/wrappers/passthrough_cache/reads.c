@@ -10,7 +10,7 @@ struct get {
 	struct turn turn;
 	struct cache *cache;
 	struct evkv_op *op;
-	size_t *asked;  /* which keys the cache was asked for; NULL = all */
+	size_t *asked; /* which keys the cache was asked for; NULL = all */
 	size_t asked_count;
 	struct evkv_slice *asked_keys;
 	size_t waiting; /* answers under way, and one for who counts them */
@@ -96,8 +96,8 @@ static void probed(struct evkv_op *child, void *arg)
 static void probe_missing(struct get *get, const struct evkv_request *request,
     size_t missing)
 {
-	struct evkv_slice *keys =
-	    evkv_op_alloc(get->op, missing * sizeof(struct evkv_slice));
+	struct evkv_slice *keys = evkv_op_alloc(get->op,
+	    missing * sizeof(struct evkv_slice));
 	struct evkv_request rest = { .kind = request->kind, .keys = keys };
 	size_t i;
 
@@ -167,8 +167,8 @@ static bool choose_keys(struct get *get, const struct evkv_request *request)
 	size_t i;
 
 	get->asked_count = cache->off ? 0 : request->count;
-	if (get->asked_count == 0 || (cache->troubled == NULL &&
-		cache->max_key == EVKV_KEY_MAX))
+	if (get->asked_count == 0 ||
+	    (cache->troubled == NULL && cache->max_key == EVKV_KEY_MAX))
 		return true;
 	get->asked = evkv_op_alloc(get->op, request->count * sizeof(size_t));
 	get->asked_keys = evkv_op_alloc(get->op,
@@ -178,8 +178,9 @@ static bool choose_keys(struct get *get, const struct evkv_request *request)
 	get->asked_count = 0;
 	for (i = 0; i < request->count; i++) {
 		if (request->keys[i].size > cache->max_key ||
-		    evkv__note_bypassed(cache, evkv__note_find(cache,
-			request->collection, request->keys[i])))
+		    evkv__note_bypassed(cache,
+			evkv__note_find(cache, request->collection,
+			    request->keys[i])))
 			continue;
 		get->asked[get->asked_count] = i;
 		get->asked_keys[get->asked_count++] = request->keys[i];
@@ -200,7 +201,7 @@ static void look_up(struct get *get, const struct evkv_request *request)
 	if (get->asked_count == 0)
 		get->looked_up = true;
 	else if (evkv_child_submit(get->op, get->cache->cache, &lookup,
-	             EVKV_CHILD_AUXILIARY, looked_up, get) != NULL)
+		     EVKV_CHILD_AUXILIARY, looked_up, get) != NULL)
 		get->cache->slow = true;
 }
 
@@ -239,8 +240,7 @@ static void get_begin(struct turn *turn)
 	struct get *get = (struct get *)turn;
 
 	if (turn->stopped)
-		evkv_op_fail(get->op, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
-		    NULL);
+		evkv_op_fail(get->op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
 	else if (get_run(get, evkv_op_request(get->op)) == EVKV_PENDING)
 		return;
 	evkv__turn_end(turn);

@@ -238,7 +238,7 @@ static void evict(struct write *write, const struct evkv_request *request)
 	}
 	eviction.timeout_ms = write->cache->cache_timeout_ms;
 	if (evkv_child_submit(write->op, write->cache->cache, &eviction,
-	        EVKV_CHILD_AUXILIARY, evicted, write) != NULL &&
+		EVKV_CHILD_AUXILIARY, evicted, write) != NULL &&
 	    write->notes != NULL)
 		write->cache->slow = true;
 }
