@@ -14,9 +14,11 @@
  * windows. So no name takes more than about its length times the pattern's by
  * 64.
  */
-#include "evkv/driver.h"
+#include "core/match.h"
 
 #include <string.h>
+
+#include "evkv/driver.h"
 
 #define MATCH_BAD SIZE_MAX
 #define MATCH_SCAN_FROM 65536 /* places times elements */
@@ -31,8 +33,15 @@ struct match_segment {
 	bool literal;  /* each element is the byte itself */
 };
 
+#ifdef EVKV_DEBUG
+_Thread_local size_t evkv__match_reads;
+#endif
+
 static unsigned char match_byte(struct evkv_slice slice, size_t i)
 {
+#ifdef EVKV_DEBUG
+	evkv__match_reads++;
+#endif
 	return ((const unsigned char *)slice.data)[i];
 }
 

@@ -3,8 +3,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/match.h"
 #include "evkv/driver.h"
 #include "lib/faults.h"
 #include "lib/test.h"
@@ -322,48 +322,30 @@ static struct evkv_slice wide_pattern(char buffer[EVKV_PATTERN_MAX])
 	return evkv_bytes(buffer, EVKV_PATTERN_MAX);
 }
 
-static int64_t cpu_ns(void)
+#ifdef EVKV_DEBUG
+static size_t match_reads(struct evkv_slice pattern, struct evkv_slice name)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+	evkv__match_reads = 0;
+	check(!evkv_match(EVKV_LIT(""), pattern, name));
+	return evkv__match_reads;
 }
 
-/* The least of a few measurements, so that only what is inherent counts. */
-static int64_t match_ns(struct evkv_slice pattern, struct evkv_slice name)
-{
-	int64_t least = INT64_MAX, spent;
-	int i;
-
-	for (i = 0; i < 5; i++) {
-		spent = -cpu_ns();
-		check(!evkv_match(EVKV_LIT(""), pattern, name));
-		spent += cpu_ns();
-		if (spent < least)
-			least = spent;
-	}
-	return least;
-}
-
-/*
- * Not once for each place in the name. The yardstick is a name that is told
- * apart by reading the pattern, and not much more.
- */
+/* Not once for each place in the name. */
 EVKV_TEST(unit_match, a_pattern_is_read_a_few_times)
 {
 	static const size_t sizes[] = { 600, 6000, EVKV_KEY_MAX };
 	char *name = malloc(EVKV_KEY_MAX), buffer[EVKV_PATTERN_MAX];
 	struct evkv_slice pattern = wide_pattern(buffer);
-	int64_t once = match_ns(pattern, EVKV_LIT("a"));
-	size_t i;
+	size_t once = match_reads(pattern, EVKV_LIT("a")), i;
 
+	check(once >= EVKV_PATTERN_MAX / 2);
 	memset(name, 'a', EVKV_KEY_MAX);
 	for (i = 0; i < 3; i++)
-		check(match_ns(pattern, evkv_bytes(name, sizes[i])) <
-		    (int64_t)(30 + sizes[i] / 100) * once);
+		check(match_reads(pattern, evkv_bytes(name, sizes[i])) <
+		    (30 + sizes[i] / 100) * once + 2 * sizes[i]);
 	free(name);
 }
+#endif
 
 /* Where a segment fits first, at the edges of what is tried at a time. */
 EVKV_TEST(unit_match, the_leftmost_place_is_taken)
