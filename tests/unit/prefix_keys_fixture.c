@@ -20,8 +20,10 @@ void open_fixture(struct fixture *f, struct evkv_slice prefix)
 
 void close_fixture(struct fixture *f)
 {
-	f->gate->mode = GATE_OPEN;
-	gate_release_all(f->gate);
+	if (f->gate != NULL) {
+		f->gate->mode = GATE_OPEN;
+		gate_release_all(f->gate);
+	}
 	evkv_store_unref(f->store);
 	evkv_store_unref(f->simple);
 	rig_close(&f->rig);

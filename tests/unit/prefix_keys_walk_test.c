@@ -283,6 +283,7 @@ EVKV_TEST(unit_prefix_keys, closing_ends_a_walk)
 	check_status(answer.status, EVKV_CLOSED);
 	gate_release_all(f.gate);
 	rig_wait(&f.rig, &closed.calls);
+	f.gate = NULL; /* it went with its store */
 	answer_free(&answer);
 	answer_free(&closed);
 	close_fixture(&f);
