@@ -62,7 +62,7 @@ void *evkv__pages_alloc(size_t size)
 	void *pages;
 
 	if (alloc_hook.allocate != NULL)
-		return alloc_hook.allocate(size, alloc_hook.arg);
+		return evkv_malloc(size);
 	pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	return pages != MAP_FAILED ? pages : NULL;
@@ -73,7 +73,7 @@ size_t evkv__pages_shrink(void *pages, size_t size, size_t part)
 	size_t left = size > part ? (size - 1) / part * part : 0;
 
 	if (alloc_hook.release != NULL) {
-		alloc_hook.release(pages, alloc_hook.arg);
+		evkv_free(pages);
 		return 0;
 	}
 	munmap((char *)pages + left, size - left);

@@ -162,6 +162,7 @@ static struct evkv_request *keep_request(struct evkv_op *op,
 bool evkv_op_keep(struct evkv_op *op)
 {
 	const struct evkv_request *original = op->frames[0].request;
+	const struct evkv_request **request;
 	struct evkv_request *kept;
 	unsigned i;
 
@@ -172,12 +173,11 @@ bool evkv_op_keep(struct evkv_op *op)
 		return false;
 	op->flags |= OP_KEPT;
 	for (i = 0; i < op->depth; i++) {
-		if (op->frames[i].request == original)
-			op->frames[i].request = kept;
+		request = &op->frames[i].request;
+		if (*request == original)
+			*request = kept;
 		else
-			move_request((struct evkv_request *)(uintptr_t)op
-					 ->frames[i]
-					 .request,
+			move_request((struct evkv_request *)(uintptr_t)*request,
 			    original, kept);
 	}
 	return true;

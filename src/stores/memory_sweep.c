@@ -17,8 +17,8 @@
 /* Entries freed between two looks at the clock; how long a step may take. */
 #define PACE_LOOK 8
 #define PACE_US 50
-/* Entries that it takes from an end of the list. */
-#define SWEEP_END 128
+/* Entries that a step of the sweep takes from an end of the list. */
+#define SWEEP_FROM_END 128
 /* Segments that a step of the sweep looks at, to find one that is due. */
 #define SWEEP_LOOK 64
 /* Segments of an index that are freed in a step. */
@@ -425,7 +425,7 @@ static size_t sweep_end(struct memory_table *table, int64_t now_us)
 		table->work += bier.count;
 		count += bier.count;
 	} while (bier_bury(&bier, table, &pace) && bier.count == BURY_AHEAD &&
-	    count < SWEEP_END);
+	    count < SWEEP_FROM_END);
 	return count;
 }
 

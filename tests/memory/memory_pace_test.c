@@ -31,6 +31,13 @@ static void fill(struct bed *bed)
 	bed_put_numbers(bed, COLLECTION, 6000, 9000, 2000);
 }
 
+static void open_filled(struct bed *bed, int64_t *step_us)
+{
+	bed_open(bed, 0, 0);
+	fill(bed);
+	bed_hurry(bed, step_us);
+}
+
 /* Turns until it is answered; in `worst`, what one of them removed at most. */
 static int64_t affected_by(struct bed *bed, const struct evkv_request *request,
     size_t *worst)
@@ -62,9 +69,7 @@ EVKV_TEST(unit_memory_pace, short_steps_cull_all_that_has_expired)
 	struct bed bed;
 	size_t worst;
 
-	bed_open(&bed, 0, 0);
-	fill(&bed);
-	bed_hurry(&bed, &step_us);
+	open_filled(&bed, &step_us);
 	bed.rig.now_us += 1500 * 1000;
 	check_int(affected_by(&bed, &(struct evkv_request){ .kind = EVKV_CULL },
 		      &worst),
@@ -81,9 +86,7 @@ EVKV_TEST(unit_memory_pace, short_steps_clear_what_matches_and_no_more)
 	struct bed bed;
 	size_t worst;
 
-	bed_open(&bed, 0, 0);
-	fill(&bed);
-	bed_hurry(&bed, &step_us);
+	open_filled(&bed, &step_us);
 	check_int(affected_by(&bed,
 		      &(struct evkv_request){ .kind = EVKV_CLEAR,
 			  .collection = COLLECTION,
@@ -159,9 +162,7 @@ EVKV_TEST(unit_memory_pace, slow_clock_leaves_steps_as_long_as_they_were)
 	struct bed bed;
 	size_t worst;
 
-	bed_open(&bed, 0, 0);
-	fill(&bed);
-	bed_hurry(&bed, &step_us);
+	open_filled(&bed, &step_us);
 	affected_by(&bed,
 	    &(struct evkv_request){
 		.kind = EVKV_CLEAR, .collection = COLLECTION },
