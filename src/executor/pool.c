@@ -9,7 +9,8 @@
  *
  * Ending: the last reference goes when no lane is left, so nothing is queued;
  * `stopping` is set, every worker is woken and joined. A thread that can't be
- * started is done without, as long as there is one.
+ * started is done without, as long as there is one. Tools such as top show them
+ * by name.
  */
 #include "executor/executor.h"
 
@@ -137,6 +138,7 @@ static void *pool_main(void *arg)
 {
 	struct evkv_executor *executor = arg;
 
+	pthread_setname_np(pthread_self(), "evkv-worker");
 	pthread_mutex_lock(&executor->mutex);
 	for (;;) {
 		while (executor->ready == NULL && !executor->stopping) {

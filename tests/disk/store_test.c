@@ -271,9 +271,10 @@ EVKV_TEST(disk_store, destroy_goes_through_many_collections)
 
 EVKV_TEST(disk_store, descriptors_and_threads_return)
 {
-	int threads = files_count("/proc/self/task"), fds;
 	struct kit kit;
+	int fds;
 
+	files_await_workers(0);
 	kit_begin(&kit);
 	check(evkv_loop_executor(kit.rig.loop, NULL) != NULL);
 	fds = files_count("/proc/self/fd");
@@ -281,10 +282,11 @@ EVKV_TEST(disk_store, descriptors_and_threads_return)
 	kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0);
 	kit_span(&kit, EVKV_COMPACT, "");
 	check(files_count("/proc/self/fd") > fds);
+	files_await_workers(2);
 	kit_close(&kit);
 	check_int(files_count("/proc/self/fd"), fds);
 	kit_end(&kit);
-	files_await_count("/proc/self/task", threads);
+	files_await_workers(0);
 }
 
 EVKV_TEST(disk_store, a_loop_may_be_freed_with_work_in_flight)

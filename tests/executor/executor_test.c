@@ -335,14 +335,15 @@ EVKV_TEST(executor, jobs_keep_dispatch_alive_and_an_idle_one_does_not)
 EVKV_TEST(executor, threads_and_descriptors_return)
 {
 	int fds = files_count("/proc/self/fd");
-	int threads = files_count("/proc/self/task");
-	struct bench *bench = bench_open(8);
+	struct bench *bench;
 
-	check_int(files_count("/proc/self/task"), threads + 8);
+	files_await_workers(0);
+	bench = bench_open(8);
+	files_await_workers(8);
 	submit(bench, 0, 1000);
 	bench_close(bench);
 	check_int(files_count("/proc/self/fd"), fds);
-	files_await_count("/proc/self/task", threads);
+	files_await_workers(0);
 }
 
 EVKV_TEST(executor, a_loop_carries_one)

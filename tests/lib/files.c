@@ -3,7 +3,9 @@
 
 #include <dirent.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "test.h"
 
@@ -19,17 +21,45 @@ int files_count(const char *path)
 	return count - 2;
 }
 
-void files_await_count(const char *path, int count)
+/* Whether the thread of this number is a worker. It may end meanwhile. */
+static bool is_worker(const char *thread)
+{
+	char path[300], name[32] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/comm", thread);
+	file = fopen(path, "r");
+	if (file == NULL)
+		return false;
+	if (fgets(name, sizeof(name), file) == NULL)
+		name[0] = '\0';
+	fclose(file);
+	return strcmp(name, "evkv-worker\n") == 0;
+}
+
+static int workers_count(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	int count = 0;
+
+	check(dir != NULL);
+	while ((entry = readdir(dir)) != NULL)
+		count += is_worker(entry->d_name);
+	closedir(dir);
+	return count;
+}
+
+void files_await_workers(int count)
 {
 	int looks;
 
-	for (looks = 0; looks < 1000000; looks++) {
-		if (files_count(path) == count)
+	for (looks = 0; looks < 100000; looks++) {
+		if (workers_count() == count)
 			return;
 		sched_yield();
 	}
-	fail_test("%s has %d entries, expected %d", path, files_count(path),
-	    count);
+	fail_test("%d workers, expected %d", workers_count(), count);
 }
 
 void files_write(const char *folder, const char *name, const char *text)

@@ -6,16 +6,16 @@
 #define TESTS_LIB_FILES_H
 
 /*
- * How many entries a directory has, beside `.` and `..`. In /proc/self/task
- * these are our threads; in /proc/self/fd our descriptors, with the one that
- * counts them.
+ * How many entries a directory has, beside `.` and `..`. In /proc/self/fd these
+ * are our descriptors, with the one that counts them.
  */
 int files_count(const char *path);
 /*
- * It comes to be that many: a thread that was joined is to be seen in
- * /proc/self/task for a moment more.
+ * This process comes to have that many worker threads, told by their name. A
+ * thread bears it soon after its start, and one that was joined is to be seen
+ * in /proc/self/task for a moment more.
  */
-void files_await_count(const char *path, int count);
+void files_await_workers(int count);
 
 /* Write the text into a file of that folder, instead of what there was. */
 void files_write(const char *folder, const char *name, const char *text);
