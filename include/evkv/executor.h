@@ -35,8 +35,8 @@ struct evkv_lane;
 
 struct evkv_executor_options {
 	/*
-	 * Worker threads, named evkv-worker, started with the first lane; 0 = 2,
-	 * at most 64.
+	 * Worker threads, named evkv-worker, started with the first lane; 0 =
+	 * 2, at most 64.
 	 */
 	unsigned threads;
 };

@@ -11,7 +11,7 @@
 /* Bounds on one put: entries looked at; of those, in search of dead ones. */
 #define EVICT_WORK 256
 #define EVICT_BURY 32
-/* Over max_bytes by more than this part, a put evicts until it fits. */
+/* The part of max_bytes by which it may be exceeded for a while. */
 #define EVICT_SLACK 16
 
 /* Entries freed between two looks at the clock; how long a step may take. */
@@ -112,15 +112,33 @@ static bool make_room_once(struct memory_table *table,
 	return evict_one(table, keep, now_us);
 }
 
+static size_t larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
 /*
- * A large value may take the room of very many small ones. It may exceed the
- * bound by a small part until further puts, or the driver's task, have evicted
- * enough; many of them together may not.
+ * By how much the bound may be exceeded after a put. A large value may take the
+ * room of very many small ones, so it may exceed the bound by itself until
+ * further puts, or the driver's task, have evicted enough; but a put that finds
+ * the bound exceeded leaves no more of that than it found.
  */
+static size_t slack_after(const struct memory_table *table,
+    const struct memory_entry *keep)
+{
+	size_t over = excess(evkv__table_bytes(table), table->max_bytes);
+	size_t slack = table->max_bytes / EVICT_SLACK, cost;
+
+	if (over <= slack)
+		return slack;
+	cost = keep != NULL ? evkv__entry_cost(keep) : 0;
+	return larger(slack, larger(cost, excess(over, cost)));
+}
+
 void evkv__table_make_room(struct memory_table *table,
     const struct memory_entry *keep, int64_t now_us)
 {
-	size_t slack = table->max_bytes / EVICT_SLACK;
+	size_t slack = slack_after(table, keep);
 	size_t enough = table->work + EVICT_WORK;
 	struct memory_pace pace = { 0 };
 	bool over = false;

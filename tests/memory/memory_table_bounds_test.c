@@ -114,6 +114,43 @@ EVKV_TEST(unit_memory_table_bounds, large_value_displaces_many_by_and_by)
 	evkv__table_end(&table);
 }
 
+EVKV_TEST(unit_memory_table_bounds, a_huge_value_exceeds_the_bound_by_itself)
+{
+	static char value[3000000];
+	struct memory_table table;
+	size_t before, over, bound = 4000000;
+	uint32_t i;
+
+	check(evkv__table_init(&table, 0, bound, 1, 2));
+	for (i = 0; table.evictions == 0; i++)
+		kit_put_number(&table, i, MEMORY_NEVER);
+	before = table.work;
+	check_status(kit_put_at(&table, "c", EVKV_LIT("huge"),
+			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
+	    EVKV_OK);
+	check_between(table.work - before, 100, 400);
+	over = evkv__table_bytes(&table) - bound;
+	check_between(over, sizeof(value) / 2, sizeof(value));
+	/* What comes after it need not pay for it, but must not add to it. */
+	before = table.work;
+	kit_put_number(&table, i, MEMORY_NEVER);
+	check_between(table.work - before, 100, 400);
+	check(evkv__table_bytes(&table) - bound < over);
+	check_status(kit_put_at(&table, "c", EVKV_LIT("huge too"),
+			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
+	    EVKV_OK);
+	check_between(evkv__table_bytes(&table), bound,
+	    bound + sizeof(value) + 200);
+	while (evkv__table_bytes(&table) > bound) {
+		before = table.work;
+		evkv__table_make_room(&table, NULL, 0);
+		check_between(table.work - before, 1, 400);
+	}
+	check(kit_get(&table, "c", "huge too") != NULL);
+	kit_check_sound(&table);
+	evkv__table_end(&table);
+}
+
 EVKV_TEST(unit_memory_table_bounds, too_large_is_what_could_never_fit)
 {
 	static char value[5000];

@@ -25,9 +25,9 @@ struct evkv_memory_options {
 	 * were evicted while somebody still holds their value count too. 0 =
 	 * 64 MiB, or no bound where max_entries is given; SIZE_MAX = no bound.
 	 * A put that could not fit in the empty store is TOO_LARGE; one that
-	 * values held by others leave no room for is NOSPACE. A large value may
-	 * exceed the bound by a sixteenth, for the turns that it takes to evict
-	 * the many small ones that it displaces.
+	 * values held by others leave no room for is NOSPACE. The bound may be
+	 * exceeded, by a sixteenth or by one larger value, for the turns that
+	 * it takes to evict the many small ones that a large one displaces.
 	 */
 	size_t max_bytes;
 };
