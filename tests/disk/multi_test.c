@@ -5,7 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "faults.h"
 #include "kit.h"
+#include "scripted.h"
 #include "lib/files.h"
 
 static void multi_open(struct kit *kit, int max_open)
@@ -103,6 +105,52 @@ EVKV_TEST(disk_multi, looking_makes_nothing)
 	    EVKV_OK);
 	check_int(files_count(kit.path), 2);
 	kit_end(&kit);
+}
+
+/* The first slab of operations, of 64, is used up but for a few. */
+static void forget_a_part(unsigned busy, size_t nth)
+{
+	struct evkv_slice key = EVKV_LIT("k"), value = EVKV_LIT("v");
+	struct scripted *script = scripted_new();
+	struct answer put = ANSWER_INIT;
+	enum evkv_status status;
+	struct evkv_store *slow;
+	struct kit kit;
+	unsigned i;
+
+	kit_begin(&kit);
+	multi_open(&kit, 1);
+	check_status(kit_put(&kit, "a", key, value, 0), EVKV_OK);
+	slow = scripted_store(script, kit.rig.loop, NULL);
+	for (i = 0; i < busy; i++)
+		check(evkv_get(slow, EVKV_LIT("c"), key, NULL, NULL) != 0);
+	faults_fail_nth(nth);
+	evkv_put(kit.store, EVKV_LIT("b"), key, value, 0, answer_cb, &put);
+	faults_off();
+	/* Until it has closed, it can't be opened; only we are never closed. */
+	while ((status = kit_get(&kit, "a", key, value)) == EVKV_BUSY)
+		rig_advance(&kit.rig, 1000);
+	check_status(status, EVKV_OK);
+	rig_wait(&kit.rig, &put.calls);
+	check(put.status == EVKV_OK || put.status == EVKV_NOMEM);
+	answer_free(&put);
+	check_status(kit_put(&kit, "b", key, value, 0), EVKV_OK);
+	scripted_complete_all(script, EVKV_OK);
+	evkv_store_unref(slow);
+	kit_close(&kit);
+	kit_end(&kit);
+	scripted_free(script);
+}
+
+EVKV_TEST(disk_multi, a_part_closes_without_memory)
+{
+	unsigned busy;
+	size_t nth;
+
+	for (busy = 60; busy < 64; busy++) {
+		for (nth = 1; nth < 16; nth++)
+			forget_a_part(busy, nth);
+	}
 }
 
 EVKV_TEST(disk_multi, idle_parts_are_closed)

@@ -27,6 +27,11 @@ struct disk_failure {
 bool evkv__disk_fail(struct disk_failure *failure, enum evkv_status status,
     int sys_error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+static inline enum evkv_cause disk_cause(const struct disk_failure *failure)
+{
+	return failure->status == EVKV_NOMEM ? EVKV_CAUSE_NOMEM : EVKV_CAUSE_IO;
+}
+
 /* The status that fits an errno. */
 enum evkv_status evkv__disk_errno_status(int sys_error);
 

@@ -23,13 +23,13 @@
 #define RETRY_MS 1000
 #define SCAN_STAY 256 /* held jobs that one look leaves where they are */
 
-static enum evkv_verdict disk_op_fail(struct evkv_op *op,
+enum evkv_verdict evkv__disk_op_fail(struct evkv_op *op,
     const struct disk_failure *failure)
 {
-	enum evkv_cause cause = failure->status == EVKV_NOMEM ? EVKV_CAUSE_NOMEM
-							      : EVKV_CAUSE_IO;
+	enum evkv_cause cause = disk_cause(failure);
 
-	evkv_op_fail(op, failure->status, cause, failure->message);
+	evkv_op_fail(op, failure->status, cause,
+	    failure->message[0] != '\0' ? failure->message : NULL);
 	evkv_op_explain(op, cause, failure->sys_error, failure->message);
 	return EVKV_DONE;
 }
@@ -87,9 +87,7 @@ static void answer_keyed(struct disk_store *disk, struct disk_job *job)
 	for (i = 0; i < request->count; i++)
 		answer_entry(job->op, request->kind, i, &job->cells[i], now_ms);
 	if (job->failure.status != EVKV_OK)
-		evkv_op_explain(job->op,
-		    job->failure.status == EVKV_NOMEM ? EVKV_CAUSE_NOMEM
-						      : EVKV_CAUSE_IO,
+		evkv_op_explain(job->op, disk_cause(&job->failure),
 		    job->failure.sys_error, job->failure.message);
 	if (request->kind != EVKV_PUT && request->kind != EVKV_TOUCH)
 		return;
@@ -117,7 +115,7 @@ static void answer_page(struct disk_job *job)
 static void answer_span(struct disk_store *disk, struct disk_job *job)
 {
 	if (job->failure.status != EVKV_OK) {
-		disk_op_fail(job->op, &job->failure);
+		evkv__disk_op_fail(job->op, &job->failure);
 		return;
 	}
 	switch (job->request->kind) {
@@ -309,7 +307,7 @@ void evkv__disk_release_waiting(struct disk_store *disk)
 		if (disk_absent(disk))
 			answer_absent(job->op, job->request);
 		else if (disk->state != DISK_READY)
-			disk_op_fail(job->op, &disk->failure);
+			evkv__disk_op_fail(job->op, &disk->failure);
 		else if (job->request->kind != EVKV_PING && dispatch(disk, job))
 			continue;
 		evkv_op_complete(job->op);
@@ -360,7 +358,7 @@ static bool inline_read(struct disk_store *disk, struct evkv_op *op,
 	}
 	evkv__disk_view_end(&view);
 	if (failure.status != EVKV_OK)
-		evkv_op_explain(op, EVKV_CAUSE_IO, failure.sys_error,
+		evkv_op_explain(op, disk_cause(&failure), failure.sys_error,
 		    failure.message);
 	return true;
 }
@@ -458,7 +456,7 @@ static enum evkv_verdict disk_submit(void *self, struct evkv_op *op,
 		if (evkv_loop_now_ms(disk->loop) - disk->failed_ms >= RETRY_MS)
 			evkv__disk_start(disk);
 		else if (!disk_absent(disk))
-			return disk_op_fail(op, &disk->failure);
+			return evkv__disk_op_fail(op, &disk->failure);
 	}
 	if (disk_absent(disk)) {
 		answer_absent(op, request);

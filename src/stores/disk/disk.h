@@ -57,6 +57,10 @@ extern const struct evkv_vtable evkv__disk_vtable;
 
 extern const struct evkv_capabilities evkv__disk_capabilities;
 
+/* disk.c */
+enum evkv_verdict evkv__disk_op_fail(struct evkv_op *op,
+    const struct disk_failure *failure);
+
 /*
  * options.c. A lazy store does not make its directory before the first put;
  * till then it is as an empty one.

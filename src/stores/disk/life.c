@@ -62,7 +62,7 @@ static void life_opened(struct disk_store *disk)
 		evkv_loop_log(disk->loop, EVKV_LOG_ERROR, "disk: %s",
 		    failure->message);
 		evkv_store_set_state(disk->store, EVKV_STATE_DOWN,
-		    EVKV_CAUSE_IO, failure->message);
+		    disk_cause(failure), failure->message);
 	}
 	evkv__disk_release_waiting(disk);
 }

@@ -43,12 +43,7 @@ void evkv__multi_end(struct multi_op *mop)
 
 static void op_fail_by(struct multi_op *mop, const struct disk_failure *failure)
 {
-	enum evkv_cause cause = failure->status == EVKV_NOMEM ? EVKV_CAUSE_NOMEM
-							      : EVKV_CAUSE_IO;
-
-	evkv_op_fail(mop->op, failure->status, cause,
-	    failure->message[0] != '\0' ? failure->message : NULL);
-	evkv_op_explain(mop->op, cause, failure->sys_error, failure->message);
+	evkv__disk_op_fail(mop->op, failure);
 	evkv__multi_end(mop);
 }
 
@@ -188,8 +183,7 @@ void evkv__multi_go(struct multi_op *mop)
 	    &error);
 
 	if (part == NULL) {
-		evkv_op_fail(mop->op, error.status, EVKV_CAUSE_NONE,
-		    error.message);
+		multi_op_fail(mop, &error);
 		mop->ended = true;
 		if (!mop->stepping)
 			evkv__multi_end(mop);
@@ -234,7 +228,7 @@ static void root_opened(struct multi_store *multi)
 		evkv_loop_log(multi->loop, EVKV_LOG_ERROR, "multi_disk: %s",
 		    multi->failure.message);
 		evkv_store_set_state(multi->store, EVKV_STATE_DOWN,
-		    EVKV_CAUSE_IO, multi->failure.message);
+		    disk_cause(&multi->failure), multi->failure.message);
 	}
 	while ((mop = multi->waiting.first) != NULL) {
 		multi_ops_remove(mop);
@@ -333,13 +327,8 @@ static enum evkv_verdict multi_submit(void *self, struct evkv_op *op,
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 		    "the cursor is not of this store and query");
 	if (multi->state == DISK_FAILED &&
-	    evkv_loop_now_ms(multi->loop) - multi->failed_ms < RETRY_MS) {
-		evkv_op_fail(op, multi->failure.status, EVKV_CAUSE_IO,
-		    multi->failure.message);
-		evkv_op_explain(op, EVKV_CAUSE_IO, multi->failure.sys_error,
-		    multi->failure.message);
-		return EVKV_DONE;
-	}
+	    evkv_loop_now_ms(multi->loop) - multi->failed_ms < RETRY_MS)
+		return evkv__disk_op_fail(op, &multi->failure);
 	mop = make_mop(multi, op);
 	if (mop == NULL)
 		return EVKV_DONE;

@@ -87,8 +87,7 @@ static void part_fail_waiting(struct multi_part *part,
 
 	while ((mop = part->waiting.first) != NULL) {
 		multi_ops_remove(mop);
-		evkv_op_fail(mop->op, error->status, EVKV_CAUSE_NONE,
-		    error->message);
+		multi_op_fail(mop, error);
 		evkv__multi_end(mop);
 	}
 }
@@ -120,12 +119,17 @@ static void part_closed(const struct evkv_result *result, void *arg)
 	evkv__multi_part_idle(part);
 }
 
+/*
+ * Without memory to be told of the end, it is forgotten at once: until it has
+ * ended, opening its directory anew is answered with BUSY.
+ */
 static void part_close(struct multi_part *part)
 {
 	part->state = PART_CLOSING;
-	/* Without memory for even that, it stays open. */
-	if (evkv_store_close(part->store, 0, part_closed, part) == 0)
-		part->state = PART_OPEN;
+	if (evkv_store_close(part->store, 0, part_closed, part) != 0)
+		return;
+	evkv_store_unref(part->store);
+	part_free(part);
 }
 
 static size_t max_open(const struct multi_store *multi)
@@ -136,12 +140,13 @@ static size_t max_open(const struct multi_store *multi)
 
 static void parts_close_idle(struct multi_store *multi)
 {
-	struct multi_part *part = multi->oldest;
+	struct multi_part *part, *newer;
 	size_t over = multi->parts > max_open(multi)
 	    ? multi->parts - max_open(multi)
 	    : 0;
 
-	for (; part != NULL && over > 0; part = part->newer) {
+	for (part = multi->oldest; part != NULL && over > 0; part = newer) {
+		newer = part->newer;
 		if (part->state == PART_CLOSING) {
 			over--;
 		} else if (part->pending == 0) {
@@ -203,10 +208,6 @@ void evkv__multi_parts_close(struct multi_store *multi)
 		next = part->newer;
 		if (part->state == PART_OPEN)
 			part_close(part);
-		if (part->state == PART_CLOSING)
-			continue;
-		evkv_store_unref(part->store);
-		part_free(part);
 	}
 	if (multi->parts == 0)
 		evkv__multi_parts_gone(multi);
