@@ -82,7 +82,9 @@ EVKV_API void evkv_store_set_timeout(struct evkv_store *store,
  * Bounds on what is pending: entries (a batch counts each key; a request
  * without keys counts one) and bytes of keys and values. 0 keeps the present
  * bound. Past a bound operations end with BUSY at once; but one operation alone
- * may have any number of bytes. The defaults are 100000 entries and 1 GiB.
+ * may have any number of bytes. The defaults are 100000 entries and 1 GiB. The
+ * loop keeps the memory of as many operations as were pending at once, about
+ * 1 KiB each, for those to come.
  */
 EVKV_API void evkv_store_set_limits(struct evkv_store *store,
     size_t max_pending, size_t max_pending_bytes);
