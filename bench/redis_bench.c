@@ -219,7 +219,7 @@ static void pin(pid_t pid, int cpu)
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
+	CPU_SET((size_t)cpu, &set);
 	sched_setaffinity(pid, sizeof(set), &set);
 }
 

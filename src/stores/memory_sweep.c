@@ -14,7 +14,7 @@
 /* The part of max_bytes by which it may be exceeded for a while. */
 #define EVICT_SLACK 16
 
-/* Entries freed between two looks at the clock; how long a step may take. */
+/* Entries between two looks at the clock; how long a step may take. */
 #define PACE_LOOK 8
 #define PACE_US 50
 /* Entries that a step of the sweep takes from an end of the list. */
@@ -28,16 +28,18 @@
 
 /* ---- The pace of a step -------------------------------------------- */
 
-/* After another entry was freed: whether the step has taken long enough. */
+/* After so many entries more: whether the step has taken long enough. */
 static bool pace_is_over(struct memory_pace *pace,
-    const struct memory_table *table)
+    const struct memory_table *table, size_t entries)
 {
 	int64_t now_us;
 
-	if (++pace->freed % PACE_LOOK != 0 || table->clock_us == NULL)
+	pace->work += entries;
+	if (pace->work < PACE_LOOK || table->clock_us == NULL)
 		return false;
+	pace->work = 0;
 	now_us = table->clock_us(table->clock_arg);
-	if (pace->freed == PACE_LOOK)
+	if (pace->ends_us == 0)
 		pace->ends_us = now_us + PACE_US;
 	return now_us >= pace->ends_us;
 }
@@ -147,7 +149,7 @@ void evkv__table_make_room(struct memory_table *table,
 	    excess(evkv__table_bytes(table), table->max_bytes) > slack) {
 		if (!make_room_once(table, keep, now_us))
 			return;
-		over = over || pace_is_over(&pace, table);
+		over = over || pace_is_over(&pace, table, 1);
 	}
 }
 
@@ -226,7 +228,7 @@ static void grave_bury(struct memory_table *table, size_t entries)
 		if (entry->older != NULL)
 			__builtin_prefetch(entry->older);
 		evkv__table_drop(table, grave, entry);
-		over = pace_is_over(&pace, table);
+		over = pace_is_over(&pace, table, 1);
 	}
 	if (grave->newest != NULL)
 		return;
@@ -267,7 +269,7 @@ static bool bier_bury(const struct bier *bier, struct memory_table *table,
 
 	for (i = 0; i < bier->count; i++) {
 		evkv__table_remove(table, bier->entries[i], bier->hashes[i]);
-		over = pace_is_over(pace, table) || over;
+		over = pace_is_over(pace, table, 1) || over;
 	}
 	return !over;
 }
@@ -370,33 +372,50 @@ static void walk_prefetch(const struct index_segment *segment, uint32_t chunk)
 	}
 }
 
-/* A segment; false: not all of it, as that took too long. */
+/*
+ * A segment, from a slot on; false: not all of it, as that took too long. What
+ * is not removed takes time only where there is a visit().
+ */
 static bool walk_segment(struct memory_table *table, struct memory_walk *walk,
-    struct index_segment *segment)
+    struct index_segment *segment, uint32_t slot, bool whole)
 {
 	struct index_place place = { .segment = segment };
 	struct memory_pace pace = { 0 };
+	size_t work;
 
-	walk_prefetch(segment, 0);
-	for (; place.chunk < INDEX_CHUNKS; place.chunk++) {
-		walk_prefetch(segment, place.chunk + 1);
-		for (place.lane = 0; place.lane < INDEX_LANES; place.lane++) {
-			if (segment->chunks[place.chunk].tags[place.lane] !=
-				0 &&
-			    walk_entry(table, walk, &place) &&
-			    pace_is_over(&pace, table))
-				return false;
-		}
+	walk_prefetch(segment, slot / INDEX_LANES);
+	for (; slot < INDEX_SLOTS; slot++) {
+		place.chunk = slot / INDEX_LANES;
+		place.lane = slot % INDEX_LANES;
+		if (place.lane == 0)
+			walk_prefetch(segment, place.chunk + 1);
+		if (segment->chunks[place.chunk].tags[place.lane] == 0)
+			continue;
+		walk->work = 0;
+		work = walk_entry(table, walk, &place) ? 1 : 0;
+		if (!pace_is_over(&pace, table, work + walk->work) || whole)
+			continue;
+		walk->slot = slot + 1;
+		walk->moved = table->space.entries.work;
+		return false;
 	}
+	walk->slot = 0;
 	return true;
 }
 
+/*
+ * Where the index has moved something since a segment was left, it is begun
+ * anew, and not left again: or else growth could hold up a walk forever.
+ */
 bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk)
 {
 	struct index *entries = &table->space.entries;
 	uint64_t at = walk->at;
 	struct index_segment *segment = index_segment(entries, at);
+	bool again = walk->slot > 0 && walk->moved != entries->work;
+	uint32_t slot = again ? 0 : walk->slot;
 	int64_t due = segment->due;
+	bool ended;
 
 	/* An empty index has no segment of its own. */
 	if (entries->segments == 0) {
@@ -404,12 +423,12 @@ bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk)
 		return false;
 	}
 	segment->due = MEMORY_NEVER;
-	if (!walk_segment(table, walk, segment)) {
-		/* What was not seen may be due as early as it was before. */
-		if (due < segment->due)
-			segment->due = due;
+	ended = walk_segment(table, walk, segment, slot, again);
+	/* What was not seen now may be due as early as it was before. */
+	if ((!ended || slot > 0) && due < segment->due)
+		segment->due = due;
+	if (!ended)
 		return true;
-	}
 	walk->at = index_after(entries, at);
 	if (segment->count < INDEX_SPARSE)
 		evkv__index_join(entries, at);

@@ -321,7 +321,7 @@ void evkv__table_remove(struct memory_table *table, struct memory_entry *entry,
  */
 struct memory_pace {
 	int64_t ends_us;
-	unsigned freed;
+	size_t work; /* since the last look at the clock */
 };
 
 /* Evict until the bounds hold, within bounds of its own; never `keep`. */
@@ -347,14 +347,15 @@ struct memory_walk {
 	/* Whether to remove an entry; NULL = no. Expired ones all are. */
 	bool (*visit)(struct memory_entry *entry, void *arg);
 	void *arg;
+	size_t work; /* visit() adds what it takes, as entries looked at */
 	int64_t expired; /* removed because they had */
 	int64_t removed; /* because visit() said so */
+	/* Where it left its segment, good while the index moves nothing. */
+	uint32_t slot;
+	size_t moved;
 };
 
-/*
- * One segment of it, or the beginning of one: then the next call begins it
- * anew. false: that was the last.
- */
+/* One segment of it, or a part of one. false: that was the last. */
 bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk);
 
 /* What became of a step of the sweep for expired entries. */
