@@ -10,9 +10,9 @@
  * They are answered at once too, where no entry can have expired, since then
  * the count is known; else when the doomed entries have been freed and counted.
  *
- * Everything else is a job that walks over the table, a segment a step: CULL,
- * CLEAR and DESTROY of what matches a pattern, and COLLECTIONS where it is in
- * doubt whether a collection has an entry left that has not expired.
+ * Everything else is a job that walks over the table, by a segment at a time:
+ * CULL, CLEAR and DESTROY of what matches a pattern, and COLLECTIONS where it
+ * is in doubt whether a collection has an entry left that has not expired.
  */
 #include "core/op.h"
 #include "stores/memory_store.h"

@@ -313,6 +313,7 @@ EVKV_TEST(unit_match, time_does_not_explode)
 	free(name);
 }
 
+#ifdef EVKV_DEBUG
 /* "*[xxx...xa]Z*": one element that takes long to read. */
 static struct evkv_slice wide_pattern(char buffer[EVKV_PATTERN_MAX])
 {
@@ -322,7 +323,6 @@ static struct evkv_slice wide_pattern(char buffer[EVKV_PATTERN_MAX])
 	return evkv_bytes(buffer, EVKV_PATTERN_MAX);
 }
 
-#ifdef EVKV_DEBUG
 static size_t match_reads(struct evkv_slice pattern, struct evkv_slice name)
 {
 	evkv__match_reads = 0;
