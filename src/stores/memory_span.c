@@ -21,6 +21,13 @@
 /* What a page looks at: an entry counts one, and one for each 64 bytes. */
 #define PAGE_WORK 1024
 
+/* What it takes to look at a name, as PAGE_WORK counts. */
+static size_t match_work(const struct evkv_request *request,
+    struct evkv_slice name)
+{
+	return 1 + name.size * (1 + request->pattern.size / 64) / 64;
+}
+
 /* ---- Pages --------------------------------------------------------- */
 
 struct memory_page {
@@ -66,8 +73,7 @@ static bool page_add(struct memory_page *page, const void *item)
 	has = page->request->kind == EVKV_KEYS
 	    ? page_has_key(page, item, &name)
 	    : page_has_collection(page, item, &name);
-	page->work += 1 +
-	    (has ? name.size * (1 + page->request->pattern.size / 64) / 64 : 0);
+	page->work += has ? match_work(page->request, name) : 1;
 	if (!has ||
 	    !evkv_match(page->request->match_prefix, page->request->pattern,
 		name))
@@ -187,10 +193,12 @@ static bool job_wants_entry(struct memory_entry *entry, void *arg)
 	const struct memory_collection *collection = entry_collection(entry);
 
 	/* By name: the record may be freed and made anew between two steps. */
-	return evkv_slice_equal(request->collection,
-		   evkv_bytes(collection->name, collection->name_size)) &&
-	    evkv_match(request->match_prefix, request->pattern,
-		entry_key(entry));
+	if (!evkv_slice_equal(request->collection,
+		evkv_bytes(collection->name, collection->name_size)))
+		return false;
+	job->walk.work += match_work(request, entry_key(entry));
+	return evkv_match(request->match_prefix, request->pattern,
+	    entry_key(entry));
 }
 
 /* Whether the number of live entries is certain; then it is *count. */

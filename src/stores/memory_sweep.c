@@ -25,6 +25,9 @@
 #define BURY_SEGMENTS 16
 /* Dead entries that are looked up together. */
 #define BURY_AHEAD 16
+/* What visit() may do in a step, and how far ahead entries are fetched. */
+#define WALK_WORK 1024
+#define WALK_AHEAD 8
 
 /* ---- The pace of a step -------------------------------------------- */
 
@@ -391,6 +394,51 @@ static bool walk_segment(struct memory_table *table, struct memory_walk *walk,
 	return true;
 }
 
+/* Whether the step has taken long enough. */
+static bool walk_visit(struct memory_table *table, struct memory_walk *walk,
+    struct memory_entry *entry, struct memory_pace *pace)
+{
+	bool over = false;
+
+	table->work++;
+	if (walk_takes(walk, entry)) {
+		evkv__table_remove(table, entry,
+		    table_hash(entry_collection(entry), entry_key(entry)));
+		over = pace_is_over(pace, table);
+	}
+	return over || walk->work >= WALK_WORK;
+}
+
+/*
+ * A segment in order of hash: as visit() may take long for a single entry, such
+ * a step may end before any hash, to go on there whatever was split or joined
+ * meanwhile. `due` is left alone: it is a bound for what is left, too.
+ */
+static bool walk_in_order(struct memory_table *table, struct memory_walk *walk)
+{
+	struct index *entries = &table->space.entries;
+	uint64_t after = index_after(entries, walk->at);
+	struct index_item items[INDEX_SLOTS];
+	struct memory_pace pace = { 0 };
+	bool over = false;
+	size_t count, i;
+
+	walk->work = 0;
+	count = evkv__index_sorted(entries, (uint32_t)(walk->at >> 32), items);
+	for (i = 0; i < count; i++) {
+		if (over && items[i].hash32 != items[i - 1].hash32) {
+			walk->at = (uint64_t)items[i].hash32 << 32;
+			return true;
+		}
+		if (i + WALK_AHEAD < count)
+			__builtin_prefetch(
+			    (const char *)items[i + WALK_AHEAD].item + 16);
+		over = walk_visit(table, walk, items[i].item, &pace) || over;
+	}
+	walk->at = after;
+	return after != 0;
+}
+
 bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk)
 {
 	struct index *entries = &table->space.entries;
@@ -398,6 +446,8 @@ bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk)
 	struct index_segment *segment = index_segment(entries, at);
 	int64_t due = segment->due;
 
+	if (walk->visit != NULL)
+		return walk_in_order(table, walk);
 	/* An empty index has no segment of its own. */
 	if (entries->segments == 0) {
 		walk->at = 0;

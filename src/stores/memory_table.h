@@ -350,13 +350,14 @@ struct memory_walk {
 	/* Whether to remove an entry; NULL = no. Expired ones all are. */
 	bool (*visit)(struct memory_entry *entry, void *arg);
 	void *arg;
+	size_t work;     /* what visit() has done in this step; it adds to it */
 	int64_t expired; /* removed because they had */
 	int64_t removed; /* because visit() said so */
 };
 
 /*
- * One segment of it, or the beginning of one: then the next call begins it
- * anew. false: that was the last.
+ * One segment of it, or, where that takes too long, a part of one. false: that
+ * was the last.
  */
 bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk);
 
