@@ -76,6 +76,7 @@ static void list_rings(void *arg)
 		return;
 	}
 	/* Round up: a timer that rings too early would ring again at once. */
+	now_us = evkv__loop_read_clock(loop);
 	evkv_timer_set(loop, &list->timer,
 	    (list->first->deadline_at_us - now_us + 999) / 1000);
 }

@@ -84,7 +84,8 @@ bool evkv_timer_set(struct evkv_loop *loop, struct evkv_timer *timer,
 	evkv_timer_cancel(loop, timer);
 	if (loop->timers_count + 1 >= loop->timers_size && !heap_grow(loop))
 		return false;
-	timer->at_us = evkv_loop_now_us(loop) + evkv__delay_us(delay_ms);
+	/* Not the turn's time: its callbacks may have taken long until now. */
+	timer->at_us = evkv__loop_read_clock(loop) + evkv__delay_us(delay_ms);
 	loop->timers_count++;
 	place(loop, loop->timers_count, timer);
 	sift_up(loop, loop->timers_count);
