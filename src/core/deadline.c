@@ -131,6 +131,10 @@ bool evkv__deadline_set(struct evkv_op *op, int64_t timeout_ms)
 
 	if (list == NULL)
 		return false;
+	/* It rang, and there was no memory to have it ring again. */
+	if (list->timer.position == 0 &&
+	    !evkv_timer_set(loop, &list->timer, timeout_ms))
+		return false;
 	loop->last_deadlines = list;
 	/* Not the turn's time: its callbacks may have taken long until now. */
 	op->deadline_at_us = evkv__loop_read_clock(loop) +
