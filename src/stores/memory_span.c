@@ -76,7 +76,12 @@ static bool page_add(struct memory_page *page, const void *item)
 	page->work += has ? match_work(page->request, name) : 1;
 	if (!has ||
 	    !evkv_match(page->request->match_prefix, page->request->pattern,
-		name))
+		name)) {
+		page->doubt = false;
+		return true;
+	}
+	/* Then this page is not the answer, nor has it to fail. */
+	if (page->doubt)
 		return true;
 	page->names++;
 	return evkv_op_add_name(page->op, name);
