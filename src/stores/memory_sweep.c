@@ -124,7 +124,7 @@ static size_t larger(size_t a, size_t b)
  * By how much the bound may be exceeded after a put. A large value may take the
  * room of very many small ones, so it may exceed the bound by itself until
  * further puts, or the driver's task, have evicted enough; but a put that finds
- * the bound exceeded leaves no more of that than it found.
+ * the bound exceeded by more than its own value leaves no more than it found.
  */
 static size_t slack_after(const struct memory_table *table,
     const struct memory_entry *keep)
