@@ -76,6 +76,7 @@ static void list_rings(void *arg)
 		return;
 	}
 	/* Round up: a timer that rings too early would ring again at once. */
+	now_us = evkv__loop_read_clock(loop);
 	evkv_timer_set(loop, &list->timer,
 	    (list->first->deadline_at_us - now_us + 999) / 1000);
 }
@@ -129,6 +130,10 @@ bool evkv__deadline_set(struct evkv_op *op, int64_t timeout_ms)
 	struct deadline_list *list = list_find(loop, timeout_ms);
 
 	if (list == NULL)
+		return false;
+	/* It rang, and there was no memory to have it ring again. */
+	if (list->timer.position == 0 &&
+	    !evkv_timer_set(loop, &list->timer, timeout_ms))
 		return false;
 	loop->last_deadlines = list;
 	/* Not the turn's time: its callbacks may have taken long until now. */

@@ -160,10 +160,12 @@ static void turn(evutil_socket_t fd, short what, void *arg)
 	evkv__loop_leave(loop);
 	loop->draining = false;
 	hold_drop(loop);
-	if (loop->ready != NULL || loop->tasks != NULL) {
-		loop->turn_armed = true;
-		event_add(&loop->turn, &zero_delay);
-	}
+	if (loop->ready == NULL && loop->tasks == NULL)
+		return;
+	loop->turn_armed = true;
+	/* Without memory for the timer in the same turn, but not never. */
+	if (event_add(&loop->turn, &zero_delay) != 0)
+		event_active(&loop->turn, EV_TIMEOUT, 0);
 }
 
 bool evkv__ready_run_all(struct evkv_loop *loop)

@@ -2,6 +2,7 @@
  * core/store.c - making stores, and what can be asked of any of them.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "core/loop.h"
 
@@ -170,10 +171,13 @@ struct evkv_store *evkv_store_create_sized(struct evkv_loop *loop,
     struct evkv_error *error)
 {
 	struct evkv_store_config config;
-	struct evkv_store *store;
+	struct evkv_store *store = NULL;
 
-	evkv_options_read(&config, sizeof(config), given, size, NULL);
-	store = store_new(loop, vtable, self, &config, error);
+	/* Also of a config that asks for too much the inner stores are ours. */
+	if (evkv_options_read(&config, sizeof(config), given, size, error))
+		store = store_new(loop, vtable, self, &config, error);
+	else
+		memcpy(&config, given, sizeof(config));
 	if (store != NULL)
 		return store;
 	inner_release(&config);

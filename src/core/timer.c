@@ -60,22 +60,28 @@ static bool heap_grow(struct evkv_loop *loop)
 	return true;
 }
 
-/* Arm the alarm if it would come too late; too early does no harm. */
-static void alarm_update(struct evkv_loop *loop)
+/*
+ * Arm the alarm if it would come too late; too early does no harm. false: there
+ * is none, for want of memory; the next timer that is set tries again.
+ */
+static bool alarm_update(struct evkv_loop *loop)
 {
 	struct timeval delay;
 	int64_t left_us;
 
 	if (loop->injected || loop->timers_count == 0 ||
 	    loop->timers[1]->at_us >= loop->alarm_at_us)
-		return;
+		return true;
 	loop->alarm_at_us = loop->timers[1]->at_us;
 	left_us = loop->alarm_at_us - evkv_loop_now_us(loop);
 	if (left_us < 0)
 		left_us = 0;
 	delay.tv_sec = left_us / 1000000;
 	delay.tv_usec = left_us % 1000000;
-	event_add(&loop->alarm, &delay);
+	if (event_add(&loop->alarm, &delay) == 0)
+		return true;
+	loop->alarm_at_us = INT64_MAX;
+	return false;
 }
 
 bool evkv_timer_set(struct evkv_loop *loop, struct evkv_timer *timer,
@@ -84,12 +90,15 @@ bool evkv_timer_set(struct evkv_loop *loop, struct evkv_timer *timer,
 	evkv_timer_cancel(loop, timer);
 	if (loop->timers_count + 1 >= loop->timers_size && !heap_grow(loop))
 		return false;
-	timer->at_us = evkv_loop_now_us(loop) + evkv__delay_us(delay_ms);
+	/* Not the turn's time: its callbacks may have taken long until now. */
+	timer->at_us = evkv__loop_read_clock(loop) + evkv__delay_us(delay_ms);
 	loop->timers_count++;
 	place(loop, loop->timers_count, timer);
 	sift_up(loop, loop->timers_count);
-	alarm_update(loop);
-	return true;
+	if (alarm_update(loop))
+		return true;
+	evkv_timer_cancel(loop, timer);
+	return false;
 }
 
 void evkv_timer_cancel(struct evkv_loop *loop, struct evkv_timer *timer)

@@ -125,7 +125,8 @@ void evkv__value_unref_spare(struct value_spares *spares,
 	size_t index = value_block_index(value->size);
 	struct value_spare *spare = (struct value_spare *)value;
 
-	if (value->owner != &value_block ||
+	/* That of an entry may be changed meanwhile, on another thread. */
+	if (!evkv__value_is_plain(value) || value->owner != &value_block ||
 	    spares->bytes + value_block_size(index) > VALUE_SPARE_MAX ||
 	    atomic_load_explicit(&value->refs, memory_order_acquire) != 1) {
 		evkv_value_unref(value);

@@ -10,6 +10,9 @@
  * the second allocation does.
  */
 #define ENTRY_EXTERNAL_FROM 4096
+/* Entries let go of elsewhere that a put takes back, and that a step does. */
+#define COLLECT_SOME 4
+#define COLLECT_STEP 64
 /* Frees between two calls of settle_allocator(), and what it asks for. */
 #define SETTLE_EVERY 16
 #define SETTLE_SIZE 4096
@@ -126,18 +129,24 @@ static void entry_return(struct memory_heap *heap, struct memory_entry *entry)
 		;
 }
 
-static void heap_collect(struct memory_heap *heap)
+/* As many may have been let go of at once as there are; false: none has. */
+static bool heap_collect(struct memory_heap *heap, size_t most)
 {
-	struct memory_entry *entry, *next;
+	struct memory_entry *entry;
 
-	if (atomic_load_explicit(&heap->returned, memory_order_relaxed) == NULL)
-		return;
-	entry = atomic_exchange_explicit(&heap->returned, NULL,
-	    memory_order_acquire);
-	for (; entry != NULL; entry = next) {
-		next = entry->newer;
+	if (heap->collected == NULL) {
+		if (atomic_load_explicit(&heap->returned,
+			memory_order_relaxed) == NULL)
+			return false;
+		heap->collected = atomic_exchange_explicit(&heap->returned,
+		    NULL, memory_order_acquire);
+	}
+	for (; most > 0 && heap->collected != NULL; most--) {
+		entry = heap->collected;
+		heap->collected = entry->newer;
 		entry_free(heap, entry);
 	}
+	return true;
 }
 
 struct memory_entry *evkv__entry_new(struct memory_heap *heap,
@@ -147,7 +156,7 @@ struct memory_entry *evkv__entry_new(struct memory_heap *heap,
 	size_t size = external ? sizeof(void *) : put->value.size;
 	struct memory_entry *entry;
 
-	heap_collect(heap);
+	heap_collect(heap, COLLECT_SOME);
 	entry = entry_alloc(heap, entry_capacity(put->key.size, size));
 	if (entry == NULL)
 		return NULL;
@@ -230,7 +239,8 @@ struct memory_heap *evkv__heap_new(void)
 
 bool evkv__heap_tidy(struct memory_heap *heap)
 {
-	return evkv__slab_tidy(&heap->slab.pages) ||
+	return heap_collect(heap, COLLECT_STEP) ||
+	    evkv__slab_tidy(&heap->slab.pages) ||
 	    evkv__slab_tidy(&heap->segments);
 }
 
@@ -239,7 +249,8 @@ void evkv__heap_unref(struct memory_heap *heap)
 	if (atomic_fetch_sub_explicit(&heap->refs, 1, memory_order_acq_rel) !=
 	    1)
 		return;
-	heap_collect(heap);
+	while (heap_collect(heap, SIZE_MAX))
+		;
 	evkv__slab_end(&heap->slab);
 	evkv__slab_class_end(&heap->segments);
 	evkv_free(heap);
@@ -249,7 +260,6 @@ void evkv__entry_release(struct memory_entry *entry, struct memory_heap *heap)
 {
 	struct evkv_value *value = &entry->value;
 
-	heap_collect(heap);
 	if (entry->external) {
 		/* Such an entry is never handed out itself. */
 		evkv_value_unref(evkv__entry_external(entry));

@@ -76,7 +76,12 @@ static bool page_add(struct memory_page *page, const void *item)
 	page->work += has ? match_work(page->request, name) : 1;
 	if (!has ||
 	    !evkv_match(page->request->match_prefix, page->request->pattern,
-		name))
+		name)) {
+		page->doubt = false;
+		return true;
+	}
+	/* Then this page is not the answer, nor has it to fail. */
+	if (page->doubt)
 		return true;
 	page->names++;
 	return evkv_op_add_name(page->op, name);
@@ -192,7 +197,6 @@ static bool job_wants_entry(struct memory_entry *entry, void *arg)
 	const struct evkv_request *request = evkv_op_request(job->op);
 	const struct memory_collection *collection = entry_collection(entry);
 
-	job->walk.work++;
 	/* By name: the record may be freed and made anew between two steps. */
 	if (!evkv_slice_equal(request->collection,
 		evkv_bytes(collection->name, collection->name_size)))

@@ -25,6 +25,9 @@
 #define BURY_SEGMENTS 16
 /* Dead entries that are looked up together. */
 #define BURY_AHEAD 16
+/* What visit() may do in a step, and how far ahead entries are fetched. */
+#define WALK_WORK 1024
+#define WALK_AHEAD 8
 
 /* ---- The pace of a step -------------------------------------------- */
 
@@ -123,7 +126,7 @@ static size_t larger(size_t a, size_t b)
  * By how much the bound may be exceeded after a put. A large value may take the
  * room of very many small ones, so it may exceed the bound by itself until
  * further puts, or the driver's task, have evicted enough; but a put that finds
- * the bound exceeded leaves no more of that than it found.
+ * the bound exceeded by more than its own value leaves no more than it found.
  */
 static size_t slack_after(const struct memory_table *table,
     const struct memory_entry *keep)
@@ -372,63 +375,92 @@ static void walk_prefetch(const struct index_segment *segment, uint32_t chunk)
 	}
 }
 
-/*
- * A segment, from a slot on; false: not all of it, as that took too long. What
- * is not removed takes time only where there is a visit().
- */
+/* A segment; false: not all of it, as that took too long. */
 static bool walk_segment(struct memory_table *table, struct memory_walk *walk,
-    struct index_segment *segment, uint32_t slot, bool whole)
+    struct index_segment *segment)
 {
 	struct index_place place = { .segment = segment };
 	struct memory_pace pace = { 0 };
-	size_t work;
 
-	walk_prefetch(segment, slot / INDEX_LANES);
-	for (; slot < INDEX_SLOTS; slot++) {
-		place.chunk = slot / INDEX_LANES;
-		place.lane = slot % INDEX_LANES;
-		if (place.lane == 0)
-			walk_prefetch(segment, place.chunk + 1);
-		if (segment->chunks[place.chunk].tags[place.lane] == 0)
-			continue;
-		walk->work = 0;
-		work = walk_entry(table, walk, &place) ? 1 : 0;
-		if (!pace_is_over(&pace, table, work + walk->work) || whole)
-			continue;
-		walk->slot = slot + 1;
-		walk->moved = table->space.entries.work;
-		return false;
+	walk_prefetch(segment, 0);
+	for (; place.chunk < INDEX_CHUNKS; place.chunk++) {
+		walk_prefetch(segment, place.chunk + 1);
+		for (place.lane = 0; place.lane < INDEX_LANES; place.lane++) {
+			if (segment->chunks[place.chunk].tags[place.lane] !=
+				0 &&
+			    walk_entry(table, walk, &place) &&
+			    pace_is_over(&pace, table, 1))
+				return false;
+		}
 	}
-	walk->slot = 0;
 	return true;
 }
 
+/* Whether the step has taken long enough. */
+static bool walk_visit(struct memory_table *table, struct memory_walk *walk,
+    struct memory_entry *entry, struct memory_pace *pace)
+{
+	size_t before = walk->work++;
+
+	table->work++;
+	if (walk_takes(walk, entry))
+		evkv__table_remove(table, entry,
+		    table_hash(entry_collection(entry), entry_key(entry)));
+	return pace_is_over(pace, table, walk->work - before) ||
+	    walk->work >= WALK_WORK;
+}
+
 /*
- * Where the index has moved something since a segment was left, it is begun
- * anew, and not left again: or else growth could hold up a walk forever.
+ * A segment in order of hash: as visit() may take long for a single entry, such
+ * a step may end before any hash, to go on there whatever was split or joined
+ * meanwhile. `due` is left alone: it is a bound for what is left, too.
  */
+static bool walk_in_order(struct memory_table *table, struct memory_walk *walk)
+{
+	struct index *entries = &table->space.entries;
+	uint64_t after = index_after(entries, walk->at);
+	struct index_item items[INDEX_SLOTS];
+	struct memory_pace pace = { 0 };
+	bool over = false;
+	size_t count, i;
+
+	walk->work = 0;
+	count = evkv__index_sorted(entries, (uint32_t)(walk->at >> 32), items);
+	for (i = 0; i < count; i++) {
+		if (over && items[i].hash32 != items[i - 1].hash32) {
+			walk->at = (uint64_t)items[i].hash32 << 32;
+			return true;
+		}
+		if (i + WALK_AHEAD < count)
+			__builtin_prefetch(
+			    (const char *)items[i + WALK_AHEAD].item + 16);
+		over = walk_visit(table, walk, items[i].item, &pace) || over;
+	}
+	walk->at = after;
+	return after != 0;
+}
+
 bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk)
 {
 	struct index *entries = &table->space.entries;
 	uint64_t at = walk->at;
 	struct index_segment *segment = index_segment(entries, at);
-	bool again = walk->slot > 0 && walk->moved != entries->work;
-	uint32_t slot = again ? 0 : walk->slot;
 	int64_t due = segment->due;
-	bool ended;
 
+	if (walk->visit != NULL)
+		return walk_in_order(table, walk);
 	/* An empty index has no segment of its own. */
 	if (entries->segments == 0) {
 		walk->at = 0;
 		return false;
 	}
 	segment->due = MEMORY_NEVER;
-	ended = walk_segment(table, walk, segment, slot, again);
-	/* What was not seen now may be due as early as it was before. */
-	if ((!ended || slot > 0) && due < segment->due)
-		segment->due = due;
-	if (!ended)
+	if (!walk_segment(table, walk, segment)) {
+		/* What was not seen may be due as early as it was before. */
+		if (due < segment->due)
+			segment->due = due;
 		return true;
+	}
 	walk->at = index_after(entries, at);
 	if (segment->count < INDEX_SPARSE)
 		evkv__index_join(entries, at);

@@ -95,8 +95,9 @@ struct memory_heap {
 	struct evkv_value_owner owner;
 	/* The loop's thread only, while there is a table. */
 	struct slab slab;
-	struct slab_class segments; /* of the indexes */
-	unsigned unsettled;         /* frees since settle_allocator() */
+	struct slab_class segments;     /* of the indexes */
+	unsigned unsettled;             /* frees since settle_allocator() */
+	struct memory_entry *collected; /* taken from `returned` so far */
 	/* Let go on any thread, by `newer`; to be given back to the slab. */
 	struct memory_entry *_Atomic returned;
 	_Atomic size_t refs; /* the table's and one for each such entry */
@@ -147,8 +148,10 @@ struct memory_heap *evkv__heap_new(void);
 bool evkv__heap_tidy(struct memory_heap *heap);
 static inline bool heap_is_untidy(const struct memory_heap *heap)
 {
-	return heap->slab.pages.retired != NULL ||
-	    heap->segments.retired != NULL;
+	return heap->collected != NULL ||
+	    atomic_load_explicit(&heap->returned, memory_order_relaxed) !=
+	    NULL ||
+	    heap->slab.pages.retired != NULL || heap->segments.retired != NULL;
 }
 void evkv__heap_unref(struct memory_heap *heap);
 
@@ -347,15 +350,15 @@ struct memory_walk {
 	/* Whether to remove an entry; NULL = no. Expired ones all are. */
 	bool (*visit)(struct memory_entry *entry, void *arg);
 	void *arg;
-	size_t work; /* visit() adds what it takes, as entries looked at */
+	size_t work;     /* visit() adds what it takes, as entries looked at */
 	int64_t expired; /* removed because they had */
 	int64_t removed; /* because visit() said so */
-	/* Where it left its segment, good while the index moves nothing. */
-	uint32_t slot;
-	size_t moved;
 };
 
-/* One segment of it, or a part of one. false: that was the last. */
+/*
+ * One segment of it, or, where that takes too long, a part of one. false: that
+ * was the last.
+ */
 bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk);
 
 /* What became of a step of the sweep for expired entries. */

@@ -292,6 +292,39 @@ static void store_on_state(enum evkv_state state, enum evkv_cause cause,
 	evkv_store_unref(store);
 }
 
+EVKV_TEST(core_store, a_config_that_asks_for_more_is_refused_and_consumed)
+{
+	struct {
+		struct evkv_store_config ours;
+		uint64_t newer;
+	} config = { .newer = 1 };
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct scripted *script = scripted_new();
+	struct evkv_store *inner, *store;
+	struct rig rig;
+
+	made_frees = 0;
+	rig_open(&rig);
+	inner = scripted_store(script, rig.loop, NULL);
+	config.ours.inner = &inner;
+	config.ours.inner_count = 1;
+	check(evkv_store_create_sized(NULL, &made_vtable, &made_frees,
+		  &config.ours, sizeof(config), &error) == NULL);
+	check_status(error.status, EVKV_INVALID);
+	check_int(made_frees, 1);
+	rig_settle(&rig);
+	check_int(script->frees, 1);
+	/* At zero it asks for what is done anyway. */
+	config.newer = 0;
+	inner = made_simple(&rig);
+	store = evkv_store_create_sized(NULL, &made_vtable, &made_frees,
+	    &config.ours, sizeof(config), NULL);
+	check(store != NULL);
+	evkv_store_unref(store);
+	rig_close(&rig);
+	scripted_free(script);
+}
+
 EVKV_TEST(core_store, changes_of_state_are_told_in_a_later_turn)
 {
 	struct store_watch watch = { .calls = 0 }, above = { .calls = 0 };

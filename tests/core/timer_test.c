@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/loop.h"
 #include "evkv/driver.h"
 #include "faults.h"
 #include "rig.h"
@@ -137,6 +138,26 @@ EVKV_TEST(core_timer, rings_by_itself_on_the_systems_clock)
 	/* It holds nothing. */
 	check(evkv_timer_set(rig.loop, &late.timer, 3600000));
 	check_int(event_base_dispatch(rig.base), 1);
+	rig_close(&rig);
+}
+
+/* As the drain time of a store that is closed late in a long callback. */
+EVKV_TEST(core_timer, a_delay_counts_from_when_it_is_set)
+{
+	struct timer_probe probe;
+	struct rig rig;
+	int64_t start;
+
+	rig_open_real(&rig);
+	timer_init(&probe, &rig);
+	/* In a turn that began a second ago. */
+	evkv__loop_enter(rig.loop);
+	rig.loop->now_us -= 1000000;
+	start = evkv__loop_read_clock(rig.loop);
+	check(evkv_timer_set(rig.loop, &probe.timer, 30));
+	check(probe.timer.at_us >= start + 30000);
+	evkv__loop_leave(rig.loop);
+	evkv_timer_cancel(rig.loop, &probe.timer);
 	rig_close(&rig);
 }
 

@@ -1,12 +1,15 @@
 /*
  * tests/core/values_test.c - the blocks of values that a loop uses again.
  */
+#include "core/value.h"
 #include "faults.h"
 #include "rig.h"
 #include "scripted.h"
 #include "test.h"
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 struct values {
 	struct rig rig;
@@ -131,4 +134,29 @@ EVKV_TEST(values, a_scrambling_loop_keeps_no_blocks)
 	check_int(values_get(&v, EVKV_LIT("one")), 1);
 	check_int(values_get(&v, EVKV_LIT("two")), 1);
 	values_close(&v);
+}
+
+/*
+ * The owner of a store's entry changes on the thread of its loop: others, who
+ * have the entry in an answer of theirs, must not look at it.
+ */
+EVKV_TEST(values, the_owner_of_an_entry_is_not_looked_at)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	struct value_spares spares = { .bytes = 0 };
+	struct evkv_value *value;
+	char *pages;
+
+	pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	check(pages != MAP_FAILED);
+	value = (struct evkv_value *)(void *)(pages + page -
+	    sizeof(value->owner));
+	value->size = 1;
+	value->offset = sizeof(*value) + 8;
+	atomic_init(&value->refs, 2);
+	check_int(mprotect(pages, page, PROT_NONE), 0);
+	evkv__value_unref_spare(&spares, value);
+	check_int(atomic_load(&value->refs), 1);
+	check_int(munmap(pages, 2 * page), 0);
 }

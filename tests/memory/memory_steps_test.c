@@ -153,6 +153,41 @@ EVKV_TEST(unit_memory_steps, no_turn_does_much_at_once)
 	bed_close(&bed);
 }
 
+EVKV_TEST(unit_memory_steps, no_turn_matches_many_long_keys)
+{
+	enum { KEYS = 150, SIZE = 60000 };
+	struct answer answer = ANSWER_INIT;
+	const struct memory_table *table;
+	static char key[SIZE];
+	size_t before, worst = 0;
+	struct bed bed;
+	unsigned i;
+
+	bed_open(&bed, 0, 0);
+	table = &store_self_of(bed.store)->table;
+	memset(key, 'x', SIZE);
+	for (i = 0; i < KEYS; i++) {
+		number_key(key, SIZE, i);
+		key[10] = 'x';
+		check_status(bed_put_ttl(&bed, COLLECTION,
+				 evkv_bytes(key, SIZE), EVKV_LIT("v"), 0),
+		    EVKV_OK);
+	}
+	evkv_clear(bed.store, COLLECTION, EVKV_LIT("key-0000[0-9][05]x*x*x"),
+	    answer_cb, &answer);
+	while (answer.calls == 0) {
+		before = table->work;
+		rig_single_turn(&bed.rig);
+		if (table->work - before > worst)
+			worst = table->work - before;
+	}
+	check_int(answer.affected, 20);
+	check_int(bed_counters(&bed).entries, KEYS - 20);
+	check_between(worst, 1, 4);
+	answer_free(&answer);
+	bed_close(&bed);
+}
+
 EVKV_TEST(unit_memory_steps, close_frees_in_steps)
 {
 	struct answer answer = ANSWER_INIT;

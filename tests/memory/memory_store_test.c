@@ -5,6 +5,7 @@
 
 #include "core/store.h"
 #include "evkv/open.h"
+#include "lib/faults.h"
 #include "lib/test.h"
 
 /* ---- Bounds -------------------------------------------------------- */
@@ -306,6 +307,59 @@ EVKV_TEST(unit_memory_store, collection_of_nothing_but_expired_is_not_named)
 	check_status(answer.status, EVKV_OK);
 	check_int(answer.count, 1);
 	check_slice(answer.entries[0].name, "b");
+	answer_free(&answer);
+	bed_close(&bed);
+}
+
+/* Of which it takes a walk to tell whether an entry is left alive. */
+static void put_in_doubt(struct bed *bed, struct evkv_slice collection)
+{
+	bed_put_ttl(bed, collection, EVKV_LIT("short"), EVKV_LIT("v"), 100);
+	bed_put_ttl(bed, collection, EVKV_LIT("long"), EVKV_LIT("v"), 1000);
+	evkv_delete(bed->store, collection, EVKV_LIT("long"), NULL, NULL);
+	rig_settle(&bed->rig);
+}
+
+EVKV_TEST(unit_memory_store, collections_in_doubt_that_do_not_match_are_let_be)
+{
+	struct answer answer = ANSWER_INIT;
+	struct bed bed;
+
+	bed_open(&bed, 0, 0);
+	put_in_doubt(&bed, EVKV_LIT("doubt"));
+	bed_put_ttl(&bed, EVKV_LIT("sure"), EVKV_LIT("k"), EVKV_LIT("v"), 0);
+	evkv_collections(bed.store, EVKV_LIT("s*"), EVKV_LIT(""), 0, answer_cb,
+	    &answer);
+	check(store_self_of(bed.store)->jobs == NULL);
+	bed_wait(&bed, &answer);
+	check_int(answer.count, 1);
+	answer_reset(&answer);
+	evkv_collections(bed.store, EVKV_LIT("d*"), EVKV_LIT(""), 0, answer_cb,
+	    &answer);
+	check(store_self_of(bed.store)->jobs != NULL);
+	bed_wait(&bed, &answer);
+	check_int(answer.count, 1);
+	answer_free(&answer);
+	bed_close(&bed);
+}
+
+EVKV_TEST(unit_memory_store, collections_in_doubt_fail_without_names)
+{
+	struct answer answer = ANSWER_INIT;
+	struct bed bed;
+	size_t n;
+
+	bed_open(&bed, 0, 0);
+	put_in_doubt(&bed, EVKV_LIT("doubt"));
+	for (n = 1; n < 10; n++) {
+		faults_fail_nth(n);
+		evkv_collections(bed.store, EVKV_LIT(""), EVKV_LIT(""), 0,
+		    answer_cb, &answer);
+		bed_wait(&bed, &answer);
+		faults_off();
+		check_int(answer.count, answer.status == EVKV_OK);
+		answer_reset(&answer);
+	}
 	answer_free(&answer);
 	bed_close(&bed);
 }

@@ -207,6 +207,55 @@ EVKV_TEST(unit_memory_values, held_values_may_leave_no_room)
 	bed_close(&bed);
 }
 
+enum { VALUES_HELD = 5000 };
+
+static void hold_all_cb(const struct evkv_result *result, void *arg)
+{
+	struct evkv_value **values = arg;
+	size_t i;
+
+	for (i = 0; i < result->count; i++)
+		values[i] = evkv_value_ref(result->entries[i].value);
+	held_count = result->count;
+}
+
+static void hold_all(struct bed *bed, struct evkv_value **values)
+{
+	static char names[VALUES_HELD][16];
+	static struct evkv_slice keys[VALUES_HELD];
+	unsigned i;
+
+	bed_put_numbers(bed, COLLECTION, 0, VALUES_HELD, 0);
+	for (i = 0; i < VALUES_HELD; i++)
+		keys[i] = number_key(names[i], sizeof(names[i]), i);
+	held_count = 0;
+	evkv_get_many(bed->store, COLLECTION, keys, VALUES_HELD, hold_all_cb,
+	    values);
+	rig_wait(&bed->rig, &held_count);
+	check_int(held_count, VALUES_HELD);
+}
+
+EVKV_TEST(unit_memory_values, values_let_go_of_at_once_are_freed_in_steps)
+{
+	static struct evkv_value *values[VALUES_HELD];
+	unsigned i, turns;
+	struct bed bed;
+
+	bed_open(&bed, 0, 0);
+	hold_all(&bed, values);
+	evkv_destroy(bed.store, NULL, NULL);
+	rig_settle(&bed.rig);
+	for (i = 0; i < VALUES_HELD; i++)
+		evkv_value_unref(values[i]);
+	check_int(bed_counters(&bed).bytes, 0);
+	bed_put_nowait(&bed, EVKV_LIT("v"));
+	for (turns = 0; heap_is_untidy(store_self_of(bed.store)->table.heap);
+	     turns++)
+		rig_single_turn(&bed.rig);
+	check_between(turns, VALUES_HELD / 128, VALUES_HELD);
+	bed_close(&bed);
+}
+
 /* ---- Gets that wait, and such as need no op ------------------------ */
 
 EVKV_TEST(unit_memory_values, gets_that_are_looked_up_together_see_their_time)
