@@ -215,6 +215,38 @@ EVKV_TEST(redis_peer, the_servers_errors_become_statuses_in_its_words)
 	fake_close(&f);
 }
 
+/* Some entries are gone when the server refuses to go on. */
+EVKV_TEST(redis_peer, a_removal_that_is_refused_half_way_is_unknown)
+{
+	static const char *const refused[] = { "-LOADING wait\r\n",
+		"-MOVED 1 127.0.0.1:1\r\n", "-NOPERM this user\r\n",
+		"-ERR something\r\n" };
+	struct answer *a;
+	struct fake f;
+
+	fake_open(&f);
+	a = &f.answers[0];
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		f.to_scan = "*2\r\n$1\r\n7\r\n*1\r\n$3\r\nc:a\r\n";
+		f.to_next_scan = refused[i];
+		evkv_clear(f.store, EVKV_LIT("c"), EVKV_LIT(""), answer_cb, a);
+		fake_wait(&f, 1);
+		check_status(a->status, EVKV_UNKNOWN_OUTCOME);
+		check(a->cause == EVKV_CAUSE_SERVER ||
+		    a->cause == EVKV_CAUSE_AUTH);
+		check_int(a->affected, -1);
+		answer_reset(a);
+		a->calls = 0;
+	}
+	/* There was nothing to be removed before: no effect, and so it says. */
+	f.to_scan = "*2\r\n$1\r\n7\r\n*0\r\n";
+	f.to_next_scan = refused[0];
+	evkv_clear(f.store, EVKV_LIT("c"), EVKV_LIT(""), answer_cb, a);
+	fake_wait(&f, 1);
+	check_status(a->status, EVKV_UNAVAILABLE);
+	fake_close(&f);
+}
+
 /* Everything under way gets its true answer; then the connection is renewed. */
 EVKV_TEST(redis_peer, a_readonly_server_is_connected_to_anew)
 {

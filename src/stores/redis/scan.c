@@ -8,8 +8,9 @@
  *
  * A removal goes on until the cursor has come round. Each round sends the
  * UNLINK of what the one before has found together with the next SCAN. Cut off
- * in the middle it is UNKNOWN_OUTCOME as soon as an UNLINK was sent. A waiter
- * that goes away ends it after the round that is under way.
+ * in the middle it is UNKNOWN_OUTCOME as soon as an UNLINK was sent; refused in
+ * the middle, as soon as one has removed something. A waiter that goes away ends
+ * it after the round that is under way.
  */
 #include "resp.h"
 #include "scan.h"
@@ -61,12 +62,15 @@ static bool scan_encode(struct redis_connection *connection,
 
 /* ---- Replies ---------------------------------------------------------- */
 
+/* What was removed before makes the outcome unknown. */
 static bool scan_refuse(struct redis_scan *scan, struct evkv_slice words)
 {
 	struct redis_error error;
 
 	evkv__redis_error_read(words, &error);
-	if (!scan->failed)
+	if (!scan->failed && scan->removed > 0)
+		evkv_op_cut(scan->op, error.status, error.cause, error.message);
+	else if (!scan->failed)
 		evkv_op_fail(scan->op, error.status, error.cause,
 		    error.message);
 	scan->failed = true;
