@@ -114,6 +114,32 @@ EVKV_TEST(redis_peer, a_reply_over_the_limit_is_too_large)
 	fake_close(&f);
 }
 
+/* Also where it came in one piece. */
+EVKV_TEST(redis_peer, a_short_reply_over_the_limit_is_too_large)
+{
+	static const char *const replies[] = { "$30\r\n"
+					       "012345678901234567890123456789"
+					       "\r\n",
+		"$26\r\n01234567890123456789012345\r\n" };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct fake f;
+
+		fake_begin(&f);
+		f.options.max_reply_bytes = 33;
+		fake_store(&f);
+		fake_until_ready(&f);
+		f.to_all = replies[i];
+		fake_get(&f, 0);
+		fake_wait(&f, 1);
+		check_status(f.answers[0].status,
+		    i == 0 ? EVKV_TOO_LARGE : EVKV_OK);
+		if (i == 0)
+			fake_check_recovered(&f);
+		fake_close(&f);
+	}
+}
+
 /* Bytes of the heap that are in use; 0 under a sanitizer's heap. */
 static size_t heap_bytes(void)
 {
