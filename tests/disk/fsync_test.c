@@ -4,6 +4,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -13,6 +14,8 @@
 
 /* Atomic: an errno, or 0. LMDB writes its two head pages by pwrite(). */
 static int fail_sync, fail_write, fail_writev;
+/* Atomic: so many syncs more, and there is no room; 0 = there is. */
+static int syncs_left;
 
 /* The tree is compiled with hidden symbols; these must be seen by others. */
 #define SEEN __attribute__((visibility("default")))
@@ -25,6 +28,9 @@ SEEN int fdatasync(int fd)
 		errno = sys_error;
 		return -1;
 	}
+	if (__atomic_load_n(&syncs_left, __ATOMIC_RELAXED) > 0 &&
+	    __atomic_sub_fetch(&syncs_left, 1, __ATOMIC_RELAXED) == 0)
+		__atomic_store_n(&fail_writev, ENOSPC, __ATOMIC_RELAXED);
 	return fsync(fd);
 }
 
@@ -178,4 +184,71 @@ EVKV_TEST(disk_fsync, a_disk_that_stays_broken_fails_writes_alone)
 	check_status(kit_put(&kit, "c", EVKV_LIT("other"), EVKV_LIT("v"), 0),
 	    EVKV_OK);
 	kit_end(&kit);
+}
+
+#define ROWS 10000
+
+static void put_rows(struct kit *kit, int64_t ttl_ms)
+{
+	static struct evkv_slice keys[ROWS], values[ROWS];
+	static char names[ROWS][8];
+	struct answer put = ANSWER_INIT;
+	unsigned i;
+
+	for (i = 0; i < ROWS; i++) {
+		snprintf(names[i], sizeof(names[i]), "k%u", i);
+		keys[i] = evkv_str(names[i]);
+		values[i] = EVKV_LIT("v");
+	}
+	evkv_put_many(kit->store, EVKV_LIT("many"), keys, values, ROWS, ttl_ms,
+	    answer_cb, &put);
+	rig_wait(&kit->rig, &put.calls);
+	check_status(put.status, EVKV_OK);
+	answer_free(&put);
+}
+
+/* A removal is done in pieces; `pieces` of them find room on the disk. */
+static void remove_failing(enum evkv_kind kind, int pieces,
+    enum evkv_status status)
+{
+	struct answer answer = ANSWER_INIT;
+	struct kit kit;
+
+	kit_begin(&kit);
+	kit_open(&kit,
+	    &(struct evkv_disk_options){ .max_bytes = (size_t)64 << 20,
+		.sweep_ms = -1 });
+	put_rows(&kit, kind == EVKV_CULL ? 1 : 0);
+	rig_advance(&kit.rig, 1000);
+	set(&syncs_left, pieces);
+	if (pieces == 0)
+		set(&fail_writev, ENOSPC);
+	check_status(kit_do(&kit,
+			 &(struct evkv_request){
+			     .kind = kind, .collection = kind == EVKV_CLEAR
+				 ? EVKV_LIT("many")
+				 : EVKV_LIT("") },
+			 &answer),
+	    status);
+	set(&fail_writev, 0);
+	check_int(answer.cause, EVKV_CAUSE_IO);
+	check_int(answer.sys_error, ENOSPC);
+	check_int(answer.affected, status == EVKV_UNKNOWN_OUTCOME ? -1 : 0);
+	answer_free(&answer);
+	check_status(kit_span(&kit, kind, kind == EVKV_CLEAR ? "many" : ""),
+	    EVKV_OK);
+	kit_end(&kit);
+}
+
+EVKV_TEST(disk_fsync, a_removal_that_stops_half_way_is_unknown)
+{
+	static const enum evkv_kind kinds[] = { EVKV_CLEAR, EVKV_DESTROY,
+		EVKV_CULL };
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		remove_failing(kinds[i], 0, EVKV_NOSPACE);
+		remove_failing(kinds[i], 1, EVKV_UNKNOWN_OUTCOME);
+		remove_failing(kinds[i], 2, EVKV_UNKNOWN_OUTCOME);
+	}
 }
