@@ -292,12 +292,17 @@ void evkv__disk_done(struct evkv_job *jobs, void *arg)
 	evkv__disk_maybe_end(disk);
 }
 
-/* Nothing joins the list meanwhile: by now a submit goes or fails at once. */
+/*
+ * What is completed may submit more, which joins the end of the list where it
+ * would else go before what is in it. If that begins another try, the rest
+ * waits for it.
+ */
 void evkv__disk_release_waiting(struct disk_store *disk)
 {
 	struct disk_job *job;
 
-	while ((job = disk->waiting.first) != NULL) {
+	while (disk->state != DISK_OPENING &&
+	    (job = disk->waiting.first) != NULL) {
 		if (disk_absent(disk) && request_makes(job->request)) {
 			disk->env.config.lazy = false;
 			evkv__disk_start(disk);
@@ -441,15 +446,16 @@ static enum evkv_verdict disk_submit(void *self, struct evkv_op *op,
 {
 	struct disk_store *disk = self;
 	struct evkv_slice position = EVKV_LIT("");
+	bool first = disk->waiting.first == NULL;
 	struct disk_job *job;
 
 	if ((evkv_kind_classes(request->kind) & EVKV_KIND_PAGES) != 0 &&
 	    !position_ok(request, &position))
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 		    "the cursor is not of this store and query");
-	if (done_at_once(disk, op, request))
+	if (first && done_at_once(disk, op, request))
 		return EVKV_DONE;
-	if (disk_absent(disk) && request_makes(request)) {
+	if (first && disk_absent(disk) && request_makes(request)) {
 		disk->env.config.lazy = false;
 		evkv__disk_start(disk);
 	} else if (disk->state == DISK_FAILED) {
@@ -458,7 +464,7 @@ static enum evkv_verdict disk_submit(void *self, struct evkv_op *op,
 		else if (!disk_absent(disk))
 			return evkv__disk_op_fail(op, &disk->failure);
 	}
-	if (disk_absent(disk)) {
+	if (first && disk_absent(disk)) {
 		answer_absent(op, request);
 		return EVKV_DONE;
 	}
@@ -467,7 +473,7 @@ static enum evkv_verdict disk_submit(void *self, struct evkv_op *op,
 		return EVKV_DONE;
 	if (position.size > 0)
 		position_ok(job->request, &job->position);
-	if (disk->state != DISK_READY) {
+	if (disk->state != DISK_READY || !first) {
 		disk_jobs_append(&disk->waiting, job);
 		return EVKV_PENDING;
 	}

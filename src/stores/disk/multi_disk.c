@@ -67,14 +67,17 @@ static void one_done(struct evkv_op *child, void *arg)
 
 static void walk_step(struct multi_op *mop);
 
-/* What one part has answered, into the answer of all. */
+/*
+ * What one part has answered, into the answer of all. Where one fails when
+ * others have removed something already, that marks the op as sent.
+ */
 static void walk_take(struct multi_op *mop, struct evkv_op *child)
 {
 	const struct evkv_result *result = evkv_op_result(child);
 	size_t i;
 
 	if (evkv_failed(result->status)) {
-		evkv_op_fail(mop->op, result->status, result->cause,
+		evkv_op_cut(mop->op, result->status, result->cause,
 		    result->message);
 		evkv_op_explain(mop->op, result->cause, result->sys_error,
 		    result->message);
@@ -96,7 +99,7 @@ static void walk_done(struct evkv_op *child, void *arg)
 	mop->child_out = false;
 	mop->at++;
 	if (child == NULL) {
-		evkv_op_nomem(mop->op);
+		evkv_op_cut(mop->op, EVKV_NOMEM, EVKV_CAUSE_NOMEM, NULL);
 		mop->ended = true;
 	} else {
 		walk_take(mop, child);
