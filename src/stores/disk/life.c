@@ -181,7 +181,7 @@ void evkv__disk_close(void *self)
 	evkv_timer_cancel(disk->loop, &disk->flush_timer);
 	disk->state = DISK_ENDING;
 	__atomic_store_n(&disk->env.stop, true, __ATOMIC_RELAXED);
-	if (disk->sweeping)
+	if (disk->sweeping && !evkv_job_withdraw(&disk->sweep_job.job))
 		evkv_job_stop(&disk->sweep_job.job);
 	evkv__disk_maybe_end(disk);
 }

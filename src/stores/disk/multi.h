@@ -35,6 +35,7 @@ struct multi_ops {
 enum multi_part_state {
 	PART_OPEN,
 	PART_CLOSING, /* what comes waits until it is closed */
+	PART_FORGOTTEN, /* in no list; goes with its last operation */
 };
 
 struct multi_part {
@@ -94,6 +95,7 @@ void evkv__multi_look_free(struct multi_look *look);
 struct multi_part *evkv__multi_part(struct multi_store *multi, const char *file,
     struct evkv_error *error);
 void evkv__multi_part_used(struct multi_part *part);
+/* After `pending` went down; the part may be gone. */
 void evkv__multi_part_idle(struct multi_part *part);
 /* Begin to close all; multi_disk.c is told by evkv__multi_parts_gone(). */
 void evkv__multi_parts_close(struct multi_store *multi);
