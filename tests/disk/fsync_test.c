@@ -252,3 +252,27 @@ EVKV_TEST(disk_fsync, a_removal_that_stops_half_way_is_unknown)
 		remove_failing(kinds[i], 2, EVKV_UNKNOWN_OUTCOME);
 	}
 }
+
+/* The system tells of it once, and what it could not write stays unwritten. */
+EVKV_TEST(disk_fsync, a_flush_that_fails_is_told_by_the_next_sync)
+{
+	struct answer answer = ANSWER_INIT;
+	struct kit kit;
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	must_put(&kit, "v");
+	set(&fail_sync, EIO);
+	/* The flush goes before the put in the writer's lane. */
+	rig_advance(&kit.rig, 1000);
+	must_put(&kit, "w");
+	set(&fail_sync, 0);
+	check_status(kit_do(&kit, &(struct evkv_request){ .kind = EVKV_SYNC },
+			 &answer),
+	    EVKV_IO);
+	check_int(answer.cause, EVKV_CAUSE_IO);
+	check_int(answer.sys_error, EIO);
+	answer_free(&answer);
+	check_status(kit_span(&kit, EVKV_SYNC, ""), EVKV_OK);
+	kit_end(&kit);
+}

@@ -112,6 +112,14 @@ static void answer_page(struct disk_job *job)
 		    evkv_bytes(page->position, page->position_size));
 }
 
+static void answer_sync(struct disk_store *disk, struct disk_job *job)
+{
+	if (disk->unflushed.status == EVKV_OK)
+		return;
+	evkv__disk_op_fail(job->op, &disk->unflushed);
+	disk->unflushed.status = EVKV_OK;
+}
+
 static void answer_span(struct disk_store *disk, struct disk_job *job)
 {
 	if (job->failure.status != EVKV_OK) {
@@ -127,6 +135,7 @@ static void answer_span(struct disk_store *disk, struct disk_job *job)
 		evkv_op_set_affected(job->op, job->span->removal.removed);
 		evkv__disk_dirty(disk);
 		break;
+	case EVKV_SYNC: answer_sync(disk, job); break;
 	default: break;
 	}
 }

@@ -50,6 +50,8 @@ struct disk_store {
 	struct disk_job sweep_job, flush_job;
 	struct disk_span sweep_span;
 	bool sweeping, flushing, to_flush;
+	/* What a flush has failed by, for the next sync to tell. */
+	struct disk_failure unflushed;
 	struct evkv_timer sweep_timer, flush_timer;
 };
 

@@ -132,16 +132,28 @@ static void life_flush(void *arg)
 	life_submit_own(disk, &disk->flush_job, DISK_FLUSH);
 }
 
+/*
+ * The system tells of it once and then forgets what it could not write: a sync
+ * that comes after would go well.
+ */
+static void life_flushed(struct disk_store *disk)
+{
+	disk->flushing = false;
+	if (disk->flush_job.failure.status != EVKV_OK) {
+		disk->unflushed = disk->flush_job.failure;
+		evkv_loop_log(disk->loop, EVKV_LOG_ERROR, "disk: flush: %s",
+		    disk->unflushed.message);
+	}
+	if (disk->to_flush)
+		evkv__disk_dirty(disk);
+}
+
 void evkv__disk_own_done(struct disk_store *disk, struct disk_job *job)
 {
 	switch (job->task) {
 	case DISK_OPEN: life_opened(disk); break;
 	case DISK_SWEEP: life_swept(disk); break;
-	case DISK_FLUSH:
-		disk->flushing = false;
-		if (disk->to_flush)
-			evkv__disk_dirty(disk);
-		break;
+	case DISK_FLUSH: life_flushed(disk); break;
 	default: disk->state = DISK_ENDED; break;
 	}
 }
