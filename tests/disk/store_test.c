@@ -437,3 +437,16 @@ EVKV_TEST(disk_store, urls)
 	check_bad_url(&kit, "disk:/x?max_open=3", "max_open");
 	kit_end(&kit);
 }
+
+EVKV_TEST(disk_store, without_a_loop_it_says_so)
+{
+	const struct evkv_disk_options options = { .path = "/nowhere" };
+	struct evkv_error one = EVKV_ERROR_INIT, many = EVKV_ERROR_INIT;
+
+	check(evkv_disk_new(NULL, &options, &one) == NULL);
+	check_int(one.status, EVKV_INVALID);
+	check_contains(one.message, "loop is NULL");
+	check(evkv_multi_disk_new(NULL, &options, &many) == NULL);
+	check_int(many.status, EVKV_INVALID);
+	check_contains(many.message, "loop is NULL");
+}
