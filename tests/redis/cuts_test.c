@@ -224,6 +224,33 @@ EVKV_TEST(redis_cuts, a_ttl_that_may_be_removed_is_unknown)
 	}
 }
 
+/* What has come of them is not given: a failure has no value. */
+EVKV_TEST(redis_cuts, ttls_cut_before_the_last)
+{
+	static const char text[] = "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"
+				   "*3\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n:10\r\n";
+	struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("b") };
+	struct answer *a;
+	struct fake f;
+
+	fake_open(&f);
+	a = &f.answers[0];
+	f.to_all = "";
+	evkv_ttl_many(f.store, EVKV_LIT("c"), keys, 2, answer_cb, a);
+	rig_until(&f.rig, f.commands == 5);
+	peer_say(f.peer->newest, text, sizeof(text) - 1);
+	peer_cut_all(f.peer);
+	fake_wait(&f, 1);
+	check_status(a->status, EVKV_UNAVAILABLE);
+	for (unsigned i = 0; i < 2; i++) {
+		check_status(a->entries[i].status, EVKV_UNAVAILABLE);
+		check(!a->entries[i].has_value);
+		check_int(a->entries[i].bytes.size, 0);
+	}
+	fake_check_recovered(&f);
+	fake_close(&f);
+}
+
 /* ---- Dribbled -------------------------------------------------------- */
 
 static void submit_kinds(struct fake *f)
