@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -19,6 +21,20 @@ static int syncs_left;
 
 /* The tree is compiled with hidden symbols; these must be seen by others. */
 #define SEEN __attribute__((visibility("default")))
+
+/* Atomic: how often that directory was brought to the disk. */
+static ino_t wanted_folder;
+static int folder_syncs;
+
+SEEN int fsync(int fd)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) == 0 &&
+	    stat.st_ino == __atomic_load_n(&wanted_folder, __ATOMIC_RELAXED))
+		__atomic_add_fetch(&folder_syncs, 1, __ATOMIC_RELAXED);
+	return (int)syscall(SYS_fsync, fd);
+}
 
 SEEN int fdatasync(int fd)
 {
@@ -275,4 +291,33 @@ EVKV_TEST(disk_fsync, a_flush_that_fails_is_told_by_the_next_sync)
 	answer_free(&answer);
 	check_status(kit_span(&kit, EVKV_SYNC, ""), EVKV_OK);
 	kit_end(&kit);
+}
+
+static int syncs_of_folder(bool multi)
+{
+	struct answer answer = ANSWER_INIT;
+	struct evkv_disk_options options = full;
+	struct stat stat_;
+	struct kit kit;
+
+	kit_begin(&kit);
+	check(stat(kit.folder, &stat_) == 0);
+	__atomic_store_n(&wanted_folder, stat_.st_ino, __ATOMIC_RELAXED);
+	__atomic_store_n(&folder_syncs, 0, __ATOMIC_RELAXED);
+	options.path = kit.path;
+	kit.store = multi ? evkv_multi_disk_new(kit.rig.loop, &options, NULL)
+			  : evkv_disk_new(kit.rig.loop, &options, NULL);
+	evkv_store_wait_ready(kit.store, -1, answer_cb, &answer);
+	rig_wait(&kit.rig, &answer.calls);
+	check_status(answer.status, EVKV_OK);
+	answer_free(&answer);
+	kit_end(&kit);
+	return __atomic_load_n(&folder_syncs, __ATOMIC_RELAXED);
+}
+
+/* What is in a new directory is lost with its name. */
+EVKV_TEST(disk_fsync, the_name_of_a_new_directory_is_durable)
+{
+	check(syncs_of_folder(false) > 0);
+	check(syncs_of_folder(true) > 0);
 }
