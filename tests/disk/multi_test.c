@@ -295,6 +295,53 @@ EVKV_TEST(disk_multi, a_miss_makes_the_part_and_what_waits_goes_there)
 	kit_end(&nested.kit);
 }
 
+static void nested_second(struct evkv_op *child, void *arg)
+{
+	struct nested *nested = arg;
+
+	check_status(evkv_op_result(child)->status, EVKV_OK);
+	evkv_put(nested->kit.store, EVKV_LIT("c"), EVKV_LIT("k"),
+	    EVKV_LIT("second"), 0, answer_cb, &nested->put);
+}
+
+/* What the first of those that wait submits comes after the others. */
+static void order_of_what_waits(bool multi)
+{
+	struct answer first = ANSWER_INIT;
+	struct nested nested;
+	struct kit *kit = &nested.kit;
+
+	memset(&nested, 0, sizeof(nested));
+	kit_begin(kit);
+	if (multi)
+		multi_open(kit, 4);
+	else
+		kit->store = evkv_disk_new(kit->rig.loop,
+		    &(struct evkv_disk_options){ .path = kit->path,
+			.durability = EVKV_DISK_NONE,
+			.max_bytes = (size_t)8 << 20 },
+		    NULL);
+	evkv_child_submit(NULL, kit->store,
+	    &(struct evkv_request){ .kind = EVKV_PING }, 0, nested_second,
+	    &nested);
+	evkv_put(kit->store, EVKV_LIT("c"), EVKV_LIT("k"), EVKV_LIT("first"), 0,
+	    answer_cb, &first);
+	rig_wait(&kit->rig, &first.calls);
+	rig_wait(&kit->rig, &nested.put.calls);
+	check(first.order < nested.put.order);
+	check_status(kit_get(kit, "c", EVKV_LIT("k"), EVKV_LIT("second")),
+	    EVKV_OK);
+	answer_free(&first);
+	answer_free(&nested.put);
+	kit_end(kit);
+}
+
+EVKV_TEST(disk_multi, what_waits_keeps_its_order)
+{
+	order_of_what_waits(false);
+	order_of_what_waits(true);
+}
+
 EVKV_TEST(disk_multi, opens_by_url)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;

@@ -339,7 +339,8 @@ static enum evkv_verdict multi_submit(void *self, struct evkv_op *op,
 		multi->state = DISK_OPENING;
 		root_submit(multi, MULTI_OPEN);
 	}
-	if (multi->state != DISK_READY) {
+	/* Also while those that waited go, one by one: behind them. */
+	if (multi->state != DISK_READY || multi->waiting.first != NULL) {
 		multi_ops_append(&multi->waiting, mop);
 		return EVKV_PENDING;
 	}
