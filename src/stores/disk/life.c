@@ -115,10 +115,11 @@ static void life_swept(struct disk_store *disk)
 	if (next_ms == 0)
 		return;
 	delay_ms = next_ms - evkv_loop_wall_ms(disk->loop);
+	if (delay_ms > SWEEP_MAX_MS)
+		delay_ms = SWEEP_MAX_MS;
 	if (delay_ms < disk->sweep_ms)
 		delay_ms = disk->sweep_ms;
-	evkv__disk_expiring(disk,
-	    delay_ms < SWEEP_MAX_MS ? delay_ms : SWEEP_MAX_MS);
+	evkv__disk_expiring(disk, delay_ms);
 }
 
 static void life_flush(void *arg)
