@@ -4,7 +4,9 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -14,9 +16,19 @@
 
 /*
  * send() of this program stands before the C library's, so that a test can say
- * how many bytes more are taken.
+ * how many bytes more are taken of what the store sends.
  */
 static size_t send_left = SIZE_MAX;
+static int server_port;
+
+static bool is_of_the_server(int fd)
+{
+	struct sockaddr_in ours = { .sin_port = 0 };
+	socklen_t size = sizeof(ours);
+
+	return getsockname(fd, (struct sockaddr *)&ours, &size) == 0 &&
+	    ntohs(ours.sin_port) == server_port;
+}
 
 typedef ssize_t send_fn(int fd, const void *data, size_t size, int flags);
 
@@ -29,7 +41,7 @@ __attribute__((visibility("default"))) ssize_t send(int fd, const void *data,
 	ssize_t put;
 
 	memcpy(&next, &found, sizeof(next));
-	if (send_left == SIZE_MAX)
+	if (send_left == SIZE_MAX || is_of_the_server(fd))
 		return next(fd, data, size, flags);
 	if (send_left == 0) {
 		errno = EAGAIN;
@@ -195,6 +207,7 @@ static enum evkv_status touch_cut_after_persist(struct evkv_slice *keys,
 	fake_open(&f);
 	a = &f.answers[0];
 	f.peer->plan.hold = true;
+	server_port = f.peer->port;
 	send_left = strlen("*2\r\n$7\r\nPERSIST\r\n$3\r\nc:a\r\n") + more;
 	evkv_touch_many(f.store, EVKV_LIT("c"), keys, count, 0, answer_cb, a);
 	rig_until(&f.rig, send_left == 0);
@@ -249,6 +262,48 @@ EVKV_TEST(redis_cuts, ttls_cut_before_the_last)
 	}
 	fake_check_recovered(&f);
 	fake_close(&f);
+}
+
+/*
+ * A cursor is of no use to another server, nor to the same one when it was
+ * started anew: who goes on there begins again.
+ */
+EVKV_TEST(redis_cuts, a_removal_that_goes_on_elsewhere_begins_again)
+{
+	const size_t size = (size_t)17 << 20; /* more than may be unsent */
+	char *large = calloc(1, size);
+	struct answer *a;
+	struct fake f;
+
+	check(large != NULL);
+	fake_open(&f);
+	a = f.answers;
+	f.peer->plan.hold = true;
+	f.to_scan = "*2\r\n$1\r\n7\r\n*1\r\n$3\r\nc:a\r\n";
+	f.to_next_scan = "*2\r\n$1\r\n5\r\n*0\r\n";
+	evkv_clear(f.store, EVKV_LIT("c"), EVKV_LIT(""), answer_cb, &a[0]);
+	rig_until(&f.rig, f.commands == 1);
+	server_port = f.peer->port;
+	send_left = 0;
+	evkv_put(f.store, EVKV_LIT("c"), EVKV_LIT("k"), evkv_bytes(large, size),
+	    0, answer_cb, &a[1]);
+	rig_turn_waiting(&f.rig);
+	/* It finds the output full, and waits. */
+	f.peer->plan.hold = false;
+	peer_release(f.peer);
+	for (unsigned i = 0; i < 5; i++)
+		rig_turn_waiting(&f.rig);
+	peer_cut_all(f.peer);
+	rig_wait(&f.rig, &a[1].calls);
+	check_status(a[1].status, EVKV_UNAVAILABLE);
+	check_int(a[0].calls, 0);
+	send_left = SIZE_MAX;
+	rig_advance(&f.rig, 4000);
+	fake_wait(&f, 1);
+	check_status(a[0].status, EVKV_OK);
+	check_str(f.cursors, "0 0 5 ");
+	fake_close(&f);
+	free(large);
 }
 
 /* ---- Dribbled -------------------------------------------------------- */

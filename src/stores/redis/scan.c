@@ -47,11 +47,25 @@ static bool scan_write(struct redis_scan *scan)
 	return true;
 }
 
+/*
+ * A round that had to wait may go out on another connection: to another server,
+ * or to one that was started anew, whose cursors are others.
+ */
+static void scan_connection(struct redis_scan *scan, uint64_t number)
+{
+	if (scan->number != 0 && scan->number != number) {
+		scan->cursor[0] = '0';
+		scan->cursor_size = 1;
+	}
+	scan->number = number;
+}
+
 static bool scan_encode(struct redis_connection *connection,
     struct redis_part *part)
 {
 	struct redis_scan *scan = (struct redis_scan *)part;
 
+	scan_connection(scan, connection->number);
 	if (scan->doomed_count > 0) {
 		if (!evkv__redis_scan_unlink(scan))
 			return false;
