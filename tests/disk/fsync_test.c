@@ -18,6 +18,7 @@
 static int fail_sync, fail_write, fail_writev;
 /* Atomic: so many syncs more, and there is no room; 0 = there is. */
 static int syncs_left;
+static int syncs; /* atomic: how many there were */
 
 /* The tree is compiled with hidden symbols; these must be seen by others. */
 #define SEEN __attribute__((visibility("default")))
@@ -44,6 +45,7 @@ SEEN int fdatasync(int fd)
 		errno = sys_error;
 		return -1;
 	}
+	__atomic_add_fetch(&syncs, 1, __ATOMIC_RELAXED);
 	if (__atomic_load_n(&syncs_left, __ATOMIC_RELAXED) > 0 &&
 	    __atomic_sub_fetch(&syncs_left, 1, __ATOMIC_RELAXED) == 0)
 		__atomic_store_n(&fail_writev, ENOSPC, __ATOMIC_RELAXED);
@@ -320,4 +322,35 @@ EVKV_TEST(disk_fsync, the_name_of_a_new_directory_is_durable)
 {
 	check(syncs_of_folder(false) > 0);
 	check(syncs_of_folder(true) > 0);
+}
+
+/* A sync_ms goes by, and what had to be brought to the disk is there. */
+static int syncs_after(struct kit *kit)
+{
+	set(&syncs, 0);
+	rig_advance(&kit->rig, 1000);
+	/* Behind the flush, if there is one. */
+	check_status(kit_put(kit, "c", EVKV_LIT("other"), EVKV_LIT("v"), 0),
+	    EVKV_OK);
+	return __atomic_load_n(&syncs, __ATOMIC_RELAXED);
+}
+
+EVKV_TEST(disk_fsync, every_write_is_flushed_in_time)
+{
+	struct kit kit;
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	must_put(&kit, "v");
+	check_int(syncs_after(&kit), 1);
+	check_int(syncs_after(&kit), 1);
+	kit_close(&kit);
+	kit_open(&kit, NULL);
+	check_status(kit_delete(&kit, "c", EVKV_LIT("k")), EVKV_OK);
+	check_int(syncs_after(&kit), 1);
+	kit_close(&kit);
+	kit_open(&kit, NULL);
+	check_status(kit_span(&kit, EVKV_CLEAR, "c"), EVKV_OK);
+	check_int(syncs_after(&kit), 1);
+	kit_end(&kit);
 }

@@ -89,9 +89,11 @@ static void answer_keyed(struct disk_store *disk, struct disk_job *job)
 	if (job->failure.status != EVKV_OK)
 		evkv_op_explain(job->op, disk_cause(&job->failure),
 		    job->failure.sys_error, job->failure.message);
-	if (request->kind != EVKV_PUT && request->kind != EVKV_TOUCH)
+	if (is_read(request->kind))
 		return;
 	evkv__disk_dirty(disk);
+	if (request->kind == EVKV_DELETE)
+		return;
 	if (request->ttls_ms != NULL || request->ttl_ms != EVKV_TTL_NONE)
 		evkv__disk_expiring(disk, disk->sweep_ms);
 }
