@@ -81,6 +81,30 @@ EVKV_TEST(redis_peer, an_array_of_another_size_is_no_answer)
 	}
 }
 
+/* Of one name two or minus one can't have been removed. */
+EVKV_TEST(redis_peer, a_count_of_removals_that_can_not_be)
+{
+	static const char *const counts[] = { ":2\r\n", ":-1\r\n",
+		":9223372036854775807\r\n" };
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		struct fake f;
+
+		fake_open(&f);
+		f.to_scan = "*2\r\n$1\r\n0\r\n*1\r\n$3\r\nc:a\r\n";
+		evkv_clear(f.store, EVKV_LIT("c"), EVKV_LIT(""), answer_cb,
+		    &f.answers[0]);
+		rig_until(&f.rig, f.commands == 1);
+		f.to_all = counts[i];
+		fake_wait(&f, 1);
+		check_status(f.answers[0].status, EVKV_UNKNOWN_OUTCOME);
+		check_int(f.answers[0].cause, EVKV_CAUSE_PROTOCOL);
+		check_int(f.answers[0].affected, -1);
+		fake_check_recovered(&f);
+		fake_close(&f);
+	}
+}
+
 EVKV_TEST(redis_peer, a_reply_too_many_reaches_no_other_op)
 {
 	struct fake f;

@@ -140,7 +140,8 @@ static bool scan_item(struct redis_connection *connection,
 		return scan_refuse(scan, item->bytes);
 	if (part->answered > 0 || part->half)
 		return scan_item_page(scan, item);
-	if (item->depth != 0 || item->type != REDIS_ITEM_INTEGER)
+	if (item->depth != 0 || item->type != REDIS_ITEM_INTEGER ||
+	    item->number < 0 || (uint64_t)item->number > scan->doomed_count)
 		return false;
 	scan->removed += item->number;
 	scan->doomed_count = 0;
