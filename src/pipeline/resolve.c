@@ -27,6 +27,8 @@
 
 #define HOSTS_MAX 65536
 #define SKEW_MS 500
+#define NAME_MAX_BYTES 253
+#define LABEL_MAX_BYTES 63 /* of a name, between its dots */
 
 enum { LOOKUP_A, LOOKUP_AAAA, LOOKUP_QUESTIONS };
 
@@ -309,6 +311,20 @@ static struct lookup *resolve_lookup_new(struct resolver *resolver,
 	return lookup;
 }
 
+/* evdns refuses longer ones as it does for want of memory. */
+static bool resolve_name_fits(const char *name)
+{
+	const char *at;
+	size_t label = 0;
+
+	for (at = name; *at != '\0'; at++) {
+		label = *at == '.' ? 0 : label + 1;
+		if (label > LABEL_MAX_BYTES)
+			return false;
+	}
+	return at - name <= NAME_MAX_BYTES;
+}
+
 /* evdns never calls back inside these two calls. */
 static bool resolve_lookup_ask(struct lookup *lookup, const char *name)
 {
@@ -351,6 +367,10 @@ void evkv__pipe_lookup_start(struct evkv_pipeline *p, lookup_cb cb)
 		    p->options.port, p->addresses);
 	if (p->address_count > 0) {
 		cb(LOOKUP_DONE, NULL, p);
+		return;
+	}
+	if (!resolve_name_fits(p->host)) {
+		cb(LOOKUP_FAILED, "it is longer than names are", p);
 		return;
 	}
 	lookup = resolve_lookup_new(resolver, p, cb);

@@ -203,6 +203,12 @@ static ssize_t send_some(struct evkv_pipeline *p, size_t *offered)
 	*offered = ranges[0].iov_len;
 	if (*offered > TLS_RECORD)
 		*offered = TLS_RECORD;
+	/*
+	 * With more than was offered before, OpenSSL would begin another record
+	 * when that one is out, and tell nothing of it where that one waits.
+	 */
+	if (p->ssl_pending > 0)
+		*offered = p->ssl_pending;
 	return evkv__pipe_tls_write(p, ranges[0].iov_base, *offered);
 }
 

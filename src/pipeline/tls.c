@@ -393,7 +393,7 @@ ssize_t evkv__pipe_tls_read(struct evkv_pipeline *p, char *data, size_t size)
 	return IO_FAILED;
 }
 
-/* What is offered and not accepted must be offered again: ssl_pending. */
+/* What is offered and not accepted must be offered again, and no more. */
 ssize_t evkv__pipe_tls_write(struct evkv_pipeline *p, const char *data,
     size_t size)
 {

@@ -4,7 +4,10 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -13,9 +16,26 @@
 
 /* Atomic: an errno, or 0. LMDB writes its two head pages by pwrite(). */
 static int fail_sync, fail_write, fail_writev;
+/* Atomic: so many syncs more, and there is no room; 0 = there is. */
+static int syncs_left;
+static int syncs; /* atomic: how many there were */
 
 /* The tree is compiled with hidden symbols; these must be seen by others. */
 #define SEEN __attribute__((visibility("default")))
+
+/* Atomic: how often that directory was brought to the disk. */
+static ino_t wanted_folder;
+static int folder_syncs;
+
+SEEN int fsync(int fd)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) == 0 &&
+	    stat.st_ino == __atomic_load_n(&wanted_folder, __ATOMIC_RELAXED))
+		__atomic_add_fetch(&folder_syncs, 1, __ATOMIC_RELAXED);
+	return (int)syscall(SYS_fsync, fd);
+}
 
 SEEN int fdatasync(int fd)
 {
@@ -25,6 +45,10 @@ SEEN int fdatasync(int fd)
 		errno = sys_error;
 		return -1;
 	}
+	__atomic_add_fetch(&syncs, 1, __ATOMIC_RELAXED);
+	if (__atomic_load_n(&syncs_left, __ATOMIC_RELAXED) > 0 &&
+	    __atomic_sub_fetch(&syncs_left, 1, __ATOMIC_RELAXED) == 0)
+		__atomic_store_n(&fail_writev, ENOSPC, __ATOMIC_RELAXED);
 	return fsync(fd);
 }
 
@@ -177,5 +201,156 @@ EVKV_TEST(disk_fsync, a_disk_that_stays_broken_fails_writes_alone)
 	set(&fail_sync, 0);
 	check_status(kit_put(&kit, "c", EVKV_LIT("other"), EVKV_LIT("v"), 0),
 	    EVKV_OK);
+	kit_end(&kit);
+}
+
+#define ROWS 10000
+
+static void put_rows(struct kit *kit, int64_t ttl_ms)
+{
+	static struct evkv_slice keys[ROWS], values[ROWS];
+	static char names[ROWS][8];
+	struct answer put = ANSWER_INIT;
+	unsigned i;
+
+	for (i = 0; i < ROWS; i++) {
+		snprintf(names[i], sizeof(names[i]), "k%u", i);
+		keys[i] = evkv_str(names[i]);
+		values[i] = EVKV_LIT("v");
+	}
+	evkv_put_many(kit->store, EVKV_LIT("many"), keys, values, ROWS, ttl_ms,
+	    answer_cb, &put);
+	rig_wait(&kit->rig, &put.calls);
+	check_status(put.status, EVKV_OK);
+	answer_free(&put);
+}
+
+/* A removal is done in pieces; `pieces` of them find room on the disk. */
+static void remove_failing(enum evkv_kind kind, int pieces,
+    enum evkv_status status)
+{
+	struct answer answer = ANSWER_INIT;
+	struct kit kit;
+
+	kit_begin(&kit);
+	kit_open(&kit,
+	    &(struct evkv_disk_options){ .max_bytes = (size_t)64 << 20,
+		.sweep_ms = -1 });
+	put_rows(&kit, kind == EVKV_CULL ? 1 : 0);
+	rig_advance(&kit.rig, 1000);
+	set(&syncs_left, pieces);
+	if (pieces == 0)
+		set(&fail_writev, ENOSPC);
+	check_status(kit_do(&kit,
+			 &(struct evkv_request){
+			     .kind = kind, .collection = kind == EVKV_CLEAR
+				 ? EVKV_LIT("many")
+				 : EVKV_LIT("") },
+			 &answer),
+	    status);
+	set(&fail_writev, 0);
+	check_int(answer.cause, EVKV_CAUSE_IO);
+	check_int(answer.sys_error, ENOSPC);
+	check_int(answer.affected, status == EVKV_UNKNOWN_OUTCOME ? -1 : 0);
+	answer_free(&answer);
+	check_status(kit_span(&kit, kind, kind == EVKV_CLEAR ? "many" : ""),
+	    EVKV_OK);
+	kit_end(&kit);
+}
+
+EVKV_TEST(disk_fsync, a_removal_that_stops_half_way_is_unknown)
+{
+	static const enum evkv_kind kinds[] = { EVKV_CLEAR, EVKV_DESTROY,
+		EVKV_CULL };
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		remove_failing(kinds[i], 0, EVKV_NOSPACE);
+		remove_failing(kinds[i], 1, EVKV_UNKNOWN_OUTCOME);
+		remove_failing(kinds[i], 2, EVKV_UNKNOWN_OUTCOME);
+	}
+}
+
+/* The system tells of it once, and what it could not write stays unwritten. */
+EVKV_TEST(disk_fsync, a_flush_that_fails_is_told_by_the_next_sync)
+{
+	struct answer answer = ANSWER_INIT;
+	struct kit kit;
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	must_put(&kit, "v");
+	set(&fail_sync, EIO);
+	/* The flush goes before the put in the writer's lane. */
+	rig_advance(&kit.rig, 1000);
+	must_put(&kit, "w");
+	set(&fail_sync, 0);
+	check_status(kit_do(&kit, &(struct evkv_request){ .kind = EVKV_SYNC },
+			 &answer),
+	    EVKV_IO);
+	check_int(answer.cause, EVKV_CAUSE_IO);
+	check_int(answer.sys_error, EIO);
+	answer_free(&answer);
+	check_status(kit_span(&kit, EVKV_SYNC, ""), EVKV_OK);
+	kit_end(&kit);
+}
+
+static int syncs_of_folder(bool multi)
+{
+	struct answer answer = ANSWER_INIT;
+	struct evkv_disk_options options = full;
+	struct stat stat_;
+	struct kit kit;
+
+	kit_begin(&kit);
+	check(stat(kit.folder, &stat_) == 0);
+	__atomic_store_n(&wanted_folder, stat_.st_ino, __ATOMIC_RELAXED);
+	__atomic_store_n(&folder_syncs, 0, __ATOMIC_RELAXED);
+	options.path = kit.path;
+	kit.store = multi ? evkv_multi_disk_new(kit.rig.loop, &options, NULL)
+			  : evkv_disk_new(kit.rig.loop, &options, NULL);
+	evkv_store_wait_ready(kit.store, -1, answer_cb, &answer);
+	rig_wait(&kit.rig, &answer.calls);
+	check_status(answer.status, EVKV_OK);
+	answer_free(&answer);
+	kit_end(&kit);
+	return __atomic_load_n(&folder_syncs, __ATOMIC_RELAXED);
+}
+
+/* What is in a new directory is lost with its name. */
+EVKV_TEST(disk_fsync, the_name_of_a_new_directory_is_durable)
+{
+	check(syncs_of_folder(false) > 0);
+	check(syncs_of_folder(true) > 0);
+}
+
+/* A sync_ms goes by, and what had to be brought to the disk is there. */
+static int syncs_after(struct kit *kit)
+{
+	set(&syncs, 0);
+	rig_advance(&kit->rig, 1000);
+	/* Behind the flush, if there is one. */
+	check_status(kit_put(kit, "c", EVKV_LIT("other"), EVKV_LIT("v"), 0),
+	    EVKV_OK);
+	return __atomic_load_n(&syncs, __ATOMIC_RELAXED);
+}
+
+EVKV_TEST(disk_fsync, every_write_is_flushed_in_time)
+{
+	struct kit kit;
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	must_put(&kit, "v");
+	check_int(syncs_after(&kit), 1);
+	check_int(syncs_after(&kit), 1);
+	kit_close(&kit);
+	kit_open(&kit, NULL);
+	check_status(kit_delete(&kit, "c", EVKV_LIT("k")), EVKV_OK);
+	check_int(syncs_after(&kit), 1);
+	kit_close(&kit);
+	kit_open(&kit, NULL);
+	check_status(kit_span(&kit, EVKV_CLEAR, "c"), EVKV_OK);
+	check_int(syncs_after(&kit), 1);
 	kit_end(&kit);
 }

@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "evkv/executor.h"
+#include "faults.h"
 #include "kit.h"
+#include "scripted.h"
 
 /* A job that keeps the worker until `go` is posted. */
 struct holdup {
@@ -157,6 +159,121 @@ EVKV_TEST(disk_multi_close, with_the_loop)
 	check_int(answer.calls, 1);
 	check_status(answer.status, EVKV_CLOSED);
 	answer_free(&answer);
+}
+
+/*
+ * What was handed over comes back when its part is forgotten: `busy` of the
+ * first slab of operations, of 64, are used up.
+ */
+static void forget_a_busy_part(unsigned busy)
+{
+	struct evkv_slice key = EVKV_LIT("k"), value = EVKV_LIT("v");
+	struct scripted *script = scripted_new();
+	struct answer put = ANSWER_INIT, closed = ANSWER_INIT;
+	struct evkv_store *slow;
+	struct holdup holdup;
+	struct kit kit;
+	unsigned i;
+
+	kit_begin(&kit);
+	holdup_open(&holdup, kit.rig.loop);
+	multi_open(&kit, &holdup);
+	check_status(kit_put(&kit, "a", key, value, 0), EVKV_OK);
+	check(evkv_lane_submit(holdup.lane, &holdup.job));
+	rig_turn(&kit.rig);
+	slow = scripted_store(script, kit.rig.loop, NULL);
+	for (i = 0; i < busy; i++)
+		check(evkv_get(slow, EVKV_LIT("c"), key, NULL, NULL) != 0);
+	evkv_put(kit.store, EVKV_LIT("a"), key, value, 0, answer_cb, &put);
+	rig_turn(&kit.rig);
+	evkv_store_close(kit.store, 0, answer_cb, &closed);
+	faults_fail_from(1);
+	rig_turn(&kit.rig);
+	faults_off();
+	sem_post(&holdup.go);
+	rig_wait(&kit.rig, &put.calls);
+	check_status(put.status, EVKV_CLOSED);
+	rig_wait(&kit.rig, &closed.calls);
+	evkv_store_unref(kit.store);
+	kit.store = NULL;
+	answer_free(&put);
+	answer_free(&closed);
+	scripted_complete_all(script, EVKV_OK);
+	evkv_store_unref(slow);
+	holdup_close(&holdup);
+	kit_end(&kit);
+	scripted_free(script);
+}
+
+EVKV_TEST(disk_multi_close, without_memory_while_a_part_is_busy)
+{
+	unsigned busy;
+
+	for (busy = 58; busy < 64; busy++)
+		forget_a_busy_part(busy);
+}
+
+/* ---- The sweep ----------------------------------------------------------- */
+
+#define SWEPT 12000
+
+static void put_expiring(struct kit *kit)
+{
+	static struct evkv_slice keys[SWEPT], values[SWEPT];
+	static char names[SWEPT][8];
+	struct answer put = ANSWER_INIT;
+	unsigned i;
+
+	for (i = 0; i < SWEPT; i++) {
+		snprintf(names[i], sizeof(names[i]), "k%u", i);
+		keys[i] = evkv_str(names[i]);
+		values[i] = EVKV_LIT("v");
+	}
+	evkv_put_many(kit->store, EVKV_LIT("c"), keys, values, SWEPT, 500,
+	    answer_cb, &put);
+	rig_wait(&kit->rig, &put.calls);
+	check_status(put.status, EVKV_OK);
+	answer_free(&put);
+}
+
+static void disk_open(struct kit *kit, struct holdup *holdup, int64_t sweep_ms)
+{
+	kit_open(kit,
+	    &(struct evkv_disk_options){ .durability = EVKV_DISK_NONE,
+		.max_bytes = (size_t)64 << 20,
+		.sweep_ms = sweep_ms,
+		.executor = holdup->executor });
+}
+
+/* A sweep that no worker has begun yet does not hold up the close. */
+EVKV_TEST(disk_multi_close, a_sweep_that_waits_is_left_for_next_time)
+{
+	struct answer closed = ANSWER_INIT, cull = ANSWER_INIT;
+	struct holdup holdup;
+	struct kit kit;
+
+	kit_begin(&kit);
+	holdup_open(&holdup, kit.rig.loop);
+	disk_open(&kit, &holdup, 1000);
+	put_expiring(&kit);
+	check(evkv_lane_submit(holdup.lane, &holdup.job));
+	rig_turn(&kit.rig);
+	rig_advance(&kit.rig, 2000);
+	rig_turn(&kit.rig);
+	evkv_store_close(kit.store, 0, answer_cb, &closed);
+	rig_turn(&kit.rig);
+	sem_post(&holdup.go);
+	rig_wait(&kit.rig, &closed.calls);
+	evkv_store_unref(kit.store);
+	disk_open(&kit, &holdup, -1);
+	evkv_cull(kit.store, answer_cb, &cull);
+	rig_wait(&kit.rig, &cull.calls);
+	check_int(cull.affected, SWEPT);
+	answer_free(&closed);
+	answer_free(&cull);
+	kit_close(&kit);
+	holdup_close(&holdup);
+	kit_end(&kit);
 }
 
 /* ---- At any moment ------------------------------------------------------- */

@@ -187,6 +187,161 @@ EVKV_TEST(disk_multi, idle_parts_are_closed)
 	kit_end(&kit);
 }
 
+/* The part of one collection, opened by itself so that nobody else can. */
+static struct evkv_store *part_keep(struct kit *kit, const char *file)
+{
+	struct answer answer = ANSWER_INIT;
+	struct evkv_store *part;
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/%s", kit->path, file);
+	part = evkv_disk_new(kit->rig.loop,
+	    &(struct evkv_disk_options){ .path = path,
+		.durability = EVKV_DISK_NONE,
+		.max_bytes = (size_t)8 << 20 },
+	    NULL);
+	evkv_store_wait_ready(part, -1, answer_cb, &answer);
+	rig_wait(&kit->rig, &answer.calls);
+	check_status(answer.status, EVKV_OK);
+	answer_free(&answer);
+	return part;
+}
+
+static void stop_half_way(const char *kept, enum evkv_status status,
+    enum evkv_status then)
+{
+	struct answer answer = ANSWER_INIT, closed = ANSWER_INIT;
+	struct evkv_store *part;
+	struct kit kit;
+
+	kit_begin(&kit);
+	multi_open(&kit, 4);
+	check_status(kit_put(&kit, "a", EVKV_LIT("k"), EVKV_LIT("v"), 0),
+	    EVKV_OK);
+	check_status(kit_put(&kit, "b", EVKV_LIT("k"), EVKV_LIT("v"), 0),
+	    EVKV_OK);
+	kit_close(&kit);
+	part = part_keep(&kit, kept);
+	multi_open(&kit, 4);
+	check_status(kit_do(&kit,
+			 &(struct evkv_request){ .kind = EVKV_DESTROY },
+			 &answer),
+	    status);
+	check_int(answer.cause, EVKV_CAUSE_IO);
+	check_int(answer.affected, status == EVKV_UNKNOWN_OUTCOME ? -1 : 0);
+	check_contains(answer.message, "is open already");
+	answer_free(&answer);
+	evkv_store_close(part, -1, answer_cb, &closed);
+	rig_wait(&kit.rig, &closed.calls);
+	answer_free(&closed);
+	evkv_store_unref(part);
+	kit_close(&kit);
+	multi_open(&kit, 4);
+	check_status(kit_get(&kit, "a", EVKV_LIT("k"), EVKV_LIT("v")), then);
+	check_status(kit_get(&kit, "b", EVKV_LIT("k"), EVKV_LIT("v")), EVKV_OK);
+	kit_end(&kit);
+}
+
+/* Collections are gone through by name. */
+EVKV_TEST(disk_multi, a_destroy_that_stops_half_way_is_unknown)
+{
+	stop_half_way("b", EVKV_UNKNOWN_OUTCOME, EVKV_NOT_FOUND);
+	stop_half_way("a", EVKV_BUSY, EVKV_OK);
+}
+
+struct nested {
+	struct kit kit;
+	struct answer put;
+};
+
+static void nested_put(struct evkv_op *child, void *arg)
+{
+	struct nested *nested = arg;
+
+	check_status(evkv_op_result(child)->entries[0].status, EVKV_NOT_FOUND);
+	evkv_put(nested->kit.store, EVKV_LIT("c"), EVKV_LIT("i"),
+	    EVKV_LIT("v"), 0, answer_cb, &nested->put);
+}
+
+/* As a wrapper does that fills on a miss. */
+EVKV_TEST(disk_multi, a_miss_makes_the_part_and_what_waits_goes_there)
+{
+	struct answer put = ANSWER_INIT;
+	struct evkv_slice key = EVKV_LIT("k");
+	struct nested nested;
+
+	memset(&nested, 0, sizeof(nested));
+	kit_begin(&nested.kit);
+	multi_open(&nested.kit, 4);
+	check_status(kit_span(&nested.kit, EVKV_PING, ""), EVKV_OK);
+	evkv_child_submit(NULL, nested.kit.store,
+	    &(struct evkv_request){ .kind = EVKV_GET,
+		.collection = EVKV_LIT("c"),
+		.count = 1,
+		.keys = &key },
+	    0, nested_put, &nested);
+	evkv_put(nested.kit.store, EVKV_LIT("c"), EVKV_LIT("j"), EVKV_LIT("w"),
+	    0, answer_cb, &put);
+	rig_wait(&nested.kit.rig, &put.calls);
+	check_status(put.status, EVKV_OK);
+	rig_wait(&nested.kit.rig, &nested.put.calls);
+	check_status(nested.put.status, EVKV_OK);
+	check_status(kit_get(&nested.kit, "c", EVKV_LIT("i"), EVKV_LIT("v")),
+	    EVKV_OK);
+	check_status(kit_get(&nested.kit, "c", EVKV_LIT("j"), EVKV_LIT("w")),
+	    EVKV_OK);
+	answer_free(&put);
+	answer_free(&nested.put);
+	kit_end(&nested.kit);
+}
+
+static void nested_second(struct evkv_op *child, void *arg)
+{
+	struct nested *nested = arg;
+
+	check_status(evkv_op_result(child)->status, EVKV_OK);
+	evkv_put(nested->kit.store, EVKV_LIT("c"), EVKV_LIT("k"),
+	    EVKV_LIT("second"), 0, answer_cb, &nested->put);
+}
+
+/* What the first of those that wait submits comes after the others. */
+static void order_of_what_waits(bool multi)
+{
+	struct answer first = ANSWER_INIT;
+	struct nested nested;
+	struct kit *kit = &nested.kit;
+
+	memset(&nested, 0, sizeof(nested));
+	kit_begin(kit);
+	if (multi)
+		multi_open(kit, 4);
+	else
+		kit->store = evkv_disk_new(kit->rig.loop,
+		    &(struct evkv_disk_options){ .path = kit->path,
+			.durability = EVKV_DISK_NONE,
+			.max_bytes = (size_t)8 << 20 },
+		    NULL);
+	evkv_child_submit(NULL, kit->store,
+	    &(struct evkv_request){ .kind = EVKV_PING }, 0, nested_second,
+	    &nested);
+	evkv_put(kit->store, EVKV_LIT("c"), EVKV_LIT("k"), EVKV_LIT("first"), 0,
+	    answer_cb, &first);
+	rig_wait(&kit->rig, &first.calls);
+	rig_wait(&kit->rig, &nested.put.calls);
+	check(first.order < nested.put.order);
+	check_status(kit_get(kit, "c", EVKV_LIT("k"), EVKV_LIT("second")),
+	    EVKV_OK);
+	answer_free(&first);
+	answer_free(&nested.put);
+	kit_end(kit);
+}
+
+EVKV_TEST(disk_multi, what_waits_keeps_its_order)
+{
+	order_of_what_waits(false);
+	order_of_what_waits(true);
+}
+
 EVKV_TEST(disk_multi, opens_by_url)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;

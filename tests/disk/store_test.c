@@ -139,6 +139,31 @@ EVKV_TEST(disk_store, the_sweep_removes_what_has_expired)
 	kit_end(&kit);
 }
 
+/* Where it is to be seldom, what expires soon makes it no oftener. */
+EVKV_TEST(disk_store, the_sweep_is_as_seldom_as_asked_for)
+{
+	const struct evkv_disk_options options = { .sweep_ms = 600000,
+		.durability = EVKV_DISK_NONE,
+		.max_bytes = (size_t)64 << 20 };
+	struct kit kit;
+
+	kit_begin(&kit);
+	kit_open(&kit, &options);
+	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 650000),
+	    EVKV_OK);
+	/* The sweep at 600 s leaves it, the next is at 1200 s. */
+	rig_advance(&kit.rig, 600001);
+	check_status(kit_span(&kit, EVKV_COMPACT, ""), EVKV_OK);
+	rig_advance(&kit.rig, 60001);
+	check_status(kit_span(&kit, EVKV_COMPACT, ""), EVKV_OK);
+	check_status(kit_put(&kit, "c", EVKV_LIT("j"), EVKV_LIT("v"), 0),
+	    EVKV_OK);
+	check_int(stored(&kit), 2);
+	rig_advance(&kit.rig, 600001);
+	rig_until(&kit.rig, stored(&kit) == 1);
+	kit_end(&kit);
+}
+
 EVKV_TEST(disk_store, cull_counts_and_unswept_ones_are_absent)
 {
 	const struct evkv_disk_options options = { .sweep_ms = -1,
@@ -436,4 +461,17 @@ EVKV_TEST(disk_store, urls)
 	check_bad_url(&kit, "disk:/x?readers=17", "readers");
 	check_bad_url(&kit, "disk:/x?max_open=3", "max_open");
 	kit_end(&kit);
+}
+
+EVKV_TEST(disk_store, without_a_loop_it_says_so)
+{
+	const struct evkv_disk_options options = { .path = "/nowhere" };
+	struct evkv_error one = EVKV_ERROR_INIT, many = EVKV_ERROR_INIT;
+
+	check(evkv_disk_new(NULL, &options, &one) == NULL);
+	check_int(one.status, EVKV_INVALID);
+	check_contains(one.message, "loop is NULL");
+	check(evkv_multi_disk_new(NULL, &options, &many) == NULL);
+	check_int(many.status, EVKV_INVALID);
+	check_contains(many.message, "loop is NULL");
 }

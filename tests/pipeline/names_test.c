@@ -213,6 +213,38 @@ EVKV_TEST(pipeline_names, an_unknown_name_is_asked_for_again)
 	end(&s);
 }
 
+/* A mistake in an option is no want of memory. */
+EVKV_TEST(pipeline_names, a_name_that_can_not_be)
+{
+	char label[65], name[256];
+	struct names names = { .unknown = true };
+	struct scene s;
+	unsigned i;
+
+	memset(label, 'a', sizeof(label) - 1);
+	label[64] = '\0';
+	memset(name, 'b', sizeof(name) - 1);
+	name[255] = '\0';
+	for (i = 50; i < 255; i += 50)
+		name[i] = '.';
+	begin(&s, &names);
+	s.options.pipeline.host = label;
+	scene_store(&s);
+	check_cause(&s, EVKV_CAUSE_RESOLVE, 0, "it is longer than names are");
+	end(&s);
+	begin(&s, &names);
+	s.options.pipeline.host = name;
+	scene_store(&s);
+	check_cause(&s, EVKV_CAUSE_RESOLVE, 0, "bbbb");
+	end(&s);
+	/* This one may be, and is asked for. */
+	begin(&s, &names);
+	s.options.pipeline.host = label + 1;
+	scene_store(&s);
+	check_cause(&s, EVKV_CAUSE_RESOLVE, 0, "name does not exist");
+	end(&s);
+}
+
 EVKV_TEST(pipeline_names, hosts_and_literals_need_no_name_server)
 {
 	char path[] = "/tmp/evkv-hosts-XXXXXX";

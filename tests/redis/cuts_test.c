@@ -2,12 +2,56 @@
  * tests/redis/cuts_test.c - the redis driver against a server that breaks off
  * and dribbles.
  */
+#include <dlfcn.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "fake.h"
 
 #define OPS FAKE_OPS
+
+/*
+ * send() of this program stands before the C library's, so that a test can say
+ * how many bytes more are taken of what the store sends.
+ */
+static size_t send_left = SIZE_MAX;
+static int server_port;
+
+static bool is_of_the_server(int fd)
+{
+	struct sockaddr_in ours = { .sin_port = 0 };
+	socklen_t size = sizeof(ours);
+
+	return getsockname(fd, (struct sockaddr *)&ours, &size) == 0 &&
+	    ntohs(ours.sin_port) == server_port;
+}
+
+typedef ssize_t send_fn(int fd, const void *data, size_t size, int flags);
+
+/* The tree is compiled with hidden symbols; this must be seen by others. */
+__attribute__((visibility("default"))) ssize_t send(int fd, const void *data,
+    size_t size, int flags)
+{
+	void *found = dlsym(RTLD_NEXT, "send");
+	send_fn *next;
+	ssize_t put;
+
+	memcpy(&next, &found, sizeof(next));
+	if (send_left == SIZE_MAX || is_of_the_server(fd))
+		return next(fd, data, size, flags);
+	if (send_left == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	put = next(fd, data, size < send_left ? size : send_left, flags);
+	if (put > 0)
+		send_left -= (size_t)put;
+	return put;
+}
 
 /* ---- Broken off ------------------------------------------------------ */
 
@@ -147,6 +191,119 @@ EVKV_TEST(redis_cuts, a_batch_of_writes_cut_between_its_keys)
 	check_status(a->entries[3].status, EVKV_UNKNOWN_OUTCOME);
 	fake_check_recovered(&f);
 	fake_close(&f);
+}
+
+/*
+ * To remove a TTL takes two commands, of which the first alone has an effect;
+ * the server gets that one and `more` bytes.
+ */
+static enum evkv_status touch_cut_after_persist(struct evkv_slice *keys,
+    size_t count, size_t more)
+{
+	struct answer *a;
+	struct fake f;
+	enum evkv_status status;
+
+	fake_open(&f);
+	a = &f.answers[0];
+	f.peer->plan.hold = true;
+	server_port = f.peer->port;
+	send_left = strlen("*2\r\n$7\r\nPERSIST\r\n$3\r\nc:a\r\n") + more;
+	evkv_touch_many(f.store, EVKV_LIT("c"), keys, count, 0, answer_cb, a);
+	rig_until(&f.rig, send_left == 0);
+	rig_until(&f.rig, f.commands == 1);
+	check_int(a->calls, 0);
+	peer_cut_all(f.peer);
+	fake_wait(&f, 1);
+	send_left = SIZE_MAX;
+	status = a->entries[0].status;
+	check_int(a->cause, EVKV_CAUSE_RESET);
+	if (count > 1)
+		check_status(a->entries[1].status, EVKV_UNAVAILABLE);
+	f.peer->plan.hold = false;
+	fake_check_recovered(&f);
+	fake_close(&f);
+	return status;
+}
+
+EVKV_TEST(redis_cuts, a_ttl_that_may_be_removed_is_unknown)
+{
+	struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("b") };
+
+	for (size_t count = 1; count <= 2; count++) {
+		for (size_t more = 0; more < 4; more++)
+			check_status(touch_cut_after_persist(keys, count, more),
+			    EVKV_UNKNOWN_OUTCOME);
+	}
+}
+
+/* What has come of them is not given: a failure has no value. */
+EVKV_TEST(redis_cuts, ttls_cut_before_the_last)
+{
+	static const char text[] = "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"
+				   "*3\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n:10\r\n";
+	struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("b") };
+	struct answer *a;
+	struct fake f;
+
+	fake_open(&f);
+	a = &f.answers[0];
+	f.to_all = "";
+	evkv_ttl_many(f.store, EVKV_LIT("c"), keys, 2, answer_cb, a);
+	rig_until(&f.rig, f.commands == 5);
+	peer_say(f.peer->newest, text, sizeof(text) - 1);
+	peer_cut_all(f.peer);
+	fake_wait(&f, 1);
+	check_status(a->status, EVKV_UNAVAILABLE);
+	for (unsigned i = 0; i < 2; i++) {
+		check_status(a->entries[i].status, EVKV_UNAVAILABLE);
+		check(!a->entries[i].has_value);
+		check_int(a->entries[i].bytes.size, 0);
+	}
+	fake_check_recovered(&f);
+	fake_close(&f);
+}
+
+/*
+ * A cursor is of no use to another server, nor to the same one when it was
+ * started anew: who goes on there begins again.
+ */
+EVKV_TEST(redis_cuts, a_removal_that_goes_on_elsewhere_begins_again)
+{
+	const size_t size = (size_t)17 << 20; /* more than may be unsent */
+	char *large = calloc(1, size);
+	struct answer *a;
+	struct fake f;
+
+	check(large != NULL);
+	fake_open(&f);
+	a = f.answers;
+	f.peer->plan.hold = true;
+	f.to_scan = "*2\r\n$1\r\n7\r\n*1\r\n$3\r\nc:a\r\n";
+	f.to_next_scan = "*2\r\n$1\r\n5\r\n*0\r\n";
+	evkv_clear(f.store, EVKV_LIT("c"), EVKV_LIT(""), answer_cb, &a[0]);
+	rig_until(&f.rig, f.commands == 1);
+	server_port = f.peer->port;
+	send_left = 0;
+	evkv_put(f.store, EVKV_LIT("c"), EVKV_LIT("k"), evkv_bytes(large, size),
+	    0, answer_cb, &a[1]);
+	rig_turn_waiting(&f.rig);
+	/* It finds the output full, and waits. */
+	f.peer->plan.hold = false;
+	peer_release(f.peer);
+	for (unsigned i = 0; i < 5; i++)
+		rig_turn_waiting(&f.rig);
+	peer_cut_all(f.peer);
+	rig_wait(&f.rig, &a[1].calls);
+	check_status(a[1].status, EVKV_UNAVAILABLE);
+	check_int(a[0].calls, 0);
+	send_left = SIZE_MAX;
+	rig_advance(&f.rig, 4000);
+	fake_wait(&f, 1);
+	check_status(a[0].status, EVKV_OK);
+	check_str(f.cursors, "0 0 5 ");
+	fake_close(&f);
+	free(large);
 }
 
 /* ---- Dribbled -------------------------------------------------------- */

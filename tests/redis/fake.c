@@ -91,6 +91,21 @@ static void fake_say_values(struct peer_conn *conn,
 		fake_say_value(conn, command->words[i]);
 }
 
+static void fake_say_names(struct fake *fake, struct peer_conn *conn,
+    struct evkv_slice cursor)
+{
+	size_t size = strlen(fake->cursors);
+
+	snprintf(fake->cursors + size, sizeof(fake->cursors) - size, "%.*s ",
+	    (int)cursor.size, (const char *)cursor.data);
+	fake_say(conn,
+	    fake->to_scan != NULL ? fake->to_scan
+				  : "*2\r\n$1\r\n0\r\n*2\r\n$3\r\nc:a\r\n"
+				    "$4\r\nc:bb\r\n");
+	fake->to_scan = fake->to_next_scan;
+	fake->to_next_scan = NULL;
+}
+
 /* MULTI, MGET, PTTL ..., EXEC of one key. */
 static void fake_say_exec(struct peer_conn *conn)
 {
@@ -124,9 +139,7 @@ static void fake_answer(struct fake *fake, struct peer_conn *conn,
 	else if (fake_is(command, "MGET"))
 		fake_say_values(conn, command);
 	else if (fake_is(command, "SCAN"))
-		fake_say(conn,
-		    "*2\r\n$1\r\n0\r\n*2\r\n$3\r\nc:a\r\n"
-		    "$4\r\nc:bb\r\n");
+		fake_say_names(fake, conn, command->words[1]);
 	else if (fake_is(command, "SET") || fake_is(command, "MSET")) {
 		fake->sets++;
 		fake_say(conn,

@@ -28,6 +28,9 @@ struct fake {
 	const char *to_auth, *to_select, *to_ping;
 	const char *to_all; /* to everything that is not of a handshake */
 	unsigned errors;    /* if not 0: to_all only so often */
+	/* To the next SCAN, and to the one after it; the cursors that came. */
+	const char *to_scan, *to_next_scan;
+	char cursors[64];
 	unsigned commands;  /* that came, without handshakes */
 	unsigned sets;
 	bool ready;       /* the last PING of a handshake was answered well */

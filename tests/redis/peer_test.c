@@ -81,6 +81,30 @@ EVKV_TEST(redis_peer, an_array_of_another_size_is_no_answer)
 	}
 }
 
+/* Of one name two or minus one can't have been removed. */
+EVKV_TEST(redis_peer, a_count_of_removals_that_can_not_be)
+{
+	static const char *const counts[] = { ":2\r\n", ":-1\r\n",
+		":9223372036854775807\r\n" };
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		struct fake f;
+
+		fake_open(&f);
+		f.to_scan = "*2\r\n$1\r\n0\r\n*1\r\n$3\r\nc:a\r\n";
+		evkv_clear(f.store, EVKV_LIT("c"), EVKV_LIT(""), answer_cb,
+		    &f.answers[0]);
+		rig_until(&f.rig, f.commands == 1);
+		f.to_all = counts[i];
+		fake_wait(&f, 1);
+		check_status(f.answers[0].status, EVKV_UNKNOWN_OUTCOME);
+		check_int(f.answers[0].cause, EVKV_CAUSE_PROTOCOL);
+		check_int(f.answers[0].affected, -1);
+		fake_check_recovered(&f);
+		fake_close(&f);
+	}
+}
+
 EVKV_TEST(redis_peer, a_reply_too_many_reaches_no_other_op)
 {
 	struct fake f;
@@ -112,6 +136,32 @@ EVKV_TEST(redis_peer, a_reply_over_the_limit_is_too_large)
 	check_status(f.answers[0].status, EVKV_TOO_LARGE);
 	fake_check_recovered(&f);
 	fake_close(&f);
+}
+
+/* Also where it came in one piece. */
+EVKV_TEST(redis_peer, a_short_reply_over_the_limit_is_too_large)
+{
+	static const char *const replies[] = { "$30\r\n"
+					       "012345678901234567890123456789"
+					       "\r\n",
+		"$26\r\n01234567890123456789012345\r\n" };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct fake f;
+
+		fake_begin(&f);
+		f.options.max_reply_bytes = 33;
+		fake_store(&f);
+		fake_until_ready(&f);
+		f.to_all = replies[i];
+		fake_get(&f, 0);
+		fake_wait(&f, 1);
+		check_status(f.answers[0].status,
+		    i == 0 ? EVKV_TOO_LARGE : EVKV_OK);
+		if (i == 0)
+			fake_check_recovered(&f);
+		fake_close(&f);
+	}
 }
 
 /* Bytes of the heap that are in use; 0 under a sanitizer's heap. */
@@ -212,6 +262,38 @@ EVKV_TEST(redis_peer, the_servers_errors_become_statuses_in_its_words)
 	fake_get(&f, 0);
 	fake_wait(&f, 1);
 	check_status(f.answers[0].status, EVKV_NOT_FOUND);
+	fake_close(&f);
+}
+
+/* Some entries are gone when the server refuses to go on. */
+EVKV_TEST(redis_peer, a_removal_that_is_refused_half_way_is_unknown)
+{
+	static const char *const refused[] = { "-LOADING wait\r\n",
+		"-MOVED 1 127.0.0.1:1\r\n", "-NOPERM this user\r\n",
+		"-ERR something\r\n" };
+	struct answer *a;
+	struct fake f;
+
+	fake_open(&f);
+	a = &f.answers[0];
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		f.to_scan = "*2\r\n$1\r\n7\r\n*1\r\n$3\r\nc:a\r\n";
+		f.to_next_scan = refused[i];
+		evkv_clear(f.store, EVKV_LIT("c"), EVKV_LIT(""), answer_cb, a);
+		fake_wait(&f, 1);
+		check_status(a->status, EVKV_UNKNOWN_OUTCOME);
+		check(a->cause == EVKV_CAUSE_SERVER ||
+		    a->cause == EVKV_CAUSE_AUTH);
+		check_int(a->affected, -1);
+		answer_reset(a);
+		a->calls = 0;
+	}
+	/* There was nothing to be removed before: no effect, and so it says. */
+	f.to_scan = "*2\r\n$1\r\n7\r\n*0\r\n";
+	f.to_next_scan = refused[0];
+	evkv_clear(f.store, EVKV_LIT("c"), EVKV_LIT(""), answer_cb, a);
+	fake_wait(&f, 1);
+	check_status(a->status, EVKV_UNAVAILABLE);
 	fake_close(&f);
 }
 

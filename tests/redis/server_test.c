@@ -351,6 +351,30 @@ EVKV_TEST(redis_server, a_user_may_do_what_it_may)
 	scene_end(&s);
 }
 
+/* The command that has the effect is allowed, the one after it is not. */
+EVKV_TEST(redis_server, a_ttl_that_was_removed_is_told)
+{
+	struct evkv_slice key = EVKV_LIT("k");
+	char reply[256];
+	struct scene s;
+
+	scene_begin_own(&s,
+	    &(struct server_options){
+		.kind = SERVER_REDIS, .user = "bob", .user_password = "b" });
+	RAW(&s, reply, "ACL", "SETUSER", "toucher", "on", ">t", "~*",
+	    "+persist");
+	RAW(&s, reply, "SET", "c:k", "v", "PX", "100000");
+	s.options.user = "toucher";
+	s.options.password = "t";
+	scene_store(&s);
+	evkv_touch(s.store, EVKV_LIT("c"), key, 0, answer_cb, &s.a);
+	rig_wait(&s.rig, &s.a.calls);
+	RAW(&s, reply, "PTTL", "c:k");
+	check_contains(reply, ":-1");
+	check_status(s.a.status, EVKV_OK);
+	scene_end(&s);
+}
+
 EVKV_TEST(redis_server, certificates_are_verified)
 {
 	struct scene s;

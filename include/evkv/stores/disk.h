@@ -87,7 +87,8 @@ struct evkv_disk_options {
 };
 
 /*
- * A store in a directory. NULL with a filled error: INVALID (an option), NOMEM.
+ * A store in a directory. NULL with a filled error: INVALID (an option, no
+ * loop), NOMEM.
  * Whatever is wrong with the directory is told by operations, once it was
  * tried: REFUSED (not ours, no permission, read-only file system), UNSUPPORTED
  * (of a newer version), CORRUPT, BUSY, NOSPACE or IO.

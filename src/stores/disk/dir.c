@@ -306,6 +306,16 @@ static bool dir_sync_at(const struct disk_dir *dir, const char *name, int flags)
 	return synced;
 }
 
+/*
+ * The name of the directory is in its parent. Who may not read that has to
+ * leave it to the system.
+ */
+static bool dir_sync_parent(const struct disk_dir *dir)
+{
+	return dir_sync_at(dir, "..", O_DIRECTORY) || errno == EACCES ||
+	    errno == EPERM;
+}
+
 /* What CURRENT names now is what counts. */
 static bool dir_not_switched(struct disk_dir *dir, struct disk_failure *failure)
 {
@@ -327,7 +337,7 @@ bool evkv__disk_dir_switch(struct disk_dir *dir, uint64_t generation,
 	snprintf(data, sizeof(data), "%s/data.mdb", name);
 	if (!dir_sync_at(dir, data, 0) ||
 	    !dir_sync_at(dir, name, O_DIRECTORY) ||
-	    !dir_sync_at(dir, ".", O_DIRECTORY) ||
+	    !dir_sync_at(dir, ".", O_DIRECTORY) || !dir_sync_parent(dir) ||
 	    !dir_write_current(dir, generation) ||
 	    !dir_sync_at(dir, ".", O_DIRECTORY))
 		return dir_not_switched(dir, failure);

@@ -89,9 +89,11 @@ static void answer_keyed(struct disk_store *disk, struct disk_job *job)
 	if (job->failure.status != EVKV_OK)
 		evkv_op_explain(job->op, disk_cause(&job->failure),
 		    job->failure.sys_error, job->failure.message);
-	if (request->kind != EVKV_PUT && request->kind != EVKV_TOUCH)
+	if (is_read(request->kind))
 		return;
 	evkv__disk_dirty(disk);
+	if (request->kind == EVKV_DELETE)
+		return;
 	if (request->ttls_ms != NULL || request->ttl_ms != EVKV_TTL_NONE)
 		evkv__disk_expiring(disk, disk->sweep_ms);
 }
@@ -112,6 +114,14 @@ static void answer_page(struct disk_job *job)
 		    evkv_bytes(page->position, page->position_size));
 }
 
+static void answer_sync(struct disk_store *disk, struct disk_job *job)
+{
+	if (disk->unflushed.status == EVKV_OK)
+		return;
+	evkv__disk_op_fail(job->op, &disk->unflushed);
+	disk->unflushed.status = EVKV_OK;
+}
+
 static void answer_span(struct disk_store *disk, struct disk_job *job)
 {
 	if (job->failure.status != EVKV_OK) {
@@ -127,6 +137,7 @@ static void answer_span(struct disk_store *disk, struct disk_job *job)
 		evkv_op_set_affected(job->op, job->span->removal.removed);
 		evkv__disk_dirty(disk);
 		break;
+	case EVKV_SYNC: answer_sync(disk, job); break;
 	default: break;
 	}
 }
@@ -292,12 +303,17 @@ void evkv__disk_done(struct evkv_job *jobs, void *arg)
 	evkv__disk_maybe_end(disk);
 }
 
-/* Nothing joins the list meanwhile: by now a submit goes or fails at once. */
+/*
+ * What is completed may submit more, which joins the end of the list where it
+ * would else go before what is in it. If that begins another try, the rest
+ * waits for it.
+ */
 void evkv__disk_release_waiting(struct disk_store *disk)
 {
 	struct disk_job *job;
 
-	while ((job = disk->waiting.first) != NULL) {
+	while (disk->state != DISK_OPENING &&
+	    (job = disk->waiting.first) != NULL) {
 		if (disk_absent(disk) && request_makes(job->request)) {
 			disk->env.config.lazy = false;
 			evkv__disk_start(disk);
@@ -441,15 +457,16 @@ static enum evkv_verdict disk_submit(void *self, struct evkv_op *op,
 {
 	struct disk_store *disk = self;
 	struct evkv_slice position = EVKV_LIT("");
+	bool first = disk->waiting.first == NULL;
 	struct disk_job *job;
 
 	if ((evkv_kind_classes(request->kind) & EVKV_KIND_PAGES) != 0 &&
 	    !position_ok(request, &position))
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 		    "the cursor is not of this store and query");
-	if (done_at_once(disk, op, request))
+	if (first && done_at_once(disk, op, request))
 		return EVKV_DONE;
-	if (disk_absent(disk) && request_makes(request)) {
+	if (first && disk_absent(disk) && request_makes(request)) {
 		disk->env.config.lazy = false;
 		evkv__disk_start(disk);
 	} else if (disk->state == DISK_FAILED) {
@@ -458,7 +475,7 @@ static enum evkv_verdict disk_submit(void *self, struct evkv_op *op,
 		else if (!disk_absent(disk))
 			return evkv__disk_op_fail(op, &disk->failure);
 	}
-	if (disk_absent(disk)) {
+	if (first && disk_absent(disk)) {
 		answer_absent(op, request);
 		return EVKV_DONE;
 	}
@@ -467,7 +484,7 @@ static enum evkv_verdict disk_submit(void *self, struct evkv_op *op,
 		return EVKV_DONE;
 	if (position.size > 0)
 		position_ok(job->request, &job->position);
-	if (disk->state != DISK_READY) {
+	if (disk->state != DISK_READY || !first) {
 		disk_jobs_append(&disk->waiting, job);
 		return EVKV_PENDING;
 	}

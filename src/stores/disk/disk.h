@@ -50,6 +50,8 @@ struct disk_store {
 	struct disk_job sweep_job, flush_job;
 	struct disk_span sweep_span;
 	bool sweeping, flushing, to_flush;
+	/* What a flush has failed by, for the next sync to tell. */
+	struct disk_failure unflushed;
 	struct evkv_timer sweep_timer, flush_timer;
 };
 
@@ -69,9 +71,9 @@ struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
     const struct evkv_disk_options *options, bool lazy,
     struct evkv_error *error);
 /* Checked, and defaults filled in. */
-bool evkv__disk_options_read(struct evkv_disk_options *options,
-    const struct evkv_disk_options *given, size_t size,
-    struct evkv_error *error);
+bool evkv__disk_options_read(struct evkv_loop *loop,
+    struct evkv_disk_options *options, const struct evkv_disk_options *given,
+    size_t size, struct evkv_error *error);
 
 /* life.c */
 bool evkv__disk_init(struct disk_store *disk, struct evkv_loop *loop,

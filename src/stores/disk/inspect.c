@@ -47,9 +47,6 @@ static bool inspect_file(int fd, const char *path, struct disk_failure *failure)
 	struct stat stat;
 	size_t page_size;
 
-	if (fstat(fd, &stat) != 0)
-		return evkv__disk_fail(failure, EVKV_IO, errno,
-		    "%s: can't stat data.mdb", path);
 	if (!inspect_read(fd, 0, &metas[0]))
 		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
 		    "%s: data.mdb is not a database of this machine", path);
@@ -60,6 +57,10 @@ static bool inspect_file(int fd, const char *path, struct disk_failure *failure)
 		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
 		    "%s: the head of data.mdb is damaged", path);
 	last = &metas[metas[1].txnid > metas[0].txnid];
+	/* After the heads: another process may make the file longer meanwhile. */
+	if (fstat(fd, &stat) != 0)
+		return evkv__disk_fail(failure, EVKV_IO, errno,
+		    "%s: can't stat data.mdb", path);
 	if ((size_t)stat.st_size / page_size <= last->last_page)
 		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
 		    "%s: data.mdb is cut off: %zu pages, the last is %zu", path,

@@ -115,10 +115,11 @@ static void life_swept(struct disk_store *disk)
 	if (next_ms == 0)
 		return;
 	delay_ms = next_ms - evkv_loop_wall_ms(disk->loop);
+	if (delay_ms > SWEEP_MAX_MS)
+		delay_ms = SWEEP_MAX_MS;
 	if (delay_ms < disk->sweep_ms)
 		delay_ms = disk->sweep_ms;
-	evkv__disk_expiring(disk,
-	    delay_ms < SWEEP_MAX_MS ? delay_ms : SWEEP_MAX_MS);
+	evkv__disk_expiring(disk, delay_ms);
 }
 
 static void life_flush(void *arg)
@@ -132,16 +133,28 @@ static void life_flush(void *arg)
 	life_submit_own(disk, &disk->flush_job, DISK_FLUSH);
 }
 
+/*
+ * The system tells of it once and then forgets what it could not write: a sync
+ * that comes after would go well.
+ */
+static void life_flushed(struct disk_store *disk)
+{
+	disk->flushing = false;
+	if (disk->flush_job.failure.status != EVKV_OK) {
+		disk->unflushed = disk->flush_job.failure;
+		evkv_loop_log(disk->loop, EVKV_LOG_ERROR, "disk: flush: %s",
+		    disk->unflushed.message);
+	}
+	if (disk->to_flush)
+		evkv__disk_dirty(disk);
+}
+
 void evkv__disk_own_done(struct disk_store *disk, struct disk_job *job)
 {
 	switch (job->task) {
 	case DISK_OPEN: life_opened(disk); break;
 	case DISK_SWEEP: life_swept(disk); break;
-	case DISK_FLUSH:
-		disk->flushing = false;
-		if (disk->to_flush)
-			evkv__disk_dirty(disk);
-		break;
+	case DISK_FLUSH: life_flushed(disk); break;
 	default: disk->state = DISK_ENDED; break;
 	}
 }
@@ -181,7 +194,7 @@ void evkv__disk_close(void *self)
 	evkv_timer_cancel(disk->loop, &disk->flush_timer);
 	disk->state = DISK_ENDING;
 	__atomic_store_n(&disk->env.stop, true, __ATOMIC_RELAXED);
-	if (disk->sweeping)
+	if (disk->sweeping && !evkv_job_withdraw(&disk->sweep_job.job))
 		evkv_job_stop(&disk->sweep_job.job);
 	evkv__disk_maybe_end(disk);
 }

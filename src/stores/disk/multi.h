@@ -35,6 +35,7 @@ struct multi_ops {
 enum multi_part_state {
 	PART_OPEN,
 	PART_CLOSING, /* what comes waits until it is closed */
+	PART_FORGOTTEN, /* in no list; goes with its last operation */
 };
 
 struct multi_part {
@@ -94,6 +95,7 @@ void evkv__multi_look_free(struct multi_look *look);
 struct multi_part *evkv__multi_part(struct multi_store *multi, const char *file,
     struct evkv_error *error);
 void evkv__multi_part_used(struct multi_part *part);
+/* After `pending` went down; the part may be gone. */
 void evkv__multi_part_idle(struct multi_part *part);
 /* Begin to close all; multi_disk.c is told by evkv__multi_parts_gone(). */
 void evkv__multi_parts_close(struct multi_store *multi);
@@ -103,10 +105,11 @@ void evkv__multi_go(struct multi_op *mop);
 void evkv__multi_end(struct multi_op *mop);
 void evkv__multi_parts_gone(struct multi_store *multi);
 
+/* A walk may have changed something before. */
 static inline void multi_op_fail(struct multi_op *mop,
     const struct evkv_error *error)
 {
-	evkv_op_fail(mop->op, error->status,
+	evkv_op_cut(mop->op, error->status,
 	    error->status == EVKV_NOMEM ? EVKV_CAUSE_NOMEM : EVKV_CAUSE_NONE,
 	    error->message);
 }

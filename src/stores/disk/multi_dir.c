@@ -118,6 +118,27 @@ static bool root_is_empty(const char *path)
 	return empty;
 }
 
+/* The names of the marker and of the directory itself. */
+static bool root_sync(const struct multi_store *multi)
+{
+	static const char *const names[] = { ".", ".." };
+	char path[PATH_MAX];
+	bool synced = true;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < 2 && synced; i++) {
+		snprintf(path, sizeof(path), "%s/%s", multi->path, names[i]);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		/* Who may not read the parent has to leave it to the system. */
+		if (fd < 0)
+			return i > 0 && (errno == EACCES || errno == EPERM);
+		synced = fsync(fd) == 0;
+		close(fd);
+	}
+	return synced;
+}
+
 static bool root_marker(struct multi_store *multi, const char *marker,
     struct disk_failure *failure)
 {
@@ -128,7 +149,7 @@ static bool root_marker(struct multi_store *multi, const char *marker,
 	if (size == 0) {
 		if (pwrite(multi->marker_fd, text, sizeof(text) - 1, 0) !=
 			(ssize_t)sizeof(text) - 1 ||
-		    fsync(multi->marker_fd) != 0)
+		    fsync(multi->marker_fd) != 0 || !root_sync(multi))
 			return dir_errno(multi, "write its marker", failure);
 		return true;
 	}

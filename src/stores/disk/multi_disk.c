@@ -67,14 +67,17 @@ static void one_done(struct evkv_op *child, void *arg)
 
 static void walk_step(struct multi_op *mop);
 
-/* What one part has answered, into the answer of all. */
+/*
+ * What one part has answered, into the answer of all. Where one fails when
+ * others have removed something already, that marks the op as sent.
+ */
 static void walk_take(struct multi_op *mop, struct evkv_op *child)
 {
 	const struct evkv_result *result = evkv_op_result(child);
 	size_t i;
 
 	if (evkv_failed(result->status)) {
-		evkv_op_fail(mop->op, result->status, result->cause,
+		evkv_op_cut(mop->op, result->status, result->cause,
 		    result->message);
 		evkv_op_explain(mop->op, result->cause, result->sys_error,
 		    result->message);
@@ -96,7 +99,7 @@ static void walk_done(struct evkv_op *child, void *arg)
 	mop->child_out = false;
 	mop->at++;
 	if (child == NULL) {
-		evkv_op_nomem(mop->op);
+		evkv_op_cut(mop->op, EVKV_NOMEM, EVKV_CAUSE_NOMEM, NULL);
 		mop->ended = true;
 	} else {
 		walk_take(mop, child);
@@ -336,7 +339,8 @@ static enum evkv_verdict multi_submit(void *self, struct evkv_op *op,
 		multi->state = DISK_OPENING;
 		root_submit(multi, MULTI_OPEN);
 	}
-	if (multi->state != DISK_READY) {
+	/* Also while those that waited go, one by one: behind them. */
+	if (multi->state != DISK_READY || multi->waiting.first != NULL) {
 		multi_ops_append(&multi->waiting, mop);
 		return EVKV_PENDING;
 	}
@@ -449,7 +453,7 @@ struct evkv_store *evkv_multi_disk_new_sized(struct evkv_loop *loop,
 	struct multi_store *multi;
 	struct evkv_store *store;
 
-	if (!evkv__disk_options_read(&options, given, size, error))
+	if (!evkv__disk_options_read(loop, &options, given, size, error))
 		return NULL;
 	multi = evkv_calloc(1, sizeof(*multi));
 	if (multi != NULL)

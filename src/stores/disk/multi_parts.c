@@ -68,7 +68,7 @@ static bool part_open(struct multi_part *part, struct evkv_error *error)
 	return part->store != NULL;
 }
 
-static void part_free(struct multi_part *part)
+static void part_forget(struct multi_part *part)
 {
 	struct multi_part **link = parts_bucket(part->multi, part->file);
 
@@ -77,7 +77,9 @@ static void part_free(struct multi_part *part)
 	*link = part->bucket_next;
 	parts_unlink(part);
 	part->multi->parts--;
-	evkv_free(part);
+	part->state = PART_FORGOTTEN;
+	if (part->pending == 0)
+		evkv_free(part);
 }
 
 static void part_fail_waiting(struct multi_part *part,
@@ -105,7 +107,7 @@ static void part_closed(const struct evkv_result *result, void *arg)
 	if (part->waiting.first != NULL && !part_open(part, &error))
 		part_fail_waiting(part, &error);
 	if (part->store == NULL) {
-		part_free(part);
+		part_forget(part);
 		if (multi->parts == 0)
 			evkv__multi_parts_gone(multi);
 		return;
@@ -129,7 +131,8 @@ static void part_close(struct multi_part *part)
 	if (evkv_store_close(part->store, 0, part_closed, part) != 0)
 		return;
 	evkv_store_unref(part->store);
-	part_free(part);
+	part->store = NULL;
+	part_forget(part);
 }
 
 static size_t max_open(const struct multi_store *multi)
@@ -165,7 +168,11 @@ void evkv__multi_part_used(struct multi_part *part)
 
 void evkv__multi_part_idle(struct multi_part *part)
 {
-	if (part->pending == 0 && part->multi->parts > max_open(part->multi))
+	if (part->pending > 0)
+		return;
+	if (part->state == PART_FORGOTTEN)
+		evkv_free(part);
+	else if (part->multi->parts > max_open(part->multi))
 		parts_close_idle(part->multi);
 }
 

@@ -22,10 +22,12 @@ static bool options_invalid(struct evkv_error *error, const char *what)
 	return false;
 }
 
-bool evkv__disk_options_read(struct evkv_disk_options *options,
-    const struct evkv_disk_options *given, size_t size,
-    struct evkv_error *error)
+bool evkv__disk_options_read(struct evkv_loop *loop,
+    struct evkv_disk_options *options, const struct evkv_disk_options *given,
+    size_t size, struct evkv_error *error)
 {
+	if (loop == NULL)
+		return options_invalid(error, "loop is NULL");
 	if (!evkv_options_read(options, sizeof(*options), given, size, error))
 		return false;
 	if (options->path == NULL || options->path[0] == '\0')
@@ -57,7 +59,7 @@ struct evkv_store *evkv_disk_new_sized(struct evkv_loop *loop,
 {
 	struct evkv_disk_options options;
 
-	if (!evkv__disk_options_read(&options, given, size, error))
+	if (!evkv__disk_options_read(loop, &options, given, size, error))
 		return NULL;
 	return evkv__disk_new(loop, &options, false, error);
 }

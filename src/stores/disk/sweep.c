@@ -142,6 +142,10 @@ static int clear_some(struct clear_scan *scan, size_t *rows)
 
 /* ---- All collections ----------------------------------------------------- */
 
+/*
+ * To look at a collection counts as a row, but is no progress: of one that is
+ * to be cleared at least one row is.
+ */
 static int destroy_some(struct disk_view *view,
     const struct evkv_request *request, int64_t now_ms, size_t *rows,
     struct disk_removal *removal)
@@ -158,7 +162,6 @@ static int destroy_some(struct disk_view *view,
 		    &name, &scan.id);
 		if (code != 0)
 			return code;
-		--*rows;
 		if (!evkv_slice_equal(name, stand))
 			removal->position_size = 0;
 		removal->name_size = name.size;
@@ -167,13 +170,17 @@ static int destroy_some(struct disk_view *view,
 		scan.collection = evkv_bytes(removal->name, name.size);
 		removal->past = true;
 		if (!evkv_match(request->match_prefix, request->pattern,
-			scan.collection))
+			scan.collection)) {
+			--*rows;
 			continue;
+		}
 		code = clear_some(&scan, rows);
 		if (code == 0)
 			removal->past = false; /* there is more of it */
 		else if (code != MDB_NOTFOUND)
 			return code;
+		else if (*rows > 0)
+			--*rows;
 	}
 	return 0;
 }

@@ -134,10 +134,11 @@ static bool work_nothing_due(struct disk_worker *worker, struct disk_job *job)
 	return !due;
 }
 
+/* One more piece. What earlier ones have removed can't be denied any more. */
 static void work_remove(struct disk_worker *worker, struct disk_job *job)
 {
 	struct disk_failure ignored;
-	bool in_doubt = false;
+	bool in_doubt = false, unknown;
 	size_t rows = PIECE_ROWS;
 	int code;
 
@@ -154,9 +155,10 @@ static void work_remove(struct disk_worker *worker, struct disk_job *job)
 			evkv_job_again(&job->job);
 		return;
 	}
+	unknown = in_doubt || job->span->removal.removed > 0;
 	evkv__disk_job_fail(job,
-	    in_doubt ? EVKV_UNKNOWN_OUTCOME : evkv__disk_code_status(code),
-	    code, worker->env);
+	    unknown ? EVKV_UNKNOWN_OUTCOME : evkv__disk_code_status(code), code,
+	    worker->env);
 	if (in_doubt)
 		evkv__disk_env_reopen(worker->env, &ignored);
 }

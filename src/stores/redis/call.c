@@ -196,6 +196,8 @@ static void call_part_cut(const struct redis_part *part,
 		bool sent = end->fate == EVKV_SLOT_SENT &&
 		    (part->ends == NULL || part->ends->at[i] <= end->sent);
 
+		/* Of a TTL the value may have come already. */
+		evkv_op_give_value(op, redis_part_entry(part, i), NULL);
 		evkv_op_entries(op)[redis_part_entry(part, i)]
 		    .status = writes && sent ? EVKV_UNKNOWN_OUTCOME
 					     : end->status;

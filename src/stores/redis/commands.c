@@ -131,8 +131,11 @@ void evkv__redis_part_refuse(struct redis_connection *connection,
 	for (size_t i = from; i < from + count; i++) {
 		struct evkv_entry *entry = evkv__redis_entry(part, i);
 
-		if (!evkv_failed(entry->status))
-			entry->status = error.status;
+		if (evkv_failed(entry->status))
+			continue;
+		evkv_op_give_value(part->slot.op, redis_part_entry(part, i),
+		    NULL);
+		entry->status = error.status;
 	}
 	evkv_op_explain(part->slot.op, error.cause, 0, error.message);
 	if (error.reconnect)

@@ -144,7 +144,8 @@ static bool pexpire_one(struct redis_connection *connection,
 
 /*
  * PERSIST answers 0 both for a missing key and for one without a TTL; the
- * EXISTS after it tells them apart.
+ * EXISTS after it tells them apart. The effect comes before the last byte, also
+ * where there is one key alone.
  */
 static bool persist_one(struct redis_connection *connection,
     struct redis_part *part, size_t i)
@@ -153,6 +154,8 @@ static bool persist_one(struct redis_connection *connection,
 		COMMAND_START("2", "7", "PERSIST")))
 		return false;
 	evkv__redis_effect(connection, part, i);
+	if (part->ends == NULL)
+		evkv_pipeline_effect(connection->pipeline);
 	return evkv__redis_write_one(connection, part, i,
 	    COMMAND_START("2", "6", "EXISTS"));
 }
@@ -180,8 +183,12 @@ static bool touch_item(struct redis_connection *connection,
 {
 	struct evkv_entry *entry = evkv__redis_entry(part, part->settled);
 	bool was_first = part->pairs[part->settled] && !part->half;
+	bool known = part->half && part->had_ttl;
 
-	if (!evkv__redis_take_number(connection, part, item))
+	/* What is done is done, even if the server would not tell of it. */
+	if (known && item->depth == 0 && item->type == REDIS_ITEM_ERROR)
+		part->settled++;
+	else if (!evkv__redis_take_number(connection, part, item))
 		return false;
 	if (was_first) {
 		/* The second one settles it, unless this one has failed. */
@@ -192,7 +199,7 @@ static bool touch_item(struct redis_connection *connection,
 			entry->status = EVKV_OK;
 		return true;
 	}
-	if (part->half && part->had_ttl && entry->status == EVKV_NOT_FOUND)
+	if (known)
 		entry->status = EVKV_OK; /* it was there for the first one */
 	part->half = false;
 	return true;

@@ -91,6 +91,7 @@ static void connection_connected(void *self)
 		    EVKV_CAUSE_NOMEM, 0, "out of memory");
 		return;
 	}
+	connection->number++;
 	connection->part = NULL;
 	connection->wrong = NULL;
 	connection->reply_bytes = 0;

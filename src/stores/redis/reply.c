@@ -228,6 +228,11 @@ enum redis_whole evkv__redis_reply_whole(struct redis_connection *connection,
 	}
 	if (whole != REDIS_WHOLE_YES)
 		return whole;
+	if ((size_t)(at - data) >
+	    connection->store->options.max_reply_bytes) {
+		connection->reply_bytes = (size_t)(at - data);
+		return REDIS_WHOLE_LATER;
+	}
 	*used += (size_t)(at - data);
 	reply_give(connection, &item);
 	return REDIS_WHOLE_YES;

@@ -8,8 +8,9 @@
  *
  * A removal goes on until the cursor has come round. Each round sends the
  * UNLINK of what the one before has found together with the next SCAN. Cut off
- * in the middle it is UNKNOWN_OUTCOME as soon as an UNLINK was sent. A waiter
- * that goes away ends it after the round that is under way.
+ * in the middle it is UNKNOWN_OUTCOME as soon as an UNLINK was sent; refused in
+ * the middle, as soon as one has removed something. A waiter that goes away
+ * ends it after the round that is under way.
  */
 #include "resp.h"
 #include "scan.h"
@@ -46,11 +47,25 @@ static bool scan_write(struct redis_scan *scan)
 	return true;
 }
 
+/*
+ * A round that had to wait may go out on another connection: to another server,
+ * or to one that was started anew, whose cursors are others.
+ */
+static void scan_connection(struct redis_scan *scan, uint64_t number)
+{
+	if (scan->number != 0 && scan->number != number) {
+		scan->cursor[0] = '0';
+		scan->cursor_size = 1;
+	}
+	scan->number = number;
+}
+
 static bool scan_encode(struct redis_connection *connection,
     struct redis_part *part)
 {
 	struct redis_scan *scan = (struct redis_scan *)part;
 
+	scan_connection(scan, connection->number);
 	if (scan->doomed_count > 0) {
 		if (!evkv__redis_scan_unlink(scan))
 			return false;
@@ -61,12 +76,15 @@ static bool scan_encode(struct redis_connection *connection,
 
 /* ---- Replies ---------------------------------------------------------- */
 
+/* What was removed before makes the outcome unknown. */
 static bool scan_refuse(struct redis_scan *scan, struct evkv_slice words)
 {
 	struct redis_error error;
 
 	evkv__redis_error_read(words, &error);
-	if (!scan->failed)
+	if (!scan->failed && scan->removed > 0)
+		evkv_op_cut(scan->op, error.status, error.cause, error.message);
+	else if (!scan->failed)
 		evkv_op_fail(scan->op, error.status, error.cause,
 		    error.message);
 	scan->failed = true;
@@ -122,7 +140,8 @@ static bool scan_item(struct redis_connection *connection,
 		return scan_refuse(scan, item->bytes);
 	if (part->answered > 0 || part->half)
 		return scan_item_page(scan, item);
-	if (item->depth != 0 || item->type != REDIS_ITEM_INTEGER)
+	if (item->depth != 0 || item->type != REDIS_ITEM_INTEGER ||
+	    item->number < 0 || (uint64_t)item->number > scan->doomed_count)
 		return false;
 	scan->removed += item->number;
 	scan->doomed_count = 0;

@@ -21,6 +21,7 @@ struct redis_scan {
 	struct evkv_slice match; /* for MATCH */
 	char cursor[SCAN_CURSOR_MAX];
 	size_t cursor_size;
+	uint64_t number; /* of the connection that gave it; 0 = none of ours */
 	int64_t removed;
 	/* Names to UNLINK, each after its size as a size_t. */
 	char *doomed;

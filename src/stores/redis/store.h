@@ -134,6 +134,7 @@ struct redis_connection {
 	struct redis_part *part; /* to which what is read belongs, or NULL */
 	const char *wrong;       /* how the server broke the protocol */
 	size_t reply_bytes;      /* given to the reader for the present reply */
+	uint64_t number;         /* how many there were, with this one */
 	bool reading;            /* the reader has bytes, or part of a reply */
 	bool large;              /* the reader has a large buffer */
 	size_t left;             /* bytes to come of it, where known; or 0 */
