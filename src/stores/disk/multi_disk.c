@@ -449,7 +449,7 @@ struct evkv_store *evkv_multi_disk_new_sized(struct evkv_loop *loop,
 	struct multi_store *multi;
 	struct evkv_store *store;
 
-	if (!evkv__disk_options_read(&options, given, size, error))
+	if (!evkv__disk_options_read(loop, &options, given, size, error))
 		return NULL;
 	multi = evkv_calloc(1, sizeof(*multi));
 	if (multi != NULL)

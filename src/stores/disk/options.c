@@ -22,10 +22,12 @@ static bool options_invalid(struct evkv_error *error, const char *what)
 	return false;
 }
 
-bool evkv__disk_options_read(struct evkv_disk_options *options,
-    const struct evkv_disk_options *given, size_t size,
-    struct evkv_error *error)
+bool evkv__disk_options_read(struct evkv_loop *loop,
+    struct evkv_disk_options *options, const struct evkv_disk_options *given,
+    size_t size, struct evkv_error *error)
 {
+	if (loop == NULL)
+		return options_invalid(error, "loop is NULL");
 	if (!evkv_options_read(options, sizeof(*options), given, size, error))
 		return false;
 	if (options->path == NULL || options->path[0] == '\0')
@@ -39,11 +41,14 @@ bool evkv__disk_options_read(struct evkv_disk_options *options,
 		return options_invalid(error,
 		    "max_bytes must be at least 1048576");
 	if (options->readers < 0 || options->readers > DISK_READERS_MAX)
-		return options_invalid(error, "readers must be 1 to 16");
+		return options_invalid(error, "readers must be 0 to 16");
 	if (options->sweep_ms < -1)
 		return options_invalid(error, "sweep_ms must be -1 or more");
 	if (options->sync_ms < 0)
 		return options_invalid(error, "sync_ms must not be negative");
+	if (options->timeout_ms < 0)
+		return options_invalid(error,
+		    "timeout_ms must not be negative");
 	if (options->max_open < 0)
 		return options_invalid(error, "max_open must not be negative");
 	/* LMDB wants whole pages. */
@@ -57,7 +62,7 @@ struct evkv_store *evkv_disk_new_sized(struct evkv_loop *loop,
 {
 	struct evkv_disk_options options;
 
-	if (!evkv__disk_options_read(&options, given, size, error))
+	if (!evkv__disk_options_read(loop, &options, given, size, error))
 		return NULL;
 	return evkv__disk_new(loop, &options, false, error);
 }
