@@ -58,7 +58,10 @@ struct evkv_disk_options {
 	 * at least 1 MiB.
 	 */
 	size_t max_bytes;
-	/* Reading lanes; of use if the executor has threads for them. 0 = 1. */
+	/*
+	 * Reading lanes, at most 16; of use if the executor has threads for
+	 * them. 0 = 1.
+	 */
 	int readers;
 	/*
 	 * Read on the loop's thread where no write of the key is under way. For

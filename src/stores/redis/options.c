@@ -70,10 +70,18 @@ static const char *options_tls_wrong(const struct evkv_redis_options *given)
 
 static const char *options_times_wrong(const struct evkv_redis_options *given)
 {
-	if (given->connect_timeout_ms < 0 || given->stall_timeout_ms < 0 ||
-	    given->backoff_min_ms < 0 || given->backoff_max_ms < 0 ||
-	    given->timeout_ms < 0 || given->max_offline_ms < 0)
-		return "a time must not be negative";
+	if (given->connect_timeout_ms < 0)
+		return "connect_timeout_ms must not be negative";
+	if (given->stall_timeout_ms < 0)
+		return "stall_timeout_ms must not be negative";
+	if (given->backoff_min_ms < 0)
+		return "backoff_min_ms must not be negative";
+	if (given->backoff_max_ms < 0)
+		return "backoff_max_ms must not be negative";
+	if (given->timeout_ms < 0)
+		return "timeout_ms must not be negative";
+	if (given->max_offline_ms < 0)
+		return "max_offline_ms must not be negative";
 	if (given->backoff_max_ms != 0 &&
 	    given->backoff_min_ms > given->backoff_max_ms)
 		return "backoff_min_ms must not be above backoff_max_ms";
@@ -94,6 +102,8 @@ static const char *options_wrong(const struct evkv_redis_options *given)
 	if (options_given(given->path) &&
 	    (options_given(given->host) || given->port != 0))
 		return "a path excludes a host and a port";
+	if (options_given(given->path) && strlen(given->path) > REDIS_PATH_MAX)
+		return "path must have at most 107 bytes";
 	if (given->db < 0)
 		return "db must not be negative";
 	if (options_given(given->user) && given->password == NULL)

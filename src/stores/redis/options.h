@@ -7,6 +7,7 @@
 #include "evkv/stores/redis.h"
 
 #define REDIS_PREFIX_MAX 1024 /* bytes of key_prefix */
+#define REDIS_PATH_MAX 107    /* bytes of path: what fits into sun_path */
 
 /*
  * Bring options of `size` bytes into ours: defaults filled in, checked, every
