@@ -34,7 +34,7 @@ EVKV_BEGIN_DECLS
 
 /*
  * All strings are copied. Zero in a field is its default. Times are in
- * milliseconds; in a URL they may have a suffix (2s).
+ * milliseconds, below 2^40; in a URL they may have a suffix (2s).
  */
 struct evkv_redis_options {
 	const char *host; /* name or address; NULL or "" = "localhost" */
