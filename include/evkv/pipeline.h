@@ -194,7 +194,10 @@ static inline struct evkv_tls *evkv_tls_new(
 /* Let go of it; pipelines keep a reference of their own. NULL is ignored. */
 EVKV_API void evkv_tls_unref(struct evkv_tls *tls);
 
-/* Zero in a field is its default; -1 switches off what can be. */
+/*
+ * Zero in a field is its default; -1 switches off what can be. Times are below
+ * 2^40 milliseconds.
+ */
 struct evkv_pipeline_options {
 	const char *host;      /* name or literal; NULL = "localhost" */
 	int port;              /* required unless unix_path is given */

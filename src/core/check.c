@@ -40,7 +40,10 @@ static bool check_keys(struct evkv_op *op, const struct evkv_request *request)
 	if (request->count > 0 && request->keys == NULL)
 		return bad(op, "keys is NULL although count is not 0");
 	if (request->count > INT32_MAX)
-		return bad(op, "count is over 2147483647");
+		return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+			   "count is %zu; it is at most %d", request->count,
+			   INT32_MAX),
+		       false;
 	for (i = 0; i < request->count; i++) {
 		if (!check_key(op, request->keys[i], i))
 			return false;
@@ -119,11 +122,10 @@ static bool check_matching(struct evkv_op *op,
 			return bad(op,
 			    "match_prefix and pattern are for keys, "
 			    "collections, clear and destroy");
-		if (!slice_ok(request->match_prefix) ||
-		    request->match_prefix.size > EVKV_KEY_MAX)
-			return bad(op,
-			    "match_prefix is NULL or over 65535 "
-			    "bytes");
+		if (!slice_ok(request->match_prefix))
+			return bad(op, "match_prefix is NULL but has a size");
+		if (request->match_prefix.size > EVKV_KEY_MAX)
+			return bad(op, "match_prefix is over 65535 bytes");
 		if (request->pattern.data == NULL && request->pattern.size > 0)
 			return bad(op, "pattern is NULL but has a size");
 		if (!evkv_pattern_check(request->pattern, &why))
@@ -135,9 +137,12 @@ static bool check_matching(struct evkv_op *op,
 		return true;
 	if ((classes & EVKV_KIND_PAGES) == 0)
 		return bad(op, "cursor and limit are for keys and collections");
-	if (!slice_ok(request->cursor) ||
-	    request->cursor.size > EVKV_CURSOR_MAX)
-		return bad(op, "cursor is not one of ours");
+	if (!slice_ok(request->cursor))
+		return bad(op, "cursor is NULL but has a size");
+	if (request->cursor.size > EVKV_CURSOR_MAX)
+		return bad(op,
+		    "cursor is not one of ours, which have at most 66559 "
+		    "bytes");
 	return true;
 }
 
@@ -147,7 +152,8 @@ static bool check_collection(struct evkv_op *op, struct evkv_slice collection,
 	if (collection.size == 0)
 		return true;
 	if ((classes & EVKV_KIND_COLLECTION) == 0)
-		return bad(op, "collection: this kind is not about one");
+		return bad(op,
+		    "collection: kinds that are not about one take none");
 	if (collection.data == NULL)
 		return bad(op, "collection is NULL but has a size");
 	if (collection.size > EVKV_COLLECTION_MAX)
@@ -165,10 +171,14 @@ static bool check_flags(struct evkv_op *op, const struct evkv_request *request,
 	    EVKV_OP_WAIT_READY;
 
 	if ((request->flags & ~known) != 0)
-		return bad(op, "flags has unknown bits");
+		return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+			   "flags is 0x%x; only the bits 0x%x are known",
+			   (unsigned)request->flags, (unsigned)known),
+		       false;
 	if ((request->flags & EVKV_OP_SINGLE) != 0 &&
 	    ((classes & EVKV_KIND_HAS_KEYS) == 0 || request->count != 1))
-		return bad(op, "count must be 1 with EVKV_OP_SINGLE");
+		return bad(op,
+		    "EVKV_OP_SINGLE is for kinds with keys, and a count of 1");
 	if ((request->flags & EVKV_OP_WAIT_READY) != 0 &&
 	    request->kind != EVKV_PING)
 		return bad(op, "EVKV_OP_WAIT_READY is for ping");
@@ -180,14 +190,15 @@ static bool check_unused(struct evkv_op *op, const struct evkv_request *request,
 {
 	if ((classes & EVKV_KIND_HAS_KEYS) == 0 &&
 	    (request->count != 0 || request->keys != NULL))
-		return bad(op, "keys and count: this kind has no keys");
+		return bad(op,
+		    "keys and count: kinds that name no keys take none");
 	if ((classes & EVKV_KIND_HAS_VALUES) == 0 &&
 	    (request->values != NULL || request->counted_values != NULL ||
 		request->condition != EVKV_ALWAYS))
 		return bad(op, "values and condition are for put");
 	if ((classes & EVKV_KIND_HAS_TTL) == 0 &&
 	    (request->ttl_ms != 0 || request->ttls_ms != NULL))
-		return bad(op, "ttl_ms: this kind takes no TTL");
+		return bad(op, "ttl_ms and ttls_ms are for put and touch");
 	return true;
 }
 
@@ -200,7 +211,11 @@ bool evkv__request_check(struct evkv_op *op, const struct evkv_request *request)
 	if ((unsigned)request->condition > EVKV_IF_PRESENT)
 		return bad(op, "condition is not one of enum evkv_condition");
 	if (request->timeout_ms < -1)
-		return bad(op, "timeout_ms is below -1");
+		return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+			   "timeout_ms is %lld; it is milliseconds, 0 (the "
+			   "store's default) or -1 (none)",
+			   (long long)request->timeout_ms),
+		       false;
 	if (!check_unused(op, request, classes) ||
 	    !check_flags(op, request, classes) ||
 	    !check_collection(op, request->collection, classes) ||

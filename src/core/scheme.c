@@ -6,7 +6,6 @@
  */
 #include "core/scheme.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -94,7 +93,7 @@ bool evkv_loop_register_scheme(struct evkv_loop *loop, const char *scheme,
 {
 	struct scheme *known;
 
-	if (loop == NULL || !evkv__url_is_scheme(scheme))
+	if (loop == NULL || open == NULL || !evkv__url_is_scheme(scheme))
 		return false;
 	known = scheme_get(loop, scheme, open);
 	if (known != NULL)
@@ -111,19 +110,15 @@ bool evkv__scheme_offer(struct evkv_loop *loop, const char *scheme,
 static void scheme_unknown(const struct scheme_list *list, const char *name,
     struct evkv_error *error)
 {
-	const struct scheme *scheme;
-	char names[160] = "none";
-	size_t used = 0;
-	int length;
+	const struct scheme *scheme = list->first;
+	char names[160] = "";
 
-	for (scheme = list->first; scheme != NULL && used < sizeof(names);
-	     scheme = scheme->next) {
-		length = snprintf(names + used, sizeof(names) - used,
-		    "%s%s:", used > 0 ? ", " : "", scheme->name);
-		used += length > 0 ? (size_t)length : 0;
-	}
+	while (scheme != NULL &&
+	    evkv__list_add(names, sizeof(names), scheme->name, ":"))
+		scheme = scheme->next;
 	evkv_error_set(error, EVKV_INVALID,
-	    "URL: the scheme %.32s: is not known; registered: %s", name, names);
+	    "URL: the scheme %.32s: is not known; registered: %s", name,
+	    names[0] != '\0' ? names : "none");
 }
 
 struct evkv_store *evkv_loop_open(struct evkv_loop *loop, const char *text,

@@ -21,4 +21,10 @@ void evkv__url_free(struct evkv_url *url);
 /* Whether a URL can have it as its scheme. NULL can't be one. */
 bool evkv__url_is_scheme(const char *name);
 
+/*
+ * Append a name and what ends it to a list "a, b" in `list`, a string in `size`
+ * bytes (at least 8): "..." instead where it does not fit, and then false.
+ */
+bool evkv__list_add(char *list, size_t size, const char *name, const char *end);
+
 #endif

@@ -5,7 +5,7 @@
  * do, and says what would. The value of an option of type STRING is never
  * shown: it takes anything, and may be a secret.
  */
-#include "evkv/driver.h"
+#include "core/url.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -82,7 +82,7 @@ static bool url_options_number(const char *text,
 	if (*text < '0' || *text > '9')
 		return false;
 	for (; *text >= '0' && *text <= '9'; text++) {
-		if (value > (INT64_MAX - 9) / 10)
+		if (value > (INT64_MAX - (*text - '0')) / 10)
 			return false;
 		value = value * 10 + (*text - '0');
 	}
@@ -111,8 +111,9 @@ static bool url_options_bounded(const struct evkv_url_pair *pair,
 	    *number >= min && *number <= max)
 		return true;
 	if (max == INT64_MAX)
-		snprintf(allowed, sizeof(allowed), "%s, at least %lld",
-		    form->name, (long long)min);
+		snprintf(allowed, sizeof(allowed),
+		    "%s, at least %lld and below 2^63", form->name,
+		    (long long)min);
 	else
 		snprintf(allowed, sizeof(allowed), "%s from %lld to %lld",
 		    form->name, (long long)min, (long long)max);
@@ -184,19 +185,18 @@ static bool url_options_write(const struct evkv_url_pair *pair,
 	return false;
 }
 
-/* Append "a, b, c" of the table's names, as much as fits. */
-static void url_options_names(const struct evkv_url_option *table, size_t count,
-    char *text, size_t size)
+bool evkv__list_add(char *list, size_t size, const char *name, const char *end)
 {
-	size_t i, used = 0;
-	int length;
+	const size_t rest = sizeof(", ...");
+	size_t used = strlen(list);
+	const char *comma = used > 0 ? ", " : "";
 
-	text[0] = '\0';
-	for (i = 0; i < count && used < size; i++) {
-		length = snprintf(text + used, size - used, "%s%s",
-		    i > 0 ? ", " : "", table[i].name);
-		used += length > 0 ? (size_t)length : 0;
+	if (used + strlen(comma) + strlen(name) + strlen(end) + rest <= size) {
+		snprintf(list + used, size - used, "%s%s%s", comma, name, end);
+		return true;
 	}
+	snprintf(list + used, size - used, "%s...", comma);
+	return false;
 }
 
 bool evkv_url_options(const struct evkv_url *url,
@@ -204,7 +204,7 @@ bool evkv_url_options(const struct evkv_url *url,
     struct evkv_error *error)
 {
 	const struct evkv_url_pair *pair;
-	char names[160];
+	char names[160] = "";
 	size_t i, j;
 
 	for (i = 0; i < url->option_count; i++) {
@@ -220,8 +220,11 @@ bool evkv_url_options(const struct evkv_url *url,
 			if (strcmp(table[j].name, pair->name) == 0)
 				break;
 		if (j == table_count) {
-			url_options_names(table, table_count, names,
-			    sizeof(names));
+			for (j = 0; j < table_count &&
+			     evkv__list_add(names, sizeof(names),
+				 table[j].name, "");
+			     j++)
+				;
 			evkv_error_set(error, EVKV_INVALID,
 			    "URL: %s has no option %.40s; it has %s",
 			    url->scheme, pair->name,

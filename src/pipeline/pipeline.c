@@ -147,8 +147,9 @@ static bool pipeline_time_check(int64_t value, int64_t min, const char *name,
 {
 	if (value >= min && value < INT64_C(1) << 40)
 		return true;
-	evkv_error_set(error, EVKV_INVALID, "%s is %lld", name,
-	    (long long)value);
+	evkv_error_set(error, EVKV_INVALID,
+	    "%s is %lld; %lld to %lld milliseconds are allowed", name,
+	    (long long)value, (long long)min, (1LL << 40) - 1);
 	return false;
 }
 

@@ -205,6 +205,25 @@ static struct prefix_keys *prefix_keys_self(struct evkv_store *inner,
 	return self;
 }
 
+static bool prefix_keys_check(struct evkv_slice prefix, size_t max_key,
+    struct evkv_error *error)
+{
+	size_t most = max_key - 1 < PREFIX_KEYS_MAX ? max_key - 1
+						    : PREFIX_KEYS_MAX;
+
+	if (prefix.data == NULL && prefix.size > 0) {
+		evkv_error_set(error, EVKV_INVALID,
+		    "prefix_keys: the prefix is NULL but has a size");
+		return false;
+	}
+	if (prefix.size >= 1 && prefix.size <= most)
+		return true;
+	evkv_error_set(error, EVKV_INVALID,
+	    "prefix_keys: the prefix has %zu bytes; it must have 1 to %zu",
+	    prefix.size, most);
+	return false;
+}
+
 struct evkv_store *evkv_prefix_keys_new(struct evkv_store *inner,
     struct evkv_slice prefix, struct evkv_error *error)
 {
@@ -215,15 +234,8 @@ struct evkv_store *evkv_prefix_keys_new(struct evkv_store *inner,
 		    "prefix_keys: the inner store is NULL");
 		return NULL;
 	}
-	can = *evkv_store_capabilities(inner);
-	if (prefix.data == NULL || prefix.size == 0 ||
-	    prefix.size > PREFIX_KEYS_MAX || prefix.size >= can.max_key) {
-		evkv_error_set(error, EVKV_INVALID,
-		    "prefix_keys: the prefix "
-		    "has %zu bytes; it must have 1 to %zu",
-		    prefix.size,
-		    can.max_key - 1 < PREFIX_KEYS_MAX ? can.max_key - 1
-						      : PREFIX_KEYS_MAX);
+	if (!prefix_keys_check(prefix, evkv_store_capabilities(inner)->max_key,
+		error)) {
 		evkv_store_unref(inner);
 		return NULL;
 	}

@@ -436,6 +436,50 @@ static void check_bad_url(struct kit *kit, const char *url, const char *part)
 	check_contains(error.message, part);
 }
 
+static void check_bad_options(struct evkv_loop *loop,
+    const struct evkv_disk_options *options, const char *part)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+
+	check(evkv_disk_new(loop, options, &error) == NULL);
+	check_status(error.status, EVKV_INVALID);
+	check_contains(error.message, part);
+	evkv_error_clear(&error);
+	check(evkv_multi_disk_new(loop, options, &error) == NULL);
+	check_status(error.status, EVKV_INVALID);
+	check_contains(error.message, part);
+}
+
+#define PATH_ .path = "/no/such/place/store"
+
+EVKV_TEST(disk_store, bad_options_are_named)
+{
+	static const struct {
+		const char *part;
+		struct evkv_disk_options options;
+	} rows[] = {
+		{ "path", { .path = NULL } },
+		{ "path", { .path = "" } },
+		{ "durability", { PATH_, .durability = 3 } },
+		{ "max_bytes", { PATH_, .max_bytes = 1048575 } },
+		{ "readers must be 0 to 16", { PATH_, .readers = 17 } },
+		{ "sweep_ms", { PATH_, .sweep_ms = -2 } },
+		{ "sync_ms", { PATH_, .sync_ms = -1 } },
+		{ "timeout_ms", { PATH_, .timeout_ms = -1 } },
+		{ "max_open", { PATH_, .max_open = -1 } },
+	};
+	const struct evkv_disk_options good = { PATH_ };
+	struct rig rig;
+	size_t i;
+
+	rig_open(&rig);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		check_bad_options(rig.loop, &rows[i].options, rows[i].part);
+	check_bad_options(rig.loop, NULL, "path");
+	check_bad_options(NULL, &good, "loop is NULL");
+	rig_close(&rig);
+}
+
 EVKV_TEST(disk_store, urls)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;

@@ -224,6 +224,55 @@ static const struct {
 	{ "redi://localhost", "redi" },
 };
 
+#define PATH_16_ "/abcdefghijklmno"
+#define PATH_108_                                                              \
+	PATH_16_ PATH_16_ PATH_16_ PATH_16_ PATH_16_ PATH_16_ "/abcdefghijk"
+
+EVKV_TEST(redis_server, bad_options_are_named)
+{
+	static const struct {
+		const char *part;
+		struct evkv_redis_options options;
+	} rows[] = {
+		{ "port must be 0 to 65535", { .port = 65536 } },
+		{ "path must have at most 107 bytes", { .path = PATH_108_ } },
+		{ "redis: connect_timeout_ms", { .connect_timeout_ms = -1 } },
+		{ "redis: stall_timeout_ms", { .stall_timeout_ms = -1 } },
+		{ "redis: backoff_min_ms", { .backoff_min_ms = -1 } },
+		{ "redis: backoff_max_ms", { .backoff_max_ms = -1 } },
+		{ "redis: timeout_ms", { .timeout_ms = -1 } },
+		{ "redis: max_offline_ms", { .max_offline_ms = -1 } },
+		{ "max_offline_ms is 9223372036854775807; it must be 0 to",
+		    { .max_offline_ms = INT64_MAX } },
+	};
+	struct rig rig;
+
+	rig_open(&rig);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct evkv_error error = EVKV_ERROR_INIT;
+
+		check(evkv_redis_new(rig.loop, &rows[i].options, &error) ==
+		    NULL);
+		check_status(error.status, EVKV_INVALID);
+		check_contains(error.message, rows[i].part);
+	}
+	rig_close(&rig);
+}
+
+EVKV_TEST(redis_server, a_tls_file_that_is_missing_is_named)
+{
+	const struct evkv_redis_options options = { .tls = true,
+		.tls_ca_file = "/no/such/file" };
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct rig rig;
+
+	rig_open(&rig);
+	check(evkv_redis_new(rig.loop, &options, &error) == NULL);
+	check_status(error.status, EVKV_IO);
+	check_contains(error.message, "redis: TLS: ca_file /no/such/file");
+	rig_close(&rig);
+}
+
 EVKV_TEST(redis_server, bad_urls_say_what_is_wrong)
 {
 	struct evkv_error none = EVKV_ERROR_INIT;
@@ -231,7 +280,7 @@ EVKV_TEST(redis_server, bad_urls_say_what_is_wrong)
 
 	check(evkv_redis_new(NULL, NULL, &none) == NULL);
 	check_status(none.status, EVKV_INVALID);
-	check_contains(none.message, "loop is NULL");
+	check_contains(none.message, "redis: loop is NULL");
 	rig_open(&rig);
 	check(!evkv_redis_register(NULL));
 	check(evkv_redis_register(rig.loop));

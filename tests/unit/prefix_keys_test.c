@@ -218,6 +218,10 @@ EVKV_TEST(unit_prefix_keys, bad_prefixes_are_refused)
 		  evkv_bytes(long_prefix, 1025), &error) == NULL);
 	check_contains(error.message, "1025");
 	evkv_error_clear(&error);
+	check(evkv_prefix_keys_new(evkv_simple_new(rig.loop, &error),
+		  evkv_bytes(NULL, 3), &error) == NULL);
+	check_contains(error.message, "the prefix is NULL");
+	evkv_error_clear(&error);
 
 	/* The first error of a chain goes through. */
 	check(evkv_prefix_keys_new(evkv_open(rig.loop, "nope:", &error),

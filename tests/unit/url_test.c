@@ -406,6 +406,7 @@ EVKV_TEST(unit_url, units)
 		{ "x:?pause=250ms", 0, 250 },
 		{ "x:?pause=2m", 0, 120000 },
 		{ "x:?pause=3h", 0, 10800000 },
+		{ "x:?pause=9223372036854775807", 0, INT64_MAX },
 	};
 	struct evkv_url *url;
 	struct options options;
@@ -460,6 +461,7 @@ EVKV_TEST(unit_url, bad_options_are_named)
 	refuse_option("x:?size=k", "size", "k, m or g");
 	refuse_option("x:?pause=1d", "pause", "ms, s, m or h");
 	refuse_option("x:?pause=9223372036854775807s", "pause", "duration");
+	refuse_option("x:?pause=9223372036854775808", "pause", "below 2^63");
 	refuse_option("x:?mode=ful", "mode", "full|os|none");
 	refuse_option("x:?mode=", "mode", "full|os|none");
 	refuse_option("x:?mode=full%7Cos", "mode", "full|os|none");
@@ -484,6 +486,24 @@ EVKV_TEST(unit_url, parts_a_scheme_has_no_use_for)
 	evkv_error_clear(&error);
 	check(!evkv_url_allow(url, EVKV_URL_USER | EVKV_URL_HOST, &error));
 	check_contains(error.message, "path");
+	evkv__url_free(url);
+}
+
+EVKV_TEST(unit_url, a_long_list_of_options_is_cut_between_names)
+{
+	const struct evkv_url_option row = { .name = "an_option_of_20_byte",
+		.type = EVKV_URL_BOOL };
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct evkv_url *url = parse("x:?nope=1");
+	struct evkv_url_option rows[9];
+	size_t i;
+
+	for (i = 0; i < 9; i++)
+		rows[i] = row;
+	check(!evkv_url_options(url, rows, 9, NULL, &error));
+	check_contains(error.message, "it has an_option_of_20_byte, ");
+	check_contains(error.message, "of_20_byte, ...");
+	check_str(strstr(error.message, ", ..."), ", ...");
 	evkv__url_free(url);
 }
 
@@ -530,7 +550,7 @@ EVKV_TEST(unit_url, stores_of_the_core_open)
 	check_open(&rig, "memory:", "memory");
 	check_open(&rig, "MEMORY:?max_entries=100000&max_bytes=64m", "memory");
 	refuse_open(&rig, "nul:", "nul:");
-	refuse_open(&rig, "nul:", "null:, simple:, memory:");
+	refuse_open(&rig, "nul:", "registered: null:, simple:, memory:");
 	refuse_open(&rig, "null://host", "host");
 	refuse_open(&rig, "simple:/x", "path");
 	refuse_open(&rig, "simple:?a=1", "a; it has none");
@@ -574,6 +594,16 @@ EVKV_TEST(unit_url, without_a_loop_it_says_so)
 	check_contains(error.message, "loop is NULL");
 	check(evkv_open(NULL, NULL, NULL) == NULL);
 	check(!evkv_loop_register_scheme(NULL, "custom", open_custom));
+}
+
+EVKV_TEST(unit_url, a_scheme_needs_what_opens_it)
+{
+	struct rig rig;
+
+	rig_open(&rig);
+	check(!evkv_loop_register_scheme(rig.loop, "custom", NULL));
+	refuse_open(&rig, "custom:", "custom: is not known");
+	rig_close(&rig);
 }
 
 EVKV_TEST(unit_url, opening_without_memory)

@@ -55,10 +55,13 @@ struct evkv_disk_options {
 	/*
 	 * The bound of the file, in bytes; puts past it are NOSPACE. The
 	 * address space is taken at once, the disk as it is used. 0 = 64 GiB;
-	 * at least 1 MiB.
+	 * at least 1 MiB, and rounded down to whole 64 KiB.
 	 */
 	size_t max_bytes;
-	/* Reading lanes; of use if the executor has threads for them. 0 = 1. */
+	/*
+	 * Reading lanes, at most 16; of use if the executor has threads for
+	 * them. 0 = 1.
+	 */
 	int readers;
 	/*
 	 * Read on the loop's thread where no write of the key is under way. For

@@ -20,7 +20,7 @@
  *     rediss://...                 the same over TLS
  *     redis+unix:///path/to.sock[?db=0&option=value...]
  * and the same with valkey, valkeys and valkey+unix. Options are named like
- * the fields below; host, port, user, password and tls are not options.
+ * the fields below; host, port, path, user, password and tls are not options.
  */
 #ifndef EVKV_STORES_REDIS_H
 #define EVKV_STORES_REDIS_H
@@ -34,20 +34,21 @@ EVKV_BEGIN_DECLS
 
 /*
  * All strings are copied. Zero in a field is its default. Times are in
- * milliseconds; in a URL they may have a suffix (2s).
+ * milliseconds, below 2^40; in a URL they may have a suffix (2s).
  */
 struct evkv_redis_options {
 	const char *host; /* name or address; NULL or "" = "localhost" */
 	int port;         /* 0 = 6379 */
-	const char *path; /* of a unix socket, instead of host and port */
+	/* Of a unix socket, at most 107 bytes, instead of host and port. */
+	const char *path;
 	/* The ACL user to log in as; NULL or "" = the default user. */
 	const char *user;
 	/*
-	 * NULL = none is sent; "" is sent where a user is given. It appears in
-	 * no message, log or dump.
+	 * NULL = none is sent, and then there can be no user; "" is one that
+	 * is sent. It appears in no message, log or dump.
 	 */
 	const char *password;
-	int db; /* the number to SELECT */
+	int db; /* the number to SELECT, from 0 on */
 
 	bool tls; /* speak TLS; not with `path` */
 	/* PEM file of the authorities to trust; NULL = the system's. */
@@ -60,10 +61,12 @@ struct evkv_redis_options {
 	/* Accept any certificate. It then protects from no attacker. */
 	bool tls_insecure_no_verify;
 
-	const char *client_name; /* for CLIENT SETNAME; NULL or "" = none */
+	/* For CLIENT SETNAME: printable, no blanks; NULL or "" = none. */
+	const char *client_name;
 	/*
-	 * Goes before every key on the server, as it is. With it, enumeration,
-	 * clear and destroy see nothing but keys that begin with it.
+	 * Goes before every key on the server, as it is; at most 1024 bytes,
+	 * NULL or "" = none. With it, enumeration, clear and destroy see
+	 * nothing but keys that begin with it.
 	 */
 	const char *key_prefix;
 	/*
@@ -74,7 +77,8 @@ struct evkv_redis_options {
 
 	/*
 	 * How many connections to spread the keys over, by a hash of the key,
-	 * so that operations on one key keep their order. 0 = 1.
+	 * so that operations on one key keep their order; at most
+	 * EVKV_REDIS_CONNECTIONS_MAX. 0 = 1.
 	 */
 	int connections;
 	/* From looking up the name to the end of the handshake. 0 = 5000. */
@@ -125,7 +129,7 @@ struct evkv_redis_options {
  * A new store on a server. It needs no server to be there: operations wait for
  * the connection, and evkv_store_wait_ready() tells about it. NULL with a
  * filled error: INVALID (an option that is out of bounds or contradicts
- * another, a TLS file that can't be used) or NOMEM. `options` NULL = all
+ * another), IO (a TLS file that can't be used) or NOMEM. `options` NULL = all
  * defaults.
  */
 EVKV_API struct evkv_store *evkv_redis_new_sized(struct evkv_loop *loop,

@@ -70,7 +70,7 @@ enum evkv_verdict evkv__disk_op_fail(struct evkv_op *op,
 struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
     const struct evkv_disk_options *options, bool lazy,
     struct evkv_error *error);
-/* Checked, and defaults filled in. */
+/* Checked, as is the loop, and defaults filled in. */
 bool evkv__disk_options_read(struct evkv_loop *loop,
     struct evkv_disk_options *options, const struct evkv_disk_options *given,
     size_t size, struct evkv_error *error);

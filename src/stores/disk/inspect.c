@@ -57,7 +57,7 @@ static bool inspect_file(int fd, const char *path, struct disk_failure *failure)
 		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
 		    "%s: the head of data.mdb is damaged", path);
 	last = &metas[metas[1].txnid > metas[0].txnid];
-	/* After the heads: another process may make the file longer meanwhile. */
+	/* After the heads: another process may make the file longer. */
 	if (fstat(fd, &stat) != 0)
 		return evkv__disk_fail(failure, EVKV_IO, errno,
 		    "%s: can't stat data.mdb", path);

@@ -41,11 +41,14 @@ bool evkv__disk_options_read(struct evkv_loop *loop,
 		return options_invalid(error,
 		    "max_bytes must be at least 1048576");
 	if (options->readers < 0 || options->readers > DISK_READERS_MAX)
-		return options_invalid(error, "readers must be 1 to 16");
+		return options_invalid(error, "readers must be 0 to 16");
 	if (options->sweep_ms < -1)
 		return options_invalid(error, "sweep_ms must be -1 or more");
 	if (options->sync_ms < 0)
 		return options_invalid(error, "sync_ms must not be negative");
+	if (options->timeout_ms < 0)
+		return options_invalid(error,
+		    "timeout_ms must not be negative");
 	if (options->max_open < 0)
 		return options_invalid(error, "max_open must not be negative");
 	/* LMDB wants whole pages. */

@@ -68,16 +68,32 @@ static const char *options_tls_wrong(const struct evkv_redis_options *given)
 	return NULL;
 }
 
-static const char *options_times_wrong(const struct evkv_redis_options *given)
+/* The times are those of the pipeline, but for what it switches off by -1. */
+static bool options_times_check(const struct evkv_redis_options *given,
+    struct evkv_error *error)
 {
-	if (given->connect_timeout_ms < 0 || given->stall_timeout_ms < 0 ||
-	    given->backoff_min_ms < 0 || given->backoff_max_ms < 0 ||
-	    given->timeout_ms < 0 || given->max_offline_ms < 0)
-		return "a time must not be negative";
-	if (given->backoff_max_ms != 0 &&
-	    given->backoff_min_ms > given->backoff_max_ms)
-		return "backoff_min_ms must not be above backoff_max_ms";
-	return NULL;
+	const struct {
+		const char *name;
+		int64_t time_ms;
+	} times[] = {
+		{ "connect_timeout_ms", given->connect_timeout_ms },
+		{ "stall_timeout_ms", given->stall_timeout_ms },
+		{ "backoff_min_ms", given->backoff_min_ms },
+		{ "backoff_max_ms", given->backoff_max_ms },
+		{ "max_offline_ms", given->max_offline_ms },
+		{ "timeout_ms", given->timeout_ms },
+	};
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		if (times[i].time_ms >= 0 && times[i].time_ms <= REDIS_TIME_MAX)
+			continue;
+		evkv_error_set(error, EVKV_INVALID,
+		    "redis: %s is %lld; it must be 0 to %lld, in milliseconds",
+		    times[i].name, (long long)times[i].time_ms,
+		    (long long)REDIS_TIME_MAX);
+		return false;
+	}
+	return true;
 }
 
 /* What is wrong with them, or NULL. */
@@ -85,15 +101,18 @@ static const char *options_wrong(const struct evkv_redis_options *given)
 {
 	const char *wrong = options_tls_wrong(given);
 
-	if (wrong == NULL)
-		wrong = options_times_wrong(given);
 	if (wrong != NULL)
 		return wrong;
+	if (given->backoff_max_ms != 0 &&
+	    given->backoff_min_ms > given->backoff_max_ms)
+		return "backoff_min_ms must not be above backoff_max_ms";
 	if (given->port < 0 || given->port > 65535)
 		return "port must be 0 to 65535";
 	if (options_given(given->path) &&
 	    (options_given(given->host) || given->port != 0))
 		return "a path excludes a host and a port";
+	if (options_given(given->path) && strlen(given->path) > REDIS_PATH_MAX)
+		return "path must have at most 107 bytes";
 	if (given->db < 0)
 		return "db must not be negative";
 	if (options_given(given->user) && given->password == NULL)
@@ -174,7 +193,8 @@ bool evkv__redis_options_init(struct evkv_redis_options *ours,
 {
 	const char *wrong;
 
-	if (!evkv_options_read(ours, sizeof(*ours), given, size, error))
+	if (!evkv_options_read(ours, sizeof(*ours), given, size, error) ||
+	    !options_times_check(ours, error))
 		return false;
 	wrong = options_wrong(ours);
 	if (wrong != NULL) {

@@ -115,11 +115,15 @@ static bool redis_tls(const struct evkv_redis_options *ours,
 		.server_name = ours->tls_server_name,
 		.no_verify = ours->tls_insecure_no_verify,
 	};
+	struct evkv_error why = EVKV_ERROR_INIT;
 
 	*tls = NULL;
 	if (!ours->tls)
 		return true;
-	*tls = evkv_tls_new(&options, error);
+	*tls = evkv_tls_new(&options, &why);
+	if (*tls == NULL)
+		evkv_error_set(error, why.status, "redis: TLS: %s",
+		    why.message);
 	return *tls != NULL;
 }
 
@@ -155,6 +159,11 @@ struct evkv_store *evkv_redis_new_sized(struct evkv_loop *loop,
 
 	if (store == NULL) {
 		evkv_error_set(error, EVKV_NOMEM, "redis: out of memory");
+		return NULL;
+	}
+	if (loop == NULL) {
+		evkv_error_set(error, EVKV_INVALID, "redis: loop is NULL");
+		evkv_free(store);
 		return NULL;
 	}
 	store->loop = loop;
