@@ -354,3 +354,32 @@ EVKV_TEST(disk_fsync, every_write_is_flushed_in_time)
 	check_int(syncs_after(&kit), 1);
 	kit_end(&kit);
 }
+
+static size_t stored(struct kit *kit)
+{
+	struct evkv_counters counters;
+
+	evkv_store_counters(kit->store, &counters);
+	return counters.entries;
+}
+
+/* What has expired is removed all the same, if nothing else is written, too. */
+EVKV_TEST(disk_fsync, a_sweep_that_fails_is_done_later)
+{
+	struct kit kit;
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 10),
+	    EVKV_OK);
+	check_int(stored(&kit), 1);
+	set(&fail_writev, ENOSPC);
+	rig_advance(&kit.rig, 1000);
+	/* Behind the sweep. */
+	check_status(kit_span(&kit, EVKV_SYNC, ""), EVKV_OK);
+	set(&fail_writev, 0);
+	check_int(stored(&kit), 1);
+	rig_advance(&kit.rig, 60000);
+	rig_until(&kit.rig, stored(&kit) == 0);
+	kit_end(&kit);
+}

@@ -230,6 +230,22 @@ EVKV_TEST(pipeline_offline, pauses_grow_to_the_maximum)
 	scene_close(&s);
 }
 
+/* A maximum that is given holds for the first pause, too. */
+EVKV_TEST(pipeline_offline, a_maximum_below_the_usual_first_pause)
+{
+	struct scene s;
+
+	scene_begin(&s);
+	s.options.pipeline.backoff_max_ms = 10;
+	peer_refuse(s.peer);
+	scene_store(&s);
+	scene_until(&s, EVKV_STATE_DOWN);
+	check_int(scene_counters(&s).attempts, 1);
+	rig_advance(&s.rig, 10);
+	check_int(scene_counters(&s).attempts, 2);
+	scene_close(&s);
+}
+
 /* A connection that breaks off at once is no reason to hurry. */
 EVKV_TEST(pipeline_offline, success_begins_the_backoff_anew)
 {

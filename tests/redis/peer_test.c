@@ -201,6 +201,22 @@ EVKV_TEST(redis_peer, the_memory_of_a_long_reply_is_given_back)
 	free(big);
 }
 
+/* A maximum that is given holds for the first pause, too. */
+EVKV_TEST(redis_peer, a_maximum_of_the_pause_below_the_usual_first)
+{
+	struct fake f;
+
+	fake_begin(&f);
+	f.options.backoff_max_ms = 10;
+	peer_refuse(f.peer);
+	fake_store(&f);
+	rig_until(&f.rig, evkv_store_state(f.store) == EVKV_STATE_DOWN);
+	peer_accept(f.peer);
+	rig_advance(&f.rig, 10);
+	fake_until_ready(&f);
+	fake_close(&f);
+}
+
 /* ---- Refusals -------------------------------------------------------- */
 
 static const struct {

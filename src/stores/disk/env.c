@@ -457,30 +457,31 @@ int evkv__disk_write_begin(struct disk_env *env, struct disk_view *view)
 	return code;
 }
 
-static void write_note(struct disk_view *view)
+static void write_note(struct disk_env *env, size_t count)
 {
-	struct disk_env *env = view->env;
 	MDB_envinfo info;
-	MDB_stat stat;
 
-	if (mdb_stat(view->txn, env->entries, &stat) == 0)
-		__atomic_store_n(&env->count, stat.ms_entries,
-		    __ATOMIC_RELAXED);
+	__atomic_store_n(&env->count, count, __ATOMIC_RELAXED);
 	if (mdb_env_info(env->lmdb, &info) == 0)
 		__atomic_store_n(&env->bytes,
 		    (info.me_last_pgno + 1) * env->space.page_size,
 		    __ATOMIC_RELAXED);
 }
 
+/* Entries are counted before, and told when the commit has gone well. */
 int evkv__disk_write_commit(struct disk_view *view)
 {
+	struct disk_env *env = view->env;
+	MDB_stat stat = { .ms_entries = env->count };
 	int code;
 
 	if (view->entries != NULL)
 		mdb_cursor_close(view->entries);
-	write_note(view);
+	(void)mdb_stat(view->txn, env->entries, &stat);
 	code = mdb_txn_commit(view->txn);
-	if (code != 0)
+	if (code == 0)
+		write_note(env, stat.ms_entries);
+	else
 		view->names->txnid = 0;
 	pthread_rwlock_unlock(&view->env->gate);
 	return code;

@@ -103,19 +103,23 @@ static void life_sweep(void *arg)
 		disk->sweeping = false;
 }
 
-/* Sleep until something expires, or for good if nothing will. */
+/*
+ * Sleep until something expires, or for good if nothing will. One that failed
+ * is done again after a while.
+ */
 static void life_swept(struct disk_store *disk)
 {
+	bool failed = disk->sweep_job.failure.status != EVKV_OK;
 	int64_t next_ms = disk->sweep_span.removal.next_ms, delay_ms;
 
 	disk->sweeping = false;
-	if (disk->sweep_job.failure.status != EVKV_OK)
+	if (failed)
 		evkv_loop_log(disk->loop, EVKV_LOG_WARNING, "disk: sweep: %s",
 		    disk->sweep_job.failure.message);
-	if (next_ms == 0)
+	if (next_ms == 0 && !failed)
 		return;
 	delay_ms = next_ms - evkv_loop_wall_ms(disk->loop);
-	if (delay_ms > SWEEP_MAX_MS)
+	if (delay_ms > SWEEP_MAX_MS || failed)
 		delay_ms = SWEEP_MAX_MS;
 	if (delay_ms < disk->sweep_ms)
 		delay_ms = disk->sweep_ms;

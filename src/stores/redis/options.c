@@ -150,8 +150,9 @@ static void options_defaults(struct evkv_redis_options *ours)
 		ours->connections = 1;
 	options_default_time(&ours->connect_timeout_ms, 5000);
 	options_default_time(&ours->stall_timeout_ms, 5000);
-	options_default_time(&ours->backoff_min_ms, 50);
 	options_default_time(&ours->backoff_max_ms, 5000);
+	options_default_time(&ours->backoff_min_ms,
+	    ours->backoff_max_ms < 50 ? ours->backoff_max_ms : 50);
 	if (ours->backoff_max_ms < ours->backoff_min_ms)
 		ours->backoff_max_ms = ours->backoff_min_ms;
 	options_default_time(&ours->max_offline_ms, 5000);

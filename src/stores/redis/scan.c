@@ -8,9 +8,9 @@
  *
  * A removal goes on until the cursor has come round. Each round sends the
  * UNLINK of what the one before has found together with the next SCAN. Cut off
- * in the middle it is UNKNOWN_OUTCOME as soon as an UNLINK was sent; refused in
- * the middle, as soon as one has removed something. A waiter that goes away
- * ends it after the round that is under way.
+ * in the middle it is UNKNOWN_OUTCOME as soon as anything was sent; refused in
+ * the middle, as soon as an UNLINK has removed something. A waiter that goes
+ * away ends it after the round that is under way.
  */
 #include "resp.h"
 #include "scan.h"
