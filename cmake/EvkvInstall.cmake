@@ -104,6 +104,7 @@ install(DIRECTORY include/evkv
 
 install(FILES README.md CHANGELOG.md LICENSE
 	DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(DIRECTORY docs/
+# As in the tree, so that the links of one to the other lead somewhere.
+install(DIRECTORY docs examples
 	DESTINATION ${CMAKE_INSTALL_DOCDIR}
-	FILES_MATCHING PATTERN *.md)
+	FILES_MATCHING PATTERN *.md PATTERN *.c PATTERN *.h)
