@@ -8,7 +8,10 @@
  *
  * Handles are counted. A constructor that takes a store consumes the reference
  * given to it, also when it fails, and passes NULL through; evkv_store_ref()
- * first where a store is to be used in two places.
+ * first where a store is to be used in two places. What sets something on a
+ * store ignores NULL too; what asks for something needs a store.
+ *
+ * All calls here may be made in a callback.
  */
 #ifndef EVKV_STORE_H
 #define EVKV_STORE_H
@@ -41,25 +44,26 @@ EVKV_API struct evkv_store *evkv_store_ref(struct evkv_store *store);
 
 /*
  * One reference less. At the last one the store is closed without draining, on
- * a later turn, and freed. NULL is ignored. May be called in a callback.
+ * a later turn, and freed. NULL is ignored.
  */
 EVKV_API void evkv_store_unref(struct evkv_store *store);
 
 /*
  * Close: operations submitted from now on end with CLOSED, pending ones have
- * drain_ms milliseconds (0 = none, -1 = as long as they take) to end by
+ * drain_ms milliseconds (0 = none, below 0 = as long as they take) to end by
  * themselves and are then ended with CLOSED or UNKNOWN_OUTCOME. The callback
  * (may be NULL) comes once, after those of all operations, with OK or TIMEOUT
  * (some had to be ended); a second close gets its callback with the first.
  * Then the references on inner stores are dropped. The handle itself stays
  * valid until its last unref. Returns as evkv_submit() does; the ticket can't
- * be cancelled, and the result's kind is EVKV_KIND_COUNT. May be called in a
- * callback.
+ * be cancelled, and the result's kind is EVKV_KIND_COUNT.
  */
 EVKV_API evkv_ticket evkv_store_close(struct evkv_store *store,
     int64_t drain_ms, evkv_cb cb, void *arg);
 
-/* The name of the kind of store ("memory"), and its loop. */
+/*
+ * The name of the kind of store ("memory"), in static storage, and its loop.
+ */
 EVKV_API const char *evkv_store_name(const struct evkv_store *store);
 EVKV_API struct evkv_loop *evkv_store_loop(const struct evkv_store *store);
 
@@ -71,9 +75,9 @@ EVKV_API const struct evkv_capabilities *evkv_store_capabilities(
     const struct evkv_store *store);
 
 /*
- * The store's default deadline in milliseconds; 0 = none, the default. A
- * wrapper takes over what its (first) inner store has when it is made; only
- * that of the store that an operation is submitted to counts.
+ * The store's default deadline in milliseconds; 0 = none, the default, and so
+ * is what is below. A wrapper takes over what its (first) inner store has when
+ * it is made; only that of the store that an operation is submitted to counts.
  */
 EVKV_API void evkv_store_set_timeout(struct evkv_store *store,
     int64_t timeout_ms);
@@ -110,6 +114,7 @@ EVKV_API void evkv_store_set_state_cb(struct evkv_store *store,
  * Wait until the store is ready, at most timeout_ms milliseconds (0 = the
  * store's default, -1 = no limit): OK, TIMEOUT, or the status and the cause of
  * the first failure to open or connect. A store that needs neither is ready.
+ * Returns as evkv_submit() does, and can be cancelled.
  */
 EVKV_API evkv_ticket evkv_store_wait_ready(struct evkv_store *store,
     int64_t timeout_ms, evkv_cb cb, void *arg);

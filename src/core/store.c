@@ -221,15 +221,16 @@ const struct evkv_capabilities *evkv_store_capabilities(const struct evkv_store
 
 void evkv_store_set_timeout(struct evkv_store *store, int64_t timeout_ms)
 {
-	store->timeout_ms = timeout_ms > 0 ? timeout_ms : 0;
+	if (store != NULL)
+		store->timeout_ms = timeout_ms > 0 ? timeout_ms : 0;
 }
 
 void evkv_store_set_limits(struct evkv_store *store, size_t max_pending,
     size_t max_pending_bytes)
 {
-	if (max_pending != 0)
+	if (store != NULL && max_pending != 0)
 		store->max_pending = max_pending;
-	if (max_pending_bytes != 0)
+	if (store != NULL && max_pending_bytes != 0)
 		store->max_pending_bytes = max_pending_bytes;
 }
 
@@ -304,6 +305,8 @@ void evkv__store_unwatch(struct evkv_store *store)
 void evkv_store_set_state_cb(struct evkv_store *store, evkv_state_cb cb,
     void *arg)
 {
+	if (store == NULL)
+		return;
 	unwatch(&store->observer);
 	store->observer.cb = cb;
 	store->observer.arg = arg;

@@ -150,6 +150,10 @@ EVKV_TEST(core_store, constructors_pass_null_through)
 
 	rig_open(&rig);
 	store = evkv_open(rig.loop, "nosuch:", &error);
+	/* What is set on the way is set before the store is wrapped. */
+	evkv_store_set_timeout(store, 250);
+	evkv_store_set_limits(store, 10, 1000);
+	evkv_store_set_state_cb(store, NULL, NULL);
 	store = evkv_passthrough_cache_new(store,
 	    evkv_memory_new(rig.loop, NULL, &error), NULL, &error);
 	store = evkv_prefix_keys_new(store, EVKV_LIT("p"), &error);
