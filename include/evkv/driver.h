@@ -128,7 +128,8 @@ struct evkv_store_config {
 	/* Bounds; 0 = the defaults of evkv_store_set_limits(). */
 	size_t max_pending;
 	size_t max_pending_bytes;
-	int64_t timeout_ms;    /* default deadline; 0 = none */
+	/* The default deadline; 0 = that of inner[0], or none. */
+	int64_t timeout_ms;
 	enum evkv_state state; /* at first; 0 = CONNECTING */
 };
 
@@ -290,7 +291,10 @@ EVKV_API const struct evkv_result *evkv_op_result(const struct evkv_op *op);
 
 /* ---- The op: what a wrapper needs ------------------------------------- */
 
-/* A copy of a request, in the op, to be changed before it is forwarded. */
+/*
+ * A copy of a request, in the op, to be changed before it is forwarded; what it
+ * points to is not copied. NULL = no memory.
+ */
 EVKV_API struct evkv_request *evkv_op_derive(struct evkv_op *op,
     const struct evkv_request *request);
 
@@ -431,8 +435,9 @@ EVKV_API void evkv_timer_cancel(struct evkv_loop *loop,
 
 /*
  * Something that a loop carries for drivers, made on first use (a resolver, an
- * executor). `key` is any address of the driver's own. At most one for a key;
- * `release` runs in evkv_loop_free(), after all stores. false = no memory.
+ * executor). `key` is any address of the driver's own; NULL where there is none
+ * for it yet, and at most one. `release` runs in evkv_loop_free(), after all
+ * stores. false = no memory.
  */
 EVKV_API void *evkv_loop_attachment(struct evkv_loop *loop, const void *key);
 EVKV_API bool evkv_loop_attach(struct evkv_loop *loop, const void *key,
@@ -529,8 +534,9 @@ EVKV_API struct evkv_slice evkv_request_head(const struct evkv_request *request,
 /*
  * A cursor wraps a store's own position with a tag of the store's kind and of
  * the query, so that one of these that is foreign is known; one of another
- * store of the same kind is not. evkv_cursor_open() gives the position inside
- * request->cursor; false: not ours, answer INVALID.
+ * store of the same kind is not. evkv_op_set_position() answers as
+ * evkv_op_set_cursor(). evkv_cursor_open() gives the position inside
+ * request->cursor, empty where that is; false: not ours, answer INVALID.
  */
 EVKV_API bool evkv_op_set_position(struct evkv_op *op, const char *store_name,
     struct evkv_slice position);

@@ -15,6 +15,9 @@
  * dispatched on another that is started afterwards, and, when that one has
  * ended, be freed by evkv_loop_free() on the first.
  *
+ * All calls may be made inside a callback, save evkv_loop_free(); the log
+ * callback alone may make only those that any thread may.
+ *
  * event_base_dispatch() stays alive while an operation is outstanding or a
  * network store is open; memory stores and an idle loop hold nothing.
  */
@@ -62,7 +65,8 @@ struct evkv_loop_options {
 /*
  * A loop on `base`, which must outlive it. evkv_loop_new() takes the defaults;
  * evkv_loop_new_with() takes options (NULL = defaults), whose clock is copied.
- * NULL when memory or descriptors are lacking; `error` may be NULL.
+ * NULL with a filled error (`error` may be NULL): INVALID (`base` is NULL, an
+ * option that this version does not know), NOMEM, or IO (no descriptor left).
  */
 EVKV_API struct evkv_loop *evkv_loop_new(struct event_base *base);
 EVKV_API struct evkv_loop *evkv_loop_new_sized(struct event_base *base,
@@ -86,15 +90,19 @@ EVKV_API void evkv_loop_free(struct evkv_loop *loop);
 EVKV_API struct event_base *evkv_loop_base(const struct evkv_loop *loop);
 
 /*
- * Run `run(arg)` on the loop's thread in a later turn. Any thread; the only
- * call, beside those on values, that is. Does not by itself keep
- * event_base_dispatch() alive. false when memory is lacking: then it will not
- * run. What is posted when the loop is freed runs inside evkv_loop_free().
+ * Run `run(arg)` on the loop's thread in a later turn. Any thread: it is the
+ * only call on a loop or a store that is, beside evkv_loop_post_owned(). Does
+ * not by itself keep event_base_dispatch() alive. false when memory is lacking:
+ * then it will not run. What is posted when the loop is freed runs inside
+ * evkv_loop_free().
  */
 EVKV_API bool evkv_loop_post(struct evkv_loop *loop, void (*run)(void *arg),
     void *arg);
 
-/* The loop's monotonic time, as cached for this turn, in milliseconds. */
+/*
+ * The loop's monotonic time, as cached for this turn, in milliseconds since
+ * some moment in the past.
+ */
 EVKV_API int64_t evkv_loop_now_ms(struct evkv_loop *loop);
 
 /* Run the timers that are due; for use with an injected clock. */
@@ -110,8 +118,9 @@ enum evkv_log_level {
 /*
  * Receive what stores report beside the results: reconnects, damage found.
  * `message` is one line, without a newline, and lives for the call. Runs on the
- * loop's thread, at any point: it must not call evkv. NULL switches it off,
- * which is the default.
+ * loop's thread, at any point: it must not call evkv, but for evkv_loop_post(),
+ * the calls on values and the names of statuses. NULL switches it off, which is
+ * the default.
  */
 typedef void (*evkv_log_cb)(enum evkv_log_level level, const char *message,
     void *arg);

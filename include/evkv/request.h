@@ -151,16 +151,18 @@ struct evkv_request {
 	enum evkv_condition condition; /* PUT */
 	/*
 	 * KEYS, COLLECTIONS, CLEAR, DESTROY: only what begins with
-	 * match_prefix (literally) and matches `pattern`; empty = all. The
-	 * pattern's grammar is in docs/contract.md. For DESTROY they apply to
-	 * collection names.
+	 * match_prefix (literally; at most 65535 bytes) and matches `pattern`
+	 * (at most 4096); empty = all. The pattern's grammar is in
+	 * docs/patterns.md. For COLLECTIONS and DESTROY they apply to the names
+	 * of collections.
 	 */
 	struct evkv_slice match_prefix;
 	struct evkv_slice pattern;
 	/* where the page before ended; empty = start */
 	struct evkv_slice cursor;
 	size_t limit;       /* names per page, a hint; 0 = the default, 1000 */
-	int64_t timeout_ms; /* 0 = the store's default; -1 = none */
+	/* the deadline from now; 0 = the store's default; -1 = none */
+	int64_t timeout_ms;
 };
 
 /* What became of one key, or one name of a page. */

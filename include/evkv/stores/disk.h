@@ -55,7 +55,7 @@ struct evkv_disk_options {
 	/*
 	 * The bound of the file, in bytes; puts past it are NOSPACE. The
 	 * address space is taken at once, the disk as it is used. 0 = 64 GiB;
-	 * at least 1 MiB.
+	 * at least 1 MiB, and rounded down to whole 64 KiB.
 	 */
 	size_t max_bytes;
 	/*
