@@ -8,7 +8,7 @@
 
 #define REDIS_PREFIX_MAX 1024 /* bytes of key_prefix */
 #define REDIS_PATH_MAX 107    /* bytes of path: what fits into sun_path */
-#define REDIS_TIME_MAX ((INT64_C(1) << 40) - 1) /* ms: what the pipeline takes */
+#define REDIS_TIME_MAX ((INT64_C(1) << 40) - 1) /* ms, as the pipeline has it */
 
 /*
  * Bring options of `size` bytes into ours: defaults filled in, checked, every
