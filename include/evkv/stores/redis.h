@@ -20,7 +20,7 @@
  *     rediss://...                 the same over TLS
  *     redis+unix:///path/to.sock[?db=0&option=value...]
  * and the same with valkey, valkeys and valkey+unix. Options are named like
- * the fields below; host, port, user, password and tls are not options.
+ * the fields below; host, port, path, user, password and tls are not options.
  */
 #ifndef EVKV_STORES_REDIS_H
 #define EVKV_STORES_REDIS_H

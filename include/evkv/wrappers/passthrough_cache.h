@@ -27,13 +27,14 @@ EVKV_BEGIN_DECLS
 
 struct evkv_passthrough_cache_options {
 	/*
-	 * The longest an entry stays in the cache, in milliseconds. 0 = as long
-	 * as in the primary, allowed only where the cache is in-process.
+	 * The longest an entry stays in the cache, in milliseconds; at most 100
+	 * years, at least the cache's ttl_unit_ms. 0 = as long as in the
+	 * primary, allowed only where the cache is in-process.
 	 */
 	int64_t max_ttl_ms;
 	/*
 	 * How long after a write of unknown outcome its keys are not cached, in
-	 * milliseconds. 0 = 5000.
+	 * milliseconds; at most 100 years. 0 = 5000.
 	 */
 	int64_t stall_timeout_ms;
 	/*
@@ -55,8 +56,9 @@ struct evkv_passthrough_cache_options {
 /*
  * Put `cache` in front of `primary`. Both are consumed, also on failure; NULL
  * is passed through. options NULL = the defaults. NULL with a filled error:
- * INVALID (the same store twice, different loops, max_ttl_ms missing, a primary
- * that can't tell the remaining TTL) or NOMEM.
+ * INVALID (the same store twice, different loops, an option out of bounds,
+ * max_ttl_ms missing, a primary that can't tell the remaining TTL, a cache that
+ * can't get, put and delete) or NOMEM.
  */
 EVKV_API struct evkv_store *evkv_passthrough_cache_new_sized(
     struct evkv_store *primary, struct evkv_store *cache,
