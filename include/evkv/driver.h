@@ -506,7 +506,7 @@ EVKV_API bool evkv_url_allow(const struct evkv_url *url, uint32_t parts,
  * What opens a scheme's URLs; `url` lives for the call. Registering a scheme
  * again replaces it. `scheme` is copied; it may have letters and, after the
  * first, digits, '+', '-', '.' and '_', and its case does not matter. false =
- * not such a name, no memory, or `loop` is NULL.
+ * not such a name, no memory, or `loop` or `open` is NULL.
  */
 typedef struct evkv_store *(*evkv_scheme_open)(struct evkv_loop *loop,
     const struct evkv_url *url, struct evkv_error *error);

@@ -8,7 +8,7 @@
  *
  * Constructors that are chained keep the first error: a filled error is never
  * overwritten. Clear it before it is used for another chain. To all of them a
- * loop or a store that is NULL is INVALID; `error` itself may be NULL.
+ * loop, or a store, that is NULL is INVALID; `error` itself may be NULL.
  */
 #ifndef EVKV_ERROR_H
 #define EVKV_ERROR_H

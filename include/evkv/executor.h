@@ -66,13 +66,14 @@ EVKV_API void evkv_executor_unref(struct evkv_executor *executor);
 /*
  * The executor that a loop carries for all its stores, with the default options
  * unless evkv_loop_set_executor() was called before; made on first use and
- * ended with the loop. A borrowed reference; NULL with a filled error: NOMEM.
+ * ended with the loop. A borrowed reference; NULL with a filled error: INVALID
+ * (loop is NULL) or NOMEM.
  */
 EVKV_API struct evkv_executor *evkv_loop_executor(struct evkv_loop *loop,
     struct evkv_error *error);
 /*
  * Make `executor` the one that the loop carries; takes a reference of its own.
- * false: the loop has one already, or memory is lacking.
+ * false: the loop has one already, memory is lacking, or one of both is NULL.
  */
 EVKV_API bool evkv_loop_set_executor(struct evkv_loop *loop,
     struct evkv_executor *executor);
@@ -112,7 +113,7 @@ struct evkv_lane_config {
 
 /*
  * A lane from `loop` to `executor`; the config is copied. NULL with a filled
- * error: NOMEM.
+ * error: INVALID (loop, executor, run or done is NULL) or NOMEM.
  */
 EVKV_API struct evkv_lane *evkv_lane_new(struct evkv_loop *loop,
     struct evkv_executor *executor, const struct evkv_lane_config *config,

@@ -93,7 +93,7 @@ bool evkv_loop_register_scheme(struct evkv_loop *loop, const char *scheme,
 {
 	struct scheme *known;
 
-	if (loop == NULL || !evkv__url_is_scheme(scheme))
+	if (loop == NULL || open == NULL || !evkv__url_is_scheme(scheme))
 		return false;
 	known = scheme_get(loop, scheme, open);
 	if (known != NULL)

@@ -19,9 +19,17 @@ struct evkv_lane *evkv_lane_new(struct evkv_loop *loop,
     struct evkv_executor *executor, const struct evkv_lane_config *config,
     struct evkv_error *error)
 {
-	struct executor_port *port = evkv__port_get(loop, executor);
-	struct evkv_lane *lane = evkv_calloc(1, sizeof(*lane));
+	struct executor_port *port;
+	struct evkv_lane *lane;
 
+	if (loop == NULL || executor == NULL || config->run == NULL ||
+	    config->done == NULL) {
+		evkv_error_set(error, EVKV_INVALID,
+		    "a lane needs a loop, an executor, run and done");
+		return NULL;
+	}
+	port = evkv__port_get(loop, executor);
+	lane = evkv_calloc(1, sizeof(*lane));
 	if (port == NULL || lane == NULL) {
 		evkv_error_set(error, EVKV_NOMEM, "no memory for a lane");
 		evkv_free(lane);

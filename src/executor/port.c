@@ -141,7 +141,7 @@ static void default_release(void *thing)
 bool evkv_loop_set_executor(struct evkv_loop *loop,
     struct evkv_executor *executor)
 {
-	if (executor == NULL ||
+	if (loop == NULL || executor == NULL ||
 	    evkv_loop_attachment(loop, &default_key) != NULL ||
 	    !evkv_loop_attach(loop, &default_key, executor, default_release))
 		return false;
@@ -152,9 +152,13 @@ bool evkv_loop_set_executor(struct evkv_loop *loop,
 struct evkv_executor *evkv_loop_executor(struct evkv_loop *loop,
     struct evkv_error *error)
 {
-	struct evkv_executor *executor = evkv_loop_attachment(loop,
-	    &default_key);
+	struct evkv_executor *executor;
 
+	if (loop == NULL) {
+		evkv_error_set(error, EVKV_INVALID, "executor: loop is NULL");
+		return NULL;
+	}
+	executor = evkv_loop_attachment(loop, &default_key);
 	if (executor != NULL)
 		return executor;
 	executor = evkv_executor_new(NULL, error);

@@ -378,6 +378,38 @@ EVKV_TEST(executor, bad_options_are_named)
 	check_contains(error.message, "threads");
 }
 
+static void check_no_lane(struct evkv_loop *loop,
+    struct evkv_executor *executor, const struct evkv_lane_config *config)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+
+	check(evkv_lane_new(loop, executor, config, &error) == NULL);
+	check_int(error.status, EVKV_INVALID);
+	check_contains(error.message, "a lane needs");
+}
+
+EVKV_TEST(executor, a_lane_needs_both_its_ends)
+{
+	const struct evkv_lane_config good = { .run = bench_run,
+		.done = bench_done };
+	const struct evkv_lane_config no_run = { .done = bench_done };
+	const struct evkv_lane_config no_done = { .run = bench_run };
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct evkv_executor *executor;
+	struct rig rig;
+
+	rig_open(&rig);
+	executor = evkv_loop_executor(rig.loop, &error);
+	check_no_lane(NULL, executor, &good);
+	check_no_lane(rig.loop, NULL, &good);
+	check_no_lane(rig.loop, executor, &no_run);
+	check_no_lane(rig.loop, executor, &no_done);
+	check(!evkv_loop_set_executor(NULL, executor));
+	check(evkv_loop_executor(NULL, &error) == NULL);
+	check_int(error.status, EVKV_INVALID);
+	rig_close(&rig);
+}
+
 static void try_all(struct evkv_error *error)
 {
 	struct rig rig;

@@ -596,6 +596,16 @@ EVKV_TEST(unit_url, without_a_loop_it_says_so)
 	check(!evkv_loop_register_scheme(NULL, "custom", open_custom));
 }
 
+EVKV_TEST(unit_url, a_scheme_needs_what_opens_it)
+{
+	struct rig rig;
+
+	rig_open(&rig);
+	check(!evkv_loop_register_scheme(rig.loop, "custom", NULL));
+	refuse_open(&rig, "custom:", "custom: is not known");
+	rig_close(&rig);
+}
+
 EVKV_TEST(unit_url, opening_without_memory)
 {
 	struct evkv_error error;
