@@ -109,6 +109,7 @@ void evkv_loop_log(struct evkv_loop *loop, enum evkv_log_level level,
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
+	evkv__one_line(message);
 	loop->log(level, message, loop->log_arg);
 }
 

@@ -270,9 +270,11 @@ EVKV_TEST(core_loop, the_log_goes_where_it_was_set_to)
 	check_str(log.text, "number 7");
 	evkv_loop_log(rig.loop, EVKV_LOG_INFO, "%0*d", 2000, 1);
 	check_int(log.lines, 2);
+	evkv_loop_log(rig.loop, EVKV_LOG_INFO, "a path like %s", "/a\nb");
+	check_str(log.text, "a path like /a?b");
 	evkv_loop_set_log(rig.loop, NULL, NULL);
 	evkv_loop_log(rig.loop, EVKV_LOG_ERROR, "to nobody");
-	check_int(log.lines, 2);
+	check_int(log.lines, 3);
 	rig_close(&rig);
 }
 
