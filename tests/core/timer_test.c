@@ -229,6 +229,12 @@ EVKV_TEST(core_loop, bad_options_are_refused)
 	check_status(error.status, EVKV_INVALID);
 	evkv_error_clear(&error);
 	newer.more = 0;
+	newer.options.clock = &(const struct evkv_clock){ .arg = NULL };
+	check(evkv_loop_new_with(base, &newer.options, &error) == NULL);
+	check_status(error.status, EVKV_INVALID);
+	check_contains(error.message, "clock");
+	evkv_error_clear(&error);
+	newer.options.clock = NULL;
 	loop = evkv_loop_new_sized(base, &newer.options, sizeof(newer), &error);
 	check(loop != NULL);
 	evkv_loop_free(loop);
