@@ -17,10 +17,11 @@
 
 EVKV_BEGIN_DECLS
 
+/* Both functions are required, and may be called on any thread. */
 struct evkv_allocator {
 	/* size > 0; aligned as by malloc; NULL when there is no memory. */
 	void *(*allocate)(size_t size, void *arg);
-	/* memory is never NULL. May be called on any thread. */
+	/* memory is never NULL. */
 	void (*release)(void *memory, void *arg);
 	void *arg;
 };

@@ -36,7 +36,7 @@ EVKV_BEGIN_DECLS
 
 struct evkv_loop;
 
-/* Where a loop reads the time; both in microseconds. */
+/* Where a loop reads the time; both required, in microseconds. */
 struct evkv_clock {
 	int64_t (*monotonic_us)(void *arg); /* never goes back */
 	int64_t (*wall_us)(void *arg);      /* since 1970-01-01 UTC */
@@ -65,8 +65,9 @@ struct evkv_loop_options {
 /*
  * A loop on `base`, which must outlive it. evkv_loop_new() takes the defaults;
  * evkv_loop_new_with() takes options (NULL = defaults), whose clock is copied.
- * NULL with a filled error (`error` may be NULL): INVALID (`base` is NULL, an
- * option that this version does not know), NOMEM, or IO (no descriptor left).
+ * NULL with a filled error (`error` may be NULL): INVALID (`base` is NULL, a
+ * clock lacks a function, an option that this version does not know), NOMEM, or
+ * IO (no descriptor left).
  */
 EVKV_API struct evkv_loop *evkv_loop_new(struct event_base *base);
 EVKV_API struct evkv_loop *evkv_loop_new_sized(struct event_base *base,

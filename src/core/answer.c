@@ -157,7 +157,8 @@ void evkv_op_explain(struct evkv_op *op, enum evkv_cause cause, int sys_error,
     const char *message)
 {
 	struct evkv_result *result = &op->result;
-	struct evkv_slice copy;
+	size_t size;
+	char *words;
 
 	if (result->cause == EVKV_CAUSE_NONE)
 		result->cause = cause;
@@ -166,8 +167,13 @@ void evkv_op_explain(struct evkv_op *op, enum evkv_cause cause, int sys_error,
 	if (result->message[0] != '\0' || message == NULL || message[0] == '\0')
 		return;
 	/* Without memory for the words the status has to do. */
-	if (evkv_op_copy(op, evkv_bytes(message, strlen(message) + 1), &copy))
-		result->message = copy.data;
+	size = strlen(message) + 1;
+	words = evkv_op_alloc(op, size);
+	if (words == NULL)
+		return;
+	memcpy(words, message, size);
+	evkv__one_line(words);
+	result->message = words;
 }
 
 /* A want of memory is its own cause: who tells of it need not name it. */

@@ -1,13 +1,12 @@
 /*
  * Filling struct evkv_error: the first error of a chain stays.
  */
-#include "evkv/error.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 
-/* What was quoted may hold anything; a message is one line. */
-static void error_tidy(char *message)
+#include "core/loop.h"
+
+void evkv__one_line(char *message)
 {
 	for (; *message != '\0'; message++) {
 		if ((unsigned char)*message < ' ' || *message == 0x7f)
@@ -31,5 +30,5 @@ void evkv_error_set(struct evkv_error *error, enum evkv_status status,
 	va_end(args);
 	if (length < 0)
 		error->message[0] = '\0';
-	error_tidy(error->message);
+	evkv__one_line(error->message);
 }

@@ -64,16 +64,24 @@ static bool fits(struct evkv_op *op, const struct evkv_store *store,
 }
 
 static bool refuse(struct evkv_op *op, const struct evkv_store *store,
-    enum evkv_kind kind)
+    enum evkv_kind kind, size_t entries, size_t bytes)
 {
 	if (store->phase != STORE_OPEN)
 		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_CLOSED, NULL);
 	else if ((store->capabilities.kinds & EVKV_KIND_BIT(kind)) == 0)
 		evkv_op_unsupported(op);
+	else if (store->pending + entries > store->max_pending)
+		evkv_op_failf(op, EVKV_BUSY, EVKV_CAUSE_OVERLOAD,
+		    "%zu entries are pending at %s; %zu more are over its "
+		    "max_pending of %zu",
+		    store->pending, store->vtable->name, entries,
+		    store->max_pending);
 	else
 		evkv_op_failf(op, EVKV_BUSY, EVKV_CAUSE_OVERLOAD,
-		    "%zu entries and %zu bytes are pending at %s",
-		    store->pending, store->pending_bytes, store->vtable->name);
+		    "%zu bytes are pending at %s; %zu more are over its "
+		    "max_pending_bytes of %zu",
+		    store->pending_bytes, store->vtable->name, bytes,
+		    store->max_pending_bytes);
 	return false;
 }
 
@@ -95,7 +103,7 @@ static bool admit(struct evkv_op *op, struct evkv_store *store,
 
 	if (!has_room(store, entries, bytes) ||
 	    (store->capabilities.kinds & EVKV_KIND_BIT(request->kind)) == 0)
-		return refuse(op, store, request->kind);
+		return refuse(op, store, request->kind, entries, bytes);
 	if (bytes > store->fitting && !fits(op, store, request))
 		return false;
 	frame->entries = (uint32_t)entries;

@@ -109,6 +109,7 @@ void evkv_loop_log(struct evkv_loop *loop, enum evkv_log_level level,
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
+	evkv__one_line(message);
 	loop->log(level, message, loop->log_arg);
 }
 
@@ -188,6 +189,13 @@ struct evkv_loop *evkv_loop_new_sized(struct event_base *base,
 	}
 	if (!evkv_options_read(&options, sizeof(options), given, size, error))
 		return NULL;
+	if (options.clock != NULL &&
+	    (options.clock->monotonic_us == NULL ||
+		options.clock->wall_us == NULL)) {
+		evkv_error_set(error, EVKV_INVALID,
+		    "loop: clock needs both monotonic_us and wall_us");
+		return NULL;
+	}
 	loop = evkv_calloc(1, sizeof(*loop));
 	if (loop == NULL) {
 		evkv_error_set(error, EVKV_NOMEM, "loop: out of memory");

@@ -107,6 +107,12 @@ struct evkv_loop {
 	struct event post_event;
 };
 
+/*
+ * error.c: what a message quotes (a path, a server's words) may hold anything,
+ * but a message is one line.
+ */
+void evkv__one_line(char *message);
+
 /* flow.c */
 void evkv__peeks_init(struct evkv_loop *loop);
 

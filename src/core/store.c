@@ -347,6 +347,7 @@ void evkv_store_set_state(struct evkv_store *store, enum evkv_state state,
 	store->state_cause = cause;
 	snprintf(store->state_message, sizeof(store->state_message), "%s",
 	    message != NULL ? message : "");
+	evkv__one_line(store->state_message);
 	if (store->observers != NULL)
 		evkv_task_queue(store->loop, &store->state_task);
 }

@@ -521,6 +521,7 @@ EVKV_TEST(core_detach, what_was_abandoned_still_counts_as_pending)
 	rig_turn(&s.rig);
 	check_status(c.status, EVKV_BUSY);
 	check_int(c.cause, EVKV_CAUSE_OVERLOAD);
+	check_contains(c.message, "1 more are over its max_pending of 2");
 	check_int(s.script->submits, 2);
 	scripted_complete(s.script, 0, EVKV_OK);
 	answer_reset(&c);
@@ -552,6 +553,7 @@ EVKV_TEST(core_detach, bytes_are_bounded_too)
 	rig_turn(&s.rig);
 	check_int(a.calls, 0);
 	check_status(b.status, EVKV_BUSY);
+	check_contains(b.message, "2 more are over its max_pending_bytes of");
 	scene_answer(&s, EVKV_OK);
 	check_status(a.status, EVKV_OK);
 	check_int(scene_counters(&s)->pending_bytes, 0);

@@ -329,6 +329,43 @@ EVKV_TEST(core_store, a_config_that_asks_for_more_is_refused_and_consumed)
 	scripted_free(script);
 }
 
+static enum evkv_verdict wordy_submit(void *self, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	(void)self;
+	(void)request;
+	return evkv_op_fail(op, EVKV_IO, EVKV_CAUSE_IO, "/a\nb: no such file");
+}
+
+static const struct evkv_vtable wordy_vtable = {
+	.size = sizeof(struct evkv_vtable),
+	.name = "wordy",
+	.submit = wordy_submit,
+	.free = made_free,
+};
+
+EVKV_TEST(core_store, a_message_is_one_line_whatever_it_quotes)
+{
+	const struct evkv_capabilities can = { .kinds = EVKV_KINDS_ALL,
+		.max_key = 1,
+		.max_value = 1,
+		.ttl_unit_ms = 1 };
+	struct answer a = ANSWER_INIT;
+	struct evkv_store *store;
+	struct rig rig;
+
+	rig_open(&rig);
+	store = evkv_store_create(rig.loop, &wordy_vtable, &made_frees,
+	    &(struct evkv_store_config){ .capabilities = &can }, NULL);
+	evkv_ping(store, answer_cb, &a);
+	rig_turn(&rig);
+	check_status(a.status, EVKV_IO);
+	check_str(a.message, "/a?b: no such file");
+	answer_free(&a);
+	evkv_store_unref(store);
+	rig_close(&rig);
+}
+
 EVKV_TEST(core_store, changes_of_state_are_told_in_a_later_turn)
 {
 	struct store_watch watch = { .calls = 0 }, above = { .calls = 0 };
@@ -346,7 +383,8 @@ EVKV_TEST(core_store, changes_of_state_are_told_in_a_later_turn)
 	evkv_store_set_state_cb(s.store, store_on_state, &watch);
 	evkv_store_set_state_cb(wrapper, store_on_state, &above);
 
-	evkv_store_set_state(s.store, EVKV_STATE_DOWN, EVKV_CAUSE_RESET, "cut");
+	evkv_store_set_state(s.store, EVKV_STATE_DOWN, EVKV_CAUSE_RESET,
+	    "cut\noff");
 	check_int(evkv_store_state(wrapper), EVKV_STATE_DOWN);
 	check_int(watch.calls, 0);
 	rig_turn(&s.rig);
@@ -354,7 +392,7 @@ EVKV_TEST(core_store, changes_of_state_are_told_in_a_later_turn)
 	check_int(above.calls, 1);
 	check_int(above.state, EVKV_STATE_DOWN);
 	check_int(above.cause, EVKV_CAUSE_RESET);
-	check_str(above.message, "cut");
+	check_str(above.message, "cut?off");
 
 	/* Several changes may have become one. */
 	evkv_store_set_state(s.store, EVKV_STATE_CONNECTING, EVKV_CAUSE_NONE,

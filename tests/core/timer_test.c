@@ -250,6 +250,12 @@ EVKV_TEST(core_loop, bad_options_are_refused)
 	check_status(error.status, EVKV_INVALID);
 	evkv_error_clear(&error);
 	newer.more = 0;
+	newer.options.clock = &(const struct evkv_clock){ .arg = NULL };
+	check(evkv_loop_new_with(base, &newer.options, &error) == NULL);
+	check_status(error.status, EVKV_INVALID);
+	check_contains(error.message, "clock");
+	evkv_error_clear(&error);
+	newer.options.clock = NULL;
 	loop = evkv_loop_new_sized(base, &newer.options, sizeof(newer), &error);
 	check(loop != NULL);
 	evkv_loop_free(loop);
@@ -291,9 +297,11 @@ EVKV_TEST(core_loop, the_log_goes_where_it_was_set_to)
 	check_str(log.text, "number 7");
 	evkv_loop_log(rig.loop, EVKV_LOG_INFO, "%0*d", 2000, 1);
 	check_int(log.lines, 2);
+	evkv_loop_log(rig.loop, EVKV_LOG_INFO, "a path like %s", "/a\nb");
+	check_str(log.text, "a path like /a?b");
 	evkv_loop_set_log(rig.loop, NULL, NULL);
 	evkv_loop_log(rig.loop, EVKV_LOG_ERROR, "to nobody");
-	check_int(log.lines, 2);
+	check_int(log.lines, 3);
 	rig_close(&rig);
 }
 
