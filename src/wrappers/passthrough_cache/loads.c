@@ -138,6 +138,8 @@ static void fill_cache(struct load *load, struct evkv_op *child)
 
 	if (child == NULL || load->epoch != load->cache->epoch)
 		return;
+	/* Not the turn's time: its callbacks may have taken long until now. */
+	evkv_loop_refresh(load->cache->loop);
 	fill.keys = evkv_op_alloc(child, load->count * each);
 	if (fill.keys == NULL)
 		return;
