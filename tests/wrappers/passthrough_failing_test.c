@@ -4,6 +4,9 @@
  */
 #include "cache_bed.h"
 
+#include "core/loop.h"
+#include "scripted.h"
+
 EVKV_TEST(wrappers_passthrough_failing, failing_cache_fails_nothing)
 {
 	static const enum evkv_status failures[] = { EVKV_BUSY, EVKV_TIMEOUT,
@@ -162,4 +165,54 @@ EVKV_TEST(wrappers_passthrough_failing, hanging_cache_is_given_up_on)
 	answer_free(&get);
 	answer_free(&put);
 	bed_close(&s);
+}
+
+/* Have the timers ring, whatever they were set to. */
+static void ring_timers(struct evkv_loop *loop)
+{
+	size_t i;
+
+	for (i = 1; i <= loop->timers_count; i++)
+		loop->timers[i]->at_us = 0;
+	evkv_loop_check_timers(loop);
+}
+
+/* What the cache has it may have got just now, however old the turn is. */
+EVKV_TEST(wrappers_passthrough_failing, bypass_counts_from_the_failure)
+{
+	struct scripted *primary = scripted_new(), *tier = scripted_new();
+	struct answer a = ANSWER_INIT;
+	struct evkv_store *store;
+	struct rig rig;
+	unsigned asked;
+
+	rig_open_real(&rig);
+	tier->capabilities.flags = 0;
+	primary->immediate = tier->immediate = true;
+	primary->status = EVKV_OK;
+	tier->status = EVKV_BUSY;
+	store = evkv_passthrough_cache_new(
+	    scripted_store(primary, rig.loop, NULL),
+	    scripted_store(tier, rig.loop, NULL),
+	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 3600000 },
+	    NULL);
+	check(store != NULL);
+	evkv__loop_enter(rig.loop);
+	rig.loop->now_us -= INT64_C(7200000000);
+	evkv_put(store, C, K, EVKV_LIT("v"), 0, answer_cb, &a);
+	evkv__loop_leave(rig.loop);
+	rig_wait(&rig, &a.calls);
+	check_status(a.status, EVKV_OK);
+	answer_reset(&a);
+	ring_timers(rig.loop);
+	asked = tier->submits;
+	primary->status = EVKV_NOT_FOUND;
+	evkv_get(store, C, K, answer_cb, &a);
+	rig_wait(&rig, &a.calls);
+	check_int(tier->submits, asked);
+	answer_free(&a);
+	evkv_store_unref(store);
+	rig_close(&rig);
+	scripted_free(primary);
+	scripted_free(tier);
 }
