@@ -216,3 +216,39 @@ EVKV_TEST(wrappers_passthrough_failing, bypass_counts_from_the_failure)
 	scripted_free(primary);
 	scripted_free(tier);
 }
+
+/* Who shares a load is told of the failure of its own key alone. */
+EVKV_TEST(wrappers_passthrough_failing, a_miss_has_no_cause)
+{
+	const struct evkv_slice keys[] = { K, EVKV_LIT("damaged") };
+	struct scripted *primary = scripted_new();
+	struct answer both = ANSWER_INIT, one = ANSWER_INIT;
+	struct evkv_store *store;
+	struct evkv_op *op;
+	struct rig rig;
+
+	rig_open(&rig);
+	store = evkv_passthrough_cache_new(
+	    scripted_store(primary, rig.loop, NULL),
+	    evkv_simple_new(rig.loop, NULL), NULL, NULL);
+	check(store != NULL);
+	evkv_get_many(store, C, keys, 2, answer_cb, &both);
+	evkv_get(store, C, K, answer_cb, &one);
+	check_int(primary->count, 1);
+	op = primary->ops[--primary->count].op;
+	evkv_op_entries(op)[0].status = EVKV_NOT_FOUND;
+	evkv_op_entries(op)[1].status = EVKV_CORRUPT;
+	evkv_op_explain(op, EVKV_CAUSE_IO, 0, "damaged");
+	evkv_op_complete(op);
+	rig_wait(&rig, &one.calls);
+	check_status(both.status, EVKV_CORRUPT);
+	check_str(both.message, "damaged");
+	check_status(one.status, EVKV_NOT_FOUND);
+	check_int(one.cause, EVKV_CAUSE_NONE);
+	check_str(one.message, "");
+	answer_free(&both);
+	answer_free(&one);
+	evkv_store_unref(store);
+	rig_close(&rig);
+	scripted_free(primary);
+}
