@@ -308,7 +308,7 @@ EVKV_TEST(wrappers_passthrough_cache, what_is_filled_late_in_a_turn_lives_less)
 		.cache_timeout_ms = 100 },
 	    NULL);
 	check(store != NULL);
-	/* Loaded in a turn that began two seconds ago, filled a second later. */
+	/* Loaded in a turn two seconds old, filled in one of a second. */
 	evkv__loop_enter(rig.loop);
 	rig.loop->now_us -= 2000000;
 	evkv_get(store, C, K, answer_cb, &a);
