@@ -135,11 +135,11 @@ struct evkv_store_config {
 
 /*
  * Make a store of `vtable` and `self`, with one reference. Where it fails, or
- * where an inner store is NULL, closed, given twice or of another loop, or
- * where the config has a field set that this library does not know, the inner
- * stores are released, vtable->free(self) is called, the error is filled and
- * NULL is returned. `self` NULL is taken as want of memory. Wrappers may give
- * loop NULL: it is then that of inner[0]. vtable is kept, config copied.
+ * where an inner store is NULL, closed, given twice or of another loop, or the
+ * config has a field set that this library does not know, the inner stores are
+ * released, vtable->free(self) is called, the error is filled and NULL is
+ * returned. `self` NULL is taken as want of memory. Wrappers may give loop
+ * NULL: it is then that of inner[0]. vtable is kept, config copied.
  */
 EVKV_API struct evkv_store *evkv_store_create_sized(struct evkv_loop *loop,
     const struct evkv_vtable *vtable, void *self,

@@ -229,12 +229,17 @@ static void sweep_step(struct memory *self)
 	}
 }
 
+/* What was removed goes first; but by turns, if there is more of it in each. */
 static void upkeep_step(struct memory *self)
 {
-	if (evkv__heap_tidy(self->table.heap) ||
-	    evkv__table_bury(&self->table, BURY_STEP))
+	bool over = is_over(self);
+
+	self->burial_turn = !self->burial_turn || !(over || self->sweeping);
+	if (self->burial_turn &&
+	    (evkv__heap_tidy(self->table.heap) ||
+		evkv__table_bury(&self->table, BURY_STEP)))
 		return;
-	if (is_over(self))
+	if (over)
 		evkv__table_make_room(&self->table, NULL,
 		    evkv_loop_now_us(self->loop));
 	else if (self->sweeping)

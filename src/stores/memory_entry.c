@@ -10,7 +10,7 @@
  * the second allocation does.
  */
 #define ENTRY_EXTERNAL_FROM 4096
-/* Entries let go of elsewhere that a put takes back, and that a step does. */
+/* Entries let go of elsewhere that are taken back with each, and in a step. */
 #define COLLECT_SOME 4
 #define COLLECT_STEP 64
 /* Frees between two calls of settle_allocator(), and what it asks for. */
@@ -129,15 +129,15 @@ static void entry_return(struct memory_heap *heap, struct memory_entry *entry)
 		;
 }
 
-/* As many may have been let go of at once as there are; false: none has. */
-static bool heap_collect(struct memory_heap *heap, size_t most)
+/* Some of them only: any number may have been let go of at once. */
+static void heap_collect(struct memory_heap *heap, size_t most)
 {
 	struct memory_entry *entry;
 
 	if (heap->collected == NULL) {
 		if (atomic_load_explicit(&heap->returned,
 			memory_order_relaxed) == NULL)
-			return false;
+			return;
 		heap->collected = atomic_exchange_explicit(&heap->returned,
 		    NULL, memory_order_acquire);
 	}
@@ -146,7 +146,6 @@ static bool heap_collect(struct memory_heap *heap, size_t most)
 		heap->collected = entry->newer;
 		entry_free(heap, entry);
 	}
-	return true;
 }
 
 struct memory_entry *evkv__entry_new(struct memory_heap *heap,
@@ -239,8 +238,9 @@ struct memory_heap *evkv__heap_new(void)
 
 bool evkv__heap_tidy(struct memory_heap *heap)
 {
-	return heap_collect(heap, COLLECT_STEP) ||
-	    evkv__slab_tidy(&heap->slab.pages) ||
+	/* Beside, as there may be more of them in each turn. */
+	heap_collect(heap, COLLECT_STEP);
+	return evkv__slab_tidy(&heap->slab.pages) ||
 	    evkv__slab_tidy(&heap->segments);
 }
 
@@ -249,8 +249,8 @@ void evkv__heap_unref(struct memory_heap *heap)
 	if (atomic_fetch_sub_explicit(&heap->refs, 1, memory_order_acq_rel) !=
 	    1)
 		return;
-	while (heap_collect(heap, SIZE_MAX))
-		;
+	heap_collect(heap, SIZE_MAX); /* what is left of the last time */
+	heap_collect(heap, SIZE_MAX);
 	evkv__slab_end(&heap->slab);
 	evkv__slab_class_end(&heap->segments);
 	evkv_free(heap);
@@ -260,6 +260,7 @@ void evkv__entry_release(struct memory_entry *entry, struct memory_heap *heap)
 {
 	struct evkv_value *value = &entry->value;
 
+	heap_collect(heap, COLLECT_SOME);
 	if (entry->external) {
 		/* Such an entry is never handed out itself. */
 		evkv_value_unref(evkv__entry_external(entry));

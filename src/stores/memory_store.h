@@ -44,7 +44,8 @@ struct memory {
 	unsigned sweep_steps;    /* left of the present sweep's */
 	bool sweeping;
 	bool closing;
-	bool jobs_turn; /* the next step is a job's, not upkeep's */
+	bool jobs_turn;   /* the next step is a job's, not upkeep's */
+	bool burial_turn; /* upkeep's last step was for what was removed */
 	struct memory_job *jobs, **jobs_tail;
 	size_t late_count;
 	struct memory_late late[LATE_MAX];

@@ -144,7 +144,10 @@ static inline struct memory_collection *entry_collection(
 }
 
 struct memory_heap *evkv__heap_new(void);
-/* Give back a piece of memory that is not needed any more; false: none. */
+/*
+ * Take back some of what was let go of, and give back a piece of memory that is
+ * not needed any more; false: there is none.
+ */
 bool evkv__heap_tidy(struct memory_heap *heap);
 static inline bool heap_is_untidy(const struct memory_heap *heap)
 {

@@ -153,6 +153,28 @@ EVKV_TEST(unit_memory_steps, no_turn_does_much_at_once)
 	bed_close(&bed);
 }
 
+EVKV_TEST(unit_memory_steps, what_is_cleared_in_each_turn_holds_up_no_sweep)
+{
+	char name[16];
+	struct bed bed;
+	unsigned i, j;
+
+	bed_open(&bed, 0, 0);
+	bed_put_numbers(&bed, COLLECTION, 0, 1000, 1000);
+	bed.rig.now_us += 2000 * 1000;
+	evkv_loop_check_timers(bed.rig.loop);
+	for (i = 0; i < 100; i++) {
+		for (j = 0; j < 20; j++)
+			evkv_put(bed.store, EVKV_LIT("b"),
+			    number_key(name, sizeof(name), j), EVKV_LIT("v"), 0,
+			    NULL, NULL);
+		evkv_clear(bed.store, EVKV_LIT("b"), EVKV_LIT(""), NULL, NULL);
+		rig_single_turn(&bed.rig);
+	}
+	check_int(bed_counters(&bed).entries, 0);
+	bed_close(&bed);
+}
+
 EVKV_TEST(unit_memory_steps, no_turn_matches_many_long_keys)
 {
 	enum { KEYS = 150, SIZE = 60000 };

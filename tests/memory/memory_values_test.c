@@ -256,6 +256,29 @@ EVKV_TEST(unit_memory_values, values_let_go_of_at_once_are_freed_in_steps)
 	bed_close(&bed);
 }
 
+EVKV_TEST(unit_memory_values, values_let_go_of_in_each_turn_hold_up_nothing)
+{
+	static struct evkv_value *values[VALUES_HELD];
+	struct bed bed;
+	unsigned i;
+
+	bed_open(&bed, 0, 0);
+	hold_all(&bed, values);
+	evkv_destroy(bed.store, NULL, NULL);
+	rig_settle(&bed.rig);
+	bed_put_numbers(&bed, COLLECTION, 0, 1000, 1000);
+	bed.rig.now_us += 2000 * 1000;
+	evkv_loop_check_timers(bed.rig.loop);
+	for (i = 0; i < VALUES_HELD; i++) {
+		evkv_value_unref(values[i]);
+		/* In these turns all that has expired is swept. */
+		if (i < 100)
+			rig_single_turn(&bed.rig);
+	}
+	check_int(bed_counters(&bed).entries, 0);
+	bed_close(&bed);
+}
+
 /* ---- Gets that wait, and such as need no op ------------------------ */
 
 EVKV_TEST(unit_memory_values, gets_that_are_looked_up_together_see_their_time)

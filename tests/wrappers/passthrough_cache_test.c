@@ -4,6 +4,9 @@
  */
 #include "cache_bed.h"
 
+#include "core/loop.h"
+#include "scripted.h"
+
 EVKV_TEST(wrappers_passthrough_cache, second_get_is_served_by_the_cache)
 {
 	struct cache_bed s;
@@ -284,4 +287,44 @@ EVKV_TEST(wrappers_passthrough_cache, bad_arguments_are_refused)
 	    "cache_timeout_ms");
 	check_str(error.message, "");
 	rig_close(&rig);
+}
+
+/* The turn's time stands still; the cache's, which may be a server's, not. */
+EVKV_TEST(wrappers_passthrough_cache, what_is_filled_late_in_a_turn_lives_less)
+{
+	struct scripted *primary = scripted_new(), *tier = scripted_new();
+	struct answer a = ANSWER_INIT;
+	struct evkv_store *store;
+	struct rig rig;
+
+	rig_open_real(&rig);
+	tier->capabilities.flags = 0;
+	tier->immediate = true;
+	tier->status = EVKV_NOT_FOUND;
+	store = evkv_passthrough_cache_new(
+	    scripted_store(primary, rig.loop, NULL),
+	    scripted_store(tier, rig.loop, NULL),
+	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 60000,
+		.cache_timeout_ms = 100 },
+	    NULL);
+	check(store != NULL);
+	/* Loaded in a turn two seconds old, filled in one of a second. */
+	evkv__loop_enter(rig.loop);
+	rig.loop->now_us -= 2000000;
+	evkv_get(store, C, K, answer_cb, &a);
+	tier->immediate = false;
+	rig.loop->now_us += 1000000;
+	scripted_complete_value(primary, 0, EVKV_LIT("v"), 10000);
+	evkv__loop_leave(rig.loop);
+	check_int(scripted_count(tier), 1);
+	check_between(scripted_request(tier, 0)->ttls_ms[0], 1,
+	    10000 - 2000 - 1 - 100);
+	scripted_complete_all(tier, EVKV_OK);
+	rig_wait(&rig, &a.calls);
+	check_slice(a.entries[0].bytes, "v");
+	answer_free(&a);
+	evkv_store_unref(store);
+	rig_close(&rig);
+	scripted_free(primary);
+	scripted_free(tier);
 }

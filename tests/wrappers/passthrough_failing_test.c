@@ -4,6 +4,9 @@
  */
 #include "cache_bed.h"
 
+#include "core/loop.h"
+#include "scripted.h"
+
 EVKV_TEST(wrappers_passthrough_failing, failing_cache_fails_nothing)
 {
 	static const enum evkv_status failures[] = { EVKV_BUSY, EVKV_TIMEOUT,
@@ -162,4 +165,90 @@ EVKV_TEST(wrappers_passthrough_failing, hanging_cache_is_given_up_on)
 	answer_free(&get);
 	answer_free(&put);
 	bed_close(&s);
+}
+
+/* Have the timers ring, whatever they were set to. */
+static void ring_timers(struct evkv_loop *loop)
+{
+	size_t i;
+
+	for (i = 1; i <= loop->timers_count; i++)
+		loop->timers[i]->at_us = 0;
+	evkv_loop_check_timers(loop);
+}
+
+/* What the cache has it may have got just now, however old the turn is. */
+EVKV_TEST(wrappers_passthrough_failing, bypass_counts_from_the_failure)
+{
+	struct scripted *primary = scripted_new(), *tier = scripted_new();
+	struct answer a = ANSWER_INIT;
+	struct evkv_store *store;
+	struct rig rig;
+	unsigned asked;
+
+	rig_open_real(&rig);
+	tier->capabilities.flags = 0;
+	primary->immediate = tier->immediate = true;
+	primary->status = EVKV_OK;
+	tier->status = EVKV_BUSY;
+	store = evkv_passthrough_cache_new(
+	    scripted_store(primary, rig.loop, NULL),
+	    scripted_store(tier, rig.loop, NULL),
+	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 3600000 },
+	    NULL);
+	check(store != NULL);
+	evkv__loop_enter(rig.loop);
+	rig.loop->now_us -= INT64_C(7200000000);
+	evkv_put(store, C, K, EVKV_LIT("v"), 0, answer_cb, &a);
+	evkv__loop_leave(rig.loop);
+	rig_wait(&rig, &a.calls);
+	check_status(a.status, EVKV_OK);
+	answer_reset(&a);
+	ring_timers(rig.loop);
+	asked = tier->submits;
+	primary->status = EVKV_NOT_FOUND;
+	evkv_get(store, C, K, answer_cb, &a);
+	rig_wait(&rig, &a.calls);
+	check_int(tier->submits, asked);
+	answer_free(&a);
+	evkv_store_unref(store);
+	rig_close(&rig);
+	scripted_free(primary);
+	scripted_free(tier);
+}
+
+/* Who shares a load is told of the failure of its own key alone. */
+EVKV_TEST(wrappers_passthrough_failing, a_miss_has_no_cause)
+{
+	const struct evkv_slice keys[] = { K, EVKV_LIT("damaged") };
+	struct scripted *primary = scripted_new();
+	struct answer both = ANSWER_INIT, one = ANSWER_INIT;
+	struct evkv_store *store;
+	struct evkv_op *op;
+	struct rig rig;
+
+	rig_open(&rig);
+	store = evkv_passthrough_cache_new(
+	    scripted_store(primary, rig.loop, NULL),
+	    evkv_simple_new(rig.loop, NULL), NULL, NULL);
+	check(store != NULL);
+	evkv_get_many(store, C, keys, 2, answer_cb, &both);
+	evkv_get(store, C, K, answer_cb, &one);
+	check_int(primary->count, 1);
+	op = primary->ops[--primary->count].op;
+	evkv_op_entries(op)[0].status = EVKV_NOT_FOUND;
+	evkv_op_entries(op)[1].status = EVKV_CORRUPT;
+	evkv_op_explain(op, EVKV_CAUSE_IO, 0, "damaged");
+	evkv_op_complete(op);
+	rig_wait(&rig, &one.calls);
+	check_status(both.status, EVKV_CORRUPT);
+	check_str(both.message, "damaged");
+	check_status(one.status, EVKV_NOT_FOUND);
+	check_int(one.cause, EVKV_CAUSE_NONE);
+	check_str(one.message, "");
+	answer_free(&both);
+	answer_free(&one);
+	evkv_store_unref(store);
+	rig_close(&rig);
+	scripted_free(primary);
 }

@@ -138,6 +138,8 @@ static void fill_cache(struct load *load, struct evkv_op *child)
 
 	if (child == NULL || load->epoch != load->cache->epoch)
 		return;
+	/* Not the turn's time: its callbacks may have taken long until now. */
+	evkv_loop_refresh(load->cache->loop);
 	fill.keys = evkv_op_alloc(child, load->count * each);
 	if (fill.keys == NULL)
 		return;
@@ -154,18 +156,17 @@ static void answer(const struct waiter *waiter,
     const struct evkv_result *result, size_t i)
 {
 	struct evkv_op *op = evkv__get_op(waiter->get);
+	const struct evkv_entry *entry = i < result->count ? &result->entries[i]
+							   : NULL;
+	enum evkv_status status = entry != NULL ? entry->status
+						: result->status;
 
-	if (i >= result->count) {
-		evkv_op_entries(op)[waiter->i].status = result->status;
-	} else if (result->entries[i].value != NULL) {
-		evkv_op_give_value(op, waiter->i,
-		    evkv_value_ref(result->entries[i].value));
+	if (entry != NULL && entry->value != NULL) {
+		evkv_op_give_value(op, waiter->i, evkv_value_ref(entry->value));
 		return;
-	} else {
-		evkv_op_entries(op)[waiter->i].status = result->entries[i]
-							    .status;
 	}
-	if (evkv_failed(result->status))
+	evkv_op_entries(op)[waiter->i].status = status;
+	if (evkv_failed(status))
 		evkv_op_explain(op, result->cause, result->sys_error,
 		    result->message);
 }

@@ -18,8 +18,10 @@ struct repair {
 	int64_t begun_us;
 };
 
+/* Not from the turn's time: its callbacks may have taken long until now. */
 static int64_t in_future(const struct cache *cache, int64_t delay_us)
 {
+	evkv_loop_refresh(cache->loop);
 	return evkv_loop_now_us(cache->loop) + delay_us;
 }
 
