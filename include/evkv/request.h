@@ -160,7 +160,7 @@ struct evkv_request {
 	struct evkv_slice pattern;
 	/* where the page before ended; empty = start */
 	struct evkv_slice cursor;
-	size_t limit;       /* names per page, a hint; 0 = the default, 1000 */
+	size_t limit; /* names per page, a hint; 0 = the default, 1000 */
 	/* the deadline from now; 0 = the store's default; -1 = none */
 	int64_t timeout_ms;
 };

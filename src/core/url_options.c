@@ -221,8 +221,8 @@ bool evkv_url_options(const struct evkv_url *url,
 				break;
 		if (j == table_count) {
 			for (j = 0; j < table_count &&
-			     evkv__list_add(names, sizeof(names),
-				 table[j].name, "");
+			     evkv__list_add(names, sizeof(names), table[j].name,
+				 "");
 			     j++)
 				;
 			evkv_error_set(error, EVKV_INVALID,

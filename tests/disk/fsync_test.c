@@ -234,18 +234,17 @@ static void remove_failing(enum evkv_kind kind, int pieces,
 
 	kit_begin(&kit);
 	kit_open(&kit,
-	    &(struct evkv_disk_options){ .max_bytes = (size_t)64 << 20,
-		.sweep_ms = -1 });
+	    &(struct evkv_disk_options){
+		.max_bytes = (size_t)64 << 20, .sweep_ms = -1 });
 	put_rows(&kit, kind == EVKV_CULL ? 1 : 0);
 	rig_advance(&kit.rig, 1000);
 	set(&syncs_left, pieces);
 	if (pieces == 0)
 		set(&fail_writev, ENOSPC);
 	check_status(kit_do(&kit,
-			 &(struct evkv_request){
-			     .kind = kind, .collection = kind == EVKV_CLEAR
-				 ? EVKV_LIT("many")
-				 : EVKV_LIT("") },
+			 &(struct evkv_request){ .kind = kind,
+			     .collection = kind == EVKV_CLEAR ? EVKV_LIT("many")
+							      : EVKV_LIT("") },
 			 &answer),
 	    status);
 	set(&fail_writev, 0);

@@ -206,7 +206,7 @@ struct latency {
 	/* At the last tick: when the next is due, and what was used so far. */
 	int64_t due_us, cpu_us;
 	int64_t worst_us, worst_cpu_us; /* late, busy */
-	unsigned ticks, late;		/* by more than 3 ms */
+	unsigned ticks, late;           /* by more than 3 ms */
 };
 
 static int64_t clock_us(clockid_t clock)

@@ -35,8 +35,7 @@ static void grow(int fd)
 	size_t last;
 	int i;
 
-	if (fstat(fd, &stat_) != 0 ||
-	    ftruncate(fd, stat_.st_size + GROWN) != 0)
+	if (fstat(fd, &stat_) != 0 || ftruncate(fd, stat_.st_size + GROWN) != 0)
 		_exit(1);
 	last = (size_t)(stat_.st_size + GROWN) / HEAD_PAGE - 1;
 	for (i = 0; i < 2; i++) {

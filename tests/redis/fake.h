@@ -31,7 +31,7 @@ struct fake {
 	/* To the next SCAN, and to the one after it; the cursors that came. */
 	const char *to_scan, *to_next_scan;
 	char cursors[64];
-	unsigned commands;  /* that came, without handshakes */
+	unsigned commands; /* that came, without handshakes */
 	unsigned sets;
 	bool ready;       /* the last PING of a handshake was answered well */
 	unsigned greeted; /* number of the connection that had its handshake */

@@ -301,11 +301,11 @@ EVKV_TEST(wrappers_passthrough_cache, what_is_filled_late_in_a_turn_lives_less)
 	tier->capabilities.flags = 0;
 	tier->immediate = true;
 	tier->status = EVKV_NOT_FOUND;
-	store = evkv_passthrough_cache_new(
-	    scripted_store(primary, rig.loop, NULL),
+	store = evkv_passthrough_cache_new(scripted_store(primary, rig.loop,
+					       NULL),
 	    scripted_store(tier, rig.loop, NULL),
-	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 60000,
-		.cache_timeout_ms = 100 },
+	    &(struct evkv_passthrough_cache_options){
+		.max_ttl_ms = 60000, .cache_timeout_ms = 100 },
 	    NULL);
 	check(store != NULL);
 	/* Loaded in a turn two seconds old, filled in one of a second. */

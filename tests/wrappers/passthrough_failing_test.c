@@ -191,8 +191,8 @@ EVKV_TEST(wrappers_passthrough_failing, bypass_counts_from_the_failure)
 	primary->immediate = tier->immediate = true;
 	primary->status = EVKV_OK;
 	tier->status = EVKV_BUSY;
-	store = evkv_passthrough_cache_new(
-	    scripted_store(primary, rig.loop, NULL),
+	store = evkv_passthrough_cache_new(scripted_store(primary, rig.loop,
+					       NULL),
 	    scripted_store(tier, rig.loop, NULL),
 	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 3600000 },
 	    NULL);
@@ -228,8 +228,8 @@ EVKV_TEST(wrappers_passthrough_failing, a_miss_has_no_cause)
 	struct rig rig;
 
 	rig_open(&rig);
-	store = evkv_passthrough_cache_new(
-	    scripted_store(primary, rig.loop, NULL),
+	store = evkv_passthrough_cache_new(scripted_store(primary, rig.loop,
+					       NULL),
 	    evkv_simple_new(rig.loop, NULL), NULL, NULL);
 	check(store != NULL);
 	evkv_get_many(store, C, keys, 2, answer_cb, &both);

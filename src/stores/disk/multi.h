@@ -34,7 +34,7 @@ struct multi_ops {
 
 enum multi_part_state {
 	PART_OPEN,
-	PART_CLOSING, /* what comes waits until it is closed */
+	PART_CLOSING,   /* what comes waits until it is closed */
 	PART_FORGOTTEN, /* in no list; goes with its last operation */
 };
 

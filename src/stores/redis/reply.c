@@ -228,8 +228,7 @@ enum redis_whole evkv__redis_reply_whole(struct redis_connection *connection,
 	}
 	if (whole != REDIS_WHOLE_YES)
 		return whole;
-	if ((size_t)(at - data) >
-	    connection->store->options.max_reply_bytes) {
+	if ((size_t)(at - data) > connection->store->options.max_reply_bytes) {
 		connection->reply_bytes = (size_t)(at - data);
 		return REDIS_WHOLE_LATER;
 	}
