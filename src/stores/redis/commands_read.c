@@ -113,6 +113,11 @@ static bool ttl_item(struct redis_connection *connection,
 {
 	bool last = part->answered == part->replies - 1;
 
+	/* Without MULTI the others are answered one by one; it has failed. */
+	if (part->unqueued)
+		return true;
+	if (part->answered == 0 && item->type == REDIS_ITEM_ERROR)
+		part->unqueued = true;
 	if (item->depth > 0)
 		return last && ttl_item_exec(connection, part, item);
 	if (item->type == REDIS_ITEM_ARRAY)

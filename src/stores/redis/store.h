@@ -82,6 +82,7 @@ struct redis_part {
 	bool half;      /* ... of which the first was answered ... */
 	bool had_ttl;   /* ... and had an effect */
 	bool absent;    /* PUT: the condition is that the key is absent */
+	bool unqueued;  /* TTL: MULTI was refused */
 	/* In the queue of its connection; held_link is NULL where it is not. */
 	struct redis_part *held_next, **held_link;
 };
