@@ -2,7 +2,11 @@
  * tests/redis/faults_test.c - real servers that refuse, hold or lose what they
  * are asked, and whether what was told of it is what they hold.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "evkv/stores/redis.h"
 #include "lib/rig.h"
@@ -85,5 +89,53 @@ EVKV_TEST(redis_faults, who_may_not_multi_keeps_the_connection)
 	check_status(s.a.status, EVKV_OK);
 	evkv_store_counters(s.store, &counters);
 	check_int(counters.reconnects, 0);
+	scene_end(&s);
+}
+
+/* Have a script run for ever; its client's socket. */
+static int hold_server(struct scene *s)
+{
+	static const char script[] = "EVAL 'while true do end' 0\r\n";
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_port = htons((uint16_t)s->server.port);
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	check(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	check(send(fd, script, sizeof(script) - 1, MSG_NOSIGNAL) ==
+	    (ssize_t)(sizeof(script) - 1));
+	do {
+		RAW(s, "PING");
+	} while (strncmp(s->reply, "-BUSY", 5) != 0);
+	return fd;
+}
+
+static void note_busy(enum evkv_state state, enum evkv_cause cause,
+    const char *message, void *arg)
+{
+	(void)cause;
+	if (state == EVKV_STATE_DOWN && strstr(message, "BUSY") != NULL)
+		*(bool *)arg = true;
+}
+
+EVKV_TEST(redis_faults, a_server_held_by_a_script_is_waited_for)
+{
+	bool down = false;
+	struct scene s;
+	int fd;
+
+	scene_begin(&s,
+	    (const char *const[]){ "--lua-time-limit", "10", NULL });
+	fd = hold_server(&s);
+	s.options.db = 3;
+	scene_store(&s);
+	evkv_store_set_state_cb(s.store, note_busy, &down);
+	check(evkv_put(s.store, c, k, c, 0, answer_cb, &s.a) != 0);
+	rig_wait(&s.rig, &down);
+	RAW(&s, "SCRIPT", "KILL");
+	rig_wait(&s.rig, &s.a.calls);
+	check_status(s.a.status, EVKV_OK);
+	evkv_store_set_state_cb(s.store, NULL, NULL);
+	check(close(fd) == 0);
 	scene_end(&s);
 }

@@ -108,7 +108,11 @@ static void handshake_refuse_step(struct redis_connection *connection,
 	case REDIS_STEP_SELECT:
 		handshake_refuse(connection,
 		    step == REDIS_STEP_AUTH ? "AUTH" : "SELECT", words);
-		if (refusal->status == EVKV_SERVER) {
+		if (refusal->status != EVKV_SERVER)
+			break;
+		/* A script that holds the server says nothing of the step. */
+		refusal->status = EVKV_UNAVAILABLE;
+		if (!evkv__redis_error_is(words, "BUSY")) {
 			refusal->status = EVKV_REFUSED;
 			refusal->cause = EVKV_CAUSE_AUTH;
 		}
