@@ -3,9 +3,13 @@
  * are asked, and whether what was told of it is what they hold.
  */
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "evkv/stores/redis.h"
@@ -138,4 +142,62 @@ EVKV_TEST(redis_faults, a_server_held_by_a_script_is_waited_for)
 	evkv_store_set_state_cb(s.store, NULL, NULL);
 	check(close(fd) == 0);
 	scene_end(&s);
+}
+
+/* What listens turns away who connects, before connect() returns. */
+static int listener = -1;
+
+static void turn_away(void)
+{
+	static const char full[] = "-ERR max number of clients reached\r\n";
+	int fd = accept(listener, NULL, NULL);
+
+	check(send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL) ==
+	    (ssize_t)(sizeof(full) - 1));
+	check(close(fd) == 0);
+}
+
+int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t size)
+{
+	static __typeof__(connect) *real;
+	int result;
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "connect");
+	result = real(fd, address, size);
+	if (listener >= 0 && result == 0)
+		turn_away();
+	return result;
+}
+
+EVKV_TEST(redis_faults, a_server_that_is_full_is_quoted)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct evkv_redis_options options = { .path = address.sun_path };
+	char folder[] = "/tmp/evkv-full-XXXXXX";
+	struct answer a = ANSWER_INIT;
+	struct evkv_store *store;
+	struct rig rig;
+
+	check(mkdtemp(folder) != NULL);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", folder);
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	check(bind(listener, (struct sockaddr *)&address, sizeof(address)) ==
+	    0);
+	check(listen(listener, 1) == 0);
+	rig_open_real(&rig);
+	store = evkv_redis_new(rig.loop, &options, NULL);
+	check(store != NULL);
+	check(evkv_store_wait_ready(store, -1, answer_cb, &a) != 0);
+	rig_wait(&rig, &a.calls);
+	check_status(a.status, EVKV_UNAVAILABLE);
+	check_int(a.cause, EVKV_CAUSE_SERVER);
+	check_contains(a.message, "max number of clients");
+	evkv_store_unref(store);
+	rig_close(&rig);
+	answer_free(&a);
+	check(close(listener) == 0);
+	listener = -1;
+	check(unlink(address.sun_path) == 0);
+	check(rmdir(folder) == 0);
 }

@@ -132,7 +132,8 @@ static bool connection_count(struct redis_connection *connection)
 	struct redis_part *part = connection->part;
 
 	if (part == NULL) {
-		connection->wrong = "a reply that nobody asked for";
+		if (!connection->refused)
+			connection->wrong = "a reply that nobody asked for";
 		return false;
 	}
 	part->answered++;

@@ -174,3 +174,15 @@ void evkv__redis_handshake(struct redis_connection *connection)
 		evkv_pipeline_fail(connection->pipeline, why->status,
 		    why->cause, why->sys_error, why->message);
 }
+
+void evkv__redis_turned_away(struct redis_connection *connection,
+    struct evkv_slice words)
+{
+	struct redis_error error;
+
+	evkv__redis_error_read(words, &error);
+	if (connection->state != EVKV_STATE_READY &&
+	    (error.status == EVKV_UNAVAILABLE ||
+		error.cause == EVKV_CAUSE_AUTH))
+		handshake_refuse(connection, "turned away", words);
+}

@@ -177,6 +177,12 @@ struct redis_store {
 
 /* Begin the handshake; its last reply makes the connection ready. */
 void evkv__redis_handshake(struct redis_connection *connection);
+/*
+ * An error has come before anything was sent: a server that has no room for one
+ * more client says so at once.
+ */
+void evkv__redis_turned_away(struct redis_connection *connection,
+    struct evkv_slice words);
 
 /* ---- connection.c ----------------------------------------------------- */
 
