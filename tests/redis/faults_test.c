@@ -96,6 +96,43 @@ EVKV_TEST(redis_faults, who_may_not_multi_keeps_the_connection)
 	scene_end(&s);
 }
 
+/* Redis takes nothing into a MULTI while it is full; who only reads goes on. */
+EVKV_TEST(redis_faults, a_ttl_is_read_from_a_full_server)
+{
+	const struct evkv_slice keys[] = { EVKV_LIT("none"), k, EVKV_LIT("l") };
+	struct scene s;
+
+	scene_begin(&s, NULL);
+	RAW(&s, "SET", "c:k", "v", "PX", "100000000");
+	RAW(&s, "SET", "c:l", "w");
+	RAW(&s, "CONFIG", "SET", "maxmemory", "1000");
+	scene_store(&s);
+	DO(&s, evkv_put(s.store, c, k, c, 0, answer_cb, &s.a));
+	check_status(s.a.status, EVKV_NOSPACE);
+	DO(&s, evkv_ttl(s.store, c, k, answer_cb, &s.a));
+	check_status(s.a.status, EVKV_OK);
+	check_slice(s.a.entries[0].bytes, "v");
+	check(s.a.entries[0].ttl_ms > 0);
+	check(s.a.entries[0].ttl_ms <= 100000000);
+	DO(&s, evkv_ttl_many(s.store, c, keys, 3, answer_cb, &s.a));
+	check_status(s.a.status, EVKV_OK);
+	check_status(s.a.entries[0].status, EVKV_NOT_FOUND);
+	check_slice(s.a.entries[1].bytes, "v");
+	check(s.a.entries[1].ttl_ms > 0);
+	check_slice(s.a.entries[2].bytes, "w");
+	check_int(s.a.entries[2].ttl_ms, EVKV_TTL_NONE);
+	/* Where it has room again, it is asked as ever. */
+	RAW(&s, "CONFIG", "SET", "maxmemory", "0");
+	DO(&s, evkv_put(s.store, c, k, c, 0, answer_cb, &s.a));
+	check_status(s.a.status, EVKV_OK);
+	DO(&s, evkv_ttl(s.store, c, k, answer_cb, &s.a));
+	check_status(s.a.status, EVKV_OK);
+	check_int(s.a.entries[0].ttl_ms, EVKV_TTL_NONE);
+	RAW(&s, "INFO", "commandstats");
+	check_contains(s.reply, "cmdstat_multi:calls=1,");
+	scene_end(&s);
+}
+
 /* Have a script run for ever; its client's socket. */
 static int hold_server(struct scene *s)
 {

@@ -98,6 +98,7 @@ static void connection_connected(void *self)
 	connection->reading = false;
 	connection->large = false;
 	connection->left = 0;
+	connection->full = false;
 	evkv__redis_handshake(connection);
 }
 

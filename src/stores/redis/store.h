@@ -83,6 +83,7 @@ struct redis_part {
 	bool had_ttl;   /* ... and had an effect */
 	bool absent;    /* PUT: the condition is that the key is absent */
 	bool unqueued;  /* TTL: MULTI was refused */
+	bool apart;     /* TTL: it was not asked for */
 	/* In the queue of its connection; held_link is NULL where it is not. */
 	struct redis_part *held_next, **held_link;
 };
@@ -143,6 +144,8 @@ struct redis_connection {
 	/* Answered parts that wait for their turn (order.c). */
 	struct redis_part *held, **held_end;
 	enum evkv_state state;
+
+	bool full; /* the last that may need memory was refused for it */
 
 	struct redis_part greeting;              /* the handshake */
 	enum redis_step steps[REDIS_STEP_COUNT]; /* of which these are sent */
