@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "kit.h"
@@ -225,6 +226,33 @@ EVKV_TEST(disk_space, a_full_disk)
 EVKV_TEST(disk_space, a_disk_that_others_have_filled)
 {
 	test_disk(true);
+}
+
+/* As by "ulimit -f", or where the file system knows no longer files. */
+EVKV_TEST(disk_space, a_file_that_may_not_grow)
+{
+	const struct evkv_disk_options options = { .durability = EVKV_DISK_FULL,
+		.max_bytes = (size_t)64 << 20 };
+	struct rlimit before, less;
+	struct kit kit;
+	unsigned count;
+
+	kit_begin(&kit);
+	check_int(getrlimit(RLIMIT_FSIZE, &before), 0);
+	less = before;
+	less.rlim_cur = (rlim_t)6 << 20;
+	check_int(setrlimit(RLIMIT_FSIZE, &less), 0);
+	kit_open(&kit, &options);
+	count = fill(&kit, 3000);
+	check(count > 300);
+	check_full(&kit, count, 3000);
+	/* What it may grow to is room for puts. */
+	check_int(setrlimit(RLIMIT_FSIZE, &before), 0);
+	check_status(kit_put(&kit, "c", EVKV_LIT("more"),
+			 evkv_bytes(value, (size_t)8 << 20), 0),
+	    EVKV_OK);
+	kit_close(&kit);
+	kit_end(&kit);
 }
 
 EVKV_TEST(disk_space, a_compaction_without_room_leaves_the_old_one)

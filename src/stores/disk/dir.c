@@ -67,7 +67,8 @@ enum evkv_status evkv__disk_errno_status(int sys_error)
 {
 	switch (sys_error) {
 	case ENOSPC:
-	case EDQUOT: return EVKV_NOSPACE;
+	case EDQUOT:
+	case EFBIG: return EVKV_NOSPACE;
 	case EACCES:
 	case EPERM:
 	case EROFS: return EVKV_REFUSED;

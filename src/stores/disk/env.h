@@ -152,11 +152,17 @@ int evkv__disk_env_sync(struct disk_env *env);
  */
 bool evkv__disk_env_in_doubt(struct disk_env *env, int code);
 
+/* Whether the system has no room, or lets the file grow no further. */
+static inline bool disk_errno_is_full(int sys_error)
+{
+	return sys_error == ENOSPC || sys_error == EDQUOT || sys_error == EFBIG;
+}
+
 /* Whether a code means that there was no room. */
 static inline bool disk_code_is_full(int code)
 {
 	return code == MDB_MAP_FULL || code == MDB_TXN_FULL ||
-	    code == DISK_FULL || code == ENOSPC || code == EDQUOT;
+	    code == DISK_FULL || disk_errno_is_full(code);
 }
 
 /* The status that fits a code that is a failure, and its text. */

@@ -88,9 +88,9 @@ static int space_file(struct disk_env *env, size_t used, size_t needed)
 	more = clamp(used / GROW_PART, GROW_MIN, GROW_MAX);
 	more = clamp(needed + more, needed, most);
 	code = space_extend(space, fd, more);
-	if (code == ENOSPC || code == EDQUOT)
+	if (disk_errno_is_full(code))
 		code = space_extend(space, fd, needed);
-	return code == ENOSPC || code == EDQUOT ? 0 : code;
+	return disk_errno_is_full(code) ? 0 : code;
 }
 
 /* ---- Free pages ---------------------------------------------------------- */

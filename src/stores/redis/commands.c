@@ -3,7 +3,8 @@
  * replies mean.
  *
  *     GET     GET, or MGET for several
- *     TTL     MULTI, MGET, one PTTL per key, EXEC
+ *     TTL     MULTI, MGET, one PTTL per key, EXEC; PTTL, MGET, PTTL where the
+ *             server is full
  *     PUT     SET ... PX NX/XX, one per key; MSET for several where nothing has
  *             a TTL or a condition
  *     DELETE  UNLINK, one per key, so that each key gets its answer
@@ -138,6 +139,8 @@ void evkv__redis_part_refuse(struct redis_connection *connection,
 		entry->status = error.status;
 	}
 	evkv_op_explain(part->slot.op, error.cause, 0, error.message);
+	if (error.status == EVKV_NOSPACE)
+		connection->full = true;
 	if (error.reconnect)
 		evkv__redis_connection_renew(connection);
 }

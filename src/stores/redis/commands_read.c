@@ -57,20 +57,42 @@ static bool mget_item(struct redis_connection *connection,
 
 /* ---- TTL -------------------------------------------------------------- */
 
-static bool ttl_encode(struct redis_connection *connection,
+static bool ttl_write_pttls(struct redis_connection *connection,
     struct redis_part *part)
 {
-	struct evkv_pipeline *pipeline = connection->pipeline;
-
-	if (!evkv_pipeline_append(pipeline, "*1\r\n$5\r\nMULTI\r\n", 15) ||
-	    !mget_encode(connection, part))
-		return false;
 	for (size_t i = 0; i < part->count; i++) {
 		if (!evkv__redis_write_one(connection, part, i,
 			COMMAND_START("2", "4", "PTTL")))
 			return false;
 	}
-	return evkv_pipeline_append(pipeline, "*1\r\n$4\r\nEXEC\r\n", 14);
+	return true;
+}
+
+/*
+ * Redis refuses all that is within MULTI while it is full. Without it an entry
+ * may be replaced between the commands: the TTL is asked for before and after
+ * the value, and the shorter one is told.
+ */
+static bool ttl_encode_apart(struct redis_connection *connection,
+    struct redis_part *part)
+{
+	part->apart = true;
+	part->replies = part->count * 2 + 1;
+	return ttl_write_pttls(connection, part) &&
+	    mget_encode(connection, part) && ttl_write_pttls(connection, part);
+}
+
+static bool ttl_encode(struct redis_connection *connection,
+    struct redis_part *part)
+{
+	struct evkv_pipeline *pipeline = connection->pipeline;
+
+	if (connection->full)
+		return ttl_encode_apart(connection, part);
+	return evkv_pipeline_append(pipeline, "*1\r\n$5\r\nMULTI\r\n", 15) &&
+	    mget_encode(connection, part) &&
+	    ttl_write_pttls(connection, part) &&
+	    evkv_pipeline_append(pipeline, "*1\r\n$4\r\nEXEC\r\n", 14);
 }
 
 /* The reply to PTTL; for one that is about to expire it can be 0. */
@@ -86,6 +108,48 @@ static bool ttl_item_ttl(struct redis_part *part, size_t i,
 		    : item->number > 0             ? item->number
 						   : 1;
 	return true;
+}
+
+static bool ttl_item_apart_ttl(struct redis_connection *connection,
+    struct redis_part *part, size_t i, const struct redis_item *item)
+{
+	struct evkv_entry *entry = evkv__redis_entry(part, i);
+	int64_t before_ms = entry->ttl_ms;
+
+	if (item->depth != 0)
+		return false;
+	if (!ttl_item_ttl(part, i, item))
+		return evkv__redis_take_error(connection, part, i, 1, item);
+	if (entry->status != EVKV_OK)
+		return true;
+	if (part->answered < part->count && item->number == -2)
+		entry->ttl_ms = EVKV_TTL_NONE; /* that of none */
+	else if (before_ms != EVKV_TTL_NONE &&
+	    (entry->ttl_ms == EVKV_TTL_NONE || entry->ttl_ms > before_ms))
+		entry->ttl_ms = before_ms;
+	return true;
+}
+
+static bool ttl_item_apart(struct redis_connection *connection,
+    struct redis_part *part, const struct redis_item *item)
+{
+	size_t i = part->answered % (part->count + 1);
+	struct evkv_entry *entry;
+
+	if (i < part->count)
+		return ttl_item_apart_ttl(connection, part, i, item);
+	if (item->depth == 0)
+		return (item->type == REDIS_ITEM_ARRAY &&
+			   item->number == (long long)part->count) ||
+		    evkv__redis_take_error(connection, part, 0, part->count,
+			item);
+	if (item->depth != 1 || item->index >= part->count)
+		return false;
+	entry = evkv__redis_entry(part, item->index);
+	if (item->type == REDIS_ITEM_NIL)
+		entry->ttl_ms = EVKV_TTL_NONE;
+	return evkv_failed(entry->status) ||
+	    evkv__redis_take_value(part, item->index, item);
 }
 
 /* What is within EXEC's reply: that of MGET, then those of PTTL. */
@@ -113,6 +177,13 @@ static bool ttl_item(struct redis_connection *connection,
 {
 	bool last = part->answered == part->replies - 1;
 
+	if (part->apart)
+		return ttl_item_apart(connection, part, item);
+	/* Without MULTI the others are answered one by one; it has failed. */
+	if (part->unqueued)
+		return true;
+	if (part->answered == 0 && item->type == REDIS_ITEM_ERROR)
+		part->unqueued = true;
 	if (item->depth > 0)
 		return last && ttl_item_exec(connection, part, item);
 	if (item->type == REDIS_ITEM_ARRAY)

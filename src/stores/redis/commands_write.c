@@ -74,6 +74,8 @@ static bool set_item(struct redis_connection *connection,
 {
 	if (item->depth != 0)
 		return false;
+	if (item->type != REDIS_ITEM_ERROR)
+		connection->full = false;
 	if (item->type == REDIS_ITEM_NIL) /* the condition did not hold */
 		evkv__redis_entry(part, part->settled)->status = part->absent
 		    ? EVKV_EXISTS
@@ -112,8 +114,11 @@ static bool mset_encode(struct redis_connection *connection,
 static bool mset_item(struct redis_connection *connection,
     struct redis_part *part, const struct redis_item *item)
 {
-	return (item->depth == 0 && item->type == REDIS_ITEM_STATUS) ||
-	    evkv__redis_take_error(connection, part, 0, part->count, item);
+	if (item->depth == 0 && item->type == REDIS_ITEM_STATUS) {
+		connection->full = false;
+		return true;
+	}
+	return evkv__redis_take_error(connection, part, 0, part->count, item);
 }
 
 /* ---- DELETE, EXISTS, TOUCH -------------------------------------------- */

@@ -98,6 +98,7 @@ static void connection_connected(void *self)
 	connection->reading = false;
 	connection->large = false;
 	connection->left = 0;
+	connection->full = false;
 	evkv__redis_handshake(connection);
 }
 
@@ -132,7 +133,8 @@ static bool connection_count(struct redis_connection *connection)
 	struct redis_part *part = connection->part;
 
 	if (part == NULL) {
-		connection->wrong = "a reply that nobody asked for";
+		if (!connection->refused)
+			connection->wrong = "a reply that nobody asked for";
 		return false;
 	}
 	part->answered++;

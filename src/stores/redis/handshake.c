@@ -108,7 +108,11 @@ static void handshake_refuse_step(struct redis_connection *connection,
 	case REDIS_STEP_SELECT:
 		handshake_refuse(connection,
 		    step == REDIS_STEP_AUTH ? "AUTH" : "SELECT", words);
-		if (refusal->status == EVKV_SERVER) {
+		if (refusal->status != EVKV_SERVER)
+			break;
+		/* A script that holds the server says nothing of the step. */
+		refusal->status = EVKV_UNAVAILABLE;
+		if (!evkv__redis_error_is(words, "BUSY")) {
 			refusal->status = EVKV_REFUSED;
 			refusal->cause = EVKV_CAUSE_AUTH;
 		}
@@ -169,4 +173,16 @@ void evkv__redis_handshake(struct redis_connection *connection)
 	if (why != NULL)
 		evkv_pipeline_fail(connection->pipeline, why->status,
 		    why->cause, why->sys_error, why->message);
+}
+
+void evkv__redis_turned_away(struct redis_connection *connection,
+    struct evkv_slice words)
+{
+	struct redis_error error;
+
+	evkv__redis_error_read(words, &error);
+	if (connection->state != EVKV_STATE_READY &&
+	    (error.status == EVKV_UNAVAILABLE ||
+		error.cause == EVKV_CAUSE_AUTH))
+		handshake_refuse(connection, "turned away", words);
 }

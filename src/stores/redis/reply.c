@@ -19,6 +19,8 @@ static void reply_give(struct redis_connection *connection,
 {
 	struct redis_part *part = connection->part;
 
+	if (part == NULL && item->depth == 0 && item->type == REDIS_ITEM_ERROR)
+		evkv__redis_turned_away(connection, item->bytes);
 	if (part == NULL || connection->wrong != NULL ||
 	    (part->slot.op != NULL && evkv_op_detached(part->slot.op)))
 		return;

@@ -82,6 +82,8 @@ struct redis_part {
 	bool half;      /* ... of which the first was answered ... */
 	bool had_ttl;   /* ... and had an effect */
 	bool absent;    /* PUT: the condition is that the key is absent */
+	bool unqueued;  /* TTL: MULTI was refused */
+	bool apart;     /* TTL: it was not asked for */
 	/* In the queue of its connection; held_link is NULL where it is not. */
 	struct redis_part *held_next, **held_link;
 };
@@ -143,6 +145,8 @@ struct redis_connection {
 	struct redis_part *held, **held_end;
 	enum evkv_state state;
 
+	bool full; /* the last that may need memory was refused for it */
+
 	struct redis_part greeting;              /* the handshake */
 	enum redis_step steps[REDIS_STEP_COUNT]; /* of which these are sent */
 	bool refused;               /* the handshake has failed ... */
@@ -176,6 +180,12 @@ struct redis_store {
 
 /* Begin the handshake; its last reply makes the connection ready. */
 void evkv__redis_handshake(struct redis_connection *connection);
+/*
+ * An error has come before anything was sent: a server that has no room for one
+ * more client says so at once.
+ */
+void evkv__redis_turned_away(struct redis_connection *connection,
+    struct evkv_slice words);
 
 /* ---- connection.c ----------------------------------------------------- */
 
