@@ -294,7 +294,9 @@ EVKV_API const struct evkv_result *evkv_op_result(const struct evkv_op *op);
 
 /*
  * A copy of a request, in the op, to be changed before it is forwarded; what it
- * points to is not copied. NULL = no memory.
+ * points to is not copied. What is put into it is memory of evkv_op_alloc(), or
+ * a part of a slice of the request: a key or a value from those of the same
+ * entry or from what is no entry's, all else from any. NULL = no memory.
  */
 EVKV_API struct evkv_request *evkv_op_derive(struct evkv_op *op,
     const struct evkv_request *request);

@@ -136,7 +136,7 @@ enum evkv_verdict evkv__op_enter(struct evkv_op *op, struct evkv_store *store,
 enum evkv_verdict evkv_op_forward(struct evkv_op *op, struct evkv_store *inner,
     const struct evkv_request *request)
 {
-	return evkv__op_enter(op, inner, request);
+	return evkv__op_enter(op, inner, evkv__op_as_kept(op, request));
 }
 
 static inline void frame_unlink(struct evkv_frame *frame)
