@@ -309,7 +309,10 @@ EVKV_API struct evkv_request *evkv_op_derive(struct evkv_op *op,
 EVKV_API enum evkv_verdict evkv_op_forward(struct evkv_op *op,
     struct evkv_store *inner, const struct evkv_request *request);
 
-/* Work out the whole's status from the entries, after changing them. */
+/*
+ * Work out the whole's status from the entries, after changing them; also where
+ * it had failed as a whole. Without a failure it has no cause and no message.
+ */
 EVKV_API void evkv_op_settle(struct evkv_op *op);
 
 /* The entries of a page, for changing names in place; *count is set. */

@@ -162,14 +162,14 @@ static inline void frame_leave(struct evkv_op *op, struct evkv_frame *frame)
 		evkv__store_left(store);
 }
 
-/* evkv_op_settle(), with a short way for one key that has not failed. */
+/* evkv__op_settle(), with a short way for one key that has not failed. */
 static inline void settle(struct evkv_op *op)
 {
 	enum evkv_status status;
 
 	if ((op->flags & (OP_SINGLE | OP_FAILED | OP_AFFECTED)) != OP_SINGLE ||
 	    evkv_failed(op->result.entries->status)) {
-		evkv_op_settle(op);
+		evkv__op_settle(op);
 		return;
 	}
 	status = op->result.entries->status;

@@ -172,6 +172,8 @@ bool evkv__request_check(struct evkv_op *op,
     const struct evkv_request *request);
 
 /* answer.c */
+/* As evkv_op_settle(); what has failed as a whole stays as it is. */
+void evkv__op_settle(struct evkv_op *op);
 void evkv__op_drop_values(struct evkv_op *op);
 bool evkv__op_make_batch(struct evkv_op *op, size_t count);
 /* An entry for each key, all OK. */

@@ -136,3 +136,60 @@ EVKV_TEST(core_slots, a_collection_may_be_a_part_of_the_key)
 	answer_free(&a);
 	scene_close(&s);
 }
+
+/* ---- A failure as a whole is made good on the way up --------------------- */
+
+static enum evkv_verdict plain_submit(void *self, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct slots *slots = self;
+
+	return evkv_op_forward(op, slots->inner, request);
+}
+
+static void mild_complete(void *self, struct evkv_op *op)
+{
+	const struct evkv_result *result = evkv_op_result(op);
+	size_t i;
+
+	(void)self;
+	for (i = 0; i < result->count; i++) {
+		if (result->entries[i].status == EVKV_BUSY)
+			evkv_op_entries(op)[i].status = EVKV_NOT_FOUND;
+	}
+	evkv_op_settle(op);
+}
+
+EVKV_TEST(core_slots, a_failure_may_be_made_a_miss)
+{
+	static const struct evkv_vtable vtable = {
+		.size = sizeof(struct evkv_vtable),
+		.name = "mild",
+		.kinds = EVKV_KINDS_ALL,
+		.submit = plain_submit,
+		.complete = mild_complete,
+		.free = slots_free,
+	};
+	const struct evkv_slice keys[] = { EVKV_LIT("k"), EVKV_LIT("l") };
+	struct slots slots = { .holds = false };
+	struct answer held = ANSWER_INIT, one = ANSWER_INIT, two = ANSWER_INIT;
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	evkv_store_set_limits(s.store, 1, 0);
+	s.store = slots_new(&slots, &vtable, s.store);
+	scene_get(&s, &held);
+	scene_get(&s, &one);
+	evkv_get_many(s.store, EVKV_LIT("c"), keys, 2, answer_cb, &two);
+	rig_turn(&s.rig);
+	check_status(one.status, EVKV_NOT_FOUND);
+	check_int(one.cause, EVKV_CAUSE_NONE);
+	check_str(one.message, "");
+	check_status(two.status, EVKV_OK);
+	check_status(two.entries[1].status, EVKV_NOT_FOUND);
+	scene_answer(&s, EVKV_OK);
+	answer_free(&held);
+	answer_free(&one);
+	answer_free(&two);
+	scene_close(&s);
+}
