@@ -354,7 +354,8 @@ EVKV_API struct evkv_op *evkv_child_submit(struct evkv_op *parent,
 
 /*
  * Stop waiting for a child: its callback runs now, inside this call, with
- * `status` or UNKNOWN_OUTCOME, and it runs out unseen.
+ * `status` or UNKNOWN_OUTCOME, and it runs out unseen. One whose answer is on
+ * its way up already goes on: its callback runs with that.
  */
 EVKV_API void evkv_child_detach(struct evkv_op *child, enum evkv_status status,
     enum evkv_cause cause);

@@ -263,10 +263,11 @@ void evkv_op_complete(struct evkv_op *op)
 	}
 	if ((op->flags & OP_TIMED) != 0)
 		evkv__deadline_clear(op);
+	/* From here on it is not stopped: no level of it holds it any more. */
+	op_ended(op);
 	op->busy++;
 	evkv__op_unwind(op);
 	op->busy--;
-	op_ended(op);
 	if ((op->flags & OP_DETACHED) != 0)
 		evkv__op_maybe_free(op);
 	else

@@ -193,3 +193,130 @@ EVKV_TEST(core_slots, a_failure_may_be_made_a_miss)
 	answer_free(&two);
 	scene_close(&s);
 }
+
+/* ---- Detached on its way up --------------------------------------------- */
+
+/* The first is passed on, the second waits for the first's answer. */
+static enum evkv_verdict join_submit(void *self, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct slots *slots = self;
+
+	if (slots->holds) {
+		slots->held = op;
+		return EVKV_PENDING;
+	}
+	slots->holds = true;
+	return evkv_op_forward(op, slots->inner, request);
+}
+
+static void join_complete(void *self, struct evkv_op *op)
+{
+	struct slots *slots = self;
+	struct evkv_op *held = slots->held;
+
+	(void)op;
+	slots->completes++;
+	slots->held = NULL;
+	if (held != NULL)
+		evkv_op_complete(held);
+}
+
+static void join_stop(void *self, struct evkv_op *op)
+{
+	struct slots *slots = self;
+
+	slots->stops++;
+	check(op == slots->held);
+}
+
+static const struct evkv_vtable join_vtable = {
+	.size = sizeof(struct evkv_vtable),
+	.name = "joins",
+	.kinds = EVKV_KINDS_ALL,
+	.submit = join_submit,
+	.complete = join_complete,
+	.stop = join_stop,
+	.free = slots_free,
+};
+
+/* Counts what is told of each op: an answer or that it was detached. */
+static void told_complete(void *self, struct evkv_op *op)
+{
+	struct slots *slots = self;
+
+	(void)op;
+	slots->completes++;
+}
+
+static void told_detached(void *self, struct evkv_op *op,
+    enum evkv_status status)
+{
+	(void)op;
+	(void)status;
+	told_complete(self, op);
+}
+
+static const struct evkv_vtable told_vtable = {
+	.size = sizeof(struct evkv_vtable),
+	.name = "told",
+	.kinds = EVKV_KINDS_ALL,
+	.submit = plain_submit,
+	.complete = told_complete,
+	.detached = told_detached,
+	.free = slots_free,
+};
+
+struct race {
+	struct evkv_op *children[2];
+	unsigned ends;
+};
+
+struct racer {
+	struct race *race;
+	unsigned i;
+};
+
+/* The first answer wins: the other child is not waited for. */
+static void race_ended(struct evkv_op *child, void *arg)
+{
+	struct racer *racer = arg;
+	struct race *race = racer->race;
+	struct evkv_op *other = race->children[!racer->i];
+
+	check(child == race->children[racer->i]);
+	check_status(evkv_op_result(child)->status, EVKV_OK);
+	race->children[racer->i] = NULL;
+	if (race->ends++ == 0)
+		evkv_child_detach(other, EVKV_CANCELED, EVKV_CAUSE_CANCELED);
+}
+
+EVKV_TEST(core_slots, what_has_its_answer_is_not_stopped_any_more)
+{
+	const struct evkv_slice key = EVKV_LIT("k");
+	const struct evkv_request request = {
+		.kind = EVKV_GET,
+		.collection = EVKV_LIT("c"),
+		.count = 1,
+		.keys = &key,
+	};
+	struct slots join = { .holds = false }, told = { .holds = false };
+	struct race race = { .ends = 0 };
+	struct racer racers[] = { { &race, 0 }, { &race, 1 } };
+	struct scene s;
+	unsigned i;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	s.store = slots_new(&join, &join_vtable, s.store);
+	s.store = slots_new(&told, &told_vtable, s.store);
+	for (i = 0; i < 2; i++)
+		race.children[i] = evkv_child_submit(NULL, s.store, &request, 0,
+		    race_ended, &racers[i]);
+	scripted_complete(s.script, 0, EVKV_OK);
+	check_int(race.ends, 2);
+	check_int(join.stops, 0);
+	check_int(join.completes, 1);
+	check_int(told.completes, 2);
+	check_int(scene_counters(&s)->pending, 0);
+	scene_close(&s);
+}
