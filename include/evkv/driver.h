@@ -294,7 +294,9 @@ EVKV_API const struct evkv_result *evkv_op_result(const struct evkv_op *op);
 
 /*
  * A copy of a request, in the op, to be changed before it is forwarded; what it
- * points to is not copied. NULL = no memory.
+ * points to is not copied. What is put into it is memory of evkv_op_alloc(), or
+ * a part of a slice of the request: a key or a value from those of the same
+ * entry or from what is no entry's, all else from any. NULL = no memory.
  */
 EVKV_API struct evkv_request *evkv_op_derive(struct evkv_op *op,
     const struct evkv_request *request);
@@ -307,7 +309,10 @@ EVKV_API struct evkv_request *evkv_op_derive(struct evkv_op *op,
 EVKV_API enum evkv_verdict evkv_op_forward(struct evkv_op *op,
     struct evkv_store *inner, const struct evkv_request *request);
 
-/* Work out the whole's status from the entries, after changing them. */
+/*
+ * Work out the whole's status from the entries, after changing them; also where
+ * it had failed as a whole. Without a failure it has no cause and no message.
+ */
 EVKV_API void evkv_op_settle(struct evkv_op *op);
 
 /* The entries of a page, for changing names in place; *count is set. */
@@ -349,7 +354,8 @@ EVKV_API struct evkv_op *evkv_child_submit(struct evkv_op *parent,
 
 /*
  * Stop waiting for a child: its callback runs now, inside this call, with
- * `status` or UNKNOWN_OUTCOME, and it runs out unseen.
+ * `status` or UNKNOWN_OUTCOME, and it runs out unseen. One whose answer is on
+ * its way up already goes on: its callback runs with that.
  */
 EVKV_API void evkv_child_detach(struct evkv_op *child, enum evkv_status status,
     enum evkv_cause cause);

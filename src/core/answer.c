@@ -266,7 +266,7 @@ static enum evkv_status whole_status(const struct evkv_op *op, int64_t *done)
 	return (op->flags & OP_SINGLE) != 0 ? entries[0].status : status;
 }
 
-void evkv_op_settle(struct evkv_op *op)
+void evkv__op_settle(struct evkv_op *op)
 {
 	int64_t done;
 
@@ -279,6 +279,20 @@ void evkv_op_settle(struct evkv_op *op)
 	op->result.cause = cause_of(op->result.status, op->result.cause);
 	if (evkv_failed(op->result.status) && op->result.message[0] == '\0')
 		op->result.message = evkv_status_text(op->result.status);
+}
+
+/* A failure of the whole is in all entries: it ends where these are changed. */
+void evkv_op_settle(struct evkv_op *op)
+{
+	if ((op->flags & OP_KEYED) == 0 || op->result.count == 0)
+		return;
+	op->flags &= ~(uint32_t)OP_FAILED;
+	evkv__op_settle(op);
+	if (evkv_failed(op->result.status))
+		return;
+	op->result.cause = EVKV_CAUSE_NONE;
+	op->result.sys_error = 0;
+	op->result.message = "";
 }
 
 static const struct evkv_result result_nomem = {

@@ -136,7 +136,7 @@ enum evkv_verdict evkv__op_enter(struct evkv_op *op, struct evkv_store *store,
 enum evkv_verdict evkv_op_forward(struct evkv_op *op, struct evkv_store *inner,
     const struct evkv_request *request)
 {
-	return evkv__op_enter(op, inner, request);
+	return evkv__op_enter(op, inner, evkv__op_as_kept(op, request));
 }
 
 static inline void frame_unlink(struct evkv_frame *frame)
@@ -162,14 +162,14 @@ static inline void frame_leave(struct evkv_op *op, struct evkv_frame *frame)
 		evkv__store_left(store);
 }
 
-/* evkv_op_settle(), with a short way for one key that has not failed. */
+/* evkv__op_settle(), with a short way for one key that has not failed. */
 static inline void settle(struct evkv_op *op)
 {
 	enum evkv_status status;
 
 	if ((op->flags & (OP_SINGLE | OP_FAILED | OP_AFFECTED)) != OP_SINGLE ||
 	    evkv_failed(op->result.entries->status)) {
-		evkv_op_settle(op);
+		evkv__op_settle(op);
 		return;
 	}
 	status = op->result.entries->status;
@@ -263,10 +263,11 @@ void evkv_op_complete(struct evkv_op *op)
 	}
 	if ((op->flags & OP_TIMED) != 0)
 		evkv__deadline_clear(op);
+	/* From here on it is not stopped: no level of it holds it any more. */
+	op_ended(op);
 	op->busy++;
 	evkv__op_unwind(op);
 	op->busy--;
-	op_ended(op);
 	if ((op->flags & OP_DETACHED) != 0)
 		evkv__op_maybe_free(op);
 	else

@@ -96,26 +96,67 @@ struct evkv_request *evkv__request_copy(void *memory,
 }
 
 /* If *slice lies within `from`, move it to the same place in `to`. */
-static void move_slice(struct evkv_slice *slice, struct evkv_slice from,
+static bool move_within(struct evkv_slice *slice, struct evkv_slice from,
     struct evkv_slice to)
 {
 	uintptr_t at = (uintptr_t)slice->data, start = (uintptr_t)from.data;
 
-	if (slice->size > 0 && at >= start &&
-	    at + slice->size <= start + from.size)
-		slice->data = (const char *)to.data + (at - start);
+	if (at < start || at + slice->size > start + from.size)
+		return false;
+	slice->data = (const char *)to.data + (at - start);
+	return true;
 }
 
+static bool move_entry(struct evkv_slice *slice,
+    const struct evkv_request *from, const struct evkv_request *to, size_t i)
+{
+	return (from->keys != NULL &&
+		   move_within(slice, from->keys[i], to->keys[i])) ||
+	    (from->values != NULL &&
+		move_within(slice, from->values[i], to->values[i]));
+}
+
+static bool move_name(struct evkv_slice *slice, const struct evkv_request *from,
+    const struct evkv_request *to)
+{
+	return move_within(slice, from->collection, to->collection) ||
+	    move_within(slice, from->match_prefix, to->match_prefix) ||
+	    move_within(slice, from->pattern, to->pattern) ||
+	    move_within(slice, from->cursor, to->cursor);
+}
+
+/* What is no entry's may be from any of them: a collection out of a key. */
+static void move_slice(struct evkv_slice *slice,
+    const struct evkv_request *from, const struct evkv_request *to)
+{
+	size_t i;
+
+	if (slice->size == 0 || move_name(slice, from, to))
+		return;
+	for (i = 0; i < from->count; i++) {
+		if (move_entry(slice, from, to, i))
+			return;
+	}
+}
+
+/* Those of entries: from the same entry, or from what is no entry's. */
 static const struct evkv_slice *move_slices(const struct evkv_slice *slices,
-    const struct evkv_slice *from, const struct evkv_slice *to, size_t count)
+    size_t count, const struct evkv_request *from,
+    const struct evkv_request *to)
 {
 	struct evkv_slice *own = (struct evkv_slice *)(uintptr_t)slices;
 	size_t i;
 
-	if (slices == NULL || slices == from)
-		return slices == NULL ? NULL : to;
-	for (i = 0; i < count && from != NULL; i++)
-		move_slice(&own[i], from[i], to[i]);
+	if (slices == NULL)
+		return NULL;
+	if (slices == from->keys)
+		return to->keys;
+	if (slices == from->values)
+		return to->values;
+	for (i = 0; i < count && i < from->count; i++) {
+		if (own[i].size > 0 && !move_entry(&own[i], from, to, i))
+			move_name(&own[i], from, to);
+	}
 	return slices;
 }
 
@@ -123,20 +164,17 @@ static const struct evkv_slice *move_slices(const struct evkv_slice *slices,
 static void move_request(struct evkv_request *request,
     const struct evkv_request *from, const struct evkv_request *to)
 {
-	size_t count = request->count == from->count ? from->count : 0;
-
-	request->keys = move_slices(request->keys, from->keys, to->keys, count);
-	request->values = move_slices(request->values, from->values, to->values,
-	    count);
+	request->keys = move_slices(request->keys, request->count, from, to);
+	request->values = move_slices(request->values, request->count, from,
+	    to);
 	if (request->ttls_ms == from->ttls_ms)
 		request->ttls_ms = to->ttls_ms;
 	if (request->counted_values == from->counted_values)
 		request->counted_values = to->counted_values;
-	move_slice(&request->collection, from->collection, to->collection);
-	move_slice(&request->match_prefix, from->match_prefix,
-	    to->match_prefix);
-	move_slice(&request->pattern, from->pattern, to->pattern);
-	move_slice(&request->cursor, from->cursor, to->cursor);
+	move_slice(&request->collection, from, to);
+	move_slice(&request->match_prefix, from, to);
+	move_slice(&request->pattern, from, to);
+	move_slice(&request->cursor, from, to);
 }
 
 static struct evkv_request *keep_request(struct evkv_op *op,
@@ -172,6 +210,7 @@ bool evkv_op_keep(struct evkv_op *op)
 	if (kept == NULL)
 		return false;
 	op->flags |= OP_KEPT;
+	op->given = original;
 	for (i = 0; i < op->depth; i++) {
 		request = &op->frames[i].request;
 		if (*request == original)
@@ -189,6 +228,6 @@ struct evkv_request *evkv_op_derive(struct evkv_op *op,
 	struct evkv_request *derived = evkv_op_alloc(op, sizeof(*derived));
 
 	if (derived != NULL)
-		*derived = *request;
+		*derived = *evkv__op_as_kept(op, request);
 	return derived;
 }

@@ -128,8 +128,9 @@ struct evkv_op {
 	struct deadline_list *deadline; /* where OP_TIMED is set */
 	struct evkv_op *deadline_next, *deadline_prev;
 	int64_t deadline_at_us;
-	struct arena_chunk *chunks; /* (clean) */
-	uint32_t frames_size;       /* (clean) */
+	struct arena_chunk *chunks;       /* (clean) */
+	const struct evkv_request *given; /* what was copied, where OP_KEPT */
+	uint32_t frames_size;             /* (clean) */
 
 	struct evkv_result report; /* of a detached op */
 };
@@ -171,6 +172,8 @@ bool evkv__request_check(struct evkv_op *op,
     const struct evkv_request *request);
 
 /* answer.c */
+/* As evkv_op_settle(); what has failed as a whole stays as it is. */
+void evkv__op_settle(struct evkv_op *op);
 void evkv__op_drop_values(struct evkv_op *op);
 bool evkv__op_make_batch(struct evkv_op *op, size_t count);
 /* An entry for each key, all OK. */
@@ -182,6 +185,16 @@ static inline bool evkv__op_make_entries(struct evkv_op *op, size_t count)
 	op->result.entries = &op->one;
 	op->result.count = 1;
 	return true;
+}
+
+/* keep.c: in submit, what was given is the copy from when it was kept. */
+static inline const struct evkv_request *evkv__op_as_kept(
+    const struct evkv_op *op, const struct evkv_request *request)
+{
+	if ((op->flags & (OP_KEPT | OP_PENDING)) == OP_KEPT &&
+	    request == op->given)
+		return op->frames[0].request;
+	return request;
 }
 
 /* flow.c */

@@ -95,7 +95,7 @@ void evkv__memory_resolve(void *arg)
 			late->now_us),
 		    late->now_us);
 		late->op->flags &= ~(uint32_t)OP_LATE;
-		evkv_op_settle(late->op);
+		evkv__op_settle(late->op);
 	}
 	self->late_count = 0;
 }

@@ -8,7 +8,9 @@
  * primary's entry has left to live; misses of one key at the same time share
  * one load. Writes evict from the cache, then write the primary; a load that
  * began before a write has ended answers those who wait for it and does not
- * fill. A failing cache never fails an operation.
+ * fill. A failing cache never fails an operation. Who joins a load is told what
+ * the primary had when it answered that: it may be an entry that expired while
+ * the load was under way.
  *
  * Operations on one key end in the order in which they were submitted, also
  * where the cache has an answer sooner: a hit waits for an earlier batch that

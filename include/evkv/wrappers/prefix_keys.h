@@ -21,6 +21,11 @@ EVKV_BEGIN_DECLS
  *
  * destroy goes through the collections one by one, and so does collections,
  * which names only those that have keys with the prefix.
+ *
+ * What takes a pattern puts the prefix before it, with '*', '?', '[' and '\'
+ * counting twice. So the prefixes of wrappers over each other and a pattern, if
+ * only the "?*" of everything, must have at most 4096 bytes together for keys,
+ * clear, collections and destroy; these are else INVALID.
  */
 EVKV_API struct evkv_store *evkv_prefix_keys_new(struct evkv_store *inner,
     struct evkv_slice prefix, struct evkv_error *error);
