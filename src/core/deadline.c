@@ -136,9 +136,7 @@ bool evkv__deadline_set(struct evkv_op *op, int64_t timeout_ms)
 	    !evkv_timer_set(loop, &list->timer, timeout_ms))
 		return false;
 	loop->last_deadlines = list;
-	/* Not the turn's time: its callbacks may have taken long until now. */
-	op->deadline_at_us = evkv__loop_read_clock(loop) +
-	    evkv__delay_us(timeout_ms);
+	op->deadline_at_us = evkv__loop_after(loop, timeout_ms);
 	op->deadline = list;
 	op->flags |= OP_TIMED;
 	op->deadline_next = NULL;

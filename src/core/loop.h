@@ -168,12 +168,17 @@ static inline int64_t evkv__loop_read_clock(const struct evkv_loop *loop)
 	return loop->clock.monotonic_us(loop->clock.arg);
 }
 
-/* A delay, of which what is beyond all use is never. */
-static inline int64_t evkv__delay_us(int64_t delay_ms)
+/*
+ * The time in delay_ms from this moment, and not from the turn's start: its
+ * callbacks may have taken long until now. What is beyond all use is never.
+ */
+static inline int64_t evkv__loop_after(const struct evkv_loop *loop,
+    int64_t delay_ms)
 {
 	if (delay_ms > EVKV_TTL_MAX)
 		delay_ms = EVKV_TTL_MAX;
-	return delay_ms > 0 ? delay_ms * 1000 : 0;
+	return evkv__loop_read_clock(loop) +
+	    (delay_ms > 0 ? delay_ms * 1000 : 0);
 }
 
 /* Our own handlers: between these two the cached time is taken as it is. */

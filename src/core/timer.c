@@ -90,8 +90,7 @@ bool evkv_timer_set(struct evkv_loop *loop, struct evkv_timer *timer,
 	evkv_timer_cancel(loop, timer);
 	if (loop->timers_count + 1 >= loop->timers_size && !heap_grow(loop))
 		return false;
-	/* Not the turn's time: its callbacks may have taken long until now. */
-	timer->at_us = evkv__loop_read_clock(loop) + evkv__delay_us(delay_ms);
+	timer->at_us = evkv__loop_after(loop, delay_ms);
 	loop->timers_count++;
 	place(loop, loop->timers_count, timer);
 	sift_up(loop, loop->timers_count);

@@ -106,14 +106,6 @@ void evkv__multi_end(struct multi_op *mop);
 void evkv__multi_parts_gone(struct multi_store *multi);
 
 /* A walk may have changed something before. */
-static inline void multi_op_fail(struct multi_op *mop,
-    const struct evkv_error *error)
-{
-	evkv_op_cut(mop->op, error->status,
-	    error->status == EVKV_NOMEM ? EVKV_CAUSE_NOMEM : EVKV_CAUSE_NONE,
-	    error->message);
-}
-
 static inline void multi_ops_init(struct multi_ops *ops)
 {
 	ops->first = NULL;

@@ -186,7 +186,8 @@ void evkv__multi_go(struct multi_op *mop)
 	    &error);
 
 	if (part == NULL) {
-		multi_op_fail(mop, &error);
+		evkv_op_fail(mop->op, error.status, EVKV_CAUSE_NONE,
+		    error.message);
 		mop->ended = true;
 		if (!mop->stepping)
 			evkv__multi_end(mop);

@@ -89,7 +89,8 @@ static void part_fail_waiting(struct multi_part *part,
 
 	while ((mop = part->waiting.first) != NULL) {
 		multi_ops_remove(mop);
-		multi_op_fail(mop, error);
+		evkv_op_fail(mop->op, error->status, EVKV_CAUSE_NONE,
+		    error->message);
 		evkv__multi_end(mop);
 	}
 }

@@ -154,16 +154,16 @@ struct evkv_store *evkv_redis_new_sized(struct evkv_loop *loop,
     struct evkv_error *error)
 {
 	struct evkv_store_config config = { .max_pending = 0 };
-	struct redis_store *store = evkv_calloc(1, sizeof(*store));
+	struct redis_store *store;
 	struct evkv_store *made;
 
-	if (store == NULL) {
-		evkv_error_set(error, EVKV_NOMEM, "redis: out of memory");
-		return NULL;
-	}
 	if (loop == NULL) {
 		evkv_error_set(error, EVKV_INVALID, "redis: loop is NULL");
-		evkv_free(store);
+		return NULL;
+	}
+	store = evkv_calloc(1, sizeof(*store));
+	if (store == NULL) {
+		evkv_error_set(error, EVKV_NOMEM, "redis: out of memory");
 		return NULL;
 	}
 	store->loop = loop;
