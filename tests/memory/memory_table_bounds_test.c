@@ -83,32 +83,52 @@ EVKV_TEST(unit_memory_table_bounds, bytes_stay_within_the_bound)
 	evkv__table_end(&table);
 }
 
+/* Small entries until the first is evicted; the number of the next. */
+static uint32_t fill_up(struct memory_table *table)
+{
+	uint32_t i;
+
+	for (i = 0; table->evictions == 0; i++)
+		kit_put_number(table, i, MEMORY_NEVER);
+	return i;
+}
+
+static void put_large(struct memory_table *table, const char *key,
+    const char *value, size_t size)
+{
+	check_status(kit_put_at(table, "c", evkv_str(key),
+			 evkv_bytes(value, size), MEMORY_NEVER, 0),
+	    EVKV_OK);
+}
+
+/* What is over the bound goes in steps. */
+static void settle_to(struct memory_table *table, size_t bound)
+{
+	size_t before;
+
+	while (evkv__table_bytes(table) > bound) {
+		before = table->work;
+		evkv__table_make_room(table, NULL, 0);
+		check_between(table->work - before, 1, 400);
+	}
+}
+
 EVKV_TEST(unit_memory_table_bounds, large_value_displaces_many_by_and_by)
 {
 	static char value[200000];
 	struct memory_table table;
 	size_t before, bound = 4000000;
-	uint32_t i;
 
 	check(evkv__table_init(&table, 0, bound, 1, 2));
-	for (i = 0; table.evictions == 0; i++)
-		kit_put_number(&table, i, MEMORY_NEVER);
+	fill_up(&table);
 	before = table.work;
-	check_status(kit_put_at(&table, "c", EVKV_LIT("large"),
-			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
-	    EVKV_OK);
+	put_large(&table, "large", value, sizeof(value));
 	check_between(table.work - before, 100, 400);
 	check_between(evkv__table_bytes(&table), bound, bound + bound / 16);
 	/* A second one finds no more slack: all of it must go at once. */
-	check_status(kit_put_at(&table, "c", EVKV_LIT("large too"),
-			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
-	    EVKV_OK);
+	put_large(&table, "large too", value, sizeof(value));
 	check_between(evkv__table_bytes(&table), bound, bound + bound / 16);
-	while (evkv__table_bytes(&table) > bound) {
-		before = table.work;
-		evkv__table_make_room(&table, NULL, 0);
-		check_between(table.work - before, 1, 400);
-	}
+	settle_to(&table, bound);
 	check(kit_get(&table, "c", "large") != NULL);
 	check(kit_get(&table, "c", "large too") != NULL);
 	evkv__table_end(&table);
@@ -122,12 +142,9 @@ EVKV_TEST(unit_memory_table_bounds, a_huge_value_exceeds_the_bound_by_itself)
 	uint32_t i;
 
 	check(evkv__table_init(&table, 0, bound, 1, 2));
-	for (i = 0; table.evictions == 0; i++)
-		kit_put_number(&table, i, MEMORY_NEVER);
+	i = fill_up(&table);
 	before = table.work;
-	check_status(kit_put_at(&table, "c", EVKV_LIT("huge"),
-			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
-	    EVKV_OK);
+	put_large(&table, "huge", value, sizeof(value));
 	check_between(table.work - before, 100, 400);
 	over = evkv__table_bytes(&table) - bound;
 	check_between(over, sizeof(value) / 2, sizeof(value));
@@ -136,16 +153,10 @@ EVKV_TEST(unit_memory_table_bounds, a_huge_value_exceeds_the_bound_by_itself)
 	kit_put_number(&table, i, MEMORY_NEVER);
 	check_between(table.work - before, 100, 400);
 	check(evkv__table_bytes(&table) - bound < over);
-	check_status(kit_put_at(&table, "c", EVKV_LIT("huge too"),
-			 evkv_bytes(value, sizeof(value)), MEMORY_NEVER, 0),
-	    EVKV_OK);
+	put_large(&table, "huge too", value, sizeof(value));
 	check_between(evkv__table_bytes(&table), bound,
 	    bound + sizeof(value) + 200);
-	while (evkv__table_bytes(&table) > bound) {
-		before = table.work;
-		evkv__table_make_room(&table, NULL, 0);
-		check_between(table.work - before, 1, 400);
-	}
+	settle_to(&table, bound);
 	check(kit_get(&table, "c", "huge too") != NULL);
 	kit_check_sound(&table);
 	evkv__table_end(&table);

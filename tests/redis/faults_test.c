@@ -12,64 +12,19 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "evkv/stores/redis.h"
-#include "lib/rig.h"
-#include "lib/server_shared.h"
-#include "lib/test.h"
-
-struct scene {
-	struct rig rig;
-	struct server server;
-	struct evkv_redis_options options;
-	struct evkv_store *store;
-	struct answer a;
-	char reply[4096];
-};
+#include "scene.h"
 
 static void scene_begin(struct scene *s, const char *const *arguments)
 {
-	const struct server_options options = { .kind = SERVER_REDIS,
-		.arguments = arguments };
-
-	memset(s, 0, sizeof(*s));
-	server_require(options.kind);
-	if (!server_start(&s->server, &options))
-		fail_test("%s", s->server.problem);
-	rig_open_real(&s->rig);
-	s->options.port = s->server.port;
-	s->options.backoff_max_ms = 100;
+	scene_begin_own(s,
+	    &(struct server_options){
+		.kind = SERVER_REDIS, .arguments = arguments });
 }
 
-static void scene_store(struct scene *s)
-{
-	struct evkv_error error = EVKV_ERROR_INIT;
+static char reply[4096];
 
-	s->store = evkv_redis_new(s->rig.loop, &s->options, &error);
-	check_str(error.message, "");
-}
-
-static void scene_end(struct scene *s)
-{
-	evkv_store_unref(s->store);
-	rig_close(&s->rig);
-	answer_free(&s->a);
-	server_stop(&s->server);
-}
-
-/* Submit, wait, and look at s->a. */
-#define DO(s_, call_)                                                          \
-	do {                                                                   \
-		answer_reset(&(s_)->a);                                        \
-		(s_)->a.calls = 0;                                             \
-		check((call_) != 0);                                           \
-		rig_wait(&(s_)->rig, &(s_)->a.calls);                          \
-	} while (0)
-
-/* A command of somebody else's; its answer is in s->reply. */
-#define RAW(s_, ...)                                                           \
-	check(server_command(&(s_)->server,                                    \
-	    (const char *const[]){ __VA_ARGS__, NULL }, (s_)->reply,           \
-	    sizeof((s_)->reply)))
+/* RAW(); the answer is in `reply`. */
+#define SAY(s_, ...) RAW(s_, reply, __VA_ARGS__)
 
 static const struct evkv_slice c = { .data = "c", .size = 1 };
 static const struct evkv_slice k = { .data = "k", .size = 1 };
@@ -80,8 +35,8 @@ EVKV_TEST(redis_faults, who_may_not_multi_keeps_the_connection)
 	struct scene s;
 
 	scene_begin(&s, NULL);
-	RAW(&s, "ACL", "SETUSER", "u", "on", ">p", "~*", "+@all", "-multi");
-	RAW(&s, "SET", "c:k", "v", "PX", "100000");
+	SAY(&s, "ACL", "SETUSER", "u", "on", ">p", "~*", "+@all", "-multi");
+	SAY(&s, "SET", "c:k", "v", "PX", "100000");
 	s.options.user = "u";
 	s.options.password = "p";
 	scene_store(&s);
@@ -103,9 +58,9 @@ EVKV_TEST(redis_faults, a_ttl_is_read_from_a_full_server)
 	struct scene s;
 
 	scene_begin(&s, NULL);
-	RAW(&s, "SET", "c:k", "v", "PX", "100000000");
-	RAW(&s, "SET", "c:l", "w");
-	RAW(&s, "CONFIG", "SET", "maxmemory", "1000");
+	SAY(&s, "SET", "c:k", "v", "PX", "100000000");
+	SAY(&s, "SET", "c:l", "w");
+	SAY(&s, "CONFIG", "SET", "maxmemory", "1000");
 	scene_store(&s);
 	DO(&s, evkv_put(s.store, c, k, c, 0, answer_cb, &s.a));
 	check_status(s.a.status, EVKV_NOSPACE);
@@ -122,14 +77,14 @@ EVKV_TEST(redis_faults, a_ttl_is_read_from_a_full_server)
 	check_slice(s.a.entries[2].bytes, "w");
 	check_int(s.a.entries[2].ttl_ms, EVKV_TTL_NONE);
 	/* Where it has room again, it is asked as ever. */
-	RAW(&s, "CONFIG", "SET", "maxmemory", "0");
+	SAY(&s, "CONFIG", "SET", "maxmemory", "0");
 	DO(&s, evkv_put(s.store, c, k, c, 0, answer_cb, &s.a));
 	check_status(s.a.status, EVKV_OK);
 	DO(&s, evkv_ttl(s.store, c, k, answer_cb, &s.a));
 	check_status(s.a.status, EVKV_OK);
 	check_int(s.a.entries[0].ttl_ms, EVKV_TTL_NONE);
-	RAW(&s, "INFO", "commandstats");
-	check_contains(s.reply, "cmdstat_multi:calls=1,");
+	SAY(&s, "INFO", "commandstats");
+	check_contains(reply, "cmdstat_multi:calls=1,");
 	scene_end(&s);
 }
 
@@ -140,14 +95,14 @@ static int hold_server(struct scene *s)
 	struct sockaddr_in address = { .sin_family = AF_INET };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	address.sin_port = htons((uint16_t)s->server.port);
+	address.sin_port = htons((uint16_t)s->server->port);
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	check(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
 	check(send(fd, script, sizeof(script) - 1, MSG_NOSIGNAL) ==
 	    (ssize_t)(sizeof(script) - 1));
 	do {
-		RAW(s, "PING");
-	} while (strncmp(s->reply, "-BUSY", 5) != 0);
+		SAY(s, "PING");
+	} while (strncmp(reply, "-BUSY", 5) != 0);
 	return fd;
 }
 
@@ -173,7 +128,7 @@ EVKV_TEST(redis_faults, a_server_held_by_a_script_is_waited_for)
 	evkv_store_set_state_cb(s.store, note_busy, &down);
 	check(evkv_put(s.store, c, k, c, 0, answer_cb, &s.a) != 0);
 	rig_wait(&s.rig, &down);
-	RAW(&s, "SCRIPT", "KILL");
+	SAY(&s, "SCRIPT", "KILL");
 	rig_wait(&s.rig, &s.a.calls);
 	check_status(s.a.status, EVKV_OK);
 	evkv_store_set_state_cb(s.store, NULL, NULL);

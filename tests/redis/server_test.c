@@ -6,21 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "evkv/stores/redis.h"
-#include "lib/rig.h"
-#include "lib/server_shared.h"
-#include "lib/test.h"
+#include "scene.h"
 
 SERVER_SHARED(SERVER_REDIS)
-
-struct scene {
-	struct rig rig;
-	struct server *server; /* the shared one, or `own` */
-	struct server own;
-	struct evkv_redis_options options;
-	struct evkv_store *store;
-	struct answer a;
-};
 
 static void scene_begin(struct scene *s)
 {
@@ -32,52 +20,6 @@ static void scene_begin(struct scene *s)
 	s->options.db = server_shared_db(s->server);
 }
 
-static void scene_begin_own(struct scene *s,
-    const struct server_options *options)
-{
-	memset(s, 0, sizeof(*s));
-	server_require(options->kind);
-	if (!server_start(&s->own, options))
-		fail_test("%s", s->own.problem);
-	s->server = &s->own;
-	rig_open_real(&s->rig);
-	s->options.port = s->server->port;
-	s->options.password = options->password;
-	s->options.backoff_max_ms = 100;
-}
-
-static void scene_store(struct scene *s)
-{
-	struct evkv_error error = EVKV_ERROR_INIT;
-
-	s->store = evkv_redis_new(s->rig.loop, &s->options, &error);
-	check_str(error.message, "");
-}
-
-static void scene_close_store(struct scene *s)
-{
-	evkv_store_unref(s->store);
-	s->store = NULL;
-	rig_turn(&s->rig);
-}
-
-static void scene_end(struct scene *s)
-{
-	scene_close_store(s);
-	rig_close(&s->rig);
-	answer_free(&s->a);
-	if (s->server == &s->own)
-		server_stop(&s->own);
-}
-
-/* Submit, wait, and look at s->a. */
-#define DO(s_, call_)                                                          \
-	do {                                                                   \
-		answer_reset(&(s_)->a);                                        \
-		(s_)->a.calls = 0;                                             \
-		check((call_) != 0);                                           \
-		rig_wait(&(s_)->rig, &(s_)->a.calls);                          \
-	} while (0)
 #define DO_PUT(s_, collection_, key_, value_)                                  \
 	DO(s_,                                                                 \
 	    evkv_put((s_)->store, EVKV_LIT(collection_), EVKV_LIT(key_),       \
@@ -88,12 +30,6 @@ static void scene_end(struct scene *s)
 		answer_cb, &(s_)->a))
 #define DO_READY(s_)                                                           \
 	DO(s_, evkv_store_wait_ready((s_)->store, -1, answer_cb, &(s_)->a))
-
-/* A command of somebody else's, in database 0. */
-#define RAW(s_, reply_, ...)                                                   \
-	check(server_command((s_)->server,                                     \
-	    (const char *const[]){ __VA_ARGS__, NULL }, reply_,                \
-	    sizeof(reply_)))
 
 /* ---- What is on the server ------------------------------------------- */
 
