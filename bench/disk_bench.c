@@ -155,11 +155,11 @@ static void side_submit(struct side *side)
 		evkv_submit(side->store,
 		    &(struct evkv_request){
 			.kind = side->kind,
-			.flags = EVKV_OP_SINGLE,
+			.flags = EVKV_FLAG_SINGLE,
 			.collection = EVKV_LIT("bench"),
 			.count = 1,
 			.keys = &key,
-			.values = side->kind == EVKV_PUT ? &value : NULL,
+			.values = side->kind == EVKV_OP_PUT ? &value : NULL,
 		    },
 		    on_result, side);
 	}
@@ -214,11 +214,11 @@ static void gets(struct world *w, unsigned repetitions)
 {
 	struct side worker = { .world = w,
 		.store = w->stores[0],
-		.kind = EVKV_GET,
+		.kind = EVKV_OP_GET,
 		.batch = GET_BATCH };
 	struct side here = { .world = w,
 		.store = w->stores[1],
-		.kind = EVKV_GET,
+		.kind = EVKV_OP_GET,
 		.batch = GET_BATCH };
 	struct bench_row rows[] = {
 		{ .name = "raw LMDB, transaction held",
@@ -258,7 +258,7 @@ static void puts_durable(struct world *w, unsigned repetitions)
 {
 	struct side side = { .world = w,
 		.store = w->stores[0],
-		.kind = EVKV_PUT,
+		.kind = EVKV_OP_PUT,
 		.batch = PUT_BATCH };
 	struct bench_row rows[] = {
 		{ .name = "raw LMDB, 1024 per commit",

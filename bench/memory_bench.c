@@ -16,7 +16,7 @@
 
 #include "bench.h"
 #include "evkv/evkv.h"
-#include "stores/memory_table.h"
+#include "stores/memory/table.h"
 
 #define KEY_SIZE 16
 #define VALUE_SIZE 100
@@ -168,7 +168,7 @@ static void submit_inline(struct world *w, struct evkv_request *request)
 	size_t n, count = w->left < 1024 ? w->left : 1024;
 	size_t hits = w->hits;
 
-	request->flags = EVKV_OP_INLINE | EVKV_OP_SINGLE;
+	request->flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
 	for (n = 0; n < count; n++) {
 		make_key(w->key, next_number(w));
 		evkv_submit(w->store, request, on_inline, w);
@@ -195,7 +195,7 @@ static void submit_batch(struct world *w, struct evkv_request *request)
 
 	w->waiting = batch;
 	w->left -= batch;
-	request->flags = EVKV_OP_SINGLE;
+	request->flags = EVKV_FLAG_SINGLE;
 	for (n = 0; n < batch; n++) {
 		make_key(w->key, next_number(w));
 		evkv_submit(w->store, request, on_batched, w);
@@ -343,13 +343,13 @@ static void world_open(struct world *w, uint32_t entries)
 	w->key_slice = evkv_bytes(w->key, w->key_size);
 	w->value_slice = evkv_bytes(w->value, VALUE_SIZE);
 	w->get = (struct evkv_request){
-		.kind = EVKV_GET,
+		.kind = EVKV_OP_GET,
 		.collection = EVKV_LIT("bench"),
 		.count = 1,
 		.keys = &w->key_slice,
 	};
 	w->put = w->get;
-	w->put.kind = EVKV_PUT;
+	w->put.kind = EVKV_OP_PUT;
 	w->put.values = &w->value_slice;
 	w->put.ttl_ms = TTL_MS;
 	w->pump = event_new(w->base, -1, 0, pump_run, w);

@@ -3,7 +3,7 @@
  *
  * With ten million entries, each kind of work that touches all of them is timed
  * step by step: each put of the growth, and each turn of the loop while clear,
- * destroy, close, cull and the sweep for expired entries are under way. Times
+ * clear_all, close, purge_expired and the sweep for expired entries are under way. Times
  * are of CPU, so that what else runs on the machine does not count; page faults
  * and the allocator do.
  *
@@ -130,8 +130,8 @@ static void fill(const char *name, int64_t ttl_ms)
 		begin = thread_ns();
 		evkv_submit(store,
 		    &(struct evkv_request){
-			.kind = EVKV_PUT,
-			.flags = EVKV_OP_INLINE | EVKV_OP_SINGLE,
+			.kind = EVKV_OP_PUT,
+			.flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE,
 			.collection = COLLECTION,
 			.count = 1,
 			.keys = &k,
@@ -209,19 +209,20 @@ int main(int argc, char **argv)
 	bench_check(store != NULL);
 
 	fill("growth, each put", 0);
-	run("cull, nothing expired",
-	    &(struct evkv_request){ .kind = EVKV_CULL }, 0, entries);
+	run("purge_expired, nothing expired",
+	    &(struct evkv_request){ .kind = EVKV_OP_PURGE_EXPIRED }, 0,
+	    entries);
 	run("clear by pattern, a tenth",
-	    &(struct evkv_request){ .kind = EVKV_CLEAR,
+	    &(struct evkv_request){ .kind = EVKV_OP_CLEAR,
 		.collection = COLLECTION,
 		.pattern = EVKV_LIT("*7") },
 	    most / 10, entries - entries / 10);
-	run("destroy", &(struct evkv_request){ .kind = EVKV_DESTROY },
+	run("clear_all", &(struct evkv_request){ .kind = EVKV_OP_CLEAR_ALL },
 	    most - most / 10, 0);
 	fill("growth, with TTL", 100000);
 	run("clear",
 	    &(struct evkv_request){
-		.kind = EVKV_CLEAR, .collection = COLLECTION },
+		.kind = EVKV_OP_CLEAR, .collection = COLLECTION },
 	    most, 0);
 	fill("growth, with TTL", 100000);
 	clock_us += INT64_C(200000000);

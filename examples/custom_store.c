@@ -102,8 +102,8 @@ static struct shelf_place *shelf_find(struct shelf *self,
 static int64_t shelf_expiry(struct shelf *self,
     const struct evkv_request *request, size_t i)
 {
-	int64_t ttl_ms = request->ttls_ms != NULL ? request->ttls_ms[i] :
-	    request->ttl_ms;
+	int64_t ttl_ms = request->ttls_ms != NULL ? request->ttls_ms[i]
+						  : request->ttl_ms;
 
 	if (ttl_ms == EVKV_TTL_NONE)
 		return SHELF_NEVER;
@@ -111,8 +111,7 @@ static int64_t shelf_expiry(struct shelf *self,
 }
 
 /* What remains, rounded down; but what is there has at least 1 ms left. */
-static int64_t shelf_ttl_ms(struct shelf *self,
-    const struct shelf_place *place)
+static int64_t shelf_ttl_ms(struct shelf *self, const struct shelf_place *place)
 {
 	int64_t left_us = place->expires_us - evkv_loop_now_us(self->loop);
 
@@ -124,8 +123,8 @@ static int64_t shelf_ttl_ms(struct shelf *self,
 /* ---- One key ----------------------------------------------------------- */
 
 /* Name a vacant place; false = no memory, and it is as vacant as before. */
-static bool shelf_name(struct shelf_place *place,
-    struct evkv_slice collection, struct evkv_slice key)
+static bool shelf_name(struct shelf_place *place, struct evkv_slice collection,
+    struct evkv_slice key)
 {
 	place->names = evkv_malloc(collection.size + key.size);
 	if (place->names == NULL)
@@ -162,8 +161,7 @@ static enum evkv_status shelf_put(struct shelf *self,
 		return EVKV_NOMEM;
 	if (place == NULL) {
 		place = vacant;
-		if (!shelf_name(place, request->collection,
-		    request->keys[i])) {
+		if (!shelf_name(place, request->collection, request->keys[i])) {
 			evkv_value_unref(value);
 			return EVKV_NOMEM;
 		}
@@ -180,7 +178,7 @@ static void shelf_do_key(struct shelf *self, struct evkv_op *op,
 	struct evkv_entry *answer = &evkv_op_entries(op)[i];
 	struct shelf_place *place, *vacant;
 
-	if (request->kind == EVKV_PUT) {
+	if (request->kind == EVKV_OP_PUT) {
 		answer->status = shelf_put(self, request, i);
 		if (answer->status == EVKV_NOMEM)
 			evkv_op_explain(op, EVKV_CAUSE_NOMEM, 0, NULL);
@@ -195,13 +193,13 @@ static void shelf_do_key(struct shelf *self, struct evkv_op *op,
 		answer->status = EVKV_NOT_FOUND;
 		return;
 	}
-	if (request->kind == EVKV_TTL)
+	if (request->kind == EVKV_OP_TTL)
 		answer->ttl_ms = shelf_ttl_ms(self, place);
-	if (request->kind == EVKV_GET || request->kind == EVKV_TTL)
+	if (request->kind == EVKV_OP_GET || request->kind == EVKV_OP_TTL)
 		evkv_op_give_value(op, i, evkv_value_ref(place->value));
-	else if (request->kind == EVKV_TOUCH)
+	else if (request->kind == EVKV_OP_TOUCH)
 		place->expires_us = shelf_expiry(self, request, i);
-	else if (request->kind == EVKV_DELETE)
+	else if (request->kind == EVKV_OP_DELETE)
 		shelf_vacate(place);
 }
 
@@ -224,9 +222,9 @@ static void shelf_do_keys(struct shelf *self, struct evkv_op *op,
 
 		if (!shelf_taken(self, place) ||
 		    !evkv_slice_equal(shelf_collection(place),
-		    request->collection) ||
+			request->collection) ||
 		    !evkv_match(request->match_prefix, request->pattern,
-		    shelf_key(place)))
+			shelf_key(place)))
 			continue;
 		if (!evkv_op_add_name(op, shelf_key(place)))
 			return;
@@ -248,9 +246,9 @@ static void shelf_do_clear(struct shelf *self, struct evkv_op *op,
 
 		if (shelf_taken(self, place) &&
 		    evkv_slice_equal(shelf_collection(place),
-		    request->collection) &&
+			request->collection) &&
 		    evkv_match(request->match_prefix, request->pattern,
-		    shelf_key(place))) {
+			shelf_key(place))) {
 			shelf_vacate(place);
 			affected++;
 		}
@@ -263,14 +261,9 @@ static void shelf_do(struct shelf *self, struct evkv_op *op)
 	const struct evkv_request *request = evkv_op_request(op);
 
 	switch (request->kind) {
-	case EVKV_KEYS:
-		shelf_do_keys(self, op, request);
-		break;
-	case EVKV_CLEAR:
-		shelf_do_clear(self, op, request);
-		break;
-	case EVKV_PING:
-		break;
+	case EVKV_OP_KEYS: shelf_do_keys(self, op, request); break;
+	case EVKV_OP_CLEAR: shelf_do_clear(self, op, request); break;
+	case EVKV_OP_PING: break;
 	default:
 		for (size_t i = 0; i < request->count; i++)
 			shelf_do_key(self, op, request, i);
@@ -316,7 +309,7 @@ static enum evkv_verdict shelf_submit(void *arg, struct evkv_op *op,
 	struct shelf_wait *wait;
 	struct evkv_slice position;
 
-	if (request->kind == EVKV_KEYS &&
+	if (request->kind == EVKV_OP_KEYS &&
 	    !evkv_cursor_open(request, "shelf", &position))
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 		    "cursor: not one of this query");
@@ -329,7 +322,7 @@ static enum evkv_verdict shelf_submit(void *arg, struct evkv_op *op,
 	self->last = &wait->next;
 	evkv_op_set_data(op, wait);
 	evkv_task_queue(self->loop, &self->task);
-	return EVKV_PENDING;
+	return EVKV_VERDICT_PENDING;
 }
 
 /* A waiting op is cut off: it will have had no effect, and that is known. */
@@ -372,14 +365,14 @@ struct evkv_store *shelf_new(struct evkv_loop *loop, size_t places,
     struct evkv_error *error)
 {
 	static const struct evkv_capabilities capabilities = {
-		.kinds = EVKV_KIND_BIT(EVKV_GET) | EVKV_KIND_BIT(EVKV_TTL) |
-		    EVKV_KIND_BIT(EVKV_PUT) | EVKV_KIND_BIT(EVKV_DELETE) |
-		    EVKV_KIND_BIT(EVKV_HAS) | EVKV_KIND_BIT(EVKV_TOUCH) |
-		    EVKV_KIND_BIT(EVKV_KEYS) | EVKV_KIND_BIT(EVKV_CLEAR) |
-		    EVKV_KIND_BIT(EVKV_PING),
-		.flags = EVKV_STORE_ATOMIC_CONDITION |
-		    EVKV_STORE_ENUM_UNIQUE | EVKV_STORE_EXACT_AFFECTED |
-		    EVKV_STORE_IN_PROCESS,
+		.kinds = EVKV_KIND_BIT(EVKV_OP_GET) |
+		    EVKV_KIND_BIT(EVKV_OP_TTL) | EVKV_KIND_BIT(EVKV_OP_PUT) |
+		    EVKV_KIND_BIT(EVKV_OP_DELETE) |
+		    EVKV_KIND_BIT(EVKV_OP_EXISTS) |
+		    EVKV_KIND_BIT(EVKV_OP_TOUCH) | EVKV_KIND_BIT(EVKV_OP_KEYS) |
+		    EVKV_KIND_BIT(EVKV_OP_CLEAR) | EVKV_KIND_BIT(EVKV_OP_PING),
+		.flags = EVKV_STORE_ATOMIC_CONDITION | EVKV_STORE_ENUM_UNIQUE |
+		    EVKV_STORE_EXACT_AFFECTED | EVKV_STORE_IN_PROCESS,
 		.max_key = EVKV_KEY_MAX,
 		.max_value = EVKV_VALUE_MAX,
 		.ttl_unit_ms = 1,
@@ -400,9 +393,10 @@ struct evkv_store *shelf_new(struct evkv_loop *loop, size_t places,
 	 */
 	store = evkv_store_create(loop, &shelf_vtable, self,
 	    &(struct evkv_store_config){
-	    .capabilities = &capabilities,
-	    .state = EVKV_STATE_READY,
-	}, error);
+		.capabilities = &capabilities,
+		.state = EVKV_STATE_READY,
+	    },
+	    error);
 	if (store != NULL)
 		self->store = store;
 	return store;

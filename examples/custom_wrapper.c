@@ -35,8 +35,9 @@ struct tag_values {
 static struct evkv_slice tag_values_given(const struct evkv_request *request,
     size_t i)
 {
-	return request->counted_values != NULL ?
-	    evkv_value_bytes(request->counted_values[i]) : request->values[i];
+	return request->counted_values != NULL
+	    ? evkv_value_bytes(request->counted_values[i])
+	    : request->values[i];
 }
 
 /* The tag and the bytes, in memory of the op's. */
@@ -66,7 +67,7 @@ static enum evkv_verdict tag_values_put(struct tag_values *self,
 		return evkv_op_nomem(op);
 	for (size_t i = 0; i < request->count; i++) {
 		if (!tag_values_join(self, op, tag_values_given(request, i),
-		    &values[i]))
+			&values[i]))
 			return evkv_op_nomem(op);
 	}
 	derived->values = values;
@@ -80,7 +81,7 @@ static enum evkv_verdict tag_values_submit(void *arg, struct evkv_op *op,
 	struct tag_values *self = arg;
 
 	/* Kinds that are not in the vtable's set never come here. */
-	if (request->kind == EVKV_PUT)
+	if (request->kind == EVKV_OP_PUT)
 		return tag_values_put(self, op, request);
 	return evkv_op_forward(op, self->inner, request);
 }
@@ -106,8 +107,9 @@ static void tag_values_strip(struct tag_values *self, struct evkv_op *op,
 	if (bytes.size < size || memcmp(bytes.data, self->tag.data, size) != 0)
 		tag_values_fail(op, i, EVKV_CORRUPT, EVKV_CAUSE_NONE,
 		    "the value does not have the tag");
-	else if (!evkv_op_copy_value(op, i, evkv_bytes(
-	    (const char *)bytes.data + size, bytes.size - size)))
+	else if (!evkv_op_copy_value(op, i,
+		     evkv_bytes((const char *)bytes.data + size,
+			 bytes.size - size)))
 		tag_values_fail(op, i, EVKV_NOMEM, EVKV_CAUSE_NOMEM, NULL);
 }
 
@@ -117,7 +119,7 @@ static void tag_values_complete(void *arg, struct evkv_op *op)
 	const struct evkv_result *result = evkv_op_result(op);
 	struct tag_values *self = arg;
 
-	if (result->kind != EVKV_GET && result->kind != EVKV_TTL)
+	if (result->kind != EVKV_OP_GET && result->kind != EVKV_OP_TTL)
 		return;
 	for (size_t i = 0; i < result->count; i++) {
 		if (result->entries[i].status == EVKV_OK)
@@ -157,10 +159,11 @@ struct evkv_store *tag_values_new(struct evkv_store *inner, const char *tag,
 	}
 	return evkv_store_create(NULL, &tag_values_vtable, self,
 	    &(struct evkv_store_config){
-	    .capabilities = &capabilities,
-	    .inner = &inner,
-	    .inner_count = 1,
-	}, error);
+		.capabilities = &capabilities,
+		.inner = &inner,
+		.inner_count = 1,
+	    },
+	    error);
 }
 
 /* ---- A program that uses it -------------------------------------------- */

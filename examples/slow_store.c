@@ -68,7 +68,7 @@ static enum evkv_verdict slow_store_submit(void *self_, struct evkv_op *op,
 	if (!evkv_timer_set(evkv_op_loop(op), &wait->timer, *self->delay_ms))
 		return evkv_op_nomem(op);
 	evkv_op_set_data(op, wait);
-	return EVKV_PENDING;
+	return EVKV_VERDICT_PENDING;
 }
 
 /* The waiter is about to be told; the inner store knows of started ones. */

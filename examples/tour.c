@@ -36,7 +36,7 @@ struct tour {
 	int64_t primary_delay_ms; /* how late the primary answers */
 	bool persistent;          /* the primary keeps what a run has written */
 	size_t step;              /* the next of tour_steps */
-	int wrong; /* how many things were not as they should be */
+	int wrong;     /* how many things were not as they should be */
 	unsigned seen; /* bits of the sessions that pages have named */
 	int page;
 };
@@ -158,8 +158,7 @@ static void tour_on_get(const struct evkv_result *result, void *arg)
 		tour_line(tour, tour_is(result, 0, "Lovelace"), "get",
 		    "users/ada: \"%.*s\"", TOUR_TEXT(result->entries[0].bytes));
 	else
-		tour_line(tour, false, "get", "users/ada: %s",
-		    result->message);
+		tour_line(tour, false, "get", "users/ada: %s", result->message);
 	tour_next(tour);
 }
 
@@ -173,14 +172,16 @@ static void tour_get(struct tour *tour)
 static void tour_get_within(struct tour *tour, struct evkv_slice key,
     int64_t timeout_ms, evkv_cb cb)
 {
-	evkv_submit(tour->store, &(struct evkv_request){
-	    .kind = EVKV_GET,
-	    .flags = EVKV_OP_SINGLE,
-	    .collection = EVKV_LIT("users"),
-	    .count = 1,
-	    .keys = &key,
-	    .timeout_ms = timeout_ms,
-	}, cb, tour);
+	evkv_submit(tour->store,
+	    &(struct evkv_request){
+		.kind = EVKV_OP_GET,
+		.flags = EVKV_FLAG_SINGLE,
+		.collection = EVKV_LIT("users"),
+		.count = 1,
+		.keys = &key,
+		.timeout_ms = timeout_ms,
+	    },
+	    cb, tour);
 }
 
 /* The primary now takes a minute: only the cache can answer in time. */
@@ -203,8 +204,7 @@ static void tour_hit(struct tour *tour)
 
 static void tour_on_absent(const struct evkv_result *result, void *arg)
 {
-	tour_end(arg, result, EVKV_EXISTS, "if absent",
-	    "users/ada = \"King\"");
+	tour_end(arg, result, EVKV_EXISTS, "if absent", "users/ada = \"King\"");
 }
 
 static void tour_absent(struct tour *tour)
@@ -255,10 +255,12 @@ static void tour_on_put_many(const struct evkv_result *result, void *arg)
 static void tour_put_many(struct tour *tour)
 {
 	const struct evkv_slice keys[] = {
-		EVKV_LIT("grace"), EVKV_LIT("edsger"),
+		EVKV_LIT("grace"),
+		EVKV_LIT("edsger"),
 	};
 	const struct evkv_slice values[] = {
-		EVKV_LIT("Hopper"), EVKV_LIT("Dijkstra"),
+		EVKV_LIT("Hopper"),
+		EVKV_LIT("Dijkstra"),
 	};
 
 	evkv_put_many(tour->store, EVKV_LIT("users"), keys, values, 2,
@@ -286,11 +288,13 @@ static void tour_on_get_many(const struct evkv_result *result, void *arg)
 static void tour_get_many(struct tour *tour)
 {
 	const struct evkv_slice keys[] = {
-		EVKV_LIT("grace"), EVKV_LIT("nobody"), EVKV_LIT("ada"),
+		EVKV_LIT("grace"),
+		EVKV_LIT("nobody"),
+		EVKV_LIT("ada"),
 	};
 
-	evkv_get_many(tour->store, EVKV_LIT("users"), keys, 3,
-	    tour_on_get_many, tour);
+	evkv_get_many(tour->store, EVKV_LIT("users"), keys, 3, tour_on_get_many,
+	    tour);
 }
 
 /* ---- Expiry ------------------------------------------------------------ */
@@ -317,9 +321,9 @@ static void tour_on_ttl(const struct evkv_result *result, void *arg)
 	struct tour *tour = arg;
 	int64_t ttl_ms = result->count == 1 ? result->entries[0].ttl_ms : -1;
 
-	tour_line(tour, result->status == EVKV_OK && ttl_ms >= 1 &&
-	    ttl_ms <= 200, "ttl", "users/guest lives for %" PRId64 " ms more",
-	    ttl_ms);
+	tour_line(tour,
+	    result->status == EVKV_OK && ttl_ms >= 1 && ttl_ms <= 200, "ttl",
+	    "users/guest lives for %" PRId64 " ms more", ttl_ms);
 	if (evtimer_add(tour->timer, &later) != 0) {
 		tour_line(tour, false, "timer", "could not be set");
 		tour_next(tour);
@@ -330,8 +334,8 @@ static void tour_expiry(struct tour *tour)
 {
 	evkv_put(tour->store, EVKV_LIT("users"), EVKV_LIT("guest"),
 	    EVKV_LIT("a guest"), 200, NULL, NULL);
-	evkv_ttl(tour->store, EVKV_LIT("users"), EVKV_LIT("guest"),
-	    tour_on_ttl, tour);
+	evkv_ttl(tour->store, EVKV_LIT("users"), EVKV_LIT("guest"), tour_on_ttl,
+	    tour);
 }
 
 /* ---- Enumeration ------------------------------------------------------- */
@@ -492,8 +496,10 @@ static struct evkv_store *tour_chain(struct tour *tour, const char *directory,
 #ifdef TOUR_HAS_DISK
 	if (directory != NULL) {
 		tour->persistent = true;
-		store = evkv_disk_new(tour->loop, &(struct evkv_disk_options){
-		    .path = directory, .max_bytes = (size_t)1 << 30 }, error);
+		store = evkv_disk_new(tour->loop,
+		    &(struct evkv_disk_options){
+			.path = directory, .max_bytes = (size_t)1 << 30 },
+		    error);
 	} else
 #endif
 		store = evkv_memory_new(tour->loop, NULL, error);
@@ -504,8 +510,9 @@ static struct evkv_store *tour_chain(struct tour *tour, const char *directory,
 
 	store = slow_store_new(store, &tour->primary_delay_ms, error);
 	store = evkv_passthrough_cache_new(store,
-	    evkv_memory_new(tour->loop, &(struct evkv_memory_options){
-	    .max_entries = 1000 }, error), NULL, error);
+	    evkv_memory_new(tour->loop,
+		&(struct evkv_memory_options){ .max_entries = 1000 }, error),
+	    NULL, error);
 	return evkv_prefix_keys_new(store, EVKV_LIT("tour:"), error);
 }
 
@@ -536,7 +543,8 @@ int main(int argc, char **argv)
 	event_free(tour.timer);
 	evkv_loop_free(tour.loop);
 	event_base_free(tour.base);
-	printf("%s\n", tour.wrong == 0 ? "all as it should be" :
-	    "something was not as it should be");
+	printf("%s\n",
+	    tour.wrong == 0 ? "all as it should be"
+			    : "something was not as it should be");
 	return tour.wrong == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -8,7 +8,7 @@
  * and calls submit() of the outermost store. A one-to-one wrapper makes a new
  * request and forwards the same op; a compound wrapper issues child ops. Each
  * store that the op enters pushes a frame. The driver at the bottom writes the
- * answer into the op and returns EVKV_DONE, or returns EVKV_PENDING and calls
+ * answer into the op and returns EVKV_VERDICT_DONE, or returns EVKV_VERDICT_PENDING and calls
  * evkv_op_complete() later. The core then unwinds the frames, and the boundary
  * defers the callback.
  *
@@ -30,8 +30,8 @@ struct evkv_op;
 /* ---- The vtable ------------------------------------------------------- */
 
 enum evkv_verdict {
-	EVKV_DONE,    /* the answer is in the op */
-	EVKV_PENDING, /* evkv_op_complete() will be called, exactly once */
+	EVKV_VERDICT_DONE,    /* the answer is in the op */
+	EVKV_VERDICT_PENDING, /* evkv_op_complete() will be called, exactly once */
 };
 
 enum {
@@ -239,7 +239,7 @@ EVKV_API bool evkv_op_set_cursor(struct evkv_op *op, struct evkv_slice cursor);
 EVKV_API void evkv_op_set_affected(struct evkv_op *op, int64_t affected);
 
 /*
- * Fail the whole op, every entry included: returns EVKV_DONE, to be returned
+ * Fail the whole op, every entry included: returns EVKV_VERDICT_DONE, to be returned
  * from submit, or followed by evkv_op_complete(). `message` is copied; NULL is
  * the status's text.
  */

@@ -96,10 +96,11 @@ EVKV_API evkv_ticket evkv_clear(struct evkv_store *store,
     struct evkv_slice collection, struct evkv_slice pattern, evkv_cb cb,
     void *arg);
 /* Remove the entries of every collection. */
-EVKV_API evkv_ticket evkv_destroy(struct evkv_store *store, evkv_cb cb,
+EVKV_API evkv_ticket evkv_clear_all(struct evkv_store *store, evkv_cb cb,
     void *arg);
 /* Remove what has expired. */
-EVKV_API evkv_ticket evkv_cull(struct evkv_store *store, evkv_cb cb, void *arg);
+EVKV_API evkv_ticket evkv_purge_expired(struct evkv_store *store, evkv_cb cb,
+    void *arg);
 
 /*
  * Is the store there; make durable; give space back. OK where nothing is to do.

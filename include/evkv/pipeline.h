@@ -24,7 +24,7 @@
  *         *call = (struct my_call){ .slot = { .op = op } };
  *         evkv_op_set_data(op, call);
  *         why = evkv_pipeline_submit(store->pipeline, &call->slot);
- *         return why == NULL ? EVKV_PENDING : evkv_slot_fail(op, why);
+ *         return why == NULL ? EVKV_VERDICT_PENDING : evkv_slot_fail(op, why);
  *     }
  *
  * Everything here is for the loop's thread.
@@ -45,7 +45,7 @@ enum {
 	EVKV_SLOT_HANDSHAKE = 1 << 0,
 	/*
 	 * Sends nothing: ends ANSWERED when the connection is ready, or with
-	 * the failure of the next try (EVKV_OP_WAIT_READY).
+	 * the failure of the next try (EVKV_FLAG_WAIT_READY).
 	 */
 	EVKV_SLOT_WAIT_READY = 1 << 1,
 	/*
@@ -96,7 +96,7 @@ struct evkv_slot_end {
 
 /*
  * Write a failure into an op, by evkv_op_cut(): a write that was marked as sent
- * becomes UNKNOWN_OUTCOME. Returns EVKV_DONE, to be returned from submit() or
+ * becomes UNKNOWN_OUTCOME. Returns EVKV_VERDICT_DONE, to be returned from submit() or
  * followed by evkv_op_complete().
  */
 EVKV_API enum evkv_verdict evkv_slot_fail(struct evkv_op *op,

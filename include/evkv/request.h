@@ -6,7 +6,7 @@
  *     struct evkv_slice key = EVKV_LIT("123");
  *     struct evkv_slice value = EVKV_LIT("Ada");
  *     evkv_ticket ticket = evkv_submit(store, &(struct evkv_request){
- *         .kind = EVKV_PUT,
+ *         .kind = EVKV_OP_PUT,
  *         .collection = EVKV_LIT("users"),
  *         .count = 1, .keys = &key, .values = &value,
  *         .ttl_ms = 60000,
@@ -38,62 +38,67 @@ struct evkv_store;
 
 /* What a kind of operation does; a wrapper acts on these. */
 enum {
-	EVKV_KIND_READS = 1 << 0,    /* tells of entries */
-	EVKV_KIND_WRITES = 1 << 1,   /* may change entries */
-	EVKV_KIND_HAS_KEYS = 1 << 2, /* names keys, one result entry for each */
-	EVKV_KIND_HAS_VALUES = 1 << 3, /* has one value per key */
-	EVKV_KIND_HAS_TTL = 1 << 4,    /* takes a TTL */
-	EVKV_KIND_COLLECTION = 1 << 5, /* is about one collection */
-	EVKV_KIND_SPANS = 1 << 6, /* is about entries that it does not name */
-	EVKV_KIND_PAGES = 1 << 7, /* answers a page of names, and a cursor */
-	EVKV_KIND_REPEATABLE = 1 << 8, /* doing it twice is the same as once */
+	EVKV_CLASS_READS = 1 << 0,  /* tells of entries */
+	EVKV_CLASS_WRITES = 1 << 1, /* may change entries */
+	EVKV_CLASS_HAS_KEYS = 1
+	    << 2, /* names keys, one result entry for each */
+	EVKV_CLASS_HAS_VALUES = 1 << 3, /* has one value per key */
+	EVKV_CLASS_HAS_TTL = 1 << 4,    /* takes a TTL */
+	EVKV_CLASS_COLLECTION = 1 << 5, /* is about one collection */
+	EVKV_CLASS_SPANS = 1 << 6, /* is about entries that it does not name */
+	EVKV_CLASS_PAGES = 1 << 7, /* answers a page of names, and a cursor */
+	EVKV_CLASS_REPEATABLE = 1 << 8, /* doing it twice is the same as once */
 };
 
-#define EVKV_KEYED_ (EVKV_KIND_HAS_KEYS | EVKV_KIND_COLLECTION)
+#define EVKV_CLASSES_KEYED_ (EVKV_CLASS_HAS_KEYS | EVKV_CLASS_COLLECTION)
 
 /* X(NAME, name, classes) for every kind. */
 #define EVKV_KIND_TABLE(X)                                                     \
-	X(GET, "get", EVKV_KIND_READS | EVKV_KEYED_ | EVKV_KIND_REPEATABLE)    \
-	X(TTL, "ttl", EVKV_KIND_READS | EVKV_KEYED_ | EVKV_KIND_REPEATABLE)    \
+	X(GET, "get",                                                          \
+	    EVKV_CLASS_READS | EVKV_CLASSES_KEYED_ | EVKV_CLASS_REPEATABLE)    \
+	X(TTL, "ttl",                                                          \
+	    EVKV_CLASS_READS | EVKV_CLASSES_KEYED_ | EVKV_CLASS_REPEATABLE)    \
 	X(PUT, "put",                                                          \
-	    EVKV_KIND_WRITES | EVKV_KEYED_ | EVKV_KIND_HAS_VALUES |            \
-		EVKV_KIND_HAS_TTL)                                             \
-	X(DELETE, "delete", EVKV_KIND_WRITES | EVKV_KEYED_)                    \
-	X(HAS, "exists", EVKV_KIND_READS | EVKV_KEYED_ | EVKV_KIND_REPEATABLE) \
-	X(TOUCH, "touch", EVKV_KIND_WRITES | EVKV_KEYED_ | EVKV_KIND_HAS_TTL)  \
+	    EVKV_CLASS_WRITES | EVKV_CLASSES_KEYED_ | EVKV_CLASS_HAS_VALUES |  \
+		EVKV_CLASS_HAS_TTL)                                            \
+	X(DELETE, "delete", EVKV_CLASS_WRITES | EVKV_CLASSES_KEYED_)           \
+	X(EXISTS, "exists",                                                    \
+	    EVKV_CLASS_READS | EVKV_CLASSES_KEYED_ | EVKV_CLASS_REPEATABLE)    \
+	X(TOUCH, "touch",                                                      \
+	    EVKV_CLASS_WRITES | EVKV_CLASSES_KEYED_ | EVKV_CLASS_HAS_TTL)      \
 	X(KEYS, "keys",                                                        \
-	    EVKV_KIND_READS | EVKV_KIND_COLLECTION | EVKV_KIND_SPANS |         \
-		EVKV_KIND_PAGES | EVKV_KIND_REPEATABLE)                        \
+	    EVKV_CLASS_READS | EVKV_CLASS_COLLECTION | EVKV_CLASS_SPANS |      \
+		EVKV_CLASS_PAGES | EVKV_CLASS_REPEATABLE)                      \
 	X(COLLECTIONS, "collections",                                          \
-	    EVKV_KIND_READS | EVKV_KIND_SPANS | EVKV_KIND_PAGES |              \
-		EVKV_KIND_REPEATABLE)                                          \
+	    EVKV_CLASS_READS | EVKV_CLASS_SPANS | EVKV_CLASS_PAGES |           \
+		EVKV_CLASS_REPEATABLE)                                         \
 	X(CLEAR, "clear",                                                      \
-	    EVKV_KIND_WRITES | EVKV_KIND_COLLECTION | EVKV_KIND_SPANS)         \
-	X(DESTROY, "destroy", EVKV_KIND_WRITES | EVKV_KIND_SPANS)              \
-	X(CULL, "cull",                                                        \
-	    EVKV_KIND_WRITES | EVKV_KIND_SPANS | EVKV_KIND_REPEATABLE)         \
-	X(PING, "ping", EVKV_KIND_REPEATABLE)                                  \
-	X(SYNC, "sync", EVKV_KIND_REPEATABLE)                                  \
-	X(COMPACT, "compact", EVKV_KIND_REPEATABLE)
+	    EVKV_CLASS_WRITES | EVKV_CLASS_COLLECTION | EVKV_CLASS_SPANS)      \
+	X(CLEAR_ALL, "clear_all", EVKV_CLASS_WRITES | EVKV_CLASS_SPANS)        \
+	X(PURGE_EXPIRED, "purge_expired",                                      \
+	    EVKV_CLASS_WRITES | EVKV_CLASS_SPANS | EVKV_CLASS_REPEATABLE)      \
+	X(PING, "ping", EVKV_CLASS_REPEATABLE)                                 \
+	X(SYNC, "sync", EVKV_CLASS_REPEATABLE)                                 \
+	X(COMPACT, "compact", EVKV_CLASS_REPEATABLE)
 
 /*
  * GET          the value of each key; a miss is NOT_FOUND, an empty value is OK
  * TTL          as GET, and the remaining TTL
  * PUT          set each key's value and TTL, under `condition`
  * DELETE       each key OK or NOT_FOUND; affected = how many existed
- * HAS          "exists": each key OK or NOT_FOUND (EVKV_EXISTS is a status)
+ * EXISTS       each key OK or NOT_FOUND
  * TOUCH        set or remove each key's TTL without rewriting the value
  * KEYS         a page of the collection's keys
  * COLLECTIONS  a page of the names of the collections that have entries
  * CLEAR        remove one collection's entries, all or those that match
- * DESTROY      remove the entries of every collection
- * CULL         remove what has expired
+ * CLEAR_ALL      remove the entries of every collection
+ * PURGE_EXPIRED         remove what has expired
  * PING         is the store there?
  * SYNC         make durable what was acknowledged
  * COMPACT      give space back
  */
 enum evkv_kind {
-#define EVKV_X(NAME, name, classes) EVKV_##NAME,
+#define EVKV_X(NAME, name, classes) EVKV_OP_##NAME,
 	EVKV_KIND_TABLE(EVKV_X)
 #undef EVKV_X
 	    EVKV_KIND_COUNT
@@ -108,18 +113,18 @@ EVKV_API uint32_t evkv_kind_classes(enum evkv_kind kind);
 EVKV_API const char *evkv_kind_name(enum evkv_kind kind);
 
 enum evkv_condition {
-	EVKV_ALWAYS,
+	EVKV_IF_ANY,
 	EVKV_IF_ABSENT,  /* EXISTS where the key is there */
 	EVKV_IF_PRESENT, /* NOT_FOUND where it is not */
 };
 
 enum {
 	/* The callback may run inside the submitting call. A permission. */
-	EVKV_OP_INLINE = 1 << 0,
+	EVKV_FLAG_INLINE = 1 << 0,
 	/* One key: the status of the whole is the status of its entry. */
-	EVKV_OP_SINGLE = 1 << 1,
+	EVKV_FLAG_SINGLE = 1 << 1,
 	/* A ping that ends as soon as the first connection is made or fails. */
-	EVKV_OP_WAIT_READY = 1 << 2,
+	EVKV_FLAG_WAIT_READY = 1 << 2,
 };
 
 /*
@@ -150,10 +155,10 @@ struct evkv_request {
 	const int64_t *ttls_ms;        /* one for each key; NULL = all ttl_ms */
 	enum evkv_condition condition; /* PUT */
 	/*
-	 * KEYS, COLLECTIONS, CLEAR, DESTROY: only what begins with
+	 * KEYS, COLLECTIONS, CLEAR, CLEAR_ALL: only what begins with
 	 * match_prefix (literally; at most 65535 bytes) and matches `pattern`
 	 * (at most 4096); empty = all. The pattern's grammar is in
-	 * docs/patterns.md. For COLLECTIONS and DESTROY they apply to the names
+	 * docs/patterns.md. For COLLECTIONS and CLEAR_ALL they apply to the names
 	 * of collections.
 	 */
 	struct evkv_slice match_prefix;
@@ -182,7 +187,7 @@ struct evkv_entry {
 struct evkv_result {
 	/*
 	 * The whole: OK if every entry is OK, NOT_FOUND or EXISTS, else the
-	 * status of the first failing entry. With EVKV_OP_SINGLE (as in
+	 * status of the first failing entry. With EVKV_FLAG_SINGLE (as in
 	 * evkv_get and the like): the status of the entry.
 	 */
 	enum evkv_status status;
@@ -204,7 +209,7 @@ struct evkv_result {
 
 /*
  * How a result arrives: exactly once for every ticket, on the loop's thread,
- * never before the submitting call has returned (but for EVKV_OP_INLINE). It
+ * never before the submitting call has returned (but for EVKV_FLAG_INLINE). It
  * may submit, cancel, close and unref. `result` is never NULL.
  */
 typedef void (*evkv_cb)(const struct evkv_result *result, void *arg);

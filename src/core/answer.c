@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "core/loop.h"
+#include "loop/loop.h"
 
 bool evkv__op_make_batch(struct evkv_op *op, size_t count)
 {
@@ -207,7 +207,7 @@ enum evkv_verdict evkv_op_fail(struct evkv_op *op, enum evkv_status status,
 	    message != NULL ? message : evkv_status_text(status));
 	if (result->message[0] == '\0')
 		result->message = evkv_status_text(status);
-	return EVKV_DONE;
+	return EVKV_VERDICT_DONE;
 }
 
 enum evkv_verdict evkv_op_failf(struct evkv_op *op, enum evkv_status status,
@@ -227,7 +227,7 @@ enum evkv_verdict evkv_op_nomem(struct evkv_op *op)
 {
 	evkv_op_fail(op, EVKV_NOMEM, EVKV_CAUSE_NOMEM, "");
 	op->result.message = "out of memory";
-	return EVKV_DONE;
+	return EVKV_VERDICT_DONE;
 }
 
 enum evkv_verdict evkv_op_unsupported(struct evkv_op *op)

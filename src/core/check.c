@@ -2,7 +2,7 @@
  * core/check.c - what bad input gets: INVALID, with a message that says which
  * argument and why, before anything else happens.
  */
-#include "core/loop.h"
+#include "loop/loop.h"
 
 static bool bad(struct evkv_op *op, const char *message)
 {
@@ -117,11 +117,11 @@ static bool check_matching(struct evkv_op *op,
 	const char *why;
 
 	if (request->match_prefix.size > 0 || request->pattern.size > 0) {
-		if ((classes & EVKV_KIND_SPANS) == 0 ||
-		    request->kind == EVKV_CULL)
+		if ((classes & EVKV_CLASS_SPANS) == 0 ||
+		    request->kind == EVKV_OP_PURGE_EXPIRED)
 			return bad(op,
 			    "match_prefix and pattern are for keys, "
-			    "collections, clear and destroy");
+			    "collections, clear and clear_all");
 		if (!slice_ok(request->match_prefix))
 			return bad(op, "match_prefix is NULL but has a size");
 		if (request->match_prefix.size > EVKV_KEY_MAX)
@@ -135,7 +135,7 @@ static bool check_matching(struct evkv_op *op,
 	}
 	if (request->cursor.size == 0 && request->limit == 0)
 		return true;
-	if ((classes & EVKV_KIND_PAGES) == 0)
+	if ((classes & EVKV_CLASS_PAGES) == 0)
 		return bad(op, "cursor and limit are for keys and collections");
 	if (!slice_ok(request->cursor))
 		return bad(op, "cursor is NULL but has a size");
@@ -151,7 +151,7 @@ static bool check_collection(struct evkv_op *op, struct evkv_slice collection,
 {
 	if (collection.size == 0)
 		return true;
-	if ((classes & EVKV_KIND_COLLECTION) == 0)
+	if ((classes & EVKV_CLASS_COLLECTION) == 0)
 		return bad(op,
 		    "collection: kinds that are not about one take none");
 	if (collection.data == NULL)
@@ -167,36 +167,37 @@ static bool check_collection(struct evkv_op *op, struct evkv_slice collection,
 static bool check_flags(struct evkv_op *op, const struct evkv_request *request,
     uint32_t classes)
 {
-	const uint32_t known = EVKV_OP_INLINE | EVKV_OP_SINGLE |
-	    EVKV_OP_WAIT_READY;
+	const uint32_t known = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE |
+	    EVKV_FLAG_WAIT_READY;
 
 	if ((request->flags & ~known) != 0)
 		return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 			   "flags is 0x%x; only the bits 0x%x are known",
 			   (unsigned)request->flags, (unsigned)known),
 		       false;
-	if ((request->flags & EVKV_OP_SINGLE) != 0 &&
-	    ((classes & EVKV_KIND_HAS_KEYS) == 0 || request->count != 1))
+	if ((request->flags & EVKV_FLAG_SINGLE) != 0 &&
+	    ((classes & EVKV_CLASS_HAS_KEYS) == 0 || request->count != 1))
 		return bad(op,
-		    "EVKV_OP_SINGLE is for kinds with keys, and a count of 1");
-	if ((request->flags & EVKV_OP_WAIT_READY) != 0 &&
-	    request->kind != EVKV_PING)
-		return bad(op, "EVKV_OP_WAIT_READY is for ping");
+		    "EVKV_FLAG_SINGLE is for kinds with keys, and a count of "
+		    "1");
+	if ((request->flags & EVKV_FLAG_WAIT_READY) != 0 &&
+	    request->kind != EVKV_OP_PING)
+		return bad(op, "EVKV_FLAG_WAIT_READY is for ping");
 	return true;
 }
 
 static bool check_unused(struct evkv_op *op, const struct evkv_request *request,
     uint32_t classes)
 {
-	if ((classes & EVKV_KIND_HAS_KEYS) == 0 &&
+	if ((classes & EVKV_CLASS_HAS_KEYS) == 0 &&
 	    (request->count != 0 || request->keys != NULL))
 		return bad(op,
 		    "keys and count: kinds that name no keys take none");
-	if ((classes & EVKV_KIND_HAS_VALUES) == 0 &&
+	if ((classes & EVKV_CLASS_HAS_VALUES) == 0 &&
 	    (request->values != NULL || request->counted_values != NULL ||
-		request->condition != EVKV_ALWAYS))
+		request->condition != EVKV_IF_ANY))
 		return bad(op, "values and condition are for put");
-	if ((classes & EVKV_KIND_HAS_TTL) == 0 &&
+	if ((classes & EVKV_CLASS_HAS_TTL) == 0 &&
 	    (request->ttl_ms != 0 || request->ttls_ms != NULL))
 		return bad(op, "ttl_ms and ttls_ms are for put and touch");
 	return true;
@@ -221,11 +222,12 @@ bool evkv__request_check(struct evkv_op *op, const struct evkv_request *request)
 	    !check_collection(op, request->collection, classes) ||
 	    !check_matching(op, request, classes))
 		return false;
-	if ((classes & EVKV_KIND_HAS_KEYS) == 0)
+	if ((classes & EVKV_CLASS_HAS_KEYS) == 0)
 		return true;
 	if (!check_keys(op, request))
 		return false;
-	if ((classes & EVKV_KIND_HAS_VALUES) != 0 && !check_values(op, request))
+	if ((classes & EVKV_CLASS_HAS_VALUES) != 0 &&
+	    !check_values(op, request))
 		return false;
-	return (classes & EVKV_KIND_HAS_TTL) == 0 || check_ttls(op, request);
+	return (classes & EVKV_CLASS_HAS_TTL) == 0 || check_ttls(op, request);
 }

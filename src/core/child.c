@@ -1,7 +1,7 @@
 /*
  * core/child.c - ops that wrappers issue on their own.
  */
-#include "core/loop.h"
+#include "loop/loop.h"
 
 static void child_link(struct evkv_op *child, struct evkv_op *parent)
 {
@@ -69,7 +69,7 @@ struct evkv_op *evkv_child_submit(struct evkv_op *parent,
 	}
 	child->cb.child = cb;
 	child->arg = arg;
-	if (child_enter(child, store, request) == EVKV_PENDING) {
+	if (child_enter(child, store, request) == EVKV_VERDICT_PENDING) {
 		child->busy++;
 		evkv__op_pend(child, request->timeout_ms);
 		child->busy--;

@@ -11,7 +11,7 @@
  * It is always a task because the store's own code may be on the stack of who
  * asks: an op that leaves is completed by its driver.
  */
-#include "core/loop.h"
+#include "loop/loop.h"
 
 static void closer_tell(struct evkv_op *op, bool drained)
 {

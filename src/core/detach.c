@@ -5,7 +5,7 @@
  * be sent; who can't hold a write back marks it as sent. Only then it is known
  * what to tell: UNKNOWN_OUTCOME for a write that was sent, else the reason.
  */
-#include "core/loop.h"
+#include "loop/loop.h"
 
 bool evkv_op_sent(const struct evkv_op *op)
 {

@@ -1,7 +1,7 @@
 /*
  * core/flow.c - the way of an op: boundary, down the levels, and up again.
  */
-#include "core/loop.h"
+#include "loop/loop.h"
 
 /* Names no op, and never will: slots count from 1. */
 #define TICKET_ENDED (UINT64_C(1) << 32)
@@ -49,7 +49,7 @@ static bool fits(struct evkv_op *op, const struct evkv_store *store,
 		    request->keys[i].size, store->vtable->name, can->max_key);
 		return false;
 	}
-	if (request->kind != EVKV_PUT)
+	if (request->kind != EVKV_OP_PUT)
 		return true;
 	for (i = 0; i < request->count; i++) {
 		if (value_size(request, i) <= can->max_value)
@@ -127,9 +127,9 @@ enum evkv_verdict evkv__op_enter(struct evkv_op *op, struct evkv_store *store,
 	frame->bytes = 0;
 	frame->linked = false;
 	if (!admit(op, store, request, frame))
-		return EVKV_DONE;
+		return EVKV_VERDICT_DONE;
 	if ((op->flags & OP_KEYED) != 0 && request->count == 0)
-		return EVKV_DONE;
+		return EVKV_VERDICT_DONE;
 	return store->vtable->submit(store->self, op, request);
 }
 
@@ -289,7 +289,7 @@ static enum evkv_verdict enter_unwound(struct evkv_op *op,
 {
 	enum evkv_verdict verdict = evkv__op_enter(op, store, request);
 
-	if (verdict == EVKV_DONE)
+	if (verdict == EVKV_VERDICT_DONE)
 		evkv__op_unwind(op);
 	return verdict;
 }
@@ -322,7 +322,7 @@ static inline bool has_plain_key(const struct evkv_request *request)
 static inline bool is_plain_apart(const struct evkv_request *request,
     uintptr_t odd)
 {
-	const uint32_t plain = EVKV_OP_INLINE | EVKV_OP_SINGLE;
+	const uint32_t plain = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
 
 	odd |= request->match_prefix.size | request->pattern.size |
 	    request->cursor.size | request->limit | (request->flags & ~plain);
@@ -362,9 +362,9 @@ static inline bool is_plain_put(const struct evkv_request *request)
 static inline bool check_quick(const struct evkv_request *request,
     uint32_t classes)
 {
-	if ((classes & EVKV_KIND_HAS_KEYS) == 0 || !has_plain_key(request))
+	if ((classes & EVKV_CLASS_HAS_KEYS) == 0 || !has_plain_key(request))
 		return false;
-	if ((classes & EVKV_KIND_HAS_VALUES) != 0)
+	if ((classes & EVKV_CLASS_HAS_VALUES) != 0)
 		return is_plain_put(request);
 	return is_plain(request);
 }
@@ -372,14 +372,14 @@ static inline bool check_quick(const struct evkv_request *request,
 static enum evkv_verdict boundary(struct evkv_op *op, struct evkv_store *store,
     const struct evkv_request *request)
 {
-	const uint32_t flags = EVKV_OP_INLINE | EVKV_OP_SINGLE;
+	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
 	uint32_t classes = evkv__kind_classes(request->kind);
 
 	op->result.kind = request->kind;
 	op->flags |= (classes & (OP_WRITES | OP_KEYED)) |
 	    ((request->flags & flags) << OP_REQUEST_SHIFT);
 	if (!check_quick(request, classes) && !evkv__request_check(op, request))
-		return EVKV_DONE;
+		return EVKV_VERDICT_DONE;
 	if ((op->flags & OP_KEYED) != 0 &&
 	    !evkv__op_make_entries(op, request->count))
 		return evkv_op_nomem(op);
@@ -420,7 +420,7 @@ static OP_NOINLINE evkv_ticket submit_checked(struct evkv_store *store,
 	op->arg = arg;
 	ticket = evkv__op_ticket(op);
 	timeout_ms = deadline_of(store, request);
-	if (boundary(op, store, request) == EVKV_PENDING) {
+	if (boundary(op, store, request) == EVKV_VERDICT_PENDING) {
 		evkv__op_pend(op, timeout_ms);
 		return ticket;
 	}
@@ -436,7 +436,7 @@ static OP_NOINLINE evkv_ticket submit_checked(struct evkv_store *store,
 static const struct evkv_entry miss_entry = { .status = EVKV_NOT_FOUND };
 static const struct evkv_result miss_result = {
 	.status = EVKV_NOT_FOUND,
-	.kind = EVKV_GET,
+	.kind = EVKV_OP_GET,
 	.message = "",
 	.count = 1,
 	.entries = &miss_entry,
@@ -494,7 +494,7 @@ static inline void peek_miss(struct evkv_loop *loop, evkv_cb cb, void *arg)
 static inline bool submit_peek(struct evkv_store *store,
     const struct evkv_request *request, evkv_cb cb, void *arg)
 {
-	const uint32_t flags = EVKV_OP_INLINE | EVKV_OP_SINGLE;
+	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
 	struct evkv_loop *loop = store->loop;
 	struct evkv_value *value;
 	uint64_t aim;
@@ -555,7 +555,7 @@ evkv_ticket evkv_submit_sized(struct evkv_store *store,
 	evkv__loop_check_thread(store->loop);
 	if (request == NULL || size != sizeof(*request))
 		return submit_odd(store, request, size, cb, arg);
-	if (request->kind == EVKV_GET && store->shortcuts != NULL &&
+	if (request->kind == EVKV_OP_GET && store->shortcuts != NULL &&
 	    submit_peek(store, request, cb, arg))
 		return TICKET_ENDED;
 	return submit_checked(store, request, cb, arg);

@@ -5,7 +5,7 @@
  * requests that wrappers derived on the way down live in the op already, but
  * still point to the caller's memory here and there; they are moved over.
  */
-#include "core/loop.h"
+#include "loop/loop.h"
 
 struct copier {
 	char *at;

@@ -5,7 +5,7 @@
  * place in the slabs and a generation, which counts up with each use, make the
  * ticket: a late cancel can't hit another op.
  */
-#include "core/loop.h"
+#include "loop/loop.h"
 
 static bool slabs_grow(struct evkv_loop *loop)
 {

@@ -14,7 +14,7 @@
 
 #include "core/kind.h"
 #include "core/store.h"
-#include "core/value.h"
+#include "base/value.h"
 #include "evkv/driver.h"
 
 #ifdef EVKV_DEBUG
@@ -29,13 +29,13 @@
 #define OP_REQUEST_SHIFT 5 /* from a request's flags to an op's */
 
 enum {
-	OP_REPORTING = 1 << 0,         /* the callback is still to run */
-	OP_WRITES = EVKV_KIND_WRITES,  /* 1 << 1 */
-	OP_KEYED = EVKV_KIND_HAS_KEYS, /* 1 << 2 */
-	OP_AUXILIARY = 1 << 3,         /* marks do not go up */
-	OP_BORROWS = 1 << 4,           /* inputs live in the parent */
-	OP_INLINE = EVKV_OP_INLINE << OP_REQUEST_SHIFT, /* 1 << 5 */
-	OP_SINGLE = EVKV_OP_SINGLE << OP_REQUEST_SHIFT, /* 1 << 6 */
+	OP_REPORTING = 1 << 0,          /* the callback is still to run */
+	OP_WRITES = EVKV_CLASS_WRITES,  /* 1 << 1 */
+	OP_KEYED = EVKV_CLASS_HAS_KEYS, /* 1 << 2 */
+	OP_AUXILIARY = 1 << 3,          /* marks do not go up */
+	OP_BORROWS = 1 << 4,            /* inputs live in the parent */
+	OP_INLINE = EVKV_FLAG_INLINE << OP_REQUEST_SHIFT, /* 1 << 5 */
+	OP_SINGLE = EVKV_FLAG_SINGLE << OP_REQUEST_SHIFT, /* 1 << 6 */
 	OP_DRIVING = 1 << 7, /* the store below is still to answer */
 	OP_CHILD = 1 << 8,
 	OP_KEPT = 1 << 9,

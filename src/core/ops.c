@@ -15,7 +15,7 @@ static evkv_ticket one(struct evkv_store *store, enum evkv_kind kind,
 	struct evkv_request request = evkv__request_none;
 
 	request.kind = kind;
-	request.flags = EVKV_OP_SINGLE;
+	request.flags = EVKV_FLAG_SINGLE;
 	request.collection = collection;
 	request.count = 1;
 	request.keys = key;
@@ -45,29 +45,29 @@ static evkv_ticket many(struct evkv_store *store, enum evkv_kind kind,
 evkv_ticket evkv_get(struct evkv_store *store, struct evkv_slice collection,
     struct evkv_slice key, evkv_cb cb, void *arg)
 {
-	return one(store, EVKV_GET, collection, &key, cb, arg);
+	return one(store, EVKV_OP_GET, collection, &key, cb, arg);
 }
 
 evkv_ticket evkv_get_many(struct evkv_store *store,
     struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
     evkv_cb cb, void *arg)
 {
-	return many(store, EVKV_GET, (struct batch){ collection, keys, count },
-	    cb, arg);
+	return many(store, EVKV_OP_GET,
+	    (struct batch){ collection, keys, count }, cb, arg);
 }
 
 evkv_ticket evkv_ttl(struct evkv_store *store, struct evkv_slice collection,
     struct evkv_slice key, evkv_cb cb, void *arg)
 {
-	return one(store, EVKV_TTL, collection, &key, cb, arg);
+	return one(store, EVKV_OP_TTL, collection, &key, cb, arg);
 }
 
 evkv_ticket evkv_ttl_many(struct evkv_store *store,
     struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
     evkv_cb cb, void *arg)
 {
-	return many(store, EVKV_TTL, (struct batch){ collection, keys, count },
-	    cb, arg);
+	return many(store, EVKV_OP_TTL,
+	    (struct batch){ collection, keys, count }, cb, arg);
 }
 
 static struct evkv_request put_one(struct evkv_slice collection,
@@ -76,8 +76,8 @@ static struct evkv_request put_one(struct evkv_slice collection,
 {
 	struct evkv_request request = evkv__request_none;
 
-	request.kind = EVKV_PUT;
-	request.flags = EVKV_OP_SINGLE;
+	request.kind = EVKV_OP_PUT;
+	request.flags = EVKV_FLAG_SINGLE;
 	request.collection = collection;
 	request.count = 1;
 	request.keys = key;
@@ -92,7 +92,7 @@ evkv_ticket evkv_put(struct evkv_store *store, struct evkv_slice collection,
     void *arg)
 {
 	const struct evkv_request request = put_one(collection, &key, &value,
-	    ttl_ms, EVKV_ALWAYS);
+	    ttl_ms, EVKV_IF_ANY);
 
 	return evkv_submit(store, &request, cb, arg);
 }
@@ -123,7 +123,7 @@ evkv_ticket evkv_put_many(struct evkv_store *store,
     void *arg)
 {
 	const struct evkv_request request = {
-		.kind = EVKV_PUT,
+		.kind = EVKV_OP_PUT,
 		.collection = collection,
 		.count = count,
 		.keys = keys,
@@ -137,37 +137,37 @@ evkv_ticket evkv_put_many(struct evkv_store *store,
 evkv_ticket evkv_delete(struct evkv_store *store, struct evkv_slice collection,
     struct evkv_slice key, evkv_cb cb, void *arg)
 {
-	return one(store, EVKV_DELETE, collection, &key, cb, arg);
+	return one(store, EVKV_OP_DELETE, collection, &key, cb, arg);
 }
 
 evkv_ticket evkv_delete_many(struct evkv_store *store,
     struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
     evkv_cb cb, void *arg)
 {
-	return many(store, EVKV_DELETE,
+	return many(store, EVKV_OP_DELETE,
 	    (struct batch){ collection, keys, count }, cb, arg);
 }
 
 evkv_ticket evkv_exists(struct evkv_store *store, struct evkv_slice collection,
     struct evkv_slice key, evkv_cb cb, void *arg)
 {
-	return one(store, EVKV_HAS, collection, &key, cb, arg);
+	return one(store, EVKV_OP_EXISTS, collection, &key, cb, arg);
 }
 
 evkv_ticket evkv_exists_many(struct evkv_store *store,
     struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
     evkv_cb cb, void *arg)
 {
-	return many(store, EVKV_HAS, (struct batch){ collection, keys, count },
-	    cb, arg);
+	return many(store, EVKV_OP_EXISTS,
+	    (struct batch){ collection, keys, count }, cb, arg);
 }
 
 evkv_ticket evkv_touch(struct evkv_store *store, struct evkv_slice collection,
     struct evkv_slice key, int64_t ttl_ms, evkv_cb cb, void *arg)
 {
 	const struct evkv_request request = {
-		.kind = EVKV_TOUCH,
-		.flags = EVKV_OP_SINGLE,
+		.kind = EVKV_OP_TOUCH,
+		.flags = EVKV_FLAG_SINGLE,
 		.collection = collection,
 		.count = 1,
 		.keys = &key,
@@ -182,7 +182,7 @@ evkv_ticket evkv_touch_many(struct evkv_store *store,
     int64_t ttl_ms, evkv_cb cb, void *arg)
 {
 	const struct evkv_request request = {
-		.kind = EVKV_TOUCH,
+		.kind = EVKV_OP_TOUCH,
 		.collection = collection,
 		.count = count,
 		.keys = keys,
@@ -197,7 +197,7 @@ evkv_ticket evkv_keys(struct evkv_store *store, struct evkv_slice collection,
     evkv_cb cb, void *arg)
 {
 	const struct evkv_request request = {
-		.kind = EVKV_KEYS,
+		.kind = EVKV_OP_KEYS,
 		.collection = collection,
 		.pattern = pattern,
 		.cursor = cursor,
@@ -212,7 +212,7 @@ evkv_ticket evkv_collections(struct evkv_store *store,
     evkv_cb cb, void *arg)
 {
 	const struct evkv_request request = {
-		.kind = EVKV_COLLECTIONS,
+		.kind = EVKV_OP_COLLECTIONS,
 		.pattern = pattern,
 		.cursor = cursor,
 		.limit = limit,
@@ -225,7 +225,7 @@ evkv_ticket evkv_clear(struct evkv_store *store, struct evkv_slice collection,
     struct evkv_slice pattern, evkv_cb cb, void *arg)
 {
 	const struct evkv_request request = {
-		.kind = EVKV_CLEAR,
+		.kind = EVKV_OP_CLEAR,
 		.collection = collection,
 		.pattern = pattern,
 	};
@@ -241,27 +241,27 @@ static evkv_ticket bare(struct evkv_store *store, enum evkv_kind kind,
 	return evkv_submit(store, &request, cb, arg);
 }
 
-evkv_ticket evkv_destroy(struct evkv_store *store, evkv_cb cb, void *arg)
+evkv_ticket evkv_clear_all(struct evkv_store *store, evkv_cb cb, void *arg)
 {
-	return bare(store, EVKV_DESTROY, cb, arg);
+	return bare(store, EVKV_OP_CLEAR_ALL, cb, arg);
 }
 
-evkv_ticket evkv_cull(struct evkv_store *store, evkv_cb cb, void *arg)
+evkv_ticket evkv_purge_expired(struct evkv_store *store, evkv_cb cb, void *arg)
 {
-	return bare(store, EVKV_CULL, cb, arg);
+	return bare(store, EVKV_OP_PURGE_EXPIRED, cb, arg);
 }
 
 evkv_ticket evkv_ping(struct evkv_store *store, evkv_cb cb, void *arg)
 {
-	return bare(store, EVKV_PING, cb, arg);
+	return bare(store, EVKV_OP_PING, cb, arg);
 }
 
 evkv_ticket evkv_sync(struct evkv_store *store, evkv_cb cb, void *arg)
 {
-	return bare(store, EVKV_SYNC, cb, arg);
+	return bare(store, EVKV_OP_SYNC, cb, arg);
 }
 
 evkv_ticket evkv_compact(struct evkv_store *store, evkv_cb cb, void *arg)
 {
-	return bare(store, EVKV_COMPACT, cb, arg);
+	return bare(store, EVKV_OP_COMPACT, cb, arg);
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/loop.h"
+#include "loop/loop.h"
 
 #define MAX_PENDING 100000
 #define MAX_PENDING_BYTES ((size_t)1 << 30)
@@ -257,8 +257,8 @@ evkv_ticket evkv_store_wait_ready(struct evkv_store *store, int64_t timeout_ms,
     evkv_cb cb, void *arg)
 {
 	const struct evkv_request request = {
-		.kind = EVKV_PING,
-		.flags = EVKV_OP_WAIT_READY,
+		.kind = EVKV_OP_PING,
+		.flags = EVKV_FLAG_WAIT_READY,
 		.timeout_ms = timeout_ms,
 	};
 

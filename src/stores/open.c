@@ -3,7 +3,7 @@
  */
 #include "evkv/open.h"
 
-#include "core/scheme.h"
+#include "support/scheme.h"
 #include "evkv/driver.h"
 #include "evkv/stores/memory.h"
 #include "evkv/stores/null.h"

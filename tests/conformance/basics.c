@@ -18,7 +18,7 @@ CASE(get_of_a_missing_key_is_not_found)
 CASE(put_then_get)
 {
 	struct answer *a = do_put(c, L("users"), L("1"), L("Ada"), 0,
-	    EVKV_ALWAYS);
+	    EVKV_IF_ANY);
 
 	check_status(a->status, EVKV_OK);
 	must_affect(c, a, 1);
@@ -72,7 +72,7 @@ CASE(get_many_answers_in_order_with_duplicates)
 	must_put(c, L("c"), L("a"), L("1"), 0);
 	must_put(c, L("c"), L("b"), L("2"), 0);
 	a = conformance_do(c,
-	    &(struct evkv_request){ .kind = EVKV_GET,
+	    &(struct evkv_request){ .kind = EVKV_OP_GET,
 		.collection = L("c"),
 		.keys = keys,
 		.count = 5 });
@@ -88,8 +88,8 @@ CASE(get_many_answers_in_order_with_duplicates)
 
 CASE(zero_keys_are_ok)
 {
-	static const enum evkv_kind kinds[] = { EVKV_GET, EVKV_TTL, EVKV_PUT,
-		EVKV_DELETE, EVKV_HAS, EVKV_TOUCH };
+	static const enum evkv_kind kinds[] = { EVKV_OP_GET, EVKV_OP_TTL,
+		EVKV_OP_PUT, EVKV_OP_DELETE, EVKV_OP_EXISTS, EVKV_OP_TOUCH };
 	struct answer *a;
 	size_t i;
 
@@ -107,7 +107,7 @@ CASE(a_batch_of_one_is_ok_where_a_single_is_not_found)
 {
 	struct evkv_slice key = L("none");
 	struct answer *a = conformance_do(c,
-	    &(struct evkv_request){ .kind = EVKV_GET,
+	    &(struct evkv_request){ .kind = EVKV_OP_GET,
 		.collection = L("c"),
 		.keys = &key,
 		.count = 1 });
@@ -122,7 +122,7 @@ CASE(put_many_sets_each)
 	const struct evkv_slice keys[] = { L("a"), L("b"), L("a") };
 	const struct evkv_slice values[] = { L("1"), L("2"), L("3") };
 	struct answer *a = conformance_do(c,
-	    &(struct evkv_request){ .kind = EVKV_PUT,
+	    &(struct evkv_request){ .kind = EVKV_OP_PUT,
 		.collection = L("c"),
 		.keys = keys,
 		.values = values,
@@ -145,7 +145,7 @@ CASE(put_many_takes_a_ttl_for_each)
 	const struct evkv_slice values[] = { L("1"), L("2") };
 	const int64_t ttls[] = { EVKV_TTL_NONE, 500 * c->unit_ms };
 	struct answer *a = conformance_do(c,
-	    &(struct evkv_request){ .kind = EVKV_PUT,
+	    &(struct evkv_request){ .kind = EVKV_OP_PUT,
 		.collection = L("c"),
 		.keys = keys,
 		.values = values,
@@ -175,7 +175,7 @@ CASE(put_takes_counted_values)
 		conformance_keep_value(c, values[i]);
 	}
 	a = conformance_do(c,
-	    &(struct evkv_request){ .kind = EVKV_PUT,
+	    &(struct evkv_request){ .kind = EVKV_OP_PUT,
 		.collection = L("c"),
 		.keys = keys,
 		.counted_values = values,
@@ -231,7 +231,7 @@ CASE(conditions_hold_for_each_of_a_batch)
 
 	must_put(c, L("c"), L("old"), L("0"), 0);
 	a = conformance_do(c,
-	    &(struct evkv_request){ .kind = EVKV_PUT,
+	    &(struct evkv_request){ .kind = EVKV_OP_PUT,
 		.collection = L("c"),
 		.keys = keys,
 		.values = values,
@@ -246,7 +246,7 @@ CASE(conditions_hold_for_each_of_a_batch)
 	must_get(c, L("c"), L("old"), L("0"));
 
 	a = conformance_do(c,
-	    &(struct evkv_request){ .kind = EVKV_PUT,
+	    &(struct evkv_request){ .kind = EVKV_OP_PUT,
 		.collection = L("d"),
 		.keys = keys,
 		.values = values,
@@ -286,7 +286,7 @@ CASE(delete_many_counts_what_existed)
 	must_put(c, L("c"), L("b"), L("2"), 0);
 	must_put(c, L("c"), L("stays"), L("3"), 0);
 	a = conformance_do(c,
-	    &(struct evkv_request){ .kind = EVKV_DELETE,
+	    &(struct evkv_request){ .kind = EVKV_OP_DELETE,
 		.collection = L("c"),
 		.keys = keys,
 		.count = 4 });
@@ -309,7 +309,7 @@ CASE(exists_tells_without_the_value)
 	check_status(do_exists(c, L("c"), L("k"))->status, EVKV_OK);
 	check_status(do_exists(c, L("c"), L("none"))->status, EVKV_NOT_FOUND);
 	a = conformance_do(c,
-	    &(struct evkv_request){ .kind = EVKV_HAS,
+	    &(struct evkv_request){ .kind = EVKV_OP_EXISTS,
 		.collection = L("c"),
 		.keys = keys,
 		.count = 3 });
@@ -363,7 +363,7 @@ CASE(touch_many_takes_a_ttl_for_each)
 	must_put(c, L("c"), L("a"), L("1"), 0);
 	must_put(c, L("c"), L("b"), L("2"), 700 * c->unit_ms);
 	a = conformance_do(c,
-	    &(struct evkv_request){ .kind = EVKV_TOUCH,
+	    &(struct evkv_request){ .kind = EVKV_OP_TOUCH,
 		.collection = L("c"),
 		.keys = keys,
 		.count = 3,
@@ -386,7 +386,7 @@ CASE(ttl_gives_value_and_what_remains)
 	must_put(c, L("c"), L("timed"), L("1"), 500 * c->unit_ms);
 	must_put(c, L("c"), L("forever"), L("2"), 0);
 	a = conformance_do(c,
-	    &(struct evkv_request){ .kind = EVKV_TTL,
+	    &(struct evkv_request){ .kind = EVKV_OP_TTL,
 		.collection = L("c"),
 		.keys = keys,
 		.count = 3 });
@@ -448,28 +448,28 @@ CASE(clear_by_prefix_and_pattern)
 	must_get(c, L("c"), L("item:1"), L("v"));
 	a = do_clear(c, L("c"), L("user"), L("*2"));
 	must_affect(c, a, 1);
-	must_list(c, EVKV_KEYS, L("c"), L(""), L(""), 0, L("item:1"));
+	must_list(c, EVKV_OP_KEYS, L("c"), L(""), L(""), 0, L("item:1"));
 }
 
-CASE(destroy_empties_everything)
+CASE(clear_all_empties_everything)
 {
 	struct answer *a;
 
 	must_put(c, L("c"), L("1"), L("v"), 0);
 	must_put(c, L("d"), L("1"), L("v"), 0);
 	must_put(c, L(""), L("1"), L("v"), 0);
-	a = do_kind(c, EVKV_DESTROY);
+	a = do_kind(c, EVKV_OP_CLEAR_ALL);
 	check_status(a->status, EVKV_OK);
 	must_affect(c, a, 3);
 	must_miss(c, L("c"), L("1"));
 	must_miss(c, L("d"), L("1"));
 	must_miss(c, L(""), L("1"));
-	must_list_nothing(c, EVKV_COLLECTIONS, L(""), L(""), L(""));
+	must_list_nothing(c, EVKV_OP_COLLECTIONS, L(""), L(""), L(""));
 	must_put(c, L("c"), L("1"), L("again"), 0);
 	must_get(c, L("c"), L("1"), L("again"));
 }
 
-CASE(destroy_by_prefix_and_pattern_of_collections)
+CASE(clear_all_by_prefix_and_pattern_of_collections)
 {
 	struct answer *a;
 
@@ -477,7 +477,7 @@ CASE(destroy_by_prefix_and_pattern_of_collections)
 	must_put(c, L("user-b"), L("1"), L("v"), 0);
 	must_put(c, L("items"), L("1"), L("v"), 0);
 	a = conformance_do(c,
-	    &(struct evkv_request){ .kind = EVKV_DESTROY,
+	    &(struct evkv_request){ .kind = EVKV_OP_CLEAR_ALL,
 		.match_prefix = L("user-"),
 		.pattern = L("*b") });
 	check_status(a->status, EVKV_OK);
@@ -486,13 +486,13 @@ CASE(destroy_by_prefix_and_pattern_of_collections)
 	must_get(c, L("user-a"), L("1"), L("v"));
 	a = conformance_do(c,
 	    &(struct evkv_request){
-		.kind = EVKV_DESTROY, .match_prefix = L("user-") });
+		.kind = EVKV_OP_CLEAR_ALL, .match_prefix = L("user-") });
 	check_status(a->status, EVKV_OK);
 	must_affect(c, a, 1);
-	must_list(c, EVKV_COLLECTIONS, L(""), L(""), L(""), 0, L("items"));
+	must_list(c, EVKV_OP_COLLECTIONS, L(""), L(""), L(""), 0, L("items"));
 }
 
-CASE(cull_removes_only_what_has_expired)
+CASE(purge_removes_only_what_has_expired)
 {
 	struct answer *a;
 
@@ -501,7 +501,7 @@ CASE(cull_removes_only_what_has_expired)
 	must_put(c, L("c"), L("forever"), L("v"), 0);
 	conformance_advance(c, c->unit_ms);
 	must_expire(c, L("c"), L("short"));
-	a = do_kind(c, EVKV_CULL);
+	a = do_kind(c, EVKV_OP_PURGE_EXPIRED);
 	check_status(a->status, EVKV_OK);
 	/*
 	 * A sweep of the store's own, or the look above, may have come first.
@@ -509,7 +509,7 @@ CASE(cull_removes_only_what_has_expired)
 	check_between(a->affected, -1, 1);
 	must_get(c, L("c"), L("long"), L("v"));
 	must_get(c, L("c"), L("forever"), L("v"));
-	a = do_kind(c, EVKV_CULL);
+	a = do_kind(c, EVKV_OP_PURGE_EXPIRED);
 	check_status(a->status, EVKV_OK);
 	check_between(a->affected, -1, 0);
 }
@@ -520,18 +520,18 @@ CASE(what_an_empty_store_answers_to_kinds_that_remove)
 
 	check_status(a->status, EVKV_OK);
 	must_affect(c, a, 0);
-	a = do_kind(c, EVKV_DESTROY);
+	a = do_kind(c, EVKV_OP_CLEAR_ALL);
 	check_status(a->status, EVKV_OK);
 	must_affect(c, a, 0);
-	a = do_kind(c, EVKV_CULL);
+	a = do_kind(c, EVKV_OP_PURGE_EXPIRED);
 	check_status(a->status, EVKV_OK);
 	must_affect(c, a, 0);
 }
 
 CASE(ping_sync_and_compact_are_ok)
 {
-	static const enum evkv_kind kinds[] = { EVKV_PING, EVKV_SYNC,
-		EVKV_COMPACT };
+	static const enum evkv_kind kinds[] = { EVKV_OP_PING, EVKV_OP_SYNC,
+		EVKV_OP_COMPACT };
 	struct answer *a;
 	size_t i;
 

@@ -12,11 +12,11 @@
 
 #define CASE(name_) void conformance_case_##name_(struct conformance *c)
 
-#define K_(name_) EVKV_KIND_BIT(EVKV_##name_)
+#define K_(name_) EVKV_KIND_BIT(EVKV_OP_##name_)
 #define K_BASIC (K_(GET) | K_(PUT))
 #define K_TTL (K_BASIC | K_(TTL))
 #define K_DELETE (K_BASIC | K_(DELETE))
-#define K_EXPIRY (K_TTL | K_(HAS))
+#define K_EXPIRY (K_TTL | K_(EXISTS))
 #define K_KEYS (K_BASIC | K_(KEYS))
 #define K_NAMES (K_BASIC | K_(COLLECTIONS))
 
@@ -26,7 +26,7 @@
 	X(put_then_get, K_BASIC, CASE_STORES)                                  \
 	X(put_succeeds_though_nothing_is_kept, K_BASIC, 0)                     \
 	X(put_replaces_the_value, K_BASIC, CASE_STORES)                        \
-	X(an_empty_value_is_a_value, K_BASIC | K_(HAS), CASE_STORES)           \
+	X(an_empty_value_is_a_value, K_BASIC | K_(EXISTS), CASE_STORES)           \
 	X(get_many_answers_in_order_with_duplicates, K_BASIC, CASE_STORES)     \
 	X(zero_keys_are_ok, 0, 0)                                              \
 	X(a_batch_of_one_is_ok_where_a_single_is_not_found, K_(GET), 0)        \
@@ -38,20 +38,20 @@
 	X(conditions_hold_for_each_of_a_batch, K_BASIC, CASE_STORES)           \
 	X(delete_removes, K_DELETE, CASE_STORES)                               \
 	X(delete_many_counts_what_existed, K_DELETE, CASE_STORES)              \
-	X(exists_tells_without_the_value, K_BASIC | K_(HAS), CASE_STORES)      \
+	X(exists_tells_without_the_value, K_BASIC | K_(EXISTS), CASE_STORES)      \
 	X(touch_sets_and_removes_a_ttl, K_TTL | K_(TOUCH), CASE_STORES)        \
 	X(touch_of_a_missing_key_makes_nothing, K_(TOUCH) | K_(GET), 0)        \
 	X(touch_many_takes_a_ttl_for_each, K_TTL | K_(TOUCH), CASE_STORES)     \
 	X(ttl_gives_value_and_what_remains, K_TTL, CASE_STORES)                \
 	X(clear_empties_one_collection, K_BASIC | K_(CLEAR), CASE_STORES)      \
 	X(clear_by_prefix_and_pattern, K_KEYS | K_(CLEAR), CASE_STORES)        \
-	X(destroy_empties_everything, K_NAMES | K_(DESTROY), CASE_STORES)      \
-	X(destroy_by_prefix_and_pattern_of_collections, K_NAMES | K_(DESTROY), \
-	    CASE_STORES)                                                       \
-	X(cull_removes_only_what_has_expired, K_EXPIRY | K_(CULL),             \
+	X(clear_all_empties_everything, K_NAMES | K_(CLEAR_ALL), CASE_STORES)  \
+	X(clear_all_by_prefix_and_pattern_of_collections,                      \
+	    K_NAMES | K_(CLEAR_ALL), CASE_STORES)                              \
+	X(purge_removes_only_what_has_expired, K_EXPIRY | K_(PURGE_EXPIRED),   \
 	    CASE_STORES | CASE_WAITS)                                          \
 	X(what_an_empty_store_answers_to_kinds_that_remove,                    \
-	    K_(CLEAR) | K_(DESTROY) | K_(CULL), 0)                             \
+	    K_(CLEAR) | K_(CLEAR_ALL) | K_(PURGE_EXPIRED), 0)                  \
 	X(ping_sync_and_compact_are_ok, K_BASIC, 0)
 
 #define CONFORMANCE_NAMES(X)                                                   \
@@ -71,8 +71,8 @@
 	X(an_expired_entry_is_absent_for_every_kind,                           \
 	    K_EXPIRY | K_DELETE | K_KEYS | K_NAMES | K_(TOUCH),                \
 	    CASE_STORES | CASE_WAITS)                                          \
-	X(what_has_expired_is_not_counted, K_EXPIRY | K_(CLEAR) | K_(DESTROY), \
-	    CASE_STORES | CASE_WAITS)                                          \
+	X(what_has_expired_is_not_counted,                                     \
+	    K_EXPIRY | K_(CLEAR) | K_(CLEAR_ALL), CASE_STORES | CASE_WAITS)    \
 	X(an_entry_lives_until_its_ttl_has_passed, K_TTL,                      \
 	    CASE_STORES | CASE_WAITS)                                          \
 	X(the_shortest_ttl_is_neither_at_once_nor_forever, K_EXPIRY,           \
@@ -111,7 +111,7 @@
 	X(bad_counted_values_are_invalid, K_BASIC, 0)                          \
 	X(a_null_request_is_invalid, 0, 0)                                     \
 	X(a_null_store_gives_no_ticket, 0, 0)                                  \
-	X(requests_of_other_sizes, K_(PING) | K_(HAS), 0)                      \
+	X(requests_of_other_sizes, K_(PING) | K_(EXISTS), 0)                      \
 	X(capabilities_are_honest, 0, 0)                                       \
 	X(the_store_tells_of_itself, 0, 0)
 
@@ -125,8 +125,8 @@
 	X(a_kept_value_survives_the_store, K_BASIC, CASE_STORES)               \
 	X(operations_on_one_key_take_effect_in_order, K_DELETE, CASE_STORES)   \
 	X(batches_keep_the_order_of_each_key, K_BASIC, CASE_STORES)            \
-	X(clear_and_destroy_cover_what_was_told,                               \
-	    K_BASIC | K_(CLEAR) | K_(DESTROY), CASE_STORES)                    \
+	X(clear_and_clear_all_cover_what_was_told,                             \
+	    K_BASIC | K_(CLEAR) | K_(CLEAR_ALL), CASE_STORES)                  \
 	X(cancel_ends_an_operation_once, K_BASIC, 0)                           \
 	X(cancel_from_a_callback, K_BASIC, 0)                                  \
 	X(cancel_of_what_has_ended_is_harmless, K_BASIC, 0)                    \

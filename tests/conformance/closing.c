@@ -23,8 +23,8 @@ static struct answer *closing_submit(struct conformance *c, enum evkv_kind kind,
 		.collection = L("c"),
 		.keys = &key,
 		.count = 1,
-		.values = kind == EVKV_PUT ? &key : NULL,
-		.flags = EVKV_OP_SINGLE });
+		.values = kind == EVKV_OP_PUT ? &key : NULL,
+		.flags = EVKV_FLAG_SINGLE });
 }
 
 /* Ended by itself, or ended by the close and saying so. */
@@ -35,16 +35,16 @@ static void closing_check(const struct answer *a)
 		check_int(a->cause, EVKV_CAUSE_CLOSED);
 	else
 		check(!evkv_failed(a->status));
-	if (a->kind != EVKV_PUT)
+	if (a->kind != EVKV_OP_PUT)
 		check(a->status != EVKV_UNKNOWN_OUTCOME);
 }
 
 CASE(close_drains_then_tells)
 {
-	struct answer *put = closing_submit(c, EVKV_PUT, L("k"));
-	struct answer *get = closing_submit(c, EVKV_GET, L("k"));
+	struct answer *put = closing_submit(c, EVKV_OP_PUT, L("k"));
+	struct answer *get = closing_submit(c, EVKV_OP_GET, L("k"));
 	struct answer *closed = closing_close(c, -1);
-	struct answer *late = closing_submit(c, EVKV_GET, L("k"));
+	struct answer *late = closing_submit(c, EVKV_OP_GET, L("k"));
 
 	conformance_wait(c, closed);
 	check_status(closed->status, EVKV_OK);
@@ -64,7 +64,7 @@ CASE(close_without_draining)
 	size_t i;
 
 	for (i = 0; i < 6; i++)
-		a[i] = closing_submit(c, i % 2 == 0 ? EVKV_PUT : EVKV_GET,
+		a[i] = closing_submit(c, i % 2 == 0 ? EVKV_OP_PUT : EVKV_OP_GET,
 		    L("k"));
 	closed = conformance_wait(c, closing_close(c, 0));
 	if (closed->status != EVKV_TIMEOUT)
@@ -100,7 +100,7 @@ CASE(close_twice)
 {
 	struct answer *first, *second, *third;
 
-	(void)closing_submit(c, EVKV_PUT, L("k"));
+	(void)closing_submit(c, EVKV_OP_PUT, L("k"));
 	first = closing_close(c, -1);
 	second = closing_close(c, 0);
 	conformance_wait(c, first);
@@ -150,12 +150,12 @@ CASE(close_and_unref_from_a_callback)
 	act.closed = conformance_answer(c);
 	act.late = conformance_answer(c);
 	a = conformance_submit_then(c, NULL,
-	    &(struct evkv_request){ .kind = EVKV_GET,
+	    &(struct evkv_request){ .kind = EVKV_OP_GET,
 		.collection = L("c"),
 		.keys = &key,
 		.count = 1 },
 	    closing_on_answer, &act);
-	beside = closing_submit(c, EVKV_PUT, L("beside"));
+	beside = closing_submit(c, EVKV_OP_PUT, L("beside"));
 	conformance_wait(c, a);
 	conformance_wait(c, act.closed);
 	conformance_wait(c, act.late);
@@ -174,13 +174,14 @@ CASE(unref_ends_what_is_pending)
 
 	c->injured = true;
 	a[0] = conformance_submit_then(c, NULL,
-	    &(struct evkv_request){ .kind = EVKV_GET,
+	    &(struct evkv_request){ .kind = EVKV_OP_GET,
 		.collection = L("c"),
 		.keys = &key,
 		.count = 1 },
 	    closing_on_answer, &act);
 	for (i = 1; i < 4; i++)
-		a[i] = closing_submit(c, i % 2 == 0 ? EVKV_PUT : EVKV_GET, key);
+		a[i] = closing_submit(c, i % 2 == 0 ? EVKV_OP_PUT : EVKV_OP_GET,
+		    key);
 	for (i = 0; i < 4; i++) {
 		conformance_wait(c, a[i]);
 		closing_check(a[i]);
@@ -209,7 +210,7 @@ CASE(freeing_the_loop_ends_everything)
 	size_t i;
 
 	for (i = 0; i < 10; i++)
-		a[i] = closing_submit(c, i % 2 == 0 ? EVKV_PUT : EVKV_GET,
+		a[i] = closing_submit(c, i % 2 == 0 ? EVKV_OP_PUT : EVKV_OP_GET,
 		    L("k"));
 	/* The reference is still ours, and goes with the loop. */
 	c->store = NULL;
@@ -222,7 +223,7 @@ CASE(freeing_the_loop_ends_everything)
 
 CASE(freeing_the_loop_with_a_closing_store)
 {
-	struct answer *put = closing_submit(c, EVKV_PUT, L("k"));
+	struct answer *put = closing_submit(c, EVKV_OP_PUT, L("k"));
 	struct answer *closed = closing_close(c, -1);
 
 	c->store = NULL;

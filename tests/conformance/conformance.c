@@ -141,8 +141,8 @@ static bool conformance_is_want(const struct conformance *c,
 	case EVKV_UNAVAILABLE: return !c->in_process;
 	/* And something had been sent; or a part had been done already. */
 	case EVKV_UNKNOWN_OUTCOME:
-		return (classes & EVKV_KIND_WRITES) != 0 &&
-		    (!c->in_process || (classes & EVKV_KIND_SPANS) != 0);
+		return (classes & EVKV_CLASS_WRITES) != 0 &&
+		    (!c->in_process || (classes & EVKV_CLASS_SPANS) != 0);
 	/* A batch may have failed for something else before that entry. */
 	default:
 		return evkv_failed(answer->status) &&
@@ -185,7 +185,7 @@ static void conformance_check_op(const struct conformance *c,
 	if (answer->calls == 0)
 		return;
 	if (answer->status == EVKV_UNKNOWN_OUTCOME)
-		check((evkv_kind_classes(answer->kind) & EVKV_KIND_WRITES) !=
+		check((evkv_kind_classes(answer->kind) & EVKV_CLASS_WRITES) !=
 		    0);
 	wrong = conformance_false_want(c, op);
 	if (wrong != NULL)
@@ -425,7 +425,7 @@ struct answer *conformance_submit_then(struct conformance *c,
 	struct answer *answer = conformance_answer(c);
 	struct conformance_op *op = (struct conformance_op *)answer;
 
-	op->may_be_inside = (request->flags & EVKV_OP_INLINE) != 0;
+	op->may_be_inside = (request->flags & EVKV_FLAG_INLINE) != 0;
 	op->then = then;
 	op->arg = arg;
 	conformance_answer_submitted(answer,

@@ -129,7 +129,7 @@ void conformance_end(struct conformance *c);
 
 /*
  * Submit, and check that the callback does not run inside the call (but for
- * EVKV_OP_INLINE). The answer is the run's: freed at its end, and checked then
+ * EVKV_FLAG_INLINE). The answer is the run's: freed at its end, and checked then
  * to have been called exactly once. `store` NULL = c->store.
  */
 struct answer *conformance_submit(struct conformance *c,
@@ -180,13 +180,13 @@ struct evkv_slice conformance_bytes(struct conformance *c, size_t size,
 #define FROM_(call_) (test_from(__FILE__, __LINE__), (call_))
 
 #define do_get(c_, collection_, key_)                                          \
-	FROM_(conformance_do_keyed(c_, EVKV_GET, collection_, key_))
+	FROM_(conformance_do_keyed(c_, EVKV_OP_GET, collection_, key_))
 #define do_ttl(c_, collection_, key_)                                          \
-	FROM_(conformance_do_keyed(c_, EVKV_TTL, collection_, key_))
+	FROM_(conformance_do_keyed(c_, EVKV_OP_TTL, collection_, key_))
 #define do_exists(c_, collection_, key_)                                       \
-	FROM_(conformance_do_keyed(c_, EVKV_HAS, collection_, key_))
+	FROM_(conformance_do_keyed(c_, EVKV_OP_EXISTS, collection_, key_))
 #define do_delete(c_, collection_, key_)                                       \
-	FROM_(conformance_do_keyed(c_, EVKV_DELETE, collection_, key_))
+	FROM_(conformance_do_keyed(c_, EVKV_OP_DELETE, collection_, key_))
 #define do_touch(c_, collection_, key_, ttl_ms_)                               \
 	FROM_(conformance_do_touch(c_, collection_, key_, ttl_ms_))
 #define do_put(c_, collection_, key_, value_, ttl_ms_, condition_)             \

@@ -19,9 +19,9 @@ static struct evkv_slice numbered(struct conformance *c, const char *head,
 
 CASE(keys_of_nothing)
 {
-	must_list_nothing(c, EVKV_KEYS, L("none"), L(""), L(""));
-	must_list_nothing(c, EVKV_COLLECTIONS, L(""), L(""), L(""));
-	must_list_nothing(c, EVKV_KEYS, L(""), L("x"), L("*"));
+	must_list_nothing(c, EVKV_OP_KEYS, L("none"), L(""), L(""));
+	must_list_nothing(c, EVKV_OP_COLLECTIONS, L(""), L(""), L(""));
+	must_list_nothing(c, EVKV_OP_KEYS, L(""), L("x"), L("*"));
 }
 
 CASE(keys_are_those_of_one_collection)
@@ -31,11 +31,11 @@ CASE(keys_are_those_of_one_collection)
 	must_put(c, L("d"), L("3"), L("v"), 0);
 	must_put(c, L("cc"), L("4"), L("v"), 0);
 	must_put(c, L(""), L("c"), L("v"), 0);
-	must_list(c, EVKV_KEYS, L("c"), L(""), L(""), 0, L("1"), L("2"));
-	must_list(c, EVKV_KEYS, L("d"), L(""), L(""), 0, L("3"));
-	must_list(c, EVKV_KEYS, L(""), L(""), L(""), 0, L("c"));
+	must_list(c, EVKV_OP_KEYS, L("c"), L(""), L(""), 0, L("1"), L("2"));
+	must_list(c, EVKV_OP_KEYS, L("d"), L(""), L(""), 0, L("3"));
+	must_list(c, EVKV_OP_KEYS, L(""), L(""), L(""), 0, L("c"));
 	check_status(do_delete(c, L("c"), L("1"))->status, EVKV_OK);
-	must_list(c, EVKV_KEYS, L("c"), L(""), L(""), 0, L("2"));
+	must_list(c, EVKV_OP_KEYS, L("c"), L(""), L(""), 0, L("2"));
 }
 
 CASE(collections_are_those_with_entries)
@@ -44,12 +44,13 @@ CASE(collections_are_those_with_entries)
 	must_put(c, L("a"), L("2"), L("v"), 0);
 	must_put(c, L("b"), L("1"), L("v"), 0);
 	must_put(c, L("ab"), L("1"), L("v"), 0);
-	must_list(c, EVKV_COLLECTIONS, L(""), L(""), L(""), 0, L("a"), L("b"),
-	    L("ab"));
+	must_list(c, EVKV_OP_COLLECTIONS, L(""), L(""), L(""), 0, L("a"),
+	    L("b"), L("ab"));
 	check_status(do_delete(c, L("b"), L("1"))->status, EVKV_OK);
-	must_list(c, EVKV_COLLECTIONS, L(""), L(""), L(""), 0, L("a"), L("ab"));
+	must_list(c, EVKV_OP_COLLECTIONS, L(""), L(""), L(""), 0, L("a"),
+	    L("ab"));
 	check_status(do_clear(c, L("a"), L(""), L(""))->status, EVKV_OK);
-	must_list(c, EVKV_COLLECTIONS, L(""), L(""), L(""), 0, L("ab"));
+	must_list(c, EVKV_OP_COLLECTIONS, L(""), L(""), L(""), 0, L("ab"));
 }
 
 /* pattern, prefix, and which of the names below match, by a bit each. */
@@ -106,7 +107,7 @@ static void match_check_row(struct conformance *c, enum evkv_kind kind,
 	test_from(__FILE__, (int)(1000 + row)); /* line 1000 + row: the row */
 	conformance_must_list(c,
 	    &(struct evkv_request){ .kind = kind,
-		.collection = kind == EVKV_KEYS ? L("c") : L(""),
+		.collection = kind == EVKV_OP_KEYS ? L("c") : L(""),
 		.match_prefix = match_rows[row].prefix,
 		.pattern = match_rows[row].pattern },
 	    expected, count);
@@ -121,7 +122,7 @@ CASE(keys_match_prefix_and_pattern)
 	must_put(c, L("user:9"), L("user:9"), L("v"), 0);
 	for (i = 0; i < sizeof(match_rows) / sizeof(match_rows[0]);
 	     i += match_step(c))
-		match_check_row(c, EVKV_KEYS, i);
+		match_check_row(c, EVKV_OP_KEYS, i);
 }
 
 CASE(collections_match_prefix_and_pattern)
@@ -132,7 +133,7 @@ CASE(collections_match_prefix_and_pattern)
 		must_put(c, evkv_str(match_names[i]), L("k"), L("v"), 0);
 	for (i = 0; i < sizeof(match_rows) / sizeof(match_rows[0]);
 	     i += match_step(c))
-		match_check_row(c, EVKV_COLLECTIONS, i);
+		match_check_row(c, EVKV_OP_COLLECTIONS, i);
 }
 
 /* ---- Pages ------------------------------------------------------------ */
@@ -143,7 +144,7 @@ static void pages_check(struct conformance *c, enum evkv_kind kind,
 	struct names names = conformance_list(c,
 	    &(struct evkv_request){ .kind = kind,
 		.limit = limit,
-		.collection = kind == EVKV_KEYS ? L("c") : L("") });
+		.collection = kind == EVKV_OP_KEYS ? L("c") : L("") });
 	size_t times, i;
 
 	for (i = 0; i < count; i++) {
@@ -167,7 +168,7 @@ CASE(keys_are_complete_at_any_page_size)
 		must_put(c, L("c"), numbered(c, "key", i), L("v"), 0);
 	must_put(c, L("d"), L("other"), L("v"), 0);
 	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
-		pages_check(c, EVKV_KEYS, limits[i], "key", count);
+		pages_check(c, EVKV_OP_KEYS, limits[i], "key", count);
 }
 
 CASE(collections_are_complete_at_any_page_size)
@@ -180,7 +181,7 @@ CASE(collections_are_complete_at_any_page_size)
 		must_put(c, numbered(c, "name", i), L("2"), L("v"), 0);
 	}
 	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
-		pages_check(c, EVKV_COLLECTIONS, limits[i], "name", count);
+		pages_check(c, EVKV_OP_COLLECTIONS, limits[i], "name", count);
 }
 
 /* What is there throughout comes, though others come and go meanwhile. */
@@ -188,7 +189,7 @@ CASE(keys_are_complete_while_others_are_written)
 {
 	size_t count = conformance_size(c, 160), page = 0, seen, i, j;
 	struct evkv_request request = {
-		.kind = EVKV_KEYS, .collection = L("c"), .limit = 5
+		.kind = EVKV_OP_KEYS, .collection = L("c"), .limit = 5
 	};
 	unsigned char *times = conformance_alloc(c, count);
 	struct answer *a;
@@ -231,7 +232,7 @@ CASE(deleting_what_each_page_names_empties_the_collection)
 {
 	size_t count = conformance_size(c, 64), rounds = 0, i;
 	struct evkv_request request = {
-		.kind = EVKV_KEYS, .collection = L("c"), .limit = 7
+		.kind = EVKV_OP_KEYS, .collection = L("c"), .limit = 7
 	};
 	struct answer *a;
 
@@ -245,7 +246,7 @@ CASE(deleting_what_each_page_names_empties_the_collection)
 		request.cursor = a->cursor;
 		check(++rounds < 1000);
 	} while (request.cursor.size > 0);
-	must_list_nothing(c, EVKV_KEYS, L("c"), L(""), L(""));
+	must_list_nothing(c, EVKV_OP_KEYS, L("c"), L(""), L(""));
 }
 
 /* ---- Cursors ---------------------------------------------------------- */
@@ -280,7 +281,7 @@ static void cursor_must_be_refused(struct conformance *c,
 CASE(a_cursor_fits_only_its_own_query)
 {
 	struct evkv_request request = {
-		.kind = EVKV_KEYS, .collection = L("c"), .limit = 1
+		.kind = EVKV_OP_KEYS, .collection = L("c"), .limit = 1
 	};
 	struct evkv_request other;
 	struct evkv_slice cursor;
@@ -300,7 +301,8 @@ CASE(a_cursor_fits_only_its_own_query)
 	other = request;
 	other.match_prefix = L("k");
 	cursor_must_be_refused(c, other, cursor);
-	other = (struct evkv_request){ .kind = EVKV_COLLECTIONS, .limit = 1 };
+	other = (struct evkv_request){ .kind = EVKV_OP_COLLECTIONS,
+		.limit = 1 };
 	cursor_must_be_refused(c, other, cursor);
 	cursor_must_be_refused(c, request, cursor_of(c, &other));
 	/* Another limit is no other query. */
@@ -312,7 +314,7 @@ CASE(a_cursor_fits_only_its_own_query)
 CASE(a_cursor_that_is_not_ours_is_invalid)
 {
 	struct evkv_request request = {
-		.kind = EVKV_KEYS, .collection = L("c"), .limit = 1
+		.kind = EVKV_OP_KEYS, .collection = L("c"), .limit = 1
 	};
 	struct evkv_slice cursor, made_up;
 	unsigned char *bytes;
@@ -338,7 +340,7 @@ CASE(a_cursor_that_is_not_ours_is_invalid)
 CASE(a_cursor_that_was_cut_or_altered_does_no_harm)
 {
 	struct evkv_request request = {
-		.kind = EVKV_KEYS, .collection = L("c"), .limit = 1
+		.kind = EVKV_OP_KEYS, .collection = L("c"), .limit = 1
 	};
 	struct evkv_slice cursor;
 	unsigned char *bytes;
@@ -363,5 +365,5 @@ CASE(a_cursor_that_was_cut_or_altered_does_no_harm)
 	}
 	/* Only the names of this collection are ever given. */
 	request.cursor = evkv_bytes(NULL, 0);
-	pages_check(c, EVKV_KEYS, 1, "key", 40);
+	pages_check(c, EVKV_OP_KEYS, 1, "key", 40);
 }

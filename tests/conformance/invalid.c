@@ -19,7 +19,7 @@ static const int64_t invalid_ttls[2] = { 1000, -1 };
 static const int64_t invalid_long_ttls[2] = { 1000, EVKV_TTL_MAX + 1 };
 
 #define VALUES_ .values = invalid_good
-#define PUT_ .kind = EVKV_PUT, .count = 2, .keys = invalid_good
+#define PUT_ .kind = EVKV_OP_PUT, .count = 2, .keys = invalid_good
 #define LONG_NAME_                                                             \
 	{                                                                      \
 		invalid_key, EVKV_COLLECTION_MAX + 1                           \
@@ -32,15 +32,21 @@ static const struct {
 } invalid_rows[] = {
 	{ "kind", { .kind = EVKV_KIND_COUNT } },
 	{ "kind", { .kind = (enum evkv_kind)1000 } },
-	{ "keys[1]", { .kind = EVKV_GET, .count = 2, .keys = invalid_empty } },
-	{ "keys[1]", { .kind = EVKV_GET, .count = 2, .keys = invalid_null } },
-	{ "keys[1]", { .kind = EVKV_GET, .count = 2, .keys = invalid_huge } },
 	{ "keys[1]",
-	    { .kind = EVKV_DELETE, .count = 2, .keys = invalid_empty } },
+	    { .kind = EVKV_OP_GET, .count = 2, .keys = invalid_empty } },
 	{ "keys[1]",
-	    { .kind = EVKV_PUT, .count = 2, .keys = invalid_huge, VALUES_ } },
-	{ "keys", { .kind = EVKV_GET, .count = 1 } },
-	{ "keys", { .kind = EVKV_DELETE, .count = 1 } },
+	    { .kind = EVKV_OP_GET, .count = 2, .keys = invalid_null } },
+	{ "keys[1]",
+	    { .kind = EVKV_OP_GET, .count = 2, .keys = invalid_huge } },
+	{ "keys[1]",
+	    { .kind = EVKV_OP_DELETE, .count = 2, .keys = invalid_empty } },
+	{ "keys[1]",
+	    { .kind = EVKV_OP_PUT,
+		.count = 2,
+		.keys = invalid_huge,
+		VALUES_ } },
+	{ "keys", { .kind = EVKV_OP_GET, .count = 1 } },
+	{ "keys", { .kind = EVKV_OP_DELETE, .count = 1 } },
 	{ "values", { PUT_ } },
 	{ "values[1]", { PUT_, .values = invalid_null } },
 	{ "ttl_ms", { PUT_, VALUES_, .ttl_ms = -1 } },
@@ -50,91 +56,97 @@ static const struct {
 	{ "ttls_ms[1]", { PUT_, VALUES_, .ttls_ms = invalid_ttls } },
 	{ "ttls_ms[1]", { PUT_, VALUES_, .ttls_ms = invalid_long_ttls } },
 	{ "ttl_ms",
-	    { .kind = EVKV_TOUCH,
+	    { .kind = EVKV_OP_TOUCH,
 		.count = 2,
 		.keys = invalid_good,
 		.ttl_ms = -1 } },
 	{ "ttls_ms[1]",
-	    { .kind = EVKV_TOUCH,
+	    { .kind = EVKV_OP_TOUCH,
 		.count = 2,
 		.keys = invalid_good,
 		.ttls_ms = invalid_ttls } },
 	{ "put and touch",
-	    { .kind = EVKV_GET,
+	    { .kind = EVKV_OP_GET,
 		.count = 2,
 		.keys = invalid_good,
 		.ttl_ms = 1 } },
 	{ "condition", { PUT_, VALUES_, .condition = (enum evkv_condition)3 } },
 	{ "condition",
-	    { .kind = EVKV_DELETE,
+	    { .kind = EVKV_OP_DELETE,
 		.count = 2,
 		.keys = invalid_good,
 		.condition = EVKV_IF_PRESENT } },
 	{ "values",
-	    { .kind = EVKV_GET, .count = 2, .keys = invalid_good, VALUES_ } },
+	    { .kind = EVKV_OP_GET,
+		.count = 2,
+		.keys = invalid_good,
+		VALUES_ } },
 	{ "collection", { PUT_, VALUES_, .collection = LONG_NAME_ } },
-	{ "collection", { .kind = EVKV_KEYS, .collection = LONG_NAME_ } },
-	{ "collection", { .kind = EVKV_CLEAR, .collection = LONG_NAME_ } },
+	{ "collection", { .kind = EVKV_OP_KEYS, .collection = LONG_NAME_ } },
+	{ "collection", { .kind = EVKV_OP_CLEAR, .collection = LONG_NAME_ } },
 	{ "collection",
-	    { .kind = EVKV_GET,
+	    { .kind = EVKV_OP_GET,
 		.count = 2,
 		.keys = invalid_good,
 		.collection = { NULL, 1 } } },
-	{ "collection", { .kind = EVKV_DESTROY, .collection = { "c", 1 } } },
 	{ "collection",
-	    { .kind = EVKV_COLLECTIONS, .collection = { "c", 1 } } },
-	{ "collection", { .kind = EVKV_PING, .collection = { "c", 1 } } },
-	{ "count", { .kind = EVKV_KEYS, .count = 2, .keys = invalid_good } },
-	{ "count", { .kind = EVKV_DESTROY, .count = 2, .keys = invalid_good } },
+	    { .kind = EVKV_OP_CLEAR_ALL, .collection = { "c", 1 } } },
+	{ "collection",
+	    { .kind = EVKV_OP_COLLECTIONS, .collection = { "c", 1 } } },
+	{ "collection", { .kind = EVKV_OP_PING, .collection = { "c", 1 } } },
+	{ "count", { .kind = EVKV_OP_KEYS, .count = 2, .keys = invalid_good } },
 	{ "count",
-	    { .kind = EVKV_GET,
+	    { .kind = EVKV_OP_CLEAR_ALL, .count = 2, .keys = invalid_good } },
+	{ "count",
+	    { .kind = EVKV_OP_GET,
 		.count = 2,
 		.keys = invalid_good,
-		.flags = EVKV_OP_SINGLE } },
-	{ "count", { .kind = EVKV_CLEAR, .flags = EVKV_OP_SINGLE } },
+		.flags = EVKV_FLAG_SINGLE } },
+	{ "count", { .kind = EVKV_OP_CLEAR, .flags = EVKV_FLAG_SINGLE } },
 	{ "flags",
-	    { .kind = EVKV_GET,
+	    { .kind = EVKV_OP_GET,
 		.count = 2,
 		.keys = invalid_good,
 		.flags = 1u << 31 } },
 	{ "0x80000000",
-	    { .kind = EVKV_GET,
+	    { .kind = EVKV_OP_GET,
 		.count = 2,
 		.keys = invalid_good,
 		.flags = 1u << 31 } },
 	{ "count is 2147483648",
-	    { .kind = EVKV_GET,
+	    { .kind = EVKV_OP_GET,
 		.count = (size_t)INT32_MAX + 1,
 		.keys = invalid_good } },
 	{ "WAIT_READY",
-	    { .kind = EVKV_GET,
+	    { .kind = EVKV_OP_GET,
 		.count = 2,
 		.keys = invalid_good,
-		.flags = EVKV_OP_WAIT_READY } },
-	{ "pattern", { .kind = EVKV_KEYS, .pattern = { "[a", 2 } } },
-	{ "pattern", { .kind = EVKV_KEYS, .pattern = { "a\\", 2 } } },
-	{ "pattern", { .kind = EVKV_KEYS, .pattern = { "[z-a]", 5 } } },
-	{ "pattern", { .kind = EVKV_KEYS, .pattern = { NULL, 1 } } },
+		.flags = EVKV_FLAG_WAIT_READY } },
+	{ "pattern", { .kind = EVKV_OP_KEYS, .pattern = { "[a", 2 } } },
+	{ "pattern", { .kind = EVKV_OP_KEYS, .pattern = { "a\\", 2 } } },
+	{ "pattern", { .kind = EVKV_OP_KEYS, .pattern = { "[z-a]", 5 } } },
+	{ "pattern", { .kind = EVKV_OP_KEYS, .pattern = { NULL, 1 } } },
 	{ "pattern",
-	    { .kind = EVKV_KEYS,
+	    { .kind = EVKV_OP_KEYS,
 		.pattern = { invalid_long, sizeof(invalid_long) } } },
-	{ "pattern", { .kind = EVKV_COLLECTIONS, .pattern = { "[", 1 } } },
-	{ "pattern", { .kind = EVKV_CLEAR, .pattern = { "[!", 2 } } },
-	{ "pattern", { .kind = EVKV_DESTROY, .pattern = { "[", 1 } } },
+	{ "pattern", { .kind = EVKV_OP_COLLECTIONS, .pattern = { "[", 1 } } },
+	{ "pattern", { .kind = EVKV_OP_CLEAR, .pattern = { "[!", 2 } } },
+	{ "pattern", { .kind = EVKV_OP_CLEAR_ALL, .pattern = { "[", 1 } } },
 	{ "pattern",
-	    { .kind = EVKV_GET,
+	    { .kind = EVKV_OP_GET,
 		.count = 2,
 		.keys = invalid_good,
 		.pattern = { "*", 1 } } },
-	{ "pattern", { .kind = EVKV_CULL, .pattern = { "*", 1 } } },
+	{ "pattern", { .kind = EVKV_OP_PURGE_EXPIRED, .pattern = { "*", 1 } } },
 	{ "match_prefix is NULL",
-	    { .kind = EVKV_KEYS, .match_prefix = { NULL, 1 } } },
-	{ "match_prefix", { .kind = EVKV_PING, .match_prefix = { "a", 1 } } },
-	{ "cursor is NULL", { .kind = EVKV_KEYS, .cursor = { NULL, 9 } } },
-	{ "cursor", { .kind = EVKV_CLEAR, .cursor = { "x", 1 } } },
-	{ "limit", { .kind = EVKV_DESTROY, .limit = 1 } },
+	    { .kind = EVKV_OP_KEYS, .match_prefix = { NULL, 1 } } },
+	{ "match_prefix",
+	    { .kind = EVKV_OP_PING, .match_prefix = { "a", 1 } } },
+	{ "cursor is NULL", { .kind = EVKV_OP_KEYS, .cursor = { NULL, 9 } } },
+	{ "cursor", { .kind = EVKV_OP_CLEAR, .cursor = { "x", 1 } } },
+	{ "limit", { .kind = EVKV_OP_CLEAR_ALL, .limit = 1 } },
 	{ "timeout_ms is -2",
-	    { .kind = EVKV_GET,
+	    { .kind = EVKV_OP_GET,
 		.count = 2,
 		.keys = invalid_good,
 		.timeout_ms = -2 } },
@@ -216,7 +228,7 @@ CASE(a_null_store_gives_no_ticket)
 
 	check_int(evkv_submit(NULL,
 		      &(struct evkv_request){
-			  .kind = EVKV_GET, .keys = &key, .count = 1 },
+			  .kind = EVKV_OP_GET, .keys = &key, .count = 1 },
 		      answer_cb, NULL),
 	    0);
 	check_int(evkv_get(NULL, L("c"), key, answer_cb, NULL), 0);
@@ -232,10 +244,10 @@ CASE(requests_of_other_sizes)
 	struct {
 		struct evkv_request request;
 		char more[32];
-	} newer = { .request = { .kind = EVKV_PING } };
+	} newer = { .request = { .kind = EVKV_OP_PING } };
 	struct evkv_slice key = L("k");
 	struct evkv_request older = {
-		.kind = EVKV_HAS, .keys = &key, .count = 1
+		.kind = EVKV_OP_EXISTS, .keys = &key, .count = 1
 	};
 	struct answer *a = conformance_answer(c);
 
@@ -268,13 +280,13 @@ static struct evkv_request valid_request(enum evkv_kind kind)
 	uint32_t classes = evkv_kind_classes(kind);
 	struct evkv_request request = { .kind = kind };
 
-	if ((classes & EVKV_KIND_COLLECTION) != 0)
+	if ((classes & EVKV_CLASS_COLLECTION) != 0)
 		request.collection = L("c");
-	if ((classes & EVKV_KIND_HAS_KEYS) != 0) {
+	if ((classes & EVKV_CLASS_HAS_KEYS) != 0) {
 		request.keys = invalid_good;
 		request.count = 2;
 	}
-	if ((classes & EVKV_KIND_HAS_VALUES) != 0)
+	if ((classes & EVKV_CLASS_HAS_VALUES) != 0)
 		request.values = invalid_good;
 	return request;
 }

@@ -66,11 +66,12 @@ CASE(names_with_odd_bytes_come_back_from_enumeration)
 		must_put(c, odd[i], L("k"), odd[i], 0);
 	}
 	names = conformance_list(c,
-	    &(struct evkv_request){ .kind = EVKV_KEYS, .collection = L("c") });
+	    &(struct evkv_request){
+		.kind = EVKV_OP_KEYS, .collection = L("c") });
 	for (i = 0; i < count; i++)
 		check(names_count(&names, odd[i]) >= 1);
 	names = conformance_list(c,
-	    &(struct evkv_request){ .kind = EVKV_COLLECTIONS });
+	    &(struct evkv_request){ .kind = EVKV_OP_COLLECTIONS });
 	for (i = 0; i < count; i++)
 		check(names_count(&names, odd[i]) >= 1);
 	check(names_count(&names, L("c")) >= 1);
@@ -91,7 +92,7 @@ CASE(the_longest_key_works_and_a_longer_one_fails)
 		must_get(c, L("c"), longest, L("long"));
 		must_get(c, L("c"), shorter, L("short"));
 	}
-	a = do_put(c, L("c"), longer, L("x"), 0, EVKV_ALWAYS);
+	a = do_put(c, L("c"), longer, L("x"), 0, EVKV_IF_ANY);
 	check_status(a->status, EVKV_INVALID);
 	if (faults_fired() == 0)
 		check_contains(a->message, "keys[0]");
@@ -131,7 +132,7 @@ CASE(the_longest_collection_works)
 	must_put(c, shorter, L("k"), L("short"), 0);
 	must_get(c, longest, L("k"), L("long"));
 	must_get(c, shorter, L("k"), L("short"));
-	must_list(c, EVKV_COLLECTIONS, L(""), L(""), L(""), 0, longest,
+	must_list(c, EVKV_OP_COLLECTIONS, L(""), L(""), L(""), 0, longest,
 	    shorter);
 }
 
@@ -141,8 +142,9 @@ CASE(the_empty_collection_is_an_ordinary_one)
 	must_put(c, L("c"), L("k"), L("in c"), 0);
 	must_get(c, L(""), L("k"), L("in none"));
 	must_get(c, L("c"), L("k"), L("in c"));
-	must_list(c, EVKV_COLLECTIONS, L(""), L(""), L(""), 0, L(""), L("c"));
-	must_list(c, EVKV_KEYS, L(""), L(""), L(""), 0, L("k"));
+	must_list(c, EVKV_OP_COLLECTIONS, L(""), L(""), L(""), 0, L(""),
+	    L("c"));
+	must_list(c, EVKV_OP_KEYS, L(""), L(""), L(""), 0, L("k"));
 	check_status(do_clear(c, L(""), L(""), L(""))->status, EVKV_OK);
 	must_miss(c, L(""), L("k"));
 	must_get(c, L("c"), L("k"), L("in c"));
@@ -204,7 +206,7 @@ CASE(no_two_pairs_meet)
 		    EVKV_OK);
 		must_miss(c, collision_pairs[i][0], collision_pairs[i][1]);
 	}
-	must_list_nothing(c, EVKV_COLLECTIONS, L(""), L(""), L(""));
+	must_list_nothing(c, EVKV_OP_COLLECTIONS, L(""), L(""), L(""));
 }
 
 CASE(values_hold_any_byte_and_many_of_them)

@@ -17,11 +17,11 @@ static void ops_check_entries(const struct answer *answer, size_t count)
 	check_int(answer->count, count);
 	for (i = 0; i < count; i++) {
 		const struct answer_entry *entry = &answer->entries[i];
-		bool reads = answer->kind == EVKV_GET ||
-		    answer->kind == EVKV_TTL;
+		bool reads = answer->kind == EVKV_OP_GET ||
+		    answer->kind == EVKV_OP_TTL;
 
 		check_int(entry->has_value, reads && entry->status == EVKV_OK);
-		if (answer->kind != EVKV_TTL)
+		if (answer->kind != EVKV_OP_TTL)
 			check_int(entry->ttl_ms, 0);
 		check(entry->ttl_ms >= 0);
 		check_int(entry->name.size, 0);
@@ -33,7 +33,7 @@ static struct answer *ops_do_one(struct conformance *c,
 {
 	struct answer *answer;
 
-	request->flags |= EVKV_OP_SINGLE;
+	request->flags |= EVKV_FLAG_SINGLE;
 	request->count = 1;
 	answer = conformance_do(c, request);
 	check_int(answer->kind, request->kind);
@@ -61,7 +61,7 @@ struct answer *conformance_do_touch(struct conformance *c,
     struct evkv_slice collection, struct evkv_slice key, int64_t ttl_ms)
 {
 	struct evkv_request request = {
-		.kind = EVKV_TOUCH,
+		.kind = EVKV_OP_TOUCH,
 		.collection = collection,
 		.keys = &key,
 		.ttl_ms = ttl_ms,
@@ -75,7 +75,7 @@ struct answer *conformance_do_put(struct conformance *c,
     struct evkv_slice value, int64_t ttl_ms, enum evkv_condition condition)
 {
 	struct evkv_request request = {
-		.kind = EVKV_PUT,
+		.kind = EVKV_OP_PUT,
 		.collection = collection,
 		.keys = &key,
 		.values = &value,
@@ -100,7 +100,7 @@ struct answer *conformance_do_clear(struct conformance *c,
     struct evkv_slice pattern)
 {
 	return conformance_do(c,
-	    &(struct evkv_request){ .kind = EVKV_CLEAR,
+	    &(struct evkv_request){ .kind = EVKV_OP_CLEAR,
 		.collection = collection,
 		.match_prefix = prefix,
 		.pattern = pattern });
@@ -110,7 +110,7 @@ void conformance_must_put(struct conformance *c, struct evkv_slice collection,
     struct evkv_slice key, struct evkv_slice value, int64_t ttl_ms)
 {
 	struct answer *answer = conformance_do_put(c, collection, key, value,
-	    ttl_ms, EVKV_ALWAYS);
+	    ttl_ms, EVKV_IF_ANY);
 
 	check_status(answer->status, EVKV_OK);
 }
@@ -118,7 +118,7 @@ void conformance_must_put(struct conformance *c, struct evkv_slice collection,
 void conformance_must_get(struct conformance *c, struct evkv_slice collection,
     struct evkv_slice key, struct evkv_slice value)
 {
-	struct answer *answer = conformance_do_keyed(c, EVKV_GET, collection,
+	struct answer *answer = conformance_do_keyed(c, EVKV_OP_GET, collection,
 	    key);
 
 	check_status(answer->status, EVKV_OK);
@@ -128,7 +128,7 @@ void conformance_must_get(struct conformance *c, struct evkv_slice collection,
 void conformance_must_miss(struct conformance *c, struct evkv_slice collection,
     struct evkv_slice key)
 {
-	struct answer *answer = conformance_do_keyed(c, EVKV_GET, collection,
+	struct answer *answer = conformance_do_keyed(c, EVKV_OP_GET, collection,
 	    key);
 
 	check_status(answer->status, EVKV_NOT_FOUND);
@@ -138,7 +138,7 @@ void conformance_must_miss(struct conformance *c, struct evkv_slice collection,
 void conformance_must_have_ttl(struct conformance *c,
     struct evkv_slice collection, struct evkv_slice key, int64_t ttl_ms)
 {
-	struct answer *answer = conformance_do_keyed(c, EVKV_TTL, collection,
+	struct answer *answer = conformance_do_keyed(c, EVKV_OP_TTL, collection,
 	    key);
 	int64_t unit = c->can->ttl_unit_ms > 0 ? c->can->ttl_unit_ms : 1;
 	int64_t slack = 0;
@@ -162,7 +162,8 @@ void conformance_must_expire(struct conformance *c,
 	struct answer *answer;
 
 	for (;;) {
-		answer = conformance_do_keyed(c, EVKV_HAS, collection, key);
+		answer = conformance_do_keyed(c, EVKV_OP_EXISTS, collection,
+		    key);
 		if (answer->status == EVKV_NOT_FOUND)
 			return;
 		/* On an injected clock it is gone at the millisecond. */
@@ -262,7 +263,7 @@ void conformance_must_list(struct conformance *c,
 			    (int)names.items[i].size,
 			    (const char *)names.items[i].data);
 		if ((c->can->flags & EVKV_STORE_KEY_ORDER) != 0 && i > 0 &&
-		    request->kind == EVKV_KEYS)
+		    request->kind == EVKV_OP_KEYS)
 			check(ops_compare(names.items[i - 1], names.items[i]) <
 			    0);
 	}

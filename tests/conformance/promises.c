@@ -9,22 +9,22 @@
 
 static struct evkv_request promise_get(const struct evkv_slice *key)
 {
-	return (struct evkv_request){ .kind = EVKV_GET,
+	return (struct evkv_request){ .kind = EVKV_OP_GET,
 		.collection = L("c"),
 		.keys = key,
 		.count = 1,
-		.flags = EVKV_OP_SINGLE };
+		.flags = EVKV_FLAG_SINGLE };
 }
 
 static struct evkv_request promise_put(const struct evkv_slice *key,
     const struct evkv_slice *value)
 {
-	return (struct evkv_request){ .kind = EVKV_PUT,
+	return (struct evkv_request){ .kind = EVKV_OP_PUT,
 		.collection = L("c"),
 		.keys = key,
 		.values = value,
 		.count = 1,
-		.flags = EVKV_OP_SINGLE };
+		.flags = EVKV_FLAG_SINGLE };
 }
 
 static struct answer *promise_submit_get(struct conformance *c,
@@ -47,9 +47,10 @@ static struct answer *promise_submit_put(struct conformance *c,
 
 CASE(no_callback_inside_the_call)
 {
-	static const enum evkv_kind kinds[] = { EVKV_PING, EVKV_SYNC, EVKV_KEYS,
-		EVKV_COLLECTIONS, EVKV_CLEAR, EVKV_DESTROY, EVKV_CULL,
-		EVKV_COMPACT, EVKV_GET };
+	static const enum evkv_kind kinds[] = { EVKV_OP_PING, EVKV_OP_SYNC,
+		EVKV_OP_KEYS, EVKV_OP_COLLECTIONS, EVKV_OP_CLEAR,
+		EVKV_OP_CLEAR_ALL, EVKV_OP_PURGE_EXPIRED, EVKV_OP_COMPACT,
+		EVKV_OP_GET };
 	struct answer *answers[9];
 	size_t i;
 
@@ -69,11 +70,11 @@ CASE(an_inline_callback_comes_once)
 	struct evkv_request request = promise_put(&key, &value);
 	struct answer *a;
 
-	request.flags |= EVKV_OP_INLINE;
+	request.flags |= EVKV_FLAG_INLINE;
 	a = conformance_do(c, &request);
 	check_status(a->status, EVKV_OK);
 	request = promise_get(&key);
-	request.flags |= EVKV_OP_INLINE;
+	request.flags |= EVKV_FLAG_INLINE;
 	a = conformance_do(c, &request);
 	if (conformance_has(c, CONFORMANCE_FORGETS)) {
 		check_status(a->status, EVKV_NOT_FOUND);
@@ -136,7 +137,7 @@ CASE(inputs_are_the_callers_again)
 	keys[1] = evkv_bytes(bytes + 14, 4);
 	values[0] = evkv_bytes(bytes + 18, 6);
 	values[1] = evkv_bytes(bytes + 24, 6);
-	request = (struct evkv_request){ .kind = EVKV_PUT,
+	request = (struct evkv_request){ .kind = EVKV_OP_PUT,
 		.collection = evkv_bytes(bytes, 10),
 		.keys = keys,
 		.values = values,
@@ -228,7 +229,7 @@ CASE(operations_on_one_key_take_effect_in_order)
 
 	absent.condition = EVKV_IF_ABSENT;
 	del = promise_get(&key);
-	del.kind = EVKV_DELETE;
+	del.kind = EVKV_OP_DELETE;
 	a[0] = promise_submit_put(c, key, L("1"));
 	a[1] = promise_submit_get(c, key);
 	a[2] = promise_submit_put(c, key, L("2"));
@@ -259,10 +260,11 @@ CASE(batches_keep_the_order_of_each_key)
 {
 	const struct evkv_slice keys[] = { L("a"), L("b") };
 	const struct evkv_slice values[] = { L("2"), L("2") };
-	struct evkv_request get = {
-		.kind = EVKV_GET, .collection = L("c"), .keys = keys, .count = 2
-	};
-	struct evkv_request put = { .kind = EVKV_PUT,
+	struct evkv_request get = { .kind = EVKV_OP_GET,
+		.collection = L("c"),
+		.keys = keys,
+		.count = 2 };
+	struct evkv_request put = { .kind = EVKV_OP_PUT,
 		.collection = L("c"),
 		.keys = keys,
 		.values = values,
@@ -294,7 +296,7 @@ static void promise_check_span(struct conformance *c, enum evkv_kind kind)
 	a[0] = promise_submit_put(c, L("just before"), L("v"));
 	a[1] = conformance_submit(c, NULL,
 	    &(struct evkv_request){ .kind = kind,
-		.collection = kind == EVKV_CLEAR ? L("c") : L("") });
+		.collection = kind == EVKV_OP_CLEAR ? L("c") : L("") });
 	a[2] = promise_submit_put(c, L("just after"), L("v"));
 	conformance_wait_all(c);
 	for (i = 0; i < 3; i++)
@@ -309,10 +311,10 @@ static void promise_check_span(struct conformance *c, enum evkv_kind kind)
 	check(!evkv_failed(between->status));
 }
 
-CASE(clear_and_destroy_cover_what_was_told)
+CASE(clear_and_clear_all_cover_what_was_told)
 {
-	promise_check_span(c, EVKV_CLEAR);
-	promise_check_span(c, EVKV_DESTROY);
+	promise_check_span(c, EVKV_OP_CLEAR);
+	promise_check_span(c, EVKV_OP_CLEAR_ALL);
 }
 
 /* ---- Cancel, deadline, overload --------------------------------------- */
@@ -326,7 +328,7 @@ static void promise_check_cut(struct conformance *c, const struct answer *a,
     struct evkv_slice value)
 {
 	check_int(a->calls, 1);
-	if (a->kind == EVKV_GET) {
+	if (a->kind == EVKV_OP_GET) {
 		if (a->status == reason)
 			check_int(a->cause, cause);
 		else
@@ -458,7 +460,7 @@ CASE(too_much_pending_is_busy)
 {
 	const struct evkv_slice keys[5] = { L("1"), L("2"), L("3"), L("4"),
 		L("5") };
-	struct evkv_request put = { .kind = EVKV_PUT,
+	struct evkv_request put = { .kind = EVKV_OP_PUT,
 		.collection = L("c"),
 		.keys = keys,
 		.values = keys,

@@ -27,8 +27,8 @@ CASE(an_expired_entry_is_absent_for_every_kind)
 	a = do_delete(c, L("gone"), L("delete"));
 	check_status(a->status, EVKV_NOT_FOUND);
 	must_affect(c, a, 0);
-	must_list_nothing(c, EVKV_KEYS, L("gone"), L(""), L(""));
-	must_list(c, EVKV_COLLECTIONS, L(""), L(""), L(""), 0, L("c"));
+	must_list_nothing(c, EVKV_OP_KEYS, L("gone"), L(""), L(""));
+	must_list(c, EVKV_OP_COLLECTIONS, L(""), L(""), L(""), 0, L("c"));
 	check_status(do_put(c, L("gone"), L("present"), L("x"), 0,
 			 EVKV_IF_PRESENT)
 			 ->status,
@@ -55,7 +55,7 @@ CASE(what_has_expired_is_not_counted)
 	must_put(c, L("c"), L("stays"), L("v"), 0);
 	conformance_advance(c, c->unit_ms);
 	must_expire(c, L("c"), L("gone"));
-	a = do_kind(c, EVKV_DESTROY);
+	a = do_kind(c, EVKV_OP_CLEAR_ALL);
 	check_status(a->status, EVKV_OK);
 	must_affect(c, a, 1);
 }
@@ -109,7 +109,7 @@ CASE(the_longest_ttl_works)
 	check_status(do_touch(c, L("c"), L("k"), EVKV_TTL_MAX)->status,
 	    EVKV_OK);
 	must_have_ttl(c, L("c"), L("k"), EVKV_TTL_MAX);
-	a = do_put(c, L("c"), L("k"), L("x"), EVKV_TTL_MAX + 1, EVKV_ALWAYS);
+	a = do_put(c, L("c"), L("k"), L("x"), EVKV_TTL_MAX + 1, EVKV_IF_ANY);
 	check_status(a->status, EVKV_INVALID);
 	must_get(c, L("c"), L("k"), L("v"));
 }

@@ -156,7 +156,7 @@ EVKV_TEST(core_attack, a_child_without_effect_leaves_the_parent_without)
 	gate->mode = GATE_AFTER;
 	ticket = evkv_submit(store,
 	    &(struct evkv_request){
-		.kind = EVKV_PUT,
+		.kind = EVKV_OP_PUT,
 		.collection = C,
 		.count = 1,
 		.keys = &key,
@@ -192,7 +192,7 @@ EVKV_TEST(core_attack, endless_timeouts_never_strike)
 	check(evkv_timer_set(s.rig.loop, &timer, INT64_MAX));
 	evkv_submit(s.store,
 	    &(struct evkv_request){
-		.kind = EVKV_GET,
+		.kind = EVKV_OP_GET,
 		.collection = C,
 		.count = 1,
 		.keys = &key,
@@ -247,7 +247,7 @@ static enum evkv_verdict odd_submit(void *self, struct evkv_op *op,
 		return evkv_op_forward(op, evkv_store_inner(odd->store, 0),
 		    request);
 	odd->held = op;
-	return EVKV_PENDING;
+	return EVKV_VERDICT_PENDING;
 }
 
 static void odd_stop(void *self, struct evkv_op *op)
@@ -326,7 +326,7 @@ static evkv_ticket odd_get(struct odd *odd, int64_t timeout_ms,
 
 	return evkv_submit(odd->store,
 	    &(struct evkv_request){
-		.kind = EVKV_GET,
+		.kind = EVKV_OP_GET,
 		.collection = C,
 		.count = 1,
 		.keys = &key,

@@ -77,7 +77,7 @@ static void spy_complete(void *self, struct evkv_op *op)
 	struct spy *spy = self;
 	size_t i;
 
-	for (i = 0; request->kind == EVKV_PUT && i < request->count; i++) {
+	for (i = 0; request->kind == EVKV_OP_PUT && i < request->count; i++) {
 		if (evkv_op_entries(op)[i].status == EVKV_OK)
 			spy_see(spy->chaos, request->values[i]);
 	}
@@ -225,13 +225,13 @@ static void chaos_cb(const struct evkv_result *result, void *arg)
 	struct shot *shot = arg;
 
 	check_int(++shot->calls, 1);
-	if (result->kind == EVKV_PUT && says_no_effect(result->status)) {
+	if (result->kind == EVKV_OP_PUT && says_no_effect(result->status)) {
 		if (shot->done)
 			fail_test("put %u is done, and said to be %s",
 			    shot->number, evkv_status_name(result->status));
 		shot->denied = true;
 	}
-	if (result->kind == EVKV_PUT && result->status == EVKV_OK &&
+	if (result->kind == EVKV_OP_PUT && result->status == EVKV_OK &&
 	    !shot->done)
 		fail_test("put %u is said to be done", shot->number);
 	if (!shot->chaos->quiet)
@@ -255,25 +255,25 @@ static void chaos_submit(struct chaos *chaos)
 	shot->chaos = chaos;
 	shot->number = chaos->count++;
 	request.kind = chaos_random(chaos, 3) == 0
-	    ? EVKV_PUT
+	    ? EVKV_OP_PUT
 	    : (enum evkv_kind)chaos_random(chaos, EVKV_KIND_COUNT);
 	classes = evkv_kind_classes(request.kind);
-	if ((classes & EVKV_KIND_COLLECTION) == 0)
+	if ((classes & EVKV_CLASS_COLLECTION) == 0)
 		request.collection = evkv_bytes(NULL, 0);
-	if ((classes & EVKV_KIND_HAS_KEYS) != 0) {
+	if ((classes & EVKV_CLASS_HAS_KEYS) != 0) {
 		request.keys = &keys[chaos_random(chaos, 3)];
 		request.count = 1 + chaos_random(chaos, 3);
 		if (request.count == 1 && chaos_random(chaos, 2) == 0)
-			request.flags |= EVKV_OP_SINGLE;
+			request.flags |= EVKV_FLAG_SINGLE;
 	}
 	for (i = 0; i < 3; i++)
 		values[i] = evkv_bytes(&shot->number, sizeof(shot->number));
-	if ((classes & EVKV_KIND_HAS_VALUES) != 0)
+	if ((classes & EVKV_CLASS_HAS_VALUES) != 0)
 		request.values = values;
-	if ((classes & EVKV_KIND_HAS_TTL) != 0)
+	if ((classes & EVKV_CLASS_HAS_TTL) != 0)
 		request.ttl_ms = chaos_random(chaos, 2000);
 	if (chaos_random(chaos, 4) == 0)
-		request.flags |= EVKV_OP_INLINE;
+		request.flags |= EVKV_FLAG_INLINE;
 	if (chaos_random(chaos, 3) == 0)
 		request.timeout_ms = 1 + chaos_random(chaos, 300);
 	shot->ticket = evkv_submit(store, &request, chaos_cb, shot);

@@ -198,7 +198,7 @@ EVKV_TEST(core_child, a_child_of_nobody)
 	echo.mode = ECHO_PAIR; /* takes nothing over */
 	child = evkv_child_submit(NULL, s.store,
 	    &(struct evkv_request){
-		.kind = EVKV_GET, .keys = &key, .count = 1 },
+		.kind = EVKV_OP_GET, .keys = &key, .count = 1 },
 	    0, echo_on_child, &join);
 	check(child != NULL);
 	/* It keeps the base's loop from ending. */
@@ -211,7 +211,7 @@ EVKV_TEST(core_child, a_child_of_nobody)
 	join.count = 2;
 	for (n = 0; evkv_child_submit(NULL, s.store,
 			&(struct evkv_request){
-			    .kind = EVKV_GET, .keys = &key, .count = 1 },
+			    .kind = EVKV_OP_GET, .keys = &key, .count = 1 },
 			0, echo_on_child, &join) != NULL;
 	     n++) {
 		check(n < 1000); /* ops that were kept for reuse */
@@ -236,7 +236,7 @@ static void child_ask_an_ended_one(struct evkv_store *store, unsigned *ends)
 
 	check(evkv_child_submit(NULL, store,
 		  &(struct evkv_request){
-		      .kind = EVKV_GET, .keys = &key, .count = 1 },
+		      .kind = EVKV_OP_GET, .keys = &key, .count = 1 },
 		  0, child_on_ended, ends) == NULL);
 }
 

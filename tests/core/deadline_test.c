@@ -3,7 +3,7 @@
  */
 #include <time.h>
 
-#include "core/loop.h"
+#include "loop/loop.h"
 #include "faults.h"
 #include "scene.h"
 
@@ -17,8 +17,8 @@ static evkv_ticket deadline_submit(struct scene *s, enum evkv_kind kind,
 		.collection = EVKV_LIT("c"),
 		.keys = &key,
 		.count = 1,
-		.values = kind == EVKV_PUT ? &key : NULL,
-		.flags = EVKV_OP_SINGLE,
+		.values = kind == EVKV_OP_PUT ? &key : NULL,
+		.flags = EVKV_FLAG_SINGLE,
 		.timeout_ms = timeout_ms },
 	    answer_cb, a);
 }
@@ -29,8 +29,8 @@ EVKV_TEST(core_deadline, a_deadline_strikes_when_it_is_due)
 	struct scene s;
 
 	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
-	deadline_submit(&s, EVKV_PUT, 100, &a);
-	deadline_submit(&s, EVKV_PUT, 100, &b);
+	deadline_submit(&s, EVKV_OP_PUT, 100, &a);
+	deadline_submit(&s, EVKV_OP_PUT, 100, &b);
 	scripted_mark_sent(s.script, 1);
 	rig_advance(&s.rig, 99);
 	rig_turn(&s.rig);
@@ -63,7 +63,7 @@ EVKV_TEST(core_deadline, deadlines_of_many_lengths_strike_in_order)
 
 	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
 	for (i = 0; i < 7; i++)
-		deadline_submit(&s, EVKV_GET, lengths[i], &a[i]);
+		deadline_submit(&s, EVKV_OP_GET, lengths[i], &a[i]);
 	for (now = 5; now <= 60; now += 5) {
 		rig_advance(&s.rig, 5);
 		rig_turn(&s.rig);
@@ -82,9 +82,9 @@ EVKV_TEST(core_deadline, later_deadlines_of_a_list_are_not_forgotten)
 	struct scene s;
 
 	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
-	deadline_submit(&s, EVKV_GET, 100, &a);
+	deadline_submit(&s, EVKV_OP_GET, 100, &a);
 	rig_advance(&s.rig, 60);
-	deadline_submit(&s, EVKV_GET, 100, &b);
+	deadline_submit(&s, EVKV_OP_GET, 100, &b);
 	/* The first ends early: the list's timer rings for nobody. */
 	scripted_complete(s.script, 0, EVKV_NOT_FOUND);
 	rig_advance(&s.rig, 60);
@@ -95,7 +95,7 @@ EVKV_TEST(core_deadline, later_deadlines_of_a_list_are_not_forgotten)
 	rig_turn(&s.rig);
 	check_status(b.status, EVKV_TIMEOUT);
 	/* The list has gone; it comes back. */
-	deadline_submit(&s, EVKV_GET, 100, &c);
+	deadline_submit(&s, EVKV_OP_GET, 100, &c);
 	rig_advance(&s.rig, 100);
 	rig_turn(&s.rig);
 	check_status(c.status, EVKV_TIMEOUT);
@@ -143,7 +143,7 @@ static void deadline_late_submit(const struct evkv_result *result, void *arg)
 		;
 	late->submitted_us = deadline_now_us();
 	evkv_submit(late->store,
-	    &(struct evkv_request){ .kind = EVKV_GET,
+	    &(struct evkv_request){ .kind = EVKV_OP_GET,
 		.keys = &key,
 		.count = 1,
 		.timeout_ms = DEADLINE_BUSY_US / 2000 },
@@ -177,10 +177,10 @@ EVKV_TEST(core_deadline, the_stores_default_deadline)
 	struct scene s;
 
 	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
-	deadline_submit(&s, EVKV_GET, 0, &a); /* there is none yet */
+	deadline_submit(&s, EVKV_OP_GET, 0, &a); /* there is none yet */
 	evkv_store_set_timeout(s.store, 50);
-	deadline_submit(&s, EVKV_GET, 0, &b);
-	deadline_submit(&s, EVKV_GET, -1, &c);
+	deadline_submit(&s, EVKV_OP_GET, 0, &b);
+	deadline_submit(&s, EVKV_OP_GET, -1, &c);
 	rig_advance(&s.rig, 1000);
 	rig_turn(&s.rig);
 	check_int(a.calls, 0);
@@ -221,9 +221,9 @@ static void deadline_check_lengths(int64_t step_ms)
 
 	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
 	for (i = 1; i <= LENGTHS; i++)
-		deadline_submit(&s, EVKV_GET, i * step_ms, &a);
+		deadline_submit(&s, EVKV_OP_GET, i * step_ms, &a);
 	for (i = 1; i <= LENGTHS; i++)
-		deadline_submit(&s, EVKV_GET, i * step_ms, &a);
+		deadline_submit(&s, EVKV_OP_GET, i * step_ms, &a);
 	check_int(s.rig.loop->deadlines_count, LENGTHS);
 	check(deadline_longest_chain(s.rig.loop) <= 16);
 	rig_advance(&s.rig, LENGTHS / 2 * step_ms);
@@ -254,10 +254,10 @@ EVKV_TEST(core_deadline, without_memory_for_a_larger_table_deadlines_are_found)
 
 	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
 	for (i = 1; i <= 16; i++)
-		deadline_submit(&s, EVKV_GET, i, &a);
+		deadline_submit(&s, EVKV_OP_GET, i, &a);
 	for (; i <= 40; i++) {
 		faults_fail_nth(2); /* after the scratch copy of the inputs */
-		deadline_submit(&s, EVKV_GET, i, &a);
+		deadline_submit(&s, EVKV_OP_GET, i, &a);
 		check_int(faults_fired(), 1);
 		faults_off();
 	}
@@ -282,7 +282,7 @@ static void deadline_check_nomem(size_t nth)
 	scene_get(&s, &warm); /* the op's own memory is there already */
 	scene_answer(&s, EVKV_NOT_FOUND);
 	faults_fail_nth(nth);
-	check(deadline_submit(&s, EVKV_GET, 100, &a) != 0);
+	check(deadline_submit(&s, EVKV_OP_GET, 100, &a) != 0);
 	faults_off();
 	rig_turn(&s.rig);
 	check_int(a.calls, 1);

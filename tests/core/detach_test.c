@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "core/loop.h"
+#include "loop/loop.h"
 #include "faults.h"
 #include "scene.h"
 
@@ -277,7 +277,7 @@ EVKV_TEST(core_detach, kept_inputs_outlive_the_call)
 	check(value != NULL);
 	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
 	check(evkv_submit(s.store,
-		  &(struct evkv_request){ .kind = EVKV_PUT,
+		  &(struct evkv_request){ .kind = EVKV_OP_PUT,
 		      .collection = evkv_str(collection),
 		      .keys = &slice,
 		      .count = 1,

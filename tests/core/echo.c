@@ -54,11 +54,11 @@ static enum evkv_verdict echo_children(struct echo *echo, struct evkv_op *op,
 	}
 	if (join->count == 1) {
 		echo_join_done(join);
-		return EVKV_DONE;
+		return EVKV_VERDICT_DONE;
 	}
 	join->submitted = true;
 	echo_join_done(join);
-	return EVKV_PENDING;
+	return EVKV_VERDICT_PENDING;
 }
 
 static enum evkv_verdict echo_submit(void *self, struct evkv_op *op,
@@ -73,7 +73,7 @@ static enum evkv_verdict echo_submit(void *self, struct evkv_op *op,
 	derived = evkv_op_derive(op, request);
 	if (derived == NULL || !evkv_op_copy(op, EVKV_LIT("inner"), &name))
 		return evkv_op_nomem(op);
-	if ((evkv_kind_classes(request->kind) & EVKV_KIND_COLLECTION) != 0)
+	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_COLLECTION) != 0)
 		derived->collection = name;
 	evkv_op_set_data(op, echo);
 	return evkv_op_forward(op, evkv_store_inner(echo->store, 0), derived);
@@ -109,8 +109,8 @@ static void echo_free(void *self)
 const struct evkv_vtable echo_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "echo",
-	.kinds = EVKV_KIND_BIT(EVKV_GET) | EVKV_KIND_BIT(EVKV_PUT) |
-	    EVKV_KIND_BIT(EVKV_TTL) | EVKV_KIND_BIT(EVKV_KEYS),
+	.kinds = EVKV_KIND_BIT(EVKV_OP_GET) | EVKV_KIND_BIT(EVKV_OP_PUT) |
+	    EVKV_KIND_BIT(EVKV_OP_TTL) | EVKV_KIND_BIT(EVKV_OP_KEYS),
 	.submit = echo_submit,
 	.complete = echo_complete,
 	.detached = echo_detached,

@@ -204,7 +204,7 @@ static enum evkv_verdict join_submit(void *self, struct evkv_op *op,
 
 	if (slots->holds) {
 		slots->held = op;
-		return EVKV_PENDING;
+		return EVKV_VERDICT_PENDING;
 	}
 	slots->holds = true;
 	return evkv_op_forward(op, slots->inner, request);
@@ -295,7 +295,7 @@ EVKV_TEST(core_slots, what_has_its_answer_is_not_stopped_any_more)
 {
 	const struct evkv_slice key = EVKV_LIT("k");
 	const struct evkv_request request = {
-		.kind = EVKV_GET,
+		.kind = EVKV_OP_GET,
 		.collection = EVKV_LIT("c"),
 		.count = 1,
 		.keys = &key,

@@ -454,7 +454,7 @@ EVKV_TEST(core_store, waiting_until_it_is_ready)
 	s.store = scripted_store(s.script, s.rig.loop, NULL);
 	check(evkv_store_wait_ready(s.store, -1, answer_cb, &a) != 0);
 	check(evkv_store_wait_ready(s.store, 100, answer_cb, &b) != 0);
-	check_int(scripted_request(s.script, 0)->flags, EVKV_OP_WAIT_READY);
+	check_int(scripted_request(s.script, 0)->flags, EVKV_FLAG_WAIT_READY);
 	rig_advance(&s.rig, 100);
 	rig_turn(&s.rig);
 	check_int(a.calls, 0);

@@ -106,9 +106,10 @@ static void storm_on_answer(const struct evkv_result *result, void *arg)
 
 static void storm_submit(struct storm *storm)
 {
-	static const enum evkv_kind kinds[] = { EVKV_PUT, EVKV_PUT, EVKV_PUT,
-		EVKV_GET, EVKV_GET, EVKV_GET, EVKV_TTL, EVKV_DELETE, EVKV_HAS,
-		EVKV_TOUCH, EVKV_KEYS, EVKV_CLEAR };
+	static const enum evkv_kind kinds[] = { EVKV_OP_PUT, EVKV_OP_PUT,
+		EVKV_OP_PUT, EVKV_OP_GET, EVKV_OP_GET, EVKV_OP_GET, EVKV_OP_TTL,
+		EVKV_OP_DELETE, EVKV_OP_EXISTS, EVKV_OP_TOUCH, EVKV_OP_KEYS,
+		EVKV_OP_CLEAR };
 	struct storm_op *op = &storm->ops[storm->count];
 	uint64_t values[STORM_BATCH];
 	struct evkv_slice keys[STORM_BATCH], bytes[STORM_BATCH];
@@ -128,15 +129,15 @@ static void storm_submit(struct storm *storm)
 		keys[i] = evkv_bytes(&names[storm_random(storm, STORM_KEYS)],
 		    1);
 	}
-	if ((classes & EVKV_KIND_HAS_KEYS) != 0) {
+	if ((classes & EVKV_CLASS_HAS_KEYS) != 0) {
 		request.keys = keys;
 		request.count = 1 +
 		    (storm_random(storm, 4) == 0) *
 			storm_random(storm, STORM_BATCH);
 	}
-	if ((classes & EVKV_KIND_HAS_VALUES) != 0)
+	if ((classes & EVKV_CLASS_HAS_VALUES) != 0)
 		request.values = bytes;
-	if ((classes & EVKV_KIND_HAS_TTL) != 0)
+	if ((classes & EVKV_CLASS_HAS_TTL) != 0)
 		request.ttl_ms = storm_random(storm, 3) == 0 ? 50 : 0;
 	if (storm_random(storm, 3) == 0)
 		request.timeout_ms = 1 + storm_random(storm, 20);
@@ -170,7 +171,7 @@ static void storm_check_read(const struct storm *storm, uint64_t value)
 	enum evkv_status status;
 
 	check(value / STORM_BATCH >= 1 && value / STORM_BATCH <= storm->count);
-	check_int(put->kind, EVKV_PUT);
+	check_int(put->kind, EVKV_OP_PUT);
 	status = i < put->count ? put->entries[i] : put->status;
 	if (status != EVKV_UNKNOWN_OUTCOME)
 		check_status(status, EVKV_OK);
@@ -190,7 +191,7 @@ static void storm_check(const struct storm *storm)
 			if (op->read[j] != 0)
 				storm_check_read(storm, op->read[j]);
 		}
-		if ((evkv_kind_classes(op->kind) & EVKV_KIND_WRITES) == 0)
+		if ((evkv_kind_classes(op->kind) & EVKV_CLASS_WRITES) == 0)
 			check(op->status != EVKV_UNKNOWN_OUTCOME);
 	}
 }

@@ -1,7 +1,7 @@
 /*
  * tests/core/values_test.c - the blocks of values that a loop uses again.
  */
-#include "core/value.h"
+#include "base/value.h"
 #include "faults.h"
 #include "rig.h"
 #include "scripted.h"

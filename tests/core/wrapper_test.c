@@ -158,7 +158,7 @@ EVKV_TEST(core_wrapper, a_kind_that_a_wrapper_does_not_know_stops_there)
 	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
 	s.store = echo_new(&glass, &echo_vtable_transparent, s.store);
 	check_int(evkv_store_capabilities(s.store)->kinds, EVKV_KINDS_ALL);
-	evkv_destroy(s.store, answer_cb, &a);
+	evkv_clear_all(s.store, answer_cb, &a);
 	check_int(scripted_count(s.script), 1);
 	scene_answer(&s, EVKV_OK);
 	check_status(a.status, EVKV_OK);
@@ -166,11 +166,11 @@ EVKV_TEST(core_wrapper, a_kind_that_a_wrapper_does_not_know_stops_there)
 	s.store = echo_new(&echo, &echo_vtable, s.store);
 	check_int(evkv_store_capabilities(s.store)->kinds, echo_vtable.kinds);
 	answer_reset(&a);
-	evkv_destroy(s.store, answer_cb, &a);
+	evkv_clear_all(s.store, answer_cb, &a);
 	rig_turn(&s.rig);
 	check_status(a.status, EVKV_UNSUPPORTED);
 	check_contains(a.message, "echo");
-	check_contains(a.message, "destroy");
+	check_contains(a.message, "clear_all");
 	check_int(s.script->submits, 1);
 	answer_free(&a);
 	scene_close(&s);
@@ -192,7 +192,8 @@ EVKV_TEST(core_wrapper, capabilities_only_get_narrower)
 	rig_open(&s.rig);
 	s.script = scripted_new();
 	s.script->capabilities = (struct evkv_capabilities){
-		.kinds = EVKV_KIND_BIT(EVKV_GET) | EVKV_KIND_BIT(EVKV_PUT),
+		.kinds = EVKV_KIND_BIT(EVKV_OP_GET) |
+		    EVKV_KIND_BIT(EVKV_OP_PUT),
 		.flags = EVKV_STORE_KEY_ORDER,
 		.max_key = 4,
 		.max_value = 8,
@@ -206,7 +207,7 @@ EVKV_TEST(core_wrapper, capabilities_only_get_narrower)
 	echo.store = s.store;
 	can = evkv_store_capabilities(s.store);
 	check_int(can->kinds,
-	    EVKV_KIND_BIT(EVKV_GET) | EVKV_KIND_BIT(EVKV_PUT));
+	    EVKV_KIND_BIT(EVKV_OP_GET) | EVKV_KIND_BIT(EVKV_OP_PUT));
 	check_int(can->flags, EVKV_STORE_KEY_ORDER);
 	check_int(can->max_key, 4);
 	check_int(can->max_value, 8);

@@ -38,7 +38,7 @@ static void try_match(struct evkv_slice prefix, struct evkv_slice pattern,
     struct evkv_slice name)
 {
 	struct evkv_request request = {
-		.kind = EVKV_KEYS, .match_prefix = prefix, .pattern = pattern
+		.kind = EVKV_OP_KEYS, .match_prefix = prefix, .pattern = pattern
 	};
 	static char buffer[EVKV_PATTERN_MAX];
 	struct evkv_slice head, none = { NULL, 0 };

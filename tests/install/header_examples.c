@@ -160,7 +160,7 @@ static enum evkv_verdict my_submit(void *self, struct evkv_op *op,
 	*call = (struct my_call){ .slot = { .op = op } };
 	evkv_op_set_data(op, call);
 	why = evkv_pipeline_submit(store->pipeline, &call->slot);
-	return why == NULL ? EVKV_PENDING : evkv_slot_fail(op, why);
+	return why == NULL ? EVKV_VERDICT_PENDING : evkv_slot_fail(op, why);
 }
 
 enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
@@ -180,7 +180,7 @@ void request_h(struct evkv_store *store)
 	struct evkv_slice key = EVKV_LIT("123");
 	struct evkv_slice value = EVKV_LIT("Ada");
 	evkv_ticket ticket = evkv_submit(store, &(struct evkv_request){
-	    .kind = EVKV_PUT,
+	    .kind = EVKV_OP_PUT,
 	    .collection = EVKV_LIT("users"),
 	    .count = 1, .keys = &key, .values = &value,
 	    .ttl_ms = 60000,

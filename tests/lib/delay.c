@@ -117,7 +117,7 @@ static enum evkv_verdict delay_submit(void *self, struct evkv_op *op,
 		;
 	*link = item;
 	evkv_task_queue(delay->loop, &delay->task);
-	return EVKV_PENDING;
+	return EVKV_VERDICT_PENDING;
 }
 
 static void delay_free(void *self)

@@ -60,7 +60,7 @@ static enum evkv_verdict gate_hold(struct gate *gate, struct evkv_op *op)
 		evkv_op_mark_sent(op);
 	if (gate->mode == GATE_AFTER)
 		gate_pass(gate, op, gate_answered);
-	return EVKV_PENDING;
+	return EVKV_VERDICT_PENDING;
 }
 
 static enum evkv_verdict gate_submit(void *self, struct evkv_op *op,

@@ -40,7 +40,7 @@ static void scripted_fill(struct evkv_op *op, enum evkv_status status)
 	uint32_t classes = evkv_kind_classes(request->kind);
 	size_t i;
 
-	if ((classes & EVKV_KIND_HAS_KEYS) == 0) {
+	if ((classes & EVKV_CLASS_HAS_KEYS) == 0) {
 		if (evkv_failed(status))
 			(void)evkv_op_fail(op, status, EVKV_CAUSE_SERVER,
 			    "scripted");
@@ -63,12 +63,12 @@ static enum evkv_verdict scripted_submit(void *self, struct evkv_op *op,
 	script->submits++;
 	if (script->immediate) {
 		scripted_fill(op, script->status);
-		return EVKV_DONE;
+		return EVKV_VERDICT_DONE;
 	}
 	if (!evkv_op_keep(op))
 		return evkv_op_nomem(op);
 	scripted_push(script, op);
-	return EVKV_PENDING;
+	return EVKV_VERDICT_PENDING;
 }
 
 static size_t scripted_find(const struct scripted *script,

@@ -107,18 +107,18 @@ static uint8_t model_kind(uint64_t *state)
 	static const struct {
 		uint8_t kind, weight;
 	} kinds[] = {
-		{ EVKV_PUT, 32 },
-		{ EVKV_GET, 20 },
-		{ EVKV_TTL, 8 },
-		{ EVKV_DELETE, 10 },
-		{ EVKV_HAS, 5 },
-		{ EVKV_TOUCH, 8 },
-		{ EVKV_KEYS, 4 },
-		{ EVKV_COLLECTIONS, 2 },
-		{ EVKV_CLEAR, 2 },
-		{ EVKV_DESTROY, 1 },
-		{ EVKV_CULL, 1 },
-		{ EVKV_SYNC, 1 },
+		{ EVKV_OP_PUT, 32 },
+		{ EVKV_OP_GET, 20 },
+		{ EVKV_OP_TTL, 8 },
+		{ EVKV_OP_DELETE, 10 },
+		{ EVKV_OP_EXISTS, 5 },
+		{ EVKV_OP_TOUCH, 8 },
+		{ EVKV_OP_KEYS, 4 },
+		{ EVKV_OP_COLLECTIONS, 2 },
+		{ EVKV_OP_CLEAR, 2 },
+		{ EVKV_OP_CLEAR_ALL, 1 },
+		{ EVKV_OP_PURGE_EXPIRED, 1 },
+		{ EVKV_OP_SYNC, 1 },
 		{ MODEL_ADVANCE, 6 },
 	};
 	uint32_t pick = model_random(state, 100);
@@ -129,7 +129,7 @@ static uint8_t model_kind(uint64_t *state)
 			return kinds[i].kind;
 		pick -= kinds[i].weight;
 	}
-	return EVKV_GET;
+	return EVKV_OP_GET;
 }
 
 static void model_generate_one(struct model_op *op, uint64_t *state,
@@ -153,7 +153,7 @@ static void model_generate_one(struct model_op *op, uint64_t *state,
 	op->single = op->count == 1 && model_random(state, 2) == 0;
 	op->counted = model_random(state, 4) == 0;
 	op->condition = (uint8_t)(model_random(state, 2) == 0
-		? EVKV_ALWAYS
+		? EVKV_IF_ANY
 		: model_random(state, 3));
 	op->pattern = (uint8_t)model_random(state, MODEL_SIZE(model_patterns));
 	op->prefix = (uint8_t)model_random(state, MODEL_SIZE(model_prefixes));
@@ -210,21 +210,23 @@ void model_print(const struct model_op *op, FILE *out)
 		return;
 	}
 	(void)fprintf(out, "  %s", evkv_kind_name(kind));
-	if ((classes & EVKV_KIND_COLLECTION) != 0) {
+	if ((classes & EVKV_CLASS_COLLECTION) != 0) {
 		(void)fputc(' ', out);
 		model_print_name(model_collections[op->collection], out);
 	}
-	for (i = 0; (classes & EVKV_KIND_HAS_KEYS) != 0 && i < op->count; i++) {
+	for (i = 0; (classes & EVKV_CLASS_HAS_KEYS) != 0 && i < op->count;
+	     i++) {
 		(void)fputc(' ', out);
 		model_print_name(model_keys[op->keys[i]], out);
-		if ((classes & EVKV_KIND_HAS_TTL) != 0 && op->ttls[i] != 0)
+		if ((classes & EVKV_CLASS_HAS_TTL) != 0 && op->ttls[i] != 0)
 			(void)fprintf(out, "(ttl %lld)",
 			    (long long)op->ttls[i]);
 	}
-	if (kind == EVKV_PUT)
+	if (kind == EVKV_OP_PUT)
 		(void)fprintf(out, " = #%u%s", op->serial,
 		    conditions[op->condition]);
-	if ((classes & EVKV_KIND_SPANS) != 0 && kind != EVKV_CULL) {
+	if ((classes & EVKV_CLASS_SPANS) != 0 &&
+	    kind != EVKV_OP_PURGE_EXPIRED) {
 		(void)fprintf(out, " prefix ");
 		model_print_name(model_prefix(op), out);
 		(void)fprintf(out, " pattern ");

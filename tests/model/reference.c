@@ -30,7 +30,7 @@ static enum evkv_status model_apply_key(struct model_reference *reference,
 	struct model_entry *entry = model_find(reference, op->collection,
 	    op->keys[i]);
 
-	if (op->kind == EVKV_PUT) {
+	if (op->kind == EVKV_OP_PUT) {
 		if (op->condition == EVKV_IF_ABSENT && entry != NULL)
 			return EVKV_EXISTS;
 		if (op->condition == EVKV_IF_PRESENT && entry == NULL)
@@ -42,9 +42,9 @@ static enum evkv_status model_apply_key(struct model_reference *reference,
 	if (entry == NULL)
 		return EVKV_NOT_FOUND;
 	*seen = *entry;
-	if (op->kind == EVKV_DELETE)
+	if (op->kind == EVKV_OP_DELETE)
 		entry->present = false;
-	else if (op->kind == EVKV_TOUCH)
+	else if (op->kind == EVKV_OP_TOUCH)
 		entry->expires_ms = model_expiry(reference, op->ttls[i]);
 	return EVKV_OK;
 }
@@ -77,9 +77,9 @@ static int64_t model_apply_span(struct model_reference *reference,
 	int64_t removed = 0;
 	unsigned collection;
 
-	if (op->kind == EVKV_CLEAR)
+	if (op->kind == EVKV_OP_CLEAR)
 		return model_remove(reference, op, op->collection, true);
-	if (op->kind != EVKV_DESTROY)
+	if (op->kind != EVKV_OP_CLEAR_ALL)
 		return 0;
 	for (collection = 0; collection < MODEL_COLLECTIONS; collection++) {
 		if (model_matches(op, model_collections[collection]))
@@ -93,12 +93,12 @@ void model_apply(struct model_reference *reference, const struct model_op *op,
     struct model_expected *expected)
 {
 	uint32_t classes = evkv_kind_classes((enum evkv_kind)op->kind);
-	bool counts = op->kind == EVKV_PUT || op->kind == EVKV_DELETE ||
-	    op->kind == EVKV_TOUCH;
+	bool counts = op->kind == EVKV_OP_PUT || op->kind == EVKV_OP_DELETE ||
+	    op->kind == EVKV_OP_TOUCH;
 	unsigned i;
 
 	*expected = (struct model_expected){ .whole = EVKV_OK };
-	if ((classes & EVKV_KIND_HAS_KEYS) == 0) {
+	if ((classes & EVKV_CLASS_HAS_KEYS) == 0) {
 		expected->affected = model_apply_span(reference, op);
 		return;
 	}
@@ -122,7 +122,7 @@ uint32_t model_names(struct model_reference *reference,
 		for (k = 0; k < MODEL_KEYS; k++) {
 			if (model_find(reference, c, k) == NULL)
 				continue;
-			if (op->kind == EVKV_COLLECTIONS) {
+			if (op->kind == EVKV_OP_COLLECTIONS) {
 				if (model_matches(op, model_collections[c]))
 					names |= UINT32_C(1) << c;
 			} else if (c == op->collection &&

@@ -55,7 +55,7 @@ static void model_compare_key(struct model_player *player,
 	/* Callbacks on one key come in the order of submission. */
 	check(pending->answer.order >= *order);
 	*order = pending->answer.order;
-	if ((op->kind != EVKV_GET && op->kind != EVKV_TTL) ||
+	if ((op->kind != EVKV_OP_GET && op->kind != EVKV_OP_TTL) ||
 	    entry->status != EVKV_OK) {
 		check(!entry->has_value);
 		return;
@@ -63,7 +63,7 @@ static void model_compare_key(struct model_player *player,
 	check_bytes(entry->bytes,
 	    model_value(expected->entry[i].serial, expected->entry[i].i,
 		buffer));
-	if (op->kind == EVKV_TTL)
+	if (op->kind == EVKV_OP_TTL)
 		model_compare_ttl(player, pending, i);
 }
 
@@ -81,9 +81,9 @@ static void model_compare(struct model_player *player,
 	check_status(answer->status, pending->expected.whole);
 	if (answer->affected == -1)
 		check((player->c.can->flags & EVKV_STORE_EXACT_AFFECTED) == 0);
-	else if (op->kind != EVKV_CULL)
+	else if (op->kind != EVKV_OP_PURGE_EXPIRED)
 		check_int(answer->affected, pending->expected.affected);
-	if ((classes & EVKV_KIND_HAS_KEYS) == 0)
+	if ((classes & EVKV_CLASS_HAS_KEYS) == 0)
 		return;
 	check_int(answer->count, op->count);
 	for (i = 0; i < op->count; i++)
@@ -136,23 +136,24 @@ static void model_submit(struct model_player *player, const struct model_op *op,
 	struct evkv_request request = { .kind = kind };
 	unsigned i;
 
-	if ((classes & EVKV_KIND_COLLECTION) != 0)
+	if ((classes & EVKV_CLASS_COLLECTION) != 0)
 		request.collection = model_collections[op->collection];
-	if ((classes & EVKV_KIND_HAS_KEYS) != 0) {
+	if ((classes & EVKV_CLASS_HAS_KEYS) != 0) {
 		for (i = 0; i < op->count; i++)
 			keys[i] = model_keys[op->keys[i]];
 		request.keys = keys;
 		request.count = op->count;
-		request.flags = op->single ? EVKV_OP_SINGLE : 0;
-	} else if ((classes & EVKV_KIND_SPANS) != 0 && kind != EVKV_CULL) {
+		request.flags = op->single ? EVKV_FLAG_SINGLE : 0;
+	} else if ((classes & EVKV_CLASS_SPANS) != 0 &&
+	    kind != EVKV_OP_PURGE_EXPIRED) {
 		request.match_prefix = model_prefix(op);
 		request.pattern = model_pattern(op);
 	}
-	if ((classes & EVKV_KIND_HAS_TTL) != 0) {
+	if ((classes & EVKV_CLASS_HAS_TTL) != 0) {
 		request.ttl_ms = op->ttls[0];
 		request.ttls_ms = op->each_ttl ? op->ttls : NULL;
 	}
-	if (kind == EVKV_PUT)
+	if (kind == EVKV_OP_PUT)
 		model_submit_put(player, &request, op, &pending->answer);
 	else
 		check(evkv_submit(player->c.store, &request, answer_cb,
@@ -163,10 +164,11 @@ static void model_submit(struct model_player *player, const struct model_op *op,
 static void model_enumerate(struct model_player *player,
     const struct model_op *op)
 {
-	const struct evkv_slice *all = op->kind == EVKV_KEYS
+	const struct evkv_slice *all = op->kind == EVKV_OP_KEYS
 	    ? model_keys
 	    : model_collections;
-	unsigned most = op->kind == EVKV_KEYS ? MODEL_KEYS : MODEL_COLLECTIONS;
+	unsigned most = op->kind == EVKV_OP_KEYS ? MODEL_KEYS
+						 : MODEL_COLLECTIONS;
 	uint32_t expected = model_names(&player->reference, op), actual = 0;
 	bool unique = (player->c.can->flags & EVKV_STORE_ENUM_UNIQUE) != 0;
 	struct answer answer = ANSWER_INIT;
@@ -178,7 +180,7 @@ static void model_enumerate(struct model_player *player,
 	unsigned pages = 0, n;
 	size_t i;
 
-	if (op->kind == EVKV_KEYS)
+	if (op->kind == EVKV_OP_KEYS)
 		request.collection = model_collections[op->collection];
 	do {
 		answer_reset(&answer);
@@ -235,9 +237,9 @@ static void model_play_op(struct model_player *player, size_t index)
 	if (!conformance_can(&player->c, (enum evkv_kind)op->kind))
 		return;
 	classes = evkv_kind_classes((enum evkv_kind)op->kind);
-	if ((classes & EVKV_KIND_SPANS) != 0)
+	if ((classes & EVKV_CLASS_SPANS) != 0)
 		model_flush(player);
-	if ((classes & EVKV_KIND_PAGES) != 0) {
+	if ((classes & EVKV_CLASS_PAGES) != 0) {
 		model_enumerate(player, op);
 		return;
 	}
@@ -248,7 +250,7 @@ static void model_play_op(struct model_player *player, size_t index)
 	model_submit(player, op, pending);
 	model_apply(&player->reference, op, &pending->expected);
 	if (op->wait_after || player->pending_count == MODEL_GROUP ||
-	    (classes & EVKV_KIND_SPANS) != 0)
+	    (classes & EVKV_CLASS_SPANS) != 0)
 		model_flush(player);
 }
 

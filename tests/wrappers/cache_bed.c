@@ -137,6 +137,6 @@ int64_t bed_ttl(struct cache_bed *bed, struct evkv_store *store)
 void bed_fail_evictions(struct cache_bed *bed, bool fail)
 {
 	bed->cache->fail = fail ? EVKV_BUSY : EVKV_OK;
-	bed->cache->fail_kinds = EVKV_KIND_BIT(EVKV_DELETE) |
-	    EVKV_KIND_BIT(EVKV_DESTROY);
+	bed->cache->fail_kinds = EVKV_KIND_BIT(EVKV_OP_DELETE) |
+	    EVKV_KIND_BIT(EVKV_OP_CLEAR_ALL);
 }

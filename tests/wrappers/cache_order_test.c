@@ -210,7 +210,7 @@ EVKV_TEST(wrappers_cache_order, what_waits_its_turn_can_be_cancelled)
 	struct cache_bed o;
 
 	order_open_slow(&o);
-	asked = o.primary->asked[EVKV_PUT];
+	asked = o.primary->asked[EVKV_OP_PUT];
 	evkv_put(o.store, C, HOT, EVKV_LIT("2"), 0, answer_cb, &first);
 	ticket = evkv_put(o.store, C, HOT, EVKV_LIT("3"), 0, answer_cb,
 	    &second);
@@ -229,7 +229,7 @@ EVKV_TEST(wrappers_cache_order, what_waits_its_turn_can_be_cancelled)
 	check_slice(get.entries[0].bytes, "2");
 	check_status(third.status, EVKV_OK);
 	check(first.order < get.order && get.order < third.order);
-	check_int(o.primary->asked[EVKV_PUT], asked + 1);
+	check_int(o.primary->asked[EVKV_OP_PUT], asked + 1);
 	answer_free(&first);
 	answer_free(&second);
 	answer_free(&third);

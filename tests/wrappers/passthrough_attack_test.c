@@ -190,10 +190,10 @@ EVKV_TEST(wrappers_passthrough_attack, what_the_cache_cannot_hold_goes_past_it)
 		answer_reset(&a);
 		check_str(bed_value(&s, s.tier, K), "new");
 	}
-	s.primary->keys[EVKV_TTL] = 0;
+	s.primary->keys[EVKV_OP_TTL] = 0;
 	evkv_get_many(s.store, C, keys, 3, answer_cb, &a);
 	rig_wait(&s.rig, &a.calls);
-	check_int(s.primary->keys[EVKV_TTL], 2);
+	check_int(s.primary->keys[EVKV_OP_TTL], 2);
 	answer_reset(&a);
 	evkv_delete_many(s.store, C, keys, 3, answer_cb, &a);
 	rig_wait(&s.rig, &a.calls);

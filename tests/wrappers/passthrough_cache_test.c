@@ -4,7 +4,7 @@
  */
 #include "cache_bed.h"
 
-#include "core/loop.h"
+#include "loop/loop.h"
 #include "scripted.h"
 
 EVKV_TEST(wrappers_passthrough_cache, second_get_is_served_by_the_cache)
@@ -16,7 +16,7 @@ EVKV_TEST(wrappers_passthrough_cache, second_get_is_served_by_the_cache)
 	check_str(bed_value(&s, s.store, K), "v");
 	check_str(bed_value(&s, s.tier, K), "v");
 	check_str(bed_value(&s, s.store, K), "v");
-	check_int(s.primary->asked[EVKV_TTL], 1);
+	check_int(s.primary->asked[EVKV_OP_TTL], 1);
 	bed_close(&s);
 }
 
@@ -34,7 +34,7 @@ EVKV_TEST(wrappers_passthrough_cache, thousand_misses_make_one_load)
 	for (i = 0; i < MANY; i++)
 		evkv_get(s.store, C, K, answer_cb, &answers[i]);
 	bed_settle(&s);
-	check_int(s.primary->asked[EVKV_TTL], 1);
+	check_int(s.primary->asked[EVKV_OP_TTL], 1);
 	check_int(s.primary->held_count, 1);
 	gate_release_all(s.primary);
 	bed_settle(&s);
@@ -44,7 +44,7 @@ EVKV_TEST(wrappers_passthrough_cache, thousand_misses_make_one_load)
 		check_slice(answers[i].entries[0].bytes, "v");
 		answer_free(&answers[i]);
 	}
-	check_int(s.primary->asked[EVKV_TTL], 1);
+	check_int(s.primary->asked[EVKV_OP_TTL], 1);
 	bed_close(&s);
 }
 
@@ -67,8 +67,8 @@ EVKV_TEST(wrappers_passthrough_cache, batch_loads_only_what_is_missing)
 	check_status(a.entries[2].status, EVKV_NOT_FOUND);
 	check_slice(a.entries[3].bytes, "2");
 	check_slice(a.entries[4].bytes, "1");
-	check_int(s.primary->asked[EVKV_TTL], 2);
-	check_int(s.primary->keys[EVKV_TTL], 1 + 2);
+	check_int(s.primary->asked[EVKV_OP_TTL], 2);
+	check_int(s.primary->keys[EVKV_OP_TTL], 1 + 2);
 	answer_free(&a);
 	bed_close(&s);
 }

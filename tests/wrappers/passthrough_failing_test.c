@@ -4,7 +4,7 @@
  */
 #include "cache_bed.h"
 
-#include "core/loop.h"
+#include "loop/loop.h"
 #include "scripted.h"
 
 EVKV_TEST(wrappers_passthrough_failing, failing_cache_fails_nothing)
@@ -43,7 +43,7 @@ EVKV_TEST(wrappers_passthrough_failing,
 	bed_put(&s, s.below, K, EVKV_LIT("old"), 0);
 	check_str(bed_value(&s, s.store, K), "old");
 	s.cache->fail = EVKV_BUSY;
-	s.cache->fail_kinds = EVKV_KIND_BIT(EVKV_DELETE);
+	s.cache->fail_kinds = EVKV_KIND_BIT(EVKV_OP_DELETE);
 	bed_put(&s, s.store, K, EVKV_LIT("new"), 0);
 	check_str(bed_value(&s, s.tier, K), "old");
 	check_str(bed_value(&s, s.store, K), "new");
@@ -67,7 +67,7 @@ EVKV_TEST(wrappers_passthrough_failing, bypass_ends_when_the_entry_is_gone)
 	bed_put(&s, s.below, K, EVKV_LIT("old"), 0);
 	check_str(bed_value(&s, s.store, K), "old");
 	s.cache->fail = EVKV_BUSY;
-	s.cache->fail_kinds = EVKV_KIND_BIT(EVKV_DELETE);
+	s.cache->fail_kinds = EVKV_KIND_BIT(EVKV_OP_DELETE);
 	bed_put(&s, s.store, K, EVKV_LIT("new"), 0);
 	bed_pass_time(&s, 4999);
 	check_str(bed_value(&s, s.store, K), "new");

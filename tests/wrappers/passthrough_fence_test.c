@@ -36,9 +36,9 @@ static void write_clear(struct evkv_store *store, struct answer *a)
 	evkv_clear(store, C, EVKV_LIT(""), answer_cb, a);
 }
 
-static void write_destroy(struct evkv_store *store, struct answer *a)
+static void write_clear_all(struct evkv_store *store, struct answer *a)
 {
-	evkv_destroy(store, answer_cb, a);
+	evkv_clear_all(store, answer_cb, a);
 }
 
 static void write_touch(struct evkv_store *store, struct answer *a)
@@ -56,7 +56,7 @@ static const struct {
 	{ write_put_many, "new", 0 },
 	{ write_delete_many, "-", -1 },
 	{ write_clear, "-", -1 },
-	{ write_destroy, "-", -1 },
+	{ write_clear_all, "-", -1 },
 	{ write_touch, "old", 999 },
 };
 #define WRITES (sizeof(writes) / sizeof(writes[0]))
@@ -94,7 +94,7 @@ static void load_arrives_after_write(size_t w)
 	/* Submitted after the write's callback: it must not join that load. */
 	evkv_get(s.store, C, K, answer_cb, &again);
 	bed_settle(&s);
-	check_int(s.primary->asked[EVKV_TTL], 2);
+	check_int(s.primary->asked[EVKV_OP_TTL], 2);
 	gate_release(s.primary, 1);
 	rig_wait(&s.rig, &again.calls);
 	check_status(again.status,
@@ -189,7 +189,7 @@ EVKV_TEST(wrappers_passthrough_fence, fence_lasts_until_a_timed_out_write_ends)
 	s.primary->sends = true;
 	evkv_submit(s.store,
 	    &(struct evkv_request){
-		.kind = EVKV_PUT,
+		.kind = EVKV_OP_PUT,
 		.collection = C,
 		.count = 1,
 		.keys = &key,
@@ -231,7 +231,7 @@ EVKV_TEST(wrappers_passthrough_fence, cut_off_write_is_not_sent_later)
 	s.cache->mode = GATE_OPEN;
 	gate_release_all(s.cache);
 	bed_settle(&s);
-	check_int(s.primary->asked[EVKV_PUT], 0);
+	check_int(s.primary->asked[EVKV_OP_PUT], 0);
 	check_str(bed_value(&s, s.below, K), "old");
 	answer_free(&write);
 	bed_close(&s);

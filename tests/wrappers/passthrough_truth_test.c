@@ -76,7 +76,7 @@ static void check_entry(const struct truth_op *op, size_t i,
 		fail_test("%s of %s is %s, and should be %u",
 		    evkv_kind_name(op->kind), names[op->keys[i]],
 		    evkv_status_name(entry->status), expected);
-	if ((op->kind == EVKV_GET || op->kind == EVKV_TTL) &&
+	if ((op->kind == EVKV_OP_GET || op->kind == EVKV_OP_TTL) &&
 	    value_of(entry) != expected)
 		fail_test("%s of %s is %u, and should be %u",
 		    evkv_kind_name(op->kind), names[op->keys[i]],
@@ -106,18 +106,18 @@ static void expect(struct truth *t, struct truth_op *op)
 	for (i = 0; i < op->count; i++) {
 		present = &t->present[op->keys[i]];
 		op->expected[i] = *present;
-		if (op->kind == EVKV_PUT)
+		if (op->kind == EVKV_OP_PUT)
 			op->expected[i] = *present = t->number;
-		else if (op->kind == EVKV_DELETE)
+		else if (op->kind == EVKV_OP_DELETE)
 			*present = NONE;
 	}
 }
 
 static void truth_submit(struct truth *t)
 {
-	static const enum evkv_kind kinds[] = { EVKV_GET, EVKV_GET, EVKV_GET,
-		EVKV_PUT, EVKV_PUT, EVKV_DELETE, EVKV_HAS, EVKV_TTL,
-		EVKV_TOUCH };
+	static const enum evkv_kind kinds[] = { EVKV_OP_GET, EVKV_OP_GET,
+		EVKV_OP_GET, EVKV_OP_PUT, EVKV_OP_PUT, EVKV_OP_DELETE,
+		EVKV_OP_EXISTS, EVKV_OP_TTL, EVKV_OP_TOUCH };
 	struct truth_op *op = &t->ops[t->count];
 	struct evkv_slice keys[BATCH], values[BATCH];
 	struct evkv_request request = { .collection = C };
@@ -139,7 +139,7 @@ static void truth_submit(struct truth *t)
 	request.kind = op->kind;
 	request.count = op->count;
 	request.keys = keys;
-	if (op->kind == EVKV_PUT)
+	if (op->kind == EVKV_OP_PUT)
 		request.values = values;
 	op->ticket = evkv_submit(t->bed.store, &request, truth_cb, op);
 }
@@ -152,7 +152,7 @@ static void truth_cancel(struct truth *t)
 	if (t->count == 0)
 		return;
 	op = &t->ops[t->count - 1 - pick(t, t->count < 8 ? t->count : 8)];
-	if (op->calls > 0 || (evkv_kind_classes(op->kind) & EVKV_KIND_WRITES))
+	if (op->calls > 0 || (evkv_kind_classes(op->kind) & EVKV_CLASS_WRITES))
 		return;
 	op->canceled = true;
 	evkv_cancel(t->bed.rig.loop, op->ticket);
@@ -171,9 +171,10 @@ static void set_mode(struct truth *t, struct gate *gate)
 
 static void meddle(struct truth *t)
 {
-	static const uint32_t sets[] = { EVKV_KIND_BIT(EVKV_DELETE),
-		EVKV_KIND_BIT(EVKV_DELETE) | EVKV_KIND_BIT(EVKV_DESTROY),
-		EVKV_KIND_BIT(EVKV_GET), EVKV_KIND_BIT(EVKV_PUT),
+	static const uint32_t sets[] = { EVKV_KIND_BIT(EVKV_OP_DELETE),
+		EVKV_KIND_BIT(EVKV_OP_DELETE) |
+		    EVKV_KIND_BIT(EVKV_OP_CLEAR_ALL),
+		EVKV_KIND_BIT(EVKV_OP_GET), EVKV_KIND_BIT(EVKV_OP_PUT),
 		EVKV_KINDS_ALL };
 
 	switch (pick(t, 6)) {

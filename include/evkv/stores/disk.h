@@ -68,7 +68,7 @@ struct evkv_disk_options {
 	 * data known to be in the page cache: else the loop waits for the disk.
 	 */
 	bool inline_reads;
-	/* How often expired entries are removed. 0 = 1000; -1 = by cull. */
+	/* How often expired entries are removed. 0 = 1000; -1 = by purge_expired. */
 	int64_t sweep_ms;
 	/* With durability=os: how often the file is brought there. 0 = 1000. */
 	int64_t sync_ms;

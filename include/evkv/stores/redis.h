@@ -65,15 +65,15 @@ struct evkv_redis_options {
 	const char *client_name;
 	/*
 	 * Goes before every key on the server, as it is; at most 1024 bytes,
-	 * NULL or "" = none. With it, enumeration, clear and destroy see
+	 * NULL or "" = none. With it, enumeration, clear and clear_all see
 	 * nothing but keys that begin with it.
 	 */
 	const char *key_prefix;
 	/*
-	 * Without a key_prefix destroy would empty the whole database, and is
+	 * Without a key_prefix clear_all would empty the whole database, and is
 	 * INVALID unless this is set.
 	 */
-	bool allow_unprefixed_destroy;
+	bool allow_unprefixed_clear_all;
 
 	/*
 	 * How many connections to spread the keys over, by a hash of the key,

@@ -4,7 +4,7 @@
  *     store = evkv_prefix_keys_new(store, EVKV_LIT("app:"), &error);
  *
  * The prefix is added on the way in and stripped on the way out; enumeration,
- * patterns, clear and destroy see and touch only keys that have it. Keys may be
+ * patterns, clear and clear_all see and touch only keys that have it. Keys may be
  * as much shorter as the prefix is long.
  */
 #ifndef EVKV_WRAPPERS_PREFIX_KEYS_H
@@ -19,13 +19,13 @@ EVKV_BEGIN_DECLS
  * prefix is copied: 1 to 1024 bytes, any bytes. NULL with a filled error:
  * INVALID or NOMEM.
  *
- * destroy goes through the collections one by one, and so does collections,
+ * clear_all goes through the collections one by one, and so does collections,
  * which names only those that have keys with the prefix.
  *
  * What takes a pattern puts the prefix before it, with '*', '?', '[' and '\'
  * counting twice. So the prefixes of wrappers over each other and a pattern, if
  * only the "?*" of everything, must have at most 4096 bytes together for keys,
- * clear, collections and destroy; these are else INVALID.
+ * clear, collections and clear_all; these are else INVALID.
  */
 EVKV_API struct evkv_store *evkv_prefix_keys_new(struct evkv_store *inner,
     struct evkv_slice prefix, struct evkv_error *error);

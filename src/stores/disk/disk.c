@@ -31,14 +31,14 @@ enum evkv_verdict evkv__disk_op_fail(struct evkv_op *op,
 	evkv_op_fail(op, failure->status, cause,
 	    failure->message[0] != '\0' ? failure->message : NULL);
 	evkv_op_explain(op, cause, failure->sys_error, failure->message);
-	return EVKV_DONE;
+	return EVKV_VERDICT_DONE;
 }
 
 /* ---- Answers ------------------------------------------------------------- */
 
 static bool is_read(enum evkv_kind kind)
 {
-	return (evkv_kind_classes(kind) & EVKV_KIND_WRITES) == 0;
+	return (evkv_kind_classes(kind) & EVKV_CLASS_WRITES) == 0;
 }
 
 /*
@@ -68,7 +68,7 @@ static void answer_entry(struct evkv_op *op, enum evkv_kind kind, size_t i,
 			evkv_value_unref(cell->value);
 			cell->value = NULL;
 			cell->status = EVKV_NOT_FOUND;
-		} else if (kind == EVKV_TTL) {
+		} else if (kind == EVKV_OP_TTL) {
 			entry->ttl_ms = cell->expires_ms - now_ms;
 		}
 	}
@@ -92,7 +92,7 @@ static void answer_keyed(struct disk_store *disk, struct disk_job *job)
 	if (is_read(request->kind))
 		return;
 	evkv__disk_dirty(disk);
-	if (request->kind == EVKV_DELETE)
+	if (request->kind == EVKV_OP_DELETE)
 		return;
 	if (request->ttls_ms != NULL || request->ttl_ms != EVKV_TTL_NONE)
 		evkv__disk_expiring(disk, disk->sweep_ms);
@@ -129,15 +129,15 @@ static void answer_span(struct disk_store *disk, struct disk_job *job)
 		return;
 	}
 	switch (job->request->kind) {
-	case EVKV_KEYS:
-	case EVKV_COLLECTIONS: answer_page(job); break;
-	case EVKV_CLEAR:
-	case EVKV_DESTROY:
-	case EVKV_CULL:
+	case EVKV_OP_KEYS:
+	case EVKV_OP_COLLECTIONS: answer_page(job); break;
+	case EVKV_OP_CLEAR:
+	case EVKV_OP_CLEAR_ALL:
+	case EVKV_OP_PURGE_EXPIRED:
 		evkv_op_set_affected(job->op, job->span->removal.removed);
 		evkv__disk_dirty(disk);
 		break;
-	case EVKV_SYNC: answer_sync(disk, job); break;
+	case EVKV_OP_SYNC: answer_sync(disk, job); break;
 	default: break;
 	}
 }
@@ -153,7 +153,7 @@ static bool disk_absent(const struct disk_store *disk)
 
 static bool request_makes(const struct evkv_request *request)
 {
-	return request->kind == EVKV_PUT &&
+	return request->kind == EVKV_OP_PUT &&
 	    request->condition != EVKV_IF_PRESENT;
 }
 
@@ -178,7 +178,7 @@ static unsigned free_reader(struct disk_store *disk)
 
 static unsigned free_lane(struct disk_store *disk, enum evkv_kind kind)
 {
-	return is_read(kind) && kind != EVKV_SYNC && kind != EVKV_COMPACT
+	return is_read(kind) && kind != EVKV_OP_SYNC && kind != EVKV_OP_COMPACT
 	    ? free_reader(disk)
 	    : DISK_WRITER;
 }
@@ -324,7 +324,8 @@ void evkv__disk_release_waiting(struct disk_store *disk)
 			answer_absent(job->op, job->request);
 		else if (disk->state != DISK_READY)
 			evkv__disk_op_fail(job->op, &disk->failure);
-		else if (job->request->kind != EVKV_PING && dispatch(disk, job))
+		else if (job->request->kind != EVKV_OP_PING &&
+		    dispatch(disk, job))
 			continue;
 		evkv_op_complete(job->op);
 	}
@@ -399,7 +400,7 @@ static struct disk_job *make_job(struct evkv_op *op)
 	job->lane = DISK_WRITER;
 	job->op = op;
 	job->request = request = evkv_op_request(op);
-	if ((evkv_kind_classes(request->kind) & EVKV_KIND_HAS_KEYS) != 0) {
+	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_HAS_KEYS) != 0) {
 		size = request->count * sizeof(*job->cells);
 		job->cells = request->count == 1 ? &job->one_cell
 						 : evkv_op_alloc(op, size);
@@ -422,7 +423,7 @@ static struct disk_job *make_job(struct evkv_op *op)
 static bool position_ok(const struct evkv_request *request,
     struct evkv_slice *position)
 {
-	size_t most = request->kind == EVKV_KEYS
+	size_t most = request->kind == EVKV_OP_KEYS
 	    ? DISK_ROW_KEY_MAX - DISK_ID_SIZE
 	    : DISK_NAME_KEY_MAX;
 
@@ -440,13 +441,13 @@ static bool done_at_once(struct disk_store *disk, struct evkv_op *op,
 	if (disk->state != DISK_READY)
 		return false;
 	switch (request->kind) {
-	case EVKV_PING: return true;
-	case EVKV_SYNC:
+	case EVKV_OP_PING: return true;
+	case EVKV_OP_SYNC:
 		/* What was acknowledged is durable. */
 		return disk->env.config.durability == DISK_FULL_SYNC;
-	case EVKV_GET:
-	case EVKV_TTL:
-	case EVKV_HAS:
+	case EVKV_OP_GET:
+	case EVKV_OP_TTL:
+	case EVKV_OP_EXISTS:
 		return disk->inline_reads && inline_read(disk, op, request);
 	default: return false;
 	}
@@ -460,12 +461,12 @@ static enum evkv_verdict disk_submit(void *self, struct evkv_op *op,
 	bool first = disk->waiting.first == NULL;
 	struct disk_job *job;
 
-	if ((evkv_kind_classes(request->kind) & EVKV_KIND_PAGES) != 0 &&
+	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_PAGES) != 0 &&
 	    !position_ok(request, &position))
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 		    "the cursor is not of this store and query");
 	if (first && done_at_once(disk, op, request))
-		return EVKV_DONE;
+		return EVKV_VERDICT_DONE;
 	if (first && disk_absent(disk) && request_makes(request)) {
 		disk->env.config.lazy = false;
 		evkv__disk_start(disk);
@@ -477,18 +478,18 @@ static enum evkv_verdict disk_submit(void *self, struct evkv_op *op,
 	}
 	if (first && disk_absent(disk)) {
 		answer_absent(op, request);
-		return EVKV_DONE;
+		return EVKV_VERDICT_DONE;
 	}
 	job = make_job(op);
 	if (job == NULL)
-		return EVKV_DONE;
+		return EVKV_VERDICT_DONE;
 	if (position.size > 0)
 		position_ok(job->request, &job->position);
 	if (disk->state != DISK_READY || !first) {
 		disk_jobs_append(&disk->waiting, job);
-		return EVKV_PENDING;
+		return EVKV_VERDICT_PENDING;
 	}
-	return dispatch(disk, job) ? EVKV_PENDING : EVKV_DONE;
+	return dispatch(disk, job) ? EVKV_VERDICT_PENDING : EVKV_VERDICT_DONE;
 }
 
 static void disk_stop(void *self, struct evkv_op *op)

@@ -252,10 +252,11 @@ struct disk_removal {
 	size_t position_size;
 	int64_t removed; /* live ones */
 	bool finished;
-	int64_t next_ms; /* CULL: when the next one expires; 0 = never */
+	int64_t
+	    next_ms; /* PURGE_EXPIRED: when the next one expires; 0 = never */
 };
 
-/* CLEAR, DESTROY or CULL, looking at `rows` rows at most. */
+/* CLEAR, CLEAR_ALL or PURGE_EXPIRED, looking at `rows` rows at most. */
 int evkv__disk_remove_some(struct disk_view *view,
     const struct evkv_request *request, int64_t now_ms, size_t rows,
     struct disk_removal *removal);

@@ -19,7 +19,7 @@
 static bool unit_writes(const struct disk_unit *unit)
 {
 	return (evkv_kind_classes(unit->job->request->kind) &
-		   EVKV_KIND_WRITES) != 0;
+		   EVKV_CLASS_WRITES) != 0;
 }
 
 static struct disk_cell *unit_cell(const struct disk_unit *unit)
@@ -61,12 +61,12 @@ static int unit_apply(struct disk_view *view, const struct disk_unit *unit)
 	int64_t now_ms = unit->job->now_ms;
 	int code;
 
-	if (request->kind == EVKV_PUT) {
+	if (request->kind == EVKV_OP_PUT) {
 		code = unit_put(view, unit);
-	} else if (request->kind == EVKV_DELETE) {
+	} else if (request->kind == EVKV_OP_DELETE) {
 		code = evkv__disk_delete(view, request->collection, key,
 		    now_ms);
-	} else if (request->kind == EVKV_TOUCH) {
+	} else if (request->kind == EVKV_OP_TOUCH) {
 		code = evkv__disk_touch(view, request->collection, key,
 		    unit_expires(unit), now_ms);
 	} else {
@@ -117,7 +117,7 @@ static size_t group_pages(const struct disk_env *env,
 		const struct evkv_request *request = units[i].job->request;
 
 		size = DISK_ROW_HEAD + request->keys[units[i].index].size;
-		if (request->kind == EVKV_PUT)
+		if (request->kind == EVKV_OP_PUT)
 			size += disk_job_value(units[i].job, units[i].index)
 				    .size;
 		if (unit_writes(&units[i]))

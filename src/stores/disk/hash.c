@@ -6,7 +6,7 @@
  * apart by the full key in the row, but only 256 of them, so it must be one
  * that nobody can find collisions of.
  */
-#include "core/siphash.h"
+#include "base/siphash.h"
 #include "stores/disk/format.h"
 
 static void hash_word(struct siphash *s, uint64_t word)

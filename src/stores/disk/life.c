@@ -13,7 +13,7 @@
 
 #define SWEEP_MAX_MS 60000 /* other processes may have written meanwhile */
 
-static const struct evkv_request life_cull = { .kind = EVKV_CULL };
+static const struct evkv_request life_purge = { .kind = EVKV_OP_PURGE_EXPIRED };
 
 bool evkv__disk_submit(struct disk_store *disk, struct disk_job *job,
     unsigned lane)
@@ -29,7 +29,7 @@ static void life_submit_own(struct disk_store *disk, struct disk_job *job,
     enum disk_task task)
 {
 	*job = (struct disk_job){ .task = task,
-		.request = &life_cull,
+		.request = &life_purge,
 		.now_ms = evkv_loop_wall_ms(disk->loop) };
 	evkv__disk_submit(disk, job, DISK_WRITER);
 }
@@ -96,7 +96,7 @@ static void life_sweep(void *arg)
 	disk->sweeping = true;
 	memset(&disk->sweep_span, 0, sizeof(disk->sweep_span));
 	*(&disk->sweep_job) = (struct disk_job){ .task = DISK_SWEEP,
-		.request = &life_cull,
+		.request = &life_purge,
 		.span = &disk->sweep_span,
 		.now_ms = evkv_loop_wall_ms(disk->loop) };
 	if (!evkv__disk_submit(disk, &disk->sweep_job, DISK_WRITER))

@@ -25,7 +25,7 @@ static const struct evkv_vtable multi_disk_vtable;
 
 static bool kind_is_of_one(enum evkv_kind kind)
 {
-	return (evkv_kind_classes(kind) & EVKV_KIND_COLLECTION) != 0;
+	return (evkv_kind_classes(kind) & EVKV_CLASS_COLLECTION) != 0;
 }
 
 /* The answer is in the op. */
@@ -117,7 +117,7 @@ static bool walk_page_full(struct multi_op *mop)
 	const struct evkv_result *result = evkv_op_result(mop->op);
 	size_t limit = request->limit != 0 ? request->limit : 1000;
 
-	if (request->kind != EVKV_COLLECTIONS ||
+	if (request->kind != EVKV_OP_COLLECTIONS ||
 	    (mop->looked < WALK_PARTS && result->count < limit))
 		return false;
 	evkv_op_set_position(mop->op, multi_disk_vtable.name,
@@ -137,7 +137,7 @@ static void walk_step(struct multi_op *mop)
 	if (mop->child_out || mop->list != NULL)
 		return;
 	if (!mop->ended &&
-	    (evkv_kind_classes(mop->request.kind) & EVKV_KIND_WRITES) != 0)
+	    (evkv_kind_classes(mop->request.kind) & EVKV_CLASS_WRITES) != 0)
 		evkv_op_set_affected(mop->op, mop->affected);
 	evkv__multi_end(mop);
 }
@@ -207,7 +207,7 @@ void evkv__multi_go(struct multi_op *mop)
 /* The directory is open: begin. */
 static void op_begin(struct multi_op *mop)
 {
-	if (mop->request.kind == EVKV_PING)
+	if (mop->request.kind == EVKV_OP_PING)
 		evkv__multi_end(mop);
 	else if (kind_is_of_one(mop->request.kind))
 		evkv__multi_go(mop);
@@ -326,7 +326,7 @@ static enum evkv_verdict multi_submit(void *self, struct evkv_op *op,
 	struct evkv_slice position;
 	struct multi_op *mop;
 
-	if (request->kind == EVKV_COLLECTIONS && request->cursor.size > 0 &&
+	if (request->kind == EVKV_OP_COLLECTIONS && request->cursor.size > 0 &&
 	    !evkv_cursor_open(request, multi_disk_vtable.name, &position))
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 		    "the cursor is not of this store and query");
@@ -335,7 +335,7 @@ static enum evkv_verdict multi_submit(void *self, struct evkv_op *op,
 		return evkv__disk_op_fail(op, &multi->failure);
 	mop = make_mop(multi, op);
 	if (mop == NULL)
-		return EVKV_DONE;
+		return EVKV_VERDICT_DONE;
 	if (multi->state == DISK_FAILED) {
 		multi->state = DISK_OPENING;
 		root_submit(multi, MULTI_OPEN);
@@ -343,12 +343,12 @@ static enum evkv_verdict multi_submit(void *self, struct evkv_op *op,
 	/* Also while those that waited go, one by one: behind them. */
 	if (multi->state != DISK_READY || multi->waiting.first != NULL) {
 		multi_ops_append(&multi->waiting, mop);
-		return EVKV_PENDING;
+		return EVKV_VERDICT_PENDING;
 	}
 	mop->inside = true;
 	op_begin(mop);
 	mop->inside = false;
-	return mop->ended ? EVKV_DONE : EVKV_PENDING;
+	return mop->ended ? EVKV_VERDICT_DONE : EVKV_VERDICT_PENDING;
 }
 
 /*

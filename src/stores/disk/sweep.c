@@ -1,5 +1,5 @@
 /*
- * disk/sweep.c - removing what is not named key by key: clear, destroy, cull.
+ * disk/sweep.c - removing what is not named key by key: clear, clear_all, purge_expired.
  *
  * Each call looks at a bounded number of rows and leaves its place in a struct
  * disk_removal, so that a transaction stays small however much there is to
@@ -146,7 +146,7 @@ static int clear_some(struct clear_scan *scan, size_t *rows)
  * To look at a collection counts as a row, but is no progress: of one that is
  * to be cleared at least one row is.
  */
-static int destroy_some(struct disk_view *view,
+static int clear_all_some(struct disk_view *view,
     const struct evkv_request *request, int64_t now_ms, size_t *rows,
     struct disk_removal *removal)
 {
@@ -188,7 +188,7 @@ static int destroy_some(struct disk_view *view,
 /* ---- What has expired ---------------------------------------------------- */
 
 /* Remove the entry that an index row speaks of, if it agrees. */
-static int cull_entry(MDB_cursor *entries, const unsigned char *row_key,
+static int purge_entry(MDB_cursor *entries, const unsigned char *row_key,
     size_t size, int64_t expires_ms, struct disk_removal *removal)
 {
 	MDB_val key = { size, (void *)(uintptr_t)row_key }, data;
@@ -208,7 +208,7 @@ static int cull_entry(MDB_cursor *entries, const unsigned char *row_key,
 	return code;
 }
 
-static int cull_rows(MDB_cursor *index, MDB_cursor *entries, int64_t now_ms,
+static int purge_rows(MDB_cursor *index, MDB_cursor *entries, int64_t now_ms,
     size_t *rows, struct disk_removal *removal)
 {
 	unsigned char copy[DISK_EXPIRY_KEY_MAX];
@@ -233,7 +233,7 @@ static int cull_rows(MDB_cursor *index, MDB_cursor *entries, int64_t now_ms,
 		if (*rows == 0)
 			return 0;
 		--*rows;
-		code = cull_entry(entries, copy + 8, key.mv_size - 8,
+		code = purge_entry(entries, copy + 8, key.mv_size - 8,
 		    expires_ms, removal);
 		if (code == 0)
 			code = mdb_cursor_del(index, 0);
@@ -244,7 +244,7 @@ static int cull_rows(MDB_cursor *index, MDB_cursor *entries, int64_t now_ms,
 	return code;
 }
 
-static int cull_some(struct disk_view *view, int64_t now_ms, size_t *rows,
+static int purge_some(struct disk_view *view, int64_t now_ms, size_t *rows,
     struct disk_removal *removal)
 {
 	MDB_cursor *index, *entries;
@@ -254,7 +254,7 @@ static int cull_some(struct disk_view *view, int64_t now_ms, size_t *rows,
 		return code;
 	code = mdb_cursor_open(view->txn, view->env->entries, &entries);
 	if (code == 0) {
-		code = cull_rows(index, entries, now_ms, rows, removal);
+		code = purge_rows(index, entries, now_ms, rows, removal);
 		mdb_cursor_close(entries);
 	}
 	mdb_cursor_close(index);
@@ -297,16 +297,16 @@ int evkv__disk_remove_some(struct disk_view *view,
 	int code;
 
 	switch (request->kind) {
-	case EVKV_CLEAR:
+	case EVKV_OP_CLEAR:
 		code = evkv__disk_collection(view, request->collection,
 		    &scan.id);
 		if (code == 0)
 			code = clear_some(&scan, &rows);
 		break;
-	case EVKV_DESTROY:
-		code = destroy_some(view, request, now_ms, &rows, removal);
+	case EVKV_OP_CLEAR_ALL:
+		code = clear_all_some(view, request, now_ms, &rows, removal);
 		break;
-	default: code = cull_some(view, now_ms, &rows, removal); break;
+	default: code = purge_some(view, now_ms, &rows, removal); break;
 	}
 	removal->finished = code == MDB_NOTFOUND;
 	return code == MDB_NOTFOUND ? 0 : code;

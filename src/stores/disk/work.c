@@ -29,7 +29,7 @@ void evkv__disk_read_cell(struct disk_view *view,
     const struct evkv_request *request, size_t index, int64_t now_ms,
     struct disk_cell *cell, struct disk_failure *failure)
 {
-	bool whole = request->kind != EVKV_HAS;
+	bool whole = request->kind != EVKV_OP_EXISTS;
 	struct disk_row row;
 	int code = evkv__disk_get(view, request->collection,
 	    request->keys[index], now_ms, whole, &row);
@@ -60,10 +60,10 @@ static void work_read(struct disk_view *view, struct disk_job *job)
 	int code = 0;
 	size_t i;
 
-	if (request->kind == EVKV_KEYS)
+	if (request->kind == EVKV_OP_KEYS)
 		code = evkv__disk_keys(view, request, job->position,
 		    job->now_ms, &job->span->page);
-	else if (request->kind == EVKV_COLLECTIONS)
+	else if (request->kind == EVKV_OP_COLLECTIONS)
 		code = evkv__disk_collections(view, request, job->position,
 		    job->now_ms, &job->span->page);
 	if (code != 0)
@@ -124,7 +124,7 @@ static bool work_nothing_due(struct disk_worker *worker, struct disk_job *job)
 	struct disk_view view;
 	bool due = true;
 
-	if (job->request->kind != EVKV_CULL ||
+	if (job->request->kind != EVKV_OP_PURGE_EXPIRED ||
 	    evkv__disk_view_begin(worker->env, &worker->reader, &view) != 0)
 		return false;
 	if (evkv__disk_expiry_peek(&view, job->now_ms, &due,
@@ -174,9 +174,10 @@ static void work_special(struct disk_worker *worker, struct disk_job *job)
 		evkv__disk_env_open(env, &job->failure);
 	} else if (job->task == DISK_CLOSE) {
 		evkv__disk_env_close(env);
-	} else if (job->task == DISK_FLUSH || job->request->kind == EVKV_SYNC) {
+	} else if (job->task == DISK_FLUSH ||
+	    job->request->kind == EVKV_OP_SYNC) {
 		code = evkv__disk_env_sync(env);
-	} else if (job->request->kind == EVKV_COMPACT) {
+	} else if (job->request->kind == EVKV_OP_COMPACT) {
 		evkv__disk_env_compact(env, &job->failure);
 	} else {
 		work_remove(worker, job);
@@ -188,8 +189,9 @@ static void work_special(struct disk_worker *worker, struct disk_job *job)
 
 static size_t work_unit_bytes(const struct disk_job *job, size_t index)
 {
-	return job->request->kind == EVKV_PUT ? disk_job_value(job, index).size
-					      : 0;
+	return job->request->kind == EVKV_OP_PUT
+	    ? disk_job_value(job, index).size
+	    : 0;
 }
 
 void evkv__disk_run_writer(struct evkv_job *jobs, void *arg)

@@ -186,7 +186,7 @@ static void call_part_cut(const struct redis_part *part,
 	struct evkv_op *op = part->slot.op;
 	/* The request may be gone. */
 	uint32_t classes = evkv_kind_classes(evkv_op_result(op)->kind);
-	bool writes = (classes & EVKV_KIND_WRITES) != 0;
+	bool writes = (classes & EVKV_CLASS_WRITES) != 0;
 
 	if (part->call->part_count == 1 && part->count == 1) {
 		evkv_slot_fail(op, end);
@@ -270,7 +270,7 @@ static enum evkv_verdict call_submit_one(struct redis_store *store,
 		return evkv_op_nomem(op);
 	evkv_op_set_data(op, call);
 	why = evkv_pipeline_submit(part->connection->pipeline, &part->slot);
-	return why == NULL ? EVKV_PENDING : evkv_slot_fail(op, why);
+	return why == NULL ? EVKV_VERDICT_PENDING : evkv_slot_fail(op, why);
 }
 
 /* Several keys. */
@@ -295,7 +295,7 @@ static enum evkv_verdict call_submit_many(struct redis_store *store,
 		}
 	}
 	call->left--;
-	return call->left == 0 ? EVKV_DONE : EVKV_PENDING;
+	return call->left == 0 ? EVKV_VERDICT_DONE : EVKV_VERDICT_PENDING;
 }
 
 enum evkv_verdict evkv__redis_call_submit(struct redis_store *store,
@@ -304,6 +304,6 @@ enum evkv_verdict evkv__redis_call_submit(struct redis_store *store,
 	if (request->count == 1)
 		return call_submit_one(store, op, request);
 	if (request->count == 0)
-		return EVKV_DONE;
+		return EVKV_VERDICT_DONE;
 	return call_submit_many(store, op, request);
 }

@@ -220,7 +220,7 @@ static const struct redis_command *command_for_put(
     const struct evkv_request *request, struct redis_part *part)
 {
 	part->absent = request->condition == EVKV_IF_ABSENT;
-	if (part->count == 1 || request->condition != EVKV_ALWAYS ||
+	if (part->count == 1 || request->condition != EVKV_IF_ANY ||
 	    command_any_ttl(request, part))
 		return &evkv__redis_set;
 	part->replies = 1;
@@ -232,13 +232,15 @@ static const struct redis_command *command_choose(
 {
 	part->replies = part->count;
 	switch (request->kind) {
-	case EVKV_GET:
+	case EVKV_OP_GET:
 		part->replies = 1;
 		return part->count == 1 ? &evkv__redis_get : &evkv__redis_mget;
-	case EVKV_TTL: part->replies = part->count + 3; return &evkv__redis_ttl;
-	case EVKV_PUT: return command_for_put(request, part);
-	case EVKV_DELETE: return &evkv__redis_unlink;
-	case EVKV_HAS: return &evkv__redis_exists;
+	case EVKV_OP_TTL:
+		part->replies = part->count + 3;
+		return &evkv__redis_ttl;
+	case EVKV_OP_PUT: return command_for_put(request, part);
+	case EVKV_OP_DELETE: return &evkv__redis_unlink;
+	case EVKV_OP_EXISTS: return &evkv__redis_exists;
 	default: return &evkv__redis_touch;
 	}
 }
@@ -254,7 +256,7 @@ bool evkv__redis_part_command(struct evkv_op *op,
 	}
 	/* One command's effect comes with its last byte, as for any slot. */
 	if (part->count > 1 && part->replies >= part->count &&
-	    (evkv_kind_classes(request->kind) & EVKV_KIND_WRITES) != 0) {
+	    (evkv_kind_classes(request->kind) & EVKV_CLASS_WRITES) != 0) {
 		part->ends = evkv_op_alloc(op,
 		    sizeof(*part->ends) +
 			part->count * sizeof(part->ends->at[0]));

@@ -39,7 +39,7 @@ static bool set_one(struct redis_connection *connection,
 		return false;
 	at = resp_command(at,
 	    3U + (ttl_ms != EVKV_TTL_NONE ? 2U : 0U) +
-		(condition != EVKV_ALWAYS ? 1U : 0U));
+		(condition != EVKV_IF_ANY ? 1U : 0U));
 	at = resp_raw(at, "$3\r\nSET\r\n", 9);
 	at = evkv__redis_name_word(&name, at);
 	at = resp_word(at, value);
@@ -47,7 +47,7 @@ static bool set_one(struct redis_connection *connection,
 		at = resp_raw(at, "$2\r\nPX\r\n", 8);
 		at = resp_number(at, (uint64_t)ttl_ms);
 	}
-	if (condition != EVKV_ALWAYS)
+	if (condition != EVKV_IF_ANY)
 		at = resp_raw(at,
 		    condition == EVKV_IF_ABSENT ? "$2\r\nNX\r\n"
 						: "$2\r\nXX\r\n",

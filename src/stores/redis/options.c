@@ -239,7 +239,7 @@ static const struct evkv_url_option options_table[] = {
 	OPTIONS_ROW(tls_insecure_no_verify, EVKV_URL_BOOL),
 	OPTIONS_ROW(client_name, EVKV_URL_STRING),
 	OPTIONS_ROW(key_prefix, EVKV_URL_STRING),
-	OPTIONS_ROW(allow_unprefixed_destroy, EVKV_URL_BOOL),
+	OPTIONS_ROW(allow_unprefixed_clear_all, EVKV_URL_BOOL),
 	OPTIONS_ROW(connections, EVKV_URL_INT),
 	OPTIONS_ROW(connect_timeout_ms, EVKV_URL_DURATION),
 	OPTIONS_ROW(stall_timeout_ms, EVKV_URL_DURATION),

@@ -1,5 +1,5 @@
 /*
- * PING, on every connection; with EVKV_OP_WAIT_READY until each of them is
+ * PING, on every connection; with EVKV_FLAG_WAIT_READY until each of them is
  * ready or one try has failed.
  */
 #include "store.h"
@@ -82,7 +82,7 @@ void evkv__redis_ping_stop(struct evkv_op *op)
 enum evkv_verdict evkv__redis_ping_submit(struct redis_store *store,
     struct evkv_op *op, const struct evkv_request *request)
 {
-	bool wait = (request->flags & EVKV_OP_WAIT_READY) != 0;
+	bool wait = (request->flags & EVKV_FLAG_WAIT_READY) != 0;
 	size_t size = sizeof(struct ping) +
 	    store->connection_count * sizeof(struct redis_part);
 	struct ping *ping = evkv_op_alloc(op, size);
@@ -112,5 +112,5 @@ enum evkv_verdict evkv__redis_ping_submit(struct redis_store *store,
 		}
 	}
 	ping->left--;
-	return ping->left == 0 ? EVKV_DONE : EVKV_PENDING;
+	return ping->left == 0 ? EVKV_VERDICT_DONE : EVKV_VERDICT_PENDING;
 }

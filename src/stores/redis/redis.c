@@ -22,20 +22,21 @@ static enum evkv_verdict redis_submit(void *self, struct evkv_op *op,
     const struct evkv_request *request)
 {
 	switch (request->kind) {
-	case EVKV_GET:
-	case EVKV_TTL:
-	case EVKV_PUT:
-	case EVKV_DELETE:
-	case EVKV_HAS:
-	case EVKV_TOUCH: return evkv__redis_call_submit(self, op, request);
-	case EVKV_KEYS:
-	case EVKV_COLLECTIONS:
-	case EVKV_CLEAR:
-	case EVKV_DESTROY: return evkv__redis_scan_submit(self, op, request);
-	case EVKV_PING: return evkv__redis_ping_submit(self, op, request);
-	case EVKV_CULL: /* the server does it by itself */
-	case EVKV_SYNC:
-	case EVKV_COMPACT: return EVKV_DONE;
+	case EVKV_OP_GET:
+	case EVKV_OP_TTL:
+	case EVKV_OP_PUT:
+	case EVKV_OP_DELETE:
+	case EVKV_OP_EXISTS:
+	case EVKV_OP_TOUCH: return evkv__redis_call_submit(self, op, request);
+	case EVKV_OP_KEYS:
+	case EVKV_OP_COLLECTIONS:
+	case EVKV_OP_CLEAR:
+	case EVKV_OP_CLEAR_ALL:
+		return evkv__redis_scan_submit(self, op, request);
+	case EVKV_OP_PING: return evkv__redis_ping_submit(self, op, request);
+	case EVKV_OP_PURGE_EXPIRED: /* the server does it by itself */
+	case EVKV_OP_SYNC:
+	case EVKV_OP_COMPACT: return EVKV_VERDICT_DONE;
 	default: return evkv_op_unsupported(op);
 	}
 }
@@ -44,11 +45,11 @@ static void redis_stop(void *self, struct evkv_op *op)
 {
 	(void)self;
 	switch (evkv_op_result(op)->kind) {
-	case EVKV_PING: evkv__redis_ping_stop(op); break;
-	case EVKV_KEYS:
-	case EVKV_COLLECTIONS:
-	case EVKV_CLEAR:
-	case EVKV_DESTROY: evkv__redis_scan_stop(op); break;
+	case EVKV_OP_PING: evkv__redis_ping_stop(op); break;
+	case EVKV_OP_KEYS:
+	case EVKV_OP_COLLECTIONS:
+	case EVKV_OP_CLEAR:
+	case EVKV_OP_CLEAR_ALL: evkv__redis_scan_stop(op); break;
 	default: evkv__redis_call_stop(evkv_op_data(op)); break;
 	}
 }

@@ -1,6 +1,6 @@
 /*
  * Operations on entries that they do not name: KEYS, COLLECTIONS, CLEAR and
- * DESTROY, by SCAN ... TYPE string, round after round on the first connection.
+ * CLEAR_ALL, by SCAN ... TYPE string, round after round on the first connection.
  *
  * A page of names is as many rounds as bring `limit` names, bounded so that a
  * pattern that matches little in a large database gives empty pages in between
@@ -262,7 +262,8 @@ static enum evkv_verdict scan_begin(struct redis_scan *scan,
 	if (!evkv_op_keep(scan->op) || !evkv__redis_scan_match(scan, request))
 		return evkv_op_nomem(scan->op);
 	why = scan_round(scan);
-	return why == NULL ? EVKV_PENDING : evkv_slot_fail(scan->op, why);
+	return why == NULL ? EVKV_VERDICT_PENDING
+			   : evkv_slot_fail(scan->op, why);
 }
 
 enum evkv_verdict evkv__redis_scan_submit(struct redis_store *store,
@@ -270,19 +271,19 @@ enum evkv_verdict evkv__redis_scan_submit(struct redis_store *store,
 {
 	struct redis_scan *scan;
 
-	if (request->kind == EVKV_DESTROY && store->prefix.size == 0 &&
-	    !store->options.allow_unprefixed_destroy)
+	if (request->kind == EVKV_OP_CLEAR_ALL && store->prefix.size == 0 &&
+	    !store->options.allow_unprefixed_clear_all)
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
-		    "destroy without a key_prefix would empty the database: "
-		    "set allow_unprefixed_destroy if that is meant");
+		    "clear_all without a key_prefix would empty the database: "
+		    "set allow_unprefixed_clear_all if that is meant");
 	scan = evkv_op_alloc(op, sizeof(*scan));
 	if (scan == NULL)
 		return evkv_op_nomem(op);
 	memset(scan, 0, sizeof(*scan));
 	scan->store = store;
 	scan->op = op;
-	scan->removes = request->kind == EVKV_CLEAR ||
-	    request->kind == EVKV_DESTROY;
+	scan->removes = request->kind == EVKV_OP_CLEAR ||
+	    request->kind == EVKV_OP_CLEAR_ALL;
 	scan->limit = request->limit != 0 ? request->limit : SCAN_COUNT_MAX;
 	scan->part.slot.op = op;
 	scan->part.slot.flags = EVKV_SLOT_KEPT;

@@ -13,7 +13,7 @@ struct redis_scan {
 	struct redis_part part; /* the same for every round */
 	struct redis_store *store;
 	struct evkv_op *op;
-	bool removes; /* CLEAR, DESTROY */
+	bool removes; /* CLEAR, CLEAR_ALL */
 	bool failed;  /* the op has its failure */
 	bool ended;   /* the server's cursor has come round */
 	size_t limit;

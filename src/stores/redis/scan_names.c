@@ -30,7 +30,7 @@ bool evkv__redis_scan_match(struct redis_scan *scan,
 	struct evkv_slice head = evkv_request_head(request, buffer);
 	struct evkv_slice collection = request->collection;
 	bool in_one = (evkv_kind_classes(request->kind) &
-			  EVKV_KIND_COLLECTION) != 0;
+			  EVKV_CLASS_COLLECTION) != 0;
 	size_t size;
 	char *match, *at;
 
@@ -192,7 +192,7 @@ bool evkv__redis_scan_name(struct redis_scan *scan, struct evkv_slice name)
 {
 	const struct evkv_request *request = evkv_op_request(scan->op);
 	bool in_one = (evkv_kind_classes(request->kind) &
-			  EVKV_KIND_COLLECTION) != 0;
+			  EVKV_CLASS_COLLECTION) != 0;
 	char buffer[EVKV_COLLECTION_MAX];
 	struct evkv_slice collection, key;
 

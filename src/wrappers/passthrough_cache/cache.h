@@ -67,7 +67,7 @@ struct cache {
 	int64_t fill_after_us; /* for every key */
 	bool off;              /* go past the cache altogether */
 	int64_t off_until_us, off_evict_after_us;
-	bool repairing; /* the destroy that ends `off` is under way */
+	bool repairing; /* the clear_all that ends `off` is under way */
 
 	struct note *troubled;
 	size_t troubled_count;

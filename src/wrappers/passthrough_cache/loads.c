@@ -109,7 +109,7 @@ static void fill_send(const struct fill *fill, struct load *load)
 {
 	struct cache *cache = load->cache;
 	const struct evkv_request request = {
-		.kind = EVKV_PUT,
+		.kind = EVKV_OP_PUT,
 		.collection = evkv__note_collection(load->keys[0].note),
 		.count = fill->count,
 		.keys = fill->keys,
@@ -271,7 +271,7 @@ bool evkv__load_add(struct load *load, struct get *get, size_t i,
 void evkv__load_send(struct load *load)
 {
 	struct evkv_slice *keys = (void *)(load->keys + load->count);
-	struct evkv_request request = { .kind = EVKV_TTL, .keys = keys };
+	struct evkv_request request = { .kind = EVKV_OP_TTL, .keys = keys };
 
 	if (load->count == 0) {
 		load_put(load);

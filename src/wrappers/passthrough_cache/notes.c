@@ -4,7 +4,7 @@
  * A chained hash table with a keyed hash; it grows by doubling and holds only
  * what is under way, so it stays small.
  */
-#include "core/siphash.h"
+#include "base/siphash.h"
 #include "wrappers/passthrough_cache/cache.h"
 
 struct evkv_slice evkv__note_collection(const struct note *note)

@@ -138,7 +138,7 @@ void evkv__turn_init(struct turn *turn, struct cache *cache, struct evkv_op *op,
 		.cache = cache,
 		.op = op,
 		.begin = begin,
-		.writes = (classes & EVKV_KIND_WRITES) != 0,
+		.writes = (classes & EVKV_CLASS_WRITES) != 0,
 	};
 	evkv_op_set_data(op, turn);
 }

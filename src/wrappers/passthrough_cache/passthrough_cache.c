@@ -35,21 +35,23 @@ static enum evkv_verdict passthrough_cache_submit(void *self,
 	struct cache *cache = self;
 
 	switch (request->kind) {
-	case EVKV_GET:
-	case EVKV_HAS: return evkv__cache_read(cache, op, request);
-	case EVKV_PUT:
-	case EVKV_DELETE:
-	case EVKV_TOUCH:
-	case EVKV_CLEAR:
-	case EVKV_DESTROY:
-	case EVKV_CULL: return evkv__cache_write(cache, op, request);
-	case EVKV_TTL: /* the cache can't know */
+	case EVKV_OP_GET:
+	case EVKV_OP_EXISTS: return evkv__cache_read(cache, op, request);
+	case EVKV_OP_PUT:
+	case EVKV_OP_DELETE:
+	case EVKV_OP_TOUCH:
+	case EVKV_OP_CLEAR:
+	case EVKV_OP_CLEAR_ALL:
+	case EVKV_OP_PURGE_EXPIRED:
+		return evkv__cache_write(cache, op, request);
+	case EVKV_OP_TTL: /* the cache can't know */
 		return evkv__cache_ask(cache, op, request);
-	case EVKV_KEYS:
-	case EVKV_COLLECTIONS:
-	case EVKV_PING:
-	case EVKV_SYNC:
-	case EVKV_COMPACT: return evkv_op_forward(op, cache->primary, request);
+	case EVKV_OP_KEYS:
+	case EVKV_OP_COLLECTIONS:
+	case EVKV_OP_PING:
+	case EVKV_OP_SYNC:
+	case EVKV_OP_COMPACT:
+		return evkv_op_forward(op, cache->primary, request);
 	default: return evkv_op_unsupported(op);
 	}
 }
@@ -83,13 +85,14 @@ static void passthrough_cache_free(void *self)
 
 /* Those of the switch above: a kind added later must not slip past. */
 #define PASSTHROUGH_CACHE_KINDS                                                \
-	(EVKV_KIND_BIT(EVKV_GET) | EVKV_KIND_BIT(EVKV_HAS) |                   \
-	    EVKV_KIND_BIT(EVKV_PUT) | EVKV_KIND_BIT(EVKV_DELETE) |             \
-	    EVKV_KIND_BIT(EVKV_TOUCH) | EVKV_KIND_BIT(EVKV_CLEAR) |            \
-	    EVKV_KIND_BIT(EVKV_DESTROY) | EVKV_KIND_BIT(EVKV_CULL) |           \
-	    EVKV_KIND_BIT(EVKV_TTL) | EVKV_KIND_BIT(EVKV_KEYS) |               \
-	    EVKV_KIND_BIT(EVKV_COLLECTIONS) | EVKV_KIND_BIT(EVKV_PING) |       \
-	    EVKV_KIND_BIT(EVKV_SYNC) | EVKV_KIND_BIT(EVKV_COMPACT))
+	(EVKV_KIND_BIT(EVKV_OP_GET) | EVKV_KIND_BIT(EVKV_OP_EXISTS) |          \
+	    EVKV_KIND_BIT(EVKV_OP_PUT) | EVKV_KIND_BIT(EVKV_OP_DELETE) |       \
+	    EVKV_KIND_BIT(EVKV_OP_TOUCH) | EVKV_KIND_BIT(EVKV_OP_CLEAR) |      \
+	    EVKV_KIND_BIT(EVKV_OP_CLEAR_ALL) |                                 \
+	    EVKV_KIND_BIT(EVKV_OP_PURGE_EXPIRED) |                             \
+	    EVKV_KIND_BIT(EVKV_OP_TTL) | EVKV_KIND_BIT(EVKV_OP_KEYS) |         \
+	    EVKV_KIND_BIT(EVKV_OP_COLLECTIONS) | EVKV_KIND_BIT(EVKV_OP_PING) | \
+	    EVKV_KIND_BIT(EVKV_OP_SYNC) | EVKV_KIND_BIT(EVKV_OP_COMPACT))
 
 static const struct evkv_vtable passthrough_cache_vtable = {
 	.size = sizeof(struct evkv_vtable),
@@ -141,8 +144,8 @@ static const char *wrong_with(const struct evkv_store *primary,
     const struct evkv_store *cache,
     const struct evkv_passthrough_cache_options *options)
 {
-	const uint32_t needed = EVKV_KIND_BIT(EVKV_GET) |
-	    EVKV_KIND_BIT(EVKV_PUT) | EVKV_KIND_BIT(EVKV_DELETE);
+	const uint32_t needed = EVKV_KIND_BIT(EVKV_OP_GET) |
+	    EVKV_KIND_BIT(EVKV_OP_PUT) | EVKV_KIND_BIT(EVKV_OP_DELETE);
 	const struct evkv_capabilities *can = evkv_store_capabilities(cache);
 
 	if (options->max_ttl_ms < 0 || options->max_ttl_ms > EVKV_TTL_MAX)
@@ -162,7 +165,7 @@ static const char *wrong_with(const struct evkv_store *primary,
 	if ((can->kinds & needed) != needed)
 		return "the cache can't get, put and delete";
 	if ((evkv_store_capabilities(primary)->kinds &
-		EVKV_KIND_BIT(EVKV_TTL)) == 0)
+		EVKV_KIND_BIT(EVKV_OP_TTL)) == 0)
 		return "the primary can't tell the remaining TTL";
 	return NULL;
 }

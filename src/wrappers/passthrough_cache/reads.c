@@ -126,7 +126,7 @@ static void ask_primary(struct get *get, const struct evkv_request *request)
 		return;
 	if (evkv_op_detached(get->op))
 		fail_missing(get, EVKV_CANCELED, EVKV_CAUSE_CANCELED);
-	else if (request->kind == EVKV_GET)
+	else if (request->kind == EVKV_OP_GET)
 		load_missing(get, request, missing);
 	else
 		probe_missing(get, request, missing);
@@ -225,14 +225,14 @@ static enum evkv_verdict get_run(struct get *get,
 	if (get->looked_up) {
 		ask_primary(get, request);
 		if (get_over(get))
-			return EVKV_DONE;
+			return EVKV_VERDICT_DONE;
 	} else {
 		get->nomem = !evkv_op_keep(get->op);
 	}
 	get->inside = false;
 	if (!evkv__turn_queue(&get->turn, request, NULL))
 		get->nomem = true;
-	return EVKV_PENDING;
+	return EVKV_VERDICT_PENDING;
 }
 
 static void get_begin(struct turn *turn)
@@ -241,7 +241,7 @@ static void get_begin(struct turn *turn)
 
 	if (turn->stopped)
 		evkv_op_fail(get->op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
-	else if (get_run(get, evkv_op_request(get->op)) == EVKV_PENDING)
+	else if (get_run(get, evkv_op_request(get->op)) == EVKV_VERDICT_PENDING)
 		return;
 	evkv__turn_end(turn);
 }
@@ -267,9 +267,10 @@ enum evkv_verdict evkv__cache_read(struct cache *cache, struct evkv_op *op,
 	if (!line_up(&get->turn, request))
 		return evkv_op_nomem(op);
 	if (!evkv__turn_begin(&get->turn) ||
-	    get_run(get, evkv_op_request(op)) == EVKV_PENDING)
-		return EVKV_PENDING;
-	return evkv__turn_over(&get->turn) ? EVKV_DONE : EVKV_PENDING;
+	    get_run(get, evkv_op_request(op)) == EVKV_VERDICT_PENDING)
+		return EVKV_VERDICT_PENDING;
+	return evkv__turn_over(&get->turn) ? EVKV_VERDICT_DONE
+					   : EVKV_VERDICT_PENDING;
 }
 
 /* ---- What only the primary knows ---------------------------------------- */
@@ -306,10 +307,10 @@ static enum evkv_verdict ask_run(struct ask *ask,
 	    EVKV_CHILD_BORROWS, asked, ask);
 	ask->inside = false;
 	if (ask->answered)
-		return EVKV_DONE;
+		return EVKV_VERDICT_DONE;
 	if (!evkv__turn_queue(&ask->turn, request, NULL))
 		ask->nomem = true;
-	return EVKV_PENDING;
+	return EVKV_VERDICT_PENDING;
 }
 
 static void ask_begin(struct turn *turn)
@@ -319,7 +320,8 @@ static void ask_begin(struct turn *turn)
 	if (turn->stopped)
 		evkv_op_fail(turn->op, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
 		    NULL);
-	else if (ask_run(ask, evkv_op_request(turn->op)) == EVKV_PENDING)
+	else if (ask_run(ask, evkv_op_request(turn->op)) ==
+	    EVKV_VERDICT_PENDING)
 		return;
 	evkv__turn_end(turn);
 }
@@ -336,7 +338,8 @@ enum evkv_verdict evkv__cache_ask(struct cache *cache, struct evkv_op *op,
 	if (!line_up(&ask->turn, request))
 		return evkv_op_nomem(op);
 	if (!evkv__turn_begin(&ask->turn) ||
-	    ask_run(ask, evkv_op_request(op)) == EVKV_PENDING)
-		return EVKV_PENDING;
-	return evkv__turn_over(&ask->turn) ? EVKV_DONE : EVKV_PENDING;
+	    ask_run(ask, evkv_op_request(op)) == EVKV_VERDICT_PENDING)
+		return EVKV_VERDICT_PENDING;
+	return evkv__turn_over(&ask->turn) ? EVKV_VERDICT_DONE
+					   : EVKV_VERDICT_PENDING;
 }

@@ -162,7 +162,7 @@ static void evict(struct cache *cache, struct note *note)
 	struct repair *repair = repair_new(cache, note);
 	const struct evkv_slice key = evkv__note_key(note);
 	const struct evkv_request request = {
-		.kind = EVKV_DELETE,
+		.kind = EVKV_OP_DELETE,
 		.collection = evkv__note_collection(note),
 		.count = 1,
 		.keys = &key,
@@ -190,10 +190,12 @@ static void emptied(struct evkv_op *child, void *arg)
 
 static void repair_all(struct cache *cache, int64_t now_us)
 {
-	static const struct evkv_request request = { .kind = EVKV_DESTROY };
+	static const struct evkv_request request = {
+		.kind = EVKV_OP_CLEAR_ALL
+	};
 	struct repair *repair;
 
-	/* What is on its way into the cache might arrive after the destroy. */
+	/* What is on its way into the cache might arrive after the clear_all. */
 	if (cache->fills != NULL)
 		return;
 	if (now_us >= cache->off_until_us)

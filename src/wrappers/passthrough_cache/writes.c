@@ -68,7 +68,7 @@ static void spanning_begin(struct cache *cache)
 
 static bool write_begin(struct write *write, const struct evkv_request *request)
 {
-	if ((evkv_kind_classes(request->kind) & EVKV_KIND_HAS_KEYS) != 0) {
+	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_HAS_KEYS) != 0) {
 		write->count = request->count;
 		return fences_up(write, request);
 	}
@@ -215,18 +215,18 @@ static bool choose_keys(struct write *write, const struct evkv_request *request,
 	return true;
 }
 
-/* In the cache a put or a touch is an eviction too; cull leaves it alone. */
+/* In the cache a put or a touch is an eviction too; purge_expired leaves it alone. */
 static void evict(struct write *write, const struct evkv_request *request)
 {
 	struct evkv_request eviction = child_request(request);
 
-	if (write->cache->off || request->kind == EVKV_CULL) {
+	if (write->cache->off || request->kind == EVKV_OP_PURGE_EXPIRED) {
 		write->evicted = true;
 		return;
 	}
 	if (write->notes != NULL) {
 		eviction = (struct evkv_request){
-			.kind = EVKV_DELETE,
+			.kind = EVKV_OP_DELETE,
 			.collection = request->collection,
 			.count = request->count,
 			.keys = request->keys,
@@ -253,7 +253,7 @@ static enum evkv_verdict write_run(struct write *write,
 	else
 		write->nomem = !evkv_op_keep(write->op);
 	write->inside = false;
-	return write->ended ? EVKV_DONE : EVKV_PENDING;
+	return write->ended ? EVKV_VERDICT_DONE : EVKV_VERDICT_PENDING;
 }
 
 static void write_turn(struct turn *turn)
@@ -266,7 +266,7 @@ static void write_turn(struct turn *turn)
 		    NULL);
 		write_end(write, &nothing);
 	} else if (write_run(write, evkv_op_request(turn->op)) ==
-	    EVKV_PENDING) {
+	    EVKV_VERDICT_PENDING) {
 		return;
 	}
 	evkv__turn_end(turn);
@@ -298,7 +298,8 @@ enum evkv_verdict evkv__cache_write(struct cache *cache, struct evkv_op *op,
 		return evkv_op_nomem(op);
 	/* It may have been kept, and what was given must not be used then. */
 	if (!evkv__turn_begin(&write->turn) ||
-	    write_run(write, evkv_op_request(op)) == EVKV_PENDING)
-		return EVKV_PENDING;
-	return evkv__turn_over(&write->turn) ? EVKV_DONE : EVKV_PENDING;
+	    write_run(write, evkv_op_request(op)) == EVKV_VERDICT_PENDING)
+		return EVKV_VERDICT_PENDING;
+	return evkv__turn_over(&write->turn) ? EVKV_VERDICT_DONE
+					     : EVKV_VERDICT_PENDING;
 }

@@ -1,0 +1,363 @@
+/*
+ * URLs by RFC 3986, strictly: what the grammar does not allow as it is must be
+ * percent-encoded, and the error says so. One thing is allowed beyond it: '_'
+ * in a scheme, as a scheme is named like its store.
+ *
+ * A password is never quoted, nor anything that may be a part of one. The trap
+ * is the password with a raw '/', '?' or '#' in it, which ends the authority
+ * early, so that its rest is taken for a path, a query or a port. Hence no
+ * error quotes the authority, and a raw '@' after it is refused before anybody
+ * looks at what is there.
+ */
+#include "base/url.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Sub-delimiters and what else RFC 3986 allows in a segment of a path. */
+#define URL_SUB_DELIMS "!$&'()*+,;="
+#define URL_PCHAR URL_SUB_DELIMS ":@"
+
+/*
+ * The memory of a URL: the public struct first, then the pairs, then the
+ * decoded strings. A decoded string is never longer than its source, and each
+ * gets a NUL, so the text's length and one byte per string are enough.
+ */
+struct url_parser {
+	const char *at, *end; /* what of the text is still to be read */
+	char *store;          /* where the next decoded string goes */
+	struct evkv_url *url;
+	struct evkv_url_pair *pairs;
+	bool has_authority;
+	struct evkv_error *error;
+};
+
+static bool url_is_alpha(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool url_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static int url_hex(char c)
+{
+	if (url_is_digit(c))
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* Whether `c` may stand as it is where unreserved bytes and `more` may. */
+static bool url_allowed(char c, const char *more)
+{
+	return url_is_alpha(c) || url_is_digit(c) ||
+	    (c != '\0' &&
+		(strchr("-._~", c) != NULL || strchr(more, c) != NULL));
+}
+
+/* Say what is wrong with a part, without quoting it; false for the caller. */
+static bool url_bad(struct url_parser *parser, const char *part,
+    const char *why)
+{
+	evkv_error_set(parser->error, EVKV_INVALID, "URL: the %s %s", part,
+	    why);
+	return false;
+}
+
+/*
+ * Decode [from, to) as `part`, in which unreserved bytes, `more` and escapes
+ * are allowed, into a string of its own: *string.
+ */
+static bool url_decode(struct url_parser *parser, const char *from,
+    const char *to, const char *part, const char *more, const char **string)
+{
+	char *out = parser->store;
+	int high, low;
+
+	*string = out;
+	while (from < to) {
+		if (*from != '%') {
+			if (!url_allowed(*from, more))
+				return url_bad(parser, part,
+				    "has a character that must be written as "
+				    "% and two hex digits");
+			*out++ = *from++;
+			continue;
+		}
+		high = to - from >= 3 ? url_hex(from[1]) : -1;
+		low = to - from >= 3 ? url_hex(from[2]) : -1;
+		if (high < 0 || low < 0)
+			return url_bad(parser, part,
+			    "has a % that two hex digits do not follow");
+		if (high == 0 && low == 0)
+			return url_bad(parser, part,
+			    "has a NUL byte (%00), which is not allowed");
+		*out++ = (char)(high << 4 | low);
+		from += 3;
+	}
+	*out++ = '\0';
+	parser->store = out;
+	return true;
+}
+
+/* The first of `stops` in [from, to), or `to`. */
+static const char *url_find(const char *from, const char *to, const char *stops)
+{
+	while (from < to && strchr(stops, *from) == NULL)
+		from++;
+	return from;
+}
+
+static bool url_is_scheme(const char *from, const char *to)
+{
+	const char *c;
+
+	for (c = from; c < to; c++) {
+		if (!url_is_alpha(*c) &&
+		    (c == from ||
+			(!url_is_digit(*c) && strchr("+-._", *c) == NULL)))
+			return false;
+	}
+	return from < to;
+}
+
+bool evkv__url_is_scheme(const char *name)
+{
+	return name != NULL && url_is_scheme(name, name + strlen(name));
+}
+
+static bool url_scheme(struct url_parser *parser)
+{
+	const char *colon = url_find(parser->at, parser->end, ":/?#");
+	const char *c;
+	char *out = parser->store;
+
+	if (colon == parser->end || *colon != ':' || colon == parser->at)
+		return url_bad(parser, "scheme",
+		    "is missing: it must begin with a name and a colon, as in "
+		    "memory:");
+	if (!url_is_scheme(parser->at, colon))
+		return url_bad(parser, "scheme",
+		    "may have letters and, after the first, digits, '+', '-', "
+		    "'.' and '_'");
+	/* Schemes do not care for case; ours are in lower case. */
+	for (c = parser->at; c < colon; c++)
+		*out++ = *c >= 'A' && *c <= 'Z' ? (char)(*c + 'a' - 'A') : *c;
+	*out++ = '\0';
+	parser->url->scheme = parser->store;
+	parser->store = out;
+	parser->at = colon + 1;
+	return true;
+}
+
+/* user[:password], of which the password may be anything. */
+static bool url_userinfo(struct url_parser *parser, const char *from,
+    const char *to)
+{
+	const char *colon = url_find(from, to, ":");
+
+	if (!url_decode(parser, from, colon, "user name", URL_SUB_DELIMS,
+		&parser->url->user))
+		return false;
+	if (colon == to)
+		return true;
+	parser->url->has_password = true;
+	return url_decode(parser, colon + 1, to, "password", URL_SUB_DELIMS ":",
+	    &parser->url->password);
+}
+
+/* The inside of [...]: an IPv6 address, perhaps with a zone ("%25eth0"). */
+static bool url_ipv6(struct url_parser *parser, const char *from,
+    const char *to)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+	char text[INET6_ADDRSTRLEN];
+	const char *zone = url_find(from, to, "%");
+	size_t size = (size_t)(zone - from);
+
+	if (size >= sizeof(text))
+		return url_bad(parser, "host",
+		    "in brackets is not an IPv6 address");
+	memcpy(text, from, size);
+	text[size] = '\0';
+	if (inet_pton(AF_INET6, text, address) != 1)
+		return url_bad(parser, "host",
+		    "in brackets is not an IPv6 address");
+	if (zone < to && (to - zone < 4 || memcmp(zone, "%25", 3) != 0))
+		return url_bad(parser, "host",
+		    "has a zone that is not written as %25 and a name");
+	return url_decode(parser, from, to, "host", ":", &parser->url->host);
+}
+
+static bool url_port(struct url_parser *parser, const char *from,
+    const char *to)
+{
+	int port = 0;
+
+	/* "host:" is allowed and is the same as "host". */
+	if (from == to)
+		return true;
+	for (; from < to && url_is_digit(*from) && port <= 65535; from++)
+		port = port * 10 + (*from - '0');
+	if (from < to || port < 1 || port > 65535)
+		return url_bad(parser, "port",
+		    "must be a number from 1 to 65535 (a '/', '?' or '#' in a "
+		    "password must be written as % and two hex digits)");
+	parser->url->port = port;
+	return true;
+}
+
+/* [user[:password]@]host[:port] */
+static bool url_authority(struct url_parser *parser, const char *to)
+{
+	const char *from = parser->at, *at, *end;
+
+	parser->at = to;
+	parser->has_authority = from < to;
+	/* The last '@': one in the password is then found by its decoding. */
+	for (at = to; at > from && at[-1] != '@'; at--)
+		;
+	if (at > from) {
+		if (!url_userinfo(parser, from, at - 1))
+			return false;
+		from = at;
+	}
+	if (from < to && *from == '[') {
+		end = url_find(from, to, "]");
+		if (end == to)
+			return url_bad(parser, "host",
+			    "begins with '[' and has no ']'");
+		if (!url_ipv6(parser, from + 1, end))
+			return false;
+		end++;
+		if (end < to && *end != ':')
+			return url_bad(parser, "host",
+			    "must end, or go on with ':' and a port, after "
+			    "']'");
+	} else {
+		end = url_find(from, to, ":");
+		if (!url_decode(parser, from, end, "host", URL_SUB_DELIMS,
+			&parser->url->host))
+			return false;
+	}
+	return end == to || url_port(parser, end + 1, to);
+}
+
+/* name=value[&name=value...] */
+static bool url_query(struct url_parser *parser)
+{
+	struct evkv_url_pair *pair;
+	const char *to, *equals;
+
+	while (parser->at < parser->end) {
+		to = url_find(parser->at, parser->end, "&");
+		equals = url_find(parser->at, to, "=");
+		if (equals == to || equals == parser->at)
+			return url_bad(parser, "query",
+			    "must be name=value, and more of them after '&'");
+		pair = &parser->pairs[parser->url->option_count++];
+		if (!url_decode(parser, parser->at, equals, "name of an option",
+			URL_PCHAR "/?", &pair->name) ||
+		    !url_decode(parser, equals + 1, to, "value of an option",
+			URL_PCHAR "/?", &pair->value))
+			return false;
+		parser->at = to;
+		if (to < parser->end && ++parser->at == parser->end)
+			return url_bad(parser, "query", "ends with '&'");
+	}
+	return true;
+}
+
+static bool url_parts(struct url_parser *parser)
+{
+	const char *to, *c;
+
+	if (!url_scheme(parser))
+		return false;
+	if (parser->end - parser->at >= 2 && memcmp(parser->at, "//", 2) == 0) {
+		parser->at += 2;
+		to = url_find(parser->at, parser->end, "/?#");
+		if (!url_authority(parser, to))
+			return false;
+	}
+	for (c = parser->at; parser->has_authority && c < parser->end; c++)
+		if (*c == '@')
+			return url_bad(parser, "part after the host",
+			    "has an '@': write it as %40, and write a '/', "
+			    "'?' or '#' in a password as %2F, %3F or %23");
+	if (url_find(parser->at, parser->end, "#") < parser->end)
+		return url_bad(parser, "fragment",
+		    "('#' and what follows) has no meaning here; a '#' in a "
+		    "name is written as %23");
+
+	to = url_find(parser->at, parser->end, "?");
+	if (!url_decode(parser, parser->at, to, "path", URL_PCHAR "/",
+		&parser->url->path))
+		return false;
+	if (to == parser->end)
+		return true;
+	parser->at = to + 1;
+	return url_query(parser);
+}
+
+/* At most this many name=value pairs are in the text. */
+static size_t url_count_pairs(const char *text)
+{
+	size_t count = 1;
+
+	for (; *text != '\0'; text++)
+		if (*text == '&')
+			count++;
+	return count;
+}
+
+struct evkv_url *evkv__url_parse(const char *text, struct evkv_error *error)
+{
+	struct url_parser parser = { .at = text, .error = error };
+	size_t size, pairs, strings;
+	struct evkv_url *url;
+
+	if (text == NULL) {
+		evkv_error_set(error, EVKV_INVALID, "URL: it is NULL");
+		return NULL;
+	}
+	size = strnlen(text, EVKV__URL_MAX + 1);
+	if (size > EVKV__URL_MAX) {
+		evkv_error_set(error, EVKV_INVALID,
+		    "URL: it is longer than %d bytes", EVKV__URL_MAX);
+		return NULL;
+	}
+
+	/* Scheme, user, password, host, path; a name and a value per pair. */
+	pairs = url_count_pairs(text);
+	strings = size + 5 + 2 * pairs;
+	url = evkv_calloc(1,
+	    sizeof(*url) + pairs * sizeof(struct evkv_url_pair) + strings);
+	if (url == NULL) {
+		evkv_error_set(error, EVKV_NOMEM, "URL: out of memory");
+		return NULL;
+	}
+	url->user = url->password = url->host = url->path = "";
+	parser.end = text + size;
+	parser.url = url;
+	parser.pairs = (struct evkv_url_pair *)(url + 1);
+	parser.store = (char *)(parser.pairs + pairs);
+	url->options = parser.pairs;
+	if (!url_parts(&parser)) {
+		evkv__url_free(url);
+		return NULL;
+	}
+	return url;
+}
+
+void evkv__url_free(struct evkv_url *url)
+{
+	evkv_free(url);
+}

@@ -1,0 +1,258 @@
+/*
+ * The options of a URL into an options struct, by a table.
+ *
+ * Every error names the option, shows the beginning of a value that will not
+ * do, and says what would. The value of an option of type STRING is never
+ * shown: it takes anything, and may be a secret.
+ */
+#include "base/url.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#define URL_OPTIONS_QUOTE 40 /* so much of a bad value is shown */
+
+struct url_options_unit {
+	const char *suffix;
+	int64_t factor;
+};
+
+/* How a kind of number is written, and the most that its type holds. */
+struct url_options_form {
+	const char *name;
+	int64_t most;
+	struct url_options_unit units[5];
+};
+
+static const struct url_options_form url_options_int = {
+	"a number",
+	INT_MAX,
+	{ { "", 1 } },
+};
+
+static const struct url_options_form url_options_size = {
+	"a size (a number, perhaps with k, m or g)",
+	SIZE_MAX < INT64_MAX ? (int64_t)SIZE_MAX : INT64_MAX,
+	{ { "", 1 }, { "k", 1 << 10 }, { "m", 1 << 20 }, { "g", 1 << 30 } },
+};
+
+static const struct url_options_form url_options_duration = {
+	"a duration (a number with ms, s, m or h; alone: milliseconds)",
+	INT64_MAX,
+	{ { "", 1 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 },
+	    { "h", 3600000 } },
+};
+
+/* By turns what means no and what means yes. */
+static const char *const url_options_bools[] = {
+	"0",
+	"1",
+	"false",
+	"true",
+	"no",
+	"yes",
+	"off",
+	"on",
+};
+
+#define URL_OPTIONS_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Say that an option's value will not do, and what would; false. */
+static bool url_options_bad(const struct evkv_url_pair *pair,
+    const char *allowed, struct evkv_error *error)
+{
+	bool cut = strlen(pair->value) > URL_OPTIONS_QUOTE;
+
+	evkv_error_set(error, EVKV_INVALID,
+	    "URL: option %s: '%.*s%s' is not %s", pair->name, URL_OPTIONS_QUOTE,
+	    pair->value, cut ? "..." : "", allowed);
+	return false;
+}
+
+/* Digits and a unit, with a '-' before them where the minimum is below 0. */
+static bool url_options_number(const char *text,
+    const struct url_options_form *form, int64_t min, int64_t *number)
+{
+	bool negative = min < 0 && *text == '-';
+	int64_t value = 0;
+	size_t i = 0;
+
+	text += negative;
+	if (*text < '0' || *text > '9')
+		return false;
+	for (; *text >= '0' && *text <= '9'; text++) {
+		if (value > (INT64_MAX - (*text - '0')) / 10)
+			return false;
+		value = value * 10 + (*text - '0');
+	}
+	while (i < URL_OPTIONS_COUNT(form->units) &&
+	    (form->units[i].suffix == NULL ||
+		strcmp(form->units[i].suffix, text) != 0))
+		i++;
+	if (i == URL_OPTIONS_COUNT(form->units) ||
+	    value > INT64_MAX / form->units[i].factor)
+		return false;
+	value *= form->units[i].factor;
+	*number = negative ? -value : value;
+	return true;
+}
+
+static bool url_options_bounded(const struct evkv_url_pair *pair,
+    const struct evkv_url_option *row, const struct url_options_form *form,
+    int64_t *number, struct evkv_error *error)
+{
+	int64_t min = row->min, max = row->max;
+	char allowed[160];
+
+	if ((max == 0 && min >= 0) || max > form->most)
+		max = form->most;
+	if (url_options_number(pair->value, form, min, number) &&
+	    *number >= min && *number <= max)
+		return true;
+	if (max == INT64_MAX)
+		snprintf(allowed, sizeof(allowed),
+		    "%s, at least %lld and below 2^63", form->name,
+		    (long long)min);
+	else
+		snprintf(allowed, sizeof(allowed), "%s from %lld to %lld",
+		    form->name, (long long)min, (long long)max);
+	return url_options_bad(pair, allowed, error);
+}
+
+static bool url_options_bool(const struct evkv_url_pair *pair, bool *answer,
+    struct evkv_error *error)
+{
+	size_t i;
+
+	for (i = 0; i < URL_OPTIONS_COUNT(url_options_bools); i++) {
+		if (strcmp(pair->value, url_options_bools[i]) == 0) {
+			*answer = i & 1;
+			return true;
+		}
+	}
+	return url_options_bad(pair,
+	    "one of 0, 1, true, false, yes, no, on, off", error);
+}
+
+/* The index of the value in "one|two|three". */
+static bool url_options_choice(const struct evkv_url_pair *pair,
+    const char *choices, int *index, struct evkv_error *error)
+{
+	size_t size = strlen(pair->value), length;
+	const char *choice = choices;
+	char allowed[160];
+
+	for (*index = 0;; (*index)++) {
+		length = strcspn(choice, "|");
+		if (length == size && memcmp(choice, pair->value, size) == 0)
+			return true;
+		if (choice[length] == '\0')
+			break;
+		choice += length + 1;
+	}
+	snprintf(allowed, sizeof(allowed), "one of %s", choices);
+	return url_options_bad(pair, allowed, error);
+}
+
+static bool url_options_write(const struct evkv_url_pair *pair,
+    const struct evkv_url_option *row, void *options, struct evkv_error *error)
+{
+	void *field = (char *)options + row->offset;
+	int64_t number;
+
+	switch (row->type) {
+	case EVKV_URL_BOOL: return url_options_bool(pair, field, error);
+	case EVKV_URL_CHOICE:
+		return url_options_choice(pair, row->choices, field, error);
+	case EVKV_URL_STRING: *(const char **)field = pair->value; return true;
+	case EVKV_URL_INT:
+		if (!url_options_bounded(pair, row, &url_options_int, &number,
+			error))
+			return false;
+		*(int *)field = (int)number;
+		return true;
+	case EVKV_URL_SIZE:
+		if (!url_options_bounded(pair, row, &url_options_size, &number,
+			error))
+			return false;
+		*(size_t *)field = (size_t)number;
+		return true;
+	case EVKV_URL_DURATION:
+		return url_options_bounded(pair, row, &url_options_duration,
+		    field, error);
+	}
+	return false;
+}
+
+bool evkv__list_add(char *list, size_t size, const char *name, const char *end)
+{
+	const size_t rest = sizeof(", ...");
+	size_t used = strlen(list);
+	const char *comma = used > 0 ? ", " : "";
+
+	if (used + strlen(comma) + strlen(name) + strlen(end) + rest <= size) {
+		snprintf(list + used, size - used, "%s%s%s", comma, name, end);
+		return true;
+	}
+	snprintf(list + used, size - used, "%s...", comma);
+	return false;
+}
+
+bool evkv_url_options(const struct evkv_url *url,
+    const struct evkv_url_option *table, size_t table_count, void *options,
+    struct evkv_error *error)
+{
+	const struct evkv_url_pair *pair;
+	char names[160] = "";
+	size_t i, j;
+
+	for (i = 0; i < url->option_count; i++) {
+		pair = &url->options[i];
+		for (j = 0; j < i; j++) {
+			if (strcmp(url->options[j].name, pair->name) != 0)
+				continue;
+			evkv_error_set(error, EVKV_INVALID,
+			    "URL: option %.40s is given twice", pair->name);
+			return false;
+		}
+		for (j = 0; j < table_count; j++)
+			if (strcmp(table[j].name, pair->name) == 0)
+				break;
+		if (j == table_count) {
+			for (j = 0; j < table_count &&
+			     evkv__list_add(names, sizeof(names), table[j].name,
+				 "");
+			     j++)
+				;
+			evkv_error_set(error, EVKV_INVALID,
+			    "URL: %s has no option %.40s; it has %s",
+			    url->scheme, pair->name,
+			    table_count > 0 ? names : "none");
+			return false;
+		}
+		if (!url_options_write(pair, &table[j], options, error))
+			return false;
+	}
+	return true;
+}
+
+bool evkv_url_allow(const struct evkv_url *url, uint32_t parts,
+    struct evkv_error *error)
+{
+	const char *part = NULL;
+
+	if ((parts & EVKV_URL_USER) == 0 &&
+	    (url->user[0] != '\0' || url->has_password))
+		part = "user name or password";
+	else if ((parts & EVKV_URL_HOST) == 0 &&
+	    (url->host[0] != '\0' || url->port != 0))
+		part = "host or port";
+	else if ((parts & EVKV_URL_PATH) == 0 && url->path[0] != '\0')
+		part = "path";
+	if (part == NULL)
+		return true;
+	evkv_error_set(error, EVKV_INVALID, "URL: %s takes no %s", url->scheme,
+	    part);
+	return false;
+}

@@ -1,0 +1,81 @@
+/*
+ * base/value.h - the layout of a counted value, for the stores that hand out
+ * entries of their own.
+ *
+ * A store that keeps entries embeds the header first in each of them. All that
+ * the loop's thread holds (the store's own hold and the pins of operations)
+ * counts as one reference; every evkv_value_ref() is another. So a get touches
+ * no atomic: it pins. Who takes an entry out of the store marks it as detached
+ * if it is pinned, and the last unpin drops the one reference; else drops it
+ * itself.
+ */
+#ifndef EVKV_BASE_VALUE_H
+#define EVKV_BASE_VALUE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "evkv/driver.h"
+#include "evkv/value.h"
+
+/* What frees a value whose last reference is gone; runs on any thread. */
+struct evkv_value_owner {
+	void (*release)(struct evkv_value *value);
+};
+
+struct evkv_value {
+	const struct evkv_value_owner *owner;
+	uint32_t size; /* of the bytes */
+	_Atomic uint32_t refs;
+	uint32_t offset; /* of the bytes, from this header */
+	/* Pins of operations, and VALUE_DETACHED; the loop's thread only. */
+	uint32_t pins;
+};
+
+/* In `pins`: out of its store; the last unpin drops a reference. */
+#define VALUE_DETACHED (UINT32_C(1) << 31)
+
+/* A value of its own, and not a part of a store's entry. Any thread. */
+static inline bool evkv__value_is_plain(const struct evkv_value *value)
+{
+	return value->offset == sizeof(*value);
+}
+
+static inline void evkv__value_pin(struct evkv_value *value)
+{
+	value->pins++;
+}
+
+static inline void evkv__value_unpin(struct evkv_value *value)
+{
+	if (--value->pins == VALUE_DETACHED)
+		evkv_value_unref(value);
+}
+
+/*
+ * Blocks that held values of a loop's answers and are free again, newest first,
+ * by their size: what a burst of answers needs at once is more than malloc
+ * keeps at hand. Each is as large as what malloc would have given for the value
+ * anyway. The loop's thread only.
+ */
+#define VALUE_STEP 16 /* from one size of blocks to the next */
+#define VALUE_SIZES 32
+#define VALUE_SPARE_MAX 65536 /* bytes that are kept */
+
+struct value_spares {
+	struct value_spare *first[VALUE_SIZES];
+	size_t bytes;
+};
+
+/* As evkv_value_new(), in such a block. */
+struct evkv_value *evkv__value_new_spare(struct value_spares *spares,
+    struct evkv_slice bytes);
+/* As evkv_value_unref(), but a block is kept. */
+void evkv__value_unref_spare(struct value_spares *spares,
+    struct evkv_value *value);
+void evkv__value_spares_free(struct value_spares *spares);
+
+/* Entry i of the op's answer is `value`, pinned until the op has ended. */
+void evkv__op_pin_value(struct evkv_op *op, size_t i, struct evkv_value *value);
+
+#endif

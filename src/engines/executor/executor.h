@@ -1,0 +1,117 @@
+/*
+ * engines/executor/executor.h - shared between the pool and the lanes.
+ *
+ * The locks, outermost first: executor->mutex guards the queues of all lanes
+ * and the list of lanes that are ready; port->mutex guards what has come back.
+ * Neither is held while run() or done() is called.
+ */
+#ifndef EVKV_ENGINES_EXECUTOR_EXECUTOR_H
+#define EVKV_ENGINES_EXECUTOR_EXECUTOR_H
+
+#include <pthread.h>
+
+#include "evkv/executor.h"
+
+#define EXECUTOR_THREADS_MAX 64
+
+struct job_list {
+	struct evkv_job *first, *last;
+};
+
+struct evkv_executor {
+	unsigned refs; /* atomic */
+	pthread_mutex_t mutex;
+	pthread_cond_t work;    /* a lane became ready, or it is the end */
+	pthread_cond_t settled; /* a lane that is ending is not running */
+	struct evkv_lane *ready, *ready_last;
+	unsigned threads_wanted, threads_count;
+	unsigned idle; /* workers in pthread_cond_wait() */
+	bool stopping;
+	pthread_t threads[EXECUTOR_THREADS_MAX];
+};
+
+/*
+ * What one loop has with one executor: the batch of this turn, and the way
+ * back. Lives as long as there are lanes, and while jobs are delivered.
+ */
+struct executor_port {
+	struct evkv_loop *loop;
+	struct evkv_executor *executor;
+	unsigned lanes;
+	/* The loop's side. */
+	struct evkv_task handover;
+	struct evkv_lane *dirty; /* lanes with jobs to hand over */
+	struct job_list back; /* taken over from `finished`, to be delivered */
+	struct evkv_task deliver;
+
+	pthread_mutex_t mutex;
+	struct job_list finished;
+	bool posted; /* a post is on its way */
+	struct evkv_post post;
+};
+
+struct evkv_lane {
+	struct executor_port *port;
+	struct evkv_lane_config config;
+
+	/* The loop's side. */
+	struct job_list fresh; /* submitted in this turn */
+	struct evkv_lane *next_dirty;
+	bool dirty;
+	size_t out; /* jobs that are not back yet */
+	bool held;  /* keeps event_base_dispatch() alive */
+	bool freed; /* inside done(): the lane is gone after it */
+	unsigned delivering;
+	bool ending; /* atomic: evkv_lane_free() was called */
+
+	/* Guarded by executor->mutex. */
+	struct job_list queue;
+	struct evkv_lane *next_ready;
+	bool ready;   /* is on the executor's list */
+	bool running; /* a worker has jobs of it */
+};
+
+enum {
+	JOB_WAITING,
+	JOB_TAKEN,
+	JOB_STOPPED, /* taken, and asked to end */
+	JOB_WITHDRAWN,
+};
+
+static inline void job_append(struct job_list *list, struct evkv_job *job)
+{
+	job->next = NULL;
+	if (list->last != NULL)
+		list->last->next = job;
+	else
+		list->first = job;
+	list->last = job;
+}
+
+/* Move all of `from` to the end of `to`. */
+static inline void job_move(struct job_list *to, struct job_list *from)
+{
+	if (from->first == NULL)
+		return;
+	if (to->last != NULL)
+		to->last->next = from->first;
+	else
+		to->first = from->first;
+	to->last = from->last;
+	from->first = from->last = NULL;
+}
+
+/*
+ * pool.c, with executor->mutex held: put a lane that has jobs on the list;
+ * evkv__executor_wake() then tells one worker.
+ */
+void evkv__executor_ready(struct evkv_executor *executor,
+    struct evkv_lane *lane);
+void evkv__executor_wake(struct evkv_executor *executor);
+/* Start the threads that are still to be started; false: there is none. */
+bool evkv__executor_start(struct evkv_executor *executor);
+
+/* port.c, on a worker: jobs are done. */
+void evkv__port_finish(struct executor_port *port, struct job_list *jobs);
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * engines/executor/lane.c - lanes and their jobs, on the loop's side.
+ *
+ * A job is WAITING until a worker claims it (TAKEN) or the loop withdraws it
+ * (WITHDRAWN); whoever changes the state first wins. Either way it passes
+ * through the lane in its turn and comes back, so its memory has one owner at
+ * any time and nothing is taken out of the middle of a queue.
+ *
+ * Freeing a lane: withdraw what waits, tell what runs to stop, wait until the
+ * worker has let go of the lane, then deliver everything from here. Inside
+ * done() the memory is freed when that call has returned.
+ */
+#include "engines/executor/port.h"
+
+#define LANE_BATCH_DEFAULT 64
+#define LANE_JOBS_DEFAULT 100000
+
+struct evkv_lane *evkv_lane_new(struct evkv_loop *loop,
+    struct evkv_executor *executor, const struct evkv_lane_config *config,
+    struct evkv_error *error)
+{
+	struct executor_port *port;
+	struct evkv_lane *lane;
+
+	if (loop == NULL || executor == NULL || config->run == NULL ||
+	    config->done == NULL) {
+		evkv_error_set(error, EVKV_INVALID,
+		    "a lane needs a loop, an executor, run and done");
+		return NULL;
+	}
+	port = evkv__port_get(loop, executor);
+	lane = evkv_calloc(1, sizeof(*lane));
+	if (port == NULL || lane == NULL) {
+		evkv_error_set(error, EVKV_NOMEM, "no memory for a lane");
+		evkv_free(lane);
+		return NULL;
+	}
+	if (!evkv__executor_start(executor)) {
+		evkv_error_set(error, EVKV_NOMEM, "no thread can be started");
+		evkv_free(lane);
+		return NULL;
+	}
+	lane->port = port;
+	lane->config = *config;
+	if (lane->config.max_batch == 0)
+		lane->config.max_batch = LANE_BATCH_DEFAULT;
+	if (lane->config.max_jobs == 0)
+		lane->config.max_jobs = LANE_JOBS_DEFAULT;
+	return lane;
+}
+
+bool evkv_lane_submit(struct evkv_lane *lane, struct evkv_job *job)
+{
+	struct executor_port *port = lane->port;
+
+	if (lane->out >= lane->config.max_jobs || lane->freed)
+		return false;
+	if (!lane->held)
+		evkv_loop_hold(port->loop);
+	lane->held = true;
+	lane->out++;
+	job->lane = lane;
+	job->again = false;
+	job->state = JOB_WAITING;
+	job_append(&lane->fresh, job);
+	if (!lane->dirty) {
+		lane->dirty = true;
+		lane->next_dirty = port->dirty;
+		port->dirty = lane;
+		evkv_task_queue(port->loop, &port->handover);
+	}
+	return true;
+}
+
+size_t evkv_lane_jobs(const struct evkv_lane *lane)
+{
+	return lane->out;
+}
+
+/* Dispatch is not held any longer. */
+static void lane_let_go(struct evkv_lane *lane)
+{
+	if (lane->held)
+		evkv_loop_release(lane->port->loop);
+	lane->held = false;
+}
+
+void evkv__lane_deliver(struct evkv_lane *lane, struct evkv_job *jobs,
+    size_t count)
+{
+	lane->out -= count;
+	lane->delivering++;
+	lane->config.done(jobs, lane->config.arg);
+	lane->delivering--;
+	if (lane->delivering > 0)
+		return;
+	if (lane->freed)
+		evkv_free(lane);
+	else if (lane->out == 0)
+		lane_let_go(lane);
+}
+
+/* ---- Jobs ---------------------------------------------------------------- */
+
+static bool job_change(struct evkv_job *job, int from, int to)
+{
+	return __atomic_compare_exchange_n(&job->state, &from, to, false,
+	    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+bool evkv_job_withdraw(struct evkv_job *job)
+{
+	return job_change(job, JOB_WAITING, JOB_WITHDRAWN) ||
+	    evkv_job_withdrawn(job);
+}
+
+bool evkv_job_withdrawn(const struct evkv_job *job)
+{
+	return __atomic_load_n(&job->state, __ATOMIC_ACQUIRE) == JOB_WITHDRAWN;
+}
+
+void evkv_job_stop(struct evkv_job *job)
+{
+	job_change(job, JOB_TAKEN, JOB_STOPPED);
+}
+
+bool evkv_job_stopped(const struct evkv_job *job)
+{
+	return __atomic_load_n(&job->state, __ATOMIC_ACQUIRE) == JOB_STOPPED ||
+	    __atomic_load_n(&job->lane->ending, __ATOMIC_ACQUIRE);
+}
+
+void evkv_job_again(struct evkv_job *job)
+{
+	job->again = true;
+}
+
+/* ---- The end of a lane --------------------------------------------------- */
+
+/* Off the list of those that have something to hand over. */
+static void lane_undirty(struct evkv_lane *lane)
+{
+	struct evkv_lane **link = &lane->port->dirty;
+
+	if (!lane->dirty)
+		return;
+	while (*link != lane)
+		link = &(*link)->next_dirty;
+	*link = lane->next_dirty;
+	lane->dirty = false;
+}
+
+/* Off the executor's list, whose mutex is held. */
+static void lane_unready(struct evkv_executor *executor, struct evkv_lane *lane)
+{
+	struct evkv_lane **link = &executor->ready, *before = NULL;
+
+	if (!lane->ready)
+		return;
+	while (*link != lane) {
+		before = *link;
+		link = &(*link)->next_ready;
+	}
+	*link = lane->next_ready;
+	if (executor->ready_last == lane)
+		executor->ready_last = before;
+	lane->ready = false;
+}
+
+/* Wait until no worker has the lane; what still waited goes to `left`. */
+static void lane_stop(struct evkv_lane *lane, struct job_list *left)
+{
+	struct evkv_executor *executor = lane->port->executor;
+
+	__atomic_store_n(&lane->ending, true, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&executor->mutex);
+	lane_unready(executor, lane);
+	job_move(left, &lane->queue);
+	while (lane->running)
+		pthread_cond_wait(&executor->settled, &executor->mutex);
+	job_move(left, &lane->queue);
+	pthread_mutex_unlock(&executor->mutex);
+	job_move(left, &lane->fresh);
+}
+
+/* Move the jobs of a lane from one list to another. */
+static void lane_pick(const struct evkv_lane *lane, struct job_list *from,
+    struct job_list *to)
+{
+	struct evkv_job *job = from->first, *next;
+	struct job_list others = { NULL, NULL };
+
+	for (; job != NULL; job = next) {
+		next = job->next;
+		job_append(job->lane == lane ? to : &others, job);
+	}
+	*from = others;
+}
+
+void evkv_lane_free(struct evkv_lane *lane)
+{
+	struct job_list left = { NULL, NULL }, back = { NULL, NULL };
+	struct executor_port *port;
+	struct evkv_job *job;
+
+	if (lane == NULL)
+		return;
+	port = lane->port;
+	lane_undirty(lane);
+	lane_stop(lane, &left);
+	for (job = left.first; job != NULL; job = job->next)
+		job_change(job, JOB_WAITING, JOB_WITHDRAWN);
+	lane_pick(lane, &port->back, &back);
+	pthread_mutex_lock(&port->mutex);
+	lane_pick(lane, &port->finished, &back);
+	pthread_mutex_unlock(&port->mutex);
+	job_move(&back, &left);
+
+	lane_let_go(lane);
+	lane->freed = true;
+	if (back.first != NULL)
+		evkv__lane_deliver(lane, back.first, lane->out);
+	else if (lane->delivering == 0)
+		evkv_free(lane);
+}

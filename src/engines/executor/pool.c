@@ -1,0 +1,228 @@
+/*
+ * engines/executor/pool.c - the worker threads.
+ *
+ * A lane with waiting jobs is on the list of ready lanes, once, unless a worker
+ * has jobs of it. A worker takes the first lane and a batch of its jobs; if
+ * another lane is ready and another worker sleeps, it wakes that one, who does
+ * the same. So a handover costs one wake-up however many lanes it brings, and
+ * more workers run only where there is more to do.
+ *
+ * Ending: the last reference goes when no lane is left, so nothing is queued;
+ * `stopping` is set, every worker is woken and joined. A thread that can't be
+ * started is done without, as long as there is one. Tools such as top show them
+ * by name.
+ */
+#include "engines/executor/executor.h"
+
+#include <signal.h>
+#include <string.h>
+
+#define POOL_THREADS_DEFAULT 2
+
+void evkv__executor_ready(struct evkv_executor *executor,
+    struct evkv_lane *lane)
+{
+	if (lane->ready || lane->running || lane->queue.first == NULL)
+		return;
+	lane->ready = true;
+	lane->next_ready = NULL;
+	if (executor->ready_last != NULL)
+		executor->ready_last->next_ready = lane;
+	else
+		executor->ready = lane;
+	executor->ready_last = lane;
+}
+
+void evkv__executor_wake(struct evkv_executor *executor)
+{
+	if (executor->ready != NULL && executor->idle > 0)
+		pthread_cond_signal(&executor->work);
+}
+
+static struct evkv_lane *pool_next_lane(struct evkv_executor *executor)
+{
+	struct evkv_lane *lane = executor->ready;
+
+	executor->ready = lane->next_ready;
+	if (executor->ready == NULL)
+		executor->ready_last = NULL;
+	lane->next_ready = NULL;
+	lane->ready = false;
+	return lane;
+}
+
+/* Cut a batch from the head of the lane's queue. */
+static struct job_list pool_take(struct evkv_lane *lane)
+{
+	struct job_list batch = lane->queue;
+	struct evkv_job *job = batch.first;
+	size_t n;
+
+	for (n = 1; n < lane->config.max_batch && job->next != NULL; n++)
+		job = job->next;
+	lane->queue.first = job->next;
+	if (job->next == NULL)
+		lane->queue.last = NULL;
+	job->next = NULL;
+	batch.last = job;
+	return batch;
+}
+
+/*
+ * Mark the jobs as taken. Those that were withdrawn meanwhile go to `skipped`.
+ */
+static void pool_claim(struct job_list *batch, struct job_list *skipped)
+{
+	struct evkv_job *job = batch->first, *next;
+	struct job_list taken = { NULL, NULL };
+	int waiting;
+
+	for (; job != NULL; job = next) {
+		next = job->next;
+		waiting = JOB_WAITING;
+		if (__atomic_compare_exchange_n(&job->state, &waiting,
+			JOB_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
+		    waiting != JOB_WITHDRAWN)
+			job_append(&taken, job);
+		else
+			job_append(skipped, job);
+	}
+	*batch = taken;
+}
+
+/* Jobs that are to be run once more leave the list. */
+static void pool_split_again(struct job_list *jobs, struct job_list *again)
+{
+	struct evkv_job *job = jobs->first, *next;
+	struct job_list finished = { NULL, NULL };
+
+	for (; job != NULL; job = next) {
+		next = job->next;
+		if (job->again)
+			job_append(again, job);
+		else
+			job_append(&finished, job);
+		job->again = false;
+	}
+	*jobs = finished;
+}
+
+static void pool_work(struct evkv_executor *executor, struct evkv_lane *lane)
+{
+	struct job_list batch = pool_take(lane), skipped = { NULL, NULL };
+	struct job_list again = { NULL, NULL };
+
+	lane->running = true;
+	evkv__executor_wake(executor);
+	pthread_mutex_unlock(&executor->mutex);
+
+	pool_claim(&batch, &skipped);
+	if (batch.first != NULL)
+		lane->config.run(batch.first, lane->config.arg);
+	pool_split_again(&batch, &again);
+	job_move(&batch, &skipped);
+	if (__atomic_load_n(&lane->ending, __ATOMIC_ACQUIRE))
+		job_move(&batch, &again);
+	evkv__port_finish(lane->port, &batch);
+
+	pthread_mutex_lock(&executor->mutex);
+	lane->running = false;
+	job_move(&lane->queue, &again);
+	if (__atomic_load_n(&lane->ending, __ATOMIC_ACQUIRE))
+		pthread_cond_broadcast(&executor->settled);
+	else
+		evkv__executor_ready(executor, lane);
+}
+
+static void *pool_main(void *arg)
+{
+	struct evkv_executor *executor = arg;
+
+	pthread_setname_np(pthread_self(), "evkv-worker");
+	pthread_mutex_lock(&executor->mutex);
+	for (;;) {
+		while (executor->ready == NULL && !executor->stopping) {
+			executor->idle++;
+			pthread_cond_wait(&executor->work, &executor->mutex);
+			executor->idle--;
+		}
+		if (executor->ready == NULL)
+			break;
+		pool_work(executor, pool_next_lane(executor));
+	}
+	pthread_mutex_unlock(&executor->mutex);
+	return NULL;
+}
+
+bool evkv__executor_start(struct evkv_executor *executor)
+{
+	sigset_t all, before;
+	bool started;
+
+	sigfillset(&all);
+	pthread_mutex_lock(&executor->mutex);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (executor->threads_count < executor->threads_wanted &&
+	    pthread_create(&executor->threads[executor->threads_count], NULL,
+		pool_main, executor) == 0)
+		executor->threads_count++;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	started = executor->threads_count > 0;
+	pthread_mutex_unlock(&executor->mutex);
+	return started;
+}
+
+struct evkv_executor *evkv_executor_new_sized(const struct evkv_executor_options
+						  *options,
+    size_t size, struct evkv_error *error)
+{
+	struct evkv_executor_options read;
+	struct evkv_executor *executor;
+
+	if (!evkv_options_read(&read, sizeof(read), options, size, error))
+		return NULL;
+	if (read.threads > EXECUTOR_THREADS_MAX) {
+		evkv_error_set(error, EVKV_INVALID,
+		    "threads is %u; at most %d are allowed", read.threads,
+		    EXECUTOR_THREADS_MAX);
+		return NULL;
+	}
+	executor = evkv_calloc(1, sizeof(*executor));
+	if (executor == NULL) {
+		evkv_error_set(error, EVKV_NOMEM, "no memory for an executor");
+		return NULL;
+	}
+	executor->refs = 1;
+	executor->threads_wanted = read.threads > 0 ? read.threads
+						    : POOL_THREADS_DEFAULT;
+	pthread_mutex_init(&executor->mutex, NULL);
+	pthread_cond_init(&executor->work, NULL);
+	pthread_cond_init(&executor->settled, NULL);
+	return executor;
+}
+
+struct evkv_executor *evkv_executor_ref(struct evkv_executor *executor)
+{
+	if (executor != NULL)
+		__atomic_fetch_add(&executor->refs, 1, __ATOMIC_RELAXED);
+	return executor;
+}
+
+void evkv_executor_unref(struct evkv_executor *executor)
+{
+	unsigned i;
+
+	if (executor == NULL ||
+	    __atomic_sub_fetch(&executor->refs, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	pthread_mutex_lock(&executor->mutex);
+	executor->stopping = true;
+	pthread_cond_broadcast(&executor->work);
+	pthread_mutex_unlock(&executor->mutex);
+	for (i = 0; i < executor->threads_count; i++)
+		pthread_join(executor->threads[i], NULL);
+	pthread_cond_destroy(&executor->settled);
+	pthread_cond_destroy(&executor->work);
+	pthread_mutex_destroy(&executor->mutex);
+	evkv_free(executor);
+}

@@ -1,0 +1,294 @@
+/*
+ * engines/pipeline/connect.c - the states: from nothing to ready, and back.
+ *
+ * One timer serves the try (whose whole is bounded by connect_timeout_ms, and
+ * each of several addresses by its share of what is left) and the pause after
+ * it.
+ */
+#include "engines/pipeline/pipeline.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int64_t connect_left_ms(const struct evkv_pipeline *p)
+{
+	int64_t left_us = p->attempt_end_us - evkv_loop_now_us(p->loop);
+
+	return left_us > 0 ? (left_us + 999) / 1000 : 0;
+}
+
+/* A try without its timer could last forever. */
+static bool connect_timer_arm(struct evkv_pipeline *p, int64_t delay_ms)
+{
+	p->timer_set = evkv_timer_set(p->loop, &p->timer, delay_ms);
+	if (p->timer_set)
+		return true;
+	evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0, "out of memory");
+	evkv__pipe_fail_noted(p);
+	return false;
+}
+
+/* ---- The addresses, in turn -------------------------------------------- */
+
+static void connect_address_failed(struct evkv_pipeline *p, int sys_error)
+{
+	evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_CONNECT, sys_error,
+	    "%s", strerror(sys_error));
+	evkv__pipe_socket_close(p);
+}
+
+/* The socket is there; wait for it, or go on where it is connected. */
+static void connect_address_begun(struct evkv_pipeline *p, bool connected)
+{
+	size_t shares = p->address_count - p->address_next + 1;
+
+	if (connected) {
+		evkv__pipe_connected(p);
+		return;
+	}
+	if (connect_timer_arm(p, connect_left_ms(p) / (int64_t)shares) &&
+	    !evkv__pipe_arm_write(p, true)) {
+		evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
+		    "out of memory");
+		evkv__pipe_fail_noted(p);
+	}
+}
+
+static void connect_next(struct evkv_pipeline *p)
+{
+	int result;
+
+	p->phase = PHASE_CONNECTING;
+	while (p->address_next < p->address_count) {
+		result = evkv__pipe_socket_connect(p,
+		    &p->addresses[p->address_next++]);
+		if (result >= 0) {
+			connect_address_begun(p, result == 1);
+			return;
+		}
+		connect_address_failed(p, errno);
+	}
+	evkv__pipe_fail_noted(p);
+}
+
+static void connect_resolved(enum lookup_result result, const char *words,
+    struct evkv_pipeline *p)
+{
+	evkv__pipe_enter(p);
+	if (result == LOOKUP_DONE) {
+		connect_next(p);
+	} else {
+		if (result == LOOKUP_NOMEM)
+			evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
+			    "out of memory");
+		else
+			evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_RESOLVE,
+			    0, "cannot resolve the name: %s", words);
+		evkv__pipe_fail_noted(p);
+	}
+	evkv__pipe_leave(p);
+}
+
+void evkv__pipe_attempt(struct evkv_pipeline *p)
+{
+	p->attempts++;
+	p->phase = PHASE_RESOLVING;
+	p->address_count = p->address_next = 0;
+	p->proven = false;
+	p->attempt_end_us = evkv_loop_now_us(p->loop) +
+	    p->options.connect_timeout_ms * 1000;
+	if (!connect_timer_arm(p, p->options.connect_timeout_ms))
+		return;
+	if (p->unix_path != NULL) {
+		(void)evkv__pipe_unix_address(p->unix_path, &p->addresses[0]);
+		p->address_count = 1;
+		connect_next(p);
+	} else {
+		evkv__pipe_lookup_start(p, connect_resolved);
+	}
+}
+
+/* EV_WRITE while connecting: it has succeeded or failed. */
+void evkv__pipe_connected(struct evkv_pipeline *p)
+{
+	int sys_error = evkv__pipe_socket_error(p);
+
+	if (sys_error != 0) {
+		connect_address_failed(p, sys_error);
+		connect_next(p);
+		return;
+	}
+	/* The rest of the time belongs to this address. */
+	if (!connect_timer_arm(p, connect_left_ms(p)))
+		return;
+	if (!evkv__pipe_arm_write(p, false) || !evkv__pipe_socket_events(p)) {
+		evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
+		    "out of memory");
+		evkv__pipe_fail_noted(p);
+		return;
+	}
+	if (p->options.tls != NULL)
+		evkv__pipe_tls_start(p);
+	else
+		evkv__pipe_transport_up(p);
+}
+
+void evkv__pipe_transport_up(struct evkv_pipeline *p)
+{
+	p->phase = PHASE_HANDSHAKE;
+	evkv__pipe_enter(p);
+	p->protocol->connected(p->self);
+	if (evkv__pipe_linked(p))
+		evkv_task_queue(p->loop, &p->turn);
+	evkv__pipe_leave(p);
+}
+
+void evkv_pipeline_ready(struct evkv_pipeline *p)
+{
+	if (p->phase != PHASE_HANDSHAKE || p->failing)
+		return;
+	p->phase = PHASE_READY;
+	p->ready_us = evkv_loop_now_us(p->loop);
+	p->down = false;
+	p->failure.status = EVKV_OK;
+	p->failure.denied = false;
+	if (p->was_ready)
+		p->reconnects++;
+	p->was_ready = true;
+	evkv_timer_cancel(p->loop, &p->timer);
+	p->timer_set = false;
+	evkv__pipe_waiting_online(p);
+	evkv_loop_log(p->loop, EVKV_LOG_INFO, "%s %s: connected",
+	    p->protocol->name, p->name);
+	evkv_task_queue(p->loop, &p->turn);
+	evkv__pipe_report(p, EVKV_STATE_READY);
+}
+
+/* ---- Time is up -------------------------------------------------------- */
+
+static void connect_attempt_timeout(struct evkv_pipeline *p)
+{
+	static const struct {
+		enum evkv_cause cause;
+		const char *words;
+	} texts[] = {
+		[PHASE_RESOLVING] = { EVKV_CAUSE_RESOLVE,
+		    "no answer from the name server" },
+		[PHASE_CONNECTING] = { EVKV_CAUSE_CONNECT,
+		    "no connection in time" },
+		[PHASE_TLS] = { EVKV_CAUSE_TLS,
+		    "the TLS handshake did not end in time" },
+		[PHASE_HANDSHAKE] = { EVKV_CAUSE_STALL,
+		    "the server did not answer the handshake in time" },
+	};
+
+	evkv__pipe_note(p, EVKV_UNAVAILABLE, texts[p->phase].cause, ETIMEDOUT,
+	    "%s", texts[p->phase].words);
+	evkv__pipe_fail_noted(p);
+}
+
+/* What can be read already is read before time is called. */
+static void connect_timer_in_try(struct evkv_pipeline *p)
+{
+	if (p->phase == PHASE_HANDSHAKE)
+		evkv__pipe_input(p, INPUT_LATE);
+	else if (p->phase == PHASE_TLS)
+		evkv__pipe_tls_step(p);
+	if (p->phase == PHASE_CONNECTING &&
+	    p->address_next < p->address_count) {
+		connect_address_failed(p, ETIMEDOUT);
+		connect_next(p);
+	} else if (p->phase >= PHASE_RESOLVING && p->phase <= PHASE_HANDSHAKE &&
+	    !p->failing) {
+		connect_attempt_timeout(p);
+	}
+}
+
+void evkv__pipe_timer_run(void *arg)
+{
+	struct evkv_pipeline *p = arg;
+
+	evkv__pipe_enter(p);
+	p->timer_set = false;
+	if (p->phase == PHASE_BACKOFF)
+		evkv__pipe_attempt(p);
+	else
+		connect_timer_in_try(p);
+	evkv__pipe_leave(p);
+}
+
+/* ---- Losing it --------------------------------------------------------- */
+
+void evkv__pipe_disconnect(struct evkv_pipeline *p)
+{
+	evkv_timer_cancel(p->loop, &p->timer);
+	p->timer_set = false;
+	evkv__pipe_lookup_cancel(p);
+	evkv__pipe_tls_end(p);
+	evkv__pipe_socket_close(p);
+	evkv__pipe_stream_reset(p);
+}
+
+/*
+ * Twice as long after each failure, up to the maximum, and then a random part
+ * of the second half, so that many clients do not come back at the same time.
+ */
+static int64_t connect_pause_ms(struct evkv_pipeline *p)
+{
+	int64_t max_ms = p->options.backoff_max_ms;
+	int64_t pause = p->options.backoff_min_ms;
+	unsigned i;
+
+	if (p->failure.denied)
+		return max_ms;
+	for (i = 0; i < p->failures && pause < max_ms; i++)
+		pause *= 2;
+	if (pause > max_ms)
+		pause = max_ms;
+	p->failures++;
+	return pause -
+	    (int64_t)(evkv_loop_random(p->loop) % (uint64_t)(pause / 2 + 1));
+}
+
+/* A connection that was of use begins the backoff anew. */
+static void connect_backoff_begin(struct evkv_pipeline *p, bool was_ready)
+{
+	int64_t ready_us = evkv_loop_now_us(p->loop) - p->ready_us;
+	int64_t pause;
+
+	if (was_ready &&
+	    (p->proven || ready_us >= p->options.backoff_max_ms * 1000))
+		p->failures = 0;
+	pause = connect_pause_ms(p);
+	p->timer_set = evkv_timer_set(p->loop, &p->timer, pause);
+	evkv_loop_log(p->loop,
+	    was_ready || !p->down ? EVKV_LOG_WARNING : EVKV_LOG_INFO,
+	    "%s; next try in %lld ms", p->failure.message, (long long)pause);
+}
+
+/*
+ * Slots that were encoded end in any case: the requests of those that went
+ * straight into the output are their callers' again. Those that waited stay in
+ * order and wait on, unless there is no use in it.
+ */
+void evkv__pipe_lose(struct evkv_pipeline *p)
+{
+	bool was_ready = p->phase == PHASE_READY, was_down = p->down;
+
+	evkv__pipe_enter(p);
+	p->failing = false;
+	evkv__pipe_outstanding_end(p, END_LOST);
+	evkv__pipe_disconnect(p);
+	p->phase = PHASE_BACKOFF;
+	connect_backoff_begin(p, was_ready);
+	p->down = true;
+	evkv__pipe_watching_end(p, END_LOST);
+	if (p->options.fail_fast || p->failure.denied || !p->timer_set)
+		evkv__pipe_waiting_end(p, END_LOST);
+	else if (was_ready)
+		evkv__pipe_waiting_offline(p);
+	evkv__pipe_ending_run(p);
+	if (p->phase != PHASE_CLOSED && !was_down)
+		evkv__pipe_report(p, EVKV_STATE_DOWN);
+	evkv__pipe_leave(p);
+}

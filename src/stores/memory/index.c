@@ -1,0 +1,402 @@
+/* stores/memory_index.c - a hash table that grows by small steps. */
+#include "stores/memory/index.h"
+
+#include <stdlib.h>
+
+#include "core/op.h"
+#include "support/pages.h"
+
+/* Pointers of the directory's double that are filled in at each split. */
+#define INDEX_FILL 2048
+/* Bytes from which on a directory is not malloc's. */
+#define DIRECTORY_PAGES ((size_t)1 << 17)
+
+/* What an empty index points to: found nothing in, never written to. */
+static const struct index_segment nothing = { .due = INT64_MAX };
+
+static struct index_segment *index_nothing(void)
+{
+	return (struct index_segment *)(uintptr_t)&nothing;
+}
+
+void evkv__index_init(struct index *index, struct slab_class *memory)
+{
+	memset(index, 0, sizeof(*index));
+	index->memory = memory;
+	index->single = index_nothing();
+	index->directory = &index->single;
+}
+
+void evkv__index_move(struct index *to, struct index *from)
+{
+	*to = *from;
+	if (from->directory == &from->single)
+		to->directory = &to->single;
+	evkv__index_init(from, to->memory);
+}
+
+/* ---- Segments ------------------------------------------------------ */
+
+static struct index_segment *segment_new(struct index *index, uint32_t depth)
+{
+	struct index_segment *segment;
+	uint16_t slot;
+
+	segment = evkv__slab_take(index->memory, &slot);
+	if (segment == NULL)
+		return NULL;
+	memset(segment->chunks, 0, sizeof(segment->chunks));
+	segment->due = INT64_MAX;
+	segment->count = 0;
+	segment->depth = depth;
+	segment->slot = slot;
+	index->segments++;
+	index->depths[depth]++;
+	return segment;
+}
+
+static void segment_free(struct index *index, struct index_segment *segment)
+{
+	index->segments--;
+	index->depths[segment->depth]--;
+	evkv__slab_give(index->memory, segment, segment->slot);
+}
+
+static void segment_set_depth(struct index *index,
+    struct index_segment *segment, uint32_t depth)
+{
+	index->depths[segment->depth]--;
+	segment->depth = depth;
+	index->depths[depth]++;
+}
+
+/* There is room. */
+static void segment_add(struct index_segment *segment, uint32_t hash32,
+    uint8_t tag, void *item)
+{
+	uint32_t at = index_home(hash32), lane, vacant;
+	struct index_chunk *chunk = &segment->chunks[at];
+
+	EVKV__ASSERT(segment->count < INDEX_SLOTS);
+	while ((vacant = index_match(chunk, 0)) == 0) {
+		if (chunk->passed < UINT8_MAX)
+			chunk->passed++;
+		at = (at + 1) % INDEX_CHUNKS;
+		chunk = &segment->chunks[at];
+	}
+	lane = (uint32_t)__builtin_ctz(vacant);
+	chunk->tags[lane] = tag;
+	chunk->slots[lane] = item;
+	segment->hashes[at * INDEX_LANES + lane] = hash32;
+	segment->count++;
+}
+
+static void segment_remove(struct index_segment *segment, uint32_t at,
+    uint32_t lane)
+{
+	struct index_chunk *passed;
+	uint32_t i = index_home(segment->hashes[at * INDEX_LANES + lane]);
+
+	for (; i != at; i = (i + 1) % INDEX_CHUNKS) {
+		passed = &segment->chunks[i];
+		if (passed->passed < UINT8_MAX)
+			passed->passed--;
+	}
+	segment->chunks[at].tags[lane] = 0;
+	segment->count--;
+}
+
+/* Move what has `bit` set in its hash (0 = all). */
+static void segment_move(struct index_segment *to, struct index_segment *from,
+    uint32_t bit)
+{
+	struct index_chunk *chunk;
+	uint32_t at, lane, hash32;
+
+	for (at = 0; at < INDEX_CHUNKS; at++) {
+		chunk = &from->chunks[at];
+		for (lane = 0; lane < INDEX_LANES; lane++) {
+			hash32 = from->hashes[at * INDEX_LANES + lane];
+			if (chunk->tags[lane] == 0 || (hash32 & bit) != bit)
+				continue;
+			segment_add(to, hash32, chunk->tags[lane],
+			    chunk->slots[lane]);
+			segment_remove(from, at, lane);
+		}
+	}
+}
+
+/* ---- The directory ------------------------------------------------- */
+
+/* Let `count` pointers from `first` on, and their doubles, be `segment`. */
+static void directory_point(struct index *index, size_t first, size_t count,
+    struct index_segment *segment)
+{
+	size_t i;
+
+	index->work += count;
+	for (i = first; i < first + count; i++)
+		index->directory[i] = segment;
+	if (index->next == NULL)
+		return;
+	for (i = 2 * first; i < 2 * (first + count); i++)
+		index->next[i] = segment;
+}
+
+static void directory_fill(struct index *index, size_t count)
+{
+	size_t size = (size_t)1 << index->depth;
+
+	for (; count > 0 && index->next_filled < size; count--) {
+		index->work++;
+		index->next[2 *
+		    index->next_filled] = index->directory[index->next_filled];
+		index->next[2 * index->next_filled +
+		    1] = index->directory[index->next_filled];
+		index->next_filled++;
+	}
+}
+
+/* For 2^depth pointers. Large ones are too large to be freed at once. */
+static struct index_segment **directory_alloc(uint32_t depth)
+{
+	size_t size = sizeof(struct index_segment *) << depth;
+
+	return size >= DIRECTORY_PAGES ? evkv__pages_alloc(size)
+				       : evkv_malloc(size);
+}
+
+static void directory_free(struct index *index,
+    struct index_segment **directory, uint32_t depth)
+{
+	size_t size = sizeof(struct index_segment *) << depth;
+
+	if (directory == NULL || directory == &index->single)
+		return;
+	if (size >= DIRECTORY_PAGES)
+		evkv__slab_retire(index->memory, directory, size);
+	else
+		evkv_free(directory);
+}
+
+static bool directory_prepare(struct index *index)
+{
+	if (index->next == NULL) {
+		index->next = directory_alloc(index->depth + 1);
+		index->next_filled = 0;
+	}
+	return index->next != NULL;
+}
+
+/* Within the memory that it has, from the far end. */
+static void directory_spread(struct index *index)
+{
+	size_t i;
+
+	index->work += (size_t)1 << index->depth;
+	for (i = (size_t)1 << index->depth; i-- > 0;) {
+		index->directory[2 * i + 1] = index->directory[i];
+		index->directory[2 * i] = index->directory[i];
+	}
+	index->depth++;
+}
+
+/*
+ * Hashes that have very many bits in common, as keyed ones never do, would only
+ * blow it up.
+ */
+static bool directory_is_wasteful(const struct index *index)
+{
+	return index->depth == INDEX_DEPTH_MAX ||
+	    (size_t)1 << index->depth > 64 * (index->segments + 4);
+}
+
+static bool directory_double(struct index *index)
+{
+	if (directory_is_wasteful(index))
+		return false;
+	if (index->depth < index->room) {
+		directory_spread(index);
+		return true;
+	}
+	if (!directory_prepare(index))
+		return false;
+	directory_fill(index, SIZE_MAX);
+	directory_free(index, index->directory, index->room);
+	index->directory = index->next;
+	index->next = NULL;
+	index->depth++;
+	index->room = index->depth;
+	return true;
+}
+
+/*
+ * Have the directory's double ready by the time that it is needed: begin when
+ * a quarter of the pointers are single ones. Want of memory does no harm yet.
+ */
+static void directory_look_ahead(struct index *index)
+{
+	if (index->depth == index->room && index->depth < INDEX_DEPTH_MAX &&
+	    index->depths[index->depth] >= (size_t)1 << index->depth >> 2 &&
+	    directory_prepare(index))
+		directory_fill(index, INDEX_FILL);
+}
+
+/* All pointers come in pairs now: keep one of each. */
+static void directory_halve(struct index *index)
+{
+	size_t i, size = (size_t)1 << (index->depth - 1);
+
+	directory_free(index, index->next, index->depth + 1);
+	index->next = NULL;
+	index->work += size;
+	for (i = 1; i < size; i++)
+		index->directory[i] = index->directory[2 * i];
+	index->depth--;
+	if (index->depth > 0)
+		return;
+	index->single = index->directory[0];
+	directory_free(index, index->directory, index->room);
+	index->directory = &index->single;
+	index->room = 0;
+}
+
+/* ---- Growing and shrinking ----------------------------------------- */
+
+static bool index_split(struct index *index, uint64_t hash)
+{
+	struct index_segment *lower = index_segment(index, hash), *upper;
+	uint32_t depth = lower->depth;
+	size_t first, half;
+
+	if (depth == index->depth && !directory_double(index))
+		return false;
+	upper = segment_new(index, depth + 1);
+	if (upper == NULL)
+		return false;
+	segment_set_depth(index, lower, depth + 1);
+	segment_move(upper, lower, UINT32_C(1) << (31 - depth));
+	index->work += upper->count;
+	upper->due = lower->due;
+	half = (size_t)1 << (index->depth - depth - 1);
+	first = ((hash >> 1) >> (63 - index->depth)) & ~(2 * half - 1);
+	directory_point(index, first + half, half, upper);
+	directory_look_ahead(index);
+	return true;
+}
+
+bool evkv__index_insert(struct index *index, uint64_t hash, void *item,
+    int64_t due)
+{
+	struct index_segment *segment = index_segment(index, hash);
+
+	if (segment == index_nothing()) {
+		segment = segment_new(index, 0);
+		if (segment == NULL)
+			return false;
+		index->single = segment;
+	} else if (segment->count >= INDEX_SPLIT_AT) {
+		/* Where it can't be split there may still be room. */
+		index_split(index, hash);
+		segment = index_segment(index, hash);
+		if (segment->count == INDEX_SLOTS)
+			return false;
+	}
+	segment_add(segment, (uint32_t)(hash >> 32), index_tag(hash), item);
+	if (due < segment->due)
+		segment->due = due;
+	index->count++;
+	return true;
+}
+
+void evkv__index_remove(struct index *index, const struct index_place *place)
+{
+	segment_remove(place->segment, place->chunk, place->lane);
+	index->count--;
+}
+
+/* One step up; false: not worth it. */
+static bool index_join_once(struct index *index, uint64_t hash)
+{
+	struct index_segment *segment = index_segment(index, hash), *other;
+	size_t at = (hash >> 1) >> (63 - index->depth), span;
+	uint32_t depth = segment->depth;
+
+	if (depth == 0)
+		return false;
+	span = (size_t)1 << (index->depth - depth);
+	other = index->directory[at ^ span];
+	if (other->depth != depth ||
+	    segment->count + other->count > INDEX_JOIN_AT)
+		return false;
+	index->work += other->count;
+	segment_move(segment, other, 0);
+	if (other->due < segment->due)
+		segment->due = other->due;
+	directory_point(index, at & ~(2 * span - 1), 2 * span, segment);
+	segment_free(index, other);
+	segment_set_depth(index, segment, depth - 1);
+	if (index->depths[index->depth] == 0)
+		directory_halve(index);
+	return true;
+}
+
+void evkv__index_join(struct index *index, uint64_t hash)
+{
+	while (index_join_once(index, hash))
+		;
+	if (index->count == 0 && index->depth == 0 &&
+	    index->single != index_nothing()) {
+		segment_free(index, index->single);
+		index->single = index_nothing();
+	}
+}
+
+/* ---- Walking ------------------------------------------------------- */
+
+bool evkv__index_dismantle(struct index *index)
+{
+	struct index_segment *segment;
+
+	if (index->segments > 0) {
+		segment = index->directory[index->dismantled];
+		index->dismantled += (size_t)1
+		    << (index->depth - segment->depth);
+		segment_free(index, segment);
+		return true;
+	}
+	directory_free(index, index->next, index->depth + 1);
+	directory_free(index, index->directory, index->room);
+	evkv__index_init(index, index->memory);
+	return false;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+	uint32_t x = ((const struct index_item *)a)->hash32;
+	uint32_t y = ((const struct index_item *)b)->hash32;
+
+	return (x > y) - (x < y);
+}
+
+size_t evkv__index_sorted(const struct index *index, uint32_t hash32,
+    struct index_item *items)
+{
+	const struct index_segment *segment = index_segment(index,
+	    (uint64_t)hash32 << 32);
+	size_t count = 0;
+	uint32_t i;
+
+	for (i = 0; i < INDEX_SLOTS; i++) {
+		const struct index_chunk
+		    *chunk = &segment->chunks[i / INDEX_LANES];
+
+		if (chunk->tags[i % INDEX_LANES] == 0 ||
+		    segment->hashes[i] < hash32)
+			continue;
+		items[count].item = chunk->slots[i % INDEX_LANES];
+		items[count++].hash32 = segment->hashes[i];
+	}
+	qsort(items, count, sizeof(*items), compare_items);
+	return count;
+}

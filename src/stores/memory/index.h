@@ -1,0 +1,248 @@
+/*
+ * stores/memory/index.h - a hash table that grows by small steps.
+ *
+ * Items are found by 64-bit hashes, which the caller computes and compares the
+ * items behind. The upper bits of the hash choose one of 2^depth pointers in a
+ * directory; each points to a segment of 16 chunks, and several neighbours may
+ * point to the same one (extendible hashing). A full segment is split in two,
+ * which is all that growth ever does at once: the directory, when it must
+ * double, has been filled beforehand, a piece with each split. Sparse
+ * neighbours are joined again.
+ *
+ * A chunk is two cache lines: 14 tags of a byte, compared all at once, and 14
+ * pointers. An item that finds its chunk full goes to the next one, and each
+ * chunk that it passes counts it; so a search ends at the first chunk that
+ * nobody has passed, and removing leaves no tombstones behind.
+ *
+ * Beside each slot a segment keeps the upper 32 bits of the hash. They carry
+ * splits and walks in order of hash without touching the items, whose keys may
+ * be long and far away.
+ */
+#ifndef EVKV_STORES_MEMORY_INDEX_H
+#define EVKV_STORES_MEMORY_INDEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "stores/memory/slab.h"
+
+#if defined(__SSE2__) && !defined(EVKV_NO_SIMD)
+#include <emmintrin.h>
+#define INDEX_SSE2 1
+#endif
+
+#define INDEX_LANES 14
+#define INDEX_CHUNKS 16
+#define INDEX_SLOTS (INDEX_CHUNKS * INDEX_LANES)
+/* Split at seven eighths; join where two together fill little more than one. */
+#define INDEX_SPLIT_AT (INDEX_SLOTS / 8 * 7)
+#define INDEX_JOIN_AT (INDEX_SLOTS / 8 * 2)
+/* The lowest bits of the 32 choose the chunk. */
+#define INDEX_DEPTH_MAX 28
+
+struct index_chunk {
+	_Alignas(64) uint8_t tags[INDEX_LANES]; /* 0 = free */
+	uint8_t passed; /* items that went on from here; 255 = that or more */
+	uint8_t unused;
+	void *slots[INDEX_LANES];
+};
+
+struct index_segment {
+	struct index_chunk chunks[INDEX_CHUNKS];
+	uint32_t hashes[INDEX_SLOTS]; /* the upper halves */
+	int64_t due; /* the caller's; the lower of two after a join */
+	uint32_t count;
+	uint32_t depth; /* bits of the hash that its items have in common */
+	uint16_t slot;  /* in the block of memory that it is of */
+};
+
+struct index {
+	struct index_segment **directory; /* of 2^depth */
+	struct index_segment *single;     /* the directory of depth 0 */
+	uint32_t depth;
+	uint32_t room; /* the directory's memory would do for 2^room */
+	size_t count;  /* of items */
+	size_t segments;
+	size_t depths[INDEX_DEPTH_MAX + 1]; /* segments of each depth */
+	struct index_segment **next; /* the directory's double, or NULL ... */
+	size_t next_filled;          /* ... from so many pointers of it */
+	size_t dismantled;           /* pointers whose segments are freed */
+	size_t work;               /* items moved and pointers written so far */
+	struct slab_class *memory; /* of segments */
+};
+
+/* The place of an item, while nothing is inserted or removed. */
+struct index_place {
+	struct index_segment *segment;
+	uint32_t chunk;
+	uint32_t lane;
+	uint32_t matches; /* lanes of the chunk that are still to be seen */
+	uint32_t steps;   /* chunks left */
+	uint8_t tag;
+};
+
+static inline struct index_segment *index_segment(const struct index *index,
+    uint64_t hash)
+{
+	return index->directory[(hash >> 1) >> (63 - index->depth)];
+}
+
+static inline uint32_t index_home(uint32_t hash32)
+{
+	return hash32 % INDEX_CHUNKS;
+}
+
+static inline uint8_t index_tag(uint64_t hash)
+{
+	return (uint8_t)(hash | 0x80);
+}
+
+/* The lanes whose tag is `tag`, as bits. */
+#ifdef INDEX_SSE2
+static inline uint32_t index_match(const struct index_chunk *chunk, uint8_t tag)
+{
+	__m128i tags = _mm_load_si128((const __m128i *)(const void *)chunk);
+	__m128i same = _mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag));
+
+	return (uint32_t)_mm_movemask_epi8(same) & ((1u << INDEX_LANES) - 1);
+}
+#else
+static inline uint32_t index_match_8(const uint8_t *tags, uint8_t tag)
+{
+	const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+	uint64_t word;
+
+	memcpy(&word, tags, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	word = __builtin_bswap64(word);
+#endif
+	word ^= tag * UINT64_C(0x0101010101010101);
+	/* The top bit of each byte that is 0, exactly; then one bit each. */
+	word = ~(((word & low) + low) | word | low);
+	return (uint32_t)(((word >> 7) * UINT64_C(0x0102040810204080)) >> 56);
+}
+
+static inline uint32_t index_match(const struct index_chunk *chunk, uint8_t tag)
+{
+	const uint8_t *tags = (const uint8_t *)(const void *)chunk;
+
+	return (index_match_8(tags, tag) | index_match_8(tags + 8, tag) << 8) &
+	    ((1u << INDEX_LANES) - 1);
+}
+#endif
+
+/* The next item that may be the one, or NULL: then it is not there. */
+static inline void *index_next(struct index_place *place)
+{
+	const struct index_chunk *chunk = &place->segment->chunks[place->chunk];
+
+	while (place->matches == 0) {
+		if (chunk->passed == 0 || --place->steps == 0)
+			return NULL;
+		place->chunk = (place->chunk + 1) % INDEX_CHUNKS;
+		chunk = &place->segment->chunks[place->chunk];
+		place->matches = index_match(chunk, place->tag);
+	}
+	place->lane = (uint32_t)__builtin_ctz(place->matches);
+	place->matches &= place->matches - 1;
+	return chunk->slots[place->lane];
+}
+
+/* The first such item. */
+static inline void *index_first(const struct index *index, uint64_t hash,
+    struct index_place *place)
+{
+	const struct index_chunk *chunk;
+
+	place->segment = index_segment(index, hash);
+	place->chunk = index_home((uint32_t)(hash >> 32));
+	place->tag = index_tag(hash);
+	place->steps = INDEX_CHUNKS;
+	chunk = &place->segment->chunks[place->chunk];
+	/* More than half of the pointers are in the second line. */
+	__builtin_prefetch((const char *)chunk + 64);
+	place->matches = index_match(chunk, place->tag);
+	return index_next(place);
+}
+
+/* Bring the chunk of a hash, then its item, near before they are asked for. */
+static inline void index_prefetch(const struct index *index, uint64_t hash)
+{
+	const char *chunk = (const char *)&index_segment(index, hash)
+				->chunks[index_home((uint32_t)(hash >> 32))];
+
+	__builtin_prefetch(chunk);
+	__builtin_prefetch(chunk + 64);
+}
+
+static inline void index_prefetch_item(const struct index *index, uint64_t hash)
+{
+	struct index_place place;
+	const char *item = index_first(index, hash, &place);
+
+	if (item != NULL) {
+		__builtin_prefetch(item + 16);
+		__builtin_prefetch(item + 64);
+	}
+}
+
+/* The class, of items as large as a segment, must outlive the index. */
+void evkv__index_init(struct index *index, struct slab_class *memory);
+
+/* Move a whole index; `from` is empty afterwards. */
+void evkv__index_move(struct index *to, struct index *from);
+
+/*
+ * Insert an item that is not there, and lower its segment's `due`. false: no
+ * memory, nothing changed.
+ */
+bool evkv__index_insert(struct index *index, uint64_t hash, void *item,
+    int64_t due);
+
+/* Remove the item at a place. Does not move any other. */
+void evkv__index_remove(struct index *index, const struct index_place *place);
+
+/* Put another item, of the same hash, in the place of one. */
+static inline void index_replace(const struct index_place *place, void *item)
+{
+	place->segment->chunks[place->chunk].slots[place->lane] = item;
+}
+
+/* Join the segment of a hash with its neighbour, while both are sparse. */
+void evkv__index_join(struct index *index, uint64_t hash);
+
+/* Where a segment of fewer items is worth an evkv__index_join(). */
+#define INDEX_SPARSE (INDEX_JOIN_AT / 2)
+
+/* The first hash after the segment of `hash`; 0 = it was the last segment. */
+static inline uint64_t index_after(const struct index *index, uint64_t hash)
+{
+	uint32_t depth = index_segment(index, hash)->depth;
+
+	if (depth == 0)
+		return 0;
+	return ((hash >> (64 - depth)) + 1) << (64 - depth);
+}
+
+/*
+ * Free a segment, whatever is in it, and then the directory; in any state, not
+ * to be used for anything else after the first call. false: all is gone.
+ */
+bool evkv__index_dismantle(struct index *index);
+
+/* An item of a segment and the upper half of its hash. */
+struct index_item {
+	void *item;
+	uint32_t hash32;
+};
+
+/*
+ * The items of the segment of (hash32 << 32) that have `hash32` or more, in
+ * that order, into `items` of INDEX_SLOTS; returns their number.
+ */
+size_t evkv__index_sorted(const struct index *index, uint32_t hash32,
+    struct index_item *items);
+
+#endif

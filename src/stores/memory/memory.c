@@ -1,0 +1,381 @@
+/*
+ * stores/memory/memory.c - the memory store: a driver on memory_table.h.
+ *
+ * Ops with keys are answered inside submit, entry by entry. A get hands out the
+ * entry itself, pinned until the op has ended; see memory_read.c. Ops that are
+ * about more than a few hundred entries are answered later, see memory_span.c.
+ *
+ * All that takes long is done in steps by one task, a step a turn: jobs of
+ * pending ops, freeing what was cleared, evicting what a large value displaced,
+ * sweeping out what has expired. The sweep begins by a timer when something can
+ * have expired, at most every SWEEP_EVERY_MS; it then takes some steps, and
+ * goes on without a pause as long as it finds much. So about a quarter of the
+ * entries with a TTL may be dead ones, and a sweep that finds little costs
+ * about one hundredth of the time.
+ *
+ * What can fail: want of memory for an entry (NOMEM), an entry that is over
+ * max_bytes by itself (TOO_LARGE), values of evicted entries that callers still
+ * hold and that leave no room (NOSPACE). Either way the put has no effect.
+ *
+ * Teardown: close() dooms everything and ends when the last step has freed it;
+ * free() frees at once what is left. Values that callers hold live on: they
+ * belong to the table's heap, which goes with the last of them.
+ */
+#include "evkv/stores/memory.h"
+
+#include "loop/loop.h"
+#include "stores/memory/store.h"
+
+#define MAX_BYTES_DEFAULT ((size_t)64 << 20)
+#define MAX_BYTES_LEAST 4096
+
+#define SWEEP_EVERY_MS 100
+#define SWEEP_STEPS 16
+/* In armed_us: it can't come sooner, or is under way. */
+#define MEMORY_AT_ONCE INT64_MIN
+
+/* ---- Ops with keys ------------------------------------------------- */
+
+static int64_t expiry_us(int64_t now_us, int64_t ttl_ms)
+{
+	return ttl_ms == EVKV_TTL_NONE ? MEMORY_NEVER : now_us + ttl_ms * 1000;
+}
+
+static int64_t request_expiry_us(const struct evkv_request *request, size_t i,
+    int64_t now_us)
+{
+	return expiry_us(now_us,
+	    request->ttls_ms != NULL ? request->ttls_ms[i] : request->ttl_ms);
+}
+
+static enum evkv_status put_one(struct memory *self,
+    const struct evkv_request *request, size_t i, int64_t now_us)
+{
+	struct memory_put put = {
+		.key = request->keys[i],
+		.condition = request->condition,
+		.expires_at_us = request_expiry_us(request, i, now_us),
+	};
+	struct memory_collection *collection;
+
+	if (request->counted_values != NULL) {
+		put.counted = request->counted_values[i];
+		put.value = evkv_value_bytes(put.counted);
+	} else {
+		put.value = request->values[i];
+	}
+	if (put.condition == EVKV_IF_PRESENT)
+		collection = evkv__table_collection(&self->table,
+		    request->collection);
+	else
+		collection = evkv__table_collection_make(&self->table,
+		    request->collection);
+	if (collection == NULL)
+		return put.condition == EVKV_IF_PRESENT ? EVKV_NOT_FOUND
+							: EVKV_NOMEM;
+	return evkv__table_put(&self->table, collection, &put, now_us);
+}
+
+static void put_explain(struct evkv_op *op, enum evkv_status status)
+{
+	switch (status) {
+	case EVKV_NOMEM: evkv_op_explain(op, EVKV_CAUSE_NOMEM, 0, NULL); break;
+	case EVKV_TOO_LARGE:
+		evkv_op_explain(op, EVKV_CAUSE_NONE, 0,
+		    "an entry is larger than max_bytes");
+		break;
+	case EVKV_NOSPACE:
+		evkv_op_explain(op, EVKV_CAUSE_NONE, 0,
+		    "values that are still held leave no room");
+		break;
+	default: break;
+	}
+}
+
+static enum evkv_verdict memory_put(struct memory *self, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct evkv_entry *answers = evkv_op_entries(op);
+	int64_t now_us = evkv_loop_now_us(self->loop);
+	size_t i;
+
+	for (i = 0; i < request->count; i++) {
+		answers[i].status = put_one(self, request, i, now_us);
+		if (evkv_failed(answers[i].status))
+			put_explain(op, answers[i].status);
+	}
+	evkv__memory_follow_up(self);
+	return EVKV_VERDICT_DONE;
+}
+
+/* DELETE and TOUCH. */
+static enum evkv_verdict memory_change(struct memory *self, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct evkv_entry *answers = evkv_op_entries(op);
+	int64_t now_us = evkv_loop_now_us(self->loop);
+	struct memory_collection *collection;
+	struct evkv_slice key;
+	bool present;
+	size_t i;
+
+	collection = evkv__table_collection(&self->table, request->collection);
+	for (i = 0; i < request->count; i++) {
+		key = request->keys[i];
+		if (collection == NULL)
+			present = false;
+		else if (request->kind == EVKV_OP_DELETE)
+			present = evkv__table_delete(&self->table, collection,
+			    key, now_us);
+		else
+			present = evkv__table_touch(&self->table, collection,
+			    key, request_expiry_us(request, i, now_us), now_us);
+		if (!present)
+			answers[i].status = EVKV_NOT_FOUND;
+	}
+	evkv__memory_follow_up(self);
+	return EVKV_VERDICT_DONE;
+}
+
+static enum evkv_verdict memory_submit(void *arg, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct memory *self = arg;
+
+	switch (request->kind) {
+	case EVKV_OP_GET:
+	case EVKV_OP_TTL:
+	case EVKV_OP_EXISTS: return evkv__memory_read(self, op, request);
+	default: break;
+	}
+	evkv__memory_resolve(self);
+	switch (request->kind) {
+	case EVKV_OP_PUT: return memory_put(self, op, request);
+	case EVKV_OP_DELETE:
+	case EVKV_OP_TOUCH: return memory_change(self, op, request);
+	case EVKV_OP_PING:
+	case EVKV_OP_SYNC:
+	case EVKV_OP_COMPACT:
+		return EVKV_VERDICT_DONE; /* nothing to wait for, nothing kept back */
+	default: return evkv__memory_span(self, op, request);
+	}
+}
+
+/* ---- Steps --------------------------------------------------------- */
+
+static bool is_garbage(const struct memory *self)
+{
+	return self->table.graves != NULL || self->table.space.dead > 0 ||
+	    heap_is_untidy(self->table.heap);
+}
+
+static bool is_over(const struct memory *self)
+{
+	return evkv__table_bytes(&self->table) > self->table.max_bytes &&
+	    self->table.space.newest != self->table.space.oldest;
+}
+
+/* The next sweep, if there is anything that it could find. */
+static void sweep_arm(struct memory *self)
+{
+	int64_t delay_ms;
+
+	if (self->table.space.mortal == 0) {
+		self->table.next_due_us = MEMORY_NEVER;
+		return;
+	}
+	delay_ms = (self->table.next_due_us - evkv_loop_now_us(self->loop) +
+		       999) /
+	    1000;
+	if (delay_ms < SWEEP_EVERY_MS)
+		delay_ms = SWEEP_EVERY_MS;
+	/* Without memory for it, the next write tries again. */
+	if (evkv_timer_set(self->loop, &self->timer, delay_ms))
+		self->armed_us = delay_ms > SWEEP_EVERY_MS
+		    ? self->table.next_due_us
+		    : MEMORY_AT_ONCE;
+}
+
+void evkv__memory_follow_up(struct memory *self)
+{
+	if (self->jobs != NULL || self->sweeping || is_garbage(self) ||
+	    is_over(self))
+		evkv_task_queue(self->loop, &self->task);
+	if (self->table.next_due_us < self->armed_us)
+		sweep_arm(self);
+}
+
+static void sweep_begin(void *arg)
+{
+	struct memory *self = arg;
+
+	self->armed_us = MEMORY_AT_ONCE;
+	self->sweeping = true;
+	self->sweep_steps = SWEEP_STEPS;
+	evkv__memory_follow_up(self);
+}
+
+static void sweep_step(struct memory *self)
+{
+	enum memory_sweep found;
+
+	found = evkv__table_sweep(&self->table, evkv_loop_now_us(self->loop));
+	if (self->sweep_steps > 0)
+		self->sweep_steps--;
+	if (found == SWEEP_ENDED ||
+	    (found == SWEEP_POOR && self->sweep_steps == 0)) {
+		self->sweeping = false;
+		self->armed_us = MEMORY_NEVER;
+	}
+}
+
+/* What was removed goes first; but by turns, if there is more of it in each. */
+static void upkeep_step(struct memory *self)
+{
+	bool over = is_over(self);
+
+	self->burial_turn = !self->burial_turn || !(over || self->sweeping);
+	if (self->burial_turn &&
+	    (evkv__heap_tidy(self->table.heap) ||
+		evkv__table_bury(&self->table, BURY_STEP)))
+		return;
+	if (over)
+		evkv__table_make_room(&self->table, NULL,
+		    evkv_loop_now_us(self->loop));
+	else if (self->sweeping)
+		sweep_step(self);
+}
+
+static void memory_step(void *arg)
+{
+	struct memory *self = arg;
+
+	evkv__memory_resolve(self);
+	self->jobs_turn = !self->jobs_turn;
+	if (self->jobs != NULL && self->jobs_turn)
+		evkv__memory_job_step(self);
+	else
+		upkeep_step(self);
+	if (self->closing && !is_garbage(self) && self->jobs == NULL)
+		evkv_store_closed(self->store);
+	else
+		evkv__memory_follow_up(self);
+}
+
+/* ---- Life ---------------------------------------------------------- */
+
+/* Without memory for a grave all is left to free(). */
+static void memory_close(void *arg)
+{
+	struct memory *self = arg;
+
+	evkv__memory_resolve(self);
+	self->closing = true;
+	evkv_timer_cancel(self->loop, &self->timer);
+	evkv_task_cancel(self->loop, &self->task);
+	evkv__table_doom_all(&self->table, NULL);
+	if (is_garbage(self) || self->jobs != NULL)
+		evkv_task_queue(self->loop, &self->task);
+	else
+		evkv_store_closed(self->store);
+}
+
+static void memory_free(void *arg)
+{
+	struct memory *self = arg;
+
+	evkv_timer_cancel(self->loop, &self->timer);
+	evkv_task_cancel(self->loop, &self->task);
+	evkv__table_end(&self->table);
+	evkv_free(self);
+}
+
+static void memory_counters(void *arg, struct evkv_counters *counters)
+{
+	const struct memory *self = arg;
+
+	counters->entries += evkv__table_count(&self->table);
+	counters->bytes += evkv__table_bytes(&self->table);
+	counters->evictions += self->table.evictions;
+}
+
+static const struct evkv_vtable memory_vtable = {
+	.size = sizeof(memory_vtable),
+	.name = "memory",
+	.submit = memory_submit,
+	.close = memory_close,
+	.free = memory_free,
+	.counters = memory_counters,
+};
+
+static const struct evkv_capabilities memory_capabilities = {
+	.kinds = EVKV_KINDS_ALL,
+	.flags = EVKV_STORE_ATOMIC_CONDITION | EVKV_STORE_ENUM_UNIQUE |
+	    EVKV_STORE_EXACT_AFFECTED | EVKV_STORE_IN_PROCESS,
+	.max_key = EVKV_KEY_MAX,
+	.max_value = EVKV_VALUE_MAX,
+	.ttl_unit_ms = 1,
+};
+
+static int64_t read_clock(void *loop)
+{
+	return evkv__loop_read_clock(loop);
+}
+
+static struct memory *memory_make(struct evkv_loop *loop,
+    const struct evkv_memory_options *options)
+{
+	struct memory *self = evkv_calloc(1, sizeof(*self));
+	size_t max_bytes = options->max_bytes;
+
+	if (self == NULL)
+		return NULL;
+	if (max_bytes == 0)
+		max_bytes = options->max_entries > 0 ? SIZE_MAX
+						     : MAX_BYTES_DEFAULT;
+	if (!evkv__table_init(&self->table, options->max_entries, max_bytes,
+		evkv_loop_random(loop), evkv_loop_random(loop))) {
+		evkv_free(self);
+		return NULL;
+	}
+	self->table.clock_us = read_clock;
+	self->table.clock_arg = loop;
+	self->loop = loop;
+	self->task.run = memory_step;
+	self->task.arg = self;
+	self->timer.run = sweep_begin;
+	self->timer.arg = self;
+	self->armed_us = MEMORY_NEVER;
+	self->jobs_tail = &self->jobs;
+	return self;
+}
+
+struct evkv_store *evkv_memory_new_sized(struct evkv_loop *loop,
+    const struct evkv_memory_options *given, size_t size,
+    struct evkv_error *error)
+{
+	struct evkv_memory_options options;
+	struct evkv_store *store;
+	struct memory *self;
+
+	if (!evkv_options_read(&options, sizeof(options), given, size, error))
+		return NULL;
+	if (options.max_bytes > 0 && options.max_bytes < MAX_BYTES_LEAST) {
+		evkv_error_set(error, EVKV_INVALID,
+		    "memory: max_bytes is %zu; it must be 0 or at least %d",
+		    options.max_bytes, MAX_BYTES_LEAST);
+		return NULL;
+	}
+	self = loop != NULL ? memory_make(loop, &options) : NULL;
+	store = evkv_store_create(loop, &memory_vtable, self,
+	    &(struct evkv_store_config){
+		.capabilities = &memory_capabilities,
+		.state = EVKV_STATE_READY,
+	    },
+	    error);
+	if (store == NULL)
+		return NULL;
+	self->store = store;
+	store->shortcuts = &evkv__memory_shortcuts;
+	return store;
+}

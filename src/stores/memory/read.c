@@ -1,0 +1,206 @@
+/*
+ * stores/memory/read.c - ops of the memory store that look entries up.
+ *
+ * Most of a look-up is waiting for memory, twice. So a single get only asks for
+ * the index's line and is put on a list; the whole list is looked up together
+ * when the first of its callbacks is due. What could change an answer, every
+ * other kind of op and every step, has the list looked up first, so that nobody
+ * can tell.
+ *
+ * An inline get can't wait. It is answered without an op: memory_aim() asks for
+ * the index's line as early as possible, memory_peek() looks up.
+ */
+#include "core/op.h"
+#include "stores/memory/store.h"
+
+/* Keys of a batch that are looked up together. */
+#define GET_AHEAD 16
+
+/* Rounded down, so that nobody who copies it keeps the entry for longer. */
+static int64_t remaining_ms(const struct memory_entry *entry, int64_t now_us)
+{
+	int64_t ms;
+
+	if (entry->expires_at_us == MEMORY_NEVER)
+		return EVKV_TTL_NONE;
+	ms = (entry->expires_at_us - now_us) / 1000;
+	return ms > 0 ? ms : 1;
+}
+
+static inline void answer_hit(struct evkv_op *op, size_t i,
+    struct memory_entry *entry)
+{
+	if (entry->external)
+		evkv_op_give_value(op, i,
+		    evkv_value_ref(evkv__entry_external(entry)));
+	else
+		evkv__op_pin_value(op, i, &entry->value);
+}
+
+static inline void read_one(enum evkv_kind kind, struct evkv_op *op, size_t i,
+    struct memory_entry *entry, int64_t now_us)
+{
+	struct evkv_entry *answer = &evkv_op_entries(op)[i];
+
+	if (entry == NULL) {
+		answer->status = EVKV_NOT_FOUND;
+		return;
+	}
+	if (kind == EVKV_OP_EXISTS)
+		return;
+	answer_hit(op, i, entry);
+	if (kind == EVKV_OP_TTL)
+		answer->ttl_ms = remaining_ms(entry, now_us);
+}
+
+/*
+ * A batch costs less than its parts: each look-up waits for memory twice, so
+ * first all are asked for, then used.
+ */
+static void read_some(struct memory *self, struct evkv_op *op,
+    struct memory_collection *collection, size_t first, size_t count,
+    int64_t now_us)
+{
+	const struct evkv_request *request = evkv_op_request(op);
+	struct memory_table *table = &self->table;
+	uint64_t hashes[GET_AHEAD];
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		hashes[i] = table_hash(collection, request->keys[first + i]);
+		index_prefetch(&table->space.entries, hashes[i]);
+	}
+	for (i = 0; i < count; i++)
+		index_prefetch_item(&table->space.entries, hashes[i]);
+	for (i = 0; i < count; i++)
+		read_one(request->kind, op, first + i,
+		    evkv__table_get(table, collection, request->keys[first + i],
+			hashes[i], now_us),
+		    now_us);
+}
+
+/* Look up all that was put off. */
+void evkv__memory_resolve(void *arg)
+{
+	struct memory *self = arg;
+	struct memory_table *table = &self->table;
+	struct memory_late *late;
+
+	for (late = self->late; late < &self->late[self->late_count]; late++)
+		index_prefetch_item(&table->space.entries, late->hash);
+	for (late = self->late; late < &self->late[self->late_count]; late++) {
+		read_one(EVKV_OP_GET, late->op, 0,
+		    evkv__table_get(table, table->last,
+			evkv_bytes(late->key, late->key_size), late->hash,
+			late->now_us),
+		    late->now_us);
+		late->op->flags &= ~(uint32_t)OP_LATE;
+		evkv__op_settle(late->op);
+	}
+	self->late_count = 0;
+}
+
+/* Put a get off; false: this one can't be. */
+static bool read_late(struct memory *self, struct evkv_op *op,
+    struct evkv_slice key, int64_t now_us)
+{
+	struct memory_late *late;
+
+	if (key.size > LATE_KEY_MAX || !evkv__op_may_be_late(op))
+		return false;
+	if (self->late_count == LATE_MAX)
+		evkv__memory_resolve(self);
+	late = &self->late[self->late_count++];
+	late->op = op;
+	late->hash = table_hash(self->table.last, key);
+	late->now_us = now_us;
+	late->key_size = key.size;
+	memcpy(late->key, key.data, key.size);
+	index_prefetch(&self->table.space.entries, late->hash);
+	op->flags |= OP_LATE;
+	return true;
+}
+
+/* To look up another collection may end the last one, if it is empty. */
+static struct memory_collection *read_collection(struct memory *self,
+    struct evkv_slice name)
+{
+	if (self->late_count > 0 && !evkv__table_is_last(&self->table, name))
+		evkv__memory_resolve(self);
+	return evkv__table_collection(&self->table, name);
+}
+
+/* ---- Inline gets ------------------------------------------------------- */
+
+/* The hash of a key, taking it to be of the collection asked for last. */
+static uint64_t memory_aim(void *arg, struct evkv_slice key)
+{
+	struct memory *self = arg;
+	uint64_t hash;
+
+	if (self->table.last == NULL)
+		return 0;
+	hash = table_hash(self->table.last, key);
+	index_prefetch(&self->table.space.entries, hash);
+	return hash;
+}
+
+static struct evkv_value *memory_peek(void *arg,
+    const struct evkv_request *request, uint64_t hash)
+{
+	struct memory *self = arg;
+	int64_t now_us = evkv_loop_now_us(self->loop);
+	struct memory_entry *entry;
+
+	if (!evkv__table_is_last(&self->table, request->collection)) {
+		if (read_collection(self, request->collection) == NULL)
+			return NULL;
+		hash = table_hash(self->table.last, request->keys[0]);
+	}
+	entry = evkv__table_get(&self->table, self->table.last,
+	    request->keys[0], hash, now_us);
+	if (entry == NULL)
+		return NULL;
+	return entry->external ? STORE_PEEK_NO : &entry->value;
+}
+
+/* ---- Submit ------------------------------------------------------------ */
+
+enum evkv_verdict evkv__memory_read(struct memory *self, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct memory_table *table = &self->table;
+	struct memory_collection *collection;
+	int64_t now_us = evkv_loop_now_us(self->loop);
+	size_t i, count;
+
+	collection = read_collection(self, request->collection);
+	if (collection == NULL) {
+		for (i = 0; i < request->count; i++)
+			read_one(request->kind, op, i, NULL, now_us);
+		return EVKV_VERDICT_DONE;
+	}
+	if (request->count == 1) {
+		if (request->kind == EVKV_OP_GET &&
+		    read_late(self, op, request->keys[0], now_us))
+			return EVKV_VERDICT_DONE;
+		read_one(request->kind, op, 0,
+		    evkv__table_get(table, collection, request->keys[0],
+			table_hash(collection, request->keys[0]), now_us),
+		    now_us);
+		return EVKV_VERDICT_DONE;
+	}
+	for (i = 0; i < request->count; i += count) {
+		count = request->count - i;
+		if (count > GET_AHEAD)
+			count = GET_AHEAD;
+		read_some(self, op, collection, i, count, now_us);
+	}
+	return EVKV_VERDICT_DONE;
+}
+
+const struct store_shortcuts evkv__memory_shortcuts = {
+	.aim = memory_aim,
+	.peek = memory_peek,
+	.resolve = evkv__memory_resolve,
+};

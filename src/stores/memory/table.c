@@ -1,0 +1,408 @@
+/* stores/memory_table.c - the bounded table behind the memory store. */
+#include "stores/memory/table.h"
+
+#include "core/op.h"
+
+/* Doomed entries that each put frees, so that garbage can't pile up. */
+#define TABLE_TITHE 4
+
+bool evkv__table_init(struct memory_table *table, size_t max_entries,
+    size_t max_bytes, uint64_t key0, uint64_t key1)
+{
+	memset(table, 0, sizeof(*table));
+	table->key0 = key0;
+	table->key1 = key1;
+	table->max_entries = max_entries > 0 ? max_entries : SIZE_MAX;
+	table->max_bytes = max_bytes > 0 ? max_bytes : SIZE_MAX;
+	table->next_due_us = MEMORY_NEVER;
+	table->pass_due_us = MEMORY_NEVER;
+	table->heap = evkv__heap_new();
+	if (table->heap == NULL)
+		return false;
+	evkv__index_init(&table->space.entries, &table->heap->segments);
+	evkv__index_init(&table->space.collections, &table->heap->segments);
+	return true;
+}
+
+/* ---- Collections --------------------------------------------------- */
+
+static struct memory_collection *collection_find(struct memory_table *table,
+    struct evkv_slice name, uint64_t hash)
+{
+	struct index_place place;
+	struct memory_collection *collection;
+
+	collection = index_first(&table->space.collections, hash, &place);
+	for (; collection != NULL; collection = index_next(&place)) {
+		if (evkv_slice_equal(name,
+			evkv_bytes(collection->name, collection->name_size)))
+			break;
+	}
+	return collection;
+}
+
+static void collection_free(struct memory_space *space,
+    struct memory_collection *collection)
+{
+	struct index_place place;
+	struct memory_collection *other;
+
+	if (!collection->dead) {
+		other = index_first(&space->collections, collection->hash,
+		    &place);
+		while (other != collection)
+			other = index_next(&place);
+		evkv__index_remove(&space->collections, &place);
+		if (place.segment->count < INDEX_SPARSE)
+			evkv__index_join(&space->collections, collection->hash);
+	}
+	evkv_free(collection);
+}
+
+/* An empty one is kept for as long as it is the one asked for last. */
+static void table_set_last(struct memory_table *table,
+    struct memory_collection *collection)
+{
+	struct memory_collection *last = table->last;
+
+	table->last = collection;
+	if (last != NULL && last != collection && last->count == 0)
+		collection_free(&table->space, last);
+}
+
+struct memory_collection *evkv__table_collection_slow(
+    struct memory_table *table, struct evkv_slice name)
+{
+	struct memory_collection *collection;
+
+	collection = collection_find(table, name,
+	    siphash_1_3(table->key0, table->key1, name));
+	if (collection != NULL)
+		table_set_last(table, collection);
+	return collection;
+}
+
+struct memory_collection *evkv__table_collection_make(
+    struct memory_table *table, struct evkv_slice name)
+{
+	struct memory_collection *collection;
+
+	collection = evkv__table_collection(table, name);
+	if (collection != NULL)
+		return collection;
+	collection = evkv_calloc(1, sizeof(*collection) + name.size);
+	if (collection == NULL)
+		return NULL;
+	collection->hash = siphash_1_3(table->key0, table->key1, name);
+	collection->seed = siphash_seed(table->key0 ^ collection->hash,
+	    table->key1);
+	collection->earliest_us = MEMORY_NEVER;
+	collection->name_size = (uint8_t)name.size;
+	if (name.size > 0)
+		memcpy(collection->name, name.data, name.size);
+	if (!evkv__index_insert(&table->space.collections, collection->hash,
+		collection, MEMORY_NEVER)) {
+		evkv_free(collection);
+		return NULL;
+	}
+	table_set_last(table, collection);
+	return collection;
+}
+
+enum memory_alive evkv__collection_alive(
+    const struct memory_collection *collection, int64_t now_us)
+{
+	if (collection->count == 0)
+		return ALIVE_NO;
+	if (collection->mortal < collection->count)
+		return ALIVE_YES;
+	if (collection->latest_us <= now_us)
+		return ALIVE_NO;
+	if (collection->witness != NULL &&
+	    collection->witness->expires_at_us > now_us)
+		return ALIVE_YES;
+	return ALIVE_UNKNOWN;
+}
+
+/* ---- Accounts ------------------------------------------------------ */
+
+/* The entry begins to count under the expiry that it has. */
+static void mortal_enter(struct memory_table *table,
+    struct memory_collection *collection, struct memory_entry *entry,
+    struct index_segment *segment)
+{
+	int64_t at_us = entry->expires_at_us;
+
+	if (at_us == MEMORY_NEVER)
+		return;
+	table->space.mortal++;
+	collection->mortal++;
+	if (at_us < collection->earliest_us)
+		collection->earliest_us = at_us;
+	if (at_us >= collection->latest_us) {
+		collection->latest_us = at_us;
+		collection->witness = entry;
+	}
+	if (at_us < segment->due)
+		segment->due = at_us;
+	if (at_us < table->next_due_us)
+		table->next_due_us = at_us;
+	if (at_us < table->pass_due_us)
+		table->pass_due_us = at_us;
+}
+
+static void mortal_leave(struct memory_space *space,
+    struct memory_collection *collection, const struct memory_entry *entry)
+{
+	if (collection->witness == entry)
+		collection->witness = NULL;
+	if (entry->expires_at_us == MEMORY_NEVER)
+		return;
+	space->mortal--;
+	collection->mortal--;
+	if (collection->mortal == 0) {
+		collection->earliest_us = MEMORY_NEVER;
+		collection->latest_us = 0;
+	}
+}
+
+static void doom_count(struct memory_doom *doom,
+    const struct memory_entry *entry)
+{
+	if (doom == NULL)
+		return;
+	doom->left--;
+	doom->removed += entry->expires_at_us > doom->now_us;
+}
+
+static void list_unlink(struct memory_space *space, struct memory_entry *entry)
+{
+	if (space->hand == entry)
+		space->hand = entry->newer;
+	if (space->broom == entry)
+		space->broom = entry->older;
+	if (entry->newer != NULL)
+		entry->newer->older = entry->older;
+	else
+		space->newest = entry->older;
+	if (entry->older != NULL)
+		entry->older->newer = entry->newer;
+	else
+		space->oldest = entry->newer;
+}
+
+static void list_push(struct memory_space *space, struct memory_entry *entry)
+{
+	entry->newer = NULL;
+	entry->older = space->newest;
+	if (entry->older != NULL)
+		entry->older->newer = entry;
+	else
+		space->oldest = entry;
+	space->newest = entry;
+}
+
+static void list_replace(struct memory_space *space, struct memory_entry *old,
+    struct memory_entry *entry)
+{
+	entry->newer = old->newer;
+	entry->older = old->older;
+	if (space->hand == old)
+		space->hand = entry;
+	if (space->broom == old)
+		space->broom = entry;
+	*(entry->newer != NULL ? &entry->newer->older : &space->newest) = entry;
+	*(entry->older != NULL ? &entry->older->newer : &space->oldest) = entry;
+}
+
+void evkv__table_drop(struct memory_table *table, struct memory_space *space,
+    struct memory_entry *entry)
+{
+	struct memory_collection *collection = entry_collection(entry);
+
+	list_unlink(space, entry);
+	mortal_leave(space, collection, entry);
+	if (collection->dead) {
+		space->dead--;
+		doom_count(collection->doom, entry);
+	} else {
+		doom_count(space->doom, entry);
+	}
+	table->bytes -= evkv__entry_cost(entry);
+	evkv__entry_release(entry, table->heap);
+	if (--collection->count > 0)
+		return;
+	table->bytes -= collection_cost(collection);
+	if (collection != table->last)
+		collection_free(space, collection);
+}
+
+/* An entry whose place is known. */
+static void table_remove_at(struct memory_table *table,
+    struct memory_entry *entry, const struct index_place *place, uint64_t hash)
+{
+	evkv__index_remove(&table->space.entries, place);
+	evkv__table_drop(table, &table->space, entry);
+	if (place->segment->count < INDEX_SPARSE)
+		evkv__index_join(&table->space.entries, hash);
+}
+
+void evkv__table_remove(struct memory_table *table, struct memory_entry *entry,
+    uint64_t hash)
+{
+	struct index_place place;
+	struct memory_entry *other;
+
+	other = index_first(&table->space.entries, hash, &place);
+	while (other != entry)
+		other = index_next(&place);
+	table_remove_at(table, entry, &place, hash);
+}
+
+/* ---- Writing ------------------------------------------------------- */
+
+static void table_set_expiry(struct memory_table *table,
+    struct memory_entry *entry, int64_t expires_at_us,
+    struct index_segment *segment)
+{
+	struct memory_collection *collection = entry_collection(entry);
+
+	mortal_leave(&table->space, collection, entry);
+	entry->expires_at_us = expires_at_us;
+	mortal_enter(table, collection, entry, segment);
+}
+
+static enum evkv_status put_refusal(const struct memory_table *table,
+    const struct memory_put *put, bool present)
+{
+	size_t cost, held;
+
+	if (put->condition == EVKV_IF_ABSENT && present)
+		return EVKV_EXISTS;
+	if (put->condition == EVKV_IF_PRESENT && !present)
+		return EVKV_NOT_FOUND;
+	if (table->max_bytes == SIZE_MAX)
+		return EVKV_OK;
+	cost = evkv__entry_cost_of(put);
+	if (cost > table->max_bytes)
+		return EVKV_TOO_LARGE;
+	held = evkv__table_bytes(table) - table->bytes;
+	return cost + held > table->max_bytes ? EVKV_NOSPACE : EVKV_OK;
+}
+
+/* Keeps the place in the order of eviction. */
+static void put_replace(struct memory_table *table, struct memory_entry *old,
+    struct memory_entry *entry, const struct index_place *place)
+{
+	struct memory_collection *collection = entry_collection(old);
+
+	index_replace(place, entry);
+	list_replace(&table->space, old, entry);
+	entry->visited = 1;
+	mortal_leave(&table->space, collection, old);
+	mortal_enter(table, collection, entry, place->segment);
+	table->bytes += evkv__entry_cost(entry);
+	table->bytes -= evkv__entry_cost(old);
+	evkv__entry_release(old, table->heap);
+}
+
+/*
+ * Entries of the same name and key hash alike even if they belong to a
+ * collection that was cleared: see to it that such ones don't fill a segment
+ * which can't be split between them.
+ */
+static void put_weed(struct memory_table *table, uint64_t hash, int64_t now_us)
+{
+	struct memory_walk walk = { .at = hash, .now_us = now_us };
+
+	if (index_segment(&table->space.entries, hash)->count >= INDEX_SPLIT_AT)
+		evkv__table_walk(table, &walk);
+}
+
+static enum evkv_status put_insert(struct memory_table *table,
+    struct memory_collection *collection, struct memory_entry *entry,
+    uint64_t hash, int64_t now_us)
+{
+	struct index_segment *segment;
+
+	if (table->space.dead > 0)
+		put_weed(table, hash, now_us);
+	if (!evkv__index_insert(&table->space.entries, hash, entry,
+		entry->expires_at_us)) {
+		evkv__entry_release(entry, table->heap);
+		return EVKV_NOMEM;
+	}
+	segment = index_segment(&table->space.entries, hash);
+	list_push(&table->space, entry);
+	if (collection->count++ == 0)
+		table->bytes += collection_cost(collection);
+	mortal_enter(table, collection, entry, segment);
+	table->bytes += evkv__entry_cost(entry);
+	return EVKV_OK;
+}
+
+enum evkv_status evkv__table_put(struct memory_table *table,
+    struct memory_collection *collection, const struct memory_put *put,
+    int64_t now_us)
+{
+	uint64_t hash = table_hash(collection, put->key);
+	struct memory_entry *old, *entry;
+	struct index_place place;
+	enum evkv_status status;
+
+	old = evkv__table_find(table, collection, put->key, hash, &place);
+	status = put_refusal(table, put,
+	    old != NULL && now_us < old->expires_at_us);
+	if (status != EVKV_OK)
+		return status;
+	if (old != NULL && evkv__entry_overwrite(old, put)) {
+		old->visited = 1;
+		table_set_expiry(table, old, put->expires_at_us, place.segment);
+		return EVKV_OK;
+	}
+	entry = evkv__entry_new(table->heap, put, collection);
+	if (entry == NULL)
+		return EVKV_NOMEM;
+	if (old != NULL)
+		put_replace(table, old, entry, &place);
+	else
+		status = put_insert(table, collection, entry, hash, now_us);
+	if (status != EVKV_OK)
+		return status;
+	if (table->space.dead > 0 || table->graves != NULL)
+		evkv__table_bury(table, TABLE_TITHE);
+	evkv__table_make_room(table, entry, now_us);
+	return EVKV_OK;
+}
+
+bool evkv__table_delete(struct memory_table *table,
+    struct memory_collection *collection, struct evkv_slice key, int64_t now_us)
+{
+	uint64_t hash = table_hash(collection, key);
+	struct memory_entry *entry;
+	struct index_place place;
+	bool present;
+
+	entry = evkv__table_find(table, collection, key, hash, &place);
+	if (entry == NULL)
+		return false;
+	present = now_us < entry->expires_at_us;
+	table_remove_at(table, entry, &place, hash);
+	return present;
+}
+
+bool evkv__table_touch(struct memory_table *table,
+    struct memory_collection *collection, struct evkv_slice key,
+    int64_t expires_at_us, int64_t now_us)
+{
+	struct memory_entry *entry;
+	struct index_place place;
+
+	entry = evkv__table_find(table, collection, key,
+	    table_hash(collection, key), &place);
+	if (entry == NULL || now_us >= entry->expires_at_us)
+		return false;
+	entry->visited = 1;
+	table_set_expiry(table, entry, expires_at_us, place.segment);
+	return true;
+}

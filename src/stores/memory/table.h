@@ -1,0 +1,383 @@
+/*
+ * stores/memory/table.h - the bounded table behind the memory store.
+ *
+ * It knows collections, TTLs, eviction and the pinning of values, but neither
+ * ops nor the loop: memory.c is the driver on top, and the bench calls it
+ * directly. Times are monotonic microseconds.
+ *
+ * An entry is one piece of memory, of a page that it shares with others of its
+ * size or, if it is large, of its own: links, the header of a counted value,
+ * expiry, key, value. A get hands out that value. The header's owner is the
+ * entry's collection while it is in the table; an entry that leaves the table
+ * while it is pinned or referenced gets the heap as its owner, a counted block
+ * which outlives the table and knows how many bytes are still held.
+ *
+ * Clearing a collection takes its record out of the index of collections, so
+ * that nothing finds its entries any more, and lets them die by and by;
+ * clearing all everything does so with the whole space. What holds up a caller is
+ * thus never more than a few hundred entries: what is called a step below.
+ */
+#ifndef EVKV_STORES_MEMORY_TABLE_H
+#define EVKV_STORES_MEMORY_TABLE_H
+
+#include "base/value.h"
+#include "base/siphash.h"
+#include "stores/memory/index.h"
+#include "stores/memory/slab.h"
+
+#define MEMORY_NEVER INT64_MAX /* as an expiry */
+
+struct memory_entry {
+	struct memory_entry *newer, *older;
+	struct evkv_value value; /* owner: the collection's */
+	int64_t expires_at_us;
+	uint8_t visited;  /* hit since the hand passed it */
+	uint8_t external; /* the value is a pointer to a value of others */
+	uint16_t slot;    /* in its page, if it is one of a page */
+	char bytes[];     /* the key, then the value */
+};
+
+/* From value.offset, which counts from the header in the entry. */
+#define ENTRY_KEY_OFFSET                                                       \
+	(offsetof(struct memory_entry, bytes) -                                \
+	    offsetof(struct memory_entry, value))
+
+/*
+ * What an entry costs beside its memory: its part of what is left over of pages
+ * or is the allocator's, and its share of the index.
+ */
+#define ENTRY_OVERHEAD 32
+
+/* Entries that a clear has doomed and that are still to be freed. */
+struct memory_doom {
+	int64_t now_us;  /* when it was pronounced */
+	int64_t removed; /* freed so far that had not expired by then */
+	size_t left;
+};
+
+/* A collection; it exists while it has entries, and a little longer. */
+struct memory_collection {
+	struct evkv_value_owner owner; /* first: what entries point to */
+	uint64_t hash;                 /* of its name */
+	struct siphash seed;           /* of the hashes of its keys */
+	size_t count;                  /* of entries, expired ones included */
+	size_t mortal;                 /* of those with a TTL */
+	int64_t earliest_us;           /* none of these expires before */
+	int64_t latest_us;             /* none of these expires after */
+	struct memory_entry *witness;  /* one that expires late, or NULL */
+	struct memory_doom *doom;      /* counts its dead entries, or NULL */
+	bool dead;
+	uint8_t name_size;
+	char name[];
+};
+
+/* What it costs, while it has entries. */
+static inline size_t collection_cost(const struct memory_collection *collection)
+{
+	return sizeof(*collection) + collection->name_size + ENTRY_OVERHEAD;
+}
+
+/* All that one clear_all removes. */
+struct memory_space {
+	struct index entries;
+	struct index collections;
+	struct memory_entry *newest, *oldest;
+	struct memory_entry *hand;  /* the next to be considered for eviction */
+	struct memory_entry *broom; /* the next to be looked at for death */
+	size_t mortal;
+	size_t dead;              /* entries of dead collections */
+	struct memory_doom *doom; /* of a destroyed space, or NULL */
+	struct memory_space *next;
+};
+
+/* Where entries come from and go; counts what is held of those that left. */
+struct memory_heap {
+	struct evkv_value_owner owner;
+	/* The loop's thread only, while there is a table. */
+	struct slab slab;
+	struct slab_class segments;     /* of the indexes */
+	unsigned unsettled;             /* frees since settle_allocator() */
+	struct memory_entry *collected; /* taken from `returned` so far */
+	/* Let go on any thread, by `newer`; to be given back to the slab. */
+	struct memory_entry *_Atomic returned;
+	_Atomic size_t refs; /* the table's and one for each such entry */
+	_Atomic size_t held; /* their bytes, as they count for max_bytes */
+};
+
+struct memory_table {
+	struct memory_space space;
+	struct memory_collection *last; /* the one asked for last; kept */
+	uint64_t key0, key1;
+	struct memory_space *graves; /* destroyed, not yet freed */
+	struct memory_heap *heap;
+	size_t max_entries, max_bytes; /* SIZE_MAX: no bound */
+	size_t bytes; /* of entries and their collections, graves included */
+	uint64_t evictions;
+	int64_t next_due_us; /* no entry expires before */
+	int64_t pass_due_us; /* likewise, of what the present pass has seen */
+	uint64_t sweep_at;   /* where the present pass has come to */
+	size_t work;         /* entries looked at so far */
+	/* Tells a step when to end, see struct memory_pace; NULL = by count. */
+	int64_t (*clock_us)(void *arg);
+	void *clock_arg;
+};
+
+struct memory_put {
+	struct evkv_slice key;
+	struct evkv_slice value;
+	struct evkv_value *counted; /* whose bytes `value` is, or NULL */
+	enum evkv_condition condition;
+	int64_t expires_at_us;
+};
+
+/* ---- Entries (memory_entry.c) -------------------------------------- */
+
+static inline struct evkv_slice entry_key(const struct memory_entry *entry)
+{
+	return evkv_bytes(entry->bytes, entry->value.offset - ENTRY_KEY_OFFSET);
+}
+
+static inline struct memory_collection *entry_collection(
+    const struct memory_entry *entry)
+{
+	return (struct memory_collection *)(uintptr_t)entry->value.owner;
+}
+
+struct memory_heap *evkv__heap_new(void);
+/*
+ * Take back some of what was let go of, and give back a piece of memory that is
+ * not needed any more; false: there is none.
+ */
+bool evkv__heap_tidy(struct memory_heap *heap);
+static inline bool heap_is_untidy(const struct memory_heap *heap)
+{
+	return heap->collected != NULL ||
+	    atomic_load_explicit(&heap->returned, memory_order_relaxed) !=
+	    NULL ||
+	    heap->slab.pages.retired != NULL || heap->segments.retired != NULL;
+}
+void evkv__heap_unref(struct memory_heap *heap);
+
+/* What a put would cost, in bytes of max_bytes. */
+size_t evkv__entry_cost_of(const struct memory_put *put);
+/* What an entry costs. */
+size_t evkv__entry_cost(const struct memory_entry *entry);
+/* An entry that is nowhere yet; NULL = no memory. */
+struct memory_entry *evkv__entry_new(struct memory_heap *heap,
+    const struct memory_put *put, struct memory_collection *collection);
+/* Overwrite the value where it is; false: it can't be done. */
+bool evkv__entry_overwrite(struct memory_entry *entry,
+    const struct memory_put *put);
+/* Free an entry that has left the table, or leave it to those who hold it. */
+void evkv__entry_release(struct memory_entry *entry, struct memory_heap *heap);
+/* The value that an external entry stands for. */
+struct evkv_value *evkv__entry_external(const struct memory_entry *entry);
+
+/* ---- The table (memory_table.c) ------------------------------------ */
+
+/* Bounds 0 = none. false = no memory. */
+bool evkv__table_init(struct memory_table *table, size_t max_entries,
+    size_t max_bytes, uint64_t key0, uint64_t key1);
+
+static inline uint64_t table_hash(const struct memory_collection *collection,
+    struct evkv_slice key)
+{
+	return siphash_1_3_from(&collection->seed, key);
+}
+
+static inline bool entry_same_word(const char *a, const char *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x == y;
+}
+
+static inline bool entry_same_half(const char *a, const char *b)
+{
+	uint32_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x == y;
+}
+
+/* As memcmp() == 0, without the call: names and keys are short. */
+static inline bool entry_same_bytes(const char *a, const char *b, size_t size)
+{
+	size_t i;
+
+	if (size >= 8) {
+		for (i = 8; i + 8 < size; i += 8) {
+			if (!entry_same_word(a + i, b + i))
+				return false;
+		}
+		return entry_same_word(a, b) &&
+		    entry_same_word(a + size - 8, b + size - 8);
+	}
+	if (size >= 4)
+		return entry_same_half(a, b) &&
+		    entry_same_half(a + size - 4, b + size - 4);
+	return size == 0 ||
+	    (a[0] == b[0] && a[size / 2] == b[size / 2] &&
+		a[size - 1] == b[size - 1]);
+}
+
+/* The collection of a name, or NULL. */
+struct memory_collection *evkv__table_collection_slow(
+    struct memory_table *table, struct evkv_slice name);
+static inline bool evkv__table_is_last(const struct memory_table *table,
+    struct evkv_slice name)
+{
+	const struct memory_collection *last = table->last;
+
+	return last != NULL && last->name_size == name.size &&
+	    entry_same_bytes(last->name, name.data, name.size);
+}
+static inline struct memory_collection *evkv__table_collection(
+    struct memory_table *table, struct evkv_slice name)
+{
+	return evkv__table_is_last(table, name)
+	    ? table->last
+	    : evkv__table_collection_slow(table, name);
+}
+/* The same; made where it is not there. NULL = no memory. */
+struct memory_collection *evkv__table_collection_make(
+    struct memory_table *table, struct evkv_slice name);
+
+/* The entry of a key, expired or not, and its place; NULL: not there. */
+static inline struct memory_entry *evkv__table_find(const struct memory_table
+							*table,
+    const struct memory_collection *collection, struct evkv_slice key,
+    uint64_t hash, struct index_place *place)
+{
+	struct memory_entry *entry;
+
+	entry = index_first(&table->space.entries, hash, place);
+	for (; entry != NULL; entry = index_next(place)) {
+		if (entry->value.owner == &collection->owner &&
+		    entry->value.offset == ENTRY_KEY_OFFSET + key.size &&
+		    entry_same_bytes(entry->bytes, key.data, key.size))
+			break;
+	}
+	return entry;
+}
+
+/* The entry of a key, for a reader: not expired, and marked as used. */
+static inline struct memory_entry *evkv__table_get(const struct memory_table
+						       *table,
+    const struct memory_collection *collection, struct evkv_slice key,
+    uint64_t hash, int64_t now_us)
+{
+	struct index_place place;
+	struct memory_entry *entry;
+
+	entry = evkv__table_find(table, collection, key, hash, &place);
+	if (entry == NULL || now_us >= entry->expires_at_us)
+		return NULL;
+	entry->visited = 1;
+	return entry;
+}
+
+/*
+ * OK, EXISTS and NOT_FOUND by the condition, TOO_LARGE, NOMEM, or NOSPACE where
+ * held values leave no room. Evicts afterwards, a bounded number of entries.
+ */
+enum evkv_status evkv__table_put(struct memory_table *table,
+    struct memory_collection *collection, const struct memory_put *put,
+    int64_t now_us);
+
+/* Whether there was such an entry, not expired. */
+bool evkv__table_delete(struct memory_table *table,
+    struct memory_collection *collection, struct evkv_slice key,
+    int64_t now_us);
+
+/* Likewise; sets its expiry. */
+bool evkv__table_touch(struct memory_table *table,
+    struct memory_collection *collection, struct evkv_slice key,
+    int64_t expires_at_us, int64_t now_us);
+
+/* How many entries there are, the dead ones not counted. */
+static inline size_t evkv__table_count(const struct memory_table *table)
+{
+	return table->space.entries.count - table->space.dead;
+}
+
+/* Bytes that count for max_bytes. */
+static inline size_t evkv__table_bytes(const struct memory_table *table)
+{
+	return table->bytes +
+	    atomic_load_explicit(&table->heap->held, memory_order_relaxed);
+}
+
+/* Internal: an entry leaves its space, its place in the index is gone. */
+void evkv__table_drop(struct memory_table *table, struct memory_space *space,
+    struct memory_entry *entry);
+/* Internal: find and drop an entry of that hash. */
+void evkv__table_remove(struct memory_table *table, struct memory_entry *entry,
+    uint64_t hash);
+
+/* ---- Steps (memory_sweep.c) ---------------------------------------- */
+
+/*
+ * A step ends after so many entries, or sooner if they took long: what freeing
+ * one takes depends on the machine and, by orders of magnitude, on the state
+ * that the allocator is in. All zero at the beginning of a step.
+ */
+struct memory_pace {
+	int64_t ends_us;
+	size_t work; /* since the last look at the clock */
+};
+
+/* Evict until the bounds hold, within bounds of its own; never `keep`. */
+void evkv__table_make_room(struct memory_table *table,
+    const struct memory_entry *keep, int64_t now_us);
+
+/*
+ * Remove a collection, which must not be used any more, or all that there is.
+ * `doom` counts what is to be freed; it may be NULL, and is empty at once if
+ * nothing has to be. false, for all: no memory, nothing changed.
+ */
+void evkv__table_doom(struct memory_table *table,
+    struct memory_collection *collection, struct memory_doom *doom);
+bool evkv__table_doom_all(struct memory_table *table, struct memory_doom *doom);
+
+/* Free some of what is doomed, `entries` at most; false: there is none. */
+bool evkv__table_bury(struct memory_table *table, size_t entries);
+
+/* A walk over all entries, in order of hash; zero at first. */
+struct memory_walk {
+	uint64_t at;
+	int64_t now_us;
+	/* Whether to remove an entry; NULL = no. Expired ones all are. */
+	bool (*visit)(struct memory_entry *entry, void *arg);
+	void *arg;
+	size_t work;     /* visit() adds what it takes, as entries looked at */
+	int64_t expired; /* removed because they had */
+	int64_t removed; /* because visit() said so */
+};
+
+/*
+ * One segment of it, or, where that takes too long, a part of one. false: that
+ * was the last.
+ */
+bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk);
+
+/* What became of a step of the sweep for expired entries. */
+enum memory_sweep {
+	SWEEP_ENDED, /* the pass is complete; next_due_us is when to go on */
+	SWEEP_POOR,  /* there is more, but little was found */
+	SWEEP_RICH,  /* much was found: go on at once */
+};
+enum memory_sweep evkv__table_sweep(struct memory_table *table, int64_t now_us);
+
+/* Whether a collection has an entry that is not expired. */
+enum memory_alive { ALIVE_NO, ALIVE_YES, ALIVE_UNKNOWN };
+enum memory_alive evkv__collection_alive(
+    const struct memory_collection *collection, int64_t now_us);
+
+/* Free everything, now. */
+void evkv__table_end(struct memory_table *table);
+
+#endif

@@ -1,0 +1,276 @@
+/* The index behind the memory store: finding, growing, shrinking, order. */
+#include "stores/memory/index.h"
+
+#include <stdlib.h>
+
+#include "base/siphash.h"
+#include "lib/faults.h"
+#include "lib/test.h"
+
+#define MANY 60000
+
+static struct slab_class segments;
+
+static void index_open(struct index *index)
+{
+	evkv__slab_class_init(&segments, NULL, sizeof(struct index_segment));
+	evkv__index_init(index, &segments);
+}
+
+/* Items are the numbers 1.., their hashes those of the numbers. */
+static uint64_t hash_of(uintptr_t item)
+{
+	return siphash_1_3(1, 2, evkv_bytes(&item, sizeof(item)));
+}
+
+static void *item_of(uintptr_t number)
+{
+	return (void *)number;
+}
+
+static bool find(const struct index *index, uintptr_t number,
+    struct index_place *place)
+{
+	void *item = index_first(index, hash_of(number), place);
+
+	while (item != NULL && item != item_of(number))
+		item = index_next(place);
+	return item != NULL;
+}
+
+static void insert(struct index *index, uintptr_t number)
+{
+	check(evkv__index_insert(index, hash_of(number), item_of(number),
+	    INT64_MAX));
+}
+
+static void take_out(struct index *index, uintptr_t number)
+{
+	struct index_place place;
+
+	check(find(index, number, &place));
+	evkv__index_remove(index, &place);
+	if (place.segment->count < INDEX_SPARSE)
+		evkv__index_join(index, hash_of(number));
+}
+
+static void dismantle(struct index *index)
+{
+	while (evkv__index_dismantle(index))
+		;
+	evkv__slab_class_end(&segments);
+}
+
+EVKV_TEST(unit_memory_index, empty_one_finds_nothing_and_needs_no_memory)
+{
+	struct index index;
+	struct index_place place;
+
+	index_open(&index);
+	check(!find(&index, 1, &place));
+	check_int(index_after(&index, 0), 0);
+	check_int(faults_outstanding(), 0);
+	dismantle(&index);
+}
+
+EVKV_TEST(unit_memory_index, every_tag_matches_in_every_lane)
+{
+	struct index_chunk chunk = { .passed = 0x81, .unused = 0x81 };
+	unsigned tag, lane;
+
+	for (tag = 0x80; tag <= 0xff; tag++) {
+		for (lane = 0; lane < INDEX_LANES; lane++) {
+			memset(chunk.tags, 0, sizeof(chunk.tags));
+			/* Neighbours that differ by the lowest bit. */
+			memset(chunk.tags, (int)(tag ^ 1), lane);
+			chunk.tags[lane] = (uint8_t)tag;
+			check_int(index_match(&chunk, (uint8_t)tag),
+			    1u << lane);
+		}
+	}
+}
+
+EVKV_TEST(unit_memory_index, grows_and_shrinks_again_to_nothing)
+{
+	struct index index;
+	struct index_place place;
+	uintptr_t i;
+
+	index_open(&index);
+	for (i = 1; i <= MANY; i++)
+		insert(&index, i);
+	check_int(index.count, MANY);
+	for (i = 1; i <= MANY; i++)
+		check(find(&index, i, &place));
+	for (i = MANY + 1; i <= 2 * MANY; i++)
+		check(!find(&index, i, &place));
+	/* Between half full and full, on average. */
+	check_between(index.segments, MANY / INDEX_SPLIT_AT,
+	    2 * MANY / INDEX_SPLIT_AT + 8);
+	for (i = 1; i <= MANY; i += 2)
+		take_out(&index, i);
+	for (i = 1; i <= MANY; i++)
+		check_int(find(&index, i, &place), i % 2 == 0);
+	for (i = 2; i <= MANY; i += 2)
+		take_out(&index, i);
+	check_int(index.count, 0);
+	check_int(index.segments, 0);
+	dismantle(&index);
+	check_int(faults_outstanding(), 0);
+}
+
+EVKV_TEST(unit_memory_index, no_insert_or_removal_does_much_at_once)
+{
+	size_t worst = 0, before;
+	struct index index;
+	uintptr_t i;
+
+	index_open(&index);
+	for (i = 1; i <= 4 * MANY; i++) {
+		before = index.work;
+		insert(&index, i);
+		if (index.work - before > worst)
+			worst = index.work - before;
+	}
+	/* Half a segment moves and a piece of the directory is written. */
+	check_between(worst, INDEX_SPLIT_AT / 2 - 100, 4096);
+	worst = 0;
+	for (i = 1; i <= 4 * MANY; i++) {
+		before = index.work;
+		take_out(&index, i);
+		if (index.work - before > worst)
+			worst = index.work - before;
+	}
+	check_between(worst, 1, 4096);
+	dismantle(&index);
+}
+
+static void check_order(const struct index *index, size_t expected)
+{
+	struct index_item items[INDEX_SLOTS];
+	uint32_t hash32 = 0, last = 0;
+	size_t seen = 0, count, i;
+
+	do {
+		count = evkv__index_sorted(index, hash32, items);
+		for (i = 0; i < count; i++) {
+			check(items[i].hash32 >= last);
+			check(items[i].hash32 >= hash32);
+			last = items[i].hash32;
+		}
+		seen += count;
+		hash32 = (uint32_t)(index_after(index,
+					(uint64_t)hash32 << 32) >>
+		    32);
+	} while (hash32 != 0);
+	check_int(seen, expected);
+}
+
+EVKV_TEST(unit_memory_index, walk_in_order_of_hash_is_complete)
+{
+	struct index index;
+	uintptr_t i;
+
+	index_open(&index);
+	for (i = 1; i <= MANY; i++) {
+		insert(&index, i);
+		if (i % 9973 == 0 || i < 3)
+			check_order(&index, i);
+	}
+	check_order(&index, MANY);
+	dismantle(&index);
+}
+
+EVKV_TEST(unit_memory_index, items_of_one_hash_fill_a_segment_and_no_more)
+{
+	struct index index;
+	struct index_place place;
+	uintptr_t i;
+	void *item;
+
+	/* What a keyed hash never gives; still nothing may go wrong. */
+	index_open(&index);
+	for (i = 1; i <= INDEX_SLOTS; i++)
+		check(evkv__index_insert(&index, 77, item_of(i), 0));
+	check(!evkv__index_insert(&index, 77, item_of(i), 0));
+	check_int(index.count, INDEX_SLOTS);
+	for (i = INDEX_SLOTS; i > 0; i--) {
+		item = index_first(&index, 77, &place);
+		while (item != item_of(i))
+			item = index_next(&place);
+		evkv__index_remove(&index, &place);
+	}
+	check(index_first(&index, 77, &place) == NULL ||
+	    place.segment->count == 0);
+	dismantle(&index);
+	check_int(faults_outstanding(), 0);
+}
+
+EVKV_TEST(unit_memory_index, want_of_memory_leaves_it_as_it_was)
+{
+	struct index index;
+	struct index_place place;
+	uintptr_t i, last = 0;
+
+	index_open(&index);
+	faults_fail_from(1);
+	check(!evkv__index_insert(&index, 1, item_of(1), 0));
+	faults_off();
+	for (i = 1; i <= 5000; i++) {
+		if (i % 3 == 0)
+			faults_fail_from(1);
+		/* It may do without, as long as there is room. */
+		if (evkv__index_insert(&index, hash_of(i), item_of(i), 0))
+			last++;
+		else
+			check_int(i % 3, 0);
+		faults_off();
+	}
+	check_int(index.count, last);
+	for (i = 1; i <= 5000; i++) {
+		if (i % 3 != 0)
+			check(find(&index, i, &place));
+	}
+	dismantle(&index);
+}
+
+EVKV_TEST(unit_memory_index, due_of_a_segment_is_the_lowest_of_its_items)
+{
+	struct index index;
+	uint64_t at = 0;
+	uintptr_t i;
+
+	index_open(&index);
+	for (i = 1; i <= 3000; i++)
+		check(evkv__index_insert(&index, hash_of(i), item_of(i),
+		    (int64_t)i));
+	for (i = 1; i <= 3000; i++)
+		check(index_segment(&index, hash_of(i))->due <= (int64_t)i);
+	/* Halves of a split both have it; no segment is without. */
+	do {
+		check(index_segment(&index, at)->due <= 3000);
+		at = index_after(&index, at);
+	} while (at != 0);
+	dismantle(&index);
+}
+
+EVKV_TEST(unit_memory_index, moved_one_is_whole_and_leaves_an_empty_one)
+{
+	struct index from, to;
+	struct index_place place;
+	uintptr_t i, size;
+
+	for (size = 1; size <= 10000; size *= 100) {
+		index_open(&from);
+		for (i = 1; i <= size; i++)
+			insert(&from, i);
+		evkv__index_move(&to, &from);
+		check_int(from.count, 0);
+		insert(&from, 1);
+		for (i = 1; i <= size; i++)
+			check(find(&to, i, &place));
+		while (evkv__index_dismantle(&from))
+			;
+		dismantle(&to);
+	}
+}
