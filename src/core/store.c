@@ -103,6 +103,7 @@ static void store_fill(struct evkv_store *store,
 	store->step_task.arg = store;
 	store->state_task.run = tell_state;
 	store->state_task.arg = store;
+	store->order.on = (store->vtable->flags & EVKV_VTABLE_ORDERED) != 0;
 	store_capabilities(store, config);
 	store->fitting = fitting_bytes(&store->capabilities);
 }
