@@ -112,6 +112,7 @@ const struct evkv_vtable echo_vtable = {
 	.flags = EVKV_VTABLE_KEEPS,
 	.kinds = EVKV_KIND_BIT(EVKV_OP_GET) | EVKV_KIND_BIT(EVKV_OP_PUT) |
 	    EVKV_KIND_BIT(EVKV_OP_TTL) | EVKV_KIND_BIT(EVKV_OP_KEYS),
+	.conditions = EVKV_IF_BASIC,
 	.submit = echo_submit,
 	.complete = echo_complete,
 	.detached = echo_detached,

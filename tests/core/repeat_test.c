@@ -88,7 +88,7 @@ static const struct evkv_vtable again_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "again",
 	.flags = EVKV_VTABLE_KEEPS,
-	.kinds = EVKV_KINDS_ALL,
+	.kinds = EVKV_KINDS_BASIC,
 	.submit = again_submit,
 	.free = again_free,
 };
