@@ -33,6 +33,7 @@
 #define EVKV_PIPELINE_H
 
 #include "evkv/driver.h"
+#include "evkv/tls.h"
 
 EVKV_BEGIN_DECLS
 
@@ -166,33 +167,6 @@ struct evkv_protocol {
 };
 
 /* ---- Making and ending ------------------------------------------------ */
-
-struct evkv_tls;
-
-struct evkv_tls_options {
-	const char *ca_file;     /* PEM; NULL = the system's, if no ca_dir */
-	const char *ca_dir;      /* hashed directory; may be NULL */
-	const char *cert_file;   /* the client's chain, PEM; or NULL */
-	const char *key_file;    /* its key, PEM; NULL = in cert_file */
-	const char *server_name; /* to verify and for SNI; NULL = the host */
-	bool no_verify;          /* accept any certificate: no protection */
-};
-
-/*
- * What several connections share for TLS (1.2 and up); one reference. The
- * files are read here. NULL with a filled error: INVALID or IO, with OpenSSL's
- * words. `options` NULL = the system's authorities. Strings are copied.
- */
-EVKV_API struct evkv_tls *evkv_tls_new_sized(const struct evkv_tls_options
-						 *options,
-    size_t size, struct evkv_error *error);
-static inline struct evkv_tls *evkv_tls_new(
-    const struct evkv_tls_options *options, struct evkv_error *error)
-{
-	return evkv_tls_new_sized(options, sizeof(*options), error);
-}
-/* Let go of it; pipelines keep a reference of their own. NULL is ignored. */
-EVKV_API void evkv_tls_unref(struct evkv_tls *tls);
 
 /*
  * Zero in a field is its default; -1 switches off what can be. Times are below

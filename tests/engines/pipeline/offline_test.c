@@ -411,7 +411,7 @@ EVKV_TEST(pipeline_offline, a_slow_upload_is_no_stall)
 	scene_store(&s);
 	scene_ready(&s);
 	/* Full sooner than all is written. */
-	check(setsockopt(s.pipeline->fd, SOL_SOCKET, SO_SNDBUF, &size,
+	check(setsockopt(s.pipeline->net.fd, SOL_SOCKET, SO_SNDBUF, &size,
 		  sizeof(size)) == 0);
 	line_put(s.store, 1, 2 << 20, &s.answers[0]);
 	rig_turn_waiting(&s.rig);
