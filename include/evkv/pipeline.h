@@ -186,7 +186,7 @@ struct evkv_pipeline_options {
 	int64_t connect_timeout_ms; /* resolve to handshake; 5000 */
 	int64_t stall_timeout_ms;   /* silence with a slot sent; 10000; -1 */
 	int64_t backoff_min_ms;     /* between tries: the first pause; 50 */
-	int64_t backoff_max_ms;     /* ... and the longest; 5000 */
+	int64_t backoff_max_ms;     /* ... and the longest; 1000 */
 	size_t max_offline_slots;   /* that wait for a connection; 10000 */
 	size_t max_offline_bytes;   /* their slot.size; 64 MiB */
 	int64_t max_offline_ms;     /* how long one waits; 10000; -1 */
@@ -284,6 +284,12 @@ EVKV_API void evkv_pipeline_ready(struct evkv_pipeline *pipeline);
 EVKV_API void evkv_pipeline_fail(struct evkv_pipeline *pipeline,
     enum evkv_status status, enum evkv_cause cause, int sys_error,
     const char *message);
+
+/*
+ * Where a pause after a failure is under way, end it: what the failure came
+ * from may have gone. Does nothing otherwise.
+ */
+EVKV_API void evkv_pipeline_try_now(struct evkv_pipeline *pipeline);
 
 /* Where it stands: CONNECTING, READY, DOWN or CLOSED. */
 EVKV_API enum evkv_state evkv_pipeline_state(const struct evkv_pipeline *p);

@@ -184,8 +184,8 @@ static void tls_note_failure(struct transport *net, int error, int sys_error)
 		tls_note_reset(net, error == SSL_ERROR_SYSCALL ? sys_error : 0);
 	} else if (!net->greeted && verified != X509_V_OK &&
 	    !net->tls->options.no_verify) {
-		evkv__net_fail(net, EVKV_CAUSE_TLS, 0, "TLS: %s: %s",
-		    evkv__tls_words(buffer, sizeof(buffer)),
+		evkv__net_fail(net, EVKV_CAUSE_TLS, 0,
+		    "TLS: certificate verify failed: %s",
 		    X509_verify_cert_error_string(verified));
 		net->failure.denied = true;
 	} else {

@@ -303,6 +303,44 @@ static int64_t connect_pause_ms(struct evkv_pipeline *p)
 	    (int64_t)(evkv_loop_random(p->loop) % (uint64_t)(pause / 2 + 1));
 }
 
+static void connect_pause(struct evkv_pipeline *p, int64_t pause_ms)
+{
+	p->pause_begin_us = evkv_loop_now_us(p->loop);
+	p->pause_us = pause_ms * 1000;
+	p->hurried = false;
+	p->timer_set = evkv_timer_set(p->loop, &p->timer, pause_ms);
+}
+
+/*
+ * The try comes after a fourth of the pause at least, and at random up to three
+ * eighths: among many clients each pause has another length already, and they
+ * shall not come together for being busy. Who was refused waits it out.
+ */
+void evkv__pipe_hurry(struct evkv_pipeline *p)
+{
+	int64_t quarter_us = p->pause_us / 4, passed_us, wait_us;
+
+	if (p->phase != PHASE_BACKOFF || !p->timer_set || p->hurried ||
+	    p->failure.denied)
+		return;
+	p->hurried = true;
+	passed_us = evkv_loop_now_us(p->loop) - p->pause_begin_us;
+	wait_us = quarter_us - passed_us +
+	    (int64_t)(evkv_loop_random(p->loop) %
+		(uint64_t)(quarter_us / 2 + 1));
+	if (wait_us < p->pause_us - passed_us)
+		p->timer_set = evkv_timer_set(p->loop, &p->timer,
+		    wait_us > 0 ? (wait_us + 999) / 1000 : 0);
+}
+
+void evkv_pipeline_try_now(struct evkv_pipeline *p)
+{
+	if (p->phase != PHASE_BACKOFF)
+		return;
+	p->hurried = true;
+	p->timer_set = evkv_timer_set(p->loop, &p->timer, 0);
+}
+
 /* A connection that was of use begins the backoff anew. */
 static void connect_backoff_begin(struct evkv_pipeline *p, bool was_ready)
 {
@@ -313,7 +351,7 @@ static void connect_backoff_begin(struct evkv_pipeline *p, bool was_ready)
 	    (p->proven || ready_us >= p->options.backoff_max_ms * 1000))
 		p->failures = 0;
 	pause = connect_pause_ms(p);
-	p->timer_set = evkv_timer_set(p->loop, &p->timer, pause);
+	connect_pause(p, pause);
 	evkv_loop_log(p->loop,
 	    was_ready || !p->down ? EVKV_LOG_WARNING : EVKV_LOG_INFO,
 	    "%s; next try in %lld ms", p->failure.message, (long long)pause);
@@ -343,6 +381,8 @@ void evkv__pipe_lose(struct evkv_pipeline *p)
 		evkv__pipe_waiting_end(p, END_LOST);
 	else if (was_ready)
 		evkv__pipe_waiting_offline(p);
+	if (p->waiting.first != NULL)
+		evkv__pipe_hurry(p);
 	evkv__pipe_ending_run(p);
 	if (p->phase != PHASE_CLOSED && !was_down)
 		evkv__pipe_report(p, EVKV_STATE_DOWN);

@@ -142,7 +142,7 @@ static void pipeline_options_fill(struct evkv_pipeline_options *options)
 
 	pipeline_default_i64(&options->connect_timeout_ms, 5000);
 	pipeline_default_i64(&options->stall_timeout_ms, 10000);
-	pipeline_default_i64(&options->backoff_max_ms, 5000);
+	pipeline_default_i64(&options->backoff_max_ms, 1000);
 	pipeline_default_i64(&options->backoff_min_ms,
 	    options->backoff_max_ms < 50 ? options->backoff_max_ms : 50);
 	if (options->backoff_max_ms < options->backoff_min_ms)

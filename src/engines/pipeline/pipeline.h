@@ -99,6 +99,9 @@ struct evkv_pipeline {
 	int64_t ready_us;
 	struct evkv_timer timer; /* of the attempt, or of the pause */
 	bool timer_set;
+	/* The pause after a failure: when it began, how long it is as a whole */
+	int64_t pause_begin_us, pause_us;
+	bool hurried; /* an operation has brought its end forward */
 
 	struct transport net;
 
@@ -151,6 +154,8 @@ void evkv__pipe_attempt_over(struct evkv_pipeline *p);
 void evkv__pipe_readable(void *arg);
 void evkv__pipe_writable(void *arg);
 void evkv__pipe_timer_run(void *arg);
+/* Somebody wants the connection: bring the next try forward. */
+void evkv__pipe_hurry(struct evkv_pipeline *p);
 /* Lose the connection, or give up the try, as p->failure says. */
 void evkv__pipe_lose(struct evkv_pipeline *p);
 void evkv__pipe_disconnect(struct evkv_pipeline *p);

@@ -356,6 +356,7 @@ const struct evkv_slot_end *evkv_pipeline_submit(struct evkv_pipeline *p,
 		return slot_refuse(p, END_CLOSED);
 	if (slot->op != NULL && evkv_op_detached(slot->op))
 		return slot_refuse(p, END_STOPPED);
+	evkv__pipe_hurry(p);
 	if ((slot->flags & EVKV_SLOT_WAIT_READY) != 0) {
 		evkv__pipe_slots_append(&p->watching, slot, PLACE_WATCHING);
 	} else if (slot_may_encode(p, slot)) {

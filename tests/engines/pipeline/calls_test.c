@@ -156,7 +156,7 @@ EVKV_TEST(pipeline_calls, none_of_them_blocks)
 	calls.on = false;
 	check_str(calls.which, NULL);
 	check_int(calls.blocking, 0);
-	check_between(calls.connects, 3, 8);
+	check_between(calls.connects, 3, 12);
 	dns_close(&dns);
 	scene_close(&s);
 }
