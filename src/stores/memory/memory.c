@@ -165,43 +165,31 @@ static enum evkv_verdict memory_submit(void *arg, struct evkv_op *op,
 
 static bool is_garbage(const struct memory *self)
 {
-	return self->table.graves != NULL || self->table.space.dead > 0 ||
+	return self->table.retired != NULL || self->table.space.dead > 0 ||
 	    heap_is_untidy(self->table.heap);
-}
-
-static bool is_over(const struct memory *self)
-{
-	return evkv__table_bytes(&self->table) > self->table.max_bytes &&
-	    self->table.space.newest != self->table.space.oldest;
 }
 
 /* The next sweep, if there is anything that it could find. */
 static void sweep_arm(struct memory *self)
 {
-	int64_t delay_ms;
+	int64_t due_us = table_next_due(&self->table), delay_ms;
 
-	if (self->table.space.mortal == 0) {
-		self->table.next_due_us = MEMORY_NEVER;
-		return;
-	}
-	delay_ms = (self->table.next_due_us - evkv_loop_now_us(self->loop) +
-		       999) /
-	    1000;
+	delay_ms = (due_us - evkv_loop_now_us(self->loop) + 999) / 1000;
 	if (delay_ms < SWEEP_EVERY_MS)
 		delay_ms = SWEEP_EVERY_MS;
 	/* Without memory for it, the next write tries again. */
 	if (evkv_timer_set(self->loop, &self->timer, delay_ms))
-		self->armed_us = delay_ms > SWEEP_EVERY_MS
-		    ? self->table.next_due_us
-		    : MEMORY_AT_ONCE;
+		self->armed_us = delay_ms > SWEEP_EVERY_MS ? due_us
+							   : MEMORY_AT_ONCE;
 }
 
 void evkv__memory_follow_up(struct memory *self)
 {
 	if (self->jobs != NULL || self->sweeping || is_garbage(self) ||
-	    is_over(self))
+	    evkv__table_is_over(&self->table))
 		evkv_task_queue(self->loop, &self->task);
-	if (self->table.next_due_us < self->armed_us)
+	if (self->table.space.expiring > 0 &&
+	    table_next_due(&self->table) < self->armed_us)
 		sweep_arm(self);
 }
 
@@ -232,12 +220,12 @@ static void sweep_step(struct memory *self)
 /* What was removed goes first; but by turns, if there is more of it in each. */
 static void upkeep_step(struct memory *self)
 {
-	bool over = is_over(self);
+	bool over = evkv__table_is_over(&self->table);
 
-	self->burial_turn = !self->burial_turn || !(over || self->sweeping);
-	if (self->burial_turn &&
+	self->reclaim_turn = !self->reclaim_turn || !(over || self->sweeping);
+	if (self->reclaim_turn &&
 	    (evkv__heap_tidy(self->table.heap) ||
-		evkv__table_bury(&self->table, BURY_STEP)))
+		evkv__table_reclaim(&self->table, RECLAIM_STEP)))
 		return;
 	if (over)
 		evkv__table_make_room(&self->table, NULL,
@@ -264,7 +252,7 @@ static void memory_step(void *arg)
 
 /* ---- Life ---------------------------------------------------------- */
 
-/* Without memory for a grave all is left to free(). */
+/* Without memory for a retired all is left to free(). */
 static void memory_close(void *arg)
 {
 	struct memory *self = arg;
@@ -273,7 +261,7 @@ static void memory_close(void *arg)
 	self->closing = true;
 	evkv_timer_cancel(self->loop, &self->timer);
 	evkv_task_cancel(self->loop, &self->task);
-	evkv__table_doom_all(&self->table, NULL);
+	evkv__table_clear_all(&self->table, NULL);
 	if (is_garbage(self) || self->jobs != NULL)
 		evkv_task_queue(self->loop, &self->task);
 	else

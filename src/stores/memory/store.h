@@ -15,12 +15,12 @@ struct memory_job {
 	bool by_records; /* it walks over collections, not over entries */
 	uint64_t at;     /* in the index of collections */
 	struct memory_walk walk;
-	struct memory_doom doom;
-	int64_t affected; /* beside those that walk and doom counted */
+	struct memory_tally tally;
+	int64_t affected; /* beside those that walk and tally counted */
 };
 
 /* Doomed entries that a step looks for. */
-#define BURY_STEP 128
+#define RECLAIM_STEP 128
 /* Gets that are looked up together, and the longest key that may wait. */
 #define LATE_MAX 64
 #define LATE_KEY_MAX 40
@@ -44,8 +44,8 @@ struct memory {
 	unsigned sweep_steps;    /* left of the present sweep's */
 	bool sweeping;
 	bool closing;
-	bool jobs_turn;   /* the next step is a job's, not upkeep's */
-	bool burial_turn; /* upkeep's last step was for what was removed */
+	bool jobs_turn;    /* the next step is a job's, not upkeep's */
+	bool reclaim_turn; /* upkeep's last step was for what was removed */
 	struct memory_job *jobs, **jobs_tail;
 	size_t late_count;
 	struct memory_late late[LATE_MAX];

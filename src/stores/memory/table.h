@@ -22,6 +22,7 @@
 
 #include "base/value.h"
 #include "base/siphash.h"
+#include "stores/memory/ghosts.h"
 #include "stores/memory/index.h"
 #include "stores/memory/slab.h"
 
@@ -44,12 +45,12 @@ struct memory_entry {
 
 /*
  * What an entry costs beside its memory: its part of what is left over of pages
- * or is the allocator's, and its share of the index.
+ * or is the allocator's, and its share of the index and of the ghosts.
  */
 #define ENTRY_OVERHEAD 32
 
 /* Entries that a clear has doomed and that are still to be freed. */
-struct memory_doom {
+struct memory_tally {
 	int64_t now_us;  /* when it was pronounced */
 	int64_t removed; /* freed so far that had not expired by then */
 	size_t left;
@@ -61,11 +62,11 @@ struct memory_collection {
 	uint64_t hash;                 /* of its name */
 	struct siphash seed;           /* of the hashes of its keys */
 	size_t count;                  /* of entries, expired ones included */
-	size_t mortal;                 /* of those with a TTL */
+	size_t expiring;               /* of those with a TTL */
 	int64_t earliest_us;           /* none of these expires before */
 	int64_t latest_us;             /* none of these expires after */
 	struct memory_entry *witness;  /* one that expires late, or NULL */
-	struct memory_doom *doom;      /* counts its dead entries, or NULL */
+	struct memory_tally *tally;    /* counts its dead entries, or NULL */
 	bool dead;
 	uint8_t name_size;
 	char name[];
@@ -82,11 +83,14 @@ struct memory_space {
 	struct index entries;
 	struct index collections;
 	struct memory_entry *newest, *oldest;
-	struct memory_entry *hand;  /* the next to be considered for eviction */
-	struct memory_entry *broom; /* the next to be looked at for death */
-	size_t mortal;
-	size_t dead;              /* entries of dead collections */
-	struct memory_doom *doom; /* of a destroyed space, or NULL */
+	/* The next to be considered for eviction; NULL = the oldest. */
+	struct memory_entry *hand;
+	struct memory_ghosts ghosts;
+	struct memory_entry
+	    *reclaim_at; /* the next to be looked at for death */
+	size_t expiring;
+	size_t dead;                /* entries of dead collections */
+	struct memory_tally *tally; /* of a destroyed space, or NULL */
 	struct memory_space *next;
 };
 
@@ -108,15 +112,14 @@ struct memory_table {
 	struct memory_space space;
 	struct memory_collection *last; /* the one asked for last; kept */
 	uint64_t key0, key1;
-	struct memory_space *graves; /* destroyed, not yet freed */
+	struct memory_space *retired; /* destroyed, not yet freed */
 	struct memory_heap *heap;
 	size_t max_entries, max_bytes; /* SIZE_MAX: no bound */
-	size_t bytes; /* of entries and their collections, graves included */
+	size_t bytes; /* of entries and their collections, retired included */
 	uint64_t evictions;
-	int64_t next_due_us; /* no entry expires before */
-	int64_t pass_due_us; /* likewise, of what the present pass has seen */
-	uint64_t sweep_at;   /* where the present pass has come to */
-	size_t work;         /* entries looked at so far */
+	size_t evict_work; /* entries that one put looks at, at most */
+	bool forgets;      /* keep no ghosts */
+	size_t work;       /* entries looked at so far */
 	/* Tells a step when to end, see struct memory_pace; NULL = by count. */
 	int64_t (*clock_us)(void *arg);
 	void *clock_arg;
@@ -304,6 +307,18 @@ static inline size_t evkv__table_count(const struct memory_table *table)
 	return table->space.entries.count - table->space.dead;
 }
 
+/* No entry expires before. */
+static inline int64_t table_next_due(const struct memory_table *table)
+{
+	return index_earliest_due(&table->space.entries);
+}
+
+/*
+ * Whether there is more than there may be, and something that can go: a put
+ * evicts a bounded number of entries and leaves the rest to the next ones.
+ */
+bool evkv__table_is_over(const struct memory_table *table);
+
 /* Bytes that count for max_bytes. */
 static inline size_t evkv__table_bytes(const struct memory_table *table)
 {
@@ -336,15 +351,16 @@ void evkv__table_make_room(struct memory_table *table,
 
 /*
  * Remove a collection, which must not be used any more, or all that there is.
- * `doom` counts what is to be freed; it may be NULL, and is empty at once if
+ * `tally` counts what is to be freed; it may be NULL, and is empty at once if
  * nothing has to be. false, for all: no memory, nothing changed.
  */
-void evkv__table_doom(struct memory_table *table,
-    struct memory_collection *collection, struct memory_doom *doom);
-bool evkv__table_doom_all(struct memory_table *table, struct memory_doom *doom);
+void evkv__table_clear(struct memory_table *table,
+    struct memory_collection *collection, struct memory_tally *tally);
+bool evkv__table_clear_all(struct memory_table *table,
+    struct memory_tally *tally);
 
 /* Free some of what is doomed, `entries` at most; false: there is none. */
-bool evkv__table_bury(struct memory_table *table, size_t entries);
+bool evkv__table_reclaim(struct memory_table *table, size_t entries);
 
 /* A walk over all entries, in order of hash; zero at first. */
 struct memory_walk {
@@ -366,7 +382,7 @@ bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk);
 
 /* What became of a step of the sweep for expired entries. */
 enum memory_sweep {
-	SWEEP_ENDED, /* the pass is complete; next_due_us is when to go on */
+	SWEEP_ENDED, /* nothing more has expired; table_next_due() will */
 	SWEEP_POOR,  /* there is more, but little was found */
 	SWEEP_RICH,  /* much was found: go on at once */
 };
