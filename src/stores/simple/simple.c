@@ -108,7 +108,7 @@ static enum evkv_status simple_put(struct simple *self,
 static void simple_key(struct simple *self, struct evkv_op *op,
     const struct evkv_request *request, size_t i)
 {
-	struct evkv_entry *answer = &evkv_op_entries(op)[i];
+	struct evkv_entry *answer = evkv_op_entry(op, i);
 	struct simple_place place;
 	struct simple_entry *entry;
 
@@ -142,7 +142,7 @@ static void simple_key(struct simple *self, struct evkv_op *op,
 static bool simple_wanted(const struct evkv_request *request,
     struct evkv_slice name)
 {
-	return evkv_match(request->match_prefix, request->pattern, name);
+	return evkv_match(request->match.prefix, request->match.pattern, name);
 }
 
 /*
@@ -153,7 +153,8 @@ static bool simple_page_add(struct evkv_op *op,
     const struct evkv_request *request, struct evkv_slice *last, size_t *count,
     struct evkv_slice name)
 {
-	if (*count == (request->limit != 0 ? request->limit : SIMPLE_PAGE)) {
+	if (*count ==
+	    (request->match.limit != 0 ? request->match.limit : SIMPLE_PAGE)) {
 		evkv_op_set_position(op, "simple", *last);
 		return false;
 	}
@@ -166,7 +167,7 @@ static enum evkv_verdict simple_keys(struct simple *self, struct evkv_op *op,
     const struct evkv_request *request)
 {
 	char buffer[EVKV_PATTERN_MAX];
-	struct evkv_slice head = evkv_request_head(request, buffer);
+	struct evkv_slice head = evkv_match_head(&request->match, buffer);
 	struct evkv_slice position, last = { NULL, 0 };
 	struct simple_place place;
 	struct simple_entry *entry;
@@ -175,7 +176,7 @@ static enum evkv_verdict simple_keys(struct simple *self, struct evkv_op *op,
 	if (!evkv_cursor_open(request, "simple", &position))
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 		    "cursor: not one of this query");
-	if (request->cursor.size > 0)
+	if (request->match.cursor.size > 0)
 		entry = evkv__simple_find(&self->list, request->collection,
 		    position, SIMPLE_AFTER, &place);
 	else
@@ -219,7 +220,7 @@ static enum evkv_verdict simple_collections(struct simple *self,
 	if (!evkv_cursor_open(request, "simple", &position))
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 		    "cursor: not one of this query");
-	if (request->cursor.size > 0)
+	if (request->match.cursor.size > 0)
 		entry = evkv__simple_find(&self->list, position, evkv_str(NULL),
 		    SIMPLE_AFTER_ALL, &place);
 	while (entry != NULL) {
@@ -325,7 +326,8 @@ static const struct evkv_vtable simple_vtable = {
 };
 
 static const struct evkv_capabilities simple_capabilities = {
-	.kinds = EVKV_KINDS_ALL,
+	.kinds = EVKV_KINDS_BASIC,
+	.put_conditions = EVKV_IF_BASIC,
 	.flags = EVKV_STORE_KEY_ORDER | EVKV_STORE_ATOMIC_CONDITION |
 	    EVKV_STORE_ENUM_UNIQUE | EVKV_STORE_EXACT_AFFECTED |
 	    EVKV_STORE_IN_PROCESS,
