@@ -59,7 +59,11 @@ enum evkv_verdict evkv__memory_read(struct memory *self, struct evkv_op *op,
     const struct evkv_request *request);
 /* Look up the gets that wait; before anything could change their answers. */
 void evkv__memory_resolve(void *self);
-extern const struct store_shortcuts evkv__memory_shortcuts;
+enum evkv_peek evkv__memory_peek(void *self, const struct evkv_request *request,
+    struct evkv_value **value);
+/* The first half of a TAKE: entry i of the answer is the value of a key. */
+void evkv__memory_take(struct memory *self, struct evkv_op *op, size_t i,
+    const struct memory_collection *collection, struct evkv_slice key);
 
 /* memory_span.c */
 enum evkv_verdict evkv__memory_span(struct memory *self, struct evkv_op *op,

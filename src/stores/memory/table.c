@@ -1,6 +1,7 @@
 /* stores/memory/stores/memory_table.c - the bounded table behind the memory store. */
 #include "stores/memory/table.h"
 
+#include "base/number.h"
 #include "core/op.h"
 
 /* Cleared entries that each put frees, so that they can't pile up. */
@@ -268,15 +269,36 @@ static void table_set_expiry(struct memory_table *table,
 	expiry_enter(table, collection, entry, segment);
 }
 
-static enum evkv_status put_refusal(const struct memory_table *table,
-    const struct memory_put *put, bool present)
+/* Whether an operation that wants that version, NULL = any, may go on. */
+static enum evkv_status version_check(const struct memory_table *table,
+    const struct memory_entry *entry, const struct evkv_version *version,
+    int64_t now_us)
 {
+	struct evkv_version has;
+
+	if (entry == NULL || now_us >= entry->expires_at_us)
+		return EVKV_NOT_FOUND;
+	if (version == NULL)
+		return EVKV_OK;
+	has = table_version(table, entry->version);
+	return memcmp(&has, version, sizeof(has)) == 0 ? EVKV_OK
+						       : EVKV_CONFLICT;
+}
+
+static enum evkv_status put_refusal(const struct memory_table *table,
+    const struct memory_put *put, const struct memory_entry *old,
+    int64_t now_us)
+{
+	bool present = old != NULL && now_us < old->expires_at_us;
 	size_t cost, held;
 
 	if (put->condition == EVKV_IF_ABSENT && present)
 		return EVKV_EXISTS;
 	if (put->condition == EVKV_IF_PRESENT && !present)
 		return EVKV_NOT_FOUND;
+	if (put->condition == EVKV_IF_VERSION &&
+	    version_check(table, old, put->version, now_us) != EVKV_OK)
+		return version_check(table, old, put->version, now_us);
 	if (table->max_bytes == SIZE_MAX)
 		return EVKV_OK;
 	cost = evkv__entry_cost_of(put);
@@ -349,12 +371,12 @@ enum evkv_status evkv__table_put(struct memory_table *table,
 
 	ghosts_prefetch(&table->space.ghosts, hash);
 	old = evkv__table_find(table, collection, put->key, hash, &place);
-	status = put_refusal(table, put,
-	    old != NULL && now_us < old->expires_at_us);
+	status = put_refusal(table, put, old, now_us);
 	if (status != EVKV_OK)
 		return status;
 	if (old != NULL && evkv__entry_overwrite(old, put)) {
 		old->visited = 1;
+		old->version = ++table->version;
 		table_set_expiry(table, old, put->expires_at_us, place.segment);
 		return EVKV_OK;
 	}
@@ -367,40 +389,82 @@ enum evkv_status evkv__table_put(struct memory_table *table,
 		status = put_insert(table, collection, entry, hash, now_us);
 	if (status != EVKV_OK)
 		return status;
+	entry->version = ++table->version;
 	if (table->space.dead > 0 || table->retired != NULL)
 		evkv__table_reclaim(table, RECLAIM_PER_PUT);
 	evkv__table_make_room(table, entry, now_us);
 	return EVKV_OK;
 }
 
-bool evkv__table_delete(struct memory_table *table,
-    struct memory_collection *collection, struct evkv_slice key, int64_t now_us)
+/* The text of an entry's number, for a put in its place. */
+static bool incr_from(const struct memory_entry *entry, int64_t delta,
+    int64_t *number)
+{
+	const struct evkv_value *value = entry->external
+	    ? evkv__entry_external(entry)
+	    : &entry->value;
+	int64_t had;
+
+	return evkv__number_read(evkv_value_bytes(value), &had) &&
+	    evkv__number_add(had, delta, number);
+}
+
+enum evkv_status evkv__table_incr(struct memory_table *table,
+    struct memory_collection *collection, const struct memory_incr *incr,
+    int64_t now_us, int64_t *number)
+{
+	struct memory_put put = {
+		.key = incr->key,
+		.expires_at_us = incr->expires_at_us,
+	};
+	char text[NUMBER_TEXT_MAX];
+	struct memory_entry *entry;
+	bool fits;
+
+	entry = evkv__table_get(table, collection, incr->key,
+	    table_hash(collection, incr->key), now_us);
+	if (entry != NULL)
+		put.expires_at_us = entry->expires_at_us;
+	fits = entry != NULL
+	    ? incr_from(entry, incr->delta, number)
+	    : evkv__number_add(incr->initial, incr->delta, number);
+	if (!fits)
+		return EVKV_INVALID;
+	put.value = evkv__number_write(text, *number);
+	return evkv__table_put(table, collection, &put, now_us);
+}
+
+enum evkv_status evkv__table_delete(struct memory_table *table,
+    struct memory_collection *collection, struct evkv_slice key,
+    const struct evkv_version *version, int64_t now_us)
 {
 	uint64_t hash = table_hash(collection, key);
 	struct memory_entry *entry;
 	struct index_place place;
-	bool present;
+	enum evkv_status status;
 
 	entry = evkv__table_find(table, collection, key, hash, &place);
-	if (entry == NULL)
-		return false;
-	present = now_us < entry->expires_at_us;
-	table_remove_at(table, entry, &place, hash);
-	return present;
+	status = version_check(table, entry, version, now_us);
+	if (entry != NULL && status != EVKV_CONFLICT)
+		table_remove_at(table, entry, &place, hash);
+	return status;
 }
 
-bool evkv__table_touch(struct memory_table *table,
+enum evkv_status evkv__table_touch(struct memory_table *table,
     struct memory_collection *collection, struct evkv_slice key,
-    int64_t expires_at_us, int64_t now_us)
+    const struct evkv_version *version, int64_t expires_at_us, int64_t now_us)
 {
 	struct memory_entry *entry;
 	struct index_place place;
+	enum evkv_status status;
 
 	entry = evkv__table_find(table, collection, key,
 	    table_hash(collection, key), &place);
-	if (entry == NULL || now_us >= entry->expires_at_us)
-		return false;
+	status = version_check(table, entry, version, now_us);
+	if (status != EVKV_OK)
+		return status;
 	entry->visited = 1;
+	entry->version = ++table->version;
 	table_set_expiry(table, entry, expires_at_us, place.segment);
-	return true;
+	return EVKV_OK;
 }

@@ -32,6 +32,7 @@ struct memory_entry {
 	struct memory_entry *newer, *older;
 	struct evkv_value value; /* owner: the collection's */
 	int64_t expires_at_us;
+	uint64_t version; /* the table's, when it was changed last */
 	uint8_t visited;  /* hit since the hand passed it */
 	uint8_t external; /* the value is a pointer to a value of others */
 	uint16_t slot;    /* in its page, if it is one of a page */
@@ -117,6 +118,9 @@ struct memory_table {
 	size_t max_entries, max_bytes; /* SIZE_MAX: no bound */
 	size_t bytes; /* of entries and their collections, retired included */
 	uint64_t evictions;
+	uint64_t version; /* counts changes */
+	unsigned char
+	    instance[8];   /* what the versions of this one begin with */
 	size_t evict_work; /* entries that one put looks at, at most */
 	bool forgets;      /* keep no ghosts */
 	size_t work;       /* entries looked at so far */
@@ -130,7 +134,14 @@ struct memory_put {
 	struct evkv_slice value;
 	struct evkv_value *counted; /* whose bytes `value` is, or NULL */
 	enum evkv_condition condition;
+	const struct evkv_version *version; /* EVKV_IF_VERSION */
 	int64_t expires_at_us;
+};
+
+struct memory_incr {
+	struct evkv_slice key;
+	int64_t delta, initial;
+	int64_t expires_at_us; /* of an entry that is made */
 };
 
 /* ---- Entries (memory_entry.c) -------------------------------------- */
@@ -283,23 +294,46 @@ static inline struct memory_entry *evkv__table_get(const struct memory_table
 	return entry;
 }
 
+/* As a request has it. */
+static inline struct evkv_version table_version(
+    const struct memory_table *table, uint64_t counter)
+{
+	struct evkv_version version;
+
+	memcpy(version.bytes, table->instance, 8);
+	memcpy(version.bytes + 8, &counter, 8);
+	return version;
+}
+
 /*
- * OK, EXISTS and NOT_FOUND by the condition, TOO_LARGE, NOMEM, or NOSPACE where
- * held values leave no room. Evicts afterwards, a bounded number of entries.
+ * OK, EXISTS, NOT_FOUND and CONFLICT by the condition, TOO_LARGE, NOMEM, or
+ * NOSPACE where held values leave no room. Evicts afterwards, a bounded number
+ * of entries.
  */
 enum evkv_status evkv__table_put(struct memory_table *table,
     struct memory_collection *collection, const struct memory_put *put,
     int64_t now_us);
 
-/* Whether there was such an entry, not expired. */
-bool evkv__table_delete(struct memory_table *table,
+/*
+ * OK with the number that the entry holds now, INVALID where it holds none or
+ * the sum does not fit, else as for a put.
+ */
+enum evkv_status evkv__table_incr(struct memory_table *table,
+    struct memory_collection *collection, const struct memory_incr *incr,
+    int64_t now_us, int64_t *number);
+
+/*
+ * OK, NOT_FOUND where there is no such entry or it has expired; CONFLICT where
+ * it has another version than `version`; NULL = any.
+ */
+enum evkv_status evkv__table_delete(struct memory_table *table,
     struct memory_collection *collection, struct evkv_slice key,
-    int64_t now_us);
+    const struct evkv_version *version, int64_t now_us);
 
 /* Likewise; sets its expiry. */
-bool evkv__table_touch(struct memory_table *table,
+enum evkv_status evkv__table_touch(struct memory_table *table,
     struct memory_collection *collection, struct evkv_slice key,
-    int64_t expires_at_us, int64_t now_us);
+    const struct evkv_version *version, int64_t expires_at_us, int64_t now_us);
 
 /* How many entries there are, the dead ones not counted. */
 static inline size_t evkv__table_count(const struct memory_table *table)

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "base/number.h"
 #include "stores/simple/list.h"
 
 #define SIMPLE_PAGE 1000 /* names in a page where no limit is given */
@@ -20,6 +21,8 @@
 struct simple {
 	struct evkv_loop *loop;
 	struct simple_list list;
+	uint64_t instance; /* what the versions of this store begin with */
+	uint64_t changes;  /* so far: what they end with */
 };
 
 static bool simple_expired(struct simple *self,
@@ -71,70 +74,156 @@ static int64_t simple_ttl_ms(struct simple *self,
 	return left_us >= 1000 ? left_us / 1000 : 1;
 }
 
-static enum evkv_status simple_put(struct simple *self,
-    const struct evkv_request *request, size_t i)
+static struct evkv_version simple_version(const struct simple *self,
+    const struct simple_entry *entry)
 {
-	struct simple_place place;
-	struct simple_entry *entry;
-	struct evkv_value *value;
+	struct evkv_version version;
 
-	entry = simple_get(self, request->collection, request->keys[i], &place);
-	if (entry != NULL && request->condition == EVKV_IF_ABSENT)
-		return EVKV_EXISTS;
-	if (entry == NULL && request->condition == EVKV_IF_PRESENT)
+	memcpy(version.bytes, &self->instance, 8);
+	memcpy(version.bytes + 8, &entry->version, 8);
+	return version;
+}
+
+/* Whether the condition of an op on key i holds for its entry, or NULL. */
+static enum evkv_status simple_condition(const struct simple *self,
+    const struct evkv_request *request, size_t i,
+    const struct simple_entry *entry)
+{
+	struct evkv_version version;
+
+	if (request->condition == EVKV_IF_ANY)
+		return EVKV_OK;
+	if (request->condition == EVKV_IF_ABSENT)
+		return entry == NULL ? EVKV_OK : EVKV_EXISTS;
+	if (entry == NULL)
 		return EVKV_NOT_FOUND;
+	if (request->condition == EVKV_IF_PRESENT)
+		return EVKV_OK;
+	version = simple_version(self, entry);
+	return memcmp(&version, &request->versions[i], sizeof(version)) == 0
+	    ? EVKV_OK
+	    : EVKV_CONFLICT;
+}
 
-	if (request->counted_values != NULL)
-		value = evkv_value_ref(request->counted_values[i]);
-	else
-		value = evkv_value_new(request->values[i]);
+/*
+ * Let a key have a value, whose reference moves; `entry` is the one that it
+ * has, or NULL, and stays the same. NULL: no memory, nothing was changed.
+ */
+static struct simple_entry *simple_set(struct simple *self,
+    const struct evkv_request *request, size_t i, struct simple_entry *entry,
+    struct evkv_value *value, struct simple_place *place)
+{
 	if (value == NULL)
-		return EVKV_NOMEM;
+		return NULL;
 	if (entry != NULL)
 		evkv__simple_replace(&self->list, entry, value);
 	else
 		entry = evkv__simple_insert(&self->list, request->collection,
 		    request->keys[i], value, evkv_loop_random(self->loop),
-		    &place);
-	if (entry == NULL) {
+		    place);
+	if (entry == NULL)
 		evkv_value_unref(value);
+	else
+		entry->version = ++self->changes;
+	return entry;
+}
+
+static enum evkv_status simple_put(struct simple *self,
+    const struct evkv_request *request, size_t i, struct simple_entry **entry,
+    struct simple_place *place)
+{
+	struct evkv_value *value;
+
+	if (request->counted_values != NULL)
+		value = evkv_value_ref(request->counted_values[i]);
+	else
+		value = evkv_value_new(request->values[i]);
+	*entry = simple_set(self, request, i, *entry, value, place);
+	if (*entry == NULL)
 		return EVKV_NOMEM;
-	}
-	entry->expires_us = simple_expiry(self, request, i);
+	(*entry)->expires_us = simple_expiry(self, request, i);
 	return EVKV_OK;
 }
 
-/* One key of a request that has keys. */
-static void simple_key(struct simple *self, struct evkv_op *op,
+static enum evkv_status simple_incr(struct simple *self,
+    const struct evkv_request *request, size_t i, struct simple_entry **entry,
+    struct simple_place *place, int64_t *number)
+{
+	int64_t delta = request->deltas != NULL ? request->deltas[i]
+						: request->delta;
+	bool made = *entry == NULL;
+	char text[NUMBER_TEXT_MAX];
+	int64_t had = request->initial;
+
+	if ((!made &&
+		!evkv__number_read(evkv_value_bytes((*entry)->value), &had)) ||
+	    !evkv__number_add(had, delta, number))
+		return EVKV_INVALID;
+	*entry = simple_set(self, request, i, *entry,
+	    evkv_value_new(evkv__number_write(text, *number)), place);
+	if (*entry == NULL)
+		return EVKV_NOMEM;
+	if (made)
+		(*entry)->expires_us = simple_expiry(self, request, i);
+	return EVKV_OK;
+}
+
+static void simple_explain(struct evkv_op *op, enum evkv_status status)
+{
+	if (status == EVKV_NOMEM)
+		evkv_op_explain(op, EVKV_CAUSE_NOMEM, 0, NULL);
+	else if (status == EVKV_INVALID)
+		evkv_op_explain(op, EVKV_CAUSE_NONE, 0,
+		    "the value is no number, or the sum is over 64 bits");
+}
+
+/* One key of a PUT or an INCR. */
+static void simple_write(struct simple *self, struct evkv_op *op,
     const struct evkv_request *request, size_t i)
 {
 	struct evkv_entry *answer = evkv_op_entry(op, i);
 	struct simple_place place;
 	struct simple_entry *entry;
 
-	if (request->kind == EVKV_OP_PUT) {
-		answer->status = simple_put(self, request, i);
-		if (answer->status == EVKV_NOMEM)
-			evkv_op_explain(op, EVKV_CAUSE_NOMEM, 0, NULL);
-		return;
-	}
 	entry = simple_get(self, request->collection, request->keys[i], &place);
-	if (entry == NULL) {
-		answer->status = EVKV_NOT_FOUND;
+	answer->status = simple_condition(self, request, i, entry);
+	if (answer->status != EVKV_OK)
 		return;
-	}
-	switch (request->kind) {
-	case EVKV_OP_TTL:
+	answer->status = request->kind == EVKV_OP_PUT
+	    ? simple_put(self, request, i, &entry, &place)
+	    : simple_incr(self, request, i, &entry, &place, &answer->number);
+	if (answer->status != EVKV_OK)
+		simple_explain(op, answer->status);
+	else if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
+		answer->version = simple_version(self, entry);
+}
+
+/* One key of an op that is about an entry which is there. */
+static void simple_key(struct simple *self, struct evkv_op *op,
+    const struct evkv_request *request, size_t i)
+{
+	struct evkv_entry *answer = evkv_op_entry(op, i);
+	uint32_t classes = evkv_kind_classes(request->kind);
+	struct simple_place place;
+	struct simple_entry *entry;
+
+	entry = simple_get(self, request->collection, request->keys[i], &place);
+	answer->status = entry == NULL
+	    ? EVKV_NOT_FOUND
+	    : simple_condition(self, request, i, entry);
+	if (answer->status != EVKV_OK)
+		return;
+	if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
+		answer->version = simple_version(self, entry);
+	if (request->kind == EVKV_OP_TTL)
 		answer->ttl_ms = simple_ttl_ms(self, entry);
-		/* fall through */
-	case EVKV_OP_GET:
+	if ((classes & EVKV_CLASS_ANSWERS_VALUES) != 0)
 		evkv_op_give_value(op, i, evkv_value_ref(entry->value));
-		break;
-	case EVKV_OP_DELETE: evkv__simple_remove(&self->list, &place); break;
-	case EVKV_OP_TOUCH:
+	if (request->kind == EVKV_OP_TOUCH) {
 		entry->expires_us = simple_expiry(self, request, i);
-		break;
-	default: break; /* EVKV_OP_EXISTS: it is there */
+		entry->version = ++self->changes;
+	} else if ((classes & EVKV_CLASS_WRITES) != 0) {
+		evkv__simple_remove(&self->list, &place);
 	}
 }
 
@@ -236,7 +325,7 @@ static enum evkv_verdict simple_collections(struct simple *self,
 }
 
 /* Whether a clear or a clear_all is about an entry; a purge_expired never is. */
-static bool simple_doomed(const struct evkv_request *request,
+static bool simple_clears(const struct evkv_request *request,
     const struct simple_entry *entry)
 {
 	if (request->kind == EVKV_OP_CLEAR_ALL)
@@ -261,7 +350,7 @@ static enum evkv_verdict simple_sweep(struct simple *self, struct evkv_op *op,
 	evkv__simple_start(&self->list, &place);
 	while ((entry = *place.link[0]) != NULL) {
 		expired = simple_expired(self, entry);
-		if (expired || simple_doomed(request, entry)) {
+		if (expired || simple_clears(request, entry)) {
 			affected += expired ==
 			    (request->kind == EVKV_OP_PURGE_EXPIRED);
 			evkv__simple_remove(&self->list, &place);
@@ -280,10 +369,15 @@ static enum evkv_verdict simple_submit(void *arg, struct evkv_op *op,
 	size_t i;
 
 	switch (request->kind) {
+	case EVKV_OP_PUT:
+	case EVKV_OP_INCR:
+		for (i = 0; i < request->count; i++)
+			simple_write(self, op, request, i);
+		return EVKV_VERDICT_DONE;
 	case EVKV_OP_GET:
 	case EVKV_OP_TTL:
-	case EVKV_OP_PUT:
 	case EVKV_OP_DELETE:
+	case EVKV_OP_TAKE:
 	case EVKV_OP_EXISTS:
 	case EVKV_OP_TOUCH:
 		for (i = 0; i < request->count; i++)
@@ -326,8 +420,12 @@ static const struct evkv_vtable simple_vtable = {
 };
 
 static const struct evkv_capabilities simple_capabilities = {
-	.kinds = EVKV_KINDS_BASIC,
-	.put_conditions = EVKV_IF_BASIC,
+	.kinds = EVKV_KINDS_BASIC | EVKV_KIND_BIT(EVKV_OP_INCR) |
+	    EVKV_KIND_BIT(EVKV_OP_TAKE),
+	.request_flags = EVKV_FLAG_VERSIONS,
+	.put_conditions = EVKV_IF_BASIC | EVKV_IF_BIT(EVKV_IF_VERSION),
+	.delete_conditions = EVKV_IF_BIT(EVKV_IF_VERSION),
+	.touch_conditions = EVKV_IF_BIT(EVKV_IF_VERSION),
 	.flags = EVKV_STORE_KEY_ORDER | EVKV_STORE_ATOMIC_CONDITION |
 	    EVKV_STORE_ENUM_UNIQUE | EVKV_STORE_EXACT_AFFECTED |
 	    EVKV_STORE_IN_PROCESS,
@@ -341,8 +439,10 @@ struct evkv_store *evkv_simple_new(struct evkv_loop *loop,
 {
 	struct simple *self = evkv_calloc(1, sizeof(*self));
 
-	if (self != NULL)
+	if (self != NULL && loop != NULL) {
 		self->loop = loop;
+		self->instance = evkv_loop_random(loop);
+	}
 	return evkv_store_create(loop, &simple_vtable, self,
 	    &(struct evkv_store_config){
 		.capabilities = &simple_capabilities,

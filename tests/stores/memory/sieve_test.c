@@ -172,8 +172,9 @@ static void pair_delete(int key)
 	struct memory_collection *record;
 
 	record = evkv__table_collection(&pair.table, EVKV_LIT("c"));
-	check_int(evkv__table_delete(&pair.table, record, name_of(key), 0),
-	    pair.sieve.nodes[key].present);
+	check_int(evkv__table_delete(&pair.table, record, name_of(key), NULL,
+		      0),
+	    pair.sieve.nodes[key].present ? EVKV_OK : EVKV_NOT_FOUND);
 	if (pair.sieve.nodes[key].present)
 		sieve_unlink(&pair.sieve, key);
 }

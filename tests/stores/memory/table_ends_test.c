@@ -84,9 +84,10 @@ EVKV_TEST(unit_memory_table_ends, collections_without_entries_are_given_up)
 	for (i = 0; i < 1000; i++) {
 		snprintf(name, sizeof(name), "c%u", i);
 		kit_put(&table, name, "k", "v");
-		check(evkv__table_delete(&table,
-		    evkv__table_collection(&table, evkv_str(name)),
-		    EVKV_LIT("k"), 0));
+		check(EVKV_OK ==
+		    evkv__table_delete(&table,
+			evkv__table_collection(&table, evkv_str(name)),
+			EVKV_LIT("k"), NULL, 0));
 	}
 	check(table.space.collections.count <= 2);
 	evkv__table_end(&table);
@@ -152,7 +153,7 @@ EVKV_TEST(unit_memory_table_ends, knows_whether_a_collection_is_alive)
 	kit_put_at(&table, "c", EVKV_LIT("d"), EVKV_LIT("v"), 65, 0);
 	check_int(evkv__collection_alive(record, 69), ALIVE_YES);
 	/* The one that would have lived longest goes: who knows? */
-	evkv__table_delete(&table, record, EVKV_LIT("b"), 0);
+	evkv__table_delete(&table, record, EVKV_LIT("b"), NULL, 0);
 	check_int(evkv__collection_alive(record, 60), ALIVE_UNKNOWN);
 	while (evkv__table_walk(&table, &walk))
 		;
@@ -186,8 +187,10 @@ EVKV_TEST(unit_memory_table_ends, conditions_do_not_see_what_has_expired)
 	one.condition = EVKV_IF_ABSENT;
 	one.expires_at_us = 200;
 	check_status(evkv__table_put(&table, record, &one, 100), EVKV_OK);
-	check(!evkv__table_touch(&table, record, one.key, 900, 200));
-	check(!evkv__table_delete(&table, record, one.key, 200));
+	check(EVKV_NOT_FOUND ==
+	    evkv__table_touch(&table, record, one.key, NULL, 900, 200));
+	check(EVKV_NOT_FOUND ==
+	    evkv__table_delete(&table, record, one.key, NULL, 200));
 	check_int(table.space.entries.count, 0);
 	evkv__table_end(&table);
 }

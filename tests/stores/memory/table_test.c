@@ -56,14 +56,14 @@ static void model_change(struct memory_table *table, struct model_entry *model,
 	    evkv_str(model_names[collection]));
 	switch (kit_random(5)) {
 	case 0:
-		check_int(evkv__table_delete(table, record, name, now_us),
-		    there);
+		check_int(evkv__table_delete(table, record, name, NULL, now_us),
+		    there ? EVKV_OK : EVKV_NOT_FOUND);
 		model->there = false;
 		break;
 	case 1:
-		check_int(evkv__table_touch(table, record, name, expires_at_us,
-			      now_us),
-		    there);
+		check_int(evkv__table_touch(table, record, name, NULL,
+			      expires_at_us, now_us),
+		    there ? EVKV_OK : EVKV_NOT_FOUND);
 		if (there)
 			model->expires_at_us = expires_at_us;
 		break;
