@@ -133,8 +133,9 @@ static void on_result(const struct evkv_result *result, void *arg)
 	struct world *w = side->world;
 
 	bench_check(result->status == EVKV_OK);
-	if (result->entries[0].bytes.size > 0)
-		w->sum += *(const unsigned char *)result->entries[0].bytes.data;
+	if (evkv_result_entry(result, 0)->bytes.size > 0)
+		w->sum += *(const unsigned char *)evkv_result_entry(result, 0)
+			       ->bytes.data;
 	w->hits++;
 	if (--side->waiting == 0 && side->left > 0)
 		side_submit(side);

@@ -140,8 +140,8 @@ static void on_result(const struct evkv_result *result, void *arg)
 	size_t i;
 
 	for (i = 0; i < result->count; i++) {
-		if (result->entries[i].status == EVKV_OK)
-			view(w, result->entries[i].bytes);
+		if (evkv_result_entry(result, i)->status == EVKV_OK)
+			view(w, evkv_result_entry(result, i)->bytes);
 	}
 	w->waiting--;
 }

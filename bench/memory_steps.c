@@ -193,7 +193,8 @@ static void close_store(const char *name)
 
 int main(int argc, char **argv)
 {
-	struct evkv_clock clock = { read_clock, read_clock, NULL };
+	struct evkv_clock clock = { sizeof(clock), read_clock, read_clock,
+		NULL };
 	struct evkv_loop_options options = { .clock = &clock };
 	struct evkv_memory_options unbounded = { .max_bytes = SIZE_MAX };
 	int64_t most;
@@ -215,7 +216,7 @@ int main(int argc, char **argv)
 	run("clear by pattern, a tenth",
 	    &(struct evkv_request){ .kind = EVKV_OP_CLEAR,
 		.collection = COLLECTION,
-		.pattern = EVKV_LIT("*7") },
+		.match.pattern = EVKV_LIT("*7") },
 	    most / 10, entries - entries / 10);
 	run("clear_all", &(struct evkv_request){ .kind = EVKV_OP_CLEAR_ALL },
 	    most - most / 10, 0);

@@ -151,7 +151,7 @@ static void evkv_done(const struct evkv_result *result, void *arg)
 
 	bench_check(result->status == EVKV_OK);
 	for (size_t i = 0; i < result->count; i++)
-		w->bytes += result->entries[i].bytes.size;
+		w->bytes += evkv_result_entry(result, i)->bytes.size;
 	w->waiting--;
 	if (w->left > 0)
 		evkv_next(w);

@@ -175,7 +175,7 @@ static enum evkv_status shelf_put(struct shelf *self,
 static void shelf_do_key(struct shelf *self, struct evkv_op *op,
     const struct evkv_request *request, size_t i)
 {
-	struct evkv_entry *answer = &evkv_op_entries(op)[i];
+	struct evkv_entry *answer = evkv_op_entry(op, i);
 	struct shelf_place *place, *vacant;
 
 	if (request->kind == EVKV_OP_PUT) {
@@ -209,7 +209,8 @@ static void shelf_do_key(struct shelf *self, struct evkv_op *op,
 static void shelf_do_keys(struct shelf *self, struct evkv_op *op,
     const struct evkv_request *request)
 {
-	size_t left = request->limit > 0 ? request->limit : SHELF_PAGE;
+	size_t left = request->match.limit > 0 ? request->match.limit
+					       : SHELF_PAGE;
 	struct evkv_slice position;
 	char text[24] = "0";
 	size_t i;
@@ -223,7 +224,7 @@ static void shelf_do_keys(struct shelf *self, struct evkv_op *op,
 		if (!shelf_taken(self, place) ||
 		    !evkv_slice_equal(shelf_collection(place),
 			request->collection) ||
-		    !evkv_match(request->match_prefix, request->pattern,
+		    !evkv_match(request->match.prefix, request->match.pattern,
 			shelf_key(place)))
 			continue;
 		if (!evkv_op_add_name(op, shelf_key(place)))
@@ -247,7 +248,7 @@ static void shelf_do_clear(struct shelf *self, struct evkv_op *op,
 		if (shelf_taken(self, place) &&
 		    evkv_slice_equal(shelf_collection(place),
 			request->collection) &&
-		    evkv_match(request->match_prefix, request->pattern,
+		    evkv_match(request->match.prefix, request->match.pattern,
 			shelf_key(place))) {
 			shelf_vacate(place);
 			affected++;
@@ -371,6 +372,7 @@ struct evkv_store *shelf_new(struct evkv_loop *loop, size_t places,
 		    EVKV_KIND_BIT(EVKV_OP_EXISTS) |
 		    EVKV_KIND_BIT(EVKV_OP_TOUCH) | EVKV_KIND_BIT(EVKV_OP_KEYS) |
 		    EVKV_KIND_BIT(EVKV_OP_CLEAR) | EVKV_KIND_BIT(EVKV_OP_PING),
+		.put_conditions = EVKV_IF_BASIC,
 		.flags = EVKV_STORE_ATOMIC_CONDITION | EVKV_STORE_ENUM_UNIQUE |
 		    EVKV_STORE_EXACT_AFFECTED | EVKV_STORE_IN_PROCESS,
 		.max_key = EVKV_KEY_MAX,
@@ -428,9 +430,10 @@ static void on_get(const struct evkv_result *result, void *arg)
 	int *wrong = arg;
 
 	printf("get  %s \"%.*s\"\n", evkv_status_name(result->status),
-	    (int)result->entries[0].bytes.size,
-	    (const char *)result->entries[0].bytes.data);
-	*wrong += !evkv_slice_equal(result->entries[0].bytes, EVKV_LIT("tea"));
+	    (int)evkv_result_entry(result, 0)->bytes.size,
+	    (const char *)evkv_result_entry(result, 0)->bytes.data);
+	*wrong += !evkv_slice_equal(evkv_result_entry(result, 0)->bytes,
+	    EVKV_LIT("tea"));
 }
 
 int main(void)

@@ -93,7 +93,7 @@ static void tag_values_fail(struct evkv_op *op, size_t i,
     enum evkv_status status, enum evkv_cause cause, const char *why)
 {
 	evkv_op_give_value(op, i, NULL);
-	evkv_op_entries(op)[i].status = status;
+	evkv_op_entry(op, i)->status = status;
 	evkv_op_explain(op, cause, 0, why);
 }
 
@@ -101,7 +101,7 @@ static void tag_values_fail(struct evkv_op *op, size_t i,
 static void tag_values_strip(struct tag_values *self, struct evkv_op *op,
     size_t i)
 {
-	struct evkv_slice bytes = evkv_op_entries(op)[i].bytes;
+	struct evkv_slice bytes = evkv_op_entry(op, i)->bytes;
 	size_t size = self->tag.size;
 
 	if (bytes.size < size || memcmp(bytes.data, self->tag.data, size) != 0)
@@ -122,7 +122,7 @@ static void tag_values_complete(void *arg, struct evkv_op *op)
 	if (result->kind != EVKV_OP_GET && result->kind != EVKV_OP_TTL)
 		return;
 	for (size_t i = 0; i < result->count; i++) {
-		if (result->entries[i].status == EVKV_OK)
+		if (evkv_result_entry(result, i)->status == EVKV_OK)
 			tag_values_strip(self, op, i);
 	}
 	evkv_op_settle(op);
@@ -136,7 +136,8 @@ static void tag_values_free(void *self)
 static const struct evkv_vtable tag_values_vtable = {
 	.size = sizeof(tag_values_vtable),
 	.name = "tag_values",
-	.kinds = EVKV_KINDS_ALL,
+	.kinds = EVKV_KINDS_BASIC,
+	.conditions = EVKV_IF_BASIC,
 	.submit = tag_values_submit,
 	.complete = tag_values_complete,
 	.free = tag_values_free,
@@ -175,9 +176,10 @@ static void on_get(const struct evkv_result *result, void *arg)
 	int *wrong = arg;
 
 	printf("get  %s \"%.*s\"\n", evkv_status_name(result->status),
-	    (int)result->entries[0].bytes.size,
-	    (const char *)result->entries[0].bytes.data);
-	*wrong += !evkv_slice_equal(result->entries[0].bytes, EVKV_LIT("tea"));
+	    (int)evkv_result_entry(result, 0)->bytes.size,
+	    (const char *)evkv_result_entry(result, 0)->bytes.data);
+	*wrong += !evkv_slice_equal(evkv_result_entry(result, 0)->bytes,
+	    EVKV_LIT("tea"));
 }
 
 static void on_foreign(const struct evkv_result *result, void *arg)

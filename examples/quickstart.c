@@ -16,7 +16,8 @@ static void on_get(const struct evkv_result *result, void *arg)
 	int *exit_status = arg;
 
 	if (result->status == EVKV_OK) {
-		const struct evkv_slice bytes = result->entries[0].bytes;
+		const struct evkv_slice bytes = evkv_result_entry(result, 0)
+						    ->bytes;
 
 		printf("ada is %.*s\n", (int)bytes.size,
 		    (const char *)bytes.data);

@@ -75,8 +75,10 @@ static void tour_end(struct tour *tour, const struct evkv_result *result,
 static bool tour_is(const struct evkv_result *result, size_t i,
     const char *text)
 {
-	return i < result->count && result->entries[i].status == EVKV_OK &&
-	    evkv_slice_equal(result->entries[i].bytes, evkv_str(text));
+	return i < result->count &&
+	    evkv_result_entry(result, i)->status == EVKV_OK &&
+	    evkv_slice_equal(evkv_result_entry(result, i)->bytes,
+		evkv_str(text));
 }
 
 /* ---- Is there something from an earlier run? --------------------------- */
@@ -98,7 +100,7 @@ static void tour_on_runs(const struct evkv_result *result, void *arg)
 	char text[32] = "";
 
 	if (result->status == EVKV_OK) {
-		struct evkv_slice bytes = result->entries[0].bytes;
+		struct evkv_slice bytes = evkv_result_entry(result, 0)->bytes;
 
 		snprintf(text, sizeof(text), "%.*s", TOUR_TEXT(bytes));
 		runs = strtol(text, NULL, 10);
@@ -156,7 +158,8 @@ static void tour_on_get(const struct evkv_result *result, void *arg)
 
 	if (result->status == EVKV_OK)
 		tour_line(tour, tour_is(result, 0, "Lovelace"), "get",
-		    "users/ada: \"%.*s\"", TOUR_TEXT(result->entries[0].bytes));
+		    "users/ada: \"%.*s\"",
+		    TOUR_TEXT(evkv_result_entry(result, 0)->bytes));
 	else
 		tour_line(tour, false, "get", "users/ada: %s", result->message);
 	tour_next(tour);
@@ -271,15 +274,15 @@ static void tour_on_get_many(const struct evkv_result *result, void *arg)
 {
 	struct tour *tour = arg;
 	bool right = result->count == 3 && tour_is(result, 0, "Hopper") &&
-	    result->entries[1].status == EVKV_NOT_FOUND &&
+	    evkv_result_entry(result, 1)->status == EVKV_NOT_FOUND &&
 	    tour_is(result, 2, "Lovelace");
 
 	if (right)
 		tour_line(tour, true, "get many",
 		    "users/grace, nobody, ada: \"%.*s\", %s, \"%.*s\"",
-		    TOUR_TEXT(result->entries[0].bytes),
-		    evkv_status_name(result->entries[1].status),
-		    TOUR_TEXT(result->entries[2].bytes));
+		    TOUR_TEXT(evkv_result_entry(result, 0)->bytes),
+		    evkv_status_name(evkv_result_entry(result, 1)->status),
+		    TOUR_TEXT(evkv_result_entry(result, 2)->bytes));
 	else
 		tour_line(tour, false, "get many", "%s", result->message);
 	tour_next(tour);
@@ -319,7 +322,9 @@ static void tour_on_ttl(const struct evkv_result *result, void *arg)
 {
 	static const struct timeval later = { .tv_usec = 300 * 1000 };
 	struct tour *tour = arg;
-	int64_t ttl_ms = result->count == 1 ? result->entries[0].ttl_ms : -1;
+	int64_t ttl_ms = result->count == 1
+	    ? evkv_result_entry(result, 0)->ttl_ms
+	    : -1;
 
 	tour_line(tour,
 	    result->status == EVKV_OK && ttl_ms >= 1 && ttl_ms <= 200, "ttl",
@@ -347,7 +352,7 @@ static void tour_on_page(const struct evkv_result *result, void *arg)
 	size_t length = 0;
 
 	for (size_t i = 0; i < result->count; i++) {
-		struct evkv_slice name = result->entries[i].name;
+		struct evkv_slice name = evkv_result_entry(result, i)->name;
 		char number[8] = "";
 
 		length += (size_t)snprintf(names + length,

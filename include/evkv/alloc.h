@@ -31,7 +31,12 @@ struct evkv_allocator {
  * struct is copied. Call it before any other evkv call: memory must go back to
  * the allocator that it came from. Not thread-safe.
  */
-EVKV_API void evkv_set_allocator(const struct evkv_allocator *allocator);
+EVKV_API void evkv_set_allocator_sized(const struct evkv_allocator *allocator,
+    size_t size);
+static inline void evkv_set_allocator(const struct evkv_allocator *allocator)
+{
+	evkv_set_allocator_sized(allocator, sizeof(*allocator));
+}
 
 /*
  * Memory from that allocator, for authors of stores and wrappers. Size 0 gives

@@ -20,8 +20,11 @@
 #include "evkv/alloc.h"
 #include "evkv/error.h"
 #include "evkv/loop.h"
+#include "evkv/number.h"
 #include "evkv/request.h"
 #include "evkv/store.h"
+#include "evkv/task.h"
+#include "evkv/url.h"
 
 EVKV_BEGIN_DECLS
 
@@ -42,16 +45,33 @@ enum {
 	EVKV_VTABLE_TRANSPARENT = 1 << 0,
 };
 
+/* What peek() answers. */
+enum evkv_peek {
+	EVKV_PEEK_DECLINE, /* not at once: take the ordinary way */
+	EVKV_PEEK_MISS,
+	EVKV_PEEK_HIT,
+};
+
 /*
  * What a store is. One static const table per kind of store, with designated
  * initialisers. `self` is what was given to evkv_store_create(). A slot that
  * is NULL does what its text says.
  */
 struct evkv_vtable {
-	size_t size;      /* sizeof(struct evkv_vtable) */
+	size_t size; /* sizeof(struct evkv_vtable); what is missing is NULL */
 	const char *name; /* "memory", "prefix_keys": [a-z0-9_] */
 	uint32_t flags;   /* EVKV_VTABLE_* */
-	uint32_t kinds;   /* wrappers: EVKV_KIND_BIT() of each kind they know */
+	/*
+	 * Wrappers: what they handle; the rest is UNSUPPORTED, so that nothing
+	 * that a later version adds slips past one that must see it. A kind is
+	 * handled that is named in `kinds`, or all of whose classes are named
+	 * in `classes`. Transparent wrappers handle everything. A store says
+	 * the same in its capabilities.
+	 */
+	uint32_t kinds;         /* EVKV_KIND_BIT() */
+	uint32_t classes;       /* EVKV_CLASS_* */
+	uint32_t request_flags; /* EVKV_FLAG_VERSIONS and what is to come */
+	uint32_t conditions;    /* EVKV_IF_BIT() */
 
 	/*
 	 * Required. Start the operation that `request` describes. The request
@@ -109,28 +129,51 @@ struct evkv_vtable {
 	 */
 	void (*free)(void *self);
 
-	/* Optional. Add reconnects, entries, bytes, evictions. */
+	/*
+	 * Optional. Add the store's own reconnects, entries, bytes, evictions.
+	 * Those of inner stores are added by the core.
+	 */
 	void (*counters)(void *self, struct evkv_counters *counters);
+
+	/*
+	 * Optional. Answer a GET of one key now, from memory, without an op, or
+	 * decline, for whatever reason; then the request takes the ordinary
+	 * way. It has been checked, and has neither conditions nor
+	 * EVKV_FLAG_VERSIONS. May count and mark as used; must decline where an
+	 * operation that was submitted before could still change the answer.
+	 * *value is set on a hit; it is the store's, which keeps it unchanged
+	 * until the next call on it, and the core holds it while the callback
+	 * runs. Wrappers pass it on by evkv_store_peek(). NULL: declines.
+	 */
+	enum evkv_peek (*peek)(void *self, const struct evkv_request *request,
+	    struct evkv_value **value);
 };
 
 /* ---- Making a store --------------------------------------------------- */
 
 struct evkv_store_config {
 	/*
-	 * What the store can do. NULL, for wrappers only: what the first inner
-	 * store can. A wrapper's are narrowed to its inner store's, and to the
-	 * kinds of its vtable unless it is transparent.
+	 * What the store can do. NULL, for wrappers only: what the inner stores
+	 * can. A wrapper's are narrowed to those of all its inner stores, and
+	 * to what its vtable handles unless it is transparent.
 	 */
 	const struct evkv_capabilities *capabilities;
-	/* The inner stores, consumed; [0] is the one whose state is shown. */
+	size_t capabilities_size; /* filled in by evkv_store_create() */
+	/* The inner stores, consumed. */
 	struct evkv_store *const *inner;
 	size_t inner_count;
+	/*
+	 * Bit i: inner store i only helps (a cache). What it can do, its state
+	 * and its entries are not those of the stack.
+	 */
+	uint32_t auxiliary;
 	/* Bounds; 0 = the defaults of evkv_store_set_limits(). */
 	size_t max_pending;
 	size_t max_pending_bytes;
 	/* The default deadline; 0 = that of inner[0], or none. */
 	int64_t timeout_ms;
-	enum evkv_state state; /* at first; 0 = CONNECTING */
+	/* At first; 0 = CONNECTING. Of a wrapper with inner stores: READY. */
+	enum evkv_state state;
 };
 
 /*
@@ -149,8 +192,11 @@ static inline struct evkv_store *evkv_store_create(struct evkv_loop *loop,
     const struct evkv_vtable *vtable, void *self,
     const struct evkv_store_config *config, struct evkv_error *error)
 {
-	return evkv_store_create_sized(loop, vtable, self, config,
-	    sizeof(*config), error);
+	struct evkv_store_config sized = *config;
+
+	sized.capabilities_size = sizeof(struct evkv_capabilities);
+	return evkv_store_create_sized(loop, vtable, self, &sized,
+	    sizeof(sized), error);
 }
 
 /*
@@ -169,10 +215,17 @@ EVKV_API struct evkv_store *evkv_store_inner(const struct evkv_store *store,
 EVKV_API void *evkv_store_self(const struct evkv_store *store,
     const struct evkv_vtable *vtable);
 
+/* As vtable.peek() of a store; declines where it has none, or can't now. */
+EVKV_API enum evkv_peek evkv_store_peek(struct evkv_store *store,
+    const struct evkv_request *request, struct evkv_value **value);
+
 /* The answer to the vtable's close(). */
 EVKV_API void evkv_store_closed(struct evkv_store *store);
 
-/* Report a change of state; `message` is copied, NULL is "". */
+/*
+ * Report a change of the store's own state; `message` is copied, NULL is "".
+ * What is shown is the worst of a store's own and those of its inner stores.
+ */
 EVKV_API void evkv_store_set_state(struct evkv_store *store,
     enum evkv_state state, enum evkv_cause cause, const char *message);
 
@@ -204,12 +257,12 @@ EVKV_API void evkv_op_set_data(struct evkv_op *op, void *data);
 EVKV_API void *evkv_op_data(const struct evkv_op *op);
 
 /*
- * For requests with keys: the entries, one for each, all OK at first, for the
- * driver to write status and ttl_ms into; values by the calls below. A
+ * For requests with keys: the entry of key i, OK at first, for the driver to
+ * write status, ttl_ms, number and version into; values by the calls below. A
  * remaining TTL is rounded down, as caches count on it; but what is there has
- * at least 1.
+ * at least 1. For pages: the i-th name, to be changed in place.
  */
-EVKV_API struct evkv_entry *evkv_op_entries(struct evkv_op *op);
+EVKV_API struct evkv_entry *evkv_op_entry(struct evkv_op *op, size_t i);
 
 /*
  * Give entry i a value, with status OK, in place of the one that it has; the
@@ -233,7 +286,7 @@ EVKV_API bool evkv_op_set_cursor(struct evkv_op *op, struct evkv_slice cursor);
 
 /*
  * How many entries were changed, -1 = can't tell. Not set: for DELETE, PUT and
- * TOUCH the number of entries that are OK, else 0; and -1 where the outcome of
+ * TOUCH, INCR and TAKE the number of entries that are OK, else 0; and -1 where the outcome of
  * one, or of the whole, is unknown.
  */
 EVKV_API void evkv_op_set_affected(struct evkv_op *op, int64_t affected);
@@ -315,9 +368,9 @@ EVKV_API enum evkv_verdict evkv_op_forward(struct evkv_op *op,
  */
 EVKV_API void evkv_op_settle(struct evkv_op *op);
 
-/* The entries of a page, for changing names in place; *count is set. */
-EVKV_API struct evkv_entry *evkv_op_names(struct evkv_op *op, size_t *count);
-/* Drop all but the first `count` of them. */
+/* How many entries the answer has: of keys, or of a page's names. */
+EVKV_API size_t evkv_op_entry_count(const struct evkv_op *op);
+/* Drop all but the first `count` names of a page. */
 EVKV_API void evkv_op_keep_names(struct evkv_op *op, size_t count);
 
 enum {
@@ -369,181 +422,14 @@ EVKV_API void evkv_op_take(struct evkv_op *op, size_t i, struct evkv_op *child,
 /* Take over the whole result of a child that was asked the same. */
 EVKV_API void evkv_op_take_all(struct evkv_op *op, struct evkv_op *child);
 
-/* ---- The loop, for authors -------------------------------------------- */
-
-/* Wall-clock time in milliseconds since 1970, for expiry kept on disk. */
-EVKV_API int64_t evkv_loop_wall_ms(struct evkv_loop *loop);
-/* The cached monotonic time in microseconds. */
-EVKV_API int64_t evkv_loop_now_us(struct evkv_loop *loop);
-/* Read the clock anew: first thing in an event's callback of your own. */
-EVKV_API void evkv_loop_refresh(struct evkv_loop *loop);
-/* 64 random bits, for jitter and hash keys; not for secrets. */
-EVKV_API uint64_t evkv_loop_random(struct evkv_loop *loop);
-
-/* printf to the log callback, if there is one; never with a secret. */
-EVKV_API void evkv_loop_log(struct evkv_loop *loop, enum evkv_log_level level,
-    const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 3, 4)))
-#endif
-    ;
-
-/*
- * Keep event_base_dispatch() alive until as many evkv_loop_release() calls.
- * A pending op holds it by itself.
- */
-EVKV_API void evkv_loop_hold(struct evkv_loop *loop);
-EVKV_API void evkv_loop_release(struct evkv_loop *loop);
-
-/*
- * A piece of work for a later turn of the loop, embedded in its owner. Zero
- * and fill in `run` and `arg` once.
- */
-struct evkv_task {
-	void (*run)(void *arg);
-	void *arg;
-	/* core's; link is NULL when not queued */
-	struct evkv_task *next, **link;
-};
-/* Run it in a later turn, after what is queued; does nothing when queued. */
-EVKV_API void evkv_task_queue(struct evkv_loop *loop, struct evkv_task *task);
-EVKV_API void evkv_task_cancel(struct evkv_loop *loop, struct evkv_task *task);
-
-/*
- * A post that needs no memory when it is posted, embedded in its owner. Zero
- * and fill in `run` and `arg` once. It may be posted again from the moment it
- * runs, and must live until it has run.
- */
-struct evkv_post {
-	void (*run)(void *arg);
-	void *arg;
-	struct evkv_post *next; /* core's, as is the next */
-	bool allocated;
-};
-/* As evkv_loop_post(), and never fails. Any thread. */
-EVKV_API void evkv_loop_post_owned(struct evkv_loop *loop,
-    struct evkv_post *post);
-
-/*
- * A timer on the loop's (injectable) clock, embedded in its owner. Zero and
- * fill in `run` and `arg` once. Does not keep event_base_dispatch() alive.
- */
-struct evkv_timer {
-	void (*run)(void *arg);
-	void *arg;
-	int64_t at_us;   /* core's */
-	size_t position; /* core's; 0 = not set */
-};
-/* Run once, delay_ms from now; replaces an earlier time. false = no memory. */
-EVKV_API bool evkv_timer_set(struct evkv_loop *loop, struct evkv_timer *timer,
-    int64_t delay_ms);
-EVKV_API void evkv_timer_cancel(struct evkv_loop *loop,
-    struct evkv_timer *timer);
-
-/*
- * Something that a loop carries for drivers, made on first use (a resolver, an
- * executor). `key` is any address of the driver's own; NULL where there is none
- * for it yet, and at most one. `release` runs in evkv_loop_free(), after all
- * stores. false = no memory.
- */
-EVKV_API void *evkv_loop_attachment(struct evkv_loop *loop, const void *key);
-EVKV_API bool evkv_loop_attach(struct evkv_loop *loop, const void *key,
-    void *thing, void (*release)(void *thing));
-
-/* ---- URLs ------------------------------------------------------------- */
-
-/* A parsed URL, all parts decoded; absent parts are empty strings. */
-struct evkv_url {
-	const char *scheme;
-	const char *user;
-	const char *password;
-	bool has_password;
-	const char *host; /* an IPv6 literal without its brackets */
-	int port;         /* 0 = not given */
-	const char *path; /* with its leading slash, if it has one */
-	size_t option_count;
-	const struct evkv_url_pair {
-		const char *name;
-		const char *value;
-	} * options;
-};
-
-enum evkv_url_type {
-	EVKV_URL_BOOL,     /* bool: 0, 1, true, false, yes, no, on, off */
-	EVKV_URL_INT,      /* int */
-	EVKV_URL_SIZE,     /* size_t, suffixes k, m, g */
-	EVKV_URL_DURATION, /* int64_t, ms; suffixes ms, s, m, h */
-	EVKV_URL_STRING,   /* const char *, valid while the URL is */
-	EVKV_URL_CHOICE,   /* int: the index in a list "full|os|none" */
-};
-
-/* How one option of a URL gets into an options struct. */
-struct evkv_url_option {
-	const char *name;
-	enum evkv_url_type type;
-	size_t offset;       /* offsetof() in the options struct */
-	int64_t min, max;    /* INT, SIZE, DURATION; both 0 = not negative */
-	const char *choices; /* CHOICE */
-};
-
-/*
- * Write the URL's options into the struct at `options`, by a table. false,
- * with a filled error that names the option and what is allowed, where one is
- * unknown, given twice or malformed.
- */
-EVKV_API bool evkv_url_options(const struct evkv_url *url,
-    const struct evkv_url_option *table, size_t table_count, void *options,
-    struct evkv_error *error);
-
-/* The parts of a URL that a scheme may have a use for, beside its options. */
-enum {
-	EVKV_URL_USER = 1 << 0, /* user and password */
-	EVKV_URL_HOST = 1 << 1, /* host and port */
-	EVKV_URL_PATH = 1 << 2,
-};
-
-/*
- * Check that the URL has no parts but those named. false, with a filled error
- * that names the part, where it has.
- */
-EVKV_API bool evkv_url_allow(const struct evkv_url *url, uint32_t parts,
-    struct evkv_error *error);
-
-/*
- * What opens a scheme's URLs; `url` lives for the call. Registering a scheme
- * again replaces it. `scheme` is copied; it may have letters and, after the
- * first, digits, '+', '-', '.' and '_', and its case does not matter. false =
- * not such a name, no memory, or `loop` or `open` is NULL.
- */
-typedef struct evkv_store *(*evkv_scheme_open)(struct evkv_loop *loop,
-    const struct evkv_url *url, struct evkv_error *error);
-EVKV_API bool evkv_loop_register_scheme(struct evkv_loop *loop,
-    const char *scheme, evkv_scheme_open open);
-/* As evkv_open(), with the registered schemes alone. */
-EVKV_API struct evkv_store *evkv_loop_open(struct evkv_loop *loop,
-    const char *url, struct evkv_error *error);
-
-/* ---- Names and patterns ----------------------------------------------- */
-
-/* Whether `name` begins with `prefix` and matches `pattern` (empty: all do). */
-EVKV_API bool evkv_match(struct evkv_slice prefix, struct evkv_slice pattern,
-    struct evkv_slice name);
-/* Whether a glob pattern is well-formed; if not, *why says what is wrong. */
-EVKV_API bool evkv_pattern_check(struct evkv_slice pattern, const char **why);
-/*
- * The literal bytes with which all that matches must begin: match_prefix or
- * the pattern's literal head, whichever tells more, unescaped into `buffer` of
- * EVKV_PATTERN_MAX bytes.
- */
-EVKV_API struct evkv_slice evkv_request_head(const struct evkv_request *request,
-    void *buffer);
+/* ---- Cursors ------------------------------------------------------------ */
 
 /*
  * A cursor wraps a store's own position with a tag of the store's kind and of
  * the query, so that one of these that is foreign is known; one of another
  * store of the same kind is not. evkv_op_set_position() answers as
  * evkv_op_set_cursor(). evkv_cursor_open() gives the position inside
- * request->cursor, empty where that is; false: not ours, answer INVALID.
+ * request->match.cursor, empty where that is; false: not ours, answer INVALID.
  */
 EVKV_API bool evkv_op_set_position(struct evkv_op *op, const char *store_name,
     struct evkv_slice position);

@@ -88,6 +88,7 @@ struct evkv_job {
 	struct evkv_lane *lane;
 	int state;
 	bool again;
+	void *reserved[2]; /* room for later versions */
 };
 
 struct evkv_lane_config {
@@ -115,9 +116,16 @@ struct evkv_lane_config {
  * A lane from `loop` to `executor`; the config is copied. NULL with a filled
  * error: INVALID (loop, executor, run or done is NULL) or NOMEM.
  */
-EVKV_API struct evkv_lane *evkv_lane_new(struct evkv_loop *loop,
+EVKV_API struct evkv_lane *evkv_lane_new_sized(struct evkv_loop *loop,
     struct evkv_executor *executor, const struct evkv_lane_config *config,
-    struct evkv_error *error);
+    size_t size, struct evkv_error *error);
+static inline struct evkv_lane *evkv_lane_new(struct evkv_loop *loop,
+    struct evkv_executor *executor, const struct evkv_lane_config *config,
+    struct evkv_error *error)
+{
+	return evkv_lane_new_sized(loop, executor, config, sizeof(*config),
+	    error);
+}
 
 /*
  * Free a lane. Jobs that are out are withdrawn where no worker has them; those

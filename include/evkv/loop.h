@@ -38,6 +38,7 @@ struct evkv_loop;
 
 /* Where a loop reads the time; both required, in microseconds. */
 struct evkv_clock {
+	size_t size;                        /* sizeof(struct evkv_clock) */
 	int64_t (*monotonic_us)(void *arg); /* never goes back */
 	int64_t (*wall_us)(void *arg);      /* since 1970-01-01 UTC */
 	void *arg;

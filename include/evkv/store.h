@@ -29,14 +29,25 @@ enum {
 	/* affected is -1 with UNKNOWN_OUTCOME only */
 	EVKV_STORE_EXACT_AFFECTED = 1 << 3,
 	EVKV_STORE_IN_PROCESS = 1 << 4, /* the entries are this process's own */
+	/* versions tell what the value is, not that it was changed */
+	EVKV_STORE_VERSION_BY_CONTENT = 1 << 5,
 };
 
 struct evkv_capabilities {
+	size_t size;         /* of this struct, set by the library */
 	uint32_t kinds;      /* EVKV_KIND_BIT() of each kind that it takes */
 	uint32_t flags;      /* EVKV_STORE_* */
 	size_t max_key;      /* bytes; at most EVKV_KEY_MAX */
 	size_t max_value;    /* bytes; at most EVKV_VALUE_MAX */
 	int64_t ttl_unit_ms; /* TTLs are rounded up to a multiple of this */
+	/* how much longer than told an entry may live, in milliseconds */
+	int64_t ttl_excess_ms;
+	/* EVKV_FLAG_* beyond INLINE, SINGLE and WAIT_READY that it takes */
+	uint32_t request_flags;
+	/* EVKV_IF_BIT() of each condition that it takes, EVKV_IF_ANY apart */
+	uint32_t put_conditions;
+	uint32_t delete_conditions;
+	uint32_t touch_conditions;
 };
 
 /* One reference more; returns `store`. NULL gives NULL. */
@@ -68,11 +79,14 @@ EVKV_API const char *evkv_store_name(const struct evkv_store *store);
 EVKV_API struct evkv_loop *evkv_store_loop(const struct evkv_store *store);
 
 /*
- * What the store can do; a wrapper's are never wider than its inner store's.
- * Lives as long as the store.
+ * What the store can do; a wrapper's are never wider than those of its inner
+ * stores. Lives as long as the store.
  */
 EVKV_API const struct evkv_capabilities *evkv_store_capabilities(
     const struct evkv_store *store);
+/* Whether it takes an operation of this kind, with this condition. */
+EVKV_API bool evkv_store_can(const struct evkv_store *store,
+    enum evkv_kind kind, enum evkv_condition condition);
 
 /*
  * The store's default deadline in milliseconds; 0 = none, the default, and so
@@ -101,7 +115,7 @@ enum evkv_state {
 };
 
 /*
- * Where a store stands; a wrapper's state is that of its (first) inner store.
+ * Where a store stands; a wrapper's state is the worst of its inner stores'.
  * The callback of evkv_store_set_state_cb() tells of each change in a later
  * turn, where several changes may have become one; `message` says why and
  * lives for the call. One callback per handle; NULL ends it.

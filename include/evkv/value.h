@@ -6,7 +6,7 @@
  *     static void on_get(const struct evkv_result *result, void *arg)
  *     {
  *         if (result->status == EVKV_OK)
- *             kept = evkv_value_ref(result->entries[0].value);
+ *             kept = evkv_value_ref(evkv_result_entry(result, 0)->value);
  *     }
  *
  * The value of a result lives until the callback returns; evkv_value_ref()

@@ -8,17 +8,18 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "support/pages.h"
+#include "base/pages.h"
 
 /* allocate NULL: malloc and free, without the cost of an indirect call. */
 static struct evkv_allocator alloc_hook;
 
-void evkv_set_allocator(const struct evkv_allocator *allocator)
+void evkv_set_allocator_sized(const struct evkv_allocator *allocator,
+    size_t size)
 {
+	memset(&alloc_hook, 0, sizeof(alloc_hook));
 	if (allocator != NULL)
-		alloc_hook = *allocator;
-	else
-		memset(&alloc_hook, 0, sizeof(alloc_hook));
+		memcpy(&alloc_hook, allocator,
+		    size < sizeof(alloc_hook) ? size : sizeof(alloc_hook));
 }
 
 void *evkv_malloc(size_t size)

@@ -438,10 +438,9 @@ bool evkv_pattern_check(struct evkv_slice pattern, const char **why)
 	return true;
 }
 
-struct evkv_slice evkv_request_head(const struct evkv_request *request,
-    void *buffer)
+struct evkv_slice evkv_match_head(const struct evkv_match *match, void *buffer)
 {
-	struct evkv_slice pattern = request->pattern;
+	struct evkv_slice pattern = match->pattern;
 	unsigned char *head = buffer, byte;
 	size_t at = 0, size = 0;
 
@@ -453,7 +452,7 @@ struct evkv_slice evkv_request_head(const struct evkv_request *request,
 		size++;
 	}
 	/* Both hold, so the longer one implies the other or nothing matches. */
-	if (request->match_prefix.size >= size)
-		return request->match_prefix;
+	if (match->prefix.size >= size)
+		return match->prefix;
 	return evkv_bytes(buffer, size);
 }

@@ -22,9 +22,15 @@ bool evkv__op_make_batch(struct evkv_op *op, size_t count)
 	return true;
 }
 
-struct evkv_entry *evkv_op_entries(struct evkv_op *op)
+struct evkv_entry *evkv_op_entry(struct evkv_op *op, size_t i)
 {
-	return evkv__op_entries(op);
+	EVKV__ASSERT(i < op->result.count);
+	return &evkv__op_entries(op)[i];
+}
+
+size_t evkv_op_entry_count(const struct evkv_op *op)
+{
+	return op->result.count;
 }
 
 static inline void entry_drop(struct evkv_op *op, struct evkv_entry *entry)
@@ -125,12 +131,6 @@ bool evkv_op_add_name(struct evkv_op *op, struct evkv_slice name)
 	memset(entry, 0, sizeof(*entry));
 	entry->name = copy;
 	return true;
-}
-
-struct evkv_entry *evkv_op_names(struct evkv_op *op, size_t *count)
-{
-	*count = op->result.count;
-	return evkv__op_entries(op);
 }
 
 void evkv_op_keep_names(struct evkv_op *op, size_t count)
@@ -248,7 +248,7 @@ enum evkv_verdict evkv_op_cut(struct evkv_op *op, enum evkv_status status,
 /* *done: how many entries are OK, -1 where that of one is not known. */
 static enum evkv_status whole_status(const struct evkv_op *op, int64_t *done)
 {
-	const struct evkv_entry *entries = op->result.entries;
+	const struct evkv_entry *entries = evkv__op_entries(op);
 	enum evkv_status status = EVKV_OK, one;
 	bool unknown = false;
 	size_t i;
@@ -300,6 +300,7 @@ static const struct evkv_result result_nomem = {
 	.cause = EVKV_CAUSE_NOMEM,
 	.kind = EVKV_KIND_COUNT,
 	.message = "out of memory",
+	.entry_size = sizeof(struct evkv_entry),
 };
 
 const struct evkv_result *evkv_op_result(const struct evkv_op *op)
@@ -334,7 +335,7 @@ static void take_names(struct evkv_op *op, struct evkv_op *child)
 	size_t i;
 
 	for (i = 0; i < child->result.count; i++) {
-		if (!evkv_op_add_name(op, child->result.entries[i].name))
+		if (!evkv_op_add_name(op, evkv__op_entries(child)[i].name))
 			return;
 	}
 	evkv_op_set_cursor(op, child->result.cursor);

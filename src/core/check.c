@@ -116,30 +116,31 @@ static bool check_matching(struct evkv_op *op,
 {
 	const char *why;
 
-	if (request->match_prefix.size > 0 || request->pattern.size > 0) {
+	if (request->match.prefix.size > 0 || request->match.pattern.size > 0) {
 		if ((classes & EVKV_CLASS_SPANS) == 0 ||
 		    request->kind == EVKV_OP_PURGE_EXPIRED)
 			return bad(op,
-			    "match_prefix and pattern are for keys, "
+			    "match.prefix and pattern are for keys, "
 			    "collections, clear and clear_all");
-		if (!slice_ok(request->match_prefix))
-			return bad(op, "match_prefix is NULL but has a size");
-		if (request->match_prefix.size > EVKV_KEY_MAX)
-			return bad(op, "match_prefix is over 65535 bytes");
-		if (request->pattern.data == NULL && request->pattern.size > 0)
+		if (!slice_ok(request->match.prefix))
+			return bad(op, "match.prefix is NULL but has a size");
+		if (request->match.prefix.size > EVKV_KEY_MAX)
+			return bad(op, "match.prefix is over 65535 bytes");
+		if (request->match.pattern.data == NULL &&
+		    request->match.pattern.size > 0)
 			return bad(op, "pattern is NULL but has a size");
-		if (!evkv_pattern_check(request->pattern, &why))
+		if (!evkv_pattern_check(request->match.pattern, &why))
 			return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 				   "pattern: %s", why),
 			       false;
 	}
-	if (request->cursor.size == 0 && request->limit == 0)
+	if (request->match.cursor.size == 0 && request->match.limit == 0)
 		return true;
 	if ((classes & EVKV_CLASS_PAGES) == 0)
 		return bad(op, "cursor and limit are for keys and collections");
-	if (!slice_ok(request->cursor))
+	if (!slice_ok(request->match.cursor))
 		return bad(op, "cursor is NULL but has a size");
-	if (request->cursor.size > EVKV_CURSOR_MAX)
+	if (request->match.cursor.size > EVKV_CURSOR_MAX)
 		return bad(op,
 		    "cursor is not one of ours, which have at most 66559 "
 		    "bytes");
@@ -168,7 +169,7 @@ static bool check_flags(struct evkv_op *op, const struct evkv_request *request,
     uint32_t classes)
 {
 	const uint32_t known = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE |
-	    EVKV_FLAG_WAIT_READY;
+	    EVKV_FLAG_WAIT_READY | EVKV_FLAG_VERSIONS;
 
 	if ((request->flags & ~known) != 0)
 		return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
@@ -183,6 +184,11 @@ static bool check_flags(struct evkv_op *op, const struct evkv_request *request,
 	if ((request->flags & EVKV_FLAG_WAIT_READY) != 0 &&
 	    request->kind != EVKV_OP_PING)
 		return bad(op, "EVKV_FLAG_WAIT_READY is for ping");
+	if ((request->flags & EVKV_FLAG_VERSIONS) != 0 &&
+	    request->kind != EVKV_OP_GET && request->kind != EVKV_OP_TTL &&
+	    request->kind != EVKV_OP_PUT && request->kind != EVKV_OP_INCR)
+		return bad(op,
+		    "EVKV_FLAG_VERSIONS is for get, ttl, put and incr");
 	return true;
 }
 
@@ -194,12 +200,40 @@ static bool check_unused(struct evkv_op *op, const struct evkv_request *request,
 		return bad(op,
 		    "keys and count: kinds that name no keys take none");
 	if ((classes & EVKV_CLASS_HAS_VALUES) == 0 &&
-	    (request->values != NULL || request->counted_values != NULL ||
-		request->condition != EVKV_IF_ANY))
-		return bad(op, "values and condition are for put");
+	    (request->values != NULL || request->counted_values != NULL))
+		return bad(op, "values are for put");
+	if ((classes & EVKV_CLASS_HAS_CONDITION) == 0 &&
+	    request->condition != EVKV_IF_ANY)
+		return bad(op, "condition is for put, delete and touch");
 	if ((classes & EVKV_CLASS_HAS_TTL) == 0 &&
 	    (request->ttl_ms != 0 || request->ttls_ms != NULL))
-		return bad(op, "ttl_ms and ttls_ms are for put and touch");
+		return bad(op,
+		    "ttl_ms and ttls_ms are for put, touch and incr");
+	if ((classes & EVKV_CLASS_HAS_DELTA) == 0 &&
+	    (request->delta != 0 || request->deltas != NULL ||
+		request->initial != 0))
+		return bad(op, "delta, deltas and initial are for incr");
+	return true;
+}
+
+/* What a condition goes with. */
+static bool check_condition(struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	bool by_version = request->condition == EVKV_IF_VERSION;
+
+	if (!by_version && request->condition != EVKV_IF_ANY &&
+	    request->kind != EVKV_OP_PUT)
+		return bad(op,
+		    "condition: EVKV_IF_ABSENT and EVKV_IF_PRESENT are for "
+		    "put");
+	if (by_version && request->versions == NULL && request->count > 0)
+		return bad(op,
+		    "versions is NULL although the condition is "
+		    "EVKV_IF_VERSION");
+	if (!by_version && request->versions != NULL)
+		return bad(op,
+		    "versions are for the condition EVKV_IF_VERSION");
 	return true;
 }
 
@@ -209,7 +243,7 @@ bool evkv__request_check(struct evkv_op *op, const struct evkv_request *request)
 
 	if ((unsigned)request->kind >= EVKV_KIND_COUNT)
 		return bad(op, "kind is not one of enum evkv_kind");
-	if ((unsigned)request->condition > EVKV_IF_PRESENT)
+	if ((unsigned)request->condition >= EVKV_IF_COUNT)
 		return bad(op, "condition is not one of enum evkv_condition");
 	if (request->timeout_ms < -1)
 		return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
@@ -218,6 +252,7 @@ bool evkv__request_check(struct evkv_op *op, const struct evkv_request *request)
 			   (long long)request->timeout_ms),
 		       false;
 	if (!check_unused(op, request, classes) ||
+	    !check_condition(op, request) ||
 	    !check_flags(op, request, classes) ||
 	    !check_collection(op, request->collection, classes) ||
 	    !check_matching(op, request, classes))

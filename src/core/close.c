@@ -56,37 +56,12 @@ static void begin_ending(struct evkv_store *store)
 		store->driver_closed = true;
 }
 
-/*
- * Who watches this handle is told that it is closed, whatever becomes of the
- * store below: from now on its observer hangs on the handle itself.
- */
-static void watch_self(struct evkv_store *store)
-{
-	struct store_observer *observer = &store->observer;
-
-	evkv__store_unwatch(store);
-	if (observer->cb == NULL || store->refs == 0)
-		return;
-	observer->link = &store->observers;
-	observer->next = store->observers;
-	if (observer->next != NULL)
-		observer->next->link = &observer->next;
-	store->observers = observer;
-}
-
 static void finish(struct evkv_store *store)
 {
 	struct evkv_op *op;
-	size_t i;
 
-	watch_self(store);
 	store->phase = STORE_CLOSED;
-	evkv_store_set_state(store, EVKV_STATE_CLOSED, EVKV_CAUSE_CLOSED, "");
-	for (i = 0; i < store->inner_count; i++) {
-		evkv_store_unref(store->inner[i]);
-		store->inner[i] = NULL;
-	}
-	store->inner_count = 0;
+	evkv__store_let_go(store);
 	while ((op = store->closers) != NULL) {
 		store->closers = op->next;
 		closer_tell(op, !store->drain_failed);
@@ -139,11 +114,6 @@ void evkv__store_free(struct evkv_store *store)
 {
 	struct evkv_loop *loop = store->loop;
 
-	evkv__store_unwatch(store);
-	while (store->observers != NULL) {
-		store->observers->link = NULL;
-		store->observers = store->observers->next;
-	}
 	evkv_timer_cancel(loop, &store->drain_timer);
 	evkv_task_cancel(loop, &store->step_task);
 	evkv_task_cancel(loop, &store->state_task);
@@ -169,7 +139,7 @@ void evkv_store_unref(struct evkv_store *store)
 	EVKV__ASSERT(store->refs > 0);
 	if (--store->refs > 0)
 		return;
-	evkv__store_unwatch(store);
+	store->state_cb = NULL;
 	if (store->phase == STORE_OPEN)
 		evkv__store_end(store);
 	else

@@ -119,6 +119,7 @@ static void report_fill(struct evkv_op *op, enum evkv_status status,
 		.message = evkv_status_text(status),
 		.count = entries != NULL ? count : 0,
 		.entries = entries,
+		.entry_size = sizeof(struct evkv_entry),
 		.affected = status == EVKV_UNKNOWN_OUTCOME ? -1 : 0,
 	};
 }

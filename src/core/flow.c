@@ -63,13 +63,43 @@ static bool fits(struct evkv_op *op, const struct evkv_store *store,
 	return true;
 }
 
+/* Whether the store takes a request's kind, flags and condition. */
+static inline bool takes(const struct evkv_store *store,
+    const struct evkv_request *request)
+{
+	return (store->capabilities.kinds & EVKV_KIND_BIT(request->kind)) !=
+	    0 &&
+	    (request->flags & ~store->request_flags) == 0 &&
+	    (request->condition == EVKV_IF_ANY ||
+		evkv_store_can(store, request->kind, request->condition));
+}
+
+static void refuse_kind(struct evkv_op *op, const struct evkv_store *store,
+    const struct evkv_request *request)
+{
+	static const char *const conditions[] = { "", "IF_ABSENT", "IF_PRESENT",
+		"IF_VERSION" };
+
+	if ((store->capabilities.kinds & EVKV_KIND_BIT(request->kind)) == 0)
+		evkv_op_unsupported(op);
+	else if ((request->flags & ~store->request_flags) != 0)
+		evkv_op_failf(op, EVKV_UNSUPPORTED, EVKV_CAUSE_NONE,
+		    "%s cannot tell the versions of entries",
+		    store->vtable->name);
+	else
+		evkv_op_failf(op, EVKV_UNSUPPORTED, EVKV_CAUSE_NONE,
+		    "%s cannot do %s with the condition %s",
+		    store->vtable->name, evkv_kind_name(request->kind),
+		    conditions[request->condition]);
+}
+
 static bool refuse(struct evkv_op *op, const struct evkv_store *store,
-    enum evkv_kind kind, size_t entries, size_t bytes)
+    const struct evkv_request *request, size_t entries, size_t bytes)
 {
 	if (store->phase != STORE_OPEN)
 		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_CLOSED, NULL);
-	else if ((store->capabilities.kinds & EVKV_KIND_BIT(kind)) == 0)
-		evkv_op_unsupported(op);
+	else if (!takes(store, request))
+		refuse_kind(op, store, request);
 	else if (store->pending + entries > store->max_pending)
 		evkv_op_failf(op, EVKV_BUSY, EVKV_CAUSE_OVERLOAD,
 		    "%zu entries are pending at %s; %zu more are over its "
@@ -101,9 +131,8 @@ static bool admit(struct evkv_op *op, struct evkv_store *store,
 	size_t entries = (op->flags & OP_KEYED) != 0 ? request->count : 1;
 	size_t bytes = request_bytes(request);
 
-	if (!has_room(store, entries, bytes) ||
-	    (store->capabilities.kinds & EVKV_KIND_BIT(request->kind)) == 0)
-		return refuse(op, store, request->kind, entries, bytes);
+	if (!has_room(store, entries, bytes) || !takes(store, request))
+		return refuse(op, store, request, entries, bytes);
 	if (bytes > store->fitting && !fits(op, store, request))
 		return false;
 	frame->entries = (uint32_t)entries;
@@ -168,11 +197,11 @@ static inline void settle(struct evkv_op *op)
 	enum evkv_status status;
 
 	if ((op->flags & (OP_SINGLE | OP_FAILED | OP_AFFECTED)) != OP_SINGLE ||
-	    evkv_failed(op->result.entries->status)) {
+	    evkv_failed(evkv__op_entries(op)->status)) {
 		evkv__op_settle(op);
 		return;
 	}
-	status = op->result.entries->status;
+	status = evkv__op_entries(op)->status;
 	op->result.status = status;
 	if ((op->flags & OP_WRITES) != 0)
 		op->result.affected = status == EVKV_OK;
@@ -324,8 +353,11 @@ static inline bool is_plain_apart(const struct evkv_request *request,
 {
 	const uint32_t plain = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
 
-	odd |= request->match_prefix.size | request->pattern.size |
-	    request->cursor.size | request->limit | (request->flags & ~plain);
+	odd |= request->match.prefix.size | request->match.pattern.size |
+	    request->match.cursor.size | request->match.limit |
+	    (uintptr_t)request->versions | (uintptr_t)request->deltas |
+	    (uintptr_t)request->delta | (uintptr_t)request->initial |
+	    (request->flags & ~plain);
 	return odd == 0 && request->collection.size <= EVKV_COLLECTION_MAX &&
 	    (request->collection.data != NULL ||
 		request->collection.size == 0) &&
@@ -378,9 +410,11 @@ static enum evkv_verdict boundary(struct evkv_op *op, struct evkv_store *store,
 	op->result.kind = request->kind;
 	op->flags |= (classes & (OP_WRITES | OP_KEYED)) |
 	    ((request->flags & flags) << OP_REQUEST_SHIFT);
+	if ((op->flags & (OP_SINGLE | OP_KEYED)) == (OP_SINGLE | OP_KEYED))
+		evkv__op_make_entries(op, 1);
 	if (!check_quick(request, classes) && !evkv__request_check(op, request))
 		return EVKV_VERDICT_DONE;
-	if ((op->flags & OP_KEYED) != 0 &&
+	if ((op->flags & (OP_SINGLE | OP_KEYED)) == OP_KEYED &&
 	    !evkv__op_make_entries(op, request->count))
 		return evkv_op_nomem(op);
 	if (op->loop->scramble)
@@ -440,6 +474,7 @@ static const struct evkv_result miss_result = {
 	.message = "",
 	.count = 1,
 	.entries = &miss_entry,
+	.entry_size = sizeof(struct evkv_entry),
 };
 
 void evkv__peeks_init(struct evkv_loop *loop)
@@ -491,7 +526,7 @@ static inline void peek_miss(struct evkv_loop *loop, evkv_cb cb, void *arg)
  * were written: a wider load, as of kind and flags compared in one go, has to
  * wait until all stores before it are done.
  */
-static inline bool submit_peek(struct evkv_store *store,
+static inline bool submit_shortcut(struct evkv_store *store,
     const struct evkv_request *request, evkv_cb cb, void *arg)
 {
 	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
@@ -514,6 +549,46 @@ static inline bool submit_peek(struct evkv_store *store,
 	else
 		peek_miss(loop, cb, arg);
 	return true;
+}
+
+/* As evkv_store_peek(), with inputs that do not survive the call. */
+static OP_NOINLINE enum evkv_peek peek_scrambled(struct evkv_store *store,
+    const struct evkv_request *request, struct evkv_value **value)
+{
+	size_t size = evkv__request_copy_size(request);
+	struct evkv_request *scratch = evkv_malloc(size);
+	enum evkv_peek answer;
+
+	if (scratch == NULL)
+		return EVKV_PEEK_DECLINE;
+	answer = evkv_store_peek(store, evkv__request_copy(scratch, request),
+	    value);
+	scratch_spoil(scratch, size);
+	return answer;
+}
+
+/*
+ * An inline get of one key whose store answers from memory: no op is needed.
+ * false: take the ordinary way, which also says what is wrong.
+ */
+static inline bool submit_peek(struct evkv_store *store,
+    const struct evkv_request *request, evkv_cb cb, void *arg)
+{
+	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
+	struct evkv_loop *loop = store->loop;
+	struct evkv_value *value;
+	enum evkv_peek answer;
+
+	if (request->flags != flags || !has_plain_key(request) ||
+	    !is_plain(request) || !evkv__loop_may_nest(loop))
+		return false;
+	answer = loop->scramble ? peek_scrambled(store, request, &value)
+				: evkv_store_peek(store, request, &value);
+	if (answer == EVKV_PEEK_HIT)
+		peek_hit(loop, value, cb, arg);
+	else if (answer == EVKV_PEEK_MISS)
+		peek_miss(loop, cb, arg);
+	return answer != EVKV_PEEK_DECLINE;
 }
 
 /* ---- The public side --------------------------------------------------- */
@@ -556,6 +631,9 @@ evkv_ticket evkv_submit_sized(struct evkv_store *store,
 	if (request == NULL || size != sizeof(*request))
 		return submit_odd(store, request, size, cb, arg);
 	if (request->kind == EVKV_OP_GET && store->shortcuts != NULL &&
+	    submit_shortcut(store, request, cb, arg))
+		return TICKET_ENDED;
+	if (request->kind == EVKV_OP_GET && store->vtable->peek != NULL &&
 	    submit_peek(store, request, cb, arg))
 		return TICKET_ENDED;
 	return submit_checked(store, request, cb, arg);

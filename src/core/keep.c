@@ -45,14 +45,18 @@ size_t evkv__request_copy_size(const struct evkv_request *request)
 {
 	size_t count = request->count, size = rounded(sizeof(*request)), i;
 
-	size += request->collection.size + request->match_prefix.size +
-	    request->pattern.size + request->cursor.size;
+	size += request->collection.size + request->match.prefix.size +
+	    request->match.pattern.size + request->match.cursor.size;
 	if (request->keys != NULL)
 		size += rounded(count * sizeof(struct evkv_slice));
 	if (request->values != NULL)
 		size += rounded(count * sizeof(struct evkv_slice));
 	if (request->ttls_ms != NULL)
 		size += rounded(count * sizeof(int64_t));
+	if (request->deltas != NULL)
+		size += rounded(count * sizeof(int64_t));
+	if (request->versions != NULL)
+		size += rounded(count * sizeof(struct evkv_version));
 	if (request->counted_values != NULL)
 		size += rounded(count * sizeof(struct evkv_value *));
 	for (i = 0; i < count && request->keys != NULL; i++)
@@ -80,14 +84,20 @@ struct evkv_request *evkv__request_copy(void *memory,
 	if (request->ttls_ms != NULL)
 		copy->ttls_ms = put_array(&copier, request->ttls_ms,
 		    request->count * sizeof(int64_t));
+	if (request->deltas != NULL)
+		copy->deltas = put_array(&copier, request->deltas,
+		    request->count * sizeof(int64_t));
+	if (request->versions != NULL)
+		copy->versions = put_array(&copier, request->versions,
+		    request->count * sizeof(struct evkv_version));
 	if (request->counted_values != NULL)
 		copy->counted_values = put_array(&copier,
 		    request->counted_values,
 		    request->count * sizeof(struct evkv_value *));
 	copy->collection = put_slice(&copier, request->collection);
-	copy->match_prefix = put_slice(&copier, request->match_prefix);
-	copy->pattern = put_slice(&copier, request->pattern);
-	copy->cursor = put_slice(&copier, request->cursor);
+	copy->match.prefix = put_slice(&copier, request->match.prefix);
+	copy->match.pattern = put_slice(&copier, request->match.pattern);
+	copy->match.cursor = put_slice(&copier, request->match.cursor);
 	for (i = 0; i < request->count && keys != NULL; i++)
 		keys[i] = put_slice(&copier, keys[i]);
 	for (i = 0; i < request->count && values != NULL; i++)
@@ -120,9 +130,9 @@ static bool move_name(struct evkv_slice *slice, const struct evkv_request *from,
     const struct evkv_request *to)
 {
 	return move_within(slice, from->collection, to->collection) ||
-	    move_within(slice, from->match_prefix, to->match_prefix) ||
-	    move_within(slice, from->pattern, to->pattern) ||
-	    move_within(slice, from->cursor, to->cursor);
+	    move_within(slice, from->match.prefix, to->match.prefix) ||
+	    move_within(slice, from->match.pattern, to->match.pattern) ||
+	    move_within(slice, from->match.cursor, to->match.cursor);
 }
 
 /* What is no entry's may be from any of them: a collection out of a key. */
@@ -169,12 +179,16 @@ static void move_request(struct evkv_request *request,
 	    to);
 	if (request->ttls_ms == from->ttls_ms)
 		request->ttls_ms = to->ttls_ms;
+	if (request->deltas == from->deltas)
+		request->deltas = to->deltas;
+	if (request->versions == from->versions)
+		request->versions = to->versions;
 	if (request->counted_values == from->counted_values)
 		request->counted_values = to->counted_values;
 	move_slice(&request->collection, from, to);
-	move_slice(&request->match_prefix, from, to);
-	move_slice(&request->pattern, from, to);
-	move_slice(&request->cursor, from, to);
+	move_slice(&request->match.prefix, from, to);
+	move_slice(&request->match.pattern, from, to);
+	move_slice(&request->match.cursor, from, to);
 }
 
 static struct evkv_request *keep_request(struct evkv_op *op,

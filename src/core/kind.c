@@ -7,7 +7,7 @@
 static const char *const kind_names[] = { EVKV_KIND_TABLE(EVKV_X) };
 #undef EVKV_X
 
-/* A set of kinds is one uint32_t, in which EVKV_KINDS_ALL must not overflow. */
+/* A set of kinds is one uint32_t. */
 _Static_assert(EVKV_KIND_COUNT < 32, "kinds fit into a set of kinds");
 
 const struct evkv_request evkv__request_none = { .kind = EVKV_OP_GET };

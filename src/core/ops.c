@@ -56,6 +56,18 @@ evkv_ticket evkv_get_many(struct evkv_store *store,
 	    (struct batch){ collection, keys, count }, cb, arg);
 }
 
+evkv_ticket evkv_get_version(struct evkv_store *store,
+    struct evkv_slice collection, struct evkv_slice key, evkv_cb cb, void *arg)
+{
+	struct evkv_request request = evkv__request_none;
+
+	request.flags = EVKV_FLAG_SINGLE | EVKV_FLAG_VERSIONS;
+	request.collection = collection;
+	request.count = 1;
+	request.keys = &key;
+	return evkv_submit(store, &request, cb, arg);
+}
+
 evkv_ticket evkv_ttl(struct evkv_store *store, struct evkv_slice collection,
     struct evkv_slice key, evkv_cb cb, void *arg)
 {
@@ -117,6 +129,19 @@ evkv_ticket evkv_put_if_present(struct evkv_store *store,
 	return evkv_submit(store, &request, cb, arg);
 }
 
+evkv_ticket evkv_put_if_version(struct evkv_store *store,
+    struct evkv_slice collection, struct evkv_slice key,
+    struct evkv_slice value, const struct evkv_version *version, int64_t ttl_ms,
+    evkv_cb cb, void *arg)
+{
+	struct evkv_request request = put_one(collection, &key, &value, ttl_ms,
+	    EVKV_IF_VERSION);
+
+	request.flags |= EVKV_FLAG_VERSIONS;
+	request.versions = version;
+	return evkv_submit(store, &request, cb, arg);
+}
+
 evkv_ticket evkv_put_many(struct evkv_store *store,
     struct evkv_slice collection, const struct evkv_slice *keys,
     const struct evkv_slice *values, size_t count, int64_t ttl_ms, evkv_cb cb,
@@ -146,6 +171,65 @@ evkv_ticket evkv_delete_many(struct evkv_store *store,
 {
 	return many(store, EVKV_OP_DELETE,
 	    (struct batch){ collection, keys, count }, cb, arg);
+}
+
+evkv_ticket evkv_delete_if_version(struct evkv_store *store,
+    struct evkv_slice collection, struct evkv_slice key,
+    const struct evkv_version *version, evkv_cb cb, void *arg)
+{
+	struct evkv_request request = evkv__request_none;
+
+	request.kind = EVKV_OP_DELETE;
+	request.flags = EVKV_FLAG_SINGLE;
+	request.collection = collection;
+	request.count = 1;
+	request.keys = &key;
+	request.condition = EVKV_IF_VERSION;
+	request.versions = version;
+	return evkv_submit(store, &request, cb, arg);
+}
+
+evkv_ticket evkv_take(struct evkv_store *store, struct evkv_slice collection,
+    struct evkv_slice key, evkv_cb cb, void *arg)
+{
+	return one(store, EVKV_OP_TAKE, collection, &key, cb, arg);
+}
+
+evkv_ticket evkv_take_many(struct evkv_store *store,
+    struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
+    evkv_cb cb, void *arg)
+{
+	return many(store, EVKV_OP_TAKE,
+	    (struct batch){ collection, keys, count }, cb, arg);
+}
+
+evkv_ticket evkv_incr(struct evkv_store *store, struct evkv_slice collection,
+    struct evkv_slice key, int64_t delta, evkv_cb cb, void *arg)
+{
+	struct evkv_request request = evkv__request_none;
+
+	request.kind = EVKV_OP_INCR;
+	request.flags = EVKV_FLAG_SINGLE;
+	request.collection = collection;
+	request.count = 1;
+	request.keys = &key;
+	request.delta = delta;
+	return evkv_submit(store, &request, cb, arg);
+}
+
+evkv_ticket evkv_incr_many(struct evkv_store *store,
+    struct evkv_slice collection, const struct evkv_slice *keys, size_t count,
+    int64_t delta, evkv_cb cb, void *arg)
+{
+	const struct evkv_request request = {
+		.kind = EVKV_OP_INCR,
+		.collection = collection,
+		.count = count,
+		.keys = keys,
+		.delta = delta,
+	};
+
+	return evkv_submit(store, &request, cb, arg);
 }
 
 evkv_ticket evkv_exists(struct evkv_store *store, struct evkv_slice collection,
@@ -199,9 +283,9 @@ evkv_ticket evkv_keys(struct evkv_store *store, struct evkv_slice collection,
 	const struct evkv_request request = {
 		.kind = EVKV_OP_KEYS,
 		.collection = collection,
-		.pattern = pattern,
-		.cursor = cursor,
-		.limit = limit,
+		.match = { .pattern = pattern,
+		    .cursor = cursor,
+		    .limit = limit },
 	};
 
 	return evkv_submit(store, &request, cb, arg);
@@ -213,9 +297,9 @@ evkv_ticket evkv_collections(struct evkv_store *store,
 {
 	const struct evkv_request request = {
 		.kind = EVKV_OP_COLLECTIONS,
-		.pattern = pattern,
-		.cursor = cursor,
-		.limit = limit,
+		.match = { .pattern = pattern,
+		    .cursor = cursor,
+		    .limit = limit },
 	};
 
 	return evkv_submit(store, &request, cb, arg);
@@ -227,7 +311,7 @@ evkv_ticket evkv_clear(struct evkv_store *store, struct evkv_slice collection,
 	const struct evkv_request request = {
 		.kind = EVKV_OP_CLEAR,
 		.collection = collection,
-		.pattern = pattern,
+		.match.pattern = pattern,
 	};
 
 	return evkv_submit(store, &request, cb, arg);

@@ -39,28 +39,96 @@ static bool inner_ok(struct evkv_loop *loop, const char *name,
 static void narrow(struct evkv_capabilities *can,
     const struct evkv_capabilities *inner)
 {
+	const uint32_t by_content = EVKV_STORE_VERSION_BY_CONTENT;
+
 	can->kinds &= inner->kinds;
-	can->flags &= inner->flags;
+	can->flags = (can->flags & (inner->flags | by_content)) |
+	    (inner->flags & by_content);
+	can->request_flags &= inner->request_flags;
+	can->put_conditions &= inner->put_conditions;
+	can->delete_conditions &= inner->delete_conditions;
+	can->touch_conditions &= inner->touch_conditions;
 	if (can->max_key > inner->max_key)
 		can->max_key = inner->max_key;
 	if (can->max_value > inner->max_value)
 		can->max_value = inner->max_value;
 	if (can->ttl_unit_ms < inner->ttl_unit_ms)
 		can->ttl_unit_ms = inner->ttl_unit_ms;
+	if (can->ttl_excess_ms < inner->ttl_excess_ms)
+		can->ttl_excess_ms = inner->ttl_excess_ms;
+}
+
+/* The kinds that a wrapper handles, by name or by class. */
+static uint32_t handled_kinds(const struct evkv_vtable *vtable)
+{
+	uint32_t kinds = vtable->kinds;
+	unsigned kind;
+
+	for (kind = 0; kind < EVKV_KIND_COUNT && vtable->classes != 0; kind++) {
+		if ((evkv__kind_classes(kind) & ~vtable->classes) == 0)
+			kinds |= EVKV_KIND_BIT(kind);
+	}
+	return kinds;
+}
+
+static void narrow_to_handled(struct evkv_capabilities *can,
+    const struct evkv_vtable *vtable)
+{
+	if ((vtable->flags & EVKV_VTABLE_TRANSPARENT) != 0)
+		return;
+	can->kinds &= handled_kinds(vtable);
+	can->request_flags &= vtable->request_flags;
+	can->put_conditions &= vtable->conditions;
+	can->delete_conditions &= vtable->conditions;
+	can->touch_conditions &= vtable->conditions;
+}
+
+/* What was given, as the caller's headers have it. */
+static void read_capabilities(struct evkv_capabilities *can,
+    const struct evkv_store_config *config)
+{
+	size_t size = config->capabilities_size;
+
+	memset(can, 0, sizeof(*can));
+	memcpy(can, config->capabilities,
+	    size < sizeof(*can) ? size : sizeof(*can));
+	if (config->inner_count > 0)
+		can->flags &= ~(uint32_t)EVKV_STORE_VERSION_BY_CONTENT;
+}
+
+/* The first inner store that is no help only, to begin with. */
+static const struct evkv_capabilities *first_capabilities(
+    const struct evkv_store *store)
+{
+	size_t i;
+
+	for (i = 0; i < store->inner_count; i++) {
+		if (!store->inner[i].auxiliary)
+			return &store->inner[i].store->capabilities;
+	}
+	return &store->inner[0].store->capabilities;
 }
 
 static void store_capabilities(struct evkv_store *store,
     const struct evkv_store_config *config)
 {
+	const uint32_t basic = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE |
+	    EVKV_FLAG_WAIT_READY;
 	struct evkv_capabilities *can = &store->capabilities;
+	size_t i;
 
-	*can = config->capabilities != NULL ? *config->capabilities
-					    : store->inner[0]->capabilities;
-	if (store->inner_count == 0)
-		return;
-	narrow(can, &store->inner[0]->capabilities);
-	if ((store->vtable->flags & EVKV_VTABLE_TRANSPARENT) == 0)
-		can->kinds &= store->vtable->kinds;
+	if (config->capabilities != NULL)
+		read_capabilities(can, config);
+	else
+		*can = *first_capabilities(store);
+	for (i = 0; i < store->inner_count; i++) {
+		if (!store->inner[i].auxiliary)
+			narrow(can, &store->inner[i].store->capabilities);
+	}
+	if (store->inner_count > 0)
+		narrow_to_handled(can, store->vtable);
+	can->size = sizeof(*can);
+	store->request_flags = basic | can->request_flags;
 }
 
 /* Of a request; no key or value of one so long is longer. */
@@ -73,6 +141,27 @@ static size_t fitting_bytes(const struct evkv_capabilities *can)
 
 static void drain_over(void *arg);
 static void tell_state(void *arg);
+static void show_state(struct evkv_store *store);
+
+static void inner_link(struct evkv_store *store, struct store_inner *inner,
+    struct evkv_store *below)
+{
+	inner->store = below;
+	inner->parent = store;
+	inner->link = &below->parents;
+	inner->next = below->parents;
+	if (inner->next != NULL)
+		inner->next->link = &inner->next;
+	below->parents = inner;
+}
+
+static void inner_unlink(struct store_inner *inner)
+{
+	if (inner->next != NULL)
+		inner->next->link = inner->link;
+	*inner->link = inner->next;
+	inner->store = NULL;
+}
 
 static void store_fill(struct evkv_store *store,
     const struct evkv_store_config *config)
@@ -90,11 +179,15 @@ static void store_fill(struct evkv_store *store,
 	if (store->timeout_ms == 0 && config->inner_count > 0)
 		store->timeout_ms = config->inner[0]->timeout_ms;
 	store->state = config->state;
+	if (store->state == EVKV_STATE_CONNECTING && config->inner_count > 0)
+		store->state = EVKV_STATE_READY;
 	store->inner_count = config->inner_count;
 	for (i = 0; i < config->inner_count; i++) {
-		store->inner[i] = config->inner[i];
-		if (store->inner[i]->depth > deepest)
-			deepest = store->inner[i]->depth;
+		inner_link(store, &store->inner[i], config->inner[i]);
+		store->inner[i].auxiliary = i < 32 &&
+		    (config->auxiliary & (UINT32_C(1) << i)) != 0;
+		if (config->inner[i]->depth > deepest)
+			deepest = config->inner[i]->depth;
 	}
 	store->depth = (uint16_t)(deepest + 1);
 	store->drain_timer.run = drain_over;
@@ -103,8 +196,10 @@ static void store_fill(struct evkv_store *store,
 	store->step_task.arg = store;
 	store->state_task.run = tell_state;
 	store->state_task.arg = store;
+	store->shown = store;
 	store_capabilities(store, config);
 	store->fitting = fitting_bytes(&store->capabilities);
+	show_state(store);
 }
 
 static void store_link(struct evkv_store *store)
@@ -136,13 +231,16 @@ static struct evkv_store *store_new(struct evkv_loop *loop,
 	if (self != NULL)
 		store = evkv_calloc(1,
 		    sizeof(*store) +
-			config->inner_count * sizeof(struct evkv_store *));
+			config->inner_count * sizeof(struct store_inner));
 	if (store == NULL) {
 		evkv_error_set(error, EVKV_NOMEM, "%s: out of memory",
 		    vtable->name);
 		return NULL;
 	}
-	store->vtable = vtable;
+	memcpy(&store->own_vtable, vtable,
+	    vtable->size < sizeof(*vtable) ? vtable->size : sizeof(*vtable));
+	store->vtable = &store->own_vtable;
+	store->given = vtable;
 	store->self = self;
 	store->loop = loop;
 	store_fill(store, config);
@@ -198,13 +296,13 @@ static void drain_over(void *arg)
 
 struct evkv_store *evkv_store_inner(const struct evkv_store *store, size_t i)
 {
-	return i < store->inner_count ? store->inner[i] : NULL;
+	return i < store->inner_count ? store->inner[i].store : NULL;
 }
 
 void *evkv_store_self(const struct evkv_store *store,
     const struct evkv_vtable *vtable)
 {
-	return store != NULL && store->vtable == vtable ? store->self : NULL;
+	return store != NULL && store->given == vtable ? store->self : NULL;
 }
 
 const char *evkv_store_name(const struct evkv_store *store)
@@ -223,6 +321,32 @@ const struct evkv_capabilities *evkv_store_capabilities(const struct evkv_store
 	return &store->capabilities;
 }
 
+/* The conditions that a kind takes, EVKV_IF_ANY always among them. */
+static uint32_t conditions_of(const struct evkv_capabilities *can,
+    enum evkv_kind kind)
+{
+	uint32_t conditions = 0;
+
+	if (kind == EVKV_OP_PUT)
+		conditions = can->put_conditions;
+	else if (kind == EVKV_OP_DELETE)
+		conditions = can->delete_conditions;
+	else if (kind == EVKV_OP_TOUCH)
+		conditions = can->touch_conditions;
+	return conditions | EVKV_IF_BIT(EVKV_IF_ANY);
+}
+
+bool evkv_store_can(const struct evkv_store *store, enum evkv_kind kind,
+    enum evkv_condition condition)
+{
+	const struct evkv_capabilities *can = &store->capabilities;
+
+	return (unsigned)kind < EVKV_KIND_COUNT &&
+	    (unsigned)condition < EVKV_IF_COUNT &&
+	    (can->kinds & EVKV_KIND_BIT(kind)) != 0 &&
+	    (conditions_of(can, kind) & EVKV_IF_BIT(condition)) != 0;
+}
+
 void evkv_store_set_timeout(struct evkv_store *store, int64_t timeout_ms)
 {
 	if (store != NULL)
@@ -238,6 +362,26 @@ void evkv_store_set_limits(struct evkv_store *store, size_t max_pending,
 		store->max_pending_bytes = max_pending_bytes;
 }
 
+/* Those of a stack: its own pending ones, and what all its stores count. */
+static void count_all(const struct evkv_store *store, bool auxiliary,
+    struct evkv_counters *counters)
+{
+	struct evkv_counters own = { .reconnects = 0 };
+	size_t i;
+
+	if (store->phase != STORE_CLOSED && store->vtable->counters != NULL)
+		store->vtable->counters(store->self, &own);
+	counters->reconnects += own.reconnects;
+	counters->evictions += own.evictions;
+	if (!auxiliary) {
+		counters->entries += own.entries;
+		counters->bytes += own.bytes;
+	}
+	for (i = 0; i < store->inner_count; i++)
+		count_all(store->inner[i].store,
+		    auxiliary || store->inner[i].auxiliary, counters);
+}
+
 void evkv_store_counters_sized(const struct evkv_store *store,
     struct evkv_counters *counters, size_t size)
 {
@@ -247,10 +391,18 @@ void evkv_store_counters_sized(const struct evkv_store *store,
 		.abandoned = store->abandoned,
 	};
 
-	if (store->vtable->counters != NULL)
-		store->vtable->counters(store->self, &ours);
+	count_all(store, false, &ours);
 	memset(counters, 0, size);
 	memcpy(counters, &ours, size < sizeof(ours) ? size : sizeof(ours));
+}
+
+enum evkv_peek evkv_store_peek(struct evkv_store *store,
+    const struct evkv_request *request, struct evkv_value **value)
+{
+	if (store->vtable->peek == NULL || store->phase != STORE_OPEN ||
+	    store->pending >= store->max_pending)
+		return EVKV_PEEK_DECLINE;
+	return store->vtable->peek(store->self, request, value);
 }
 
 evkv_ticket evkv_store_wait_ready(struct evkv_store *store, int64_t timeout_ms,
@@ -267,43 +419,55 @@ evkv_ticket evkv_store_wait_ready(struct evkv_store *store, int64_t timeout_ms,
 
 /* ---- State -------------------------------------------------------------- */
 
-/* The store whose state a chain shows: the first at the bottom. */
-static struct evkv_store *bottom(const struct evkv_store *store)
+/* The worse the greater; what is closed says nothing of the others. */
+static int badness(enum evkv_state state)
 {
-	while (store->inner_count > 0 && store->inner[0] != NULL)
-		store = store->inner[0];
-	return (struct evkv_store *)(uintptr_t)store;
+	switch (state) {
+	case EVKV_STATE_DOWN: return 3;
+	case EVKV_STATE_CONNECTING: return 2;
+	case EVKV_STATE_CLOSED: return 1;
+	default: return 0;
+	}
+}
+
+/* Find out whose state a store shows; the first of the worst. */
+static void show_state(struct evkv_store *store)
+{
+	const struct evkv_store *below;
+	size_t i;
+
+	store->shown = store;
+	if (store->phase == STORE_CLOSED)
+		return;
+	for (i = 0; i < store->inner_count; i++) {
+		below = store->inner[i].store->shown;
+		if (!store->inner[i].auxiliary &&
+		    badness(below->state) > badness(store->shown->state))
+			store->shown = below;
+	}
+}
+
+/* `changed` shows something new: so do those above that show the same. */
+static void spread_state(struct evkv_store *store,
+    const struct evkv_store *changed)
+{
+	const struct evkv_store *before = store->shown;
+	struct store_inner *above;
+
+	show_state(store);
+	if (store->shown == before && store->shown != changed)
+		return;
+	if (store->state_cb != NULL)
+		evkv_task_queue(store->loop, &store->state_task);
+	for (above = store->parents; above != NULL; above = above->next) {
+		if (!above->auxiliary)
+			spread_state(above->parent, changed);
+	}
 }
 
 enum evkv_state evkv_store_state(const struct evkv_store *store)
 {
-	if (store->phase == STORE_CLOSED)
-		return EVKV_STATE_CLOSED;
-	return bottom(store)->state;
-}
-
-static void watch(struct store_observer *observer, struct store_observer **list)
-{
-	observer->link = list;
-	observer->next = *list;
-	if (observer->next != NULL)
-		observer->next->link = &observer->next;
-	*list = observer;
-}
-
-static void unwatch(struct store_observer *observer)
-{
-	if (observer->link == NULL)
-		return;
-	if (observer->next != NULL)
-		observer->next->link = observer->link;
-	*observer->link = observer->next;
-	observer->link = NULL;
-}
-
-void evkv__store_unwatch(struct evkv_store *store)
-{
-	unwatch(&store->observer);
+	return store->shown->state;
 }
 
 void evkv_store_set_state_cb(struct evkv_store *store, evkv_state_cb cb,
@@ -311,32 +475,23 @@ void evkv_store_set_state_cb(struct evkv_store *store, evkv_state_cb cb,
 {
 	if (store == NULL)
 		return;
-	unwatch(&store->observer);
-	store->observer.cb = cb;
-	store->observer.arg = arg;
-	if (cb != NULL && store->phase != STORE_CLOSED)
-		watch(&store->observer, &bottom(store)->observers);
+	store->state_cb = store->phase != STORE_CLOSED ? cb : NULL;
+	store->state_arg = arg;
+	if (cb == NULL)
+		evkv_task_cancel(store->loop, &store->state_task);
 }
 
-/* Observers come and go while they are told: detach the list first. */
 static void tell_state(void *arg)
 {
 	struct evkv_store *store = arg;
-	struct store_observer *list = store->observers, *observer;
-	char message[sizeof(store->state_message)];
-	enum evkv_state state = store->state;
-	enum evkv_cause cause = store->state_cause;
+	const struct evkv_store *shown = store->shown;
+	char message[sizeof(shown->state_message)];
 
-	memcpy(message, store->state_message, sizeof(message));
-	store->observers = NULL;
-	if (list != NULL)
-		list->link = &list;
+	memcpy(message, shown->state_message, sizeof(message));
 	store->refs++;
-	while ((observer = list) != NULL) {
-		unwatch(observer);
-		watch(observer, &store->observers);
-		observer->cb(state, cause, message, observer->arg);
-	}
+	if (store->state_cb != NULL)
+		store->state_cb(shown->state, shown->state_cause, message,
+		    store->state_arg);
 	evkv_store_unref(store);
 }
 
@@ -348,6 +503,19 @@ void evkv_store_set_state(struct evkv_store *store, enum evkv_state state,
 	snprintf(store->state_message, sizeof(store->state_message), "%s",
 	    message != NULL ? message : "");
 	evkv__one_line(store->state_message);
-	if (store->observers != NULL)
-		evkv_task_queue(store->loop, &store->state_task);
+	spread_state(store, store);
+}
+
+void evkv__store_let_go(struct evkv_store *store)
+{
+	struct evkv_store *inner;
+	size_t i;
+
+	evkv_store_set_state(store, EVKV_STATE_CLOSED, EVKV_CAUSE_CLOSED, "");
+	for (i = 0; i < store->inner_count; i++) {
+		inner = store->inner[i].store;
+		inner_unlink(&store->inner[i]);
+		evkv_store_unref(inner);
+	}
+	store->inner_count = 0;
 }

@@ -16,10 +16,12 @@ enum store_phase {
 	STORE_CLOSED, /* inner references dropped, closers told */
 };
 
-struct store_observer {
-	evkv_state_cb cb;
-	void *arg;
-	struct store_observer *next, **link;
+/* An inner store of a wrapper, in the list of the wrappers over it. */
+struct store_inner {
+	struct evkv_store *store; /* NULL when the reference is dropped */
+	struct evkv_store *parent;
+	bool auxiliary; /* it only helps: a cache */
+	struct store_inner *next, **link;
 };
 
 /*
@@ -53,13 +55,15 @@ struct store_shortcuts {
 #define STORE_PEEK_NO ((struct evkv_value *)(uintptr_t)1)
 
 struct evkv_store {
-	const struct evkv_vtable *vtable;
+	const struct evkv_vtable *vtable; /* a copy, filled up to our size */
+	const struct evkv_vtable *given;  /* the author's, which names it */
 	void *self;
 	struct evkv_loop *loop;
 	struct evkv_capabilities capabilities;
 	uint32_t refs;
 	enum store_phase phase;
-	uint16_t depth; /* levels of the deepest way down from here */
+	uint16_t depth;         /* levels of the deepest way down from here */
+	uint32_t request_flags; /* those that it takes, the basic ones too */
 	bool driver_closed;
 	bool drain_done;
 	bool drain_failed;
@@ -75,15 +79,22 @@ struct evkv_store {
 	struct evkv_op *closers;         /* close ops, by op->next */
 	struct evkv_store *next, **link; /* all stores of the loop */
 
+	/*
+	 * The store's own state, and whose state is shown: the worst of its own
+	 * and of what its inner stores show.
+	 */
 	enum evkv_state state;
 	enum evkv_cause state_cause;
 	char state_message[160];
+	const struct evkv_store *shown;
 	struct evkv_task state_task;
-	struct store_observer *observers; /* those who watch this store */
-	struct store_observer observer;   /* ours, at the bottom store */
+	evkv_state_cb state_cb;
+	void *state_arg;
 
+	struct evkv_vtable own_vtable;
+	struct store_inner *parents; /* those whose inner store this is */
 	size_t inner_count;
-	struct evkv_store *inner[];
+	struct store_inner inner[];
 };
 
 /* close.c */
@@ -94,6 +105,7 @@ void evkv__store_step(void *arg);
 /* End everything, at once; for evkv_loop_free(). */
 void evkv__store_end(struct evkv_store *store);
 void evkv__store_free(struct evkv_store *store);
-void evkv__store_unwatch(struct evkv_store *store);
+/* The store is closed: show that, and drop the inner stores. */
+void evkv__store_let_go(struct evkv_store *store);
 
 #endif

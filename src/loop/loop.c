@@ -160,7 +160,10 @@ static void loop_configure(struct evkv_loop *loop, struct event_base *base,
 	loop->clock.monotonic_us = system_monotonic_us;
 	loop->clock.wall_us = system_wall_us;
 	if (options->clock != NULL) {
-		loop->clock = *options->clock;
+		memcpy(&loop->clock, options->clock,
+		    options->clock->size < sizeof(loop->clock)
+			? options->clock->size
+			: sizeof(loop->clock));
 		loop->injected = true;
 	}
 	loop->scramble = options->scramble == EVKV_SCRAMBLE_ON;
@@ -190,10 +193,11 @@ struct evkv_loop *evkv_loop_new_sized(struct event_base *base,
 	if (!evkv_options_read(&options, sizeof(options), given, size, error))
 		return NULL;
 	if (options.clock != NULL &&
-	    (options.clock->monotonic_us == NULL ||
+	    (options.clock->size < sizeof(struct evkv_clock) ||
+		options.clock->monotonic_us == NULL ||
 		options.clock->wall_us == NULL)) {
 		evkv_error_set(error, EVKV_INVALID,
-		    "loop: clock needs both monotonic_us and wall_us");
+		    "loop: clock needs size, monotonic_us and wall_us");
 		return NULL;
 	}
 	loop = evkv_calloc(1, sizeof(*loop));

@@ -158,7 +158,10 @@ static inline struct evkv_op *evkv__op_new(struct evkv_loop *loop,
 	op->flags = OP_REPORTING;
 	op->depth = 0;
 	op->arena_left = OP_ARENA;
-	op->result = (struct evkv_result){ .message = "" };
+	op->result = (struct evkv_result){
+		.message = "",
+		.entry_size = sizeof(struct evkv_entry),
+	};
 	return op;
 }
 

@@ -35,8 +35,8 @@ static void cursor_tag(const struct evkv_request *request,
 	hash = cursor_hash(hash, evkv_str(store_name));
 	hash = cursor_hash(hash, evkv_str(evkv_kind_name(request->kind)));
 	hash = cursor_hash(hash, request->collection);
-	hash = cursor_hash(hash, request->match_prefix);
-	hash = cursor_hash(hash, request->pattern);
+	hash = cursor_hash(hash, request->match.prefix);
+	hash = cursor_hash(hash, request->match.pattern);
 	for (i = 0; i < CURSOR_TAG; i++)
 		tag[i] = (unsigned char)(hash >> 8 * i);
 }
@@ -66,7 +66,7 @@ bool evkv_op_set_position(struct evkv_op *op, const char *store_name,
 bool evkv_cursor_open(const struct evkv_request *request,
     const char *store_name, struct evkv_slice *position)
 {
-	struct evkv_slice cursor = request->cursor;
+	struct evkv_slice cursor = request->match.cursor;
 	unsigned char tag[CURSOR_TAG];
 
 	*position = evkv_bytes(NULL, 0);

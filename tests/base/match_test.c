@@ -429,10 +429,9 @@ EVKV_TEST(unit_match, long_segments_without_memory)
 static struct evkv_slice head(const char *prefix, const char *pattern,
     char *buffer)
 {
-	return evkv_request_head(
-	    &(struct evkv_request){
-		.kind = EVKV_OP_KEYS,
-		.match_prefix = evkv_str(prefix),
+	return evkv_match_head(
+	    &(struct evkv_match){
+		.prefix = evkv_str(prefix),
 		.pattern = evkv_str(pattern),
 	    },
 	    buffer);
@@ -460,6 +459,7 @@ EVKV_TEST(unit_match, request_head_of_the_longest_pattern)
 	struct evkv_request request = { .kind = EVKV_OP_KEYS };
 
 	memset(pattern, 'p', sizeof(pattern));
-	request.pattern = evkv_bytes(pattern, sizeof(pattern));
-	check_bytes(evkv_request_head(&request, buffer), request.pattern);
+	request.match.pattern = evkv_bytes(pattern, sizeof(pattern));
+	check_bytes(evkv_match_head(&request.match, buffer),
+	    request.match.pattern);
 }

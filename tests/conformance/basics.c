@@ -478,15 +478,15 @@ CASE(clear_all_by_prefix_and_pattern_of_collections)
 	must_put(c, L("items"), L("1"), L("v"), 0);
 	a = conformance_do(c,
 	    &(struct evkv_request){ .kind = EVKV_OP_CLEAR_ALL,
-		.match_prefix = L("user-"),
-		.pattern = L("*b") });
+		.match.prefix = L("user-"),
+		.match.pattern = L("*b") });
 	check_status(a->status, EVKV_OK);
 	must_affect(c, a, 1);
 	must_miss(c, L("user-b"), L("1"));
 	must_get(c, L("user-a"), L("1"), L("v"));
 	a = conformance_do(c,
 	    &(struct evkv_request){
-		.kind = EVKV_OP_CLEAR_ALL, .match_prefix = L("user-") });
+		.kind = EVKV_OP_CLEAR_ALL, .match.prefix = L("user-") });
 	check_status(a->status, EVKV_OK);
 	must_affect(c, a, 1);
 	must_list(c, EVKV_OP_COLLECTIONS, L(""), L(""), L(""), 0, L("items"));

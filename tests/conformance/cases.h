@@ -26,7 +26,7 @@
 	X(put_then_get, K_BASIC, CASE_STORES)                                  \
 	X(put_succeeds_though_nothing_is_kept, K_BASIC, 0)                     \
 	X(put_replaces_the_value, K_BASIC, CASE_STORES)                        \
-	X(an_empty_value_is_a_value, K_BASIC | K_(EXISTS), CASE_STORES)           \
+	X(an_empty_value_is_a_value, K_BASIC | K_(EXISTS), CASE_STORES)        \
 	X(get_many_answers_in_order_with_duplicates, K_BASIC, CASE_STORES)     \
 	X(zero_keys_are_ok, 0, 0)                                              \
 	X(a_batch_of_one_is_ok_where_a_single_is_not_found, K_(GET), 0)        \
@@ -38,7 +38,7 @@
 	X(conditions_hold_for_each_of_a_batch, K_BASIC, CASE_STORES)           \
 	X(delete_removes, K_DELETE, CASE_STORES)                               \
 	X(delete_many_counts_what_existed, K_DELETE, CASE_STORES)              \
-	X(exists_tells_without_the_value, K_BASIC | K_(EXISTS), CASE_STORES)      \
+	X(exists_tells_without_the_value, K_BASIC | K_(EXISTS), CASE_STORES)   \
 	X(touch_sets_and_removes_a_ttl, K_TTL | K_(TOUCH), CASE_STORES)        \
 	X(touch_of_a_missing_key_makes_nothing, K_(TOUCH) | K_(GET), 0)        \
 	X(touch_many_takes_a_ttl_for_each, K_TTL | K_(TOUCH), CASE_STORES)     \
@@ -111,7 +111,7 @@
 	X(bad_counted_values_are_invalid, K_BASIC, 0)                          \
 	X(a_null_request_is_invalid, 0, 0)                                     \
 	X(a_null_store_gives_no_ticket, 0, 0)                                  \
-	X(requests_of_other_sizes, K_(PING) | K_(EXISTS), 0)                      \
+	X(requests_of_other_sizes, K_(PING) | K_(EXISTS), 0)                   \
 	X(capabilities_are_honest, 0, 0)                                       \
 	X(the_store_tells_of_itself, 0, 0)
 

@@ -167,9 +167,9 @@ struct evkv_slice conformance_bytes(struct evkv_conformance *c, size_t size,
 	FROM_(conformance_must_list(c_,                                        \
 	    &(struct evkv_request){ .kind = (kind_),                           \
 		.collection = (collection_),                                   \
-		.match_prefix = (prefix_),                                     \
-		.pattern = (pattern_),                                         \
-		.limit = (limit_) },                                           \
+		.match.prefix = (prefix_),                                     \
+		.match.pattern = (pattern_),                                   \
+		.match.limit = (limit_) },                                     \
 	    (const struct evkv_slice[]){ __VA_ARGS__ },                        \
 	    sizeof((const struct evkv_slice[]){ __VA_ARGS__ }) /               \
 		sizeof(struct evkv_slice)))
@@ -177,8 +177,8 @@ struct evkv_slice conformance_bytes(struct evkv_conformance *c, size_t size,
 	FROM_(conformance_must_list(c_,                                        \
 	    &(struct evkv_request){ .kind = (kind_),                           \
 		.collection = (collection_),                                   \
-		.match_prefix = (prefix_),                                     \
-		.pattern = (pattern_) },                                       \
+		.match.prefix = (prefix_),                                     \
+		.match.pattern = (pattern_) },                                 \
 	    NULL, 0))
 /* `affected` is this, or the store can't tell and says -1. */
 #define must_affect(c_, answer_, count_)                                       \

@@ -108,8 +108,8 @@ static void match_check_row(struct evkv_conformance *c, enum evkv_kind kind,
 	conformance_must_list(c,
 	    &(struct evkv_request){ .kind = kind,
 		.collection = kind == EVKV_OP_KEYS ? L("c") : L(""),
-		.match_prefix = match_rows[row].prefix,
-		.pattern = match_rows[row].pattern },
+		.match.prefix = match_rows[row].prefix,
+		.match.pattern = match_rows[row].pattern },
 	    expected, count);
 }
 
@@ -143,7 +143,7 @@ static void pages_check(struct evkv_conformance *c, enum evkv_kind kind,
 {
 	struct names names = conformance_list(c,
 	    &(struct evkv_request){ .kind = kind,
-		.limit = limit,
+		.match.limit = limit,
 		.collection = kind == EVKV_OP_KEYS ? L("c") : L("") });
 	size_t times, i;
 
@@ -189,7 +189,7 @@ CASE(keys_are_complete_while_others_are_written)
 {
 	size_t count = conformance_size(c, 160), page = 0, seen, i, j;
 	struct evkv_request request = {
-		.kind = EVKV_OP_KEYS, .collection = L("c"), .limit = 5
+		.kind = EVKV_OP_KEYS, .collection = L("c"), .match.limit = 5
 	};
 	unsigned char *times = conformance_alloc(c, count);
 	struct answer *a;
@@ -208,7 +208,7 @@ CASE(keys_are_complete_while_others_are_written)
 					times[j]++;
 			}
 		}
-		request.cursor = a->cursor;
+		request.match.cursor = a->cursor;
 		/* Grow and shrink the store between any two pages. */
 		for (i = 0; i < 8 && page * 8 + i < 4 * count; i++)
 			must_put(c, L("c"), numbered(c, "new", page * 8 + i),
@@ -219,7 +219,7 @@ CASE(keys_are_complete_while_others_are_written)
 		must_put(c, L("c"), numbered(c, "stay", page % count),
 		    L("a longer value than before"), 0);
 		check(++page < 100 * count);
-	} while (request.cursor.size > 0);
+	} while (request.match.cursor.size > 0);
 	for (seen = 0, j = 0; j < count; j++) {
 		seen += times[j] > 0;
 		if ((c->can->flags & EVKV_STORE_ENUM_UNIQUE) != 0)
@@ -232,7 +232,7 @@ CASE(deleting_what_each_page_names_empties_the_collection)
 {
 	size_t count = conformance_size(c, 64), rounds = 0, i;
 	struct evkv_request request = {
-		.kind = EVKV_OP_KEYS, .collection = L("c"), .limit = 7
+		.kind = EVKV_OP_KEYS, .collection = L("c"), .match.limit = 7
 	};
 	struct answer *a;
 
@@ -243,9 +243,9 @@ CASE(deleting_what_each_page_names_empties_the_collection)
 		check_status(a->status, EVKV_OK);
 		for (i = 0; i < a->count; i++)
 			(void)do_delete(c, L("c"), a->entries[i].name);
-		request.cursor = a->cursor;
+		request.match.cursor = a->cursor;
 		check(++rounds < 1000);
-	} while (request.cursor.size > 0);
+	} while (request.match.cursor.size > 0);
 	must_list_nothing(c, EVKV_OP_KEYS, L("c"), L(""), L(""));
 }
 
@@ -269,7 +269,7 @@ static void cursor_must_be_refused(struct evkv_conformance *c,
 {
 	struct answer *a;
 
-	request.cursor = cursor;
+	request.match.cursor = cursor;
 	a = conformance_do(c, &request);
 	check_status(a->status, EVKV_INVALID);
 	if (faults_fired() == 0)
@@ -281,7 +281,7 @@ static void cursor_must_be_refused(struct evkv_conformance *c,
 CASE(a_cursor_fits_only_its_own_query)
 {
 	struct evkv_request request = {
-		.kind = EVKV_OP_KEYS, .collection = L("c"), .limit = 1
+		.kind = EVKV_OP_KEYS, .collection = L("c"), .match.limit = 1
 	};
 	struct evkv_request other;
 	struct evkv_slice cursor;
@@ -296,25 +296,25 @@ CASE(a_cursor_fits_only_its_own_query)
 	other.collection = L("d");
 	cursor_must_be_refused(c, other, cursor);
 	other = request;
-	other.pattern = L("key*");
+	other.match.pattern = L("key*");
 	cursor_must_be_refused(c, other, cursor);
 	other = request;
-	other.match_prefix = L("k");
+	other.match.prefix = L("k");
 	cursor_must_be_refused(c, other, cursor);
 	other = (struct evkv_request){ .kind = EVKV_OP_COLLECTIONS,
-		.limit = 1 };
+		.match.limit = 1 };
 	cursor_must_be_refused(c, other, cursor);
 	cursor_must_be_refused(c, request, cursor_of(c, &other));
 	/* Another limit is no other query. */
-	request.limit = 3;
-	request.cursor = cursor;
+	request.match.limit = 3;
+	request.match.cursor = cursor;
 	check_status(conformance_do(c, &request)->status, EVKV_OK);
 }
 
 CASE(a_cursor_that_is_not_ours_is_invalid)
 {
 	struct evkv_request request = {
-		.kind = EVKV_OP_KEYS, .collection = L("c"), .limit = 1
+		.kind = EVKV_OP_KEYS, .collection = L("c"), .match.limit = 1
 	};
 	struct evkv_slice cursor, made_up;
 	unsigned char *bytes;
@@ -340,7 +340,7 @@ CASE(a_cursor_that_is_not_ours_is_invalid)
 CASE(a_cursor_that_was_cut_or_altered_does_no_harm)
 {
 	struct evkv_request request = {
-		.kind = EVKV_OP_KEYS, .collection = L("c"), .limit = 1
+		.kind = EVKV_OP_KEYS, .collection = L("c"), .match.limit = 1
 	};
 	struct evkv_slice cursor;
 	unsigned char *bytes;
@@ -351,7 +351,7 @@ CASE(a_cursor_that_was_cut_or_altered_does_no_harm)
 		must_put(c, L("c"), numbered(c, "key", i), L("v"), 0);
 	cursor = cursor_of(c, &request);
 	for (i = 1; i < cursor.size; i++) {
-		request.cursor = evkv_bytes(cursor.data, i);
+		request.match.cursor = evkv_bytes(cursor.data, i);
 		a = conformance_do(c, &request);
 		check(a->status == EVKV_INVALID || a->status == EVKV_OK);
 	}
@@ -359,11 +359,11 @@ CASE(a_cursor_that_was_cut_or_altered_does_no_harm)
 		bytes = conformance_alloc(c, cursor.size);
 		memcpy(bytes, cursor.data, cursor.size);
 		bytes[i] = (unsigned char)~bytes[i];
-		request.cursor = evkv_bytes(bytes, cursor.size);
+		request.match.cursor = evkv_bytes(bytes, cursor.size);
 		a = conformance_do(c, &request);
 		check(a->status == EVKV_INVALID || a->status == EVKV_OK);
 	}
 	/* Only the names of this collection are ever given. */
-	request.cursor = evkv_bytes(NULL, 0);
+	request.match.cursor = evkv_bytes(NULL, 0);
 	pages_check(c, EVKV_OP_KEYS, 1, "key", 40);
 }

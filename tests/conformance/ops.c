@@ -102,8 +102,8 @@ struct answer *conformance_do_clear(struct evkv_conformance *c,
 	return conformance_do(c,
 	    &(struct evkv_request){ .kind = EVKV_OP_CLEAR,
 		.collection = collection,
-		.match_prefix = prefix,
-		.pattern = pattern });
+		.match.prefix = prefix,
+		.match.pattern = pattern });
 }
 
 void conformance_must_put(struct evkv_conformance *c, struct evkv_slice collection,
@@ -209,9 +209,9 @@ struct names conformance_list(struct evkv_conformance *c,
 			items[names.count++] = answer->entries[i].name;
 		}
 		names.items = items;
-		page.cursor = answer->cursor;
+		page.match.cursor = answer->cursor;
 		check(++names.pages < 100000);
-	} while (page.cursor.size > 0);
+	} while (page.match.cursor.size > 0);
 	return names;
 }
 

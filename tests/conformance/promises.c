@@ -166,8 +166,8 @@ static void promise_keep(struct answer *answer,
 {
 	(void)answer;
 	if (result->count == 1)
-		((struct promise_kept *)arg)
-		    ->value = evkv_value_ref(result->entries[0].value);
+		((struct promise_kept *)arg)->value = evkv_value_ref(
+		    evkv_result_entry(result, 0)->value);
 }
 
 static struct evkv_value *promise_get_kept(struct evkv_conformance *c,

@@ -281,7 +281,8 @@ static void odd_free(void *self)
 static const struct evkv_vtable odd_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "odd",
-	.kinds = EVKV_KINDS_ALL,
+	.kinds = EVKV_KINDS_BASIC,
+	.conditions = EVKV_IF_BASIC,
 	.submit = odd_submit,
 	.stop = odd_stop,
 	.detached = odd_detached,
@@ -348,7 +349,8 @@ EVKV_TEST(core_attack, want_of_memory_does_not_stop_deadlines)
 	enum { FILL = 14 };
 	struct evkv_timer timers[FILL];
 	const struct evkv_capabilities can = {
-		.kinds = EVKV_KINDS_ALL,
+		.kinds = EVKV_KINDS_BASIC,
+		.put_conditions = EVKV_IF_BASIC,
 		.max_key = EVKV_KEY_MAX,
 		.max_value = EVKV_VALUE_MAX,
 		.ttl_unit_ms = 1,

@@ -78,7 +78,7 @@ static void spy_complete(void *self, struct evkv_op *op)
 	size_t i;
 
 	for (i = 0; request->kind == EVKV_OP_PUT && i < request->count; i++) {
-		if (evkv_op_entries(op)[i].status == EVKV_OK)
+		if (evkv_op_entry(op, i)->status == EVKV_OK)
 			spy_see(spy->chaos, request->values[i]);
 	}
 }

@@ -111,6 +111,7 @@ const struct evkv_vtable echo_vtable = {
 	.name = "echo",
 	.kinds = EVKV_KIND_BIT(EVKV_OP_GET) | EVKV_KIND_BIT(EVKV_OP_PUT) |
 	    EVKV_KIND_BIT(EVKV_OP_TTL) | EVKV_KIND_BIT(EVKV_OP_KEYS),
+	.conditions = EVKV_IF_BASIC,
 	.submit = echo_submit,
 	.complete = echo_complete,
 	.detached = echo_detached,

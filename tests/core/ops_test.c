@@ -161,23 +161,23 @@ EVKV_TEST(core_ops, calls_without_keys)
 		answer_cb, a),
 	    EVKV_OP_KEYS, 0);
 	check_slice(asked->collection, "c");
-	check_slice(asked->pattern, "p*");
-	check_slice(asked->cursor, "cursor");
-	check_int(asked->limit, 7);
+	check_slice(asked->match.pattern, "p*");
+	check_slice(asked->match.cursor, "cursor");
+	check_int(asked->match.limit, 7);
 	ops_answered(&ops, EVKV_OK, EVKV_OK);
 	asked = ops_asked(&ops,
 	    evkv_collections(ops.store, EVKV_LIT("p*"), EVKV_LIT("cursor"), 8,
 		answer_cb, a),
 	    EVKV_OP_COLLECTIONS, 0);
-	check_slice(asked->pattern, "p*");
-	check_slice(asked->cursor, "cursor");
-	check_int(asked->limit, 8);
+	check_slice(asked->match.pattern, "p*");
+	check_slice(asked->match.cursor, "cursor");
+	check_int(asked->match.limit, 8);
 	ops_answered(&ops, EVKV_OK, EVKV_OK);
 	asked = ops_asked(&ops,
 	    evkv_clear(ops.store, C, EVKV_LIT("p*"), answer_cb, a),
 	    EVKV_OP_CLEAR, 0);
 	check_slice(asked->collection, "c");
-	check_slice(asked->pattern, "p*");
+	check_slice(asked->match.pattern, "p*");
 	ops_answered(&ops, EVKV_SERVER, EVKV_SERVER);
 	(void)ops_asked(&ops, evkv_clear_all(ops.store, answer_cb, a),
 	    EVKV_OP_CLEAR_ALL, 0);

@@ -61,7 +61,8 @@ static void check_kept(enum evkv_verdict (*submit)(void *self,
 	const struct evkv_vtable vtable = {
 		.size = sizeof(struct evkv_vtable),
 		.name = "keeps",
-		.kinds = EVKV_KINDS_ALL,
+		.kinds = EVKV_KINDS_BASIC,
+		.conditions = EVKV_IF_BASIC,
 		.submit = submit,
 		.free = slots_free,
 	};
@@ -119,7 +120,8 @@ EVKV_TEST(core_slots, a_collection_may_be_a_part_of_the_key)
 	static const struct evkv_vtable vtable = {
 		.size = sizeof(struct evkv_vtable),
 		.name = "splits",
-		.kinds = EVKV_KINDS_ALL,
+		.kinds = EVKV_KINDS_BASIC,
+		.conditions = EVKV_IF_BASIC,
 		.submit = split_submit,
 		.free = slots_free,
 	};
@@ -154,8 +156,8 @@ static void mild_complete(void *self, struct evkv_op *op)
 
 	(void)self;
 	for (i = 0; i < result->count; i++) {
-		if (result->entries[i].status == EVKV_BUSY)
-			evkv_op_entries(op)[i].status = EVKV_NOT_FOUND;
+		if (evkv_result_entry(result, i)->status == EVKV_BUSY)
+			evkv_op_entry(op, i)->status = EVKV_NOT_FOUND;
 	}
 	evkv_op_settle(op);
 }
@@ -165,7 +167,8 @@ EVKV_TEST(core_slots, a_failure_may_be_made_a_miss)
 	static const struct evkv_vtable vtable = {
 		.size = sizeof(struct evkv_vtable),
 		.name = "mild",
-		.kinds = EVKV_KINDS_ALL,
+		.kinds = EVKV_KINDS_BASIC,
+		.conditions = EVKV_IF_BASIC,
 		.submit = plain_submit,
 		.complete = mild_complete,
 		.free = slots_free,
@@ -233,7 +236,8 @@ static void join_stop(void *self, struct evkv_op *op)
 static const struct evkv_vtable join_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "joins",
-	.kinds = EVKV_KINDS_ALL,
+	.kinds = EVKV_KINDS_BASIC,
+	.conditions = EVKV_IF_BASIC,
 	.submit = join_submit,
 	.complete = join_complete,
 	.stop = join_stop,
@@ -260,7 +264,8 @@ static void told_detached(void *self, struct evkv_op *op,
 static const struct evkv_vtable told_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "told",
-	.kinds = EVKV_KINDS_ALL,
+	.kinds = EVKV_KINDS_BASIC,
+	.conditions = EVKV_IF_BASIC,
 	.submit = plain_submit,
 	.complete = told_complete,
 	.detached = told_detached,

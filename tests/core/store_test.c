@@ -38,7 +38,8 @@ static void made_counters(void *self, struct evkv_counters *counters)
 static const struct evkv_vtable made_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "made",
-	.kinds = EVKV_KINDS_ALL,
+	.kinds = EVKV_KINDS_BASIC,
+	.conditions = EVKV_IF_BASIC,
 	.submit = made_submit,
 	.free = made_free,
 	.counters = made_counters,
@@ -346,7 +347,8 @@ static const struct evkv_vtable wordy_vtable = {
 
 EVKV_TEST(core_store, a_message_is_one_line_whatever_it_quotes)
 {
-	const struct evkv_capabilities can = { .kinds = EVKV_KINDS_ALL,
+	const struct evkv_capabilities can = { .kinds = EVKV_KINDS_BASIC,
+		.put_conditions = EVKV_IF_BASIC,
 		.max_key = 1,
 		.max_value = 1,
 		.ttl_unit_ms = 1 };

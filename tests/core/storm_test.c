@@ -92,9 +92,11 @@ static void storm_on_answer(const struct evkv_result *result, void *arg)
 	op->status = result->status;
 	op->count = result->count < STORM_BATCH ? result->count : STORM_BATCH;
 	for (i = 0; i < op->count; i++) {
-		op->entries[i] = result->entries[i].status;
-		if (result->entries[i].bytes.size == sizeof(op->read[0]))
-			memcpy(&op->read[i], result->entries[i].bytes.data,
+		op->entries[i] = evkv_result_entry(result, i)->status;
+		if (evkv_result_entry(result, i)->bytes.size ==
+		    sizeof(op->read[0]))
+			memcpy(&op->read[i],
+			    evkv_result_entry(result, i)->bytes.data,
 			    sizeof(op->read[0]));
 	}
 	if (storm->depth < 3 && storm_random(storm, 4) == 0) {

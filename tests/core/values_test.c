@@ -49,7 +49,7 @@ static void values_keep(struct answer *answer, const struct evkv_result *result,
 
 	(void)answer;
 	if (v->keep)
-		v->kept = evkv_value_ref(result->entries[0].value);
+		v->kept = evkv_value_ref(evkv_result_entry(result, 0)->value);
 }
 
 /* One get with that value; how many allocations answering it took. */

@@ -157,7 +157,7 @@ EVKV_TEST(core_wrapper, a_kind_that_a_wrapper_does_not_know_stops_there)
 
 	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
 	s.store = echo_new(&glass, &echo_vtable_transparent, s.store);
-	check_int(evkv_store_capabilities(s.store)->kinds, EVKV_KINDS_ALL);
+	check_int(evkv_store_capabilities(s.store)->kinds, EVKV_KINDS_BASIC);
 	evkv_clear_all(s.store, answer_cb, &a);
 	check_int(scripted_count(s.script), 1);
 	scene_answer(&s, EVKV_OK);
@@ -178,7 +178,8 @@ EVKV_TEST(core_wrapper, a_kind_that_a_wrapper_does_not_know_stops_there)
 
 EVKV_TEST(core_wrapper, capabilities_only_get_narrower)
 {
-	const struct evkv_capabilities wide = { .kinds = EVKV_KINDS_ALL,
+	const struct evkv_capabilities wide = { .kinds = EVKV_KINDS_BASIC,
+		.put_conditions = EVKV_IF_BASIC,
 		.flags = UINT32_MAX,
 		.max_key = EVKV_KEY_MAX,
 		.max_value = EVKV_VALUE_MAX,
@@ -194,6 +195,7 @@ EVKV_TEST(core_wrapper, capabilities_only_get_narrower)
 	s.script->capabilities = (struct evkv_capabilities){
 		.kinds = EVKV_KIND_BIT(EVKV_OP_GET) |
 		    EVKV_KIND_BIT(EVKV_OP_PUT),
+		.put_conditions = EVKV_IF_BASIC,
 		.flags = EVKV_STORE_KEY_ORDER,
 		.max_key = 4,
 		.max_value = 8,

@@ -37,9 +37,9 @@ static void release(struct evkv_slice slice)
 static void try_match(struct evkv_slice prefix, struct evkv_slice pattern,
     struct evkv_slice name)
 {
-	struct evkv_request request = {
-		.kind = EVKV_OP_KEYS, .match_prefix = prefix, .pattern = pattern
-	};
+	struct evkv_request request = { .kind = EVKV_OP_KEYS,
+		.match.prefix = prefix,
+		.match.pattern = pattern };
 	static char buffer[EVKV_PATTERN_MAX];
 	struct evkv_slice head, none = { NULL, 0 };
 	const char *why;
@@ -53,7 +53,7 @@ static void try_match(struct evkv_slice prefix, struct evkv_slice pattern,
 	if (matches !=
 	    (evkv_match(prefix, none, name) && evkv_match(none, pattern, name)))
 		abort();
-	head = evkv_request_head(&request, buffer);
+	head = evkv_match_head(&request.match, buffer);
 	if (matches && !evkv_match(head, none, name))
 		abort();
 }

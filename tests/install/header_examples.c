@@ -121,6 +121,33 @@ void loop_h(void)
 	event_base_free(base);
 }
 
+/* [evkv/match.h] */
+void match_h(struct evkv_store *store, evkv_cb on_keys);
+
+void match_h(struct evkv_store *store, evkv_cb on_keys)
+{
+	evkv_keys(store, EVKV_LIT("users"), EVKV_LIT("2026-*"),
+	    EVKV_LIT(""), 0, on_keys, NULL);
+}
+
+/* [evkv/number.h] */
+struct evkv_value *number_h(const struct evkv_request *request, size_t i,
+    const struct evkv_slice *old);
+
+struct evkv_value *number_h(const struct evkv_request *request, size_t i,
+    const struct evkv_slice *old)
+{
+	struct evkv_value *value = NULL;
+	char buffer[EVKV_NUMBER_MAX];
+	enum evkv_status status;
+	int64_t number;
+
+	status = evkv_incr_apply(request, i, old, &number);
+	if (status == EVKV_OK)
+	    value = evkv_value_new(evkv_number_write(number, buffer));
+	return value;
+}
+
 /* [evkv/open.h] */
 void open_h(struct evkv_loop *loop)
 {
@@ -266,6 +293,38 @@ void simple_h(struct evkv_loop *loop)
 	evkv_simple_dump(store, stdout);
 }
 
+/* [evkv/task.h] */
+struct my_stepper {
+	struct evkv_task task;
+};
+
+void my_step(void *arg);
+void task_h(struct evkv_loop *loop, struct my_stepper *self);
+
+void task_h(struct evkv_loop *loop, struct my_stepper *self)
+{
+	self->task.run = my_step;
+	self->task.arg = self;
+	evkv_task_queue(loop, &self->task);
+}
+
+/* [evkv/url.h] */
+struct my_options {
+	size_t max_bytes;
+};
+
+static const struct evkv_url_option my_url_options[] = {
+	{ .name = "max_bytes", .type = EVKV_URL_SIZE,
+	    .offset = offsetof(struct my_options, max_bytes) },
+};
+
+bool url_h(const struct evkv_url *url, struct my_options *options);
+
+bool url_h(const struct evkv_url *url, struct my_options *options)
+{
+	return evkv_url_options(url, my_url_options, 1, options, &error);
+}
+
 /* [evkv/value.h] */
 struct evkv_value *kept;
 
@@ -273,7 +332,7 @@ static void on_get(const struct evkv_result *result, void *arg)
 {
 	(void)arg;
 	if (result->status == EVKV_OK)
-		kept = evkv_value_ref(result->entries[0].value);
+		kept = evkv_value_ref(evkv_result_entry(result, 0)->value);
 }
 
 evkv_cb value_h = on_get;

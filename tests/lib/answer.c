@@ -56,7 +56,7 @@ static void answer_copy_entries(struct answer *answer,
 		abort();
 	answer->count = result->count;
 	for (i = 0; i < result->count; i++) {
-		const struct evkv_entry *from = &result->entries[i];
+		const struct evkv_entry *from = evkv_result_entry(result, i);
 		struct answer_entry *to = &answer->entries[i];
 
 		to->status = from->status;

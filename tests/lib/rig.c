@@ -39,7 +39,8 @@ static void rig_on_tick(evutil_socket_t fd, short what, void *arg)
 bool rig_try_open(struct rig *rig, bool real)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
-	struct evkv_clock clock = { rig_monotonic, rig_wall, rig };
+	struct evkv_clock clock = { sizeof(clock), rig_monotonic, rig_wall,
+		rig };
 	struct evkv_loop_options options = {
 		.clock = real ? NULL : &clock,
 		.seed = 42,

@@ -36,7 +36,6 @@ static struct evkv_op *scripted_take(struct scripted *script, size_t i)
 static void scripted_fill(struct evkv_op *op, enum evkv_status status)
 {
 	const struct evkv_request *request = evkv_op_request(op);
-	struct evkv_entry *entries = evkv_op_entries(op);
 	uint32_t classes = evkv_kind_classes(request->kind);
 	size_t i;
 
@@ -47,7 +46,7 @@ static void scripted_fill(struct evkv_op *op, enum evkv_status status)
 		return;
 	}
 	for (i = 0; i < request->count; i++)
-		entries[i].status = status;
+		evkv_op_entry(op, i)->status = status;
 	if (evkv_failed(status))
 		evkv_op_explain(op, EVKV_CAUSE_SERVER, 0, "scripted");
 }
@@ -154,7 +153,8 @@ struct scripted *scripted_new(void)
 	script->stop = SCRIPTED_STOP_HOLDS;
 	script->state = EVKV_STATE_READY;
 	script->capabilities = (struct evkv_capabilities){
-		.kinds = EVKV_KINDS_ALL,
+		.kinds = EVKV_KINDS_BASIC,
+		.put_conditions = EVKV_IF_BASIC,
 		.flags = EVKV_STORE_EXACT_AFFECTED,
 		.max_key = EVKV_KEY_MAX,
 		.max_value = EVKV_VALUE_MAX,
@@ -226,9 +226,9 @@ void scripted_complete_value(struct scripted *script, size_t i,
 	op = scripted_take(script, i);
 	for (j = 0; j < evkv_op_request(op)->count; j++) {
 		if (evkv_op_copy_value(op, j, value))
-			evkv_op_entries(op)[j].ttl_ms = ttl_ms;
+			evkv_op_entry(op, j)->ttl_ms = ttl_ms;
 		else
-			evkv_op_entries(op)[j].status = EVKV_NOMEM;
+			evkv_op_entry(op, j)->status = EVKV_NOMEM;
 	}
 	evkv_op_complete(op);
 }

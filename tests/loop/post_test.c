@@ -160,7 +160,8 @@ static void post_keep(struct answer *answer, const struct evkv_result *result,
     void *arg)
 {
 	(void)answer;
-	*(struct evkv_value **)arg = evkv_value_ref(result->entries[0].value);
+	*(struct evkv_value **)
+	    arg = evkv_value_ref(evkv_result_entry(result, 0)->value);
 }
 
 EVKV_TEST(core_post, values_of_a_store_are_shared_between_threads)

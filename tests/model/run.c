@@ -211,8 +211,8 @@ static void model_submit(struct model_player *player, const struct model_op *op,
 		request.flags = op->single ? EVKV_FLAG_SINGLE : 0;
 	} else if ((classes & EVKV_CLASS_SPANS) != 0 &&
 	    kind != EVKV_OP_PURGE_EXPIRED) {
-		request.match_prefix = model_prefix(op);
-		request.pattern = model_pattern(op);
+		request.match.prefix = model_prefix(op);
+		request.match.pattern = model_pattern(op);
 	}
 	if ((classes & EVKV_CLASS_HAS_TTL) != 0) {
 		request.ttl_ms = op->ttls[0];
@@ -239,9 +239,9 @@ static void model_enumerate(struct model_player *player,
 	struct answer answer = ANSWER_INIT;
 	char cursor[EVKV_CURSOR_MAX];
 	struct evkv_request request = { .kind = (enum evkv_kind)op->kind,
-		.match_prefix = model_prefix(op),
-		.pattern = model_pattern(op),
-		.limit = op->limit };
+		.match.prefix = model_prefix(op),
+		.match.pattern = model_pattern(op),
+		.match.limit = op->limit };
 	unsigned pages = 0, n; /* and tries */
 	size_t i;
 
@@ -268,8 +268,8 @@ static void model_enumerate(struct model_player *player,
 		check(answer.cursor.size <= sizeof(cursor));
 		if (answer.cursor.size > 0)
 			memcpy(cursor, answer.cursor.data, answer.cursor.size);
-		request.cursor = evkv_bytes(cursor, answer.cursor.size);
-	} while (request.cursor.size > 0 ||
+		request.match.cursor = evkv_bytes(cursor, answer.cursor.size);
+	} while (request.match.cursor.size > 0 ||
 	    model_refused(player, answer.status));
 	answer_free(&answer);
 	if (actual != expected)

@@ -236,8 +236,8 @@ EVKV_TEST(wrappers_passthrough_failing, a_miss_has_no_cause)
 	evkv_get(store, C, K, answer_cb, &one);
 	check_int(primary->count, 1);
 	op = primary->ops[--primary->count].op;
-	evkv_op_entries(op)[0].status = EVKV_NOT_FOUND;
-	evkv_op_entries(op)[1].status = EVKV_CORRUPT;
+	evkv_op_entry(op, 0)->status = EVKV_NOT_FOUND;
+	evkv_op_entry(op, 1)->status = EVKV_CORRUPT;
 	evkv_op_explain(op, EVKV_CAUSE_IO, 0, "damaged");
 	evkv_op_complete(op);
 	rig_wait(&rig, &one.calls);

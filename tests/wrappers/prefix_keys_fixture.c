@@ -99,8 +99,8 @@ void check_names(struct fixture *f, struct evkv_request request,
 		strcat(text, "|");
 		if (answer.cursor.size > 0)
 			memcpy(cursor, answer.cursor.data, answer.cursor.size);
-		request.cursor = evkv_bytes(cursor, answer.cursor.size);
-	} while (request.cursor.size > 0);
+		request.match.cursor = evkv_bytes(cursor, answer.cursor.size);
+	} while (request.match.cursor.size > 0);
 	answer_free(&answer);
 	check_str(text, expected);
 }

@@ -13,8 +13,8 @@ static struct evkv_request keys_like(const char *prefix, const char *pattern)
 	return (struct evkv_request){
 		.kind = EVKV_OP_KEYS,
 		.collection = EVKV_LIT("c"),
-		.match_prefix = evkv_str(prefix),
-		.pattern = evkv_str(pattern),
+		.match.prefix = evkv_str(prefix),
+		.match.pattern = evkv_str(pattern),
 	};
 }
 
@@ -96,7 +96,7 @@ EVKV_TEST(unit_prefix_keys, pages_of_keys)
 	put(&f, f.store, "c", "3");
 	put(&f, f.simple, "c", "a");
 	put(&f, f.simple, "c", "z");
-	request.limit = 2;
+	request.match.limit = 2;
 	check_names(&f, request, "1 2 |3 |");
 	close_fixture(&f);
 }
@@ -121,7 +121,7 @@ EVKV_TEST(unit_prefix_keys, the_prefix_alone_is_not_ours)
 	check_affected(&f,
 	    &(struct evkv_request){ .kind = EVKV_OP_CLEAR,
 		.collection = EVKV_LIT("c"),
-		.pattern = EVKV_LIT("**") },
+		.match.pattern = EVKV_LIT("**") },
 	    1);
 	put(&f, f.store, "c", "a");
 	check_affected(&f, &(struct evkv_request){ .kind = EVKV_OP_CLEAR_ALL },
@@ -142,13 +142,13 @@ EVKV_TEST(unit_prefix_keys, clear_takes_only_ours)
 	check_affected(&f,
 	    &(struct evkv_request){ .kind = EVKV_OP_CLEAR,
 		.collection = EVKV_LIT("c"),
-		.pattern = EVKV_LIT("a*") },
+		.match.pattern = EVKV_LIT("a*") },
 	    1);
 	check_bottom(&f, "c/a1 c/pb1 d/pa1 ");
 	check_affected(&f,
 	    &(struct evkv_request){ .kind = EVKV_OP_CLEAR,
 		.collection = EVKV_LIT("c"),
-		.match_prefix = EVKV_LIT("b") },
+		.match.prefix = EVKV_LIT("b") },
 	    1);
 	check_bottom(&f, "c/a1 d/pa1 ");
 	close_fixture(&f);
@@ -163,10 +163,10 @@ EVKV_TEST(unit_prefix_keys, a_pattern_may_be_too_long_with_the_prefix)
 
 	open_fixture(&f, EVKV_LIT("12*4")); /* 5 bytes as a pattern */
 	memset(pattern, '?', sizeof(pattern));
-	request.pattern = evkv_bytes(pattern, sizeof(pattern) - 5);
+	request.match.pattern = evkv_bytes(pattern, sizeof(pattern) - 5);
 	submit(&f, &request, &answer);
 	check_status(answer.status, EVKV_OK);
-	request.pattern = evkv_bytes(pattern, sizeof(pattern) - 4);
+	request.match.pattern = evkv_bytes(pattern, sizeof(pattern) - 4);
 	submit(&f, &request, &answer);
 	check_status(answer.status, EVKV_INVALID);
 	check_contains(answer.message, "pattern");

@@ -22,12 +22,12 @@ EVKV_TEST(unit_prefix_keys, collections_are_those_with_our_keys)
 	put(&f, f.simple, "other", "app");
 	put(&f, f.simple, "other", "bpp:k");
 	check_names(&f, request, " both mine |");
-	request.pattern = EVKV_LIT("m*");
+	request.match.pattern = EVKV_LIT("m*");
 	check_names(&f, request, "mine |");
-	request.pattern = EVKV_LIT("");
-	request.match_prefix = EVKV_LIT("bo");
+	request.match.pattern = EVKV_LIT("");
+	request.match.prefix = EVKV_LIT("bo");
 	check_names(&f, request, "both |");
-	request.match_prefix = EVKV_LIT("x");
+	request.match.prefix = EVKV_LIT("x");
 	check_names(&f, request, "|");
 	close_fixture(&f);
 }
@@ -37,7 +37,7 @@ EVKV_TEST(unit_prefix_keys, pages_of_collections)
 	struct fixture f;
 	struct answer answer = ANSWER_INIT, inner = ANSWER_INIT;
 	struct evkv_request request = { .kind = EVKV_OP_COLLECTIONS,
-		.limit = 4 };
+		.match.limit = 4 };
 
 	open_fixture(&f, EVKV_LIT("p"));
 	fill_collections(&f, 10);
@@ -48,7 +48,7 @@ EVKV_TEST(unit_prefix_keys, pages_of_collections)
 	    &inner);
 	rig_wait(&f.rig, &inner.calls);
 	check(inner.cursor.size > 0);
-	request.cursor = inner.cursor;
+	request.match.cursor = inner.cursor;
 	submit(&f, &request, &answer);
 	check_status(answer.status, EVKV_INVALID);
 	check_contains(answer.message, "cursor");
@@ -96,7 +96,7 @@ EVKV_TEST(unit_prefix_keys, clear_all_of_matching_collections)
 	put(&f, f.simple, "a1", "k");
 	check_affected(&f,
 	    &(struct evkv_request){
-		.kind = EVKV_OP_CLEAR_ALL, .pattern = EVKV_LIT("a*") },
+		.kind = EVKV_OP_CLEAR_ALL, .match.pattern = EVKV_LIT("a*") },
 	    2);
 	check_bottom(&f, "a1/k b1/pk ");
 	close_fixture(&f);
@@ -380,6 +380,7 @@ static struct evkv_store *open_script(struct rig *rig, struct script *script,
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
 	struct evkv_capabilities capabilities = { .kinds = kinds,
+		.put_conditions = EVKV_IF_BASIC,
 		.max_key = max_key,
 		.max_value = EVKV_VALUE_MAX,
 		.ttl_unit_ms = 1 };
@@ -407,7 +408,7 @@ EVKV_TEST(unit_prefix_keys, empty_pages_use_no_stack)
 	struct evkv_store *store;
 	struct rig rig;
 
-	store = open_script(&rig, &script, EVKV_KINDS_ALL, EVKV_KEY_MAX);
+	store = open_script(&rig, &script, EVKV_KINDS_BASIC, EVKV_KEY_MAX);
 	evkv_collections(store, EVKV_LIT(""), EVKV_LIT(""), 0, answer_cb,
 	    &answer);
 	rig_wait(&rig, &answer.calls);
@@ -428,7 +429,7 @@ EVKV_TEST(unit_prefix_keys, a_long_walk_lets_others_run_and_can_be_ended)
 	unsigned asked;
 	struct rig rig;
 
-	store = open_script(&rig, &script, EVKV_KINDS_ALL, EVKV_KEY_MAX);
+	store = open_script(&rig, &script, EVKV_KINDS_BASIC, EVKV_KEY_MAX);
 	ticket = evkv_collections(store, EVKV_LIT(""), EVKV_LIT(""), 0,
 	    answer_cb, &answer);
 	/* A non-blocking turn would go on while anything is ready. */
@@ -453,7 +454,7 @@ EVKV_TEST(unit_prefix_keys, foreign_names_are_dropped)
 	struct evkv_store *store;
 	struct rig rig;
 
-	store = open_script(&rig, &script, EVKV_KINDS_ALL, EVKV_KEY_MAX);
+	store = open_script(&rig, &script, EVKV_KINDS_BASIC, EVKV_KEY_MAX);
 	evkv_keys(store, EVKV_LIT("c"), EVKV_LIT(""), EVKV_LIT(""), 0,
 	    answer_cb, &answer);
 	rig_wait(&rig, &answer.calls);
@@ -470,7 +471,7 @@ EVKV_TEST(unit_prefix_keys, who_cannot_count_stays_so)
 	struct evkv_store *store;
 	struct rig rig;
 
-	store = open_script(&rig, &script, EVKV_KINDS_ALL, EVKV_KEY_MAX);
+	store = open_script(&rig, &script, EVKV_KINDS_BASIC, EVKV_KEY_MAX);
 	evkv_clear_all(store, answer_cb, &answer);
 	rig_wait(&rig, &answer.calls);
 	check_status(answer.status, EVKV_OK);
@@ -491,11 +492,11 @@ static uint32_t kinds_over(uint32_t missing)
 	struct rig rig;
 	uint32_t kinds;
 
-	store = open_script(&rig, &script, EVKV_KINDS_ALL & ~missing,
+	store = open_script(&rig, &script, EVKV_KINDS_BASIC & ~missing,
 	    EVKV_KEY_MAX);
 	kinds = evkv_store_capabilities(store)->kinds;
 	close_script(&rig, store);
-	return EVKV_KINDS_ALL & ~kinds;
+	return EVKV_KINDS_BASIC & ~kinds;
 }
 
 /* What is made of other kinds is there only where they are. */
@@ -515,6 +516,6 @@ EVKV_TEST(unit_prefix_keys, capabilities)
 	check_int(kinds_over(EVKV_KIND_BIT(EVKV_OP_TOUCH)),
 	    EVKV_KIND_BIT(EVKV_OP_TOUCH));
 	/* No key would be short enough. */
-	check(open_script(&rig, &script, EVKV_KINDS_ALL, 2) == NULL);
+	check(open_script(&rig, &script, EVKV_KINDS_BASIC, 2) == NULL);
 	rig_close(&rig);
 }

@@ -15,15 +15,18 @@
 #define LANE_BATCH_DEFAULT 64
 #define LANE_JOBS_DEFAULT 100000
 
-struct evkv_lane *evkv_lane_new(struct evkv_loop *loop,
-    struct evkv_executor *executor, const struct evkv_lane_config *config,
-    struct evkv_error *error)
+struct evkv_lane *evkv_lane_new_sized(struct evkv_loop *loop,
+    struct evkv_executor *executor, const struct evkv_lane_config *given,
+    size_t size, struct evkv_error *error)
 {
+	struct evkv_lane_config config;
 	struct executor_port *port;
 	struct evkv_lane *lane;
 
-	if (loop == NULL || executor == NULL || config->run == NULL ||
-	    config->done == NULL) {
+	if (!evkv_options_read(&config, sizeof(config), given, size, error))
+		return NULL;
+	if (loop == NULL || executor == NULL || config.run == NULL ||
+	    config.done == NULL) {
 		evkv_error_set(error, EVKV_INVALID,
 		    "a lane needs a loop, an executor, run and done");
 		return NULL;
@@ -41,7 +44,7 @@ struct evkv_lane *evkv_lane_new(struct evkv_loop *loop,
 		return NULL;
 	}
 	lane->port = port;
-	lane->config = *config;
+	lane->config = config;
 	if (lane->config.max_batch == 0)
 		lane->config.max_batch = LANE_BATCH_DEFAULT;
 	if (lane->config.max_jobs == 0)

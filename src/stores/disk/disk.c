@@ -60,7 +60,7 @@ static int64_t disk_wall_ms(struct disk_store *disk)
 static void answer_entry(struct evkv_op *op, enum evkv_kind kind, size_t i,
     struct disk_cell *cell, int64_t now_ms)
 {
-	struct evkv_entry *entry = &evkv_op_entries(op)[i];
+	struct evkv_entry *entry = evkv_op_entry(op, i);
 
 	if (cell->status == EVKV_OK && cell->expires_ms != 0) {
 		/* It may have expired on its way back. */
@@ -163,7 +163,7 @@ static void answer_absent(struct evkv_op *op,
 	size_t i;
 
 	for (i = 0; i < request->count; i++)
-		evkv_op_entries(op)[i].status = EVKV_NOT_FOUND;
+		evkv_op_entry(op, i)->status = EVKV_NOT_FOUND;
 }
 
 /* ---- Dispatch ------------------------------------------------------------ */
@@ -428,7 +428,7 @@ static bool position_ok(const struct evkv_request *request,
 	    : DISK_NAME_KEY_MAX;
 
 	*position = EVKV_LIT("");
-	if (request->cursor.size == 0)
+	if (request->match.cursor.size == 0)
 		return true;
 	return evkv_cursor_open(request, evkv__disk_vtable.name, position) &&
 	    position->size > 0 && position->size <= most;
@@ -526,7 +526,8 @@ static void disk_counters(void *self, struct evkv_counters *counters)
 const struct evkv_vtable evkv__disk_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "disk",
-	.kinds = EVKV_KINDS_ALL,
+	.kinds = EVKV_KINDS_BASIC,
+	.conditions = EVKV_IF_BASIC,
 	.submit = disk_submit,
 	.stop = disk_stop,
 	.close = evkv__disk_close,

@@ -87,7 +87,7 @@ static void walk_take(struct multi_op *mop, struct evkv_op *child)
 	mop->affected += result->affected;
 	for (i = 0; i < result->count && !mop->ended; i++)
 		mop->ended = !evkv_op_add_name(mop->op,
-		    result->entries[i].name);
+		    evkv_result_entry(result, i)->name);
 	mop->looked++;
 }
 
@@ -115,7 +115,7 @@ static bool walk_page_full(struct multi_op *mop)
 {
 	const struct evkv_request *request = evkv_op_request(mop->op);
 	const struct evkv_result *result = evkv_op_result(mop->op);
-	size_t limit = request->limit != 0 ? request->limit : 1000;
+	size_t limit = request->match.limit != 0 ? request->match.limit : 1000;
 
 	if (request->kind != EVKV_OP_COLLECTIONS ||
 	    (mop->looked < WALK_PARTS && result->count < limit))
@@ -150,7 +150,7 @@ static void walk_begin(struct multi_op *mop)
 	struct evkv_slice position = EVKV_LIT("");
 	char file[EVKV_FILE_NAME_MAX + 1] = "";
 
-	if (request->cursor.size > 0)
+	if (request->match.cursor.size > 0)
 		evkv_cursor_open(request, multi_disk_vtable.name, &position);
 	if (position.size > 0 && position.size < sizeof(file))
 		memcpy(file, position.data, position.size);
@@ -313,7 +313,7 @@ static struct multi_op *make_mop(struct multi_store *multi, struct evkv_op *op)
 		evkv_file_name_encode(request->collection, mop->own_file);
 		mop->file = mop->own_file;
 	} else {
-		mop->request.cursor = EVKV_LIT("");
+		mop->request.match.cursor = EVKV_LIT("");
 	}
 	evkv_op_set_data(op, mop);
 	return mop;
@@ -326,7 +326,8 @@ static enum evkv_verdict multi_submit(void *self, struct evkv_op *op,
 	struct evkv_slice position;
 	struct multi_op *mop;
 
-	if (request->kind == EVKV_OP_COLLECTIONS && request->cursor.size > 0 &&
+	if (request->kind == EVKV_OP_COLLECTIONS &&
+	    request->match.cursor.size > 0 &&
 	    !evkv_cursor_open(request, multi_disk_vtable.name, &position))
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 		    "the cursor is not of this store and query");
@@ -411,7 +412,8 @@ static void multi_counters(void *self, struct evkv_counters *counters)
 static const struct evkv_vtable multi_disk_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "multi_disk",
-	.kinds = EVKV_KINDS_ALL,
+	.kinds = EVKV_KINDS_BASIC,
+	.conditions = EVKV_IF_BASIC,
 	.submit = multi_submit,
 	.stop = multi_stop,
 	.close = multi_close,

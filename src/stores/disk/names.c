@@ -92,7 +92,8 @@ static int page_compare(const void *a, const void *b, void *arg)
 static bool page_full(const struct disk_page *page,
     const struct evkv_request *request)
 {
-	size_t limit = request->limit != 0 ? request->limit : LIMIT_DEFAULT;
+	size_t limit = request->match.limit != 0 ? request->match.limit
+						 : LIMIT_DEFAULT;
 
 	return page->count >= limit || page->count >= LIMIT_MAX ||
 	    page->bytes_size >= BYTES_MAX;
@@ -187,7 +188,7 @@ static int keys_look(struct keys_scan *scan)
 		return 0;
 	if (is_long)
 		name = row.long_key;
-	if (!evkv_match(request->match_prefix, request->pattern, name))
+	if (!evkv_match(request->match.prefix, request->match.pattern, name))
 		return 0;
 	if (parsed && !disk_row_live(&row, scan->now_ms) &&
 	    evkv__disk_row_head_ok(&row, request->collection, name))
@@ -229,7 +230,7 @@ int evkv__disk_keys(struct disk_view *view, const struct evkv_request *request,
 		.view = view, .request = request, .now_ms = now_ms, .page = page
 	};
 	unsigned char buffer[EVKV_PATTERN_MAX];
-	struct evkv_slice head = evkv_request_head(request, buffer);
+	struct evkv_slice head = evkv_match_head(&request->match, buffer);
 	uint64_t id;
 	int code = evkv__disk_collection(view, request->collection, &id);
 
@@ -284,7 +285,7 @@ int evkv__disk_collections(struct disk_view *view,
     int64_t now_ms, struct disk_page *page)
 {
 	unsigned char buffer[EVKV_PATTERN_MAX];
-	struct evkv_slice head = evkv_request_head(request, buffer), name;
+	struct evkv_slice head = evkv_match_head(&request->match, buffer), name;
 	struct evkv_slice from = position.size > 0
 	    ? evkv_bytes((const char *)position.data + 1, position.size - 1)
 	    : head;
@@ -312,7 +313,8 @@ int evkv__disk_collections(struct disk_view *view,
 		if (name.size > 0)
 			memcpy(page->position + 1, name.data, name.size);
 		page->position_size = 1 + name.size;
-		if (!evkv_match(request->match_prefix, request->pattern, name))
+		if (!evkv_match(request->match.prefix, request->match.pattern,
+			name))
 			continue;
 		code = collections_has_rows(view, id, now_ms, &looked, &has);
 		if (code == 0 && has)

@@ -8,7 +8,8 @@
 #define LMDB_READERS 512 /* places in LMDB's reader table */
 
 const struct evkv_capabilities evkv__disk_capabilities = {
-	.kinds = EVKV_KINDS_ALL,
+	.kinds = EVKV_KINDS_BASIC,
+	.put_conditions = EVKV_IF_BASIC,
 	.flags = EVKV_STORE_KEY_ORDER | EVKV_STORE_ATOMIC_CONDITION |
 	    EVKV_STORE_ENUM_UNIQUE | EVKV_STORE_EXACT_AFFECTED,
 	.max_key = EVKV_KEY_MAX,

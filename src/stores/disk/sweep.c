@@ -36,8 +36,8 @@ static int clear_look(struct clear_scan *scan, const MDB_val *key,
 	if (disk_row_key_is_long(key->mv_size))
 		name = row.long_key;
 	if (scan->request != NULL &&
-	    !evkv_match(scan->request->match_prefix, scan->request->pattern,
-		name))
+	    !evkv_match(scan->request->match.prefix,
+		scan->request->match.pattern, name))
 		return 0;
 	if (!parsed)
 		row.expires_ms = 0;
@@ -122,7 +122,7 @@ static int clear_some(struct clear_scan *scan, size_t *rows)
 
 	disk_put_be64(scan->start, scan->id);
 	if (scan->request != NULL)
-		head = evkv_request_head(scan->request, buffer);
+		head = evkv_match_head(&scan->request->match, buffer);
 	if (head.size > DISK_KEY_HEAD)
 		head.size = DISK_KEY_HEAD;
 	if (head.size > 0)
@@ -169,7 +169,7 @@ static int clear_all_some(struct disk_view *view,
 			memcpy(removal->name, name.data, name.size);
 		scan.collection = evkv_bytes(removal->name, name.size);
 		removal->past = true;
-		if (!evkv_match(request->match_prefix, request->pattern,
+		if (!evkv_match(request->match.prefix, request->match.pattern,
 			scan.collection)) {
 			--*rows;
 			continue;
@@ -287,8 +287,8 @@ int evkv__disk_remove_some(struct disk_view *view,
     const struct evkv_request *request, int64_t now_ms, size_t rows,
     struct disk_removal *removal)
 {
-	bool all = request->pattern.size == 0 &&
-	    request->match_prefix.size == 0;
+	bool all = request->match.pattern.size == 0 &&
+	    request->match.prefix.size == 0;
 	struct clear_scan scan = { .view = view,
 		.request = all ? NULL : request,
 		.now_ms = now_ms,

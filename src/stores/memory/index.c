@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "core/op.h"
-#include "support/pages.h"
+#include "base/pages.h"
 
 /* Pointers of the directory's double that are filled in at each split. */
 #define INDEX_FILL 2048

@@ -95,7 +95,7 @@ static void put_explain(struct evkv_op *op, enum evkv_status status)
 static enum evkv_verdict memory_put(struct memory *self, struct evkv_op *op,
     const struct evkv_request *request)
 {
-	struct evkv_entry *answers = evkv_op_entries(op);
+	struct evkv_entry *answers = evkv_op_entry(op, 0);
 	int64_t now_us = evkv_loop_now_us(self->loop);
 	size_t i;
 
@@ -112,7 +112,7 @@ static enum evkv_verdict memory_put(struct memory *self, struct evkv_op *op,
 static enum evkv_verdict memory_change(struct memory *self, struct evkv_op *op,
     const struct evkv_request *request)
 {
-	struct evkv_entry *answers = evkv_op_entries(op);
+	struct evkv_entry *answers = evkv_op_entry(op, 0);
 	int64_t now_us = evkv_loop_now_us(self->loop);
 	struct memory_collection *collection;
 	struct evkv_slice key;
@@ -309,7 +309,8 @@ static const struct evkv_vtable memory_vtable = {
 };
 
 static const struct evkv_capabilities memory_capabilities = {
-	.kinds = EVKV_KINDS_ALL,
+	.kinds = EVKV_KINDS_BASIC,
+	.put_conditions = EVKV_IF_BASIC,
 	.flags = EVKV_STORE_ATOMIC_CONDITION | EVKV_STORE_ENUM_UNIQUE |
 	    EVKV_STORE_EXACT_AFFECTED | EVKV_STORE_IN_PROCESS,
 	.max_key = EVKV_KEY_MAX,

@@ -40,7 +40,7 @@ static inline void answer_hit(struct evkv_op *op, size_t i,
 static inline void read_one(enum evkv_kind kind, struct evkv_op *op, size_t i,
     struct memory_entry *entry, int64_t now_us)
 {
-	struct evkv_entry *answer = &evkv_op_entries(op)[i];
+	struct evkv_entry *answer = evkv_op_entry(op, i);
 
 	if (entry == NULL) {
 		answer->status = EVKV_NOT_FOUND;

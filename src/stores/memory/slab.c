@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/op.h"
-#include "support/pages.h"
+#include "base/pages.h"
 
 /* What the largest alignment may take of a region. */
 #define ALIGN_MAX 64

@@ -25,7 +25,7 @@
 static size_t match_work(const struct evkv_request *request,
     struct evkv_slice name)
 {
-	return 1 + name.size * (1 + request->pattern.size / 64) / 64;
+	return 1 + name.size * (1 + request->match.pattern.size / 64) / 64;
 }
 
 /* ---- Pages --------------------------------------------------------- */
@@ -75,8 +75,8 @@ static bool page_add(struct memory_page *page, const void *item)
 	    : page_has_collection(page, item, &name);
 	page->work += has ? match_work(page->request, name) : 1;
 	if (!has ||
-	    !evkv_match(page->request->match_prefix, page->request->pattern,
-		name)) {
+	    !evkv_match(page->request->match.prefix,
+		page->request->match.pattern, name)) {
 		page->doubt = false;
 		return true;
 	}
@@ -142,7 +142,8 @@ static bool page_begin(struct memory_page *page, struct memory *self,
 	page->op = op;
 	page->request = request;
 	page->now_us = evkv_loop_now_us(self->loop);
-	page->limit = request->limit > 0 ? request->limit : PAGE_LIMIT;
+	page->limit = request->match.limit > 0 ? request->match.limit
+					       : PAGE_LIMIT;
 	*hash32 = 0;
 	if (!evkv_cursor_open(request, "memory", &position) ||
 	    (position.size != 0 && position.size != 4)) {
@@ -202,7 +203,7 @@ static bool job_wants_entry(struct memory_entry *entry, void *arg)
 		evkv_bytes(collection->name, collection->name_size)))
 		return false;
 	job->walk.work += match_work(request, entry_key(entry));
-	return evkv_match(request->match_prefix, request->pattern,
+	return evkv_match(request->match.prefix, request->match.pattern,
 	    entry_key(entry));
 }
 
@@ -238,7 +239,7 @@ static bool job_walk_records(struct memory_job *job, struct memory *self)
 	job->at = index_after(records, job->at);
 	for (i = 0; i < count; i++) {
 		collection = items[i].item;
-		if (evkv_match(request->match_prefix, request->pattern,
+		if (evkv_match(request->match.prefix, request->match.pattern,
 			evkv_bytes(collection->name, collection->name_size)))
 			job_doom(job, self, collection);
 	}
@@ -333,7 +334,8 @@ static enum evkv_verdict job_start(struct memory *self, struct memory_job *job)
 
 static bool is_for_all(const struct evkv_request *request)
 {
-	return request->match_prefix.size == 0 && request->pattern.size == 0;
+	return request->match.prefix.size == 0 &&
+	    request->match.pattern.size == 0;
 }
 
 static enum evkv_verdict span_clear(struct memory *self, struct evkv_op *op,

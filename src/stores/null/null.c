@@ -11,13 +11,12 @@
 static enum evkv_verdict null_submit(void *self, struct evkv_op *op,
     const struct evkv_request *request)
 {
-	struct evkv_entry *entries;
 	size_t i;
 
 	(void)self;
 	if (request->kind >= EVKV_KIND_COUNT)
 		return evkv_op_unsupported(op);
-	if (request->cursor.size > 0)
+	if (request->match.cursor.size > 0)
 		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
 		    "cursor: not one of this query");
 	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_HAS_KEYS) == 0)
@@ -26,9 +25,8 @@ static enum evkv_verdict null_submit(void *self, struct evkv_op *op,
 	    request->condition != EVKV_IF_PRESENT)
 		return EVKV_VERDICT_DONE;
 
-	entries = evkv_op_entries(op);
 	for (i = 0; i < request->count; i++)
-		entries[i].status = EVKV_NOT_FOUND;
+		evkv_op_entry(op, i)->status = EVKV_NOT_FOUND;
 	return EVKV_VERDICT_DONE;
 }
 
@@ -51,7 +49,8 @@ struct evkv_store *evkv_null_new(struct evkv_loop *loop,
     struct evkv_error *error)
 {
 	static const struct evkv_capabilities capabilities = {
-		.kinds = EVKV_KINDS_ALL,
+		.kinds = EVKV_KINDS_BASIC,
+		.put_conditions = EVKV_IF_BASIC,
 		.flags = EVKV_STORE_KEY_ORDER | EVKV_STORE_ATOMIC_CONDITION |
 		    EVKV_STORE_ENUM_UNIQUE | EVKV_STORE_EXACT_AFFECTED |
 		    EVKV_STORE_IN_PROCESS,

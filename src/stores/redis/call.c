@@ -198,9 +198,10 @@ static void call_part_cut(const struct redis_part *part,
 
 		/* Of a TTL the value may have come already. */
 		evkv_op_give_value(op, redis_part_entry(part, i), NULL);
-		evkv_op_entries(op)[redis_part_entry(part, i)]
-		    .status = writes && sent ? EVKV_UNKNOWN_OUTCOME
-					     : end->status;
+		evkv_op_entry(op, redis_part_entry(part, i))->status = writes &&
+			sent
+		    ? EVKV_UNKNOWN_OUTCOME
+		    : end->status;
 	}
 	evkv_op_explain(op, end->cause, end->sys_error, end->message);
 }

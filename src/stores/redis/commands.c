@@ -25,7 +25,7 @@ const struct evkv_request *evkv__redis_request(const struct redis_part *part)
 
 struct evkv_entry *evkv__redis_entry(const struct redis_part *part, size_t i)
 {
-	return &evkv_op_entries(part->slot.op)[redis_part_entry(part, i)];
+	return evkv_op_entry(part->slot.op, redis_part_entry(part, i));
 }
 
 /* ---- Writing ---------------------------------------------------------- */
@@ -153,7 +153,7 @@ static void command_value(struct redis_part *part, size_t i,
 
 	if (evkv_op_copy_value(part->slot.op, entry, bytes))
 		return;
-	evkv_op_entries(part->slot.op)[entry].status = EVKV_NOMEM;
+	evkv_op_entry(part->slot.op, entry)->status = EVKV_NOMEM;
 	evkv_op_explain(part->slot.op, EVKV_CAUSE_NOMEM, 0, "out of memory");
 }
 

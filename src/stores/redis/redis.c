@@ -97,7 +97,8 @@ static const struct evkv_vtable redis_vtable = {
 };
 
 static const struct evkv_capabilities redis_capabilities = {
-	.kinds = EVKV_KINDS_ALL,
+	.kinds = EVKV_KINDS_BASIC,
+	.put_conditions = EVKV_IF_BASIC,
 	.flags = EVKV_STORE_ATOMIC_CONDITION | EVKV_STORE_EXACT_AFFECTED,
 	.max_key = EVKV_KEY_MAX,
 	.max_value = (size_t)512 << 20, /* the server's proto-max-bulk-len */

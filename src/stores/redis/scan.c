@@ -176,12 +176,9 @@ static const struct evkv_slot_end *scan_round(struct redis_scan *scan)
 /* Whether the op has all that it asked for. */
 static bool scan_finished(const struct redis_scan *scan)
 {
-	size_t count;
-
 	if (scan->removes)
 		return scan->ended && scan->doomed_count == 0;
-	(void)evkv_op_names(scan->op, &count);
-	return scan->ended || count >= scan->limit ||
+	return scan->ended || evkv_op_entry_count(scan->op) >= scan->limit ||
 	    scan->rounds >= SCAN_PAGE_ROUNDS;
 }
 
@@ -245,7 +242,7 @@ static bool scan_start(struct redis_scan *scan,
 
 	scan->cursor[0] = '0';
 	scan->cursor_size = 1;
-	if (request->cursor.size == 0)
+	if (request->match.cursor.size == 0)
 		return true;
 	if (!evkv_cursor_open(request, "redis", &item.bytes) ||
 	    !scan_item_cursor(scan, &item))
@@ -284,7 +281,8 @@ enum evkv_verdict evkv__redis_scan_submit(struct redis_store *store,
 	scan->op = op;
 	scan->removes = request->kind == EVKV_OP_CLEAR ||
 	    request->kind == EVKV_OP_CLEAR_ALL;
-	scan->limit = request->limit != 0 ? request->limit : SCAN_COUNT_MAX;
+	scan->limit = request->match.limit != 0 ? request->match.limit
+						: SCAN_COUNT_MAX;
 	scan->part.slot.op = op;
 	scan->part.slot.flags = EVKV_SLOT_KEPT;
 	scan->part.command = &scan_command;

@@ -27,7 +27,7 @@ bool evkv__redis_scan_match(struct redis_scan *scan,
 {
 	char buffer[EVKV_PATTERN_MAX], flat[EVKV_KEY_HEAD_MAX];
 	struct evkv_slice prefix = scan->store->prefix;
-	struct evkv_slice head = evkv_request_head(request, buffer);
+	struct evkv_slice head = evkv_match_head(&request->match, buffer);
 	struct evkv_slice collection = request->collection;
 	bool in_one = (evkv_kind_classes(request->kind) &
 			  EVKV_CLASS_COLLECTION) != 0;
@@ -72,14 +72,14 @@ static size_t names_hash(struct evkv_slice name)
 static uint32_t *names_place(const struct redis_scan *scan,
     struct evkv_slice name)
 {
-	size_t count, at = names_hash(name);
-	const struct evkv_entry *names = evkv_op_names(scan->op, &count);
+	size_t at = names_hash(name);
 
 	for (;; at++) {
 		uint32_t *place = &scan->seen[at & (scan->seen_room - 1)];
 
 		if (*place == 0 ||
-		    evkv_slice_equal(names[*place - 1].name, name))
+		    evkv_slice_equal(evkv_op_entry(scan->op, *place - 1)->name,
+			name))
 			return place;
 	}
 }
@@ -87,10 +87,8 @@ static uint32_t *names_place(const struct redis_scan *scan,
 /* Keep the set at most half full. */
 static bool names_make_room(struct redis_scan *scan)
 {
-	const struct evkv_entry *names;
-	size_t count, room;
+	size_t count = evkv_op_entry_count(scan->op), room;
 
-	names = evkv_op_names(scan->op, &count);
 	if ((count + 1) * 2 <= scan->seen_room)
 		return true;
 	room = scan->seen_room == 0 ? 256 : scan->seen_room * 2;
@@ -101,7 +99,8 @@ static bool names_make_room(struct redis_scan *scan)
 		return false;
 	scan->seen_room = room;
 	for (size_t i = 0; i < count; i++)
-		*names_place(scan, names[i].name) = (uint32_t)i + 1;
+		*names_place(scan,
+		    evkv_op_entry(scan->op, i)->name) = (uint32_t)i + 1;
 	return true;
 }
 
@@ -109,15 +108,13 @@ static bool names_make_room(struct redis_scan *scan)
 static bool names_add_once(struct redis_scan *scan, struct evkv_slice name)
 {
 	uint32_t *place;
-	size_t count;
 
 	if (!names_make_room(scan))
 		return false;
 	place = names_place(scan, name);
 	if (*place != 0)
 		return true;
-	(void)evkv_op_names(scan->op, &count);
-	*place = (uint32_t)count + 1;
+	*place = (uint32_t)evkv_op_entry_count(scan->op) + 1;
 	return evkv_op_add_name(scan->op, name);
 }
 
@@ -200,7 +197,7 @@ bool evkv__redis_scan_name(struct redis_scan *scan, struct evkv_slice name)
 		return true;
 	if (in_one && !evkv_slice_equal(collection, request->collection))
 		return true;
-	if (!evkv_match(request->match_prefix, request->pattern,
+	if (!evkv_match(request->match.prefix, request->match.pattern,
 		in_one ? key : collection))
 		return true;
 	if (scan->removes)

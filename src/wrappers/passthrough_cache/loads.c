@@ -26,7 +26,8 @@ static bool is_unknown(const struct evkv_result *result)
 	size_t i;
 
 	for (i = 0; i < result->count; i++) {
-		if (result->entries[i].status == EVKV_UNKNOWN_OUTCOME)
+		if (evkv_result_entry(result, i)->status ==
+		    EVKV_UNKNOWN_OUTCOME)
 			return true;
 	}
 	return result->status == EVKV_UNKNOWN_OUTCOME;
@@ -91,7 +92,7 @@ static void fill_collect(struct fill *fill, const struct load *load,
 	size_t i;
 
 	for (i = 0; i < load->count && i < result->count; i++) {
-		entry = &result->entries[i];
+		entry = evkv_result_entry(result, i);
 		key = &load->keys[i];
 		if (entry->status != EVKV_OK || !key->fill ||
 		    !evkv__note_may_fill(load->cache, key->note) ||
@@ -156,8 +157,9 @@ static void answer(const struct waiter *waiter,
     const struct evkv_result *result, size_t i)
 {
 	struct evkv_op *op = evkv__get_op(waiter->get);
-	const struct evkv_entry *entry = i < result->count ? &result->entries[i]
-							   : NULL;
+	const struct evkv_entry *entry = i < result->count
+	    ? evkv_result_entry(result, i)
+	    : NULL;
 	enum evkv_status status = entry != NULL ? entry->status
 						: result->status;
 
@@ -165,7 +167,7 @@ static void answer(const struct waiter *waiter,
 		evkv_op_give_value(op, waiter->i, evkv_value_ref(entry->value));
 		return;
 	}
-	evkv_op_entries(op)[waiter->i].status = status;
+	evkv_op_entry(op, waiter->i)->status = status;
 	if (evkv_failed(status))
 		evkv_op_explain(op, result->cause, result->sys_error,
 		    result->message);

@@ -98,6 +98,7 @@ static const struct evkv_vtable passthrough_cache_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "passthrough_cache",
 	.kinds = PASSTHROUGH_CACHE_KINDS,
+	.conditions = EVKV_IF_BASIC,
 	.submit = passthrough_cache_submit,
 	.stop = passthrough_cache_stop,
 	.close = passthrough_cache_close,
@@ -199,6 +200,7 @@ struct evkv_store *evkv_passthrough_cache_new_sized(struct evkv_store *primary,
 	const struct evkv_store_config config = {
 		.inner = inner,
 		.inner_count = 2,
+		.auxiliary = 1 << 1, /* the cache */
 	};
 	struct evkv_passthrough_cache_options options;
 	struct evkv_store *node;

@@ -41,7 +41,7 @@ void evkv__get_answered(struct get *get)
 static void fail_missing(struct get *get, enum evkv_status status,
     enum evkv_cause cause)
 {
-	struct evkv_entry *entries = evkv_op_entries(get->op);
+	struct evkv_entry *entries = evkv_op_entry(get->op, 0);
 	size_t count = evkv_op_result(get->op)->count, i;
 
 	for (i = 0; i < count; i++) {
@@ -56,7 +56,7 @@ static void fail_missing(struct get *get, enum evkv_status status,
 static void load_missing(struct get *get, const struct evkv_request *request,
     size_t missing)
 {
-	struct evkv_entry *entries = evkv_op_entries(get->op);
+	struct evkv_entry *entries = evkv_op_entry(get->op, 0);
 	struct load *load = evkv__load_new(get->cache, missing);
 	size_t i;
 
@@ -83,7 +83,7 @@ static void probed(struct evkv_op *child, void *arg)
 	size_t i, j = 0;
 
 	for (i = 0; i < evkv_op_result(op)->count; i++) {
-		if (evkv_op_entries(op)[i].status == EVKV_MISSING)
+		if (evkv_op_entry(op, i)->status == EVKV_MISSING)
 			evkv_op_take(op, i, child, j++);
 	}
 	if (evkv_failed(result->status))
@@ -106,7 +106,7 @@ static void probe_missing(struct get *get, const struct evkv_request *request,
 		return;
 	}
 	for (i = 0; i < request->count; i++) {
-		if (evkv_op_entries(get->op)[i].status == EVKV_MISSING)
+		if (evkv_op_entry(get->op, i)->status == EVKV_MISSING)
 			keys[rest.count++] = request->keys[i];
 	}
 	rest.collection = request->collection;
@@ -117,7 +117,7 @@ static void probe_missing(struct get *get, const struct evkv_request *request,
 
 static void ask_primary(struct get *get, const struct evkv_request *request)
 {
-	const struct evkv_entry *entries = evkv_op_entries(get->op);
+	const struct evkv_entry *entries = evkv_op_entry(get->op, 0);
 	size_t missing = 0, i;
 
 	for (i = 0; i < request->count; i++)
@@ -142,7 +142,7 @@ static void take_hits(struct get *get, struct evkv_op *child)
 
 	for (j = 0; j < get->asked_count && j < result->count; j++) {
 		i = get->asked != NULL ? get->asked[j] : j;
-		if (result->entries[j].status == EVKV_OK)
+		if (evkv_result_entry(result, j)->status == EVKV_OK)
 			evkv_op_take(get->op, i, child, j);
 	}
 }
@@ -212,7 +212,7 @@ static void look_up(struct get *get, const struct evkv_request *request)
 static enum evkv_verdict get_run(struct get *get,
     const struct evkv_request *request)
 {
-	struct evkv_entry *entries = evkv_op_entries(get->op);
+	struct evkv_entry *entries = evkv_op_entry(get->op, 0);
 	size_t i;
 
 	get->waiting = 1;

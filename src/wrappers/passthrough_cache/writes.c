@@ -78,7 +78,8 @@ static bool write_begin(struct write *write, const struct evkv_request *request)
 
 static enum evkv_status entry_status(const struct evkv_result *result, size_t i)
 {
-	return i < result->count ? result->entries[i].status : result->status;
+	return i < result->count ? evkv_result_entry(result, i)->status
+				 : result->status;
 }
 
 static void write_end(struct write *write, const struct evkv_result *result)

@@ -85,10 +85,10 @@ static enum evkv_verdict prefix_keys_matching(struct prefix_keys *self,
     struct evkv_op *op, const struct evkv_request *request)
 {
 	struct evkv_request *derived = evkv_op_derive(op, request);
-	struct evkv_slice pattern = request->pattern;
+	struct evkv_slice pattern = request->match.pattern;
 
 	if (prefix_keys_matches_all(pattern))
-		pattern = request->match_prefix.size == 0 ? EVKV_LIT("?*")
+		pattern = request->match.prefix.size == 0 ? EVKV_LIT("?*")
 							  : EVKV_LIT("");
 	if (pattern.size > 0 &&
 	    self->escaped.size + pattern.size > EVKV_PATTERN_MAX)
@@ -97,12 +97,13 @@ static enum evkv_verdict prefix_keys_matching(struct prefix_keys *self,
 		    "bytes",
 		    EVKV_PATTERN_MAX);
 	if (derived == NULL ||
-	    !prefix_keys_join(op, self->prefix, request->match_prefix,
-		&derived->match_prefix))
+	    !prefix_keys_join(op, self->prefix, request->match.prefix,
+		&derived->match.prefix))
 		return evkv_op_nomem(op);
-	derived->pattern = pattern;
+	derived->match.pattern = pattern;
 	if (pattern.size > 0 &&
-	    !prefix_keys_join(op, self->escaped, pattern, &derived->pattern))
+	    !prefix_keys_join(op, self->escaped, pattern,
+		&derived->match.pattern))
 		return evkv_op_nomem(op);
 	return evkv_op_forward(op, self->inner, derived);
 }
@@ -130,19 +131,18 @@ static void prefix_keys_complete(void *arg, struct evkv_op *op)
 {
 	struct prefix_keys *self = arg;
 	size_t prefix = self->prefix.size, count, kept = 0, i;
-	struct evkv_entry *entries;
 	struct evkv_slice name;
 
 	if (evkv_op_result(op)->kind != EVKV_OP_KEYS)
 		return;
-	entries = evkv_op_names(op, &count);
+	count = evkv_op_entry_count(op);
 	for (i = 0; i < count; i++) {
-		name = entries[i].name;
+		name = evkv_op_entry(op, i)->name;
 		if (name.size <= prefix ||
 		    memcmp(name.data, self->prefix.data, prefix) != 0)
 			continue;
-		entries[kept++].name = evkv_bytes((const char *)name.data +
-			prefix,
+		evkv_op_entry(op, kept++)
+		    ->name = evkv_bytes((const char *)name.data + prefix,
 		    name.size - prefix);
 	}
 	evkv_op_keep_names(op, kept);
@@ -156,7 +156,8 @@ static void prefix_keys_free(void *self)
 static const struct evkv_vtable prefix_keys_vtable = {
 	.size = sizeof(prefix_keys_vtable),
 	.name = "prefix_keys",
-	.kinds = EVKV_KINDS_ALL,
+	.kinds = EVKV_KINDS_BASIC,
+	.conditions = EVKV_IF_BASIC,
 	.submit = prefix_keys_submit,
 	.complete = prefix_keys_complete,
 	.free = prefix_keys_free,

@@ -98,7 +98,7 @@ static struct prefix_keys_page *prefix_keys_page_new(const struct evkv_result
 	char *to;
 
 	for (i = 0; i < result->count; i++)
-		bytes += result->entries[i].name.size;
+		bytes += evkv_result_entry(result, i)->name.size;
 	page = evkv_malloc(size + bytes);
 	if (page == NULL)
 		return NULL;
@@ -107,10 +107,10 @@ static struct prefix_keys_page *prefix_keys_page_new(const struct evkv_result
 	page->count = result->count;
 	for (i = 0; i < result->count; i++) {
 		page->names[i].name = evkv_bytes(to,
-		    result->entries[i].name.size);
+		    evkv_result_entry(result, i)->name.size);
 		page->names[i].found = false;
 		if (page->names[i].name.size > 0)
-			memcpy(to, result->entries[i].name.data,
+			memcpy(to, evkv_result_entry(result, i)->name.data,
 			    page->names[i].name.size);
 		to += page->names[i].name.size;
 	}
@@ -142,7 +142,7 @@ static void prefix_keys_page_ask(struct prefix_keys_job *job,
     struct evkv_slice cursor)
 {
 	const struct evkv_request *request = evkv_op_request(job->op);
-	size_t limit = request->limit;
+	size_t limit = request->match.limit;
 
 	if (limit == 0 || limit > PREFIX_KEYS_PAGE)
 		limit = PREFIX_KEYS_PAGE;
@@ -150,10 +150,10 @@ static void prefix_keys_page_ask(struct prefix_keys_job *job,
 	evkv_child_submit(job->op, job->self->inner,
 	    &(struct evkv_request){
 		.kind = EVKV_OP_COLLECTIONS,
-		.match_prefix = request->match_prefix,
-		.pattern = request->pattern,
-		.cursor = cursor,
-		.limit = limit,
+		.match.prefix = request->match.prefix,
+		.match.pattern = request->match.pattern,
+		.match.cursor = cursor,
+		.match.limit = limit,
 	    },
 	    0, prefix_keys_page_came, job);
 }
@@ -249,10 +249,10 @@ static void prefix_keys_step_ask(struct prefix_keys_step *step)
 	    &(struct evkv_request){
 		.kind = removes ? EVKV_OP_CLEAR : EVKV_OP_KEYS,
 		.collection = job->page->names[step->index].name,
-		.match_prefix = self->prefix,
-		.pattern = evkv_bytes(pattern, size + 2),
-		.cursor = step->cursor,
-		.limit = removes ? 0 : 1,
+		.match.prefix = self->prefix,
+		.match.pattern = evkv_bytes(pattern, size + 2),
+		.match.cursor = step->cursor,
+		.match.limit = removes ? 0 : 1,
 	    },
 	    0, prefix_keys_step_came, step);
 }

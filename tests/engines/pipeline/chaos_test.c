@@ -59,7 +59,7 @@ static void on_done(const struct evkv_result *result, void *arg)
 	if (op->is_put || result->status != EVKV_OK)
 		return;
 	snprintf(expected, sizeof(expected), "k%u.", op->number);
-	op->right = evkv_slice_equal(result->entries[0].bytes,
+	op->right = evkv_slice_equal(evkv_result_entry(result, 0)->bytes,
 	    evkv_str(expected));
 }
 

@@ -91,7 +91,7 @@ static bool line_answer(struct line_call *call, const char *data, size_t size)
 	char text[128];
 
 	if (call->keys > 0)
-		entry = &evkv_op_entries(op)[call->answered];
+		entry = evkv_op_entry(op, call->answered);
 	switch (size > 0 ? data[0] : '\0') {
 	case '+': return true;
 	case '-':
@@ -197,7 +197,7 @@ static void line_cut(struct line_call *call, const struct evkv_slot_end *end)
 		return;
 	}
 	for (i = call->answered; i < call->keys; i++)
-		evkv_op_entries(op)[i].status = write &&
+		evkv_op_entry(op, i)->status = write &&
 			end->fate == EVKV_SLOT_SENT
 		    ? EVKV_UNKNOWN_OUTCOME
 		    : end->status;
@@ -317,6 +317,7 @@ static const struct evkv_vtable line_vtable = {
 static const struct evkv_capabilities line_capabilities = {
 	.kinds = EVKV_KIND_BIT(EVKV_OP_GET) | EVKV_KIND_BIT(EVKV_OP_PUT) |
 	    EVKV_KIND_BIT(EVKV_OP_DELETE) | EVKV_KIND_BIT(EVKV_OP_PING),
+	.put_conditions = EVKV_IF_BASIC,
 	.max_key = EVKV_KEY_MAX,
 	.max_value = EVKV_VALUE_MAX,
 	.ttl_unit_ms = 1,

@@ -29,7 +29,8 @@ static void on_get(const struct evkv_result *result, void *arg)
 {
 	(void)arg;
 	if (result->status == EVKV_OK &&
-	    evkv_slice_equal(result->entries[0].bytes, EVKV_LIT("Ada")))
+	    evkv_slice_equal(evkv_result_entry(result, 0)->bytes,
+		EVKV_LIT("Ada")))
 		answers++;
 	else
 		fprintf(stderr, "get: %s\n", result->message);

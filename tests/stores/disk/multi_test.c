@@ -258,7 +258,8 @@ static void nested_put(struct evkv_op *child, void *arg)
 {
 	struct nested *nested = arg;
 
-	check_status(evkv_op_result(child)->entries[0].status, EVKV_NOT_FOUND);
+	check_status(evkv_result_entry(evkv_op_result(child), 0)->status,
+	    EVKV_NOT_FOUND);
 	evkv_put(nested->kit.store, EVKV_LIT("c"), EVKV_LIT("i"), EVKV_LIT("v"),
 	    0, answer_cb, &nested->put);
 }

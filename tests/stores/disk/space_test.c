@@ -53,7 +53,7 @@ static void check_full(struct kit *kit, unsigned count, size_t size)
 	kit_do(kit,
 	    &(struct evkv_request){ .kind = EVKV_OP_KEYS,
 		.collection = EVKV_LIT("c"),
-		.limit = 10 },
+		.match.limit = 10 },
 	    &answer);
 	check_int(answer.count, count < 10 ? count : 10);
 	answer_free(&answer);

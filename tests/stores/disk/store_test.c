@@ -79,7 +79,7 @@ EVKV_TEST(disk_store, long_keys_are_told_apart_and_come_in_order)
 	kit_do(&kit,
 	    &(struct evkv_request){ .kind = EVKV_OP_KEYS,
 		.collection = EVKV_LIT("c"),
-		.limit = 1000 },
+		.match.limit = 1000 },
 	    &answer);
 	check_int(answer.count, 303);
 	for (i = 1; i < answer.count; i++) {
@@ -279,7 +279,7 @@ EVKV_TEST(disk_store, clear_all_goes_through_many_collections)
 	}
 	kit_do(&kit,
 	    &(struct evkv_request){
-		.kind = EVKV_OP_CLEAR_ALL, .match_prefix = EVKV_LIT("c0") },
+		.kind = EVKV_OP_CLEAR_ALL, .match.prefix = EVKV_LIT("c0") },
 	    &answer);
 	check_int(answer.affected, 2000);
 	answer_reset(&answer);

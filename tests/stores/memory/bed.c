@@ -121,7 +121,7 @@ int64_t bed_count_keys(struct bed *bed, struct evkv_slice collection)
 		    &(struct evkv_request){
 			.kind = EVKV_OP_KEYS,
 			.collection = collection,
-			.cursor = evkv_bytes(cursor, size),
+			.match.cursor = evkv_bytes(cursor, size),
 		    },
 		    answer_cb, &answer);
 		bed_wait(bed, &answer);

@@ -93,7 +93,7 @@ EVKV_TEST(unit_memory_pace, short_steps_clear_what_matches_and_no_more)
 	check_int(affected_by(&bed,
 		      &(struct evkv_request){ .kind = EVKV_OP_CLEAR,
 			  .collection = COLLECTION,
-			  .pattern = EVKV_LIT("*[02468]") },
+			  .match.pattern = EVKV_LIT("*[02468]") },
 		      &worst),
 	    4500);
 	check_between(worst, 1, 16);
@@ -201,7 +201,7 @@ EVKV_TEST(unit_memory_pace, long_keys_and_patterns_make_steps_shorter)
 	evkv_submit(bed.store,
 	    &(struct evkv_request){ .kind = EVKV_OP_CLEAR,
 		.collection = COLLECTION,
-		.pattern = evkv_bytes(pattern, sizeof(pattern)) },
+		.match.pattern = evkv_bytes(pattern, sizeof(pattern)) },
 	    answer_cb, &answer);
 	while (answer.calls == 0) {
 		before = table->work;
@@ -232,7 +232,7 @@ EVKV_TEST(unit_memory_pace, a_clear_in_short_steps_misses_nothing_in_joins)
 	evkv_submit(bed.store,
 	    &(struct evkv_request){ .kind = EVKV_OP_CLEAR,
 		.collection = COLLECTION,
-		.pattern = EVKV_LIT("*[02468]") },
+		.match.pattern = EVKV_LIT("*[02468]") },
 	    answer_cb, &answer);
 	while (answer.calls == 0) {
 		for (i = 0; i < 20 && gone < 20000; i++, gone++)

@@ -42,7 +42,7 @@ EVKV_TEST(unit_memory_steps, clear_all_is_exact_whatever_has_expired)
 	bed.rig.now_us += 50 * 1000;
 	check_int(bed_affected_by(&bed,
 		      &(struct evkv_request){ .kind = EVKV_OP_CLEAR_ALL,
-			  .match_prefix = EVKV_LIT("b") }),
+			  .match.prefix = EVKV_LIT("b") }),
 	    1000);
 	bed_put_numbers(&bed, EVKV_LIT("b"), 0, 1000, 50);
 	bed_put_numbers(&bed, EVKV_LIT("b2"), 0, 1000, 51);
@@ -90,7 +90,7 @@ EVKV_TEST(unit_memory_steps, clear_by_pattern_spares_the_rest)
 	check_int(bed_affected_by(&bed,
 		      &(struct evkv_request){ .kind = EVKV_OP_CLEAR,
 			  .collection = COLLECTION,
-			  .pattern = EVKV_LIT("key-00[12]???") }),
+			  .match.pattern = EVKV_LIT("key-00[12]???") }),
 	    2000);
 	check_int(bed_count_keys(&bed, COLLECTION), 3000);
 	check_int(bed_count_keys(&bed, EVKV_LIT("other")), 5000);
@@ -121,7 +121,7 @@ EVKV_TEST(unit_memory_steps, no_turn_does_much_at_once)
 		{ .kind = EVKV_OP_PURGE_EXPIRED },
 		{ .kind = EVKV_OP_CLEAR,
 		    .collection = COLLECTION,
-		    .match_prefix = EVKV_LIT("key-00") },
+		    .match.prefix = EVKV_LIT("key-00") },
 		{ .kind = EVKV_OP_CLEAR, .collection = COLLECTION },
 		{ .kind = EVKV_OP_CLEAR_ALL },
 	};
@@ -259,7 +259,7 @@ EVKV_TEST(unit_memory_steps, canceled_jobs_end)
 	cancel_one(&bed,
 	    &(struct evkv_request){ .kind = EVKV_OP_CLEAR,
 		.collection = COLLECTION,
-		.match_prefix = EVKV_LIT("none") });
+		.match.prefix = EVKV_LIT("none") });
 	check_int(bed_counters(&bed).entries, 20000);
 	bed.rig.now_us += 30000 * 1000;
 	bed_put_numbers(&bed, COLLECTION, 0, 1000, 60000);
@@ -276,7 +276,7 @@ EVKV_TEST(unit_memory_steps, loop_may_be_freed_amid_jobs)
 		{ .kind = EVKV_OP_PURGE_EXPIRED },
 		{ .kind = EVKV_OP_CLEAR,
 		    .collection = COLLECTION,
-		    .match_prefix = EVKV_LIT("key-00") },
+		    .match.prefix = EVKV_LIT("key-00") },
 		{ .kind = EVKV_OP_CLEAR, .collection = EVKV_LIT("b") },
 		{ .kind = EVKV_OP_CLEAR_ALL },
 	};
@@ -306,7 +306,7 @@ EVKV_TEST(unit_memory_steps, close_waits_for_every_job)
 		{ .kind = EVKV_OP_PURGE_EXPIRED },
 		{ .kind = EVKV_OP_CLEAR,
 		    .collection = COLLECTION,
-		    .pattern = EVKV_LIT("*1") },
+		    .match.pattern = EVKV_LIT("*1") },
 	};
 	struct answer answers[4] = { ANSWER_INIT };
 	unsigned entries, turns;

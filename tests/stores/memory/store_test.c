@@ -228,8 +228,8 @@ EVKV_TEST(unit_memory_store, pages_survive_growth_and_shrinking)
 		    &(struct evkv_request){
 			.kind = EVKV_OP_KEYS,
 			.collection = COLLECTION,
-			.cursor = evkv_bytes(cursor, size),
-			.limit = 50,
+			.match.cursor = evkv_bytes(cursor, size),
+			.match.limit = 50,
 		    },
 		    answer_cb, &answer);
 		bed_wait(&bed, &answer);
@@ -250,7 +250,7 @@ EVKV_TEST(unit_memory_store, pages_survive_growth_and_shrinking)
 			bed_affected_by(&bed,
 			    &(struct evkv_request){ .kind = EVKV_OP_CLEAR,
 				.collection = COLLECTION,
-				.match_prefix = EVKV_LIT("key-01") });
+				.match.prefix = EVKV_LIT("key-01") });
 	} while (size > 0);
 	for (i = 0; i < 4000; i++)
 		check_int(seen[i], 1);

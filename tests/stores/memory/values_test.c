@@ -15,7 +15,8 @@ static void hold_cb(const struct evkv_result *result, void *arg)
 {
 	(void)arg;
 	check_status(result->status, EVKV_OK);
-	held[held_count++] = evkv_value_ref(result->entries[0].value);
+	held[held_count++] = evkv_value_ref(evkv_result_entry(result, 0)
+						->value);
 }
 
 static void hold(struct bed *bed, const char *key)
@@ -215,7 +216,7 @@ static void hold_all_cb(const struct evkv_result *result, void *arg)
 	size_t i;
 
 	for (i = 0; i < result->count; i++)
-		values[i] = evkv_value_ref(result->entries[i].value);
+		values[i] = evkv_value_ref(evkv_result_entry(result, i)->value);
 	held_count = result->count;
 }
 
@@ -492,8 +493,8 @@ EVKV_TEST(unit_memory_values, inline_get_refuses_what_any_get_refuses)
 		{ .values = &value },
 		{ .ttl_ms = 1 },
 		{ .condition = EVKV_IF_ABSENT },
-		{ .pattern = EVKV_LIT("*") },
-		{ .limit = 1 },
+		{ .match.pattern = EVKV_LIT("*") },
+		{ .match.limit = 1 },
 		{ .flags = 1u << 30 },
 		{ .timeout_ms = -2 },
 		{ .collection = { NULL, 1 } },
@@ -525,7 +526,7 @@ static void nest_get(struct nest *nest);
 static void nest_cb(const struct evkv_result *result, void *arg)
 {
 	struct nest *nest = arg;
-	struct evkv_slice bytes = result->entries[0].bytes;
+	struct evkv_slice bytes = evkv_result_entry(result, 0)->bytes;
 	char number[16];
 
 	check_status(result->status, EVKV_OK);

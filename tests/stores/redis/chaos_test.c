@@ -116,7 +116,7 @@ static void chaos_cb(const struct evkv_result *result, void *arg)
 		    evkv_kind_name(op->kind), op->count, result->count);
 	else
 		for (size_t i = 0; i < op->count; i++)
-			chaos_entry(c, op, i, &result->entries[i]);
+			chaos_entry(c, op, i, evkv_result_entry(result, i));
 	c->called++;
 	c->outstanding--;
 	free(op);

@@ -241,7 +241,7 @@ static void hot_cb(const struct evkv_result *result, void *arg)
 {
 	(void)arg;
 	hot_hits += result->status == EVKV_OK &&
-	    result->entries[0].bytes.size == 5;
+	    evkv_result_entry(result, 0)->bytes.size == 5;
 }
 
 /* From here on every system call but exit kills the process. */

@@ -238,8 +238,8 @@ static void check_pages(struct rig *rig, struct evkv_store *store,
 		check(answer.cursor.size <= sizeof(cursor));
 		if (answer.cursor.size > 0)
 			memcpy(cursor, answer.cursor.data, answer.cursor.size);
-		request.cursor = evkv_bytes(cursor, answer.cursor.size);
-	} while (request.cursor.size > 0);
+		request.match.cursor = evkv_bytes(cursor, answer.cursor.size);
+	} while (request.match.cursor.size > 0);
 	answer_free(&answer);
 	check_str(text, expected);
 }
@@ -248,11 +248,11 @@ EVKV_TEST(unit_simple, pages)
 {
 	struct rig rig;
 	struct evkv_store *store = open_simple(&rig);
-	struct evkv_request keys = {
-		.kind = EVKV_OP_KEYS, .collection = EVKV_LIT("c"), .limit = 2
-	};
+	struct evkv_request keys = { .kind = EVKV_OP_KEYS,
+		.collection = EVKV_LIT("c"),
+		.match.limit = 2 };
 	struct evkv_request collections = { .kind = EVKV_OP_COLLECTIONS,
-		.limit = 1 };
+		.match.limit = 1 };
 
 	put_text(&rig, store, "b", "other");
 	put_text(&rig, store, "c", "a1");
@@ -263,16 +263,16 @@ EVKV_TEST(unit_simple, pages)
 	put_text(&rig, store, "d", "other");
 
 	check_pages(&rig, store, keys, "a1 b1 |b2 b3 |c1 |");
-	keys.pattern = EVKV_LIT("b*");
+	keys.match.pattern = EVKV_LIT("b*");
 	check_pages(&rig, store, keys, "b1 b2 |b3 |");
-	keys.pattern = EVKV_LIT("*1");
+	keys.match.pattern = EVKV_LIT("*1");
 	check_pages(&rig, store, keys, "a1 b1 |c1 |");
-	keys.match_prefix = EVKV_LIT("b");
+	keys.match.prefix = EVKV_LIT("b");
 	check_pages(&rig, store, keys, "b1 |");
-	keys.pattern = EVKV_LIT("c*");
+	keys.match.pattern = EVKV_LIT("c*");
 	check_pages(&rig, store, keys, "|");
 	check_pages(&rig, store, collections, "b |c |d |");
-	collections.pattern = EVKV_LIT("[!c]");
+	collections.match.pattern = EVKV_LIT("[!c]");
 	check_pages(&rig, store, collections, "b |d |");
 	close_simple(&rig, store);
 }
@@ -283,7 +283,7 @@ EVKV_TEST(unit_simple, a_page_may_end_with_the_empty_collection)
 	struct rig rig;
 	struct evkv_store *store = open_simple(&rig);
 	struct evkv_request collections = { .kind = EVKV_OP_COLLECTIONS,
-		.limit = 1 };
+		.match.limit = 1 };
 
 	put_text(&rig, store, "", "k");
 	put_text(&rig, store, "a", "k");
@@ -339,9 +339,9 @@ EVKV_TEST(unit_simple, a_cursor_belongs_to_its_query)
 	struct answer answer = ANSWER_INIT;
 	struct evkv_request request = { .kind = EVKV_OP_KEYS,
 		.collection = EVKV_LIT("c"),
-		.match_prefix = EVKV_LIT("k"),
-		.pattern = EVKV_LIT("*"),
-		.limit = 1 },
+		.match.prefix = EVKV_LIT("k"),
+		.match.pattern = EVKV_LIT("*"),
+		.match.limit = 1 },
 			    other;
 
 	put_text(&rig, store, "c", "k1");
@@ -349,27 +349,27 @@ EVKV_TEST(unit_simple, a_cursor_belongs_to_its_query)
 	evkv_submit(store, &request, answer_cb, &answer);
 	rig_wait(&rig, &answer.calls);
 	check(answer.cursor.size > 0);
-	request.cursor = answer.cursor;
+	request.match.cursor = answer.cursor;
 
 	other = request;
 	other.collection = EVKV_LIT("d");
 	refuse_cursor(&rig, store, other);
 	other = request;
-	other.pattern = EVKV_LIT("**");
+	other.match.pattern = EVKV_LIT("**");
 	refuse_cursor(&rig, store, other);
 	other = request;
 	/* The same bytes in all, cut elsewhere. */
-	other.match_prefix = EVKV_LIT("k*");
-	other.pattern = EVKV_LIT("");
+	other.match.prefix = EVKV_LIT("k*");
+	other.match.pattern = EVKV_LIT("");
 	refuse_cursor(&rig, store, other);
 	other = request;
 	other.collection = EVKV_LIT("");
 	other.kind = EVKV_OP_COLLECTIONS;
 	refuse_cursor(&rig, store, other);
 	other = request;
-	other.cursor = EVKV_LIT("short");
+	other.match.cursor = EVKV_LIT("short");
 	refuse_cursor(&rig, store, other);
-	other.cursor = EVKV_LIT("something else");
+	other.match.cursor = EVKV_LIT("something else");
 	refuse_cursor(&rig, store, other);
 	null = evkv_null_new(rig.loop, NULL);
 	refuse_cursor(&rig, null, request);

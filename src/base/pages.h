@@ -1,12 +1,12 @@
 /*
- * support/pages.h - memory by the megabyte.
+ * base/pages.h - memory by the megabyte.
  *
  * Straight from the system and back to it, so that giving back one piece costs
  * no more than that piece: malloc() may put it aside and give back gigabytes at
  * once later. Where evkv_set_allocator() has named an allocator, from that one.
  */
-#ifndef EVKV_SUPPORT_PAGES_H
-#define EVKV_SUPPORT_PAGES_H
+#ifndef EVKV_BASE_PAGES_H
+#define EVKV_BASE_PAGES_H
 
 #include <stddef.h>
 

@@ -1,0 +1,137 @@
+/**
+ * @file
+ * URLs of stores, for authors.
+ *
+ *     static const struct evkv_url_option my_url_options[] = {
+ *         { .name = "max_bytes", .type = EVKV_URL_SIZE,
+ *             .offset = offsetof(struct my_options, max_bytes) },
+ *     };
+ *
+ * docs/urls.md describes them to users. All calls here may be made on any
+ * thread, save those that take a loop.
+ */
+#ifndef EVKV_URL_H
+#define EVKV_URL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "evkv/error.h"
+
+EVKV_BEGIN_DECLS
+
+struct evkv_loop;
+struct evkv_store;
+
+/** A parsed URL, all parts decoded; parts that are absent are empty strings. */
+struct evkv_url {
+	/** in lower case */
+	const char *scheme;
+	/** the user's name */
+	const char *user;
+	/** the password */
+	const char *password;
+	/** whether there is a password, which may be empty */
+	bool has_password;
+	/** the host; an IPv6 literal without its brackets */
+	const char *host;
+	/** the port; 0 = not given */
+	int port;
+	/** the path, with its leading slash if it has one */
+	const char *path;
+	/** how many options there are */
+	size_t option_count;
+	/** the options behind the question mark, in order */
+	const struct evkv_url_pair {
+		/** the option's name */
+		const char *name;
+		/** the option's value */
+		const char *value;
+	} * options;
+};
+
+/** The types of options. */
+enum evkv_url_type {
+	EVKV_URL_BOOL,     /**< bool: 0, 1, true, false, yes, no, on, off */
+	EVKV_URL_INT,      /**< int */
+	EVKV_URL_SIZE,     /**< size_t, with suffixes k, m, g */
+	EVKV_URL_DURATION, /**< int64_t, ms; with suffixes ms, s, m, h */
+	EVKV_URL_STRING,   /**< const char *, valid while the URL is */
+	EVKV_URL_CHOICE,   /**< int: the index in a list "full|os|none" */
+};
+
+/** How one option of a URL gets into an options struct. */
+struct evkv_url_option {
+	/** the option's name */
+	const char *name;
+	/** its type */
+	enum evkv_url_type type;
+	/** offsetof() its field in the options struct */
+	size_t offset;
+	/** INT, SIZE, DURATION: the bounds; both 0 = not negative */
+	int64_t min, max;
+	/** CHOICE: the words, "full|os|none" */
+	const char *choices;
+};
+
+/**
+ * Write a URL's options into a struct, by a table.
+ * @param url          the URL
+ * @param table        the options that are known
+ * @param table_count  how many these are
+ * @param options      the struct
+ * @param error        filled with the option and what is allowed, where one is
+ *                     unknown, given twice or malformed
+ * @return false where `error` was filled
+ */
+EVKV_API bool evkv_url_options(const struct evkv_url *url,
+    const struct evkv_url_option *table, size_t table_count, void *options,
+    struct evkv_error *error);
+
+/** The parts of a URL that a scheme may have a use for, beside its options. */
+enum {
+	EVKV_URL_USER = 1 << 0, /**< user and password */
+	EVKV_URL_HOST = 1 << 1, /**< host and port */
+	EVKV_URL_PATH = 1 << 2, /**< the path */
+};
+
+/**
+ * Check that a URL has no parts but those named.
+ * @param url    the URL
+ * @param parts  EVKV_URL_USER, HOST and PATH
+ * @param error  filled with the part that is too many
+ * @return false where `error` was filled
+ */
+EVKV_API bool evkv_url_allow(const struct evkv_url *url, uint32_t parts,
+    struct evkv_error *error);
+
+/**
+ * Opens the URLs of a scheme.
+ * @param loop   the loop that the scheme is registered on
+ * @param url    lives for the call
+ * @param error  to be filled where NULL is returned
+ */
+typedef struct evkv_store *(*evkv_scheme_open)(struct evkv_loop *loop,
+    const struct evkv_url *url, struct evkv_error *error);
+
+/**
+ * Register what opens a scheme's URLs; registering a scheme again replaces it.
+ * On the loop's thread.
+ * @param loop    the loop
+ * @param scheme  copied; letters and, after the first, digits, '+', '-', '.'
+ *                and '_'; its case does not matter
+ * @param open    opens the URLs
+ * @return false where that is no such name, memory is lacking, or `loop` or
+ *         `open` is NULL
+ */
+EVKV_API bool evkv_loop_register_scheme(struct evkv_loop *loop,
+    const char *scheme, evkv_scheme_open open);
+
+/** As evkv_open(), with the registered schemes alone. */
+EVKV_API struct evkv_store *evkv_loop_open(struct evkv_loop *loop,
+    const char *url, struct evkv_error *error);
+
+EVKV_END_DECLS
+
+#endif
