@@ -117,6 +117,12 @@ enum evkv_log_level {
 	EVKV_LOG_ERROR,
 };
 
+/**
+ * The name of a level ("WARNING"); "?" for a number that is none. Any thread;
+ * static storage.
+ */
+EVKV_API const char *evkv_log_level_name(enum evkv_log_level level);
+
 /*
  * Receive what stores report beside the results: reconnects, damage found.
  * `message` is one line, without a newline, and lives for the call. Runs on the

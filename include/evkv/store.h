@@ -114,6 +114,12 @@ enum evkv_state {
 	EVKV_STATE_CLOSED,
 };
 
+/**
+ * The name of a state ("READY"); "?" for a number that is none. Any thread;
+ * static storage.
+ */
+EVKV_API const char *evkv_state_name(enum evkv_state state);
+
 /*
  * Where a store stands; a wrapper's state is the worst of its inner stores'.
  * The callback of evkv_store_set_state_cb() tells of each change in a later
