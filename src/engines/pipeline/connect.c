@@ -381,6 +381,7 @@ void evkv__pipe_lose(struct evkv_pipeline *p)
 		evkv__pipe_waiting_end(p, END_LOST);
 	else if (was_ready)
 		evkv__pipe_waiting_offline(p);
+	evkv__pipe_age_renew(p);
 	if (p->waiting.first != NULL)
 		evkv__pipe_hurry(p);
 	evkv__pipe_ending_run(p);

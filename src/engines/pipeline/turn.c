@@ -34,6 +34,8 @@ void evkv__pipe_turn_run(void *arg)
 	if (p->phase == PHASE_IDLE ||
 	    (p->phase == PHASE_BACKOFF && !p->timer_set))
 		evkv__pipe_attempt(p);
+	if (p->phase != PHASE_READY && p->phase != PHASE_CLOSED)
+		evkv__pipe_age_look(p);
 	if (p->phase == PHASE_READY) {
 		evkv__pipe_watching_end(p, END_READY);
 		evkv__pipe_ending_run(p);
