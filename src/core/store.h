@@ -4,6 +4,7 @@
 #ifndef EVKV_CORE_STORE_H
 #define EVKV_CORE_STORE_H
 
+#include "core/order.h"
 #include "evkv/driver.h"
 
 struct evkv_frame;
@@ -73,7 +74,8 @@ struct evkv_store {
 	size_t abandoned;
 	int64_t timeout_ms;
 	const struct store_shortcuts *shortcuts; /* NULL = none */
-	struct evkv_frame *frames;               /* of pending ops */
+	struct order order;
+	struct evkv_frame *frames; /* of pending ops */
 	struct evkv_timer drain_timer;
 	struct evkv_task step_task;
 	struct evkv_op *closers;         /* close ops, by op->next */
