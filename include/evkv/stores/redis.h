@@ -91,7 +91,7 @@ struct evkv_redis_options {
 	/*
 	 * The wait before a connection is tried again: at first about
 	 * backoff_min_ms, doubled at each failure up to backoff_max_ms, less a
-	 * random part. 0 = 50 and 5000.
+	 * random part. 0 = 50 and 1000.
 	 */
 	int64_t backoff_min_ms;
 	int64_t backoff_max_ms;
@@ -123,6 +123,18 @@ struct evkv_redis_options {
 	 * 0 = 64 KiB.
 	 */
 	size_t flush_bytes;
+
+	/*
+	 * A file whose first line is the password, instead of `password`. It
+	 * is read before each login, so that one that was changed is sent.
+	 */
+	const char *password_file;
+	/*
+	 * Called before each login; may call evkv_redis_set_credentials(), and
+	 * nothing else of the store. NULL = none.
+	 */
+	void (*credentials)(struct evkv_store *store, void *arg);
+	void *credentials_arg;
 };
 
 /*
@@ -140,6 +152,16 @@ static inline struct evkv_store *evkv_redis_new(struct evkv_loop *loop,
 {
 	return evkv_redis_new_sized(loop, options, sizeof(*options), error);
 }
+
+/*
+ * Log in with these from the next connection on; those that are there stay. A
+ * store that was refused tries again at once. Strings are copied; `user` NULL
+ * or "" = the default user, `password` NULL = none is sent. `store` is a redis
+ * store, or a stack with one in it. Legal in a callback. INVALID: there is none
+ * or more than one, or a user without a password; NOMEM: nothing has changed.
+ */
+EVKV_API enum evkv_status evkv_redis_set_credentials(struct evkv_store *store,
+    const char *user, const char *password);
 
 /*
  * Let evkv_open() on this loop know the schemes redis, rediss, redis+unix,

@@ -12,8 +12,8 @@
  * reason as its status. Parts that the offline queue has no room for fail at
  * once, without the others.
  */
+#include "commands.h"
 #include "evkv/key_codec.h"
-#include "store.h"
 
 #define CALL_PART_KEYS 512
 #define CALL_PART_BYTES ((size_t)1 << 20)
@@ -190,6 +190,7 @@ static void call_part_cut(const struct redis_part *part,
 
 	if (part->call->part_count == 1 && part->count == 1) {
 		evkv_slot_fail(op, end);
+		evkv__redis_versions_clear(part);
 		return;
 	}
 	for (size_t i = part->settled; i < part->count; i++) {
@@ -204,6 +205,7 @@ static void call_part_cut(const struct redis_part *part,
 		    : end->status;
 	}
 	evkv_op_explain(op, end->cause, end->sys_error, end->message);
+	evkv__redis_versions_clear(part);
 }
 
 void evkv__redis_part_end(struct redis_connection *connection,
@@ -214,6 +216,8 @@ void evkv__redis_part_end(struct redis_connection *connection,
 	(void)connection;
 	if (!answered)
 		call_part_cut(part, end);
+	else if (part->versions)
+		evkv__redis_versions_clear(part);
 	evkv__redis_order_ended(part, answered);
 }
 
@@ -271,7 +275,10 @@ static enum evkv_verdict call_submit_one(struct redis_store *store,
 		return evkv_op_nomem(op);
 	evkv_op_set_data(op, call);
 	why = evkv_pipeline_submit(part->connection->pipeline, &part->slot);
-	return why == NULL ? EVKV_VERDICT_PENDING : evkv_slot_fail(op, why);
+	if (why == NULL)
+		return EVKV_VERDICT_PENDING;
+	call_part_cut(part, why);
+	return EVKV_VERDICT_DONE;
 }
 
 /* Several keys. */

@@ -84,6 +84,7 @@ struct redis_part {
 	bool absent;    /* PUT: the condition is that the key is absent */
 	bool unqueued;  /* TTL: MULTI was refused */
 	bool apart;     /* TTL: it was not asked for */
+	bool versions;  /* are told */
 	/* In the queue of its connection; held_link is NULL where it is not. */
 	struct redis_part *held_next, **held_link;
 };
@@ -176,6 +177,11 @@ struct redis_store {
 	struct redis_connection *connections;
 };
 
+/* ---- redis.c ---------------------------------------------------------- */
+
+/* The redis store that this is, or NULL. */
+struct redis_store *evkv__redis_self(const struct evkv_store *store);
+
 /* ---- handshake.c ------------------------------------------------------ */
 
 /* Begin the handshake; its last reply makes the connection ready. */
@@ -258,6 +264,11 @@ void evkv__redis_order_stopped(struct redis_call *call);
 enum evkv_verdict evkv__redis_ping_submit(struct redis_store *store,
     struct evkv_op *op, const struct evkv_request *request);
 void evkv__redis_ping_stop(struct evkv_op *op);
+
+/* ---- credentials.c ---------------------------------------------------- */
+
+/* Before a handshake: ask for what is to be sent. */
+void evkv__redis_credentials_ask(struct redis_store *store);
 
 /* ---- scan.c: what spans keys ------------------------------------------ */
 
