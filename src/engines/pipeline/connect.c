@@ -236,7 +236,8 @@ static void connect_attempt_timeout(struct evkv_pipeline *p)
 	};
 
 	evkv__pipe_note(p, EVKV_UNAVAILABLE, texts[p->phase].cause, ETIMEDOUT,
-	    "%s", texts[p->phase].words);
+	    "%s (connect_timeout_ms is %lld)", texts[p->phase].words,
+	    (long long)p->options.connect_timeout_ms);
 	evkv__pipe_fail_noted(p);
 }
 

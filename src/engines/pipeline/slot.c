@@ -286,7 +286,8 @@ void evkv__pipe_age_run(void *arg)
 	if (p->phase != PHASE_READY) {
 		if (p->failure.status == EVKV_OK)
 			evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_OFFLINE,
-			    ETIMEDOUT, "no connection within %lld ms",
+			    ETIMEDOUT,
+			    "no connection within %lld ms (max_offline_ms)",
 			    (long long)p->options.max_offline_ms);
 		slot_age_end(p, (uint64_t)evkv_loop_now_us(p->loop));
 		evkv__pipe_ending_run(p);
@@ -340,14 +341,17 @@ static const struct evkv_slot_end *slot_refuse_down(struct evkv_pipeline *p)
 
 static const struct evkv_slot_end *slot_refuse_full(struct evkv_pipeline *p)
 {
+	const char *option = p->waiting.count >= p->options.max_offline_slots
+	    ? "too many operations wait for a connection (max_offline)"
+	    : "too many bytes wait for a connection (max_offline_bytes)";
+
 	p->answer = (struct evkv_slot_end){
 		.fate = EVKV_SLOT_UNSENT,
 		.status = EVKV_BUSY,
 		.cause = EVKV_CAUSE_OVERLOAD,
 		.sys_error = p->failure.sys_error,
-		.message = p->failure.status != EVKV_OK
-		    ? p->failure.message
-		    : "too much waits for a connection",
+		.message = p->failure.status != EVKV_OK ? p->failure.message
+							: option,
 	};
 	return &p->answer;
 }

@@ -95,7 +95,9 @@ void evkv__pipe_tick_run(void *arg)
 	p->tick_set = false;
 	if (turn_stalled(p)) {
 		evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_STALL,
-		    ETIMEDOUT, "the server has been silent for %lld ms",
+		    ETIMEDOUT,
+		    "the server has been silent for %lld ms "
+		    "(stall_timeout_ms)",
 		    (long long)p->options.stall_timeout_ms);
 		evkv__pipe_fail_noted(p);
 	} else if (evkv__pipe_linked(p)) {

@@ -194,8 +194,8 @@ static bool version_item(struct redis_connection *connection,
 		    ->status = statuses[item->number];
 		if (item->number == CHANGE_TOO_LARGE)
 			evkv_op_explain(part->slot.op, EVKV_CAUSE_NONE, 0,
-			    "redis: IF_VERSION is for values of up to "
-			    CHANGE_VALUE_MAX " bytes");
+			    "redis: IF_VERSION is for values of up "
+			    "to " CHANGE_VALUE_MAX " bytes");
 	} else if (!evkv__redis_take_error(connection, part, part->settled, 1,
 		       item)) {
 		return false;

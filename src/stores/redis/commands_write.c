@@ -96,7 +96,8 @@ static bool mset_encode(struct redis_connection *connection,
 		part->count * 2 + 1))
 		return false;
 	for (size_t i = 0; i < part->count; i++) {
-		struct evkv_slice value = evkv__redis_put_value(part, request, i);
+		struct evkv_slice value = evkv__redis_put_value(part, request,
+		    i);
 		char *room;
 
 		if (!evkv__redis_write_name(connection, part, i))

@@ -138,6 +138,8 @@ struct redis_connection {
 	const char *wrong;       /* how the server broke the protocol */
 	size_t reply_bytes;      /* given to the reader for the present reply */
 	uint64_t number;         /* how many there were, with this one */
+	uint64_t suspected;      /* in which a part was told that it is */
+	bool within;             /* the part that ends has part of its reply */
 	bool reading;            /* the reader has bytes, or part of a reply */
 	bool large;              /* the reader has a large buffer */
 	size_t left;             /* bytes to come of it, where known; or 0 */
