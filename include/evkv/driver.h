@@ -364,6 +364,13 @@ EVKV_API bool evkv_op_sent(const struct evkv_op *op);
 EVKV_API bool evkv_op_detached(const struct evkv_op *op);
 
 /*
+ * The moment, as evkv_loop_now_us() has it, at which the op or one on whose
+ * behalf it is ends by its deadline; 0 = it has none. Known in the turns after
+ * its submission.
+ */
+EVKV_API int64_t evkv_op_deadline_us(const struct evkv_op *op);
+
+/*
  * How an op that is cut off now ends by the rule of effect and reason:
  * `status`, or UNKNOWN_OUTCOME where it is a write that was sent. Sets entries
  * and cause.
