@@ -20,6 +20,7 @@
 #include "evkv/alloc.h"
 #include "evkv/error.h"
 #include "evkv/loop.h"
+#include "evkv/number.h"
 #include "evkv/request.h"
 #include "evkv/store.h"
 #include "evkv/task.h"

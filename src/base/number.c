@@ -1,57 +1,81 @@
-/* base/number.c - the numbers that INCR reads and writes. */
-#include "base/number.h"
+/*
+ * base/number.c - numbers as text, and what INCR and conditions do with an
+ * entry.
+ */
+#include "evkv/number.h"
 
-#include <string.h>
-
-bool evkv__number_add(int64_t a, int64_t b, int64_t *sum)
+/* One digit more; false where the number would be over INT64_MIN's size. */
+static bool add_digit(uint64_t *size, char digit)
 {
-	if (b > 0 ? a > INT64_MAX - b : a < INT64_MIN - b)
+	unsigned value = (unsigned)digit - '0';
+
+	if (value > 9 || *size > (UINT64_MAX - value) / 10)
 		return false;
-	*sum = a + b;
+	*size = *size * 10 + value;
 	return true;
 }
 
-/* Counts downwards, as there is one number more below zero than above. */
-bool evkv__number_read(struct evkv_slice text, int64_t *number)
+bool evkv_number_read(struct evkv_slice text, int64_t *number)
 {
 	const char *at = text.data, *end;
-	int64_t below = 0;
-	bool negative;
-	int digit;
+	bool negative = text.size > 0 && *at == '-';
+	uint64_t size = 0;
 
-	if (text.size == 0 || text.size > NUMBER_TEXT_MAX)
+	if (text.size > EVKV_NUMBER_MAX || text.size == (negative ? 1u : 0u))
 		return false;
 	end = at + text.size;
-	negative = *at == '-';
 	at += negative;
-	if (at == end || (*at == '0' && text.size > 1))
+	if (*at == '0' && text.size > 1)
 		return false;
-	for (; at < end; at++) {
-		digit = *at - '0';
-		if (digit < 0 || digit > 9 || below < (INT64_MIN + digit) / 10)
+	while (at < end) {
+		if (!add_digit(&size, *at++))
 			return false;
-		below = below * 10 - digit;
 	}
-	if (!negative && below == INT64_MIN)
+	if (size > (uint64_t)INT64_MAX + negative)
 		return false;
-	*number = negative ? below : -below;
+	*number = negative ? -(int64_t)(size - 1) - 1 : (int64_t)size;
 	return true;
 }
 
-struct evkv_slice evkv__number_write(char buffer[NUMBER_TEXT_MAX],
-    int64_t number)
+struct evkv_slice evkv_number_write(int64_t number, char *buffer)
 {
-	char *at = buffer + NUMBER_TEXT_MAX;
-	int64_t below = number > 0 ? -number : number;
-	size_t size;
+	uint64_t size = number < 0 ? ~(uint64_t)number + 1 : (uint64_t)number;
+	char *at = buffer + EVKV_NUMBER_MAX;
 
 	do {
-		*--at = (char)('0' - below % 10);
-		below /= 10;
-	} while (below != 0);
+		*--at = (char)('0' + size % 10);
+		size /= 10;
+	} while (size > 0);
 	if (number < 0)
 		*--at = '-';
-	size = (size_t)(buffer + NUMBER_TEXT_MAX - at);
-	memmove(buffer, at, size);
-	return evkv_bytes(buffer, size);
+	return evkv_bytes(at, (size_t)(buffer + EVKV_NUMBER_MAX - at));
+}
+
+enum evkv_status evkv_incr_apply(const struct evkv_request *request, size_t i,
+    const struct evkv_slice *old, int64_t *number)
+{
+	int64_t delta = request->deltas != NULL ? request->deltas[i]
+						: request->delta;
+	int64_t from = request->initial;
+
+	if (old != NULL && !evkv_number_read(*old, &from))
+		return EVKV_INVALID;
+	return __builtin_add_overflow(from, delta, number) ? EVKV_INVALID
+							   : EVKV_OK;
+}
+
+enum evkv_status evkv_condition_check(const struct evkv_request *request,
+    size_t i, const struct evkv_version *present)
+{
+	if (request->condition == EVKV_IF_ABSENT)
+		return present != NULL ? EVKV_EXISTS : EVKV_OK;
+	if (present == NULL)
+		return request->kind == EVKV_OP_PUT &&
+			request->condition == EVKV_IF_ANY
+		    ? EVKV_OK
+		    : EVKV_NOT_FOUND;
+	if (request->condition == EVKV_IF_VERSION &&
+	    !evkv_version_equal(present, &request->versions[i]))
+		return EVKV_CONFLICT;
+	return EVKV_OK;
 }

@@ -130,6 +130,24 @@ void match_h(struct evkv_store *store, evkv_cb on_keys)
 	    EVKV_LIT(""), 0, on_keys, NULL);
 }
 
+/* [evkv/number.h] */
+struct evkv_value *number_h(const struct evkv_request *request, size_t i,
+    const struct evkv_slice *old);
+
+struct evkv_value *number_h(const struct evkv_request *request, size_t i,
+    const struct evkv_slice *old)
+{
+	struct evkv_value *value = NULL;
+	char buffer[EVKV_NUMBER_MAX];
+	enum evkv_status status;
+	int64_t number;
+
+	status = evkv_incr_apply(request, i, old, &number);
+	if (status == EVKV_OK)
+	    value = evkv_value_new(evkv_number_write(number, buffer));
+	return value;
+}
+
 /* [evkv/open.h] */
 void open_h(struct evkv_loop *loop)
 {

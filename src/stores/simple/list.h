@@ -18,7 +18,7 @@ struct simple_entry {
 	struct evkv_slice key;
 	struct evkv_value *value;
 	int64_t expires_us; /* monotonic */
-	uint64_t version;   /* which change was its last */
+	struct evkv_version version;
 	int height;
 	struct simple_entry *next[];
 };

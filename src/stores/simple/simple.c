@@ -12,7 +12,6 @@
 
 #include <string.h>
 
-#include "base/number.h"
 #include "stores/simple/list.h"
 
 #define SIMPLE_PAGE 1000 /* names in a page where no limit is given */
@@ -21,8 +20,8 @@
 struct simple {
 	struct evkv_loop *loop;
 	struct simple_list list;
-	uint64_t instance; /* what the versions of this store begin with */
-	uint64_t changes;  /* so far: what they end with */
+	uint64_t instance; /* for versions, as is the counter of changes */
+	uint64_t changes;
 };
 
 static bool simple_expired(struct simple *self,
@@ -74,57 +73,27 @@ static int64_t simple_ttl_ms(struct simple *self,
 	return left_us >= 1000 ? left_us / 1000 : 1;
 }
 
-static struct evkv_version simple_version(const struct simple *self,
-    const struct simple_entry *entry)
+/* The entry is another one from now on. */
+static void simple_changed(struct simple *self, struct simple_entry *entry)
 {
-	struct evkv_version version;
-
-	memcpy(version.bytes, &self->instance, 8);
-	memcpy(version.bytes + 8, &entry->version, 8);
-	return version;
-}
-
-/* Whether the condition of an op on key i holds for its entry, or NULL. */
-static enum evkv_status simple_condition(const struct simple *self,
-    const struct evkv_request *request, size_t i,
-    const struct simple_entry *entry)
-{
-	struct evkv_version version;
-
-	if (request->condition == EVKV_IF_ANY)
-		return EVKV_OK;
-	if (request->condition == EVKV_IF_ABSENT)
-		return entry == NULL ? EVKV_OK : EVKV_EXISTS;
-	if (entry == NULL)
-		return EVKV_NOT_FOUND;
-	if (request->condition == EVKV_IF_PRESENT)
-		return EVKV_OK;
-	version = simple_version(self, entry);
-	return memcmp(&version, &request->versions[i], sizeof(version)) == 0
-	    ? EVKV_OK
-	    : EVKV_CONFLICT;
+	entry->version = evkv_version_counted(self->instance, ++self->changes);
 }
 
 /*
- * Let a key have a value, whose reference moves; `entry` is the one that it
- * has, or NULL, and stays the same. NULL: no memory, nothing was changed.
+ * Give a key a value, whose reference moves, in the place that simple_get()
+ * found. NULL: no memory.
  */
-static struct simple_entry *simple_set(struct simple *self,
-    const struct evkv_request *request, size_t i, struct simple_entry *entry,
+static struct simple_entry *simple_store(struct simple *self,
+    struct evkv_slice collection, struct evkv_slice key,
     struct evkv_value *value, struct simple_place *place)
 {
-	if (value == NULL)
-		return NULL;
-	if (entry != NULL)
-		evkv__simple_replace(&self->list, entry, value);
-	else
-		entry = evkv__simple_insert(&self->list, request->collection,
-		    request->keys[i], value, evkv_loop_random(self->loop),
-		    place);
+	struct simple_entry *entry = NULL;
+
+	if (value != NULL)
+		entry = evkv__simple_insert(&self->list, collection, key, value,
+		    evkv_loop_random(self->loop), place);
 	if (entry == NULL)
 		evkv_value_unref(value);
-	else
-		entry->version = ++self->changes;
 	return entry;
 }
 
@@ -138,46 +107,49 @@ static enum evkv_status simple_put(struct simple *self,
 		value = evkv_value_ref(request->counted_values[i]);
 	else
 		value = evkv_value_new(request->values[i]);
-	*entry = simple_set(self, request, i, *entry, value, place);
-	if (*entry == NULL)
+	if (value != NULL && *entry != NULL)
+		evkv__simple_replace(&self->list, *entry, value);
+	else
+		*entry = simple_store(self, request->collection,
+		    request->keys[i], value, place);
+	if (value == NULL || *entry == NULL)
 		return EVKV_NOMEM;
 	(*entry)->expires_us = simple_expiry(self, request, i);
+	simple_changed(self, *entry);
 	return EVKV_OK;
 }
 
+/* The number is told in the answer; an entry that is there keeps its TTL. */
 static enum evkv_status simple_incr(struct simple *self,
     const struct evkv_request *request, size_t i, struct simple_entry **entry,
-    struct simple_place *place, int64_t *number)
+    struct simple_place *place)
 {
-	int64_t delta = request->deltas != NULL ? request->deltas[i]
-						: request->delta;
-	bool made = *entry == NULL;
-	char text[NUMBER_TEXT_MAX];
-	int64_t had = request->initial;
+	char buffer[EVKV_NUMBER_MAX];
+	struct evkv_slice old = { NULL, 0 };
+	struct evkv_value *value;
+	int64_t number;
 
-	if ((!made &&
-		!evkv__number_read(evkv_value_bytes((*entry)->value), &had)) ||
-	    !evkv__number_add(had, delta, number))
+	if (*entry != NULL)
+		old = evkv_value_bytes((*entry)->value);
+	if (evkv_incr_apply(request, i, *entry != NULL ? &old : NULL,
+		&number) != EVKV_OK)
 		return EVKV_INVALID;
-	*entry = simple_set(self, request, i, *entry,
-	    evkv_value_new(evkv__number_write(text, *number)), place);
-	if (*entry == NULL)
+	value = evkv_value_new(evkv_number_write(number, buffer));
+	if (value != NULL && *entry != NULL) {
+		evkv__simple_replace(&self->list, *entry, value);
+	} else {
+		*entry = simple_store(self, request->collection,
+		    request->keys[i], value, place);
+		if (*entry != NULL)
+			(*entry)->expires_us = simple_expiry(self, request, i);
+	}
+	if (*entry == NULL || value == NULL)
 		return EVKV_NOMEM;
-	if (made)
-		(*entry)->expires_us = simple_expiry(self, request, i);
+	simple_changed(self, *entry);
 	return EVKV_OK;
 }
 
-static void simple_explain(struct evkv_op *op, enum evkv_status status)
-{
-	if (status == EVKV_NOMEM)
-		evkv_op_explain(op, EVKV_CAUSE_NOMEM, 0, NULL);
-	else if (status == EVKV_INVALID)
-		evkv_op_explain(op, EVKV_CAUSE_NONE, 0,
-		    "the value is no number, or the sum is over 64 bits");
-}
-
-/* One key of a PUT or an INCR. */
+/* What makes or replaces an entry: PUT and INCR. */
 static void simple_write(struct simple *self, struct evkv_op *op,
     const struct evkv_request *request, size_t i)
 {
@@ -186,44 +158,58 @@ static void simple_write(struct simple *self, struct evkv_op *op,
 	struct simple_entry *entry;
 
 	entry = simple_get(self, request->collection, request->keys[i], &place);
-	answer->status = simple_condition(self, request, i, entry);
+	if (request->kind == EVKV_OP_INCR)
+		answer->status = simple_incr(self, request, i, &entry, &place);
+	else
+		answer->status = evkv_condition_check(request, i,
+		    entry != NULL ? &entry->version : NULL);
+	if (request->kind == EVKV_OP_PUT && answer->status == EVKV_OK)
+		answer->status = simple_put(self, request, i, &entry, &place);
+	if (answer->status == EVKV_NOMEM)
+		evkv_op_explain(op, EVKV_CAUSE_NOMEM, 0, NULL);
+	if (answer->status == EVKV_INVALID)
+		evkv_op_explain(op, EVKV_CAUSE_NONE, 0, EVKV_INCR_REFUSED);
 	if (answer->status != EVKV_OK)
 		return;
-	answer->status = request->kind == EVKV_OP_PUT
-	    ? simple_put(self, request, i, &entry, &place)
-	    : simple_incr(self, request, i, &entry, &place, &answer->number);
-	if (answer->status != EVKV_OK)
-		simple_explain(op, answer->status);
-	else if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
-		answer->version = simple_version(self, entry);
+	if (request->kind == EVKV_OP_INCR)
+		evkv_number_read(evkv_value_bytes(entry->value),
+		    &answer->number);
+	if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
+		answer->version = entry->version;
 }
 
-/* One key of an op that is about an entry which is there. */
+/* What is about an entry that is there. */
 static void simple_key(struct simple *self, struct evkv_op *op,
     const struct evkv_request *request, size_t i)
 {
 	struct evkv_entry *answer = evkv_op_entry(op, i);
-	uint32_t classes = evkv_kind_classes(request->kind);
 	struct simple_place place;
 	struct simple_entry *entry;
 
 	entry = simple_get(self, request->collection, request->keys[i], &place);
 	answer->status = entry == NULL
 	    ? EVKV_NOT_FOUND
-	    : simple_condition(self, request, i, entry);
+	    : evkv_condition_check(request, i, &entry->version);
 	if (answer->status != EVKV_OK)
 		return;
 	if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
-		answer->version = simple_version(self, entry);
-	if (request->kind == EVKV_OP_TTL)
+		answer->version = entry->version;
+	switch (request->kind) {
+	case EVKV_OP_TTL:
 		answer->ttl_ms = simple_ttl_ms(self, entry);
-	if ((classes & EVKV_CLASS_ANSWERS_VALUES) != 0)
+		/* fall through */
+	case EVKV_OP_GET:
 		evkv_op_give_value(op, i, evkv_value_ref(entry->value));
-	if (request->kind == EVKV_OP_TOUCH) {
+		break;
+	case EVKV_OP_TAKE:
+		evkv_op_give_value(op, i, evkv_value_ref(entry->value));
+		/* fall through */
+	case EVKV_OP_DELETE: evkv__simple_remove(&self->list, &place); break;
+	case EVKV_OP_TOUCH:
 		entry->expires_us = simple_expiry(self, request, i);
-		entry->version = ++self->changes;
-	} else if ((classes & EVKV_CLASS_WRITES) != 0) {
-		evkv__simple_remove(&self->list, &place);
+		simple_changed(self, entry);
+		break;
+	default: break; /* EVKV_OP_EXISTS: it is there */
 	}
 }
 
@@ -325,7 +311,7 @@ static enum evkv_verdict simple_collections(struct simple *self,
 }
 
 /* Whether a clear or a clear_all is about an entry; a purge_expired never is. */
-static bool simple_clears(const struct evkv_request *request,
+static bool simple_doomed(const struct evkv_request *request,
     const struct simple_entry *entry)
 {
 	if (request->kind == EVKV_OP_CLEAR_ALL)
@@ -350,7 +336,7 @@ static enum evkv_verdict simple_sweep(struct simple *self, struct evkv_op *op,
 	evkv__simple_start(&self->list, &place);
 	while ((entry = *place.link[0]) != NULL) {
 		expired = simple_expired(self, entry);
-		if (expired || simple_clears(request, entry)) {
+		if (expired || simple_doomed(request, entry)) {
 			affected += expired ==
 			    (request->kind == EVKV_OP_PURGE_EXPIRED);
 			evkv__simple_remove(&self->list, &place);
@@ -377,9 +363,9 @@ static enum evkv_verdict simple_submit(void *arg, struct evkv_op *op,
 	case EVKV_OP_GET:
 	case EVKV_OP_TTL:
 	case EVKV_OP_DELETE:
-	case EVKV_OP_TAKE:
 	case EVKV_OP_EXISTS:
 	case EVKV_OP_TOUCH:
+	case EVKV_OP_TAKE:
 		for (i = 0; i < request->count; i++)
 			simple_key(self, op, request, i);
 		return EVKV_VERDICT_DONE;
@@ -439,10 +425,10 @@ struct evkv_store *evkv_simple_new(struct evkv_loop *loop,
 {
 	struct simple *self = evkv_calloc(1, sizeof(*self));
 
-	if (self != NULL && loop != NULL) {
+	if (self != NULL)
 		self->loop = loop;
+	if (self != NULL && loop != NULL)
 		self->instance = evkv_loop_random(loop);
-	}
 	return evkv_store_create(loop, &simple_vtable, self,
 	    &(struct evkv_store_config){
 		.capabilities = &simple_capabilities,
