@@ -4,6 +4,7 @@
 #ifndef EVKV_CORE_STORE_H
 #define EVKV_CORE_STORE_H
 
+#include "core/order.h"
 #include "evkv/driver.h"
 
 struct evkv_frame;
@@ -50,6 +51,7 @@ struct evkv_store {
 	 * look up many of them at once.
 	 */
 	void (*resolve)(void *self);
+	struct order order;
 	struct evkv_frame *frames; /* of pending ops */
 	struct evkv_timer drain_timer;
 	struct evkv_task step_task;
