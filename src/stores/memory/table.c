@@ -95,7 +95,7 @@ struct memory_collection *evkv__table_collection_make(
 	if (collection == NULL)
 		return NULL;
 	collection->hash = siphash_1_3(table->key0, table->key1, name);
-	collection->seed = siphash_seed(table->key0 ^ collection->hash,
+	collection->secrets = hash_secrets(table->key0 ^ collection->hash,
 	    table->key1);
 	collection->earliest_us = MEMORY_NEVER;
 	collection->name_size = (uint8_t)name.size;

@@ -23,8 +23,8 @@
 #include "evkv/number.h"
 
 #include "base/value.h"
-#include "base/siphash.h"
 #include "stores/memory/ghosts.h"
+#include "stores/memory/hash.h"
 #include "stores/memory/index.h"
 #include "stores/memory/slab.h"
 
@@ -63,7 +63,7 @@ struct memory_tally {
 struct memory_collection {
 	struct evkv_value_owner owner; /* first: what entries point to */
 	uint64_t hash;                 /* of its name */
-	struct siphash seed;           /* of the hashes of its keys */
+	struct memory_secrets secrets; /* of the hashes of its keys */
 	size_t count;                  /* of entries, expired ones included */
 	size_t expiring;               /* of those with a TTL */
 	int64_t earliest_us;           /* none of these expires before */
@@ -191,7 +191,7 @@ bool evkv__table_init(struct memory_table *table, size_t max_entries,
 static inline uint64_t table_hash(const struct memory_collection *collection,
     struct evkv_slice key)
 {
-	return siphash_1_3_from(&collection->seed, key);
+	return hash_key(&collection->secrets, key);
 }
 
 static inline bool entry_same_word(const char *a, const char *b)
