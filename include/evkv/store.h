@@ -68,8 +68,9 @@ struct evkv_capabilities {
 EVKV_API struct evkv_store *evkv_store_ref(struct evkv_store *store);
 
 /**
- * Release a reference. At the last one the store is closed without draining, in
- * a later turn, and freed. NULL is ignored.
+ * Release a reference. At the last one a store that is open is closed without
+ * draining, in a later turn; one that is being closed goes on draining. Then it
+ * is freed. NULL is ignored.
  */
 EVKV_API void evkv_store_unref(struct evkv_store *store);
 
