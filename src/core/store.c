@@ -196,6 +196,8 @@ static void store_fill(struct evkv_store *store,
 	store->step_task.arg = store;
 	store->state_task.run = tell_state;
 	store->state_task.arg = store;
+	store->order.on = (store->vtable->flags & EVKV_VTABLE_ORDERED) != 0;
+
 	store->shown = store;
 	store_capabilities(store, config);
 	store->fitting = fitting_bytes(&store->capabilities);
