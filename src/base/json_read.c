@@ -215,7 +215,7 @@ static long hex_read(const char *at, size_t left)
 	return code;
 }
 
-/* The escape behind a backslash: its length in bytes, 0 = it is none. */
+/* The escape sequence after a backslash: its length in bytes, 0 = none. */
 static size_t escape_read(const char *at, size_t left, uint32_t *code)
 {
 	static const char letters[] = "\"\\/bfnrt";
@@ -312,7 +312,7 @@ static enum evkv_json_kind string_done(struct evkv_json_reader *reader)
 	reader->inside = false;
 	if (token->escaped && !escapes_ok(token->text))
 		return fail(reader, token->offset,
-		    "an escape that JSON does not have");
+		    "an escape sequence that JSON does not have");
 	if (!evkv_utf8_check(token->text))
 		return fail(reader, token->offset, "invalid UTF-8");
 	if (token->kind == EVKV_JSON_NAME)
@@ -322,7 +322,7 @@ static enum evkv_json_kind string_done(struct evkv_json_reader *reader)
 	return token->kind;
 }
 
-/* From behind the opening quote, or where the piece before ended. */
+/* From after the opening quote, or where the piece before ended. */
 static enum evkv_json_kind string_read(struct evkv_json_reader *reader)
 {
 	const unsigned char *at = reader->input.data;
@@ -502,7 +502,7 @@ static enum evkv_json_kind read_some(struct evkv_json_reader *reader, int byte)
 	case EXPECT_COMMA_OR_END: return read_between(reader, byte);
 	default:
 		return fail(reader, reader->before,
-		    "something behind the document's end");
+		    "more text after the document");
 	}
 }
 

@@ -95,7 +95,7 @@ static bool url_decode(struct url_parser *parser, const char *from,
 		low = to - from >= 3 ? url_hex(from[2]) : -1;
 		if (high < 0 || low < 0)
 			return url_bad(parser, part,
-			    "has a % that two hex digits do not follow");
+			    "has a % without two hex digits after it");
 		if (high == 0 && low == 0)
 			return url_bad(parser, part,
 			    "has a NUL byte (%00), which is not allowed");

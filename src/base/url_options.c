@@ -32,7 +32,7 @@ static const struct url_options_form url_options_int = {
 };
 
 static const struct url_options_form url_options_size = {
-	"a size (a number, perhaps with k, m or g)",
+	"a size (a number, optionally with k, m or g)",
 	SIZE_MAX < INT64_MAX ? (int64_t)SIZE_MAX : INT64_MAX,
 	{ { "", 1 }, { "k", 1 << 10 }, { "m", 1 << 20 }, { "g", 1 << 30 } },
 };

@@ -4,7 +4,8 @@
  */
 #include "cases.h"
 
-static struct answer *closing_close(struct evkv_conformance *c, int64_t drain_ms)
+static struct answer *closing_close(struct evkv_conformance *c,
+    int64_t drain_ms)
 {
 	struct answer *a = conformance_answer(c);
 
@@ -15,8 +16,8 @@ static struct answer *closing_close(struct evkv_conformance *c, int64_t drain_ms
 	return a;
 }
 
-static struct answer *closing_submit(struct evkv_conformance *c, enum evkv_kind kind,
-    struct evkv_slice key)
+static struct answer *closing_submit(struct evkv_conformance *c,
+    enum evkv_kind kind, struct evkv_slice key)
 {
 	return conformance_submit(c, NULL,
 	    &(struct evkv_request){ .kind = kind,

@@ -124,8 +124,7 @@ static void put_explain(struct evkv_op *op, enum evkv_status status)
 		    "values that are still held leave no room");
 		break;
 	case EVKV_INVALID:
-		evkv_op_explain(op, EVKV_CAUSE_NONE, 0,
-		    EVKV_INCR_REFUSED);
+		evkv_op_explain(op, EVKV_CAUSE_NONE, 0, EVKV_INCR_REFUSED);
 		break;
 	default: break;
 	}

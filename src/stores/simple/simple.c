@@ -119,7 +119,7 @@ static enum evkv_status simple_put(struct simple *self,
 	return EVKV_OK;
 }
 
-/* The number is told in the answer; an entry that is there keeps its TTL. */
+/* The answer has the number; an entry that is there keeps its TTL. */
 static enum evkv_status simple_incr(struct simple *self,
     const struct evkv_request *request, size_t i, struct simple_entry **entry,
     struct simple_place *place)
