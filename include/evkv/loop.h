@@ -143,6 +143,12 @@ enum evkv_log_level {
 };
 
 /**
+ * The name of a level ("WARNING"); "?" for a number that is none. Any thread;
+ * static storage.
+ */
+EVKV_API const char *evkv_log_level_name(enum evkv_log_level level);
+
+/**
  * Receives what stores report beside results: reconnects, damage found. Runs on
  * the loop's thread, at any point. It must not call evkv, except for
  * evkv_loop_post(), the calls on values and the names of statuses.

@@ -145,6 +145,12 @@ enum evkv_state {
 	EVKV_STATE_CLOSED,
 };
 
+/**
+ * The name of a state ("READY"); "?" for a number that is none. Any thread;
+ * static storage.
+ */
+EVKV_API const char *evkv_state_name(enum evkv_state state);
+
 /** Where a store stands; a wrapper's state is the worst of its stack. */
 EVKV_API enum evkv_state evkv_store_state(const struct evkv_store *store);
 

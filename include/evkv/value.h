@@ -45,6 +45,19 @@ EVKV_API struct evkv_value *evkv_value_new(struct evkv_slice bytes);
  */
 EVKV_API struct evkv_value *evkv_value_new_uninit(size_t size, void **data);
 
+/**
+ * A new value that is a part of another, without a copy: it holds a reference
+ * on the whole, which so lives, and takes its memory, as long as the part does.
+ * The bytes of the part are those of the whole. Any thread.
+ * @param value   the whole; NULL gives NULL
+ * @param offset  where the part begins, in bytes
+ * @param size    how long it is, in bytes; may be 0
+ * @return the caller's reference; NULL when memory is lacking, or when the part
+ *         would not lie within the whole
+ */
+EVKV_API struct evkv_value *evkv_value_slice(const struct evkv_value *value,
+    size_t offset, size_t size);
+
 /** Take a reference; returns `value`. NULL gives NULL. */
 EVKV_API struct evkv_value *evkv_value_ref(const struct evkv_value *value);
 

@@ -538,7 +538,7 @@ static inline void peek_hit(struct evkv_loop *loop, struct evkv_value *value,
 	struct loop_peek *peek = loop->peek;
 
 	evkv__value_pin(value);
-	peek->entry.bytes.data = (const char *)value + value->offset;
+	peek->entry.bytes.data = evkv__value_data(value);
 	peek->entry.bytes.size = value->size;
 	peek->entry.value = value;
 	loop->peek = peek + 1;
