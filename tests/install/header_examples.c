@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 
+#include "evkv/conformance.h"
 #include "evkv/driver.h"
 #include "evkv/evkv.h"
 #include "evkv/executor.h"
@@ -59,6 +60,24 @@ void alloc_h(void)
 {
 	evkv_set_allocator(&(struct evkv_allocator){
 	    .allocate = my_alloc, .release = my_free });
+}
+
+/* [evkv/conformance.h] */
+struct evkv_store *mine_new(struct evkv_store *inner, struct evkv_error *error);
+
+static struct evkv_store *open_mine(struct evkv_conformance *run,
+    struct evkv_loop *loop, struct evkv_error *error)
+{
+	return mine_new(evkv_conformance_delay(run,
+	    evkv_memory_new(loop, NULL, error), error), error);
+}
+
+int main(int argc, char **argv)
+{
+	return evkv_conformance_main(argc, argv,
+	    &(struct evkv_conformance_suite){
+	        .size = sizeof(struct evkv_conformance_suite),
+	        .name = "mine", .open = open_mine });
 }
 
 /* [evkv/error.h] */
