@@ -253,7 +253,7 @@ static void target_free(struct target *target)
 	free(target->key);
 }
 
-/* The milliseconds behind ttl_ms=; EVKV_TTL_NONE without. false = no number. */
+/* The number after ttl_ms=; without one EVKV_TTL_NONE. false: no number. */
 static bool service_ttl(const struct evhttp_uri *uri, int64_t *ttl_ms)
 {
 	const char *query = evhttp_uri_get_query(uri), *text;
@@ -409,7 +409,7 @@ static void service_register(struct evkv_loop *loop)
 #endif
 }
 
-/* The store, behind a cache where it is not in this process anyway. */
+/* The store, with a cache in front of it unless it is in this process. */
 static struct evkv_store *service_open(struct evkv_loop *loop, const char *url,
     struct evkv_error *error)
 {

@@ -52,15 +52,15 @@ struct evkv_capabilities {
 	size_t max_value;
 	/** TTLs are rounded up to a multiple of this, in milliseconds */
 	int64_t ttl_unit_ms;
-	/** how much longer than told an entry may live, in milliseconds */
+	/** how much longer than its TTL an entry may live, in milliseconds */
 	int64_t ttl_excess_ms;
 	/** the EVKV_FLAG_* beyond INLINE, SINGLE and WAIT_READY that it takes */
 	uint32_t request_flags;
 	/** EVKV_IF_BIT() of each condition of a PUT, EVKV_IF_ANY apart */
 	uint32_t put_conditions;
-	/** likewise, of a DELETE */
+	/** as put_conditions, of a DELETE */
 	uint32_t delete_conditions;
-	/** likewise, of a TOUCH */
+	/** as put_conditions, of a TOUCH */
 	uint32_t touch_conditions;
 };
 

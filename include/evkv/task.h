@@ -40,7 +40,7 @@ EVKV_API void evkv_loop_log(struct evkv_loop *loop, enum evkv_log_level level,
 
 /**
  * Keep event_base_dispatch() alive until as many evkv_loop_release() calls. A
- * pending operation holds it by itself.
+ * pending operation does so without this.
  */
 EVKV_API void evkv_loop_hold(struct evkv_loop *loop);
 /** Undo one evkv_loop_hold(). */

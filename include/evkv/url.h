@@ -8,7 +8,7 @@
  *     };
  *
  * docs/urls.md describes them to users. All calls here may be made on any
- * thread, save those that take a loop.
+ * thread, except those that take a loop.
  */
 #ifndef EVKV_URL_H
 #define EVKV_URL_H
@@ -94,7 +94,7 @@ EVKV_API bool evkv_url_options(const struct evkv_url *url,
     const struct evkv_url_option *table, size_t table_count, void *options,
     struct evkv_error *error);
 
-/** The parts of a URL that a scheme may have a use for, beside its options. */
+/** The parts of a URL, apart from its options, that a scheme may use. */
 enum {
 	EVKV_URL_USER = 1 << 0, /**< user and password */
 	EVKV_URL_HOST = 1 << 1, /**< host and port */
