@@ -41,7 +41,7 @@
 #endif
 
 #define TIMEOUT_MS 1000 /* of each operation */
-#define GRACE_MS 500
+#define GRACE_MS 1000
 #define DRAIN_MS 2000
 #define CACHE_TTL_MS 60000 /* how old a cached entry may be */
 #define MAX_BODY (16 << 20)
@@ -374,7 +374,8 @@ static void service_on_grace(evutil_socket_t fd, short what, void *arg)
 
 static void service_on_signal(evutil_socket_t fd, short what, void *arg)
 {
-	const struct timeval grace = { 0, GRACE_MS * 1000 };
+	const struct timeval grace = { GRACE_MS / 1000,
+		GRACE_MS % 1000 * 1000 };
 	struct service *service = arg;
 
 	(void)fd;
@@ -395,7 +396,8 @@ static void service_on_log(enum evkv_log_level level, const char *message,
 {
 	(void)arg;
 	if (level >= EVKV_LOG_WARNING)
-		fprintf(stderr, "evkv: %s\n", message);
+		fprintf(stderr, "%s: %s\n", evkv_log_level_name(level),
+		    message);
 }
 
 static void service_register(struct evkv_loop *loop)

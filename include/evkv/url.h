@@ -127,8 +127,8 @@ typedef struct evkv_store *(*evkv_scheme_open)(struct evkv_loop *loop,
  * @param scheme  copied; letters and, after the first, digits, '+', '-', '.'
  *                and '_'; its case does not matter
  * @param open    opens the URLs
- * @return false where that is no such name, memory is lacking, or `loop` or
- *         `open` is NULL
+ * @return false where that is no such name, when out of memory, or where `loop`
+ *         or `open` is NULL
  */
 EVKV_API bool evkv_loop_register_scheme(struct evkv_loop *loop,
     const char *scheme, evkv_scheme_open open);
