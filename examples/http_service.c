@@ -221,9 +221,13 @@ struct target {
 
 static char *target_decode(const char *text, size_t length, size_t *size)
 {
-	char *copy = strndup(text, length);
-	char *decoded = copy != NULL ? evhttp_uridecode(copy, 0, size) : NULL;
+	char *copy = malloc(length + 1), *decoded;
 
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	decoded = evhttp_uridecode(copy, 0, size);
 	free(copy);
 	return decoded;
 }
