@@ -213,7 +213,7 @@ struct evkv_loop *evkv_loop_new_sized(struct event_base *base,
 		evkv_loop_refresh(loop);
 		return loop;
 	}
-	evkv_error_set(error, EVKV_IO, "loop: no descriptor to be had: %s",
+	evkv_error_set(error, EVKV_IO, "loop: no file descriptor is left: %s",
 	    strerror(errno));
 	evkv_free(loop);
 	return NULL;

@@ -11,6 +11,7 @@
 #include "evkv/adapters/require.h"
 #include "evkv/adapters/typed.h"
 #include "evkv/base64.h"
+#include "evkv/conformance.h"
 #include "evkv/driver.h"
 #include "evkv/evkv.h"
 #include "evkv/executor.h"
@@ -110,6 +111,24 @@ size_t base64_h(struct evkv_slice bytes, char *text)
 	size_t size = evkv_base64_encode(bytes, text);
 
 	return size;
+}
+
+/* [evkv/conformance.h] */
+struct evkv_store *mine_new(struct evkv_store *inner, struct evkv_error *error);
+
+static struct evkv_store *open_mine(struct evkv_conformance *run,
+    struct evkv_loop *loop, struct evkv_error *error)
+{
+	return mine_new(evkv_conformance_delay(run,
+	    evkv_memory_new(loop, NULL, error), error), error);
+}
+
+int main(int argc, char **argv)
+{
+	return evkv_conformance_main(argc, argv,
+	    &(struct evkv_conformance_suite){
+	        .size = sizeof(struct evkv_conformance_suite),
+	        .name = "mine", .open = open_mine });
 }
 
 /* [evkv/error.h] */
