@@ -75,7 +75,8 @@ void conformance_begin(struct evkv_conformance *c,
     const struct evkv_conformance_suite *suite, enum conformance_mode mode)
 {
 	bool real = (suite->quirks &
-			(EVKV_CONFORMANCE_REAL_TIME | EVKV_CONFORMANCE_REAL_LOOP)) != 0;
+			(EVKV_CONFORMANCE_REAL_TIME |
+			    EVKV_CONFORMANCE_REAL_LOOP)) != 0;
 
 	memset(c, 0, sizeof(*c));
 	c->suite = suite;
@@ -516,7 +517,8 @@ evkv_ticket conformance_ticket(const struct answer *answer)
 	return ((const struct conformance_op *)answer)->ticket;
 }
 
-struct answer *conformance_wait(struct evkv_conformance *c, struct answer *answer)
+struct answer *conformance_wait(struct evkv_conformance *c,
+    struct answer *answer)
 {
 	if (conformance_ticket(answer) != 0)
 		rig_wait(&c->rig, &answer->calls);
@@ -554,12 +556,14 @@ static struct conformance_kept *conformance_keep(struct evkv_conformance *c)
 	return kept;
 }
 
-void conformance_keep_value(struct evkv_conformance *c, struct evkv_value *value)
+void conformance_keep_value(struct evkv_conformance *c,
+    struct evkv_value *value)
 {
 	conformance_keep(c)->value = value;
 }
 
-void conformance_keep_store(struct evkv_conformance *c, struct evkv_store *store)
+void conformance_keep_store(struct evkv_conformance *c,
+    struct evkv_store *store)
 {
 	conformance_keep(c)->store = store;
 }

@@ -101,7 +101,8 @@ struct answer *conformance_answer(struct evkv_conformance *c);
 void conformance_answer_submitted(struct answer *answer, evkv_ticket ticket);
 
 /* Turn the loop until the answer is there. */
-struct answer *conformance_wait(struct evkv_conformance *c, struct answer *answer);
+struct answer *conformance_wait(struct evkv_conformance *c,
+    struct answer *answer);
 /* Submit and wait. */
 struct answer *conformance_do(struct evkv_conformance *c,
     const struct evkv_request *request);
@@ -112,8 +113,10 @@ void conformance_wait_all(struct evkv_conformance *c);
 void conformance_advance(struct evkv_conformance *c, int64_t ms);
 
 /* Keep until the end of the run: a value, a store, memory from malloc(). */
-void conformance_keep_value(struct evkv_conformance *c, struct evkv_value *value);
-void conformance_keep_store(struct evkv_conformance *c, struct evkv_store *store);
+void conformance_keep_value(struct evkv_conformance *c,
+    struct evkv_value *value);
+void conformance_keep_store(struct evkv_conformance *c,
+    struct evkv_store *store);
 void *conformance_alloc(struct evkv_conformance *c, size_t size);
 
 /* Whether the store takes a kind; whether the suite has a quirk. */
@@ -184,23 +187,26 @@ struct evkv_slice conformance_bytes(struct evkv_conformance *c, size_t size,
 #define must_affect(c_, answer_, count_)                                       \
 	FROM_(conformance_must_affect(c_, answer_, count_))
 
-struct answer *conformance_do_keyed(struct evkv_conformance *c, enum evkv_kind kind,
-    struct evkv_slice collection, struct evkv_slice key);
+struct answer *conformance_do_keyed(struct evkv_conformance *c,
+    enum evkv_kind kind, struct evkv_slice collection, struct evkv_slice key);
 struct answer *conformance_do_touch(struct evkv_conformance *c,
     struct evkv_slice collection, struct evkv_slice key, int64_t ttl_ms);
 struct answer *conformance_do_put(struct evkv_conformance *c,
     struct evkv_slice collection, struct evkv_slice key,
     struct evkv_slice value, int64_t ttl_ms, enum evkv_condition condition);
-struct answer *conformance_do_kind(struct evkv_conformance *c, enum evkv_kind kind);
+struct answer *conformance_do_kind(struct evkv_conformance *c,
+    enum evkv_kind kind);
 struct answer *conformance_do_clear(struct evkv_conformance *c,
     struct evkv_slice collection, struct evkv_slice prefix,
     struct evkv_slice pattern);
-void conformance_must_put(struct evkv_conformance *c, struct evkv_slice collection,
-    struct evkv_slice key, struct evkv_slice value, int64_t ttl_ms);
-void conformance_must_get(struct evkv_conformance *c, struct evkv_slice collection,
-    struct evkv_slice key, struct evkv_slice value);
-void conformance_must_miss(struct evkv_conformance *c, struct evkv_slice collection,
-    struct evkv_slice key);
+void conformance_must_put(struct evkv_conformance *c,
+    struct evkv_slice collection, struct evkv_slice key,
+    struct evkv_slice value, int64_t ttl_ms);
+void conformance_must_get(struct evkv_conformance *c,
+    struct evkv_slice collection, struct evkv_slice key,
+    struct evkv_slice value);
+void conformance_must_miss(struct evkv_conformance *c,
+    struct evkv_slice collection, struct evkv_slice key);
 void conformance_must_have_ttl(struct evkv_conformance *c,
     struct evkv_slice collection, struct evkv_slice key, int64_t ttl_ms);
 void conformance_must_expire(struct evkv_conformance *c,
@@ -208,8 +214,8 @@ void conformance_must_expire(struct evkv_conformance *c,
 void conformance_must_list(struct evkv_conformance *c,
     const struct evkv_request *request, const struct evkv_slice *names,
     size_t count);
-void conformance_must_affect(struct evkv_conformance *c, const struct answer *answer,
-    int64_t count);
+void conformance_must_affect(struct evkv_conformance *c,
+    const struct answer *answer, int64_t count);
 
 /* All names of an enumeration, in the order they came, pages until the end. */
 struct names {

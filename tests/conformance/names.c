@@ -218,7 +218,8 @@ CASE(values_hold_any_byte_and_many_of_them)
 
 	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		if (sizes[i] > c->can->max_value ||
-		    (conformance_has(c, EVKV_CONFORMANCE_SMALL) && sizes[i] > 4096))
+		    (conformance_has(c, EVKV_CONFORMANCE_SMALL) &&
+			sizes[i] > 4096))
 			break;
 		value = conformance_bytes(c, sizes[i], (unsigned)i);
 		must_put(c, L("c"), L("k"), value, 0);

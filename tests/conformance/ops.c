@@ -45,8 +45,8 @@ static struct answer *ops_do_one(struct evkv_conformance *c,
 	return answer;
 }
 
-struct answer *conformance_do_keyed(struct evkv_conformance *c, enum evkv_kind kind,
-    struct evkv_slice collection, struct evkv_slice key)
+struct answer *conformance_do_keyed(struct evkv_conformance *c,
+    enum evkv_kind kind, struct evkv_slice collection, struct evkv_slice key)
 {
 	struct evkv_request request = {
 		.kind = kind,
@@ -86,7 +86,8 @@ struct answer *conformance_do_put(struct evkv_conformance *c,
 	return ops_do_one(c, &request);
 }
 
-struct answer *conformance_do_kind(struct evkv_conformance *c, enum evkv_kind kind)
+struct answer *conformance_do_kind(struct evkv_conformance *c,
+    enum evkv_kind kind)
 {
 	struct answer *answer = conformance_do(c,
 	    &(struct evkv_request){ .kind = kind });
@@ -106,8 +107,9 @@ struct answer *conformance_do_clear(struct evkv_conformance *c,
 		.match.pattern = pattern });
 }
 
-void conformance_must_put(struct evkv_conformance *c, struct evkv_slice collection,
-    struct evkv_slice key, struct evkv_slice value, int64_t ttl_ms)
+void conformance_must_put(struct evkv_conformance *c,
+    struct evkv_slice collection, struct evkv_slice key,
+    struct evkv_slice value, int64_t ttl_ms)
 {
 	struct answer *answer = conformance_do_put(c, collection, key, value,
 	    ttl_ms, EVKV_IF_ANY);
@@ -115,8 +117,9 @@ void conformance_must_put(struct evkv_conformance *c, struct evkv_slice collecti
 	check_status(answer->status, EVKV_OK);
 }
 
-void conformance_must_get(struct evkv_conformance *c, struct evkv_slice collection,
-    struct evkv_slice key, struct evkv_slice value)
+void conformance_must_get(struct evkv_conformance *c,
+    struct evkv_slice collection, struct evkv_slice key,
+    struct evkv_slice value)
 {
 	struct answer *answer = conformance_do_keyed(c, EVKV_OP_GET, collection,
 	    key);
@@ -125,8 +128,8 @@ void conformance_must_get(struct evkv_conformance *c, struct evkv_slice collecti
 	check_bytes(answer->entries[0].bytes, value);
 }
 
-void conformance_must_miss(struct evkv_conformance *c, struct evkv_slice collection,
-    struct evkv_slice key)
+void conformance_must_miss(struct evkv_conformance *c,
+    struct evkv_slice collection, struct evkv_slice key)
 {
 	struct answer *answer = conformance_do_keyed(c, EVKV_OP_GET, collection,
 	    key);
@@ -174,8 +177,8 @@ void conformance_must_expire(struct evkv_conformance *c,
 	}
 }
 
-void conformance_must_affect(struct evkv_conformance *c, const struct answer *answer,
-    int64_t count)
+void conformance_must_affect(struct evkv_conformance *c,
+    const struct answer *answer, int64_t count)
 {
 	if (answer->affected == -1)
 		check((c->can->flags & EVKV_STORE_EXACT_AFFECTED) == 0);

@@ -323,9 +323,9 @@ CASE(clear_and_clear_all_cover_what_was_told)
  * An op that was cut off, or was not: what it says must be so. After it the
  * key holds `value`, or nothing.
  */
-static void promise_check_cut(struct evkv_conformance *c, const struct answer *a,
-    enum evkv_status reason, enum evkv_cause cause, struct evkv_slice key,
-    struct evkv_slice value)
+static void promise_check_cut(struct evkv_conformance *c,
+    const struct answer *a, enum evkv_status reason, enum evkv_cause cause,
+    struct evkv_slice key, struct evkv_slice value)
 {
 	check_int(a->calls, 1);
 	if (a->kind == EVKV_OP_GET) {

@@ -14,7 +14,8 @@ int main(int argc, char **argv)
 		if (argc > 1 && strcmp(argv[1], suite->name) == 0)
 			return evkv_conformance_main(argc - 1, argv + 1, suite);
 	}
-	(void)fprintf(stderr, "usage: %s <suite> [options]; suites:\n", argv[0]);
+	(void)fprintf(stderr, "usage: %s <suite> [options]; suites:\n",
+	    argv[0]);
 	for (suite = conformance_suites; suite->name != NULL; suite++)
 		(void)fprintf(stderr, "  %s\n", suite->name);
 	return 2;

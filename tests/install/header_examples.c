@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 
+#include "evkv/conformance.h"
 #include "evkv/driver.h"
 #include "evkv/evkv.h"
 #include "evkv/executor.h"
@@ -17,6 +18,8 @@
 #include "evkv/stores/redis.h"
 
 void alloc_h(void);
+int main(int argc, char **argv);
+struct evkv_store *mine_new(struct evkv_store *inner, struct evkv_error *error);
 void error_h(struct evkv_loop *loop);
 void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
     void *my);
@@ -58,6 +61,22 @@ void alloc_h(void)
 {
 	evkv_set_allocator(&(struct evkv_allocator){
 	    .allocate = my_alloc, .release = my_free });
+}
+
+/* [evkv/conformance.h] */
+static struct evkv_store *open_mine(struct evkv_conformance *run,
+    struct evkv_loop *loop, struct evkv_error *error)
+{
+	return mine_new(evkv_conformance_delay(run,
+	    evkv_memory_new(loop, NULL, error), error), error);
+}
+
+int main(int argc, char **argv)
+{
+	return evkv_conformance_main(argc, argv,
+	    &(struct evkv_conformance_suite){
+		.size = sizeof(struct evkv_conformance_suite),
+		.name = "mine", .open = open_mine });
 }
 
 /* [evkv/error.h] */

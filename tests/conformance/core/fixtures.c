@@ -79,8 +79,8 @@ OPEN_(stack)
 	    below(run, memory(loop, error), error), NULL, error);
 	store = evkv_prefix_keys_new(store, L("middle:"), error);
 	store = evkv_passthrough_cache_new(store,
-	    evkv_prefix_keys_new(memory(loop, error), L("cache:"), error),
-	    NULL, error);
+	    evkv_prefix_keys_new(memory(loop, error), L("cache:"), error), NULL,
+	    error);
 	return evkv_prefix_keys_new(store, L("outer:"), error);
 }
 
