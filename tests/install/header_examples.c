@@ -22,6 +22,8 @@
 #include "evkv/stores/redis.h"
 
 void alloc_h(void);
+int main(int argc, char **argv);
+struct evkv_store *mine_new(struct evkv_store *inner, struct evkv_error *error);
 void error_h(struct evkv_loop *loop);
 void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
     void *my);
