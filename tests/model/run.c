@@ -20,7 +20,9 @@ struct model_player {
 	struct model_reference reference;
 	struct model_pending pending[MODEL_GROUP];
 	size_t pending_count;
-	unsigned last_order[MODEL_COLLECTIONS][MODEL_KEYS];
+	/* When the last operation, and the last write, of one key called back. */
+	unsigned last_any[MODEL_COLLECTIONS][MODEL_KEYS];
+	unsigned last_write[MODEL_COLLECTIONS][MODEL_KEYS];
 };
 
 /* ---- Comparing -------------------------------------------------------- */
@@ -42,19 +44,40 @@ static void model_compare_ttl(const struct model_player *player,
 	    remaining + 2 * (c->can->ttl_unit_ms - 1));
 }
 
+/*
+ * Callbacks of writes on one key come in order with all others on it; reads
+ * between two writes are free. An operation on several keys may be overtaken by
+ * one on a single key, but not overtake it.
+ */
+static void model_check_order(struct model_player *player,
+    const struct model_pending *pending, unsigned i)
+{
+	const struct model_op *op = pending->op;
+	unsigned *any = &player->last_any[op->collection][op->keys[i]];
+	unsigned *write = &player->last_write[op->collection][op->keys[i]];
+	bool writes = (evkv_kind_classes((enum evkv_kind)op->kind) &
+			  EVKV_CLASS_WRITES) != 0;
+	unsigned order = pending->answer.order;
+
+	check(order >= (writes ? *any : *write));
+	if (op->count > 1)
+		return;
+	if (order > *any)
+		*any = order;
+	if (writes)
+		*write = order;
+}
+
 static void model_compare_key(struct model_player *player,
     const struct model_pending *pending, unsigned i)
 {
 	const struct model_op *op = pending->op;
 	const struct model_expected *expected = &pending->expected;
 	const struct answer_entry *entry = &pending->answer.entries[i];
-	unsigned *order = &player->last_order[op->collection][op->keys[i]];
 	char buffer[MODEL_VALUE_MAX];
 
 	check_status(entry->status, expected->status[i]);
-	/* Callbacks on one key come in the order of submission. */
-	check(pending->answer.order >= *order);
-	*order = pending->answer.order;
+	model_check_order(player, pending, i);
 	if ((op->kind != EVKV_OP_GET && op->kind != EVKV_OP_TTL) ||
 	    entry->status != EVKV_OK) {
 		check(!entry->has_value);
