@@ -11,6 +11,7 @@
 #include "evkv/driver.h"
 #include "evkv/evkv.h"
 #include "evkv/executor.h"
+#include "evkv/json.h"
 #include "evkv/key_codec.h"
 #include "evkv/pipeline.h"
 #include "evkv/stores/disk.h"
@@ -100,6 +101,22 @@ void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
 	lane = evkv_lane_new(loop, executor, &(struct evkv_lane_config){
 	    .run = my_run, .done = my_done, .arg = my }, &error);
 	evkv_lane_submit(lane, &my_job->job);
+}
+
+/* [evkv/json.h] */
+void my_token(const struct evkv_json_token *token);
+void json_h(struct evkv_slice bytes);
+
+void json_h(struct evkv_slice bytes)
+{
+	struct evkv_json_reader reader;
+	struct evkv_json_token token;
+
+	evkv_json_reader_init(&reader, NULL);
+	evkv_json_feed(&reader, bytes, true);
+	while (evkv_json_next(&reader, &token) < EVKV_JSON_MORE)
+	    my_token(&token);
+	evkv_json_reader_clear(&reader);
 }
 
 /* [evkv/key_codec.h] */
