@@ -6,6 +6,8 @@
 
 #include "custom_store.h"
 #include "custom_wrapper.h"
+#include "delay.h"
+#include "retry_wrapper.h"
 #include "slow_store.h"
 
 #if FIXTURE == 1
@@ -13,6 +15,9 @@
 #define FIXTURE_QUIRKS CONFORMANCE_SLOW
 #elif FIXTURE == 2
 #define FIXTURE_NAME "custom_wrapper"
+#define FIXTURE_QUIRKS 0
+#elif FIXTURE == 4
+#define FIXTURE_NAME "retry_wrapper"
 #define FIXTURE_QUIRKS 0
 #else
 #define FIXTURE_NAME "slow_store"
@@ -35,6 +40,8 @@ static struct evkv_store *fixture_open(struct conformance *c,
 	return shelf_new(c->rig.loop, 400, error);
 #elif FIXTURE == 2
 	return tag_values_new(fixture_memory(c, error), "v1:", error);
+#elif FIXTURE == 4
+	return retry_new(delay_new(fixture_memory(c, error), error), error);
 #else
 	static const int64_t no_delay_ms = 0;
 
