@@ -82,8 +82,9 @@ static inline struct evkv_loop *evkv_loop_new_with(struct event_base *base,
 
 /*
  * End everything: every pending operation gets its callback (CLOSED, or
- * UNKNOWN_OUTCOME where it may have taken effect), every store is closed and
- * freed, whoever still holds a reference to it. May block until worker threads
+ * UNKNOWN_OUTCOME where it may have taken effect), every store is closed. A
+ * handle that is still referenced stays valid until its last unref, but is dead:
+ * what is submitted to it gets ticket 0 and no callback. May block until worker threads
  * have ended. Not inside a callback; before event_base_free(). NULL is ignored.
  */
 EVKV_API void evkv_loop_free(struct evkv_loop *loop);

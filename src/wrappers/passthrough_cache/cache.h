@@ -50,6 +50,12 @@ struct key_record {
 
 SLIST_HEAD(record_bucket, key_record);
 
+/* A child that belongs to no op: a load, a fill, a repair. */
+struct background {
+	LIST_ENTRY(background) link;
+	struct evkv_op *child; /* NULL inside the submitting call */
+};
+
 struct cache {
 	struct evkv_loop *loop;
 	struct evkv_store *node, *primary, *cache;
@@ -78,7 +84,7 @@ struct cache {
 	/* Under way in a cache that answers later. */
 	LIST_HEAD(, load) fills;
 
-	size_t background; /* loads, fills and repairs that belong to nobody */
+	LIST_HEAD(, background) background;
 	bool closing;
 };
 
@@ -102,7 +108,8 @@ struct load {
 	uint64_t epoch;
 	int64_t sent_us;
 	uint32_t refs; /* the load itself, and the fill that follows */
-	bool filling;  /* in cache->fills */
+	struct background load, fill;
+	bool filling; /* in cache->fills */
 	LIST_ENTRY(load) link;
 	size_t count;
 	struct load_key keys[];
@@ -171,8 +178,13 @@ enum evkv_verdict evkv__cache_write(struct cache *cache, struct evkv_op *op,
 void evkv__cache_wait(struct cache *cache, struct evkv_op *op,
     struct evkv_op *child);
 
-/* A piece of work that belongs to no op has begun, or ended. */
-void evkv__cache_begin(struct cache *cache);
-void evkv__cache_end(struct cache *cache);
+/*
+ * Submit a child of nobody, which is given up when the cache is closed. `cb`
+ * calls evkv__background_end() first of all.
+ */
+struct evkv_op *evkv__background_submit(struct cache *cache,
+    struct background *background, struct evkv_store *store,
+    const struct evkv_request *request, evkv_child_cb cb, void *arg);
+void evkv__background_end(struct background *background);
 
 #endif

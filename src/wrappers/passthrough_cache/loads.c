@@ -18,7 +18,6 @@ static void load_put(struct load *load)
 	for (i = 0; i < load->count; i++)
 		evkv__record_put(cache, load->keys[i].record);
 	evkv_free(load);
-	evkv__cache_end(cache);
 }
 
 static bool is_unknown(const struct evkv_result *result)
@@ -39,6 +38,7 @@ static void filled(struct evkv_op *child, void *arg)
 	bool unknown = is_unknown(evkv_op_result(child));
 	size_t i;
 
+	evkv__background_end(&load->fill);
 	if (load->filling)
 		LIST_REMOVE(load, link);
 	for (i = 0; i < load->count; i++) {
@@ -117,8 +117,8 @@ static void fill_send(const struct fill *fill, struct load *load)
 	};
 
 	load->refs++;
-	if (evkv_child_submit(NULL, cache->cache, &request,
-		EVKV_CHILD_AUXILIARY, filled, load) == NULL)
+	if (evkv__background_submit(cache, &load->fill, cache->cache, &request,
+		filled, load) == NULL)
 		return;
 	load->filling = true;
 	LIST_INSERT_HEAD(&cache->fills, load, link);
@@ -131,7 +131,8 @@ static void fill_cache(struct load *load, struct evkv_op *child)
 	    sizeof(int64_t);
 	struct fill fill = { 0 };
 
-	if (child == NULL || load->epoch != load->cache->epoch)
+	if (child == NULL || load->epoch != load->cache->epoch ||
+	    load->cache->closing)
 		return;
 	/* Not the turn's time: its callbacks may have taken long until now. */
 	evkv_loop_refresh(load->cache->loop);
@@ -189,6 +190,7 @@ static void loaded(struct evkv_op *child, void *arg)
 	struct load *load = arg;
 	size_t i;
 
+	evkv__background_end(&load->load);
 	for (i = 0; i < load->count; i++) {
 		if (load->keys[i].record->load == &load->keys[i])
 			load->keys[i].record->load = NULL;
@@ -213,7 +215,6 @@ struct load *evkv__load_new(struct cache *cache, size_t most)
 	load->refs = 1;
 	load->filling = false;
 	load->count = 0;
-	evkv__cache_begin(cache);
 	return load;
 }
 
@@ -276,6 +277,6 @@ void evkv__load_send(struct load *load)
 							   .record);
 	request.collection = evkv__record_collection(load->keys[0].record);
 	load->sent_us = evkv_loop_now_us(load->cache->loop);
-	evkv_child_submit(NULL, load->cache->primary, &request, 0, loaded,
-	    load);
+	evkv__background_submit(load->cache, &load->load, load->cache->primary,
+	    &request, loaded, load);
 }

@@ -17,16 +17,24 @@
 #define BYPASS_MAX 10000
 #define CACHE_TIMEOUT_MS 250
 
-void evkv__cache_begin(struct cache *cache)
+struct evkv_op *evkv__background_submit(struct cache *cache,
+    struct background *background, struct evkv_store *store,
+    const struct evkv_request *request, evkv_child_cb cb, void *arg)
 {
-	cache->background++;
+	struct evkv_op *child;
+
+	background->child = NULL;
+	LIST_INSERT_HEAD(&cache->background, background, link);
+	child = evkv_child_submit(NULL, store, request, EVKV_CHILD_AUXILIARY,
+	    cb, arg);
+	if (child != NULL)
+		background->child = child;
+	return child;
 }
 
-void evkv__cache_end(struct cache *cache)
+void evkv__background_end(struct background *background)
 {
-	cache->background--;
-	if (cache->closing && cache->background == 0)
-		evkv_store_closed(cache->node);
+	LIST_REMOVE(background, link);
 }
 
 void evkv__cache_wait(struct cache *cache, struct evkv_op *op,
@@ -69,14 +77,18 @@ static enum evkv_peek passthrough_cache_peek(void *self,
 	return EVKV_PEEK_DECLINE;
 }
 
+/* What is under way for nobody is not waited for: it runs out unseen. */
 static void passthrough_cache_close(void *self)
 {
 	struct cache *cache = self;
+	struct background *background;
 
 	cache->closing = true;
+	while ((background = LIST_FIRST(&cache->background)) != NULL)
+		evkv_child_detach(background->child, EVKV_CLOSED,
+		    EVKV_CAUSE_CLOSED);
 	evkv__repair_end(cache);
-	if (cache->background == 0)
-		evkv_store_closed(cache->node);
+	evkv_store_closed(cache->node);
 }
 
 static void passthrough_cache_free(void *self)

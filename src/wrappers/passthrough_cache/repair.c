@@ -13,6 +13,7 @@
 #define REPAIRS_AT_ONCE 256
 
 struct repair {
+	struct background background;
 	struct cache *cache;
 	struct key_record *record; /* NULL: the whole cache */
 	int64_t begun_us;
@@ -128,7 +129,6 @@ static struct repair *repair_new(struct cache *cache, struct key_record *record)
 	repair->cache = cache;
 	repair->record = record;
 	repair->begun_us = evkv_loop_now_us(cache->loop);
-	evkv__cache_begin(cache);
 	return repair;
 }
 
@@ -145,11 +145,11 @@ static void evicted(struct evkv_op *child, void *arg)
 	struct cache *cache = repair->cache;
 	struct key_record *record = repair->record;
 
+	evkv__background_end(&repair->background);
 	if (gone(child) && record->evict_after_us <= repair->begun_us)
 		record->bypass = false;
 	evkv__record_put(cache, record);
 	evkv_free(repair);
-	evkv__cache_end(cache);
 }
 
 static void evict(struct cache *cache, struct key_record *record)
@@ -167,8 +167,8 @@ static void evict(struct cache *cache, struct key_record *record)
 	if (repair == NULL)
 		return;
 	record->refs++;
-	evkv_child_submit(NULL, cache->cache, &request, EVKV_CHILD_AUXILIARY,
-	    evicted, repair);
+	evkv__background_submit(cache, &repair->background, cache->cache,
+	    &request, evicted, repair);
 }
 
 static void emptied(struct evkv_op *child, void *arg)
@@ -176,11 +176,11 @@ static void emptied(struct evkv_op *child, void *arg)
 	struct repair *repair = arg;
 	struct cache *cache = repair->cache;
 
+	evkv__background_end(&repair->background);
 	cache->repairing = false;
 	if (gone(child) && cache->off_evict_after_us <= repair->begun_us)
 		cache->off = false;
 	evkv_free(repair);
-	evkv__cache_end(cache);
 }
 
 static void repair_all(struct cache *cache, int64_t now_us)
@@ -202,8 +202,8 @@ static void repair_all(struct cache *cache, int64_t now_us)
 	if (repair == NULL)
 		return;
 	cache->repairing = true;
-	evkv_child_submit(NULL, cache->cache, &request, EVKV_CHILD_AUXILIARY,
-	    emptied, repair);
+	evkv__background_submit(cache, &repair->background, cache->cache,
+	    &request, emptied, repair);
 }
 
 void evkv__repair_run(void *arg)
