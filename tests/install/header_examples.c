@@ -116,8 +116,6 @@ size_t base64_h(struct evkv_slice bytes, char *text)
 }
 
 /* [evkv/conformance.h] */
-struct evkv_store *mine_new(struct evkv_store *inner, struct evkv_error *error);
-
 static struct evkv_store *open_mine(struct evkv_conformance *run,
     struct evkv_loop *loop, struct evkv_error *error)
 {
