@@ -25,5 +25,6 @@
 #include "evkv/stores/simple.h"
 #include "evkv/wrappers/passthrough_cache.h"
 #include "evkv/wrappers/prefix_keys.h"
+#include "evkv/wrappers/statistics.h"
 
 #endif

@@ -36,6 +36,7 @@ void redis_h(struct evkv_loop *loop);
 void simple_h(struct evkv_loop *loop);
 void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary);
 void prefix_keys_h(struct evkv_store *store);
+void statistics_h(struct evkv_store *store, struct evbuffer *reply);
 extern evkv_cb value_h;
 extern enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
     const struct evkv_request *request);
@@ -368,5 +369,13 @@ void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary)
 void prefix_keys_h(struct evkv_store *store)
 {
 	store = evkv_prefix_keys_new(store, EVKV_LIT("app:"), &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/statistics.h] */
+void statistics_h(struct evkv_store *store, struct evbuffer *reply)
+{
+	store = evkv_statistics_new(store, NULL, &error);
+	evkv_statistics_write_prometheus(store, reply);
 	evkv_store_unref(store);
 }
