@@ -22,6 +22,7 @@ void error_h(struct evkv_loop *loop);
 void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
     void *my);
 void key_codec_h(void);
+void fault_h(struct evkv_store *store);
 void loop_h(void);
 void open_h(struct evkv_loop *loop);
 void ops_h(struct evkv_store *store, evkv_cb on_put, evkv_cb on_get);
@@ -354,6 +355,19 @@ static void on_get(const struct evkv_result *result, void *arg)
 }
 
 evkv_cb value_h = on_get;
+
+/* [evkv/wrappers/fault.h] */
+void fault_h(struct evkv_store *store)
+{
+	store = evkv_fault_new(store,
+	    &(struct evkv_fault_options){ .seed = 7 }, &error);
+	evkv_fault_add(store,
+	    &(struct evkv_fault_rule){ .action = EVKV_FAULT_FAIL,
+		.kinds = EVKV_KIND_BIT(EVKV_OP_PUT),
+		.nth = 3,
+		.status = EVKV_UNAVAILABLE });
+	evkv_store_unref(store);
+}
 
 /* [evkv/wrappers/passthrough_cache.h] */
 void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary)

@@ -24,6 +24,18 @@ OPEN_(statistics)
 	return evkv_statistics_new(memory(run, loop, error), NULL, error);
 }
 
+OPEN_(fault)
+{
+	return evkv_fault_new(memory(run, loop, error), NULL, error);
+}
+
+/* Whose faults are such that no promise is about them. */
+OPEN_(fault_slow)
+{
+	return evkv_fault_new(memory(run, loop, error),
+	    &(struct evkv_fault_options){ .reorder_permille = 700 }, error);
+}
+
 #define SUITE_(name_)                                                          \
 	{                                                                      \
 		.size = sizeof(struct evkv_conformance_suite), .name = #name_, \
@@ -32,5 +44,7 @@ OPEN_(statistics)
 
 const struct evkv_conformance_suite conformance_suites[] = {
 	SUITE_(statistics),
+	SUITE_(fault),
+	SUITE_(fault_slow),
 	{ .name = NULL },
 };
