@@ -402,7 +402,8 @@ enum evkv_peek evkv_store_peek(struct evkv_store *store,
     const struct evkv_request *request, struct evkv_value **value)
 {
 	if (store->vtable->peek == NULL || store->phase != STORE_OPEN ||
-	    store->pending >= store->max_pending)
+	    store->pending >= store->max_pending ||
+	    !evkv__order_is_idle(&store->order))
 		return EVKV_PEEK_DECLINE;
 	return store->vtable->peek(store->self, request, value);
 }
