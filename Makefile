@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 60
 export CMAKE_BUILD_PARALLEL_LEVEL = $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-long bench fuzz format sizes coverage clean help
+.PHONY: run test test-long bench fuzz docs format sizes coverage clean help
 
 run: ## Build the tour and run it: a chain of stores on one event loop
 	@scripts/install-deps run
@@ -33,6 +33,10 @@ fuzz: ## Run each fuzz target for FUZZ_SECONDS (60)
 	@scripts/quiet cmake --preset fuzz
 	@scripts/quiet cmake --build --preset fuzz --target fuzzers
 	@scripts/fuzz build/fuzz $(FUZZ_SECONDS)
+
+docs: ## Write the reference and the pages as HTML to build/docs
+	@scripts/install-deps docs
+	@scripts/docs
 
 format: ## Let clang-format lay out the sources
 	@scripts/install-deps format

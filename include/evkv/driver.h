@@ -20,6 +20,7 @@
 #include "evkv/alloc.h"
 #include "evkv/error.h"
 #include "evkv/loop.h"
+#include "evkv/number.h"
 #include "evkv/request.h"
 #include "evkv/store.h"
 #include "evkv/task.h"
@@ -42,6 +43,22 @@ enum {
 	 * UNSUPPORTED, so that none slips past a wrapper that must see it.
 	 */
 	EVKV_VTABLE_TRANSPARENT = 1 << 0,
+	/*
+	 * Needs its inputs after submit has returned: the core keeps them
+	 * before it calls submit, whose `request` is valid for the life of the
+	 * op then. A store that answers mostly inside submit calls
+	 * evkv_op_keep() instead, where it has to.
+	 */
+	EVKV_VTABLE_KEEPS = 1 << 1,
+	/*
+	 * Operations on one key begin in order: submit is called for a write
+	 * when all earlier ones on its keys have their answer, and for others
+	 * after the writes before them. Reads between two writes are free, and
+	 * so are kinds that name no keys. For wrappers that would reorder what
+	 * they forward (retry, a cache that is slow); a store that is first in,
+	 * first out needs it not, and waits for nothing then.
+	 */
+	EVKV_VTABLE_ORDERED = 1 << 2,
 };
 
 /* What peek() answers. */
@@ -76,9 +93,10 @@ struct evkv_vtable {
 	 * Required. Start the operation that `request` describes. The request
 	 * has been checked: kind, counts, lengths, TTLs, pattern. It and all
 	 * that it points to is valid until submit returns; whoever answers
-	 * PENDING and still needs it calls evkv_op_keep() first and reads
-	 * evkv_op_request() from then on. A driver must not call
-	 * evkv_op_complete() on this op before submit has returned.
+	 * PENDING and still needs it has EVKV_VTABLE_KEEPS, or calls
+	 * evkv_op_keep() first and reads evkv_op_request() from then on. An
+	 * evkv_op_complete() inside submit is recorded: the op goes up when
+	 * submit has returned, and must not be touched in between.
 	 */
 	enum evkv_verdict (*submit)(void *self, struct evkv_op *op,
 	    const struct evkv_request *request);
@@ -88,8 +106,8 @@ struct evkv_vtable {
 	 * answered: the answer is in the op and may be changed (call
 	 * evkv_op_settle() where statuses of entries were). The result tells
 	 * the kind; who needs more of evkv_op_request(), which is that of this
-	 * level, has called evkv_op_keep() before forwarding. Not called on the
-	 * store that itself answered DONE, nor after `detached`.
+	 * level, has EVKV_VTABLE_KEEPS, or has called evkv_op_keep() before
+	 * forwarding: without it there is none. Not called on the store that itself answered DONE, nor after `detached`.
 	 */
 	void (*complete)(void *self, struct evkv_op *op);
 
@@ -214,6 +232,12 @@ EVKV_API struct evkv_store *evkv_store_inner(const struct evkv_store *store,
 EVKV_API void *evkv_store_self(const struct evkv_store *store,
     const struct evkv_vtable *vtable);
 
+/*
+ * For stores with EVKV_VTABLE_ORDERED: whether operations wait for each other,
+ * from now on; at first they do.
+ */
+EVKV_API void evkv_store_set_ordered(struct evkv_store *store, bool ordered);
+
 /* As vtable.peek() of a store; declines where it has none, or can't now. */
 EVKV_API enum evkv_peek evkv_store_peek(struct evkv_store *store,
     const struct evkv_request *request, struct evkv_value **value);
@@ -239,9 +263,10 @@ EVKV_API struct evkv_loop *evkv_op_loop(const struct evkv_op *op);
 EVKV_API const struct evkv_request *evkv_op_request(const struct evkv_op *op);
 
 /*
- * Keep the inputs: copies what the caller owns into the op, once, and makes
- * evkv_op_request() valid for the life of the op. false = no memory: then
- * answer evkv_op_nomem(op). Only inside submit.
+ * Keep the inputs of this level: copies what the caller owns into the op, where
+ * no level above has done so, and makes evkv_op_request() valid for the life of
+ * the op, here and at the levels below. false = no memory: then answer
+ * evkv_op_nomem(op). Only inside submit.
  */
 EVKV_API bool evkv_op_keep(struct evkv_op *op);
 
@@ -334,8 +359,10 @@ EVKV_API enum evkv_verdict evkv_op_cut(struct evkv_op *op,
     enum evkv_status status, enum evkv_cause cause, const char *message);
 
 /*
- * A PENDING op has its answer. The op is gone when this returns. May run other
- * stores' code, which may submit to this one again; never a user's callback.
+ * A PENDING op has its answer. The op is gone when this returns; inside submit
+ * and stop it is only recorded, and goes up when they have returned. May run
+ * other stores' code, which may submit to this one again; never a user's
+ * callback.
  */
 EVKV_API void evkv_op_complete(struct evkv_op *op);
 
@@ -384,7 +411,9 @@ enum {
 
 /*
  * How a child op ends; NULL stands for one that could not be made, for want of
- * memory. The child and its result are gone when this returns.
+ * memory. The child and its result are gone when this returns. The callbacks of
+ * the children of one op never run inside each other: one that is answered
+ * while another's runs is told after that.
  */
 typedef void (*evkv_child_cb)(struct evkv_op *child, void *arg);
 
@@ -394,8 +423,8 @@ typedef void (*evkv_child_cb)(struct evkv_op *child, void *arg);
  * as long as the child. A child of a detached parent ends at once, CANCELED,
  * unless the parent was marked as sent or the child is auxiliary.
  * request->timeout_ms > 0 gives it a deadline of its own. `cb` runs exactly
- * once, possibly inside this call. Returns the child while it is under way,
- * NULL when cb has run.
+ * once, possibly inside this call. Returns the child while `cb` has still to
+ * run, else NULL.
  *
  * Whoever joins children starts the count at 1, and lets go of that one after
  * the last child is submitted.
@@ -405,8 +434,20 @@ EVKV_API struct evkv_op *evkv_child_submit(struct evkv_op *parent,
     uint32_t flags, evkv_child_cb cb, void *arg);
 
 /*
- * Stop waiting for a child: its callback runs now, inside this call, with
- * `status` or UNKNOWN_OUTCOME, and it runs out unseen. One whose answer is on
+ * Only in a child's callback, and once: submit such a child again, to the same
+ * store, with the same parent, flags, callback and argument. The callback runs
+ * again, but never inside this call, so retries that are answered at once are a
+ * loop and not a recursion; without memory it runs with NULL. Returns the new
+ * child, NULL without memory. The old one and its result are there until the
+ * callback that runs now returns.
+ */
+EVKV_API struct evkv_op *evkv_child_repeat(struct evkv_op *child,
+    const struct evkv_request *request);
+
+/*
+ * Stop waiting for a child: its callback runs now, inside this call (or after
+ * that of its sibling), with `status` or UNKNOWN_OUTCOME, and it runs out
+ * unseen. One whose answer is on
  * its way up already goes on: its callback runs with that.
  */
 EVKV_API void evkv_child_detach(struct evkv_op *child, enum evkv_status status,

@@ -1,5 +1,6 @@
-/*
- * evkv/evkv.h - all that a user of the core library needs.
+/**
+ * @file
+ * All that a user of the core library needs.
  *
  * Drivers with a library of their own have a header of their own:
  * evkv/stores/redis.h, evkv/stores/disk.h, ...

@@ -33,6 +33,7 @@
 #define EVKV_PIPELINE_H
 
 #include "evkv/driver.h"
+#include "evkv/tls.h"
 
 EVKV_BEGIN_DECLS
 
@@ -167,33 +168,6 @@ struct evkv_protocol {
 
 /* ---- Making and ending ------------------------------------------------ */
 
-struct evkv_tls;
-
-struct evkv_tls_options {
-	const char *ca_file;     /* PEM; NULL = the system's, if no ca_dir */
-	const char *ca_dir;      /* hashed directory; may be NULL */
-	const char *cert_file;   /* the client's chain, PEM; or NULL */
-	const char *key_file;    /* its key, PEM; NULL = in cert_file */
-	const char *server_name; /* to verify and for SNI; NULL = the host */
-	bool no_verify;          /* accept any certificate: no protection */
-};
-
-/*
- * What several connections share for TLS (1.2 and up); one reference. The
- * files are read here. NULL with a filled error: INVALID or IO, with OpenSSL's
- * words. `options` NULL = the system's authorities. Strings are copied.
- */
-EVKV_API struct evkv_tls *evkv_tls_new_sized(const struct evkv_tls_options
-						 *options,
-    size_t size, struct evkv_error *error);
-static inline struct evkv_tls *evkv_tls_new(
-    const struct evkv_tls_options *options, struct evkv_error *error)
-{
-	return evkv_tls_new_sized(options, sizeof(*options), error);
-}
-/* Let go of it; pipelines keep a reference of their own. NULL is ignored. */
-EVKV_API void evkv_tls_unref(struct evkv_tls *tls);
-
 /*
  * Zero in a field is its default; -1 switches off what can be. Times are below
  * 2^40 milliseconds.
@@ -212,7 +186,7 @@ struct evkv_pipeline_options {
 	int64_t connect_timeout_ms; /* resolve to handshake; 5000 */
 	int64_t stall_timeout_ms;   /* silence with a slot sent; 10000; -1 */
 	int64_t backoff_min_ms;     /* between tries: the first pause; 50 */
-	int64_t backoff_max_ms;     /* ... and the longest; 5000 */
+	int64_t backoff_max_ms;     /* ... and the longest; 1000 */
 	size_t max_offline_slots;   /* that wait for a connection; 10000 */
 	size_t max_offline_bytes;   /* their slot.size; 64 MiB */
 	int64_t max_offline_ms;     /* how long one waits; 10000; -1 */
@@ -310,6 +284,12 @@ EVKV_API void evkv_pipeline_ready(struct evkv_pipeline *pipeline);
 EVKV_API void evkv_pipeline_fail(struct evkv_pipeline *pipeline,
     enum evkv_status status, enum evkv_cause cause, int sys_error,
     const char *message);
+
+/*
+ * Where a pause after a failure is under way, end it: what the failure came
+ * from may have gone. Does nothing otherwise.
+ */
+EVKV_API void evkv_pipeline_try_now(struct evkv_pipeline *pipeline);
 
 /* Where it stands: CONNECTING, READY, DOWN or CLOSED. */
 EVKV_API enum evkv_state evkv_pipeline_state(const struct evkv_pipeline *p);

@@ -145,9 +145,11 @@ enum {
  * | TAKE          | get and delete each key in one step                      |
  */
 enum evkv_kind {
+/** @cond internal */
 #define EVKV_X(NAME, name, classes) EVKV_OP_##NAME,
 	EVKV_KIND_TABLE(EVKV_X)
 #undef EVKV_X
+	/** @endcond */
 	/** how many there are */
 	EVKV_KIND_COUNT
 };

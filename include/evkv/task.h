@@ -55,8 +55,10 @@ struct evkv_task {
 	void (*run)(void *arg);
 	/** for run() */
 	void *arg;
-	/** the loop's; `link` is NULL when it is not queued */
-	struct evkv_task *next, **link;
+	/** the loop's */
+	struct evkv_task *next;
+	/** the loop's; NULL when it is not queued */
+	struct evkv_task **link;
 	/** room for later versions */
 	void *reserved[2];
 };

@@ -24,6 +24,14 @@ EVKV_BEGIN_DECLS
 struct evkv_loop;
 struct evkv_store;
 
+/** One option of a URL. */
+struct evkv_url_pair {
+	/** the option's name */
+	const char *name;
+	/** the option's value */
+	const char *value;
+};
+
 /** A parsed URL, all parts decoded; parts that are absent are empty strings. */
 struct evkv_url {
 	/** in lower case */
@@ -42,13 +50,8 @@ struct evkv_url {
 	const char *path;
 	/** how many options there are */
 	size_t option_count;
-	/** the options behind the question mark, in order */
-	const struct evkv_url_pair {
-		/** the option's name */
-		const char *name;
-		/** the option's value */
-		const char *value;
-	} * options;
+	/** the options after the question mark, in order */
+	const struct evkv_url_pair *options;
 };
 
 /** The types of options. */
@@ -69,8 +72,10 @@ struct evkv_url_option {
 	enum evkv_url_type type;
 	/** offsetof() its field in the options struct */
 	size_t offset;
-	/** INT, SIZE, DURATION: the bounds; both 0 = not negative */
-	int64_t min, max;
+	/** INT, SIZE, DURATION: the lower bound; with `max` 0: not negative */
+	int64_t min;
+	/** INT, SIZE, DURATION: the upper bound; 0 and `min` 0 = none */
+	int64_t max;
 	/** CHOICE: the words, "full|os|none" */
 	const char *choices;
 };

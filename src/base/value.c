@@ -68,7 +68,39 @@ struct evkv_slice evkv_value_bytes(const struct evkv_value *value)
 {
 	if (value == NULL)
 		return evkv_bytes(NULL, 0);
-	return evkv_bytes((const char *)value + value->offset, value->size);
+	return evkv_bytes(evkv__value_data(value), value->size);
+}
+
+/* ---- Parts of other values ----------------------------------------------- */
+
+static void slice_release(struct evkv_value *value)
+{
+	evkv_value_unref(((struct value_slice *)value)->whole);
+	evkv_free(value);
+}
+
+static const struct evkv_value_owner value_slice = { slice_release };
+
+/* The slice of a slice holds what that one holds: no chain is built up. */
+struct evkv_value *evkv_value_slice(const struct evkv_value *value,
+    size_t offset, size_t size)
+{
+	const struct evkv_value *whole = value;
+	struct value_slice *slice;
+
+	if (value == NULL || offset > value->size ||
+	    size > value->size - offset)
+		return NULL;
+	slice = evkv_malloc(sizeof(*slice));
+	if (slice == NULL)
+		return NULL;
+	if (value->owner == &value_slice)
+		whole = ((const struct value_slice *)value)->whole;
+	value_init(&slice->value, &value_slice, size);
+	slice->value.offset = 0;
+	slice->data = evkv__value_data(value) + offset;
+	slice->whole = evkv_value_ref(whole);
+	return &slice->value;
 }
 
 /* ---- Blocks that are used again ---------------------------------------- */

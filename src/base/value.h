@@ -27,10 +27,25 @@ struct evkv_value {
 	const struct evkv_value_owner *owner;
 	uint32_t size; /* of the bytes */
 	_Atomic uint32_t refs;
-	uint32_t offset; /* of the bytes, from this header */
+	uint32_t
+	    offset; /* of the bytes, from this header; 0: see value_slice */
 	/* Pins of operations, and VALUE_DETACHED; the loop's thread only. */
 	uint32_t pins;
 };
+
+/* A part of another value, which it holds; its offset is 0. */
+struct value_slice {
+	struct evkv_value value; /* first */
+	const char *data;
+	struct evkv_value *whole; /* no slice itself */
+};
+
+static inline const char *evkv__value_data(const struct evkv_value *value)
+{
+	if (value->offset != 0)
+		return (const char *)value + value->offset;
+	return ((const struct value_slice *)value)->data;
+}
 
 /* In `pins`: out of its store; the last unpin drops a reference. */
 #define VALUE_DETACHED (UINT32_C(1) << 31)

@@ -1,5 +1,10 @@
 /*
  * core/child.c - ops that wrappers issue on their own.
+ *
+ * The callbacks of the children of one op never run inside each other: a child
+ * that is answered while one of them runs is told after it. So who asks again
+ * in the callback, however often it is answered at once, goes round a loop here
+ * and not down the stack.
  */
 #include "loop/loop.h"
 
@@ -39,13 +44,16 @@ static enum evkv_verdict child_enter(struct evkv_op *child,
 }
 
 static struct evkv_op *child_new(struct evkv_op *parent,
-    struct evkv_store *store, uint32_t flags)
+    struct evkv_store *store, uint32_t flags, evkv_child_cb cb, void *arg)
 {
 	struct evkv_op *child = evkv__op_new(store->loop, store->depth);
 
 	if (child == NULL)
 		return NULL;
 	child->flags |= OP_CHILD;
+	child->cb.child = cb;
+	child->arg = arg;
+	child->frames[0].store = store; /* for who repeats it */
 	if ((flags & EVKV_CHILD_AUXILIARY) != 0)
 		child->flags |= OP_AUXILIARY;
 	if (parent != NULL) {
@@ -57,30 +65,132 @@ static struct evkv_op *child_new(struct evkv_op *parent,
 	return child;
 }
 
+/* Who calls this holds the child. */
+static void child_start(struct evkv_op *child, struct evkv_store *store,
+    const struct evkv_request *request)
+{
+	if (!evkv__op_is_done(child, child_enter(child, store, request))) {
+		evkv__op_pend(child, request->timeout_ms);
+		return;
+	}
+	evkv__op_unwind(child);
+	evkv__op_report(child);
+}
+
 struct evkv_op *evkv_child_submit(struct evkv_op *parent,
     struct evkv_store *store, const struct evkv_request *request,
     uint32_t flags, evkv_child_cb cb, void *arg)
 {
-	struct evkv_op *child = child_new(parent, store, flags);
+	struct evkv_loop *loop = store->loop;
+	struct evkv_op *child = child_new(parent, store, flags, cb, arg);
 
 	if (child == NULL) {
 		cb(NULL, arg);
 		return NULL;
 	}
-	child->cb.child = cb;
-	child->arg = arg;
-	if (child_enter(child, store, request) == EVKV_VERDICT_PENDING) {
-		child->busy++;
-		evkv__op_pend(child, request->timeout_ms);
-		child->busy--;
-		if ((child->flags & OP_REPORTING) != 0)
-			return child;
+	child->busy++;
+	child_start(child, store, request);
+	child->busy--;
+	if ((child->flags & OP_REPORTING) == 0) {
 		evkv__op_maybe_free(child);
+		child = NULL;
+	}
+	evkv__order_go_on(loop);
+	return child;
+}
+
+/* ---- Telling ------------------------------------------------------------ */
+
+static void answered_add(struct evkv_op *teller, struct evkv_op *child)
+{
+	struct evkv_op *last = teller->answered;
+
+	child->next = last != NULL ? last->next : child;
+	if (last != NULL)
+		last->next = child;
+	teller->answered = child;
+}
+
+static struct evkv_op *answered_take(struct evkv_op *teller)
+{
+	struct evkv_op *last = teller->answered, *first;
+
+	if (last == NULL)
+		return NULL;
+	first = last->next;
+	last->next = first->next;
+	if (first == last)
+		teller->answered = NULL;
+	return first;
+}
+
+static void tell(struct evkv_op *child, struct evkv_op *teller)
+{
+	child->next = teller;
+	child->busy++;
+	child->cb.child(child, child->arg);
+	if ((child->flags & OP_LACKING) != 0)
+		child->cb.child(NULL, child->arg);
+	child->busy--;
+	child->flags &= ~(uint32_t)OP_REPORTING;
+	evkv__op_maybe_free(child);
+}
+
+/*
+ * The parent tells its children one after the other; a child of nobody those
+ * that repeat it. What a child has changed a parent that is cut off later must
+ * not deny.
+ */
+void evkv__child_report(struct evkv_op *child)
+{
+	struct evkv_op *teller = child->parent != NULL ? child->parent : child;
+	struct evkv_loop *loop = child->loop;
+
+	if ((child->flags & (OP_WRITES | OP_DETACHED)) == OP_WRITES &&
+	    child->result.affected != 0)
+		evkv__op_mark(child);
+	if ((child->flags & OP_WITHHELD) != 0)
+		return;
+	if ((teller->flags & OP_TELLING) != 0) {
+		answered_add(teller, child);
+		return;
+	}
+	teller->flags |= OP_TELLING;
+	teller->busy++;
+	loop->telling++;
+	do
+		tell(child, teller);
+	while ((child = answered_take(teller)) != NULL);
+	loop->telling--;
+	teller->busy--;
+	teller->flags &= ~(uint32_t)OP_TELLING;
+	evkv__op_maybe_free(teller);
+}
+
+/* Who tells the child whose callback runs tells the next one, too. */
+struct evkv_op *evkv_child_repeat(struct evkv_op *child,
+    const struct evkv_request *request)
+{
+	const uint32_t kept = OP_AUXILIARY | OP_BORROWS;
+	struct evkv_store *store = child->frames[0].store;
+	struct evkv_op *teller = child->next, *next;
+
+	EVKV__ASSERT((child->flags & (OP_CHILD | OP_REPORTING | OP_DRIVING)) ==
+		(OP_CHILD | OP_REPORTING) &&
+	    child->busy > 0);
+	next = child_new(child->parent, store, 0, child->cb.child, child->arg);
+	if (next == NULL) {
+		child->flags |= OP_LACKING;
 		return NULL;
 	}
-	evkv__op_unwind(child);
-	evkv__op_report(child);
-	return NULL;
+	next->flags |= OP_WITHHELD | (child->flags & kept);
+	next->busy++;
+	child_start(next, store, request);
+	next->busy--;
+	next->flags &= ~(uint32_t)OP_WITHHELD;
+	if ((next->flags & OP_DRIVING) == 0 || (next->flags & OP_DETACHED) != 0)
+		answered_add(teller, next);
+	return next;
 }
 
 void evkv_child_detach(struct evkv_op *child, enum evkv_status status,

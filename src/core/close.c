@@ -120,6 +120,7 @@ void evkv__store_free(struct evkv_store *store)
 	if (store->next != NULL)
 		store->next->link = store->link;
 	*store->link = store->next;
+	evkv__order_free(&store->order);
 	store->vtable->free(store->self);
 	evkv_free(store);
 }

@@ -57,7 +57,11 @@ static void stop_store(struct evkv_op *op)
 {
 	struct evkv_store *store = evkv__op_top(op)->store;
 
-	if (store->vtable->stop != NULL)
+	if ((op->flags & OP_WAITING) != 0)
+		evkv__order_give_up(op);
+	else if ((op->flags & OP_BEGINNING) != 0)
+		evkv_op_mark_sent(op); /* its submit() is on the stack */
+	else if (store->vtable->stop != NULL)
 		store->vtable->stop(store->self, op);
 	else if (store->inner_count == 0 && (op->flags & OP_WRITES) != 0)
 		evkv_op_mark_sent(op);
@@ -73,6 +77,8 @@ static void stop_op(struct evkv_op *op)
 	op->flags &= ~(uint32_t)OP_STOPPING;
 	op->flags |= OP_STOPPED;
 	op->busy--;
+	if ((op->flags & OP_ORDERED) != 0)
+		evkv__order_let_go(op);
 	if ((op->flags & OP_ENDED) != 0)
 		evkv_op_complete(op);
 }
@@ -144,13 +150,15 @@ void evkv__op_detach(struct evkv_op *op, enum evkv_status status,
     enum evkv_cause cause)
 {
 	const uint32_t stoppable = OP_REPORTING | OP_DRIVING;
+	struct evkv_loop *loop = op->loop;
 
 	if ((op->flags & stoppable) != stoppable ||
-	    (op->flags & (OP_DETACHED | OP_STOPPING)) != 0)
+	    (op->flags & (OP_DETACHED | OP_STOPPING | OP_ENDED)) != 0)
 		return;
 	if ((op->flags & OP_TIMED) != 0)
 		evkv__deadline_clear(op);
 	op->busy++;
+	loop->telling++; /* what comes after it must not be told before it */
 	op->flags |= OP_STOPPING;
 	if ((op->flags & OP_STOPPED) == 0) {
 		stop_store(op);
@@ -163,8 +171,12 @@ void evkv__op_detach(struct evkv_op *op, enum evkv_status status,
 	/* Who ends it meanwhile is heard after: depth is not the real one. */
 	frames_detached(op, status);
 	op->flags &= ~(uint32_t)OP_STOPPING;
+	if ((op->flags & OP_ORDERED) != 0)
+		evkv__order_let_go(op);
 	if ((op->flags & OP_ENDED) != 0)
 		evkv_op_complete(op);
+	loop->telling--;
 	op->busy--;
 	evkv__op_report(op);
+	evkv__order_go_on(loop);
 }

@@ -142,6 +142,24 @@ static bool admit(struct evkv_op *op, struct evkv_store *store,
 	return true;
 }
 
+#define SERVICES (EVKV_VTABLE_KEEPS | EVKV_VTABLE_ORDERED)
+
+/* A store that has asked for the core's services. */
+static OP_NOINLINE enum evkv_verdict enter_served(struct evkv_op *op,
+    struct evkv_store *store, const struct evkv_request *request)
+{
+	uint32_t flags = store->vtable->flags;
+
+	if ((flags & EVKV_VTABLE_KEEPS) != 0) {
+		if (!evkv_op_keep(op))
+			return evkv_op_nomem(op);
+		request = evkv__op_top(op)->request;
+	}
+	if ((flags & EVKV_VTABLE_ORDERED) != 0 && (op->flags & OP_KEYED) != 0)
+		return evkv__order_enter(op, store, request);
+	return store->vtable->submit(store->self, op, request);
+}
+
 enum evkv_verdict evkv__op_enter(struct evkv_op *op, struct evkv_store *store,
     const struct evkv_request *request)
 {
@@ -159,12 +177,18 @@ enum evkv_verdict evkv__op_enter(struct evkv_op *op, struct evkv_store *store,
 		return EVKV_VERDICT_DONE;
 	if ((op->flags & OP_KEYED) != 0 && request->count == 0)
 		return EVKV_VERDICT_DONE;
+	if ((store->vtable->flags & SERVICES) != 0)
+		return enter_served(op, store, request);
 	return store->vtable->submit(store->self, op, request);
 }
 
 enum evkv_verdict evkv_op_forward(struct evkv_op *op, struct evkv_store *inner,
     const struct evkv_request *request)
 {
+	/* One that had to wait, and was stopped as its turn came. */
+	if ((op->flags & OP_STOPPED) != 0)
+		return evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
+		    NULL);
 	return evkv__op_enter(op, inner, evkv__op_as_kept(op, request));
 }
 
@@ -216,6 +240,8 @@ void evkv__op_unwind(struct evkv_op *op)
 	if (seen)
 		settle(op);
 	while (op->depth > 1) {
+		if ((op->flags & OP_ORDERED) != 0)
+			evkv__order_leave(op);
 		frame = evkv__op_top(op);
 		op->depth--;
 		frame_leave(op, frame);
@@ -224,21 +250,19 @@ void evkv__op_unwind(struct evkv_op *op)
 			frame->store->vtable->complete(frame->store->self, op);
 	}
 	if (op->depth == 1) {
+		if ((op->flags & OP_ORDERED) != 0)
+			evkv__order_leave(op);
 		op->depth = 0;
 		frame_leave(op, &op->frames[0]);
 	}
 }
 
-/* Count the op as outstanding, and let each level know where to find it. */
-void evkv__op_pend(struct evkv_op *op, int64_t timeout_ms)
+void evkv__op_link(struct evkv_op *op, unsigned depth)
 {
 	struct evkv_frame *frame;
 	unsigned i;
 
-	op->flags |= OP_DRIVING | OP_PENDING;
-	if (op->loop->outstanding++ == 0)
-		evkv__hold_update(op->loop);
-	for (i = 0; i < op->depth; i++) {
+	for (i = depth; i < op->depth; i++) {
 		frame = &op->frames[i];
 		frame->op = op;
 		frame->linked = true;
@@ -248,30 +272,38 @@ void evkv__op_pend(struct evkv_op *op, int64_t timeout_ms)
 			frame->next->link = &frame->next;
 		frame->store->frames = frame;
 	}
-	if (timeout_ms > 0 && !evkv__deadline_set(op, timeout_ms))
+}
+
+/* The inputs are the caller's again: they are gone where not kept. */
+static void drop_requests(struct evkv_op *op)
+{
+	unsigned end = (op->flags & OP_KEPT) != 0 ? op->kept_depth : op->depth;
+	unsigned i;
+
+	for (i = 0; i < end; i++)
+		op->frames[i].request = NULL;
+}
+
+/* Count the op as outstanding, and let each level know where to find it. */
+void evkv__op_pend(struct evkv_op *op, int64_t timeout_ms)
+{
+	op->flags |= OP_DRIVING | OP_PENDING;
+	if (op->loop->outstanding++ == 0)
+		evkv__hold_update(op->loop);
+	drop_requests(op);
+	evkv__op_link(op, 0);
+	if ((op->flags & OP_UNORDERED) != 0 ||
+	    (timeout_ms > 0 && !evkv__deadline_set(op, timeout_ms)))
 		evkv__op_detach(op, EVKV_NOMEM, EVKV_CAUSE_NOMEM);
 }
 
-/*
- * Hand the result to whoever waits: a wrapper now, a user in a later turn. What
- * a child has changed a parent that is cut off later must not deny.
- */
+/* Hand the result to whoever waits: a wrapper now, a user in a later turn. */
 void evkv__op_report(struct evkv_op *op)
 {
-	struct evkv_loop *loop = op->loop;
-
-	if ((op->flags & OP_CHILD) != 0) {
-		if ((op->flags & (OP_WRITES | OP_DETACHED)) == OP_WRITES &&
-		    op->result.affected != 0)
-			evkv__op_mark(op);
-		op->busy++;
-		op->cb.child(op, op->arg);
-		op->busy--;
-		op->flags &= ~(uint32_t)OP_REPORTING;
-		evkv__op_maybe_free(op);
-	} else {
-		evkv__ready_push(loop, op);
-	}
+	if ((op->flags & OP_CHILD) != 0)
+		evkv__child_report(op);
+	else
+		evkv__ready_push(op->loop, op);
 }
 
 static void op_ended(struct evkv_op *op)
@@ -282,17 +314,24 @@ static void op_ended(struct evkv_op *op)
 		evkv__hold_update(op->loop);
 }
 
+/*
+ * Inside submit, and inside stop, the answer is only recorded: who is on the
+ * stack may still look at the op.
+ */
 void evkv_op_complete(struct evkv_op *op)
 {
-	EVKV__ASSERT((op->flags & OP_DRIVING) != 0);
-	evkv__loop_check_thread(op->loop);
-	if ((op->flags & OP_STOPPING) != 0) {
+	struct evkv_loop *loop = op->loop;
+
+	evkv__loop_check_thread(loop);
+	if ((op->flags & OP_DRIVING) == 0 ||
+	    (op->flags & (OP_STOPPING | OP_BEGINNING)) != 0) {
 		op->flags |= OP_ENDED;
 		return;
 	}
 	if ((op->flags & OP_TIMED) != 0)
 		evkv__deadline_clear(op);
 	/* From here on it is not stopped: no level of it holds it any more. */
+	op->flags &= ~(uint32_t)OP_ENDED;
 	op_ended(op);
 	op->busy++;
 	evkv__op_unwind(op);
@@ -301,6 +340,7 @@ void evkv_op_complete(struct evkv_op *op)
 		evkv__op_maybe_free(op);
 	else
 		evkv__op_report(op);
+	evkv__order_go_on(loop);
 }
 
 /* ---- The boundary ------------------------------------------------------ */
@@ -318,9 +358,10 @@ static enum evkv_verdict enter_unwound(struct evkv_op *op,
 {
 	enum evkv_verdict verdict = evkv__op_enter(op, store, request);
 
-	if (verdict == EVKV_VERDICT_DONE)
-		evkv__op_unwind(op);
-	return verdict;
+	if (!evkv__op_is_done(op, verdict))
+		return EVKV_VERDICT_PENDING;
+	evkv__op_unwind(op);
+	return EVKV_VERDICT_DONE;
 }
 
 /* As enter_unwound(), with inputs that do not survive the call. */
@@ -462,6 +503,7 @@ static OP_NOINLINE evkv_ticket submit_checked(struct evkv_store *store,
 		run_inline(op);
 	else
 		evkv__ready_push(op->loop, op);
+	evkv__order_go_on(store->loop);
 	return ticket;
 }
 
@@ -496,7 +538,7 @@ static inline void peek_hit(struct evkv_loop *loop, struct evkv_value *value,
 	struct loop_peek *peek = loop->peek;
 
 	evkv__value_pin(value);
-	peek->entry.bytes.data = (const char *)value + value->offset;
+	peek->entry.bytes.data = evkv__value_data(value);
 	peek->entry.bytes.size = value->size;
 	peek->entry.value = value;
 	loop->peek = peek + 1;
@@ -512,43 +554,6 @@ static inline void peek_miss(struct evkv_loop *loop, evkv_cb cb, void *arg)
 	if (cb != NULL)
 		cb(&miss_result, arg);
 	loop->peek--;
-}
-
-/*
- * An inline get of one key, of a store that can look it up at once: no op is
- * needed. false: take the ordinary way, which also says what is wrong.
- *
- * The time goes by waiting for memory, and the processor can wait for this key
- * and the next one at once if it comes from one to the other within the few
- * hundred instructions that it looks ahead. So the memory is asked for as early
- * as possible, and all the checks come after it. For the same reason the fields
- * of the request, which has mostly been written just now, must be read as they
- * were written: a wider load, as of kind and flags compared in one go, has to
- * wait until all stores before it are done.
- */
-static inline bool submit_shortcut(struct evkv_store *store,
-    const struct evkv_request *request, evkv_cb cb, void *arg)
-{
-	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
-	struct evkv_loop *loop = store->loop;
-	struct evkv_value *value;
-	uint64_t aim;
-
-	if ((request->flags & flags) != flags || !has_plain_key(request))
-		return false;
-	aim = store->shortcuts->aim(store->self, *request->keys);
-	if (!is_plain(request) || loop->scramble ||
-	    !evkv__loop_may_nest(loop) ||
-	    !has_room(store, 1, request->keys->size))
-		return false;
-	value = store->shortcuts->peek(store->self, request, aim);
-	if (value == STORE_PEEK_NO)
-		return false;
-	if (value != NULL)
-		peek_hit(loop, value, cb, arg);
-	else
-		peek_miss(loop, cb, arg);
-	return true;
 }
 
 /* As evkv_store_peek(), with inputs that do not survive the call. */
@@ -630,9 +635,6 @@ evkv_ticket evkv_submit_sized(struct evkv_store *store,
 	evkv__loop_check_thread(store->loop);
 	if (request == NULL || size != sizeof(*request))
 		return submit_odd(store, request, size, cb, arg);
-	if (request->kind == EVKV_OP_GET && store->shortcuts != NULL &&
-	    submit_shortcut(store, request, cb, arg))
-		return TICKET_ENDED;
 	if (request->kind == EVKV_OP_GET && store->vtable->peek != NULL &&
 	    submit_peek(store, request, cb, arg))
 		return TICKET_ENDED;

@@ -1,9 +1,10 @@
 /*
  * core/keep.c - the caller's inputs, where they are needed after submit.
  *
- * One copy for an op, in one piece: the request, its arrays, its bytes. The
- * requests that wrappers derived on the way down live in the op already, but
- * still point to the caller's memory here and there; they are moved over.
+ * One copy for an op, in one piece, of the request of the first level that
+ * needs it: the struct, its arrays, its bytes. What deeper levels derive from
+ * that copy lives as long; the levels above have no request any more once
+ * submit has returned.
  */
 #include "loop/loop.h"
 
@@ -105,92 +106,6 @@ struct evkv_request *evkv__request_copy(void *memory,
 	return copy;
 }
 
-/* If *slice lies within `from`, move it to the same place in `to`. */
-static bool move_within(struct evkv_slice *slice, struct evkv_slice from,
-    struct evkv_slice to)
-{
-	uintptr_t at = (uintptr_t)slice->data, start = (uintptr_t)from.data;
-
-	if (at < start || at + slice->size > start + from.size)
-		return false;
-	slice->data = (const char *)to.data + (at - start);
-	return true;
-}
-
-static bool move_entry(struct evkv_slice *slice,
-    const struct evkv_request *from, const struct evkv_request *to, size_t i)
-{
-	return (from->keys != NULL &&
-		   move_within(slice, from->keys[i], to->keys[i])) ||
-	    (from->values != NULL &&
-		move_within(slice, from->values[i], to->values[i]));
-}
-
-static bool move_name(struct evkv_slice *slice, const struct evkv_request *from,
-    const struct evkv_request *to)
-{
-	return move_within(slice, from->collection, to->collection) ||
-	    move_within(slice, from->match.prefix, to->match.prefix) ||
-	    move_within(slice, from->match.pattern, to->match.pattern) ||
-	    move_within(slice, from->match.cursor, to->match.cursor);
-}
-
-/* What is no entry's may be from any of them: a collection out of a key. */
-static void move_slice(struct evkv_slice *slice,
-    const struct evkv_request *from, const struct evkv_request *to)
-{
-	size_t i;
-
-	if (slice->size == 0 || move_name(slice, from, to))
-		return;
-	for (i = 0; i < from->count; i++) {
-		if (move_entry(slice, from, to, i))
-			return;
-	}
-}
-
-/* Those of entries: from the same entry, or from what is no entry's. */
-static const struct evkv_slice *move_slices(const struct evkv_slice *slices,
-    size_t count, const struct evkv_request *from,
-    const struct evkv_request *to)
-{
-	struct evkv_slice *own = (struct evkv_slice *)(uintptr_t)slices;
-	size_t i;
-
-	if (slices == NULL)
-		return NULL;
-	if (slices == from->keys)
-		return to->keys;
-	if (slices == from->values)
-		return to->values;
-	for (i = 0; i < count && i < from->count; i++) {
-		if (own[i].size > 0 && !move_entry(&own[i], from, to, i))
-			move_name(&own[i], from, to);
-	}
-	return slices;
-}
-
-/* A derived request: what it still has from `from` is in `to` now. */
-static void move_request(struct evkv_request *request,
-    const struct evkv_request *from, const struct evkv_request *to)
-{
-	request->keys = move_slices(request->keys, request->count, from, to);
-	request->values = move_slices(request->values, request->count, from,
-	    to);
-	if (request->ttls_ms == from->ttls_ms)
-		request->ttls_ms = to->ttls_ms;
-	if (request->deltas == from->deltas)
-		request->deltas = to->deltas;
-	if (request->versions == from->versions)
-		request->versions = to->versions;
-	if (request->counted_values == from->counted_values)
-		request->counted_values = to->counted_values;
-	move_slice(&request->collection, from, to);
-	move_slice(&request->match.prefix, from, to);
-	move_slice(&request->match.pattern, from, to);
-	move_slice(&request->match.cursor, from, to);
-}
-
 static struct evkv_request *keep_request(struct evkv_op *op,
     const struct evkv_request *request)
 {
@@ -213,26 +128,19 @@ static struct evkv_request *keep_request(struct evkv_op *op,
 
 bool evkv_op_keep(struct evkv_op *op)
 {
-	const struct evkv_request *original = op->frames[0].request;
-	const struct evkv_request **request;
+	struct evkv_frame *frame = evkv__op_top(op);
 	struct evkv_request *kept;
-	unsigned i;
 
 	if ((op->flags & OP_KEPT) != 0)
 		return true;
-	kept = keep_request(op, original);
+	kept = keep_request(op, frame->request);
 	if (kept == NULL)
 		return false;
 	op->flags |= OP_KEPT;
-	op->given = original;
-	for (i = 0; i < op->depth; i++) {
-		request = &op->frames[i].request;
-		if (*request == original)
-			*request = kept;
-		else
-			move_request((struct evkv_request *)(uintptr_t)*request,
-			    original, kept);
-	}
+	op->given = frame->request;
+	op->kept = kept;
+	op->kept_depth = (uint16_t)(op->depth - 1);
+	frame->request = kept;
 	return true;
 }
 

@@ -82,7 +82,7 @@ struct evkv_op *evkv__op_new_slow(struct evkv_loop *loop, unsigned depth)
 
 static void kept_values_unref(struct evkv_op *op)
 {
-	const struct evkv_request *kept = op->frames[0].request;
+	const struct evkv_request *kept = op->kept;
 	size_t i;
 
 	for (i = 0; i < kept->count; i++)
@@ -219,7 +219,13 @@ const struct evkv_request *evkv_op_request(const struct evkv_op *op)
 {
 	const struct evkv_frame *frame = present_frame(op);
 
-	return frame != NULL ? frame->request : NULL;
+	if (frame == NULL)
+		return NULL;
+	/* A driver that answers while the levels above are told of an end. */
+	if (frame->request == NULL &&
+	    (op->flags & (OP_STOPPING | OP_KEPT)) == (OP_STOPPING | OP_KEPT))
+		return op->kept;
+	return frame->request;
 }
 
 void evkv_op_set_data(struct evkv_op *op, void *data)

@@ -43,7 +43,8 @@ enum {
 	OP_SENT = 1 << 11,
 	OP_STOPPING = 1 << 12, /* its stop slots are being called */
 	OP_STOPPED = 1 << 13,  /* must not be sent any more */
-	OP_ENDED = 1 << 14,    /* answered while it was being stopped */
+	/* Answered inside submit(), or while it was being stopped. */
+	OP_ENDED = 1 << 14,
 	OP_DETACHED = 1 << 15,
 	OP_FAILED = 1 << 16,   /* failed as a whole */
 	OP_AFFECTED = 1 << 17, /* affected was given */
@@ -51,8 +52,15 @@ enum {
 	OP_ADMIN = 1 << 19,    /* a close: no request, can't be cancelled */
 	OP_PENDING = 1 << 20,  /* counted in the loop's outstanding ops */
 	OP_LATE = 1 << 21, /* its store will fill in the answer, see store.h */
-	OP_UNCLEAN = 1 << 22, /* some field marked (clean) is to be put back */
-	OP_TIMED = 1 << 23,   /* has a deadline */
+	OP_UNCLEAN = 1 << 22,  /* some field marked (clean) is to be put back */
+	OP_TIMED = 1 << 23,    /* has a deadline */
+	OP_TELLING = 1 << 24,  /* the callback of a child of it is running */
+	OP_WITHHELD = 1 << 25, /* a repeated child, told by its predecessor */
+	OP_LACKING = 1 << 26,  /* there was no memory to repeat it */
+	OP_WAITING = 1 << 27,  /* at its top level, by order.c */
+	OP_ORDERED = 1 << 28,  /* holds its keys at some level */
+	OP_BEGINNING = 1 << 29, /* submit() after waiting is on the stack */
+	OP_UNORDERED = 1 << 30, /* there was no memory to hold its keys */
 };
 
 enum {
@@ -83,6 +91,7 @@ struct arena_chunk {
 };
 
 struct deadline_list;
+struct order_turn;
 
 /*
  * Laid out by use, for with a thousand ops under way each cache line counts. Of
@@ -99,6 +108,11 @@ struct evkv_op {
 	struct evkv_op *child_next, **child_link;
 	size_t names_size; /* room in entries, for pages (clean) */
 	struct evkv_entry *report_entries; /* allocated ones (clean) */
+	/*
+	 * Children that have their answer and are still to be told, a ring by
+	 * next; this is the last one (clean).
+	 */
+	struct evkv_op *answered;
 	_Alignas(16) char inner_arena[OP_ARENA];
 
 	_Alignas(OP_LINE) struct evkv_op *next; /* in the free list or the
@@ -128,9 +142,12 @@ struct evkv_op {
 	struct deadline_list *deadline; /* where OP_TIMED is set */
 	struct evkv_op *deadline_next, *deadline_prev;
 	int64_t deadline_at_us;
-	struct arena_chunk *chunks;       /* (clean) */
-	const struct evkv_request *given; /* what was copied, where OP_KEPT */
-	uint32_t frames_size;             /* (clean) */
+	struct arena_chunk *chunks; /* (clean) */
+	/* Where OP_KEPT: the copy of the inputs, and what it is a copy of. */
+	const struct evkv_request *kept, *given;
+	struct order_turn *turns; /* where OP_ORDERED */
+	uint32_t frames_size;     /* (clean) */
+	uint16_t kept_depth;      /* the first level that has its request */
 
 	struct evkv_result report; /* of a detached op */
 };
@@ -187,22 +204,39 @@ static inline bool evkv__op_make_entries(struct evkv_op *op, size_t count)
 	return true;
 }
 
-/* keep.c: in submit, what was given is the copy from when it was kept. */
+/* In submit, what was given is the copy from when it was kept. */
 static inline const struct evkv_request *evkv__op_as_kept(
     const struct evkv_op *op, const struct evkv_request *request)
 {
 	if ((op->flags & (OP_KEPT | OP_PENDING)) == OP_KEPT &&
 	    request == op->given)
-		return op->frames[0].request;
+		return op->kept;
 	return request;
 }
 
 /* flow.c */
 enum evkv_verdict evkv__op_enter(struct evkv_op *op, struct evkv_store *store,
     const struct evkv_request *request);
+/*
+ * What submit has answered. One that was completed inside it is done, too: its
+ * levels are left for evkv__op_unwind().
+ */
+static inline bool evkv__op_is_done(struct evkv_op *op,
+    enum evkv_verdict verdict)
+{
+	if (verdict == EVKV_VERDICT_PENDING && (op->flags & OP_ENDED) == 0)
+		return false;
+	op->flags &= ~(uint32_t)OP_ENDED;
+	return true;
+}
 void evkv__op_unwind(struct evkv_op *op);
 void evkv__op_pend(struct evkv_op *op, int64_t timeout_ms);
+/* Link the levels from `depth` on to their stores' lists of pending ops. */
+void evkv__op_link(struct evkv_op *op, unsigned depth);
 void evkv__op_report(struct evkv_op *op);
+
+/* child.c: tell the callback of a child, now or after that of its sibling. */
+void evkv__child_report(struct evkv_op *child);
 
 /* detach.c */
 /* The op and those on whose behalf it is have had, or may have, an effect. */

@@ -196,6 +196,8 @@ static void store_fill(struct evkv_store *store,
 	store->step_task.arg = store;
 	store->state_task.run = tell_state;
 	store->state_task.arg = store;
+	store->order.on = (store->vtable->flags & EVKV_VTABLE_ORDERED) != 0;
+
 	store->shown = store;
 	store_capabilities(store, config);
 	store->fitting = fitting_bytes(&store->capabilities);
@@ -400,7 +402,8 @@ enum evkv_peek evkv_store_peek(struct evkv_store *store,
     const struct evkv_request *request, struct evkv_value **value)
 {
 	if (store->vtable->peek == NULL || store->phase != STORE_OPEN ||
-	    store->pending >= store->max_pending)
+	    store->pending >= store->max_pending ||
+	    !evkv__order_is_idle(&store->order))
 		return EVKV_PEEK_DECLINE;
 	return store->vtable->peek(store->self, request, value);
 }

@@ -4,6 +4,7 @@
 #ifndef EVKV_CORE_STORE_H
 #define EVKV_CORE_STORE_H
 
+#include "core/order.h"
 #include "evkv/driver.h"
 
 struct evkv_frame;
@@ -24,36 +25,6 @@ struct store_inner {
 	struct store_inner *next, **link;
 };
 
-/*
- * Short cuts for a get of one key, where looking up takes hardly longer than
- * making an op does. A store of the core's own may set them once it is made.
- */
-struct store_shortcuts {
-	/*
-	 * Have the memory fetched that looking up this key of an inline get
-	 * will need, and return what peek() will want to know about it. Called
-	 * first of all, as the wait for the key before is the time to do so:
-	 * nothing else about the request has been checked, nor need it be.
-	 */
-	uint64_t (*aim)(void *self, struct evkv_slice key);
-	/*
-	 * Look up at once: NULL for a miss, STORE_PEEK_NO for the ordinary way.
-	 * The value is the store's; the core pins it while the callback runs.
-	 */
-	struct evkv_value *(*peek)(void *self,
-	    const struct evkv_request *request, uint64_t aim);
-	/*
-	 * An op that nobody but its user will see may be answered DONE without
-	 * an answer, with OP_LATE set. The store has it filled in before
-	 * anything changes what it would be, and when this is called, at the
-	 * latest, for all such ops. So many of them can be looked up at once.
-	 */
-	void (*resolve)(void *self);
-};
-
-/* No value, but a sign; see above. */
-#define STORE_PEEK_NO ((struct evkv_value *)(uintptr_t)1)
-
 struct evkv_store {
 	const struct evkv_vtable *vtable; /* a copy, filled up to our size */
 	const struct evkv_vtable *given;  /* the author's, which names it */
@@ -72,8 +43,16 @@ struct evkv_store {
 	size_t fitting; /* so many bytes never have a key or value too long */
 	size_t abandoned;
 	int64_t timeout_ms;
-	const struct store_shortcuts *shortcuts; /* NULL = none */
-	struct evkv_frame *frames;               /* of pending ops */
+	struct order order;
+	/*
+	 * Stores of the library only, NULL = none. Such a store may answer an
+	 * op that nobody but its user will see DONE without an answer, with
+	 * OP_LATE set. It fills it in before anything changes what it would be,
+	 * and at the latest when this is called, for all such ops: so it can
+	 * look up many of them at once.
+	 */
+	void (*resolve)(void *self);
+	struct evkv_frame *frames; /* of pending ops */
 	struct evkv_timer drain_timer;
 	struct evkv_task step_task;
 	struct evkv_op *closers;         /* close ops, by op->next */

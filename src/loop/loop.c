@@ -207,6 +207,7 @@ struct evkv_loop *evkv_loop_new_sized(struct event_base *base,
 	}
 	loop_configure(loop, base, &options);
 	evkv__peeks_init(loop);
+	TAILQ_INIT(&loop->due);
 	evkv__timers_init(loop);
 	if (evkv__ready_init(loop) && evkv__post_init(loop)) {
 		evkv_loop_refresh(loop);

@@ -5,6 +5,7 @@
 #define EVKV_LOOP_LOOP_H
 
 #include <pthread.h>
+#include <sys/queue.h>
 #include <sys/time.h>
 
 #include <event2/event.h>
@@ -93,6 +94,11 @@ struct evkv_loop {
 	struct evkv_op *free_ops;
 	struct value_spares spares;
 
+	unsigned telling; /* callbacks of children on the stack */
+	/* order.c: those whose turn has come. */
+	TAILQ_HEAD(, order_turn) due;
+	bool beginning;
+
 	struct evkv_store *stores;
 	struct loop_attachment *attachments;
 	evkv_log_cb log;
@@ -163,6 +169,13 @@ static inline struct evkv_op *evkv__op_new(struct evkv_loop *loop,
 		.entry_size = sizeof(struct evkv_entry),
 	};
 	return op;
+}
+
+/* Begin what waited for its turn, once all that ended before it was told. */
+static inline void evkv__order_go_on(struct evkv_loop *loop)
+{
+	if (!TAILQ_EMPTY(&loop->due) && loop->telling == 0 && !loop->beginning)
+		evkv__order_run(loop);
 }
 
 /* The time at this moment, and not that of the turn. */

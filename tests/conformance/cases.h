@@ -10,7 +10,7 @@
 
 #include "conformance.h"
 
-#define CASE(name_) void conformance_case_##name_(struct conformance *c)
+#define CASE(name_) void conformance_case_##name_(struct evkv_conformance *c)
 
 #define K_(name_) EVKV_KIND_BIT(EVKV_OP_##name_)
 #define K_BASIC (K_(GET) | K_(PUT))

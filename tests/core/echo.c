@@ -109,6 +109,7 @@ static void echo_free(void *self)
 const struct evkv_vtable echo_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "echo",
+	.flags = EVKV_VTABLE_KEEPS,
 	.kinds = EVKV_KIND_BIT(EVKV_OP_GET) | EVKV_KIND_BIT(EVKV_OP_PUT) |
 	    EVKV_KIND_BIT(EVKV_OP_TTL) | EVKV_KIND_BIT(EVKV_OP_KEYS),
 	.conditions = EVKV_IF_BASIC,

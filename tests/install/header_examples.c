@@ -11,6 +11,7 @@
 #include "evkv/driver.h"
 #include "evkv/evkv.h"
 #include "evkv/executor.h"
+#include "evkv/json.h"
 #include "evkv/key_codec.h"
 #include "evkv/pipeline.h"
 #include "evkv/stores/disk.h"
@@ -102,6 +103,22 @@ void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
 	evkv_lane_submit(lane, &my_job->job);
 }
 
+/* [evkv/json.h] */
+void my_token(const struct evkv_json_token *token);
+void json_h(struct evkv_slice bytes);
+
+void json_h(struct evkv_slice bytes)
+{
+	struct evkv_json_reader reader;
+	struct evkv_json_token token;
+
+	evkv_json_reader_init(&reader, NULL);
+	evkv_json_feed(&reader, bytes, true);
+	while (evkv_json_next(&reader, &token) < EVKV_JSON_MORE)
+	    my_token(&token);
+	evkv_json_reader_clear(&reader);
+}
+
 /* [evkv/key_codec.h] */
 void key_codec_h(void)
 {
@@ -128,6 +145,24 @@ void match_h(struct evkv_store *store, evkv_cb on_keys)
 {
 	evkv_keys(store, EVKV_LIT("users"), EVKV_LIT("2026-*"),
 	    EVKV_LIT(""), 0, on_keys, NULL);
+}
+
+/* [evkv/number.h] */
+struct evkv_value *number_h(const struct evkv_request *request, size_t i,
+    const struct evkv_slice *old);
+
+struct evkv_value *number_h(const struct evkv_request *request, size_t i,
+    const struct evkv_slice *old)
+{
+	struct evkv_value *value = NULL;
+	char buffer[EVKV_NUMBER_MAX];
+	enum evkv_status status;
+	int64_t number;
+
+	status = evkv_incr_apply(request, i, old, &number);
+	if (status == EVKV_OK)
+	    value = evkv_value_new(evkv_number_write(number, buffer));
+	return value;
 }
 
 /* [evkv/open.h] */

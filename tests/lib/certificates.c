@@ -60,6 +60,11 @@ static X509 *certificates_make(const struct certificates_wish *wish,
 	    X509_set_pubkey(x509, key) == 1 &&
 	    certificates_extend(x509, issuer, NID_basic_constraints,
 		wish->authority ? "critical,CA:TRUE" : "critical,CA:FALSE") &&
+	    /* Of two authorities with one name, which one has signed it. */
+	    certificates_extend(x509, issuer, NID_subject_key_identifier,
+		"hash") &&
+	    certificates_extend(x509, issuer, NID_authority_key_identifier,
+		"keyid") &&
 	    (wish->alt_names == NULL ||
 		certificates_extend(x509, issuer, NID_subject_alt_name,
 		    wish->alt_names)) &&
@@ -149,5 +154,33 @@ out:
 	EVP_PKEY_free(key);
 	EVP_PKEY_free(foreign_key);
 	EVP_PKEY_free(ca_key);
+	return good;
+}
+
+bool certificates_write_middle(const char *folder)
+{
+	static const struct certificates_wish wish = { "evkv test middle", NULL,
+		true, -2, 30 };
+	EVP_PKEY *root_key = EVP_EC_gen("P-256");
+	EVP_PKEY *middle_key = EVP_EC_gen("P-256");
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *root = NULL, *middle = NULL;
+	bool good = root_key != NULL && middle_key != NULL && key != NULL;
+
+	if (good)
+		root = certificates_make(&certificates_ca, root_key, NULL,
+		    NULL);
+	if (root != NULL)
+		middle = certificates_make(&wish, middle_key, root, root_key);
+	good = middle != NULL &&
+	    certificates_save(folder, "middle-ca.pem", middle, NULL) &&
+	    certificates_save(folder, "middle.key", NULL, key) &&
+	    certificates_issue(folder, "middle.pem", &certificates_server, key,
+		middle, middle_key);
+	X509_free(middle);
+	X509_free(root);
+	EVP_PKEY_free(key);
+	EVP_PKEY_free(middle_key);
+	EVP_PKEY_free(root_key);
 	return good;
 }

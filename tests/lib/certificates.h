@@ -15,4 +15,11 @@
  */
 bool certificates_write(const char *folder);
 
+/*
+ * Write middle-ca.pem, which is an authority but not the last one of its chain,
+ * and middle.pem with middle.key, a server's as above that it has signed. The
+ * root is in no file.
+ */
+bool certificates_write_middle(const char *folder);
+
 #endif

@@ -1,22 +1,31 @@
 /*
  * tests/lib/delay.c - the wrapper that makes any store take its time.
  *
- * Items wait in one list in the order of submission. An item may start when no
- * earlier one is left that shares its lane; a lane is a hash of the key, and
- * what has several keys, or none, is in all of them. A task goes through the
+ * Items wait in one list in the order of submission. A lane is a hash of the
+ * key, and what has several keys, or none, is in all of them. An item may start
+ * when no earlier write is left in its lanes, and a write when nothing earlier
+ * is: so reads between two writes overtake each other. A task goes through the
  * list in every turn and throws a coin for each item.
+ *
+ * A refusal is decided when an item would start, and is a matter of chance too;
+ * nothing of the operation has reached the inner store then. With DELAY_REPEATS
+ * an item whose child was refused stays in its place, and starts again.
  */
 #include "delay.h"
 
 #include <string.h>
 
 #define DELAY_ALL UINT32_MAX
+#define DELAY_REFUSED 8   /* one of so many is refused */
+#define DELAY_TRIES 1000u /* then a refusal is passed on after all */
 
 struct delay_item {
 	struct delay_item *next;
 	struct evkv_op *op;
 	struct delay *delay;
 	uint32_t lanes;
+	unsigned tries;
+	bool writes;
 	bool started;
 	bool answered;
 };
@@ -26,6 +35,7 @@ struct delay {
 	struct evkv_loop *loop;
 	struct evkv_task task;
 	struct delay_item *items;
+	uint32_t flags;
 };
 
 static uint32_t delay_lanes(const struct evkv_request *request)
@@ -42,11 +52,39 @@ static uint32_t delay_lanes(const struct evkv_request *request)
 	return UINT32_C(1) << (hash >> 16) % 32;
 }
 
+/* What waits for everything before it and holds up everything after it. */
+static bool delay_writes(const struct evkv_request *request)
+{
+	uint32_t classes = evkv_kind_classes(request->kind);
+
+	return (classes & EVKV_CLASS_WRITES) != 0 ||
+	    (classes & EVKV_CLASS_HAS_KEYS) == 0;
+}
+
+static bool delay_coin(struct delay *delay)
+{
+	return (delay->flags & DELAY_WAITS) == 0 ||
+	    evkv_loop_random(delay->loop) % 2 == 0;
+}
+
+/* Whether an answer says that nothing was done, and to try again. */
+static bool delay_was_refused(const struct evkv_result *result)
+{
+	return result->status == EVKV_BUSY ||
+	    result->status == EVKV_UNAVAILABLE;
+}
+
 /* The child's answer is in the parent; it is told some turns later. */
 static void delay_on_child(struct evkv_op *child, void *arg)
 {
 	struct delay_item *item = arg;
 
+	if (child != NULL && (item->delay->flags & DELAY_REPEATS) != 0 &&
+	    delay_was_refused(evkv_op_result(child)) &&
+	    !evkv_op_detached(item->op) && item->tries < DELAY_TRIES) {
+		item->started = false;
+		return;
+	}
 	if (child == NULL)
 		(void)evkv_op_nomem(item->op);
 	else
@@ -54,17 +92,41 @@ static void delay_on_child(struct evkv_op *child, void *arg)
 	item->answered = true;
 }
 
+/* Whether this one is refused, with the answer in the op if it is. */
+static bool delay_refuse(struct delay_item *item)
+{
+	struct delay *delay = item->delay;
+	uint32_t classes = evkv_kind_classes(evkv_op_request(item->op)->kind);
+	uint64_t random;
+
+	if ((delay->flags & (DELAY_REFUSES | DELAY_REFUSES_ALL)) == 0)
+		return false;
+	if ((delay->flags & DELAY_REFUSES_ALL) == 0 &&
+	    (classes & EVKV_CLASS_HAS_KEYS) == 0)
+		return false;
+	random = evkv_loop_random(delay->loop);
+	if (random % DELAY_REFUSED != 0)
+		return false;
+	if ((random >> 32) % 2 == 0)
+		(void)evkv_op_fail(item->op, EVKV_BUSY, EVKV_CAUSE_OVERLOAD,
+		    "refused by the delaying store");
+	else
+		(void)evkv_op_fail(item->op, EVKV_UNAVAILABLE,
+		    EVKV_CAUSE_CONNECT, "refused by the delaying store");
+	return true;
+}
+
 static void delay_start(struct delay_item *item)
 {
 	item->started = true;
+	item->tries++;
+	if (delay_refuse(item)) {
+		item->answered = true;
+		return;
+	}
 	(void)evkv_child_submit(item->op,
 	    evkv_store_inner(item->delay->store, 0), evkv_op_request(item->op),
 	    EVKV_CHILD_BORROWS, delay_on_child, item);
-}
-
-static bool delay_coin(struct delay *delay)
-{
-	return evkv_loop_random(delay->loop) % 2 == 0;
 }
 
 /*
@@ -74,18 +136,20 @@ static bool delay_coin(struct delay *delay)
 static struct evkv_op *delay_walk(struct delay *delay)
 {
 	struct delay_item **link = &delay->items, *item;
-	uint32_t taken = 0;
+	uint32_t taken = 0, written = 0;
 
 	while ((item = *link) != NULL) {
 		if (item->answered && delay_coin(delay)) {
 			*link = item->next;
 			return item->op;
 		}
-		if (!item->started && (item->lanes & taken) == 0 &&
-		    (item->lanes != DELAY_ALL || taken == 0) &&
+		if (!item->started &&
+		    (item->lanes & (item->writes ? taken : written)) == 0 &&
 		    delay_coin(delay))
 			delay_start(item);
 		taken |= item->lanes;
+		if (item->writes)
+			written |= item->lanes;
 		link = &item->next;
 	}
 	return NULL;
@@ -111,7 +175,10 @@ static enum evkv_verdict delay_submit(void *self, struct evkv_op *op,
 	if (item == NULL || !evkv_op_keep(op))
 		return evkv_op_nomem(op);
 	*item = (struct delay_item){
-		.op = op, .delay = delay, .lanes = delay_lanes(request)
+		.op = op,
+		.delay = delay,
+		.lanes = delay_lanes(request),
+		.writes = delay_writes(request),
 	};
 	for (link = &delay->items; *link != NULL; link = &(*link)->next)
 		;
@@ -136,7 +203,8 @@ static const struct evkv_vtable delay_vtable = {
 	.free = delay_free,
 };
 
-struct evkv_store *delay_new(struct evkv_store *inner, struct evkv_error *error)
+struct evkv_store *delay_new_with(struct evkv_store *inner, uint32_t flags,
+    struct evkv_error *error)
 {
 	struct evkv_store *store;
 	struct delay *delay;
@@ -146,6 +214,7 @@ struct evkv_store *delay_new(struct evkv_store *inner, struct evkv_error *error)
 	delay = evkv_calloc(1, sizeof(*delay));
 	if (delay != NULL) {
 		delay->loop = evkv_store_loop(inner);
+		delay->flags = flags;
 		delay->task.run = delay_run;
 		delay->task.arg = delay;
 	}
@@ -156,4 +225,9 @@ struct evkv_store *delay_new(struct evkv_store *inner, struct evkv_error *error)
 	if (store != NULL)
 		delay->store = store;
 	return store;
+}
+
+struct evkv_store *delay_new(struct evkv_store *inner, struct evkv_error *error)
+{
+	return delay_new_with(inner, DELAY_WAITS, error);
 }

@@ -445,7 +445,7 @@ void peer_accept(struct peer *peer)
 		check(setsockopt(peer->fd, SOL_SOCKET, SO_RCVBUF,
 			  &options->receive_buffer,
 			  sizeof(options->receive_buffer)) == 0);
-	check(listen(peer->fd, 16) == 0);
+	check(listen(peer->fd, 512) == 0);
 	peer->accept_event = event_new(peer->base, peer->fd,
 	    EV_READ | EV_PERSIST, on_accept, peer);
 	check(peer->accept_event != NULL);
@@ -468,6 +468,16 @@ static void context_make(struct peer *peer)
 	check(SSL_CTX_load_verify_file(context, options->ca_file) == 1);
 	SSL_CTX_set_verify(context,
 	    SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+}
+
+void peer_secure(struct peer *peer, const char *cert_file, const char *key_file,
+    const char *ca_file)
+{
+	SSL_CTX_free(peer->context);
+	peer->options.cert_file = cert_file;
+	peer->options.key_file = key_file;
+	peer->options.ca_file = ca_file;
+	context_make(peer);
 }
 
 struct peer *peer_open(struct event_base *base,

@@ -74,6 +74,10 @@ struct peer *peer_open(struct event_base *base,
 /* Cut everything and free it. NULL is ignored. */
 void peer_close(struct peer *peer);
 
+/* Other files for TLS, from the next connection on. */
+void peer_secure(struct peer *peer, const char *cert_file, const char *key_file,
+    const char *ca_file);
+
 /* Refuse connections, and accept them again, at the same address. */
 void peer_refuse(struct peer *peer);
 void peer_accept(struct peer *peer);

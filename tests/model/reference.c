@@ -90,7 +90,7 @@ static int64_t model_apply_span(struct model_reference *reference,
 }
 
 void model_apply(struct model_reference *reference, const struct model_op *op,
-    struct model_expected *expected)
+    uint32_t refused, struct model_expected *expected)
 {
 	uint32_t classes = evkv_kind_classes((enum evkv_kind)op->kind);
 	bool counts = op->kind == EVKV_OP_PUT || op->kind == EVKV_OP_DELETE ||
@@ -103,6 +103,8 @@ void model_apply(struct model_reference *reference, const struct model_op *op,
 		return;
 	}
 	for (i = 0; i < op->count; i++) {
+		if ((refused >> i & 1) != 0)
+			continue;
 		expected->status[i] = model_apply_key(reference, op, i,
 		    &expected->entry[i]);
 		if (counts && expected->status[i] == EVKV_OK)

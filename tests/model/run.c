@@ -1,6 +1,7 @@
 /*
  * tests/model/run.c - plays a history on a store and compares each answer.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,84 +11,148 @@ struct model_pending {
 	struct answer answer;
 	const struct model_op *op;
 	size_t index;
-	int64_t now_ms; /* at submission */
-	struct model_expected expected;
+	unsigned rounds; /* that it took to know what became of it */
 };
 
 struct model_player {
 	struct model_run *run;
-	struct conformance c;
+	struct evkv_conformance c;
 	struct model_reference reference;
 	struct model_pending pending[MODEL_GROUP];
 	size_t pending_count;
+	/* Of the last callback on a key, and of the last of a write. */
 	unsigned last_order[MODEL_COLLECTIONS][MODEL_KEYS];
+	unsigned last_write[MODEL_COLLECTIONS][MODEL_KEYS];
 };
 
 /* ---- Comparing -------------------------------------------------------- */
 
-static void model_compare_ttl(const struct model_player *player,
-    const struct model_pending *pending, unsigned i)
+/* By the delaying store: then it had no effect. */
+static bool model_refused(const struct model_player *player,
+    enum evkv_status status)
 {
-	const struct conformance *c = &player->c;
-	const struct model_entry *entry = &pending->expected.entry[i];
-	int64_t actual = pending->answer.entries[i].ttl_ms, remaining, slack;
+	return player->run->mode == CONFORMANCE_REFUSED &&
+	    (status == EVKV_BUSY || status == EVKV_UNAVAILABLE);
+}
 
-	if (entry->expires_ms == 0) {
-		check_int(actual, EVKV_TTL_NONE);
+static void model_compare_ttl(const struct model_player *player,
+    const struct answer_entry *actual, const struct model_entry *expected)
+{
+	const struct evkv_conformance *c = &player->c;
+	int64_t remaining, slack;
+
+	if (expected->expires_ms == 0) {
+		check_int(actual->ttl_ms, EVKV_TTL_NONE);
 		return;
 	}
-	remaining = entry->expires_ms - pending->now_ms;
-	slack = conformance_has(c, CONFORMANCE_REAL_TIME) ? 600000 : 0;
-	check_between(actual, remaining > slack ? remaining - slack : 1,
+	remaining = expected->expires_ms - player->reference.now_ms;
+	slack = conformance_has(c, EVKV_CONFORMANCE_REAL_TIME) ? 600000 : 0;
+	check_between(actual->ttl_ms, remaining > slack ? remaining - slack : 1,
 	    remaining + 2 * (c->can->ttl_unit_ms - 1));
 }
 
-static void model_compare_key(struct model_player *player,
+/*
+ * A write calls back after everything before it on its key, and before
+ * everything after it; reads in between in any order.
+ */
+static void model_compare_order(struct model_player *player,
     const struct model_pending *pending, unsigned i)
 {
 	const struct model_op *op = pending->op;
-	const struct model_expected *expected = &pending->expected;
+	unsigned *last = &player->last_order[op->collection][op->keys[i]];
+	unsigned *write = &player->last_write[op->collection][op->keys[i]];
+	unsigned order = pending->answer.order;
+	uint32_t classes = evkv_kind_classes((enum evkv_kind)op->kind);
+
+	if ((classes & EVKV_CLASS_WRITES) != 0) {
+		check(order >= *last);
+		*write = order;
+	} else {
+		check(order >= *write);
+	}
+	if (order > *last)
+		*last = order;
+}
+
+static void model_compare_key(struct model_player *player,
+    const struct model_pending *pending, const struct model_expected *expected,
+    unsigned i)
+{
+	const struct model_op *op = pending->op;
 	const struct answer_entry *entry = &pending->answer.entries[i];
-	unsigned *order = &player->last_order[op->collection][op->keys[i]];
 	char buffer[MODEL_VALUE_MAX];
 
+	if (model_refused(player, entry->status)) {
+		check(!entry->has_value);
+		return;
+	}
 	check_status(entry->status, expected->status[i]);
-	/* Callbacks on one key come in the order of submission. */
-	check(pending->answer.order >= *order);
-	*order = pending->answer.order;
+	model_compare_order(player, pending, i);
 	if ((op->kind != EVKV_OP_GET && op->kind != EVKV_OP_TTL) ||
 	    entry->status != EVKV_OK) {
 		check(!entry->has_value);
 		return;
 	}
+	check(entry->has_value);
 	check_bytes(entry->bytes,
 	    model_value(expected->entry[i].serial, expected->entry[i].i,
 		buffer));
 	if (op->kind == EVKV_OP_TTL)
-		model_compare_ttl(player, pending, i);
+		model_compare_ttl(player, entry, &expected->entry[i]);
 }
 
+/* What is said of the whole; `refused` has a bit for each entry that was. */
+static void model_compare_whole(const struct model_player *player,
+    const struct model_pending *pending, const struct model_expected *expected,
+    uint32_t refused)
+{
+	const struct answer *answer = &pending->answer;
+	unsigned i;
+
+	if (refused != 0) {
+		for (i = 0; (refused >> i & 1) == 0; i++)
+			;
+		check_status(answer->status, answer->entries[i].status);
+		return;
+	}
+	check_status(answer->status, expected->whole);
+	if (answer->affected == -1)
+		check((player->c.can->flags & EVKV_STORE_EXACT_AFFECTED) == 0);
+	else if (pending->op->kind != EVKV_OP_PURGE_EXPIRED &&
+	    pending->rounds == 1)
+		check_int(answer->affected, expected->affected);
+}
+
+/* In the order of submission, which is what the reference knows. */
 static void model_compare(struct model_player *player,
     const struct model_pending *pending)
 {
 	const struct answer *answer = &pending->answer;
 	const struct model_op *op = pending->op;
 	uint32_t classes = evkv_kind_classes((enum evkv_kind)op->kind);
+	struct model_expected expected;
+	uint32_t refused = 0;
 	unsigned i;
 
 	player->run->at = pending->index;
 	check_int(answer->calls, 1);
 	check_int(answer->kind, op->kind);
-	check_status(answer->status, pending->expected.whole);
-	if (answer->affected == -1)
-		check((player->c.can->flags & EVKV_STORE_EXACT_AFFECTED) == 0);
-	else if (op->kind != EVKV_OP_PURGE_EXPIRED)
-		check_int(answer->affected, pending->expected.affected);
-	if ((classes & EVKV_CLASS_HAS_KEYS) == 0)
+	if ((classes & EVKV_CLASS_HAS_KEYS) == 0) {
+		if (model_refused(player, answer->status))
+			return;
+		model_apply(&player->reference, op, 0, &expected);
+		model_compare_whole(player, pending, &expected, 0);
 		return;
+	}
 	check_int(answer->count, op->count);
+	for (i = 0; i < op->count; i++) {
+		if (model_refused(player, answer->entries[i].status))
+			refused |= UINT32_C(1) << i;
+	}
+	model_apply(&player->reference, op, refused, &expected);
+	model_compare_whole(player, pending, &expected, refused);
 	for (i = 0; i < op->count; i++)
-		model_compare_key(player, pending, i);
+		model_compare_key(player, pending, &expected, i);
 }
 
 static void model_flush(struct model_player *player)
@@ -177,7 +242,7 @@ static void model_enumerate(struct model_player *player,
 		.match.prefix = model_prefix(op),
 		.match.pattern = model_pattern(op),
 		.match.limit = op->limit };
-	unsigned pages = 0, n;
+	unsigned pages = 0, n; /* and tries */
 	size_t i;
 
 	if (op->kind == EVKV_OP_KEYS)
@@ -187,6 +252,9 @@ static void model_enumerate(struct model_player *player,
 		check(evkv_submit(player->c.store, &request, answer_cb,
 			  &answer) != 0);
 		rig_wait(&player->c.rig, &answer.calls);
+		check(++pages < 10000);
+		if (model_refused(player, answer.status))
+			continue;
 		check_status(answer.status, EVKV_OK);
 		for (i = 0; i < answer.count; i++) {
 			for (n = 0; n < most &&
@@ -201,8 +269,8 @@ static void model_enumerate(struct model_player *player,
 		if (answer.cursor.size > 0)
 			memcpy(cursor, answer.cursor.data, answer.cursor.size);
 		request.match.cursor = evkv_bytes(cursor, answer.cursor.size);
-		check(++pages < 10000);
-	} while (request.match.cursor.size > 0);
+	} while (request.match.cursor.size > 0 ||
+	    model_refused(player, answer.status));
 	answer_free(&answer);
 	if (actual != expected)
 		fail_test("names are (as bits) %x, expected %x", actual,
@@ -211,13 +279,32 @@ static void model_enumerate(struct model_player *player,
 
 static void model_advance(struct model_player *player, int64_t ms)
 {
-	if (conformance_has(&player->c, CONFORMANCE_REAL_TIME))
+	if (conformance_has(&player->c, EVKV_CONFORMANCE_REAL_TIME))
 		return;
 	/* What goes on behind the answers does not take hours. */
 	rig_turn(&player->c.rig);
 	rig_advance(&player->c.rig, ms);
 	rig_turn(&player->c.rig);
 	player->reference.now_ms += ms;
+}
+
+/*
+ * Where a part of what spans keys was refused, a part may have been done: it is
+ * done again until all of it is.
+ */
+static void model_know(struct model_player *player,
+    struct model_pending *pending)
+{
+	rig_wait(&player->c.rig, &pending->answer.calls);
+	while (player->run->mode == CONFORMANCE_REFUSED &&
+	    (pending->answer.status == EVKV_UNKNOWN_OUTCOME ||
+		(pending->rounds > 1 &&
+		    model_refused(player, pending->answer.status)))) {
+		check(++pending->rounds < 1000);
+		answer_reset(&pending->answer);
+		model_submit(player, pending->op, pending);
+		rig_wait(&player->c.rig, &pending->answer.calls);
+	}
 }
 
 /* What spans keys is not ordered against what is under way. */
@@ -246,9 +333,10 @@ static void model_play_op(struct model_player *player, size_t index)
 	pending = &player->pending[player->pending_count++];
 	pending->op = op;
 	pending->index = index;
-	pending->now_ms = player->reference.now_ms;
+	pending->rounds = 1;
 	model_submit(player, op, pending);
-	model_apply(&player->reference, op, &pending->expected);
+	if ((classes & EVKV_CLASS_SPANS) != 0)
+		model_know(player, pending);
 	if (op->wait_after || player->pending_count == MODEL_GROUP ||
 	    (classes & EVKV_CLASS_SPANS) != 0)
 		model_flush(player);
@@ -265,9 +353,15 @@ static void model_play(void *arg)
 	model_flush(player);
 }
 
+static void model_end(void *arg)
+{
+	conformance_end(&((struct model_player *)arg)->c);
+}
+
 bool model_run(struct model_run *run)
 {
 	struct model_player *player = calloc(1, sizeof(*player));
+	char text[900];
 	size_t i;
 	bool ok;
 
@@ -275,12 +369,18 @@ bool model_run(struct model_run *run)
 		abort();
 	player->run = run;
 	player->reference.now_ms = 1;
-	conformance_begin(&player->c, run->fixture);
+	conformance_begin(&player->c, run->suite, run->mode);
 	ok = test_try(model_play, player);
+	(void)snprintf(text, sizeof(text), "%s", test_message());
 	/* Also after a failure: pending ones call back while all is there. */
-	conformance_end(&player->c);
+	if (!test_try(model_end, player) && ok) {
+		ok = false;
+		(void)snprintf(text, sizeof(text), "%s", test_message());
+	}
 	for (i = 0; i < MODEL_GROUP; i++)
 		answer_free(&player->pending[i].answer);
 	free(player);
+	if (!ok)
+		test_set_message(text);
 	return ok;
 }

@@ -23,67 +23,150 @@ static bool connect_timer_arm(struct evkv_pipeline *p, int64_t delay_ms)
 	p->timer_set = evkv_timer_set(p->loop, &p->timer, delay_ms);
 	if (p->timer_set)
 		return true;
-	evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0, "out of memory");
+	evkv__pipe_note_no_memory(p);
 	evkv__pipe_fail_noted(p);
 	return false;
 }
 
-/* ---- The addresses, in turn -------------------------------------------- */
-
-static void connect_address_failed(struct evkv_pipeline *p, int sys_error)
+static void connect_net_failed(struct evkv_pipeline *p)
 {
-	evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_CONNECT, sys_error,
-	    "%s", strerror(sys_error));
-	evkv__pipe_socket_close(p);
-}
-
-/* The socket is there; wait for it, or go on where it is connected. */
-static void connect_address_begun(struct evkv_pipeline *p, bool connected)
-{
-	size_t shares = p->address_count - p->address_next + 1;
-
-	if (connected) {
-		evkv__pipe_connected(p);
-		return;
-	}
-	if (connect_timer_arm(p, connect_left_ms(p) / (int64_t)shares) &&
-	    !evkv__pipe_arm_write(p, true)) {
-		evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
-		    "out of memory");
-		evkv__pipe_fail_noted(p);
-	}
-}
-
-static void connect_next(struct evkv_pipeline *p)
-{
-	int result;
-
-	p->phase = PHASE_CONNECTING;
-	while (p->address_next < p->address_count) {
-		result = evkv__pipe_socket_connect(p,
-		    &p->addresses[p->address_next++]);
-		if (result >= 0) {
-			connect_address_begun(p, result == 1);
-			return;
-		}
-		connect_address_failed(p, errno);
-	}
+	evkv__pipe_note_net(p);
 	evkv__pipe_fail_noted(p);
 }
 
-static void connect_resolved(enum lookup_result result, const char *words,
-    struct evkv_pipeline *p)
+static void connect_address_failed(struct evkv_pipeline *p)
 {
+	evkv__pipe_note_net(p);
+	evkv__net_close(&p->net);
+}
+
+/* ---- The transport ----------------------------------------------------- */
+
+static void connect_transport_up(struct evkv_pipeline *p)
+{
+	p->phase = PHASE_HANDSHAKE;
 	evkv__pipe_enter(p);
-	if (result == LOOKUP_DONE) {
+	p->protocol->connected(p->self);
+	if (evkv__pipe_linked(p))
+		evkv_task_queue(p->loop, &p->turn);
+	evkv__pipe_leave(p);
+}
+
+static void connect_tls_result(struct evkv_pipeline *p, enum net_step step)
+{
+	if (step == NET_STEP_DONE)
+		connect_transport_up(p);
+	else if (step == NET_STEP_FAILED)
+		connect_net_failed(p);
+}
+
+/* The rest of the time belongs to this address. */
+static void connect_done(struct evkv_pipeline *p)
+{
+	if (!connect_timer_arm(p, connect_left_ms(p)))
+		return;
+	if (!evkv__net_watch_writing(&p->net, false) ||
+	    !evkv__net_watch_reading(&p->net)) {
+		connect_net_failed(p);
+		return;
+	}
+	if (p->options.tls == NULL) {
+		connect_transport_up(p);
+		return;
+	}
+	p->phase = PHASE_TLS;
+	connect_tls_result(p,
+	    evkv__net_tls_start(&p->net, p->options.tls, p->host));
+}
+
+void evkv__pipe_readable(void *arg)
+{
+	struct evkv_pipeline *p = arg;
+
+	evkv__pipe_enter(p);
+	if (p->phase == PHASE_TLS)
+		connect_tls_result(p, evkv__net_tls_step(&p->net));
+	else
+		evkv__pipe_input(p, evkv__pipe_input_extent(p));
+	if (p->net.write_wants_read && evkv__pipe_linked(p) && !p->failing) {
+		p->net.write_wants_read = false;
+		evkv__pipe_flush(p);
+	}
+	evkv__pipe_leave(p);
+}
+
+/* ---- The addresses, in turn -------------------------------------------- */
+
+static void connect_next(struct evkv_pipeline *p)
+{
+	enum net_step step = NET_STEP_FAILED;
+	size_t shares;
+
+	p->phase = PHASE_CONNECTING;
+	while (step == NET_STEP_FAILED && p->address_next < p->address_count) {
+		step = evkv__net_connect(&p->net,
+		    &p->addresses[p->address_next++]);
+		if (step == NET_STEP_DONE && !evkv__net_connected(&p->net))
+			step = NET_STEP_FAILED;
+		if (step == NET_STEP_FAILED)
+			connect_address_failed(p);
+	}
+	if (step == NET_STEP_FAILED) {
+		evkv__pipe_fail_noted(p);
+		return;
+	}
+	if (step == NET_STEP_DONE) {
+		connect_done(p);
+		return;
+	}
+	shares = p->address_count - p->address_next + 1;
+	if (connect_timer_arm(p, connect_left_ms(p) / (int64_t)shares) &&
+	    !evkv__net_watch_writing(&p->net, true))
+		connect_net_failed(p);
+}
+
+void evkv__pipe_writable(void *arg)
+{
+	struct evkv_pipeline *p = arg;
+
+	evkv__pipe_enter(p);
+	if (p->phase == PHASE_CONNECTING) {
+		/* It has succeeded or failed. */
+		if (evkv__net_connected(&p->net)) {
+			connect_done(p);
+		} else {
+			connect_address_failed(p);
+			connect_next(p);
+		}
+	} else if (p->phase == PHASE_TLS) {
+		connect_tls_result(p, evkv__net_tls_step(&p->net));
+	}
+	if (evkv__pipe_linked(p) && p->net.read_wants_write)
+		evkv__pipe_input(p, INPUT_PIECE);
+	if (evkv__pipe_linked(p) && !p->failing)
+		evkv__pipe_flush(p);
+	if (p->phase == PHASE_READY && p->waiting.first != NULL)
+		evkv_task_queue(p->loop, &p->turn);
+	evkv__pipe_leave(p);
+}
+
+static void connect_resolved(const struct evkv_lookup_result *result, void *arg)
+{
+	struct evkv_pipeline *p = arg;
+
+	p->lookup = NULL;
+	evkv__pipe_enter(p);
+	if (result->status == EVKV_OK) {
+		p->address_count = result->count;
+		memcpy(p->addresses, result->addresses,
+		    result->count * sizeof(p->addresses[0]));
 		connect_next(p);
 	} else {
-		if (result == LOOKUP_NOMEM)
-			evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
-			    "out of memory");
+		if (result->status == EVKV_NOMEM)
+			evkv__pipe_note_no_memory(p);
 		else
 			evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_RESOLVE,
-			    0, "cannot resolve the name: %s", words);
+			    0, "cannot resolve the name: %s", result->message);
 		evkv__pipe_fail_noted(p);
 	}
 	evkv__pipe_leave(p);
@@ -91,6 +174,8 @@ static void connect_resolved(enum lookup_result result, const char *words,
 
 void evkv__pipe_attempt(struct evkv_pipeline *p)
 {
+	struct evkv_lookup *lookup;
+
 	p->attempts++;
 	p->phase = PHASE_RESOLVING;
 	p->address_count = p->address_next = 0;
@@ -100,47 +185,15 @@ void evkv__pipe_attempt(struct evkv_pipeline *p)
 	if (!connect_timer_arm(p, p->options.connect_timeout_ms))
 		return;
 	if (p->unix_path != NULL) {
-		(void)evkv__pipe_unix_address(p->unix_path, &p->addresses[0]);
+		(void)evkv__net_unix_address(p->unix_path, &p->addresses[0]);
 		p->address_count = 1;
 		connect_next(p);
-	} else {
-		evkv__pipe_lookup_start(p, connect_resolved);
-	}
-}
-
-/* EV_WRITE while connecting: it has succeeded or failed. */
-void evkv__pipe_connected(struct evkv_pipeline *p)
-{
-	int sys_error = evkv__pipe_socket_error(p);
-
-	if (sys_error != 0) {
-		connect_address_failed(p, sys_error);
-		connect_next(p);
 		return;
 	}
-	/* The rest of the time belongs to this address. */
-	if (!connect_timer_arm(p, connect_left_ms(p)))
-		return;
-	if (!evkv__pipe_arm_write(p, false) || !evkv__pipe_socket_events(p)) {
-		evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
-		    "out of memory");
-		evkv__pipe_fail_noted(p);
-		return;
-	}
-	if (p->options.tls != NULL)
-		evkv__pipe_tls_start(p);
-	else
-		evkv__pipe_transport_up(p);
-}
-
-void evkv__pipe_transport_up(struct evkv_pipeline *p)
-{
-	p->phase = PHASE_HANDSHAKE;
-	evkv__pipe_enter(p);
-	p->protocol->connected(p->self);
-	if (evkv__pipe_linked(p))
-		evkv_task_queue(p->loop, &p->turn);
-	evkv__pipe_leave(p);
+	lookup = evkv_lookup_start(p->loop, p->host, p->options.port,
+	    p->options.connect_timeout_ms, connect_resolved, p);
+	if (lookup != NULL)
+		p->lookup = lookup;
 }
 
 void evkv_pipeline_ready(struct evkv_pipeline *p)
@@ -193,10 +246,10 @@ static void connect_timer_in_try(struct evkv_pipeline *p)
 	if (p->phase == PHASE_HANDSHAKE)
 		evkv__pipe_input(p, INPUT_LATE);
 	else if (p->phase == PHASE_TLS)
-		evkv__pipe_tls_step(p);
+		connect_tls_result(p, evkv__net_tls_step(&p->net));
 	if (p->phase == PHASE_CONNECTING &&
 	    p->address_next < p->address_count) {
-		connect_address_failed(p, ETIMEDOUT);
+		evkv__net_close(&p->net);
 		connect_next(p);
 	} else if (p->phase >= PHASE_RESOLVING && p->phase <= PHASE_HANDSHAKE &&
 	    !p->failing) {
@@ -223,9 +276,9 @@ void evkv__pipe_disconnect(struct evkv_pipeline *p)
 {
 	evkv_timer_cancel(p->loop, &p->timer);
 	p->timer_set = false;
-	evkv__pipe_lookup_cancel(p);
-	evkv__pipe_tls_end(p);
-	evkv__pipe_socket_close(p);
+	evkv_lookup_cancel(p->lookup);
+	p->lookup = NULL;
+	evkv__net_close(&p->net);
 	evkv__pipe_stream_reset(p);
 }
 
@@ -250,6 +303,44 @@ static int64_t connect_pause_ms(struct evkv_pipeline *p)
 	    (int64_t)(evkv_loop_random(p->loop) % (uint64_t)(pause / 2 + 1));
 }
 
+static void connect_pause(struct evkv_pipeline *p, int64_t pause_ms)
+{
+	p->pause_begin_us = evkv_loop_now_us(p->loop);
+	p->pause_us = pause_ms * 1000;
+	p->hurried = false;
+	p->timer_set = evkv_timer_set(p->loop, &p->timer, pause_ms);
+}
+
+/*
+ * The try comes after a fourth of the pause at least, and at random up to three
+ * eighths: among many clients each pause has another length already, and they
+ * shall not come together for being busy. Who was refused waits it out.
+ */
+void evkv__pipe_hurry(struct evkv_pipeline *p)
+{
+	int64_t quarter_us = p->pause_us / 4, passed_us, wait_us;
+
+	if (p->phase != PHASE_BACKOFF || !p->timer_set || p->hurried ||
+	    p->failure.denied)
+		return;
+	p->hurried = true;
+	passed_us = evkv_loop_now_us(p->loop) - p->pause_begin_us;
+	wait_us = quarter_us - passed_us +
+	    (int64_t)(evkv_loop_random(p->loop) %
+		(uint64_t)(quarter_us / 2 + 1));
+	if (wait_us < p->pause_us - passed_us)
+		p->timer_set = evkv_timer_set(p->loop, &p->timer,
+		    wait_us > 0 ? (wait_us + 999) / 1000 : 0);
+}
+
+void evkv_pipeline_try_now(struct evkv_pipeline *p)
+{
+	if (p->phase != PHASE_BACKOFF)
+		return;
+	p->hurried = true;
+	p->timer_set = evkv_timer_set(p->loop, &p->timer, 0);
+}
+
 /* A connection that was of use begins the backoff anew. */
 static void connect_backoff_begin(struct evkv_pipeline *p, bool was_ready)
 {
@@ -260,7 +351,7 @@ static void connect_backoff_begin(struct evkv_pipeline *p, bool was_ready)
 	    (p->proven || ready_us >= p->options.backoff_max_ms * 1000))
 		p->failures = 0;
 	pause = connect_pause_ms(p);
-	p->timer_set = evkv_timer_set(p->loop, &p->timer, pause);
+	connect_pause(p, pause);
 	evkv_loop_log(p->loop,
 	    was_ready || !p->down ? EVKV_LOG_WARNING : EVKV_LOG_INFO,
 	    "%s; next try in %lld ms", p->failure.message, (long long)pause);
@@ -279,6 +370,9 @@ void evkv__pipe_lose(struct evkv_pipeline *p)
 	p->failing = false;
 	evkv__pipe_outstanding_end(p, END_LOST);
 	evkv__pipe_disconnect(p);
+	/* The name may have moved. */
+	if (p->host != NULL)
+		evkv_resolver_doubt(p->loop);
 	p->phase = PHASE_BACKOFF;
 	connect_backoff_begin(p, was_ready);
 	p->down = true;
@@ -287,6 +381,8 @@ void evkv__pipe_lose(struct evkv_pipeline *p)
 		evkv__pipe_waiting_end(p, END_LOST);
 	else if (was_ready)
 		evkv__pipe_waiting_offline(p);
+	if (p->waiting.first != NULL)
+		evkv__pipe_hurry(p);
 	evkv__pipe_ending_run(p);
 	if (p->phase != PHASE_CLOSED && !was_down)
 		evkv__pipe_report(p, EVKV_STATE_DOWN);

@@ -76,6 +76,20 @@ void evkv__pipe_note(struct evkv_pipeline *p, enum evkv_status status,
 	}
 }
 
+void evkv__pipe_note_net(struct evkv_pipeline *p)
+{
+	const struct net_failure *failure = &p->net.failure;
+
+	evkv__pipe_note(p, failure->status, failure->cause, failure->sys_error,
+	    "%s", failure->words);
+	p->failure.denied = failure->denied;
+}
+
+void evkv__pipe_note_no_memory(struct evkv_pipeline *p)
+{
+	evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0, "out of memory");
+}
+
 void evkv__pipe_fail_noted(struct evkv_pipeline *p)
 {
 	if (p->phase == PHASE_CLOSED || p->phase == PHASE_BACKOFF)
@@ -128,7 +142,7 @@ static void pipeline_options_fill(struct evkv_pipeline_options *options)
 
 	pipeline_default_i64(&options->connect_timeout_ms, 5000);
 	pipeline_default_i64(&options->stall_timeout_ms, 10000);
-	pipeline_default_i64(&options->backoff_max_ms, 5000);
+	pipeline_default_i64(&options->backoff_max_ms, 1000);
 	pipeline_default_i64(&options->backoff_min_ms,
 	    options->backoff_max_ms < 50 ? options->backoff_max_ms : 50);
 	if (options->backoff_max_ms < options->backoff_min_ms)
@@ -174,7 +188,7 @@ static bool pipeline_times_check(const struct evkv_pipeline_options *options,
 static bool pipeline_options_check(const struct evkv_pipeline_options *options,
     struct evkv_error *error)
 {
-	struct address address;
+	struct evkv_address address;
 
 	if (!pipeline_times_check(options, error))
 		return false;
@@ -190,13 +204,13 @@ static bool pipeline_options_check(const struct evkv_pipeline_options *options,
 		    "both host and unix_path are given");
 		return false;
 	}
-	if (!evkv__pipe_unix_address(options->unix_path, &address)) {
+	if (!evkv__net_unix_address(options->unix_path, &address)) {
 		evkv_error_set(error, EVKV_INVALID,
 		    "unix_path is empty or too long for a socket");
 		return false;
 	}
-	if (options->tls != NULL && options->tls->server_name == NULL &&
-	    !options->tls->no_verify) {
+	if (options->tls != NULL && options->tls->options.server_name == NULL &&
+	    !options->tls->options.no_verify) {
 		evkv_error_set(error, EVKV_INVALID,
 		    "TLS on a unix socket needs a server_name to verify");
 		return false;
@@ -243,6 +257,16 @@ static void pipeline_callbacks_make(struct evkv_pipeline *p)
 	p->age.arg = p;
 }
 
+static void pipeline_transport_make(struct evkv_pipeline *p)
+{
+	evkv__net_init(&p->net);
+	p->net.loop = p->loop;
+	p->net.keepalive_ms = p->options.keepalive_ms;
+	p->net.readable = evkv__pipe_readable;
+	p->net.writable = evkv__pipe_writable;
+	p->net.arg = p;
+}
+
 struct evkv_pipeline *evkv_pipeline_new_sized(struct evkv_loop *loop,
     const struct evkv_protocol *protocol, void *self,
     const struct evkv_pipeline_options *options, size_t size,
@@ -267,10 +291,10 @@ struct evkv_pipeline *evkv_pipeline_new_sized(struct evkv_loop *loop,
 	p->protocol = protocol;
 	p->self = self;
 	p->options = ours;
-	p->options.tls = evkv__pipe_tls_ref(ours.tls);
-	p->fd = -1;
+	p->options.tls = evkv__tls_ref(ours.tls);
 	pipeline_options_fill(&p->options);
 	pipeline_callbacks_make(p);
+	pipeline_transport_make(p);
 	if (!pipeline_strings_make(p)) {
 		evkv_error_set(error, EVKV_NOMEM, "out of memory");
 		pipeline_release(p);

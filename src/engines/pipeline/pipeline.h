@@ -11,15 +11,9 @@
 #ifndef EVKV_ENGINES_PIPELINE_PIPELINE_H
 #define EVKV_ENGINES_PIPELINE_PIPELINE_H
 
-#include <sys/socket.h>
-
-#include <event2/event.h>
-#include <event2/event_struct.h>
-#include <openssl/ssl.h>
-
+#include "engines/net/transport.h"
 #include "evkv/pipeline.h"
 
-#define PIPELINE_ADDRESSES 16
 #define PIPELINE_TEXT 256
 
 enum phase {
@@ -71,11 +65,6 @@ struct buffer {
 	size_t peak; /* of tail, since the last look */
 };
 
-struct address {
-	struct sockaddr_storage sockaddr;
-	socklen_t size;
-};
-
 struct failure {
 	enum evkv_status status;
 	enum evkv_cause cause;
@@ -83,16 +72,6 @@ struct failure {
 	bool denied; /* trying again soon is of no use */
 	char message[PIPELINE_TEXT];
 };
-
-struct evkv_tls {
-	size_t refs;
-	SSL_CTX *context;
-	BIO_METHOD *method;
-	char *server_name;
-	bool no_verify;
-};
-
-struct lookup;
 
 struct evkv_pipeline {
 	struct evkv_loop *loop;
@@ -113,21 +92,18 @@ struct evkv_pipeline {
 	struct evkv_slot_end answer; /* to evkv_pipeline_submit() */
 
 	/* connect.c */
-	struct lookup *lookup;
-	struct address addresses[PIPELINE_ADDRESSES];
+	struct evkv_lookup *lookup;
+	struct evkv_address addresses[EVKV_ADDRESSES_MAX];
 	size_t address_count, address_next;
 	int64_t attempt_end_us;
 	int64_t ready_us;
 	struct evkv_timer timer; /* of the attempt, or of the pause */
 	bool timer_set;
+	/* The pause after a failure: when it began, how long it is as a whole */
+	int64_t pause_begin_us, pause_us;
+	bool hurried; /* an operation has brought its end forward */
 
-	/* The transport. */
-	int fd;
-	SSL *ssl;
-	struct event read_event, write_event;
-	bool events_made, write_armed;
-	bool read_wants_write, write_wants_read;
-	size_t ssl_pending; /* offered to SSL_write, to be offered again */
+	struct transport net;
 
 	/* Output and input; `sent` is the position of out.head. */
 	struct buffer in, out;
@@ -161,6 +137,9 @@ void evkv__pipe_report(struct evkv_pipeline *p, enum evkv_state state);
 void evkv__pipe_note(struct evkv_pipeline *p, enum evkv_status status,
     enum evkv_cause cause, int sys_error, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* Note what the transport says. */
+void evkv__pipe_note_net(struct evkv_pipeline *p);
+void evkv__pipe_note_no_memory(struct evkv_pipeline *p);
 /* Act on what was noted, as soon as nothing is on the stack. */
 void evkv__pipe_fail_noted(struct evkv_pipeline *p);
 static inline bool evkv__pipe_linked(const struct evkv_pipeline *p)
@@ -171,52 +150,15 @@ static inline bool evkv__pipe_linked(const struct evkv_pipeline *p)
 /* connect.c */
 void evkv__pipe_attempt(struct evkv_pipeline *p);
 void evkv__pipe_attempt_over(struct evkv_pipeline *p);
-void evkv__pipe_connected(struct evkv_pipeline *p);
-void evkv__pipe_transport_up(struct evkv_pipeline *p);
+/* The transport's socket can be read, or written. */
+void evkv__pipe_readable(void *arg);
+void evkv__pipe_writable(void *arg);
 void evkv__pipe_timer_run(void *arg);
+/* Somebody wants the connection: bring the next try forward. */
+void evkv__pipe_hurry(struct evkv_pipeline *p);
 /* Lose the connection, or give up the try, as p->failure says. */
 void evkv__pipe_lose(struct evkv_pipeline *p);
 void evkv__pipe_disconnect(struct evkv_pipeline *p);
-
-/* resolve.c */
-enum lookup_result { LOOKUP_DONE, LOOKUP_FAILED, LOOKUP_NOMEM };
-typedef void (*lookup_cb)(enum lookup_result result, const char *words,
-    struct evkv_pipeline *p);
-/* Fills p->addresses. The callback may run inside; else p->lookup is set. */
-void evkv__pipe_lookup_start(struct evkv_pipeline *p, lookup_cb cb);
-void evkv__pipe_lookup_cancel(struct evkv_pipeline *p);
-/* For tests: read that file instead of /etc/hosts. `path` must live on. */
-bool evkv__pipe_resolver_hosts(struct evkv_loop *loop, const char *path);
-
-/* hosts.c: the addresses of a name, PIPELINE_ADDRESSES at most. */
-size_t evkv__pipe_hosts_find(struct evkv_slice text, const char *name, int port,
-    struct address *addresses);
-
-/* socket.c: one address; the events. */
-/* 1 = connected, 0 = under way, -1 = failed with errno. */
-int evkv__pipe_socket_connect(struct evkv_pipeline *p,
-    const struct address *address);
-bool evkv__pipe_socket_events(struct evkv_pipeline *p);
-void evkv__pipe_socket_close(struct evkv_pipeline *p);
-int evkv__pipe_socket_error(struct evkv_pipeline *p);
-bool evkv__pipe_arm_write(struct evkv_pipeline *p, bool on);
-bool evkv__pipe_unix_address(const char *path, struct address *address);
-bool evkv__pipe_literal_address(const char *host, int port,
-    struct address *address);
-enum { IO_AGAIN = -1, IO_FAILED = -2 }; /* FAILED: it is noted */
-ssize_t evkv__pipe_socket_read(struct evkv_pipeline *p, char *data,
-    size_t size);
-ssize_t evkv__pipe_socket_write(struct evkv_pipeline *p, struct iovec *ranges,
-    size_t count);
-
-/* tls.c: likewise, by OpenSSL. */
-struct evkv_tls *evkv__pipe_tls_ref(struct evkv_tls *tls);
-void evkv__pipe_tls_start(struct evkv_pipeline *p);
-void evkv__pipe_tls_step(struct evkv_pipeline *p);
-void evkv__pipe_tls_end(struct evkv_pipeline *p);
-ssize_t evkv__pipe_tls_read(struct evkv_pipeline *p, char *data, size_t size);
-ssize_t evkv__pipe_tls_write(struct evkv_pipeline *p, const char *data,
-    size_t size);
 
 /* send.c */
 bool evkv__pipe_encode(struct evkv_pipeline *p, struct evkv_slot *slot);

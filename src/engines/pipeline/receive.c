@@ -65,23 +65,24 @@ static size_t receive_parse(struct evkv_pipeline *p)
 
 static ssize_t receive_bytes(struct evkv_pipeline *p, size_t size)
 {
-	char *room;
+	ssize_t got;
 
 	if (p->in.tail - p->in.head >= p->options.max_input_bytes) {
 		evkv__pipe_note(p, EVKV_TOO_LARGE, EVKV_CAUSE_PROTOCOL, 0,
 		    "a reply exceeds %zu bytes", p->options.max_input_bytes);
 		if (receive_oldest(p) != NULL)
 			receive_oldest(p)->bits |= SLOT_SUSPECT;
-		return IO_FAILED;
+		return NET_FAILED;
 	}
 	if (!evkv__pipe_buffer_reserve(&p->in, size)) {
 		evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
 		    "out of memory for replies");
-		return IO_FAILED;
+		return NET_FAILED;
 	}
-	room = p->in.data + p->in.tail;
-	return p->ssl != NULL ? evkv__pipe_tls_read(p, room, size)
-			      : evkv__pipe_socket_read(p, room, size);
+	got = evkv__net_read(&p->net, p->in.data + p->in.tail, size);
+	if (got == NET_FAILED)
+		evkv__pipe_note_net(p);
+	return got;
 }
 
 static size_t receive_piece(const struct evkv_pipeline *p)
@@ -104,7 +105,7 @@ static void receive_burst_over(struct evkv_pipeline *p)
 /* With TLS the rest of what was read can lie with OpenSSL, unseen by epoll. */
 static void receive_come_back(struct evkv_pipeline *p)
 {
-	if (p->ssl != NULL && SSL_has_pending(p->ssl))
+	if (evkv__net_has_more(&p->net))
 		evkv_task_queue(p->loop, &p->turn);
 }
 
@@ -138,7 +139,7 @@ void evkv__pipe_input(struct evkv_pipeline *p, enum input_extent extent)
 	while (evkv__pipe_linked(p) && !p->failing) {
 		size = receive_piece(p);
 		got = receive_bytes(p, size);
-		if (got == IO_AGAIN) {
+		if (got == NET_AGAIN) {
 			receive_burst_over(p);
 			break;
 		}
@@ -150,7 +151,7 @@ void evkv__pipe_input(struct evkv_pipeline *p, enum input_extent extent)
 		p->in.tail += (size_t)got;
 		p->burst += (size_t)got;
 		if (receive_enough(p, extent, receive_parse(p) > 0,
-			p->ssl == NULL && (size_t)got < size))
+			p->net.ssl == NULL && (size_t)got < size))
 			break;
 	}
 	evkv__pipe_leave(p);

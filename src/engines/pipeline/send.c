@@ -14,7 +14,6 @@
 #define WRITE_MAX (256 * 1024) /* bytes offered per write */
 #define WRITE_TURN (1024 * 1024)
 #define WRITE_RANGES 64
-#define TLS_RECORD 16384
 
 /* ---- Encoding ---------------------------------------------------------- */
 
@@ -188,30 +187,6 @@ static size_t send_gather(struct evkv_pipeline *p, struct iovec *ranges)
 	return count;
 }
 
-/* Bytes accepted of `*offered`; or IO_AGAIN, IO_FAILED. */
-static ssize_t send_some(struct evkv_pipeline *p, size_t *offered)
-{
-	struct iovec ranges[WRITE_RANGES];
-	size_t count = send_gather(p, ranges), i;
-
-	*offered = 0;
-	if (p->ssl == NULL) {
-		for (i = 0; i < count; i++)
-			*offered += ranges[i].iov_len;
-		return evkv__pipe_socket_write(p, ranges, count);
-	}
-	*offered = ranges[0].iov_len;
-	if (*offered > TLS_RECORD)
-		*offered = TLS_RECORD;
-	/*
-	 * With more than was offered before, OpenSSL would begin another record
-	 * when that one is out, and tell nothing of it where that one waits.
-	 */
-	if (p->ssl_pending > 0)
-		*offered = p->ssl_pending;
-	return evkv__pipe_tls_write(p, ranges[0].iov_base, *offered);
-}
-
 /*
  * The server may have said why it does not listen any more: read that first.
  * The failure that was noted stays, unless reading finds a better one.
@@ -233,30 +208,32 @@ static void send_write_failed(struct evkv_pipeline *p)
  */
 void evkv__pipe_flush(struct evkv_pipeline *p)
 {
+	struct iovec ranges[WRITE_RANGES];
 	size_t offered, total = 0;
-	bool was_full = p->write_armed;
+	bool was_full = p->net.write_armed;
 	ssize_t size = 0;
 
 	send_skip_holes(p);
 	while (evkv__pipe_output_size(p) > 0 && total < WRITE_TURN) {
-		size = send_some(p, &offered);
+		size = evkv__net_write(&p->net, ranges, send_gather(p, ranges),
+		    &offered);
 		if (size <= 0)
 			break;
 		if (was_full)
 			p->progress_us = evkv_loop_now_us(p->loop);
 		total += (size_t)size;
 		send_advance(p, (size_t)size);
-		if ((size_t)size < offered && p->ssl == NULL)
+		if ((size_t)size < offered && p->net.ssl == NULL)
 			break;
 	}
-	if (size == IO_FAILED) {
+	if (size == NET_FAILED) {
+		evkv__pipe_note_net(p);
 		send_write_failed(p);
-	} else if (!evkv__pipe_arm_write(p,
-		       p->read_wants_write ||
+	} else if (!evkv__net_watch_writing(&p->net,
+		       p->net.read_wants_write ||
 			   (evkv__pipe_output_size(p) > 0 &&
-			       !p->write_wants_read))) {
-		evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
-		    "out of memory");
+			       !p->net.write_wants_read))) {
+		evkv__pipe_note_net(p);
 		evkv__pipe_fail_noted(p);
 	}
 	evkv__pipe_ending_run(p);

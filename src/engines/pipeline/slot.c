@@ -356,6 +356,7 @@ const struct evkv_slot_end *evkv_pipeline_submit(struct evkv_pipeline *p,
 		return slot_refuse(p, END_CLOSED);
 	if (slot->op != NULL && evkv_op_detached(slot->op))
 		return slot_refuse(p, END_STOPPED);
+	evkv__pipe_hurry(p);
 	if ((slot->flags & EVKV_SLOT_WAIT_READY) != 0) {
 		evkv__pipe_slots_append(&p->watching, slot, PLACE_WATCHING);
 	} else if (slot_may_encode(p, slot)) {
@@ -393,7 +394,7 @@ static bool slot_stop_outstanding(struct evkv_pipeline *p,
 		return false;
 	slot->bits |= SLOT_STOPPED;
 	p->tombstones++;
-	if (slot->begin >= p->sent + p->ssl_pending && slot->end > slot->begin)
+	if (slot->begin >= p->sent + p->net.offered && slot->end > slot->begin)
 		return slot_stop_unsent(p, slot);
 	/* The server must get the rest: it counts as sent from now on. */
 	if ((slot->bits & SLOT_MARKED) == 0) {

@@ -39,13 +39,12 @@ void evkv__pipe_turn_run(void *arg)
 		evkv__pipe_ending_run(p);
 		turn_encode_waiting(p);
 	}
-	if (evkv__pipe_linked(p) && !p->failing && !p->write_armed)
+	if (evkv__pipe_linked(p) && !p->failing && !p->net.write_armed)
 		evkv__pipe_flush(p);
-	if (evkv__pipe_linked(p) && !p->failing && p->ssl != NULL &&
-	    SSL_has_pending(p->ssl))
+	if (evkv__pipe_linked(p) && !p->failing && evkv__net_has_more(&p->net))
 		evkv__pipe_input(p, INPUT_PIECE);
 	if (p->phase == PHASE_READY && p->waiting.first != NULL &&
-	    !p->write_armed)
+	    !p->net.write_armed)
 		evkv_task_queue(p->loop, &p->turn);
 	evkv__pipe_leave(p);
 }
@@ -117,6 +116,4 @@ void evkv__pipe_stream_reset(struct evkv_pipeline *p)
 	p->unsent = NULL;
 	p->holes = 0;
 	p->burst = p->last_burst = 0;
-	p->ssl_pending = 0;
-	p->read_wants_write = p->write_wants_read = false;
 }

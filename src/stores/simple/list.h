@@ -18,6 +18,7 @@ struct simple_entry {
 	struct evkv_slice key;
 	struct evkv_value *value;
 	int64_t expires_us; /* monotonic */
+	struct evkv_version version;
 	int height;
 	struct simple_entry *next[];
 };

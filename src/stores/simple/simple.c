@@ -20,6 +20,8 @@
 struct simple {
 	struct evkv_loop *loop;
 	struct simple_list list;
+	uint64_t instance; /* for versions, as is the counter of changes */
+	uint64_t changes;
 };
 
 static bool simple_expired(struct simple *self,
@@ -71,40 +73,112 @@ static int64_t simple_ttl_ms(struct simple *self,
 	return left_us >= 1000 ? left_us / 1000 : 1;
 }
 
-static enum evkv_status simple_put(struct simple *self,
-    const struct evkv_request *request, size_t i)
+/* The entry is another one from now on. */
+static void simple_changed(struct simple *self, struct simple_entry *entry)
 {
-	struct simple_place place;
-	struct simple_entry *entry;
-	struct evkv_value *value;
+	entry->version = evkv_version_counted(self->instance, ++self->changes);
+}
 
-	entry = simple_get(self, request->collection, request->keys[i], &place);
-	if (entry != NULL && request->condition == EVKV_IF_ABSENT)
-		return EVKV_EXISTS;
-	if (entry == NULL && request->condition == EVKV_IF_PRESENT)
-		return EVKV_NOT_FOUND;
+/*
+ * Give a key a value, whose reference moves, in the place that simple_get()
+ * found. NULL: no memory.
+ */
+static struct simple_entry *simple_store(struct simple *self,
+    struct evkv_slice collection, struct evkv_slice key,
+    struct evkv_value *value, struct simple_place *place)
+{
+	struct simple_entry *entry = NULL;
+
+	if (value != NULL)
+		entry = evkv__simple_insert(&self->list, collection, key, value,
+		    evkv_loop_random(self->loop), place);
+	if (entry == NULL)
+		evkv_value_unref(value);
+	return entry;
+}
+
+static enum evkv_status simple_put(struct simple *self,
+    const struct evkv_request *request, size_t i, struct simple_entry **entry,
+    struct simple_place *place)
+{
+	struct evkv_value *value;
 
 	if (request->counted_values != NULL)
 		value = evkv_value_ref(request->counted_values[i]);
 	else
 		value = evkv_value_new(request->values[i]);
-	if (value == NULL)
-		return EVKV_NOMEM;
-	if (entry != NULL)
-		evkv__simple_replace(&self->list, entry, value);
+	if (value != NULL && *entry != NULL)
+		evkv__simple_replace(&self->list, *entry, value);
 	else
-		entry = evkv__simple_insert(&self->list, request->collection,
-		    request->keys[i], value, evkv_loop_random(self->loop),
-		    &place);
-	if (entry == NULL) {
-		evkv_value_unref(value);
+		*entry = simple_store(self, request->collection,
+		    request->keys[i], value, place);
+	if (value == NULL || *entry == NULL)
 		return EVKV_NOMEM;
-	}
-	entry->expires_us = simple_expiry(self, request, i);
+	(*entry)->expires_us = simple_expiry(self, request, i);
+	simple_changed(self, *entry);
 	return EVKV_OK;
 }
 
-/* One key of a request that has keys. */
+/* The number is told in the answer; an entry that is there keeps its TTL. */
+static enum evkv_status simple_incr(struct simple *self,
+    const struct evkv_request *request, size_t i, struct simple_entry **entry,
+    struct simple_place *place)
+{
+	char buffer[EVKV_NUMBER_MAX];
+	struct evkv_slice old = { NULL, 0 };
+	struct evkv_value *value;
+	int64_t number;
+
+	if (*entry != NULL)
+		old = evkv_value_bytes((*entry)->value);
+	if (evkv_incr_apply(request, i, *entry != NULL ? &old : NULL,
+		&number) != EVKV_OK)
+		return EVKV_INVALID;
+	value = evkv_value_new(evkv_number_write(number, buffer));
+	if (value != NULL && *entry != NULL) {
+		evkv__simple_replace(&self->list, *entry, value);
+	} else {
+		*entry = simple_store(self, request->collection,
+		    request->keys[i], value, place);
+		if (*entry != NULL)
+			(*entry)->expires_us = simple_expiry(self, request, i);
+	}
+	if (*entry == NULL || value == NULL)
+		return EVKV_NOMEM;
+	simple_changed(self, *entry);
+	return EVKV_OK;
+}
+
+/* What makes or replaces an entry: PUT and INCR. */
+static void simple_write(struct simple *self, struct evkv_op *op,
+    const struct evkv_request *request, size_t i)
+{
+	struct evkv_entry *answer = evkv_op_entry(op, i);
+	struct simple_place place;
+	struct simple_entry *entry;
+
+	entry = simple_get(self, request->collection, request->keys[i], &place);
+	if (request->kind == EVKV_OP_INCR)
+		answer->status = simple_incr(self, request, i, &entry, &place);
+	else
+		answer->status = evkv_condition_check(request, i,
+		    entry != NULL ? &entry->version : NULL);
+	if (request->kind == EVKV_OP_PUT && answer->status == EVKV_OK)
+		answer->status = simple_put(self, request, i, &entry, &place);
+	if (answer->status == EVKV_NOMEM)
+		evkv_op_explain(op, EVKV_CAUSE_NOMEM, 0, NULL);
+	if (answer->status == EVKV_INVALID)
+		evkv_op_explain(op, EVKV_CAUSE_NONE, 0, EVKV_INCR_REFUSED);
+	if (answer->status != EVKV_OK)
+		return;
+	if (request->kind == EVKV_OP_INCR)
+		evkv_number_read(evkv_value_bytes(entry->value),
+		    &answer->number);
+	if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
+		answer->version = entry->version;
+}
+
+/* What is about an entry that is there. */
 static void simple_key(struct simple *self, struct evkv_op *op,
     const struct evkv_request *request, size_t i)
 {
@@ -112,17 +186,14 @@ static void simple_key(struct simple *self, struct evkv_op *op,
 	struct simple_place place;
 	struct simple_entry *entry;
 
-	if (request->kind == EVKV_OP_PUT) {
-		answer->status = simple_put(self, request, i);
-		if (answer->status == EVKV_NOMEM)
-			evkv_op_explain(op, EVKV_CAUSE_NOMEM, 0, NULL);
-		return;
-	}
 	entry = simple_get(self, request->collection, request->keys[i], &place);
-	if (entry == NULL) {
-		answer->status = EVKV_NOT_FOUND;
+	answer->status = entry == NULL
+	    ? EVKV_NOT_FOUND
+	    : evkv_condition_check(request, i, &entry->version);
+	if (answer->status != EVKV_OK)
 		return;
-	}
+	if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
+		answer->version = entry->version;
 	switch (request->kind) {
 	case EVKV_OP_TTL:
 		answer->ttl_ms = simple_ttl_ms(self, entry);
@@ -130,9 +201,13 @@ static void simple_key(struct simple *self, struct evkv_op *op,
 	case EVKV_OP_GET:
 		evkv_op_give_value(op, i, evkv_value_ref(entry->value));
 		break;
+	case EVKV_OP_TAKE:
+		evkv_op_give_value(op, i, evkv_value_ref(entry->value));
+		/* fall through */
 	case EVKV_OP_DELETE: evkv__simple_remove(&self->list, &place); break;
 	case EVKV_OP_TOUCH:
 		entry->expires_us = simple_expiry(self, request, i);
+		simple_changed(self, entry);
 		break;
 	default: break; /* EVKV_OP_EXISTS: it is there */
 	}
@@ -280,12 +355,17 @@ static enum evkv_verdict simple_submit(void *arg, struct evkv_op *op,
 	size_t i;
 
 	switch (request->kind) {
+	case EVKV_OP_PUT:
+	case EVKV_OP_INCR:
+		for (i = 0; i < request->count; i++)
+			simple_write(self, op, request, i);
+		return EVKV_VERDICT_DONE;
 	case EVKV_OP_GET:
 	case EVKV_OP_TTL:
-	case EVKV_OP_PUT:
 	case EVKV_OP_DELETE:
 	case EVKV_OP_EXISTS:
 	case EVKV_OP_TOUCH:
+	case EVKV_OP_TAKE:
 		for (i = 0; i < request->count; i++)
 			simple_key(self, op, request, i);
 		return EVKV_VERDICT_DONE;
@@ -326,8 +406,12 @@ static const struct evkv_vtable simple_vtable = {
 };
 
 static const struct evkv_capabilities simple_capabilities = {
-	.kinds = EVKV_KINDS_BASIC,
-	.put_conditions = EVKV_IF_BASIC,
+	.kinds = EVKV_KINDS_BASIC | EVKV_KIND_BIT(EVKV_OP_INCR) |
+	    EVKV_KIND_BIT(EVKV_OP_TAKE),
+	.request_flags = EVKV_FLAG_VERSIONS,
+	.put_conditions = EVKV_IF_BASIC | EVKV_IF_BIT(EVKV_IF_VERSION),
+	.delete_conditions = EVKV_IF_BIT(EVKV_IF_VERSION),
+	.touch_conditions = EVKV_IF_BIT(EVKV_IF_VERSION),
 	.flags = EVKV_STORE_KEY_ORDER | EVKV_STORE_ATOMIC_CONDITION |
 	    EVKV_STORE_ENUM_UNIQUE | EVKV_STORE_EXACT_AFFECTED |
 	    EVKV_STORE_IN_PROCESS,
@@ -343,6 +427,8 @@ struct evkv_store *evkv_simple_new(struct evkv_loop *loop,
 
 	if (self != NULL)
 		self->loop = loop;
+	if (self != NULL && loop != NULL)
+		self->instance = evkv_loop_random(loop);
 	return evkv_store_create(loop, &simple_vtable, self,
 	    &(struct evkv_store_config){
 		.capabilities = &simple_capabilities,

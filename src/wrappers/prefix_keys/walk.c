@@ -181,9 +181,18 @@ static void prefix_keys_step_again(struct prefix_keys_step *step,
 
 static void prefix_keys_cleared(struct prefix_keys_job *job, int64_t affected)
 {
-	/* From here on being cut off can't be without effect. */
-	if (affected != 0)
+	const struct evkv_result *result = evkv_op_result(job->op);
+
+	/*
+	 * From here on being cut off can't be without effect; nor was it, where
+	 * another step had failed while this one was under way.
+	 */
+	if (affected != 0) {
 		evkv_op_mark_sent(job->op);
+		if (job->failed && result->status != EVKV_UNKNOWN_OUTCOME)
+			evkv_op_cut(job->op, result->status, result->cause,
+			    result->message);
+	}
 	if (affected < 0)
 		job->affected = -1;
 	else if (job->affected >= 0)

@@ -117,8 +117,8 @@ static void deafen(struct chaos *c)
 	int size = 32768;
 
 	c->s.peer->plan.deaf = true;
-	if (c->s.pipeline->fd >= 0)
-		(void)setsockopt(c->s.pipeline->fd, SOL_SOCKET, SO_SNDBUF,
+	if (c->s.pipeline->net.fd >= 0)
+		(void)setsockopt(c->s.pipeline->net.fd, SOL_SOCKET, SO_SNDBUF,
 		    &size, sizeof(size));
 }
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "faults.h"
-#include "names.h"
+#include "dns.h"
 #include "scene.h"
 
 struct sweep {
@@ -145,7 +145,12 @@ static void one_ops(struct sweep *sweep)
 /* Making the store, and connecting it. */
 static void one_start(struct sweep *sweep)
 {
-	struct names names = { .count = 1, .addresses = { "127.0.0.1" } };
+	static const struct dns_record records[] = {
+		{ "server.example", "127.0.0.1" },
+		{ NULL, NULL },
+	};
+	struct dns_server names = { .records = records };
+	struct dns dns;
 	struct evkv_error error = EVKV_ERROR_INIT;
 	struct scene s;
 	unsigned turns;
@@ -153,7 +158,7 @@ static void one_start(struct sweep *sweep)
 	scene_begin(&s);
 	s.options.password = "p";
 	if (sweep->by_name) {
-		names_serve(s.rig.base, &names);
+		dns_begin(&dns, &names, s.rig.base, s.rig.loop);
 		s.options.pipeline.host = "server.example";
 	}
 	fail(sweep);
@@ -174,7 +179,8 @@ static void one_start(struct sweep *sweep)
 		check(s.store != NULL);
 	}
 	check_works(&s);
-	names_serve(NULL, NULL);
+	if (sweep->by_name)
+		dns_close(&dns);
 	scene_close(&s);
 }
 

@@ -1,5 +1,5 @@
 /*
- * tests/pipeline/names_test.c - where the connection goes: names, literals,
+ * tests/engines/pipeline/names_test.c - where the connection goes: names, literals,
  * several addresses, unix sockets.
  */
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "names.h"
+#include "dns.h"
 #include "engines/pipeline/pipeline.h"
 #include "scene.h"
 
@@ -42,17 +42,27 @@ static void check_cause(struct scene *s, enum evkv_cause cause, int sys_error,
 	answer_free(&wait);
 }
 
-static void begin(struct scene *s, struct names *names)
+static const struct dns_record one_address[] = {
+	{ "server.example", "127.0.0.1" },
+	{ NULL, NULL },
+};
+
+/* A server of these records is in `dns`; the caller's, for its counters. */
+static void begin(struct scene *s, struct dns *dns, struct dns_server *names,
+    const struct dns_record *records)
 {
 	scene_begin(s);
 	s->options.pipeline.host = "server.example";
-	names_serve(s->rig.base, names);
+	memset(names, 0, sizeof(*names));
+	names->records = records;
+	dns_begin(dns, names, s->rig.base, s->rig.loop);
 }
 
 /* Nothing that resolving has left keeps the loop busy. */
-static void end(struct scene *s)
+static void end(struct scene *s, struct dns *dns)
 {
-	names_serve(NULL, NULL);
+	if (dns != NULL)
+		dns_close(dns);
 	evkv_store_unref(s->store);
 	peer_close(s->peer);
 	rig_settle(&s->rig);
@@ -61,116 +71,89 @@ static void end(struct scene *s)
 
 EVKV_TEST(pipeline_names, a_name_is_resolved)
 {
-	struct names names = { .count = 1, .addresses = { "127.0.0.1" } };
+	struct dns_server names;
+	struct dns dns;
 	struct scene s;
 
-	begin(&s, &names);
+	begin(&s, &dns, &names, one_address);
 	scene_store(&s);
 	check_works(&s);
-	check_int(names.asked, 1);
-	end(&s);
-}
-
-/* Its answer to the other question is not waited for. */
-EVKV_TEST(pipeline_names, a_name_server_that_ignores_ipv6)
-{
-	struct names names = {
-		.count = 1, .addresses = { "127.0.0.1" }, .only_a = true
-	};
-	struct scene s;
-	unsigned i;
-
-	begin(&s, &names);
-	scene_store(&s);
-	rig_until(&s.rig, names.asked == 1);
-	for (i = 0; i < 3; i++)
-		rig_turn_waiting(&s.rig);
-	check_int(s.peer->accepted, 0);
-	rig_advance(&s.rig, 501);
-	check_works(&s);
-	check_int(scene_counters(&s).attempts, 1);
-	end(&s);
-}
-
-EVKV_TEST(pipeline_names, the_text_of_a_hosts_file)
-{
-	static const struct {
-		const char *text, *name;
-		size_t count;
-	} cases[] = {
-		{ "", "a", 0 },
-		{ "127.0.0.1 a", "a", 1 },
-		{ "127.0.0.1 a", "b", 0 },
-		{ "127.0.0.1\ta b\r\n::1 b A\n", "a", 2 },
-		{ "#127.0.0.1 a\n127.0.0.2 b#a\n127.0.0.3 #a", "a", 0 },
-		{ " \t 127.0.0.1  a  \n\n\n", "A", 1 },
-		{ "127.0.0.1", "", 0 },
-		{ "nonsense a\n127.0.0.1:80 a\n127.0.0.4 a\n", "a", 1 },
-		{ "127.0.0.1 aa a. .a\n", "a", 0 },
-		{ "\n\n#\n", "a", 0 },
-	};
-	struct address found[PIPELINE_ADDRESSES];
-	size_t i;
-
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		check_int(evkv__pipe_hosts_find(evkv_str(cases[i].text),
-			      cases[i].name, 1, found),
-		    cases[i].count);
+	check_int(names.asked_a, 1);
+	end(&s, &dns);
 }
 
 EVKV_TEST(pipeline_names, all_addresses_are_tried)
 {
-	struct names names = { .count = 3,
-		.addresses = { "127.0.0.2", "127.0.0.3", "127.0.0.1" } };
+	static const struct dns_record records[] = {
+		{ "server.example", "127.0.0.2" },
+		{ "server.example", "127.0.0.3" },
+		{ "server.example", "127.0.0.1" },
+		{ NULL, NULL },
+	};
+	struct dns_server names;
+	struct dns dns;
 	struct scene s;
 
-	begin(&s, &names);
+	begin(&s, &dns, &names, records);
 	scene_store(&s);
 	check_works(&s);
 	check_int(s.peer->accepted, 1);
 	check_int(scene_counters(&s).attempts, 1);
-	end(&s);
+	end(&s, &dns);
 }
 
-/* IPv6 first, where there is nobody, or no IPv6 at all. */
+/* IPv6 first where there is nobody; last where there is no IPv6 at all. */
 EVKV_TEST(pipeline_names, both_families_are_tried)
 {
-	struct names names = {
-		.count = 1, .addresses = { "127.0.0.1" }, .ipv6 = true
+	static const struct dns_record records[] = {
+		{ "server.example", "127.0.0.1" },
+		{ "server.example", "::1" },
+		{ NULL, NULL },
 	};
+	struct dns_server names;
+	struct dns dns;
 	struct scene s;
 
-	begin(&s, &names);
+	begin(&s, &dns, &names, records);
 	scene_store(&s);
 	check_works(&s);
 	check_int(s.pipeline->address_count, 2);
-	check_int(s.pipeline->addresses[0].sockaddr.ss_family, AF_INET6);
-	check_int(s.pipeline->address_next, 2);
-	end(&s);
+	check_int(scene_counters(&s).attempts, 1);
+	end(&s, &dns);
 }
 
 EVKV_TEST(pipeline_names, when_all_refuse_that_is_the_reason)
 {
-	struct names names = { .count = 2,
-		.addresses = { "127.0.0.2", "127.0.0.3" } };
+	static const struct dns_record records[] = {
+		{ "server.example", "127.0.0.2" },
+		{ "server.example", "127.0.0.3" },
+		{ NULL, NULL },
+	};
+	struct dns_server names;
+	struct dns dns;
 	struct scene s;
 
-	begin(&s, &names);
+	begin(&s, &dns, &names, records);
 	scene_store(&s);
 	check_cause(&s, EVKV_CAUSE_CONNECT, ECONNREFUSED, "server.example:");
-	end(&s);
+	end(&s, &dns);
 }
 
 /* An address that swallows packets uses up its share of the time alone. */
 EVKV_TEST(pipeline_names, a_dead_address_leaves_time_for_the_next)
 {
-	struct names names = { .count = 2,
-		.addresses = { "127.0.0.2", "127.0.0.1" } };
+	static const struct dns_record records[] = {
+		{ "server.example", "127.0.0.2" },
+		{ "server.example", "127.0.0.1" },
+		{ NULL, NULL },
+	};
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	int full, fillers[8], i;
+	struct dns_server names;
+	struct dns dns;
 	struct scene s;
 
-	begin(&s, &names);
+	begin(&s, &dns, &names, records);
 	full = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	check(full >= 0);
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
@@ -184,7 +167,7 @@ EVKV_TEST(pipeline_names, a_dead_address_leaves_time_for_the_next)
 		(void)connect(fillers[i], (struct sockaddr *)&in, sizeof(in));
 	}
 	scene_store(&s);
-	rig_until(&s.rig, names.asked == 1);
+	rig_until(&s.rig, names.asked_a == 1);
 	for (i = 0; i < 10; i++)
 		rig_turn_waiting(&s.rig);
 	if (evkv_pipeline_state(s.pipeline) != EVKV_STATE_READY)
@@ -194,109 +177,125 @@ EVKV_TEST(pipeline_names, a_dead_address_leaves_time_for_the_next)
 	for (i = 0; i < 8; i++)
 		(void)close(fillers[i]);
 	(void)close(full);
-	end(&s);
+	end(&s, &dns);
 }
 
 EVKV_TEST(pipeline_names, an_unknown_name_is_asked_for_again)
 {
-	struct names names = {
-		.unknown = true, .count = 1, .addresses = { "127.0.0.1" }
-	};
+	struct dns_server names;
+	struct dns dns;
 	struct scene s;
 
-	begin(&s, &names);
+	begin(&s, &dns, &names, NULL);
 	scene_store(&s);
-	check_cause(&s, EVKV_CAUSE_RESOLVE, 0, "server.example:");
-	names.unknown = false;
+	check_cause(&s, EVKV_CAUSE_RESOLVE, 0,
+	    "cannot resolve the name: the name does not exist");
+	names.records = one_address;
 	rig_advance(&s.rig, 50);
 	check_works(&s);
-	end(&s);
-}
-
-/* A mistake in an option is no want of memory. */
-EVKV_TEST(pipeline_names, a_name_that_can_not_be)
-{
-	char label[65], name[256];
-	struct names names = { .unknown = true };
-	struct scene s;
-	unsigned i;
-
-	memset(label, 'a', sizeof(label) - 1);
-	label[64] = '\0';
-	memset(name, 'b', sizeof(name) - 1);
-	name[255] = '\0';
-	for (i = 50; i < 255; i += 50)
-		name[i] = '.';
-	begin(&s, &names);
-	s.options.pipeline.host = label;
-	scene_store(&s);
-	check_cause(&s, EVKV_CAUSE_RESOLVE, 0, "it is longer than names are");
-	end(&s);
-	begin(&s, &names);
-	s.options.pipeline.host = name;
-	scene_store(&s);
-	check_cause(&s, EVKV_CAUSE_RESOLVE, 0, "bbbb");
-	end(&s);
-	/* This one may be, and is asked for. */
-	begin(&s, &names);
-	s.options.pipeline.host = label + 1;
-	scene_store(&s);
-	check_cause(&s, EVKV_CAUSE_RESOLVE, 0, "name does not exist");
-	end(&s);
-}
-
-EVKV_TEST(pipeline_names, hosts_and_literals_need_no_name_server)
-{
-	char path[] = "/tmp/evkv-hosts-XXXXXX";
-	struct scene s;
-	FILE *file;
-	int fd;
-
-	fd = mkstemp(path);
-	check(fd >= 0);
-	file = fdopen(fd, "w");
-	check(file != NULL);
-	check(fputs("# ours\n127.0.0.1\tcache.example cache\n", file) >= 0);
-	check(fclose(file) == 0);
-	scene_begin(&s);
-	check(evkv__pipe_resolver_hosts(s.rig.loop, path));
-	s.options.pipeline.host = "cache";
-	scene_store(&s);
-	check_works(&s);
-	check(strncmp(evkv_pipeline_name(s.pipeline), "cache:", 6) == 0);
-	end(&s);
-	scene_open(&s);
-	check_works(&s);
-	end(&s);
-	/* No file need have this one. */
-	scene_begin(&s);
-	check(evkv__pipe_resolver_hosts(s.rig.loop, path));
-	s.options.pipeline.host = "localhost";
-	scene_store(&s);
-	check_works(&s);
-	end(&s);
-	check(unlink(path) == 0);
+	end(&s, &dns);
 }
 
 /* Nobody to ask: the try ends by its own time. */
-EVKV_TEST(pipeline_names, without_a_name_server_time_runs_out)
+EVKV_TEST(pipeline_names, when_no_name_server_answers_time_runs_out)
 {
 	struct answer wait = ANSWER_INIT;
+	struct dns_server names;
+	struct dns dns;
 	struct scene s;
-	int i;
 
-	scene_begin(&s);
-	s.options.pipeline.host = "server.example";
+	begin(&s, &dns, &names, one_address);
+	names.silent = true;
 	scene_store(&s);
 	evkv_store_wait_ready(s.store, -1, answer_cb, &wait);
-	for (i = 0; i < 5; i++)
-		rig_turn_waiting(&s.rig);
+	rig_until(&s.rig, names.asked >= 2);
 	rig_advance(&s.rig, 5001);
 	rig_wait(&s.rig, &wait.calls);
 	check_int(wait.cause, EVKV_CAUSE_RESOLVE);
 	answer_free(&wait);
-	end(&s);
+	end(&s, &dns);
 }
+
+/* ---- The world changes ------------------------------------------------- */
+
+/* Down, and back within seconds after the name says something else. */
+static void check_comes_back(struct scene *s)
+{
+	unsigned i;
+
+	for (i = 0;
+	     i < 200 && evkv_pipeline_state(s->pipeline) != EVKV_STATE_READY;
+	     i++) {
+		rig_turn_waiting(&s->rig);
+		rig_advance(&s->rig, 20);
+	}
+	check_works(s);
+}
+
+/* The server it was at is gone; the file names the new one. */
+EVKV_TEST(pipeline_names, a_hosts_file_that_is_edited)
+{
+	struct dns_server names;
+	struct dns dns;
+	struct scene s;
+
+	begin(&s, &dns, &names, NULL);
+	dns_hosts(&dns, "127.0.0.2 server.example\n");
+	scene_store(&s);
+	check_cause(&s, EVKV_CAUSE_CONNECT, ECONNREFUSED, "server.example:");
+	dns_hosts(&dns, "127.0.0.1 server.example\n");
+	check_comes_back(&s);
+	check_int(names.asked, 0);
+	end(&s, &dns);
+}
+
+/* It could be resolved all the time, at an address where nobody is. */
+EVKV_TEST(pipeline_names, a_name_server_that_is_replaced)
+{
+	static const struct dns_record wrong[] = {
+		{ "server.example", "127.0.0.2" },
+		{ NULL, NULL },
+	};
+	struct dns_server names, other = { .records = one_address };
+	struct dns dns;
+	struct scene s;
+
+	begin(&s, &dns, &names, wrong);
+	dns_serve(&dns, &other, "127.0.0.2");
+	scene_store(&s);
+	check_cause(&s, EVKV_CAUSE_CONNECT, ECONNREFUSED, "server.example:");
+	dns_resolv(&dns, "nameserver 127.0.0.2\n");
+	check_comes_back(&s);
+	/* And back, the connection being lost. */
+	names.records = one_address;
+	dns_stop(&other);
+	dns_resolv(&dns, "nameserver 127.0.0.1\n");
+	peer_cut_all(s.peer);
+	scene_until(&s, EVKV_STATE_DOWN);
+	check_comes_back(&s);
+	end(&s, &dns);
+}
+
+/* resolv.conf names nobody who answers, then somebody who does. */
+EVKV_TEST(pipeline_names, a_name_server_that_comes_later)
+{
+	struct dns_server names, silent = { .silent = true };
+	struct dns dns;
+	struct scene s;
+
+	begin(&s, &dns, &names, one_address);
+	dns_serve(&dns, &silent, "127.0.0.2");
+	dns_resolv(&dns, "nameserver 127.0.0.2\n");
+	scene_store(&s);
+	rig_until(&s.rig, silent.asked >= 2);
+	rig_advance(&s.rig, 5001);
+	scene_until(&s, EVKV_STATE_DOWN);
+	dns_resolv(&dns, "nameserver 127.0.0.1\n");
+	check_comes_back(&s);
+	end(&s, &dns);
+}
+
+/* ---- Sockets ----------------------------------------------------------- */
 
 static int option(int fd, int level, int name)
 {
@@ -316,19 +315,19 @@ EVKV_TEST(pipeline_names, the_sockets_options)
 	s.options.pipeline.keepalive_ms = 30000;
 	scene_store(&s);
 	scene_ready(&s);
-	fd = s.pipeline->fd;
+	fd = s.pipeline->net.fd;
 	check((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
 	check((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
 	check_int(option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
 	check_int(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
 	check_int(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 30);
-	end(&s);
+	end(&s, NULL);
 	scene_begin(&s);
 	s.options.pipeline.keepalive_ms = -1;
 	scene_store(&s);
 	scene_ready(&s);
-	check_int(option(s.pipeline->fd, SOL_SOCKET, SO_KEEPALIVE), 0);
-	end(&s);
+	check_int(option(s.pipeline->net.fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+	end(&s, NULL);
 }
 
 EVKV_TEST(pipeline_names, ipv6_literals)
@@ -350,7 +349,7 @@ EVKV_TEST(pipeline_names, ipv6_literals)
 	check_works(&s);
 	snprintf(expected, sizeof(expected), "[::1]:%d", s.peer->port);
 	check_str(evkv_pipeline_name(s.pipeline), expected);
-	end(&s);
+	end(&s, NULL);
 }
 
 EVKV_TEST(pipeline_names, unix_sockets)
@@ -372,6 +371,6 @@ EVKV_TEST(pipeline_names, unix_sockets)
 	peer_accept(s.peer);
 	rig_advance(&s.rig, 5000);
 	check_works(&s);
-	end(&s);
+	end(&s, NULL);
 	check(rmdir(folder) == 0);
 }

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "names.h"
+#include "dns.h"
 #include "scene.h"
 
 enum place {
@@ -170,7 +170,8 @@ static const struct row rows[] = {
 
 struct stage {
 	struct scene s;
-	struct names names;
+	struct dns dns;
+	struct dns_server names;
 	struct evkv_tls *tls;
 	evkv_ticket ticket;
 	/* A listener whose queue is full: connections to it hang. */
@@ -213,7 +214,8 @@ static void stage_open(struct stage *stage, enum place place)
 	switch (place) {
 	case RESOLVING:
 		stage->names.silent = true;
-		names_serve(stage->s.rig.base, &stage->names);
+		dns_begin(&stage->dns, &stage->names, stage->s.rig.base,
+		    stage->s.rig.loop);
 		options->host = "server.example";
 		break;
 	case CONNECTING: full_listener(stage); break;
@@ -234,7 +236,8 @@ static void stage_close(struct stage *stage)
 {
 	int i;
 
-	names_serve(NULL, NULL);
+	if (stage->dns.base != NULL)
+		dns_close(&stage->dns);
 	evkv_tls_unref(stage->tls);
 	if (stage->full < 0)
 		return;

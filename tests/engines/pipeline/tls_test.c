@@ -321,7 +321,7 @@ static void deafen(struct scene *s)
 {
 	int size = 65536;
 
-	check(setsockopt(s->pipeline->fd, SOL_SOCKET, SO_SNDBUF, &size,
+	check(setsockopt(s->pipeline->net.fd, SOL_SOCKET, SO_SNDBUF, &size,
 		  sizeof(size)) == 0);
 	s->peer->plan.deaf = true;
 }
@@ -337,7 +337,7 @@ static void fill_socket(struct scene *s)
 		same = scene_counters(s).output_bytes == before ? same + 1 : 0;
 	}
 	/* OpenSSL holds a record that must be offered again as it is. */
-	check(s->pipeline->ssl_pending > 0);
+	check(s->pipeline->net.offered > 0);
 }
 
 /*
@@ -430,10 +430,10 @@ EVKV_TEST(pipeline_tls, a_record_is_sent_though_the_next_is_not)
 	begin(&s, &vault, SERVER, false);
 	trust(&s, &(struct evkv_tls_options){ .ca_file = vault.path[CA] });
 	scene_ready(&s);
-	trickle_fd = s.pipeline->fd;
+	trickle_fd = s.pipeline->net.fd;
 	for (i = 0; i < 5; i++) {
 		line_put(s.store, i, 100, &s.answers[i]);
-		rig_until(&s.rig, s.pipeline->ssl_pending > 0);
+		rig_until(&s.rig, s.pipeline->net.offered > 0);
 	}
 	scene_wait(&s, 5);
 	trickle_fd = -1;

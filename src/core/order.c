@@ -1,0 +1,384 @@
+/*
+ * core/order.c - operations on one key begin in their order.
+ *
+ * Writes are ordered with everything on their key: a write begins when all that
+ * came before it on its keys has its answer, and what comes later begins after
+ * it. Reads between two writes are free. So each operation that does not end
+ * inside submit() stands in a queue at each of its keys. It takes all of its
+ * places at once, in the order of submission, so nobody waits in a circle.
+ *
+ * What ends inside submit() leaves no trace here, unless something is submitted
+ * meanwhile: those that are inside submit() are on a list, and whoever comes
+ * puts them into their queues first.
+ *
+ * Who has to wait is kept, and begins from a loop when its turn has come: after
+ * everything that ended before it has been told, at no depth of the stack. One
+ * that is stopped leaves its queues at once: nobody waits for what has been
+ * given up, and what had not begun had no effect.
+ */
+#include "base/siphash.h"
+#include "loop/loop.h"
+
+#define SLOTS_MIN 64
+
+/* An op whose submit() is on the stack. */
+struct order_entering {
+	struct order_entering *next;
+	struct evkv_op *op;
+	uint16_t depth;
+	bool queued;
+};
+
+/* ---- The table ---------------------------------------------------------- */
+
+static uint64_t hash_of(const struct order *order,
+    const struct evkv_request *request, size_t i)
+{
+	uint64_t seed = order->hash_key[1];
+
+	if (request->collection.size > 0)
+		seed = siphash_1_3(order->hash_key[0], seed,
+		    request->collection);
+	return siphash_1_3(order->hash_key[0], seed, request->keys[i]);
+}
+
+/* The slot of a hash, or the free one where it belongs. */
+static struct order_slot *find(const struct order *order, uint64_t hash)
+{
+	size_t mask = order->size - 1, at = (size_t)hash & mask;
+
+	while (order->slots[at].first != NULL && order->slots[at].hash != hash)
+		at = (at + 1) & mask;
+	return &order->slots[at];
+}
+
+/* Room for `count` keys more. */
+static bool reserve(struct order *order, struct evkv_loop *loop, size_t count)
+{
+	struct order_slot *old = order->slots;
+	size_t old_size = order->size, size = old_size, i;
+
+	if (size == 0) {
+		size = SLOTS_MIN;
+		order->hash_key[0] = evkv_loop_random(loop);
+		order->hash_key[1] = evkv_loop_random(loop);
+	}
+	while (size / 2 < order->used + count)
+		size *= 2;
+	if (size == old_size)
+		return true;
+	order->slots = evkv_calloc(size, sizeof(*order->slots));
+	if (order->slots == NULL) {
+		order->slots = old;
+		return false;
+	}
+	order->size = size;
+	for (i = 0; i < old_size; i++) {
+		if (old[i].first != NULL)
+			*find(order, old[i].hash) = old[i];
+	}
+	evkv_free(old);
+	return true;
+}
+
+/* Move what follows back, so that no search stops too early. */
+static void close_gap(struct order *order, struct order_slot *slot)
+{
+	size_t mask = order->size - 1, gap = (size_t)(slot - order->slots);
+	size_t at = gap, home;
+
+	order->used--;
+	for (;;) {
+		at = (at + 1) & mask;
+		if (order->slots[at].first == NULL)
+			return;
+		home = (size_t)order->slots[at].hash & mask;
+		if (((at - home) & mask) < ((at - gap) & mask))
+			continue;
+		order->slots[gap] = order->slots[at];
+		order->slots[at].first = order->slots[at].last = NULL;
+		gap = at;
+	}
+}
+
+void evkv__order_free(struct order *order)
+{
+	evkv_free(order->slots);
+	order->slots = NULL;
+	order->size = 0;
+}
+
+/* ---- The queue of a key ------------------------------------------------- */
+
+/* A key that an operation names twice is queued for once. */
+static void queue_add(struct order *order, struct order_turn *turn,
+    uint64_t hash)
+{
+	struct order_slot *slot = find(order, hash);
+	struct order_link *link;
+
+	if (slot->first == NULL) {
+		*slot = (struct order_slot){ .hash = hash };
+		order->used++;
+	} else if (slot->last->turn == turn) {
+		return;
+	}
+	link = &turn->links[turn->count++];
+	*link = (struct order_link){
+		.turn = turn,
+		.hash = hash,
+		.previous = slot->last,
+		.blocked = turn->writes ? slot->last != NULL : slot->writes > 0,
+	};
+	if (slot->last != NULL)
+		slot->last->next = link;
+	else
+		slot->first = link;
+	slot->last = link;
+	slot->writes += turn->writes;
+	turn->blocked += link->blocked;
+}
+
+static void link_free(struct order_link *link)
+{
+	struct order_turn *turn = link->turn;
+
+	if (!link->blocked)
+		return;
+	link->blocked = false;
+	if (--turn->blocked > 0)
+		return;
+	turn->due = true;
+	TAILQ_INSERT_TAIL(&turn->op->loop->due, turn, due_link);
+}
+
+/* The reads up to the next write. */
+static void reads_free(struct order_link *link)
+{
+	for (; link != NULL && !link->turn->writes; link = link->next)
+		link_free(link);
+}
+
+/*
+ * A write goes when it is the first of all. Reads go when no write is left in
+ * front of them; so before a read that goes, there are only others.
+ */
+static void free_behind(struct order_link *gone)
+{
+	struct order_link *next = gone->next, *previous = gone->previous;
+
+	if (next == NULL)
+		return;
+	if (next->turn->writes) {
+		if (previous == NULL)
+			link_free(next);
+	} else if (gone->turn->writes &&
+	    (previous == NULL ||
+		(!previous->turn->writes && !previous->blocked))) {
+		reads_free(next);
+	}
+}
+
+static void queue_remove(struct order *order, struct order_link *link)
+{
+	struct order_slot *slot = find(order, link->hash);
+
+	if (link->next != NULL)
+		link->next->previous = link->previous;
+	else
+		slot->last = link->previous;
+	if (link->previous != NULL)
+		link->previous->next = link->next;
+	else
+		slot->first = link->next;
+	slot->writes -= link->turn->writes;
+	free_behind(link);
+	if (slot->first == NULL)
+		close_gap(order, slot);
+}
+
+/* ---- Turns -------------------------------------------------------------- */
+
+static void turn_leave(struct order_turn *turn)
+{
+	struct evkv_op *op = turn->op;
+	struct order_turn **at = &op->turns;
+	size_t i;
+
+	while (*at != turn)
+		at = &(*at)->next;
+	*at = turn->next;
+	if (op->turns == NULL)
+		op->flags &= ~(uint32_t)OP_ORDERED;
+	if (turn->due)
+		TAILQ_REMOVE(&op->loop->due, turn, due_link);
+	for (i = 0; i < turn->count; i++)
+		queue_remove(turn->order, &turn->links[i]);
+}
+
+/* Put an op into the queues of its keys; false = no memory. */
+static bool turn_queue(struct order *order, struct evkv_op *op, uint16_t depth)
+{
+	const struct evkv_request *request = op->frames[depth - 1].request;
+	size_t many = request->count > 1 ? request->count : 0, i;
+	struct order_turn *turn = evkv_op_alloc(op,
+	    sizeof(*turn) + many * sizeof(struct order_link));
+
+	if (turn == NULL || !reserve(order, op->loop, request->count))
+		return false;
+	*turn = (struct order_turn){
+		.next = (op->flags & OP_ORDERED) != 0 ? op->turns : NULL,
+		.op = op,
+		.order = order,
+		.depth = depth,
+		.writes = (op->flags & OP_WRITES) != 0,
+	};
+	turn->links = many > 0 ? (struct order_link *)(turn + 1) : &turn->one;
+	op->turns = turn;
+	op->flags |= OP_ORDERED;
+	for (i = 0; i < request->count; i++)
+		queue_add(order, turn, hash_of(order, request, i));
+	return true;
+}
+
+void evkv__order_leave(struct evkv_op *op)
+{
+	struct order_turn *turn = op->turns;
+
+	while (turn != NULL && turn->depth != op->depth)
+		turn = turn->next;
+	if (turn != NULL)
+		turn_leave(turn);
+}
+
+void evkv__order_let_go(struct evkv_op *op)
+{
+	while ((op->flags & OP_ORDERED) != 0)
+		turn_leave(op->turns);
+}
+
+void evkv__order_give_up(struct evkv_op *op)
+{
+	op->flags &= ~(uint32_t)OP_WAITING;
+	evkv__order_leave(op);
+	evkv_op_fail(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
+	evkv_op_complete(op);
+}
+
+/* ---- Entering ----------------------------------------------------------- */
+
+/* What comes now must find those that are inside submit(). */
+static bool queue_entering(struct order *order)
+{
+	struct order_entering *entering = order->entering;
+
+	/* The one that entered first is the last of the list. */
+	if (entering == NULL || entering->queued)
+		return true;
+	for (;;) {
+		struct order_entering *first = entering;
+
+		while (first->next != NULL && !first->next->queued)
+			first = first->next;
+		if (!turn_queue(order, first->op, first->depth))
+			return false;
+		first->queued = true;
+		if (first == entering)
+			return true;
+	}
+}
+
+/* Whether anything is before it at one of its keys. */
+static bool must_wait(const struct order *order, const struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	const struct order_slot *slot;
+	size_t i;
+
+	for (i = 0; i < request->count && order->used > 0; i++) {
+		slot = find(order, hash_of(order, request, i));
+		if (slot->first != NULL &&
+		    ((op->flags & OP_WRITES) != 0 || slot->writes > 0))
+			return true;
+	}
+	return false;
+}
+
+static enum evkv_verdict wait_in_line(struct order *order, struct evkv_op *op)
+{
+	if (!evkv_op_keep(op) || !turn_queue(order, op, op->depth))
+		return evkv_op_nomem(op);
+	op->flags |= OP_WAITING;
+	return EVKV_VERDICT_PENDING;
+}
+
+enum evkv_verdict evkv__order_enter(struct evkv_op *op,
+    struct evkv_store *store, const struct evkv_request *request)
+{
+	struct order *order = &store->order;
+	struct order_entering entering = {
+		.next = order->entering,
+		.op = op,
+		.depth = op->depth,
+	};
+	enum evkv_verdict verdict;
+
+	if (order->on && !evkv__order_is_idle(order)) {
+		if (!queue_entering(order))
+			return evkv_op_nomem(op);
+		if (must_wait(order, op, request))
+			return wait_in_line(order, op);
+	}
+	order->entering = &entering;
+	verdict = store->vtable->submit(store->self, op, request);
+	order->entering = entering.next;
+	if (verdict == EVKV_VERDICT_PENDING && (op->flags & OP_ENDED) == 0 &&
+	    order->on && !entering.queued &&
+	    !turn_queue(order, op, entering.depth))
+		op->flags |= OP_UNORDERED;
+	return verdict;
+}
+
+void evkv_store_set_ordered(struct evkv_store *store, bool ordered)
+{
+	EVKV__ASSERT((store->vtable->flags & EVKV_VTABLE_ORDERED) != 0);
+	store->order.on = ordered;
+}
+
+/* ---- Beginning ---------------------------------------------------------- */
+
+/* The levels that it enters now are counted and linked as those before. */
+static void begin(struct order_turn *turn)
+{
+	struct evkv_op *op = turn->op;
+	unsigned depth = op->depth;
+	struct evkv_frame *frame = &op->frames[depth - 1];
+	struct evkv_store *store = frame->store;
+	enum evkv_verdict verdict;
+
+	op->flags = (op->flags & ~(uint32_t)OP_WAITING) | OP_BEGINNING;
+	op->busy++;
+	verdict = store->vtable->submit(store->self, op, frame->request);
+	op->busy--;
+	op->flags &= ~(uint32_t)OP_BEGINNING;
+	if (evkv__op_is_done(op, verdict)) {
+		evkv_op_complete(op);
+		return;
+	}
+	evkv__op_link(op, depth);
+	if ((op->flags & OP_UNORDERED) != 0)
+		evkv__op_detach(op, EVKV_NOMEM, EVKV_CAUSE_NOMEM);
+}
+
+void evkv__order_run(struct evkv_loop *loop)
+{
+	struct order_turn *turn;
+
+	loop->beginning = true;
+	while ((turn = TAILQ_FIRST(&loop->due)) != NULL) {
+		TAILQ_REMOVE(&loop->due, turn, due_link);
+		turn->due = false;
+		begin(turn);
+	}
+	loop->beginning = false;
+}

@@ -1,0 +1,267 @@
+/*
+ * tests/base/json_test.c - the reader and the writer of JSON.
+ */
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "evkv/json.h"
+#include "faults.h"
+#include "test.h"
+
+/* ---- Reading ------------------------------------------------------------- */
+
+/* All tokens as one text, or "!why@offset", of a document fed in pieces. */
+static void read_pieces(struct evkv_slice document, size_t piece,
+    const struct evkv_json_limits *limits, char *out, size_t room)
+{
+	static const char *const marks[] = { "{", "}", "[", "]",
+		"n:", "s:", "#", "true", "false", "null" };
+	struct evkv_json_reader reader;
+	struct evkv_json_token token;
+	enum evkv_json_kind kind = EVKV_JSON_MORE;
+	size_t at = 0, size, n = 0;
+	char text[4096];
+
+	evkv_json_reader_init(&reader, limits);
+	out[0] = '\0';
+	while (kind != EVKV_JSON_END && kind != EVKV_JSON_ERROR) {
+		if (kind == EVKV_JSON_MORE) {
+			size = document.size - at < piece ? document.size - at
+							  : piece;
+			evkv_json_feed(&reader,
+			    evkv_bytes((const char *)document.data + at, size),
+			    at + size == document.size);
+			at += size;
+		}
+		kind = evkv_json_next(&reader, &token);
+		if (kind >= EVKV_JSON_MORE)
+			continue;
+		size = 0;
+		if (kind == EVKV_JSON_NAME || kind == EVKV_JSON_STRING)
+			size = evkv_json_unescape(&token, text);
+		else if (kind == EVKV_JSON_NUMBER)
+			memcpy(text, token.text.data, size = token.text.size);
+		n += (size_t)snprintf(out + n, room - n, "%s%.*s ", marks[kind],
+		    (int)size, text);
+		check(n < room);
+	}
+	if (kind == EVKV_JSON_ERROR)
+		snprintf(out + n, room - n, "!%s@%d", reader.why,
+		    (int)reader.offset);
+	check_int(evkv_json_next(&reader, &token), kind);
+	evkv_json_reader_clear(&reader);
+}
+
+/* However the document is cut, the same comes out. */
+static void reads_as(struct evkv_slice document, const char *expected)
+{
+	char out[8192];
+	size_t piece;
+
+	for (piece = 1; piece <= document.size + 1; piece++) {
+		read_pieces(document, piece, NULL, out, sizeof(out));
+		check_str(out, expected);
+	}
+}
+
+#define READS(text_, expected_) reads_as(EVKV_LIT(text_), (expected_))
+
+EVKV_TEST(base_json, reads_tokens_however_they_are_cut)
+{
+	READS("{}", "{ } ");
+	READS(" [ ] ", "[ ] ");
+	READS("{\"a\":1,\"b\":[true,false,null],\"c\":{\"d\":\"x\"}}",
+	    "{ n:a #1 n:b [ true false null ] n:c { n:d s:x } } ");
+	READS("\t\"x\"\r\n", "s:x ");
+	READS("12", "#12 ");
+	READS("-0.5e+10", "#-0.5e+10 ");
+	READS("[1,2.5,-3E-2,0]", "[ #1 #2.5 #-3E-2 #0 ] ");
+	READS("\"a\\\"b\\\\c\\/d\\n\"", "s:a\"b\\c/d\n ");
+	READS("\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\"",
+	    "s:A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 ");
+	READS("\"\xc3\xa9\xf4\x8f\xbf\xbf\"", "s:\xc3\xa9\xf4\x8f\xbf\xbf ");
+	READS("{\"\":\"\"}", "{ n: s: } ");
+}
+
+EVKV_TEST(base_json, refuses_what_is_not_json)
+{
+	READS("", "!the document ends too early@0");
+	READS("  ", "!the document ends too early@2");
+	READS("[1,]", "[ #1 !a value was expected@3");
+	READS("[1 2]", "[ #1 !a ',' or a ']' was expected@3");
+	READS("{\"a\" 1}", "{ n:a !a ':' was expected@5");
+	READS("{\"a\":1,}", "{ n:a #1 !a member's name was expected@7");
+	READS("{a:1}", "{ !a member's name was expected@1");
+	READS("[1}", "[ #1 !a ',' or a ']' was expected@2");
+	READS("[", "[ !the document ends too early@1");
+	READS("1 2", "#1 !something behind the document's end@2");
+	READS("{}x", "{ } !something behind the document's end@2");
+	READS("nul", "!a value was expected@0");
+	READS("NaN", "!a value was expected@0");
+	READS("'a'", "!a value was expected@0");
+	READS("01", "!not a number as JSON has it@0");
+	READS("-", "!not a number as JSON has it@0");
+	READS("1.", "!not a number as JSON has it@0");
+	READS("1e", "!not a number as JSON has it@0");
+	READS("1x", "!not a number as JSON has it@0");
+	READS(".5", "!a value was expected@0");
+	READS("+1", "!a value was expected@0");
+	READS("\"abc", "!a string without its end@0");
+	READS("\"\\x\"", "!an escape that JSON does not have@0");
+	READS("\"\\u12g4\"", "!an escape that JSON does not have@0");
+	READS("\"\\ud800\"", "!an escape that JSON does not have@0");
+	READS("\"\\udc00\"", "!an escape that JSON does not have@0");
+	READS("\"\\ud800\\u0041\"", "!an escape that JSON does not have@0");
+	READS("\"a\nb\"", "!a control character in a string@2");
+	READS("\"\xff\"", "!invalid UTF-8@0");
+	READS("\"\xc0\x80\"", "!invalid UTF-8@0");
+	READS("\"\xed\xa0\x80\"", "!invalid UTF-8@0");
+	READS("\"\xf4\x90\x80\x80\"", "!invalid UTF-8@0");
+	READS("\"\xe2\x82\"", "!invalid UTF-8@0");
+	reads_as(evkv_bytes("\"\0\"", 3), "!a control character in a string@1");
+}
+
+EVKV_TEST(base_json, depth_and_length_are_bounded)
+{
+	const struct evkv_json_limits limits = { .max_depth = 3,
+		.max_token = 4 };
+	char out[512], deep[200];
+	size_t piece;
+
+	memset(deep, '[', sizeof(deep));
+	read_pieces(evkv_bytes(deep, sizeof(deep)), 200, NULL, out,
+	    sizeof(out));
+	check_contains(out, "!nested too deeply@32");
+	for (piece = 1; piece < 8; piece++) {
+		read_pieces(EVKV_LIT("[[[]]]"), piece, &limits, out,
+		    sizeof(out));
+		check_str(out, "[ [ [ ] ] ] ");
+		read_pieces(EVKV_LIT("[[[[]]]]"), piece, &limits, out,
+		    sizeof(out));
+		check_str(out, "[ [ [ !nested too deeply@3");
+		read_pieces(EVKV_LIT("[\"abcd\",1234]"), piece, &limits, out,
+		    sizeof(out));
+		check_str(out, "[ s:abcd #1234 ] ");
+		read_pieces(EVKV_LIT("[\"abcde\"]"), piece, &limits, out,
+		    sizeof(out));
+		check_str(out, "[ !a string or a number that is too long@1");
+	}
+}
+
+EVKV_TEST(base_json, out_of_memory_is_an_error_of_its_own)
+{
+	char out[64];
+
+	faults_fail_from(1);
+	read_pieces(EVKV_LIT("\"abc\""), 2, NULL, out, sizeof(out));
+	faults_off();
+	check_str(out, "!out of memory@0");
+}
+
+EVKV_TEST(base_json, numbers_keep_every_digit)
+{
+	uint64_t u = 0;
+	int64_t i = 0;
+	double d = 0;
+
+	check(evkv_json_uint(EVKV_LIT("18446744073709551615"), &u));
+	check(u == UINT64_MAX);
+	check(!evkv_json_uint(EVKV_LIT("18446744073709551616"), &u));
+	check(!evkv_json_uint(EVKV_LIT("-1"), &u));
+	check(!evkv_json_uint(EVKV_LIT("1.0"), &u));
+	check(!evkv_json_uint(EVKV_LIT(""), &u));
+	check(evkv_json_int(EVKV_LIT("-9223372036854775808"), &i));
+	check(i == INT64_MIN);
+	check(evkv_json_int(EVKV_LIT("9223372036854775807"), &i));
+	check(i == INT64_MAX);
+	check(!evkv_json_int(EVKV_LIT("9223372036854775808"), &i));
+	check(!evkv_json_int(EVKV_LIT("-9223372036854775809"), &i));
+	check(!evkv_json_int(EVKV_LIT("1e3"), &i));
+	check(evkv_json_double(EVKV_LIT("0.1"), &d) && d == 0.1);
+	check(evkv_json_double(EVKV_LIT("1e308"), &d) && d == 1e308);
+	check(!evkv_json_double(EVKV_LIT("1e309"), &d));
+}
+
+/* ---- Writing ------------------------------------------------------------- */
+
+EVKV_TEST(base_json, writes_what_it_reads)
+{
+	struct evkv_json_writer w = { .data = NULL };
+
+	evkv_json_put_object(&w);
+	evkv_json_put_name(&w, EVKV_LIT("a\"b"));
+	evkv_json_put_array(&w);
+	evkv_json_put_int(&w, INT64_MIN);
+	evkv_json_put_uint(&w, UINT64_MAX);
+	evkv_json_put_double(&w, 0.1);
+	evkv_json_put_bool(&w, true);
+	evkv_json_put_null(&w);
+	evkv_json_put_array(&w);
+	evkv_json_put_array_end(&w);
+	evkv_json_put_array_end(&w);
+	evkv_json_put_name(&w, EVKV_LIT("c"));
+	evkv_json_put_string(&w, EVKV_LIT("\x01\n\xe2\x82\xac"));
+	evkv_json_put_name(&w, EVKV_LIT("d"));
+	evkv_json_put_raw(&w, EVKV_LIT("{\"e\":1.50}"));
+	evkv_json_put_object_end(&w);
+	check(!w.failed);
+	check_bytes(evkv_bytes(w.data, w.size),
+	    EVKV_LIT("{\"a\\\"b\":[-9223372036854775808,18446744073709551615,"
+		     "0.1,true,null,[]],\"c\":\"\\u0001\\n\xe2\x82\xac\","
+		     "\"d\":{\"e\":1.50}}"));
+	evkv_json_writer_clear(&w);
+
+	evkv_json_put_string(&w, EVKV_LIT("\xff"));
+	check(w.failed);
+	evkv_json_writer_clear(&w);
+	evkv_json_put_double(&w, NAN);
+	check(w.failed);
+	evkv_json_writer_clear(&w);
+	evkv_json_put_double(&w, (double)INFINITY);
+	check(w.failed);
+	evkv_json_writer_clear(&w);
+	faults_fail_from(1);
+	evkv_json_put_int(&w, 1);
+	faults_off();
+	check(w.failed);
+	evkv_json_writer_clear(&w);
+}
+
+static void writes_double(double number, const char *expected)
+{
+	struct evkv_json_writer w = { .data = NULL };
+	double back = 0;
+
+	evkv_json_put_double(&w, number);
+	check(!w.failed);
+	check(evkv_json_double(evkv_bytes(w.data, w.size), &back));
+	check(back == number);
+	if (expected != NULL)
+		check_bytes(evkv_bytes(w.data, w.size), evkv_str(expected));
+	evkv_json_writer_clear(&w);
+}
+
+EVKV_TEST(base_json, doubles_are_short_and_read_back_equal)
+{
+	uint64_t seed = 88172645463325252u, i;
+	double number;
+
+	writes_double(0.1, "0.1");
+	writes_double(1, "1");
+	writes_double(-1.5, "-1.5");
+	writes_double(0.1 + 0.2, "0.30000000000000004");
+	writes_double(1e300, "1e+300");
+	writes_double(4.9406564584124654e-324, "5e-324");
+	writes_double(DBL_MAX, "1.7976931348623157e+308");
+	for (i = 0; i < 20000; i++) {
+		seed ^= seed << 13;
+		seed ^= seed >> 7;
+		seed ^= seed << 17;
+		memcpy(&number, &seed, sizeof(number));
+		if (number - number == 0)
+			writes_double(number, NULL);
+	}
+}
