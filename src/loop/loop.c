@@ -58,6 +58,13 @@ int64_t evkv_loop_now_us(struct evkv_loop *loop)
 	return loop->now_us;
 }
 
+bool evkv_loop_is_here(const struct evkv_loop *loop)
+{
+	return __atomic_load_n(&loop->bound, __ATOMIC_ACQUIRE) &&
+	    pthread_equal(__atomic_load_n(&loop->thread, __ATOMIC_RELAXED),
+		pthread_self());
+}
+
 int64_t evkv_loop_now_ms(struct evkv_loop *loop)
 {
 	return evkv_loop_now_us(loop) / 1000;

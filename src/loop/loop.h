@@ -201,8 +201,12 @@ static inline int64_t evkv__loop_after(const struct evkv_loop *loop,
 static inline void evkv__loop_enter(struct evkv_loop *loop)
 {
 	loop->handling++;
-	loop->thread = pthread_self();
-	loop->bound = true;
+	if (!loop->bound || !pthread_equal(loop->thread, pthread_self())) {
+		/* Other threads may ask: evkv_loop_is_here(). */
+		__atomic_store_n(&loop->thread, pthread_self(),
+		    __ATOMIC_RELAXED);
+		__atomic_store_n(&loop->bound, true, __ATOMIC_RELEASE);
+	}
 	evkv_loop_refresh(loop);
 }
 
