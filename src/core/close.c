@@ -27,7 +27,7 @@ static void closer_tell(struct evkv_op *op, bool drained)
 		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_FORK, NULL);
 	else if (!drained)
 		evkv_op_fail(op, EVKV_TIMEOUT, EVKV_CAUSE_TIMEOUT,
-		    "operations had to be ended");
+		    "some operations were cut off");
 	op->flags &= ~(uint32_t)(OP_DRIVING | OP_PENDING);
 	op->loop->outstanding--;
 	evkv__ready_push(op->loop, &op->ready);

@@ -196,7 +196,7 @@ bool evkv__loop_open(struct evkv_loop *loop, struct event_base *base,
 		evkv_loop_refresh(loop);
 		return true;
 	}
-	evkv_error_set(error, EVKV_IO, "loop: no descriptor to be had: %s",
+	evkv_error_set(error, EVKV_IO, "loop: no file descriptor is left: %s",
 	    strerror(errno));
 	return false;
 }
