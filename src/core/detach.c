@@ -23,8 +23,8 @@ int64_t evkv_op_deadline_us(const struct evkv_op *op)
 
 	for (; op != NULL; op = op->parent) {
 		if ((op->flags & OP_TIMED) != 0 &&
-		    (first_us == 0 || op->deadline_at_us < first_us))
-			first_us = op->deadline_at_us;
+		    (first_us == 0 || op->deadline.at_us < first_us))
+			first_us = op->deadline.at_us;
 	}
 	return first_us;
 }

@@ -618,9 +618,10 @@ evkv_ticket evkv_submit_refused(struct evkv_store *store,
 {
 	struct evkv_op *op;
 
-	if (store == NULL)
+	if (store == NULL || store->loop == NULL)
 		return 0;
 	evkv__loop_check_thread(store->loop);
+	evkv__loop_check_fork(store->loop);
 	op = evkv__op_new(store->loop, 1);
 	if (op == NULL)
 		return 0;
@@ -632,7 +633,7 @@ evkv_ticket evkv_submit_refused(struct evkv_store *store,
 		evkv__op_make_entries(op, 1);
 	}
 	evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE, message);
-	evkv__ready_push(op->loop, op);
+	evkv__ready_push(op->loop, &op->ready);
 	return evkv__op_ticket(op);
 }
 
