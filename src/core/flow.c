@@ -293,7 +293,7 @@ void evkv__op_pend(struct evkv_op *op, int64_t timeout_ms)
 		evkv__op_detach(op, EVKV_NOMEM, EVKV_CAUSE_NOMEM);
 }
 
-/* Hand the result to whoever waits: a wrapper now, a user in a later turn. */
+/* Hand over the result: to a wrapper now, to a user in a later turn. */
 void evkv__op_report(struct evkv_op *op)
 {
 	if ((op->flags & OP_CHILD) != 0)
@@ -311,8 +311,8 @@ static void op_ended(struct evkv_op *op)
 }
 
 /*
- * Inside submit, and inside stop, the answer is only recorded: who is on the
- * stack may still look at the op.
+ * Inside submit, and inside stop, the answer is only recorded: code on the stack
+ * may still use the op.
  */
 void evkv_op_complete(struct evkv_op *op)
 {
