@@ -97,7 +97,8 @@ static bool refuse(struct evkv_op *op, const struct evkv_store *store,
     const struct evkv_request *request, size_t entries, size_t bytes)
 {
 	if (store->loop->forked)
-		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_FORK, NULL);
+		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_FORK,
+		    evkv_cause_text(EVKV_CAUSE_FORK));
 	else if (store->phase != STORE_OPEN)
 		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_CLOSED, NULL);
 	else if (!takes(store, request))
