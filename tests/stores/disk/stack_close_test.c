@@ -16,9 +16,10 @@ struct again {
 
 static struct evkv_store *open_wrapped(struct kit *kit, unsigned wrappers)
 {
-	struct evkv_store *store = evkv_disk_new(kit->rig.loop, kit->path,
-	    &(struct evkv_disk_options){
-		.durability = EVKV_DISK_OS, .max_bytes = (size_t)64 << 20 },
+	struct evkv_store *store = evkv_disk_new(kit->rig.loop,
+	    &(struct evkv_disk_options){ .path = kit->path,
+		.durability = EVKV_DISK_OS,
+		.max_bytes = (size_t)64 << 20 },
 	    NULL);
 
 	while (wrappers-- > 0)
