@@ -147,7 +147,7 @@ void kit_data_file(const struct kit *kit, char *path, size_t size)
 	snprintf(name, sizeof(name), "%s/CURRENT", kit->path);
 	file = fopen(name, "r");
 	check(file != NULL);
-	check_int(fscanf(file, "evkv disk 2\ngeneration %lu\n", &generation),
+	check_int(fscanf(file, "evkv disk 3\ngeneration %lu\n", &generation),
 	    1);
 	fclose(file);
 	snprintf(path, size, "%s/g-%lu/data.mdb", kit->path, generation);
