@@ -293,15 +293,19 @@ static bool env_generation(struct disk_env *env, enum env_how how, bool alone,
 	return code == 0 || env_lmdb_fail(env, code, failure);
 }
 
+static bool env_gone(const struct disk_env *env, struct disk_failure *failure)
+{
+	return evkv__disk_fail(failure, EVKV_IO, 0,
+	    "%s: was removed or replaced while the store was open; put it back, "
+	    "or open another store", env->config.path);
+}
+
 static bool env_make(struct disk_env *env, struct disk_failure *failure)
 {
 	uint64_t generation = env->dir.highest + 1;
 
 	if (env->must_exist)
-		return evkv__disk_fail(failure, EVKV_IO, 0,
-		    "%s: is empty: it was removed or replaced while the store "
-		    "was open",
-		    env->config.path);
+		return env_gone(env, failure);
 	if (!evkv__disk_dir_make(&env->dir, generation, failure))
 		return false;
 	env->dir.generation = generation;
@@ -369,10 +373,14 @@ bool evkv__disk_env_open(struct disk_env *env, struct disk_failure *failure)
 
 	if (env->dir.fd >= 0) /* it was lost */
 		evkv__disk_env_close(env);
-	if (!evkv__disk_watch_guard(env, failure) ||
-	    !evkv__disk_dir_open(&env->dir,
-		!env->config.lazy && !env->must_exist, &env->stop, failure))
+	if (!evkv__disk_watch_guard(env, failure))
 		return false;
+	if (!evkv__disk_dir_open(&env->dir,
+		!env->config.lazy && !env->must_exist, &env->stop, failure)) {
+		if (env->must_exist && failure->status == EVKV_NOT_FOUND)
+			env_gone(env, failure);
+		return false;
+	}
 	alone = evkv__disk_dir_exclude(&env->dir, &ignored);
 	pthread_rwlock_wrlock(&env->gate);
 	opened = evkv__disk_lmdb_open(env, alone, failure);

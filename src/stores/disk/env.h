@@ -42,6 +42,7 @@ struct disk_config {
 	size_t max_bytes;
 	unsigned max_readers;
 	bool lazy; /* don't make the directory: NOT_FOUND instead */
+	bool unpointed; /* CURRENT need not be there: to look at a generation */
 	/* A file that must be in place and the one that is open here. */
 	const char *guard; /* NULL = none; lives longer than this */
 	int guard_fd;
@@ -86,12 +87,12 @@ struct disk_space {
 
 /* The files as they were opened; watch.c. */
 enum disk_file {
+	DISK_FILE_GUARD,
 	DISK_FILE_DIR,
 	DISK_FILE_LOCK,
 	DISK_FILE_CURRENT,
 	DISK_FILE_DATA,
 	DISK_FILE_TABLE, /* lock.mdb */
-	DISK_FILE_GUARD,
 	DISK_FILES
 };
 

@@ -69,6 +69,7 @@ static int unit_incr(struct disk_view *view, const struct disk_unit *unit,
 	if (code == 0)
 		put->expires_ms = row.expires_ms;
 	put->value = evkv_number_write(cell->number, text);
+	put->request = NULL; /* it has no condition */
 	return evkv__disk_put(view, put, now_ms);
 }
 
@@ -238,24 +239,19 @@ static struct group_try group_try(struct disk_worker *worker,
 }
 
 /*
- * Pages that were freed of late become usable as transactions go by: two that
- * change nothing but a number.
+ * Pages that the last transaction has freed become usable in the next but one:
+ * let one go by that changes nothing but a number.
  */
 static void group_advance(struct disk_worker *worker)
 {
 	struct disk_view view;
-	int i;
 
-	for (i = 0; i < 2; i++) {
-		if (evkv__disk_write_begin(worker->env, &view) != 0)
-			return;
-		if (evkv__disk_advance(&view) != 0) {
-			evkv__disk_write_abort(&view);
-			return;
-		}
-		if (evkv__disk_write_commit(&view) != 0)
-			return;
-	}
+	if (evkv__disk_write_begin(worker->env, &view) != 0)
+		return;
+	if (evkv__disk_advance(&view) == 0)
+		evkv__disk_write_commit(&view);
+	else
+		evkv__disk_write_abort(&view);
 }
 
 /* Only reads: they need no write transaction. false: they do, after all. */
