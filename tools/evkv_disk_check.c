@@ -182,9 +182,8 @@ static int repair_choose(struct disk_env *env, const uint64_t *generations,
 	}
 	if (sounds != 1) {
 		printf("%zu of %zu generations are sound: %s\n", sounds, count,
-		    sounds == 0
-			? "there is nothing that CURRENT could name"
-			: "move all aside but the one that counts");
+		    sounds == 0 ? "there is nothing that CURRENT could name"
+				: "move all aside but the one that counts");
 		return EXIT_DAMAGED;
 	}
 	if (!evkv__disk_dir_point(&env->dir, sound, &failure))

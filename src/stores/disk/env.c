@@ -296,8 +296,10 @@ static bool env_generation(struct disk_env *env, enum env_how how, bool alone,
 static bool env_gone(const struct disk_env *env, struct disk_failure *failure)
 {
 	return evkv__disk_fail(failure, EVKV_IO, 0,
-	    "%s: was removed or replaced while the store was open; put it back, "
-	    "or open another store", env->config.path);
+	    "%s: was removed or replaced while the store was open; put it "
+	    "back, "
+	    "or open another store",
+	    env->config.path);
 }
 
 static bool env_make(struct disk_env *env, struct disk_failure *failure)

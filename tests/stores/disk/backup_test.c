@@ -185,8 +185,7 @@ EVKV_TEST(disk_backup, a_copy_has_versions_of_its_own)
 	check_status(kit_if_version(&kit, EVKV_OP_PUT, key, &version),
 	    EVKV_CONFLICT);
 	version = kit_version(&kit, "c", key);
-	check_status(kit_if_version(&kit, EVKV_OP_PUT, key, &version),
-	    EVKV_OK);
+	check_status(kit_if_version(&kit, EVKV_OP_PUT, key, &version), EVKV_OK);
 	answer_free(&answer);
 	kit_end(&kit);
 }

@@ -235,8 +235,7 @@ EVKV_TEST(disk_files, the_root_of_all_parts_is_watched)
 	check_int(rename(kit.path, aside), 0);
 	check_int(mkdir(kit.path, 0700), 0);
 	check_status(put(&kit, "new"), EVKV_IO);
-	rig_until(&kit.rig,
-	    evkv_store_state(kit.store) == EVKV_STATE_DOWN);
+	rig_until(&kit.rig, evkv_store_state(kit.store) == EVKV_STATE_DOWN);
 	check(errors_logged > 0);
 	/* No part is made in what is not the store. */
 	rig_advance(&kit.rig, 1000);

@@ -58,8 +58,8 @@ static int run_tool(const char *option, const char *path, const char *more)
 
 		dup2(fd, STDOUT_FILENO);
 		if (more != NULL)
-			execl(DISK_CHECK, "evkv_disk_check", option, path,
-			    more, (char *)NULL);
+			execl(DISK_CHECK, "evkv_disk_check", option, path, more,
+			    (char *)NULL);
 		else if (option != NULL)
 			execl(DISK_CHECK, "evkv_disk_check", option, path,
 			    (char *)NULL);

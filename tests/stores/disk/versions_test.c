@@ -52,8 +52,7 @@ EVKV_TEST(disk_versions, they_are_kept_with_the_store)
 	    EVKV_CONFLICT);
 	check_status(kit_if_version(&kit, EVKV_OP_TOUCH, key, &first),
 	    EVKV_CONFLICT);
-	check_status(kit_if_version(&kit, EVKV_OP_TOUCH, key, &later),
-	    EVKV_OK);
+	check_status(kit_if_version(&kit, EVKV_OP_TOUCH, key, &later), EVKV_OK);
 	/* A touch is a change. */
 	check_status(kit_if_version(&kit, EVKV_OP_DELETE, key, &later),
 	    EVKV_CONFLICT);
@@ -137,8 +136,8 @@ EVKV_TEST(disk_versions, a_part_that_is_not_there_has_none)
 
 	kit_begin(&kit);
 	kit.store = evkv_multi_disk_new(kit.rig.loop,
-	    &(struct evkv_disk_options){ .path = kit.path,
-		.max_bytes = (size_t)16 << 20 },
+	    &(struct evkv_disk_options){
+		.path = kit.path, .max_bytes = (size_t)16 << 20 },
 	    NULL);
 	memset(&version, 1, sizeof(version));
 	check_status(kit_if_version(&kit, EVKV_OP_PUT, key, &version),
@@ -151,12 +150,10 @@ EVKV_TEST(disk_versions, a_part_that_is_not_there_has_none)
 	answer_reset(&answer);
 	/* To count makes it. */
 	incr(&kit, 5, EVKV_OK);
-	check_status(kit_get(&kit, "c", EVKV_LIT("n"), EVKV_LIT("5")),
-	    EVKV_OK);
+	check_status(kit_get(&kit, "c", EVKV_LIT("n"), EVKV_LIT("5")), EVKV_OK);
 	check_status(put(&kit, "v"), EVKV_OK);
 	version = kit_version(&kit, "c", key);
-	check_status(kit_if_version(&kit, EVKV_OP_PUT, key, &version),
-	    EVKV_OK);
+	check_status(kit_if_version(&kit, EVKV_OP_PUT, key, &version), EVKV_OK);
 	evkv_take(kit.store, EVKV_LIT("c"), key, answer_cb, &answer);
 	rig_wait(&kit.rig, &answer.calls);
 	check_status(answer.status, EVKV_OK);
