@@ -9,8 +9,9 @@
  * of the time that the caller has. One that never answers for IPv6 would hold
  * up the whole, so after a while IPv4 is asked for alone. Whatever fails makes
  * the next lookup begin with a channel of its own: files read anew, sockets
- * made anew. So does a file that has changed, and the word of a caller who
- * could not connect. Nothing that was answered is kept.
+ * made anew. So does a file that has changed, also for lookups that are under
+ * way, and the word of a caller who could not connect. Nothing that was
+ * answered is kept.
  *
  * A question that nobody waits for any more runs out beside others, and is
  * canceled where it would be alone.
@@ -131,24 +132,33 @@ static void resolver_retire(struct evkv_resolver *resolver)
 		evkv__channel_free(channel);
 }
 
-static struct channel *resolver_channel(struct evkv_resolver *resolver,
-    int64_t limit_ms)
+static void resolver_look_at_files(struct evkv_resolver *resolver)
 {
 	bool changed = resolver_file_changed(resolver->resolv_path,
 	    &resolver->resolv_stamp);
-	int64_t silence_ms = limit_ms / 10;
 
+	changed |= resolver_file_changed(resolver->hosts_path,
+	    &resolver->hosts_stamp);
+	resolver->edition += changed;
+}
+
+static struct channel *resolver_channel(struct evkv_resolver *resolver,
+    int64_t limit_ms)
+{
+	int64_t silence_ms = limit_ms / 10;
+	struct channel *channel;
+
+	resolver_look_at_files(resolver);
 	if (silence_ms > SILENCE_MAX_MS)
 		silence_ms = SILENCE_MAX_MS;
 	if (silence_ms < SILENCE_MIN_MS)
 		silence_ms = SILENCE_MIN_MS;
-	changed |= resolver_file_changed(resolver->hosts_path,
-	    &resolver->hosts_stamp);
-	if (resolver->channel != NULL &&
-	    (changed || resolver->channel->silence_ms > silence_ms ||
+	channel = resolver->channel;
+	if (channel != NULL &&
+	    (channel->edition != resolver->edition ||
+		channel->silence_ms > silence_ms ||
 		(resolver->doubted &&
-		    evkv_loop_now_us(resolver->loop) -
-			    resolver->channel->made_us >=
+		    evkv_loop_now_us(resolver->loop) - channel->made_us >=
 			DOUBT_US)))
 		resolver_retire(resolver);
 	if (resolver->channel == NULL)
@@ -309,16 +319,6 @@ void evkv__resolver_tell(struct evkv_resolver *resolver)
 
 /* ---- Lookups ----------------------------------------------------------- */
 
-static void resolver_late(void *arg)
-{
-	struct evkv_lookup *lookup = arg;
-	struct evkv_resolver *resolver = lookup->resolver;
-
-	/* Without memory the whole is waited for. */
-	(void)evkv__channel_ask(lookup->channel, lookup, QUESTION_IPV4);
-	evkv__resolver_tell(resolver);
-}
-
 static struct evkv_lookup *resolver_lookup_new(struct evkv_resolver *resolver,
     const char *name, int port, evkv_lookup_cb cb, void *arg)
 {
@@ -331,7 +331,6 @@ static struct evkv_lookup *resolver_lookup_new(struct evkv_resolver *resolver,
 	lookup->port = port;
 	lookup->cb = cb;
 	lookup->arg = arg;
-	lookup->late.run = resolver_late;
 	lookup->late.arg = lookup;
 	if (lookup->name != NULL)
 		return lookup;
@@ -372,20 +371,61 @@ static bool resolver_is_local(struct evkv_lookup *lookup)
 	return lookup->found_count > 0;
 }
 
-/* The lookup asks now, or `found` tells how it ended. */
+/* Asks name servers, or is over. */
+static void resolver_ask(struct evkv_lookup *lookup)
+{
+	lookup->edition = lookup->resolver->edition;
+	lookup->channel->waiting++;
+	if (evkv__channel_ask(lookup->channel, lookup, QUESTION_WHOLE))
+		return;
+	lookup->failure = ARES_ENOMEM;
+	resolver_over(lookup);
+}
+
+/* The files have changed since it was begun: it begins again by the new ones. */
+static void resolver_ask_anew(struct evkv_lookup *lookup)
+{
+	resolver_leave(lookup);
+	lookup->channel = resolver_channel(lookup->resolver, lookup->limit_ms);
+	if (lookup->channel == NULL) {
+		lookup->failure = ARES_ENOMEM;
+		resolver_over(lookup);
+	} else if (resolver_is_local(lookup)) {
+		lookup->channel->waiting++;
+		resolver_over(lookup);
+	} else {
+		resolver_ask(lookup);
+	}
+}
+
+/* Again and again while it is under way. */
+static void resolver_late(void *arg)
+{
+	struct evkv_lookup *lookup = arg;
+	struct evkv_resolver *resolver = lookup->resolver;
+
+	resolver_look_at_files(resolver);
+	if (lookup->edition != resolver->edition)
+		resolver_ask_anew(lookup);
+	else if (lookup->questions[QUESTION_IPV4] == NULL)
+		/* Without memory the whole is waited for. */
+		(void)evkv__channel_ask(lookup->channel, lookup, QUESTION_IPV4);
+	if (!lookup->over)
+		(void)evkv_timer_set(resolver->loop, &lookup->late, LATE_MS);
+	evkv__resolver_tell(resolver);
+}
+
+/* The lookup is under way now, or what is found tells how it ended. */
 static bool resolver_begin(struct evkv_lookup *lookup)
 {
 	struct evkv_resolver *resolver = lookup->resolver;
 
 	if (resolver_is_local(lookup))
 		return false;
-	lookup->channel->waiting++;
 	TAILQ_INSERT_TAIL(&resolver->asking, lookup, link);
-	if (!evkv__channel_ask(lookup->channel, lookup, QUESTION_WHOLE)) {
-		lookup->failure = ARES_ENOMEM;
-		resolver_over(lookup);
-	}
+	resolver_ask(lookup);
 	if (!lookup->over) {
+		lookup->late.run = resolver_late;
 		(void)evkv_timer_set(resolver->loop, &lookup->late, LATE_MS);
 		return true;
 	}
@@ -431,6 +471,7 @@ struct evkv_lookup *evkv_lookup_start(struct evkv_loop *loop, const char *name,
 		resolver_no_memory(cb, arg);
 		return NULL;
 	}
+	lookup->limit_ms = limit_ms;
 	lookup->channel = resolver_channel(resolver, limit_ms);
 	if (lookup->channel == NULL)
 		lookup->failure = ARES_ENOMEM;

@@ -66,7 +66,7 @@ EVKV_TEST(resolver_changes, a_resolv_conf_that_is_edited)
 	bed_close(&b);
 }
 
-/* Lookups that began with the old files end by them. */
+/* One that began with the old files may end by them; else by the new ones. */
 EVKV_TEST(resolver_changes, while_a_lookup_is_under_way)
 {
 	struct dns_server other = { .records = new_records };
@@ -88,6 +88,24 @@ EVKV_TEST(resolver_changes, while_a_lookup_is_under_way)
 	dns_release(&b.server);
 	rig_wait(&b.rig, &b.calls);
 	check_str(b.text, "127.0.0.7:6379");
+	/* Nobody answers, and then there is another file. */
+	dns_resolv(&b.dns, "nameserver 127.0.0.1\n");
+	b.server.silent = true;
+	begin(&b, "server.example", 5000);
+	rig_until(&b.rig, b.server.asked >= 4);
+	dns_resolv(&b.dns, "nameserver 127.0.0.2\n");
+	rig_advance(&b.rig, 801);
+	rig_wait(&b.rig, &b.calls);
+	check_str(b.text, "127.0.0.8:6379");
+	settle(&b);
+	dns_resolv(&b.dns, "nameserver 127.0.0.1\n");
+	begin(&b, "server.example", 5000);
+	rig_until(&b.rig, b.server.asked >= 6);
+	dns_hosts(&b.dns, "127.0.0.9 server.example\n");
+	rig_advance(&b.rig, 801);
+	rig_wait(&b.rig, &b.calls);
+	check_str(b.text, "127.0.0.9:6379");
+	settle(&b);
 	bed_close(&b);
 }
 
