@@ -23,20 +23,20 @@ static bool connect_timer_arm(struct evkv_pipeline *p, int64_t delay_ms)
 	p->timer_set = evkv_timer_set(p->loop, &p->timer, delay_ms);
 	if (p->timer_set)
 		return true;
-	evkv__pipe_note_no_memory(p);
-	evkv__pipe_fail_noted(p);
+	evkv__pipe_set_no_memory(p);
+	evkv__pipe_give_up(p);
 	return false;
 }
 
 static void connect_net_failed(struct evkv_pipeline *p)
 {
-	evkv__pipe_note_net(p);
-	evkv__pipe_fail_noted(p);
+	evkv__pipe_set_failure_net(p);
+	evkv__pipe_give_up(p);
 }
 
 static void connect_address_failed(struct evkv_pipeline *p)
 {
-	evkv__pipe_note_net(p);
+	evkv__pipe_set_failure_net(p);
 	evkv__net_close(&p->net);
 }
 
@@ -112,7 +112,7 @@ static void connect_next(struct evkv_pipeline *p)
 			connect_address_failed(p);
 	}
 	if (step == NET_STEP_FAILED) {
-		evkv__pipe_fail_noted(p);
+		evkv__pipe_give_up(p);
 		return;
 	}
 	if (step == NET_STEP_DONE) {
@@ -163,11 +163,12 @@ static void connect_resolved(const struct evkv_lookup_result *result, void *arg)
 		connect_next(p);
 	} else {
 		if (result->status == EVKV_NOMEM)
-			evkv__pipe_note_no_memory(p);
+			evkv__pipe_set_no_memory(p);
 		else
-			evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_RESOLVE,
-			    0, "cannot resolve the name: %s", result->message);
-		evkv__pipe_fail_noted(p);
+			evkv__pipe_set_failure(p, EVKV_UNAVAILABLE,
+			    EVKV_CAUSE_RESOLVE, 0,
+			    "cannot resolve the name: %s", result->message);
+		evkv__pipe_give_up(p);
 	}
 	evkv__pipe_leave(p);
 }
@@ -235,10 +236,10 @@ static void connect_attempt_timeout(struct evkv_pipeline *p)
 		    "the server did not answer the handshake in time" },
 	};
 
-	evkv__pipe_note(p, EVKV_UNAVAILABLE, texts[p->phase].cause, ETIMEDOUT,
-	    "%s (connect_timeout_ms is %lld)", texts[p->phase].words,
+	evkv__pipe_set_failure(p, EVKV_UNAVAILABLE, texts[p->phase].cause,
+	    ETIMEDOUT, "%s (connect_timeout_ms is %lld)", texts[p->phase].words,
 	    (long long)p->options.connect_timeout_ms);
-	evkv__pipe_fail_noted(p);
+	evkv__pipe_give_up(p);
 }
 
 /* What can be read already is read before time is called. */

@@ -3,7 +3,7 @@
  * table of states and events.
  *
  * Whoever calls the driver does so between evkv__pipe_enter() and
- * evkv__pipe_leave(). A failure found in between is only noted;
+ * evkv__pipe_leave(). A failure found in between is only recorded;
  * evkv__pipe_leave() acts on it when the stack is unwound, and releases a
  * pipeline that was freed meanwhile. After each call of the driver the phase
  * may be another one.
@@ -135,14 +135,14 @@ void evkv__pipe_enter(struct evkv_pipeline *p);
 void evkv__pipe_leave(struct evkv_pipeline *p);
 void evkv__pipe_report(struct evkv_pipeline *p, enum evkv_state state);
 /* Note a failure: status, cause, errno and words after the server's name. */
-void evkv__pipe_note(struct evkv_pipeline *p, enum evkv_status status,
+void evkv__pipe_set_failure(struct evkv_pipeline *p, enum evkv_status status,
     enum evkv_cause cause, int sys_error, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 /* Note what the transport says. */
-void evkv__pipe_note_net(struct evkv_pipeline *p);
-void evkv__pipe_note_no_memory(struct evkv_pipeline *p);
-/* Act on what was noted, as soon as nothing is on the stack. */
-void evkv__pipe_fail_noted(struct evkv_pipeline *p);
+void evkv__pipe_set_failure_net(struct evkv_pipeline *p);
+void evkv__pipe_set_no_memory(struct evkv_pipeline *p);
+/* Act on what was recorded, as soon as nothing is on the stack. */
+void evkv__pipe_give_up(struct evkv_pipeline *p);
 static inline bool evkv__pipe_linked(const struct evkv_pipeline *p)
 {
 	return p->phase == PHASE_HANDSHAKE || p->phase == PHASE_READY;

@@ -54,7 +54,7 @@ struct channel {
 	size_t waiting; /* lookups that have questions here */
 	int64_t made_us;
 	unsigned edition; /* of the files that it has read */
-	int silence_ms; /* until the next name server is asked */
+	int silence_ms;   /* until the next name server is asked */
 };
 
 struct evkv_lookup {
@@ -70,7 +70,7 @@ struct evkv_lookup {
 	struct evkv_timer late; /* files that changed? then IPv4 alone */
 	unsigned edition;       /* of the files that it was begun by */
 	int64_t limit_ms;
-	int failure;                                /* ARES_* */
+	int failure; /* ARES_* */
 	struct evkv_address found[EVKV_ADDRESSES_MAX];
 	size_t found_count;
 };
@@ -82,7 +82,7 @@ struct evkv_resolver {
 	bool hosts_by_environment; /* for tests: c-ares reads CARES_HOSTS */
 	uint16_t dns_port;         /* 0 = 53 */
 	struct resolver_stamp resolv_stamp, hosts_stamp;
-	unsigned edition; /* how often they have changed */
+	unsigned edition;              /* how often they have changed */
 	struct channel *channel;       /* for the next lookup, or NULL */
 	LIST_HEAD(, channel) channels; /* that one, and older ones in use */
 	bool doubted;
