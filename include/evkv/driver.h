@@ -252,6 +252,19 @@ EVKV_API void evkv_store_closed(struct evkv_store *store);
 EVKV_API void evkv_store_set_state(struct evkv_store *store,
     enum evkv_state state, enum evkv_cause cause, const char *message);
 
+/**
+ * As evkv_submit() of a request that is INVALID, for adapters that find that
+ * out by themselves: the store does not see it.
+ * @param store    NULL gives ticket 0
+ * @param request  for its kind, and EVKV_FLAG_SINGLE
+ * @param message  what is wrong, copied
+ * @param cb       may be NULL
+ * @param arg      for the callback
+ */
+EVKV_API evkv_ticket evkv_submit_refused(struct evkv_store *store,
+    const struct evkv_request *request, const char *message, evkv_cb cb,
+    void *arg);
+
 /* ---- The op: what a driver needs -------------------------------------- */
 
 EVKV_API struct evkv_loop *evkv_op_loop(const struct evkv_op *op);
