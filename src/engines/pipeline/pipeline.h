@@ -1,6 +1,6 @@
 /*
- * engines/pipeline/pipeline.h - the inside of the pipeline. docs/pipeline.md has the
- * table of states and events.
+ * engines/pipeline/pipeline.h - the inside of the pipeline. docs/pipeline.md has
+ * the table of states and events.
  *
  * Whoever calls the driver does so between evkv__pipe_enter() and
  * evkv__pipe_leave(). A failure found in between is only recorded;
@@ -99,7 +99,7 @@ struct evkv_pipeline {
 	int64_t ready_us;
 	struct evkv_timer timer; /* of the attempt, or of the pause */
 	bool timer_set;
-	/* The pause after a failure: when it began, how long it is as a whole */
+	/* The pause after a failure: when it began, how long it is */
 	int64_t pause_begin_us, pause_us;
 	bool hurried; /* an operation has brought its end forward */
 

@@ -1,5 +1,5 @@
 /*
- * engines/pipeline/receive.c - bytes from the socket, through the driver's parse().
+ * engines/pipeline/receive.c - bytes from the socket, through parse().
  *
  * Read in pieces: the callbacks of one piece run, and what they submit is sent,
  * before the next is read, so that client and server work at the same time.

@@ -382,7 +382,7 @@ static void resolver_ask(struct evkv_lookup *lookup)
 	resolver_over(lookup);
 }
 
-/* The files have changed since it was begun: it begins again by the new ones. */
+/* The files have changed since it was begun: it begins again by these. */
 static void resolver_ask_anew(struct evkv_lookup *lookup)
 {
 	resolver_leave(lookup);

@@ -1,6 +1,6 @@
 /*
  * Operations on entries that they do not name: KEYS, COLLECTIONS, CLEAR and
- * CLEAR_ALL, by SCAN ... TYPE string, round after round on the first connection.
+ * CLEAR_ALL, by SCAN ... TYPE string, round by round on the first connection.
  *
  * A page of names is as many rounds as bring `limit` names, bounded so that a
  * pattern that matches little in a large database gives empty pages in between

@@ -1,6 +1,6 @@
 /*
- * tests/engines/pipeline/names_test.c - where the connection goes: names, literals,
- * several addresses, unix sockets.
+ * tests/engines/pipeline/names_test.c - where the connection goes: names,
+ * literals, several addresses, unix sockets.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
  * whose slots belong to no operation: bounds to the byte, which slots end, and
  * replies at the wrong moment.
  *
- * A slot's command is its letter, as often as it says; a reply is a letter and a
- * line end.
+ * A slot's command is its letter, as often as it says; a reply is a letter and
+ * a line end.
  */
 #include <errno.h>
 #include <stdio.h>
