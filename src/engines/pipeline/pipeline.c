@@ -8,8 +8,8 @@
  * Failures: whatever goes wrong before the connection is ready ends that try,
  * and what goes wrong afterwards ends the connection; both go through
  * evkv__pipe_set_failure(), evkv__pipe_give_up() and evkv__pipe_lose(), which
- * ends the slots that were encoded, pauses and tries again. Slots that were not yet
- * encoded wait meanwhile, within bounds. Nothing is ever sent twice.
+ * ends the slots that were encoded, pauses and tries again. Slots that were not
+ * yet encoded wait meanwhile, within bounds. Nothing is ever sent twice.
  */
 #include "engines/pipeline/pipeline.h"
 

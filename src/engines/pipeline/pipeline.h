@@ -1,6 +1,6 @@
 /*
- * engines/pipeline/pipeline.h - the inside of the pipeline. docs/pipeline.md has
- * the table of states and events.
+ * engines/pipeline/pipeline.h - the inside of the pipeline. The states and
+ * events are a table in docs/pipeline.md.
  *
  * Whoever calls the driver does so between evkv__pipe_enter() and
  * evkv__pipe_leave(). A failure found in between is only recorded;
