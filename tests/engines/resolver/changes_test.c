@@ -199,3 +199,35 @@ EVKV_TEST(resolver_changes, descriptors_are_given_back)
 	}
 	bed_close(&b);
 }
+
+/* Files of nonsense, no server, no descriptor: the service's stderr stays its own. */
+EVKV_TEST(resolver_changes, nothing_is_printed)
+{
+	static const char *const files[] = { "", "nonsense\n",
+		"nameserver nowhere\nnameserver fe80::1%nowhere\n",
+		"nameserver 127.0.0.3\noptions timeout:x rotate "
+		"ndots\nsearch\n",
+		"nameserver\0binary" };
+	FILE *file = tmpfile();
+	struct bed b;
+	int ours;
+	size_t i;
+
+	check(file != NULL);
+	bed_open(&b, old_records);
+	dns_stop(&b.server);
+	ours = dup(STDERR_FILENO);
+	check(ours >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		dns_resolv(&b.dns, files[i]);
+		dns_hosts(&b.dns, files[i]);
+		begin(&b, "server.example", 500);
+		rig_until(&b.rig, b.calls > 0 || b.lookup == NULL);
+	}
+	check(dup2(ours, STDERR_FILENO) >= 0);
+	(void)close(ours);
+	check(fseek(file, 0, SEEK_END) == 0);
+	check_int(ftell(file), 0);
+	check(fclose(file) == 0);
+	bed_close(&b);
+}
