@@ -21,7 +21,6 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #define DOUBT_US 100000 /* how old a channel gets before a doubt counts */
 #define LATE_MS 800     /* until IPv4 is asked for alone */
@@ -95,30 +94,26 @@ bool evkv__resolver_files(struct evkv_loop *loop, const char *resolv_path,
 
 /* ---- Which channel ----------------------------------------------------- */
 
-static int64_t resolver_time_ns(const struct timespec *time)
-{
-	return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
-}
-
 /* Whether the file is another one than the stamp says, which then tells it. */
-static bool resolver_file_changed(const char *path,
-    struct resolver_stamp *stamp)
+static bool resolver_file_changed(const char *path, struct file_stamp *stamp)
 {
-	struct resolver_stamp now;
-	struct stat file;
+	struct file_stamp now;
 
-	memset(&now, 0, sizeof(now));
-	if (stat(path, &file) == 0) {
-		now.device = (uint64_t)file.st_dev;
-		now.inode = (uint64_t)file.st_ino;
-		now.size = (int64_t)file.st_size;
-		now.changed_ns = resolver_time_ns(&file.st_ctim);
-		now.written_ns = resolver_time_ns(&file.st_mtim);
-	}
+	file_stamp_take(&now, path);
 	if (memcmp(&now, stamp, sizeof(now)) == 0)
 		return false;
 	*stamp = now;
 	return true;
+}
+
+static void resolver_look_at_files(struct evkv_resolver *resolver)
+{
+	bool changed = resolver_file_changed(resolver->resolv_path,
+	    &resolver->resolv_stamp);
+
+	changed |= resolver_file_changed(resolver->hosts_path,
+	    &resolver->hosts_stamp);
+	resolver->edition += changed;
 }
 
 /* The next lookup gets another one; this one stays while it is waited for. */
@@ -130,16 +125,6 @@ static void resolver_retire(struct evkv_resolver *resolver)
 	resolver->doubted = false;
 	if (channel != NULL && channel->waiting == 0)
 		evkv__channel_free(channel);
-}
-
-static void resolver_look_at_files(struct evkv_resolver *resolver)
-{
-	bool changed = resolver_file_changed(resolver->resolv_path,
-	    &resolver->resolv_stamp);
-
-	changed |= resolver_file_changed(resolver->hosts_path,
-	    &resolver->hosts_stamp);
-	resolver->edition += changed;
 }
 
 static struct channel *resolver_channel(struct evkv_resolver *resolver,

@@ -15,13 +15,8 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "engines/stamp.h"
 #include "evkv/resolver.h"
-
-/* What tells that a file is another one than before, or has changed. */
-struct resolver_stamp {
-	uint64_t device, inode;
-	int64_t size, changed_ns, written_ns;
-};
 
 enum question_kind {
 	QUESTION_WHOLE, /* both families at once, as c-ares asks */
@@ -81,7 +76,7 @@ struct evkv_resolver {
 	const char *resolv_path, *hosts_path;
 	bool hosts_by_environment; /* for tests: c-ares reads CARES_HOSTS */
 	uint16_t dns_port;         /* 0 = 53 */
-	struct resolver_stamp resolv_stamp, hosts_stamp;
+	struct file_stamp resolv_stamp, hosts_stamp;
 	unsigned edition;              /* how often they have changed */
 	struct channel *channel;       /* for the next lookup, or NULL */
 	LIST_HEAD(, channel) channels; /* that one, and older ones in use */
