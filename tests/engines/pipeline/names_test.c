@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -346,6 +347,30 @@ EVKV_TEST(pipeline_names, files_that_could_not_be_read_at_first)
 	check_comes_back(&s);
 	check(other.asked > 0);
 	end(&s, &dns);
+}
+
+/* No descriptor is free when the connection is made; later there is one. */
+EVKV_TEST(pipeline_names, no_descriptor_for_a_connection)
+{
+	struct rlimit before, none;
+	struct scene s;
+	int fd;
+
+	scene_begin(&s);
+	check(getrlimit(RLIMIT_NOFILE, &before) == 0);
+	none = before;
+	fd = dup(0);
+	check(fd >= 0);
+	(void)close(fd);
+	none.rlim_cur = (rlim_t)fd;
+	check(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	scene_store(&s);
+	scene_until(&s, EVKV_STATE_DOWN);
+	check(setrlimit(RLIMIT_NOFILE, &before) == 0);
+	check_int(s.pipeline->failure.cause, EVKV_CAUSE_CONNECT);
+	check_contains(s.pipeline->failure.message, "Too many open files");
+	check_comes_back(&s);
+	end(&s, NULL);
 }
 
 /* ---- Sockets ----------------------------------------------------------- */

@@ -200,7 +200,7 @@ EVKV_TEST(resolver_changes, descriptors_are_given_back)
 	bed_close(&b);
 }
 
-/* Files of nonsense, no server, no descriptor: the service's stderr stays its own. */
+/* Files of nonsense, and no server: the service's stderr stays its own. */
 EVKV_TEST(resolver_changes, nothing_is_printed)
 {
 	static const char *const files[] = { "", "nonsense\n",
