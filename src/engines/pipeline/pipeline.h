@@ -95,6 +95,7 @@ struct evkv_pipeline {
 	struct evkv_lookup *lookup;
 	struct evkv_address addresses[EVKV_ADDRESSES_MAX];
 	size_t address_count, address_next;
+	int64_t resolved_us; /* when they were found */
 	int64_t attempt_end_us;
 	int64_t ready_us;
 	struct evkv_timer timer; /* of the attempt, or of the pause */

@@ -240,6 +240,31 @@ static void check_comes_back(struct scene *s)
 	check_works(s);
 }
 
+/* A name server is asked once a second at most, however often it is tried. */
+EVKV_TEST(pipeline_names, what_was_found_is_used_for_a_second)
+{
+	static const struct dns_record wrong[] = {
+		{ "server.example", "127.0.0.2" },
+		{ NULL, NULL },
+	};
+	struct dns_server names;
+	struct dns dns;
+	struct scene s;
+	unsigned i;
+
+	begin(&s, &dns, &names, wrong);
+	scene_store(&s);
+	for (i = 0; i < 100; i++) {
+		check(evkv_get(s.store, EVKV_LIT("c"), EVKV_LIT("k1"), NULL,
+			  NULL) != 0);
+		rig_advance(&s.rig, 50);
+		rig_turn_waiting(&s.rig);
+	}
+	check_between(scene_counters(&s).attempts, 12, 60);
+	check_between(names.asked_a, 3, 6);
+	end(&s, &dns);
+}
+
 /* The server it was at is gone; the file names the new one. */
 EVKV_TEST(pipeline_names, a_hosts_file_that_is_edited)
 {
