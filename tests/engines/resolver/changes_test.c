@@ -1,8 +1,11 @@
 /*
  * tests/engines/resolver/changes_test.c - the world changes while we run.
  */
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -177,6 +180,47 @@ EVKV_TEST(resolver_changes, no_descriptor_at_the_wrong_moment)
 	look(&b, "server.example");
 	check(setrlimit(RLIMIT_NOFILE, &before) == 0);
 	check_status(b.status, EVKV_UNAVAILABLE);
+	check_found(&b, "server.example", "127.0.0.8:6379");
+	bed_close(&b);
+}
+
+/*
+ * fopen() of this program stands before the C library's: resolv.conf can't be
+ * read, so 127.0.0.1 is asked, where the name is not known. That the lookup has
+ * failed is a doubt by itself.
+ */
+static bool no_files;
+
+typedef FILE *fopen_fn(const char *path, const char *mode);
+
+__attribute__((visibility("default"))) FILE *fopen(const char *restrict path,
+    const char *restrict mode)
+{
+	void *found = dlsym(RTLD_NEXT, "fopen");
+	fopen_fn *next;
+
+	memcpy(&next, &found, sizeof(next));
+	if (!no_files)
+		return next(path, mode);
+	errno = EMFILE;
+	return NULL;
+}
+
+EVKV_TEST(resolver_changes, a_file_that_could_not_be_read)
+{
+	static const struct dns_record none[] = { { NULL, NULL } };
+	struct dns_server other = { .records = new_records };
+	struct bed b;
+
+	bed_open(&b, none);
+	dns_serve(&b.dns, &other, "127.0.0.2");
+	dns_resolv(&b.dns, "nameserver 127.0.0.2\n");
+	no_files = true;
+	look(&b, "server.example");
+	no_files = false;
+	check_status(b.status, EVKV_UNAVAILABLE);
+	check(b.server.asked > 0);
+	rig_advance(&b.rig, 101);
 	check_found(&b, "server.example", "127.0.0.8:6379");
 	bed_close(&b);
 }
