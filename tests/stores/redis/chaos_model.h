@@ -1,5 +1,5 @@
 /*
- * tests/redis/chaos_model.h - what entries may hold, after operations of which
+ * chaos_model.h - what entries may hold, after operations of which
  * some ended with an unknown outcome.
  *
  * Each key has its operations in the order of submission, which is the order

@@ -1,5 +1,5 @@
 /*
- * tests/redis/chaos_test.c - random operations from a seed, while the server is
+ * chaos_test.c - random operations from a seed, while the server is
  * killed, started, stopped and continued at random. Every operation calls back
  * once; those on one key in their order; and what they answer, the final state
  * included, can have happened (chaos_model.h).

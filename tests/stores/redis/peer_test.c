@@ -1,5 +1,5 @@
 /*
- * tests/redis/peer_test.c - the redis driver against a server that lies,
+ * peer_test.c - the redis driver against a server that lies,
  * refuses, and is not there.
  */
 #include <malloc.h>
