@@ -251,8 +251,8 @@ EVKV_TEST(pipeline_raw, a_reply_at_the_bound)
 /* ---- Which ones ------------------------------------------------------- */
 
 /*
- * The socket is full, and so is the output where that has bounds: what comes now
- * waits unencoded then.
+ * The socket is full, and so is the output where that has bounds: what is
+ * submitted now waits unencoded then.
  */
 static void raw_block(struct raw *raw, size_t max_output_bytes)
 {
