@@ -315,6 +315,57 @@ EVKV_TEST(pipeline_raw, which_slots_end_where_too_many_bytes_wait)
 	raw_close(&raw);
 }
 
+/* ---- Time ------------------------------------------------------------- */
+
+/* Silence is no matter then, and nothing looks for it all the time. */
+EVKV_TEST(pipeline_raw, no_stall_timeout)
+{
+	struct raw raw;
+	unsigned i;
+
+	raw_begin(&raw);
+	raw.options.stall_timeout_ms = -1;
+	raw_make(&raw);
+	raw_until(&raw, EVKV_STATE_READY);
+	check(raw_submit(&raw, 0, 1) == NULL);
+	rig_until(&raw.rig, raw.taken_size == 1);
+	for (i = 0; i < 10; i++) {
+		rig_advance(&raw.rig, 10001);
+		rig_turn(&raw.rig);
+		check(raw.p->tick_set);
+		check_between(raw.p->tick.at_us - raw.rig.now_us, 9000000,
+		    10000000);
+	}
+	check_int(evkv_pipeline_state(raw.p), EVKV_STATE_READY);
+	raw_say(&raw, "A\n");
+	rig_until(&raw.rig, raw.slots[0].ends == 1);
+	raw_close(&raw);
+}
+
+EVKV_TEST(pipeline_raw, attempts_and_reconnects_are_counted)
+{
+	struct evkv_pipeline_counters counters;
+	struct raw raw;
+	unsigned i;
+
+	raw_begin(&raw);
+	peer_refuse(raw.peer);
+	raw_make(&raw);
+	raw_until(&raw, EVKV_STATE_DOWN);
+	peer_accept(raw.peer);
+	for (i = 0; i < 3; i++) {
+		evkv_pipeline_try_now(raw.p);
+		rig_advance(&raw.rig, 0);
+		raw_until(&raw, EVKV_STATE_READY);
+		evkv_pipeline_counters(raw.p, &counters);
+		check_int(counters.attempts, i + 2);
+		check_int(counters.reconnects, i);
+		peer_cut_all(raw.peer);
+		raw_until(&raw, EVKV_STATE_DOWN);
+	}
+	raw_close(&raw);
+}
+
 /* ---- Replies at the wrong moment --------------------------------------- */
 
 /* No byte of the question is out: it can't be its reply. */
