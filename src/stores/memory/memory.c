@@ -123,6 +123,35 @@ static void put_explain(struct evkv_op *op, enum evkv_status status)
 	}
 }
 
+/* One value, without an op; see core/store.h. */
+static bool memory_put_now(void *arg, const struct evkv_request *request)
+{
+	struct memory *self = arg;
+	struct memory_put put = {
+		.key = request->keys[0],
+		.value = request->values[0],
+		.condition = request->condition,
+	};
+	struct memory_collection *collection;
+	uint64_t hash;
+	int64_t now_us;
+
+	if (self->late_count > 0)
+		evkv__memory_resolve(self);
+	collection = put_collection(self, request);
+	if (collection == NULL)
+		return false;
+	hash = table_hash(collection, put.key);
+	index_prefetch(&self->table.space.entries, hash);
+	now_us = evkv_loop_now_us(self->loop);
+	put.expires_at_us = expiry_us(now_us, request->ttl_ms);
+	if (evkv__table_put_hashed(&self->table, collection, &put, hash,
+		now_us) != EVKV_OK)
+		return false;
+	evkv__memory_follow_up(self);
+	return true;
+}
+
 /* PUT and INCR. */
 static enum evkv_verdict memory_put(struct memory *self, struct evkv_op *op,
     const struct evkv_request *request)
@@ -190,7 +219,8 @@ static enum evkv_verdict memory_submit(void *arg, struct evkv_op *op,
 	case EVKV_OP_EXISTS: return evkv__memory_read(self, op, request);
 	default: break;
 	}
-	evkv__memory_resolve(self);
+	if (self->late_count > 0)
+		evkv__memory_resolve(self);
 	switch (request->kind) {
 	case EVKV_OP_PUT:
 	case EVKV_OP_INCR: return memory_put(self, op, request);
@@ -416,5 +446,6 @@ struct evkv_store *evkv_memory_new_sized(struct evkv_loop *loop,
 		return NULL;
 	self->store = store;
 	store->resolve = evkv__memory_resolve;
+	store->put = memory_put_now;
 	return store;
 }

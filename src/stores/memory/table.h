@@ -252,8 +252,15 @@ static inline struct memory_collection *evkv__table_collection(
 	    : evkv__table_collection_slow(table, name);
 }
 /* The same; made where it is not there. NULL = no memory. */
-struct memory_collection *evkv__table_collection_make(
+struct memory_collection *evkv__table_collection_make_slow(
     struct memory_table *table, struct evkv_slice name);
+static inline struct memory_collection *evkv__table_collection_make(
+    struct memory_table *table, struct evkv_slice name)
+{
+	return evkv__table_is_last(table, name)
+	    ? table->last
+	    : evkv__table_collection_make_slow(table, name);
+}
 
 /* The entry of a key, expired or not, and its place; NULL: not there. */
 static inline struct memory_entry *evkv__table_find(const struct memory_table
@@ -294,9 +301,16 @@ static inline struct memory_entry *evkv__table_get(const struct memory_table
  * NOSPACE where held values leave no room. Evicts afterwards, a bounded number
  * of entries.
  */
-enum evkv_status evkv__table_put(struct memory_table *table,
+enum evkv_status evkv__table_put_hashed(struct memory_table *table,
     struct memory_collection *collection, const struct memory_put *put,
-    int64_t now_us);
+    uint64_t hash, int64_t now_us);
+static inline enum evkv_status evkv__table_put(struct memory_table *table,
+    struct memory_collection *collection, const struct memory_put *put,
+    int64_t now_us)
+{
+	return evkv__table_put_hashed(table, collection, put,
+	    table_hash(collection, put->key), now_us);
+}
 
 /*
  * Key i of an INCR; the expiry is that of an entry that is made. INVALID where
