@@ -1,13 +1,16 @@
-/*
- * evkv/open.h - stores by URL.
+/**
+ * @file
+ * Stores by URL.
  *
  *     struct evkv_store *store = evkv_open(loop,
  *         "memory:?max_entries=100000&max_bytes=64m", &error);
  *
- * scheme:[//[user[:password]@]host[:port]][/path][?name=value[&name=value...]]
- * as in RFC 3986; a scheme's page says which parts and options it takes. Any
- * part may be percent-encoded. Sizes take the suffixes k, m and g (1024),
- * durations (milliseconds) ms, s, m and h.
+ * The form is that of RFC 3986; docs/urls.md has the whole of it:
+ *
+ *     scheme:[//[user[:password]@]host[:port]][/path][?name=value[&name=value...]]
+ *
+ * Any part may be percent-encoded. Sizes take the suffixes k, m and g (powers
+ * of 1024), durations ms, s, m and h (without one: milliseconds).
  */
 #ifndef EVKV_OPEN_H
 #define EVKV_OPEN_H
@@ -16,12 +19,14 @@
 
 EVKV_BEGIN_DECLS
 
-/*
- * Open the store that `url` describes. null:, simple: and memory: are always
- * known; other schemes are once they are registered (evkv_redis_register()).
- * NULL with a filled error: `loop` is NULL; an unknown scheme, a part or an
- * option that is malformed or not known, always named; never with a password in
- * it.
+/**
+ * Open the store that a URL describes. May be called in a callback.
+ * @param loop   the loop of the store; NULL is INVALID
+ * @param url    its scheme is null, simple, memory, or one that was registered
+ *               on this loop (evkv_redis_register(), evkv_disk_register())
+ * @param error  filled where NULL is returned. It names the part or the option
+ *               that is wrong, and never shows a password. May be NULL
+ * @return a store with one reference, or NULL
  */
 EVKV_API struct evkv_store *evkv_open(struct evkv_loop *loop, const char *url,
     struct evkv_error *error);

@@ -1,7 +1,9 @@
 /*
- * The names and texts of statuses and causes, from the tables of the header.
+ * The names and texts of statuses and causes, from the tables of the header,
+ * and the names of states and levels.
  */
 #include "evkv/status.h"
+#include "evkv/store.h"
 
 struct status_row {
 	const char *name;
@@ -15,7 +17,7 @@ static const struct status_row status_causes[] = { EVKV_CAUSE_TABLE(EVKV_X) };
 
 static const struct status_row status_none = { "?", "?" };
 
-/* An enum may hold any number: what is in no table has a row of its own. */
+/* An enum may hold any number: one that is in no table has this row. */
 static const struct status_row *status_row(const struct status_row *rows,
     int count, int number)
 {
@@ -40,4 +42,33 @@ const char *evkv_cause_name(enum evkv_cause cause)
 const char *evkv_cause_text(enum evkv_cause cause)
 {
 	return status_row(status_causes, EVKV_CAUSE_COUNT, (int)cause)->text;
+}
+
+static const char *name_of(const char *const *names, unsigned count, int number)
+{
+	return (unsigned)number < count ? names[number] : "?";
+}
+
+const char *evkv_state_name(enum evkv_state state)
+{
+	static const char *const names[] = {
+		[EVKV_STATE_CONNECTING] = "CONNECTING",
+		[EVKV_STATE_READY] = "READY",
+		[EVKV_STATE_DOWN] = "DOWN",
+		[EVKV_STATE_CLOSED] = "CLOSED",
+	};
+
+	return name_of(names, sizeof(names) / sizeof(names[0]), (int)state);
+}
+
+const char *evkv_log_level_name(enum evkv_log_level level)
+{
+	static const char *const names[] = {
+		[EVKV_LOG_DEBUG] = "DEBUG",
+		[EVKV_LOG_INFO] = "INFO",
+		[EVKV_LOG_WARNING] = "WARNING",
+		[EVKV_LOG_ERROR] = "ERROR",
+	};
+
+	return name_of(names, sizeof(names) / sizeof(names[0]), (int)level);
 }

@@ -27,4 +27,19 @@ bool evkv__url_is_scheme(const char *name);
  */
 bool evkv__list_add(char *list, size_t size, const char *name, const char *end);
 
+/*
+ * Such a list of all the names that `name` tells (NULL after the last), those
+ * most like `wanted` first.
+ */
+void evkv__list_nearest(char *list, size_t size, const char *wanted,
+    const char *(*name)(const void *from, size_t i), const void *from,
+    const char *end);
+/* Of the options of a table; "none" where there are none. */
+void evkv__url_options_list(char *list, size_t size, const char *wanted,
+    const struct evkv_url_option *table, size_t count);
+
+/* Write one option into a struct by its row; false with a filled error. */
+bool evkv__url_option_write(const struct evkv_url_pair *pair,
+    const struct evkv_url_option *row, void *options, struct evkv_error *error);
+
 #endif

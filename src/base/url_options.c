@@ -1,8 +1,8 @@
 /*
  * The options of a URL into an options struct, by a table.
  *
- * Every error names the option, shows the beginning of a value that will not
- * do, and says what would. The value of an option of type STRING is never
+ * Every error names the option, shows the beginning of a value that is
+ * wrong, and says what is allowed. The value of an option of type STRING is never
  * shown: it takes anything, and may be a secret.
  */
 #include "base/url.h"
@@ -32,7 +32,7 @@ static const struct url_options_form url_options_int = {
 };
 
 static const struct url_options_form url_options_size = {
-	"a size (a number, perhaps with k, m or g)",
+	"a size (a number, optionally with k, m or g)",
 	SIZE_MAX < INT64_MAX ? (int64_t)SIZE_MAX : INT64_MAX,
 	{ { "", 1 }, { "k", 1 << 10 }, { "m", 1 << 20 }, { "g", 1 << 30 } },
 };
@@ -44,7 +44,7 @@ static const struct url_options_form url_options_duration = {
 	    { "h", 3600000 } },
 };
 
-/* By turns what means no and what means yes. */
+/* Alternately a word for no and a word for yes. */
 static const char *const url_options_bools[] = {
 	"0",
 	"1",
@@ -58,7 +58,7 @@ static const char *const url_options_bools[] = {
 
 #define URL_OPTIONS_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Say that an option's value will not do, and what would; false. */
+/* An option's value is wrong: say so, and what is allowed; false. */
 static bool url_options_bad(const struct evkv_url_pair *pair,
     const char *allowed, struct evkv_error *error)
 {
@@ -155,7 +155,7 @@ static bool url_options_choice(const struct evkv_url_pair *pair,
 	return url_options_bad(pair, allowed, error);
 }
 
-static bool url_options_write(const struct evkv_url_pair *pair,
+bool evkv__url_option_write(const struct evkv_url_pair *pair,
     const struct evkv_url_option *row, void *options, struct evkv_error *error)
 {
 	void *field = (char *)options + row->offset;
@@ -199,19 +199,100 @@ bool evkv__list_add(char *list, size_t size, const char *name, const char *end)
 	return false;
 }
 
+/* ---- What was meant ------------------------------------------------------ */
+
+#define NEAREST_MAX 40 /* bytes of a name that are compared */
+
+/*
+ * How many bytes must be added, dropped or changed to make one name of the
+ * other; a row of the usual table at a time.
+ */
+static unsigned distance(const char *a, const char *b)
+{
+	size_t n = strnlen(b, NEAREST_MAX), i, j;
+	unsigned row[NEAREST_MAX + 1], before, cost;
+
+	for (j = 0; j <= n; j++)
+		row[j] = (unsigned)j;
+	for (i = 0; i < NEAREST_MAX && a[i] != '\0'; i++) {
+		before = row[0]++;
+		for (j = 0; j < n; j++) {
+			cost = before + (a[i] != b[j]);
+			before = row[j + 1];
+			if (row[j] + 1 < cost)
+				cost = row[j] + 1;
+			if (before + 1 < cost)
+				cost = before + 1;
+			row[j + 1] = cost;
+		}
+	}
+	return row[n];
+}
+
+/* The nearest first, so that what is cut off is not the one that was meant. */
+void evkv__list_nearest(char *list, size_t size, const char *wanted,
+    const char *(*name)(const void *from, size_t i), const void *from,
+    const char *end)
+{
+	unsigned least;
+	size_t i;
+
+	list[0] = '\0';
+	for (least = 0; least <= NEAREST_MAX; least++) {
+		for (i = 0; name(from, i) != NULL; i++) {
+			if (distance(wanted, name(from, i)) == least &&
+			    !evkv__list_add(list, size, name(from, i), end))
+				return;
+		}
+	}
+}
+
+struct option_names {
+	const struct evkv_url_option *table;
+	size_t count;
+};
+
+static const char *option_name(const void *from, size_t i)
+{
+	const struct option_names *names = from;
+
+	return i < names->count ? names->table[i].name : NULL;
+}
+
+void evkv__url_options_list(char *list, size_t size, const char *wanted,
+    const struct evkv_url_option *table, size_t count)
+{
+	const struct option_names names = { table, count };
+
+	evkv__list_nearest(list, size, wanted, option_name, &names, "");
+	if (list[0] == '\0')
+		snprintf(list, size, "none");
+}
+
+/* ---- The whole table ----------------------------------------------------- */
+
+static bool given_before(const struct evkv_url *url, size_t i)
+{
+	size_t j;
+
+	for (j = 0; j < i; j++) {
+		if (strcmp(url->options[j].name, url->options[i].name) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool evkv_url_options(const struct evkv_url *url,
     const struct evkv_url_option *table, size_t table_count, void *options,
     struct evkv_error *error)
 {
 	const struct evkv_url_pair *pair;
-	char names[160] = "";
+	char names[120];
 	size_t i, j;
 
 	for (i = 0; i < url->option_count; i++) {
 		pair = &url->options[i];
-		for (j = 0; j < i; j++) {
-			if (strcmp(url->options[j].name, pair->name) != 0)
-				continue;
+		if (given_before(url, i)) {
 			evkv_error_set(error, EVKV_INVALID,
 			    "URL: option %.40s is given twice", pair->name);
 			return false;
@@ -220,18 +301,14 @@ bool evkv_url_options(const struct evkv_url *url,
 			if (strcmp(table[j].name, pair->name) == 0)
 				break;
 		if (j == table_count) {
-			for (j = 0; j < table_count &&
-			     evkv__list_add(names, sizeof(names), table[j].name,
-				 "");
-			     j++)
-				;
+			evkv__url_options_list(names, sizeof(names), pair->name,
+			    table, table_count);
 			evkv_error_set(error, EVKV_INVALID,
 			    "URL: %s has no option %.40s; it has %s",
-			    url->scheme, pair->name,
-			    table_count > 0 ? names : "none");
+			    url->scheme, pair->name, names);
 			return false;
 		}
-		if (!url_options_write(pair, &table[j], options, error))
+		if (!evkv__url_option_write(pair, &table[j], options, error))
 			return false;
 	}
 	return true;

@@ -4,10 +4,10 @@
  *
  * A store that keeps entries embeds the header first in each of them. All that
  * the loop's thread holds (the store's own hold and the pins of operations)
- * counts as one reference; every evkv_value_ref() is another. So a get touches
- * no atomic: it pins. Who takes an entry out of the store marks it as detached
- * if it is pinned, and the last unpin drops the one reference; else drops it
- * itself.
+ * counts as one reference; every evkv_value_ref() is another. So a get needs no
+ * atomic operation: it pins. An entry that is removed from the store while it is
+ * pinned is marked as detached, and the last unpin releases the one reference;
+ * otherwise the remover releases it.
  */
 #ifndef EVKV_BASE_VALUE_H
 #define EVKV_BASE_VALUE_H
@@ -27,10 +27,25 @@ struct evkv_value {
 	const struct evkv_value_owner *owner;
 	uint32_t size; /* of the bytes */
 	_Atomic uint32_t refs;
-	uint32_t offset; /* of the bytes, from this header */
+	uint32_t
+	    offset; /* of the bytes, from this header; 0: see value_slice */
 	/* Pins of operations, and VALUE_DETACHED; the loop's thread only. */
 	uint32_t pins;
 };
+
+/* A part of another value, which it holds; its offset is 0. */
+struct value_slice {
+	struct evkv_value value; /* first */
+	const char *data;
+	struct evkv_value *whole; /* no slice itself */
+};
+
+static inline const char *evkv__value_data(const struct evkv_value *value)
+{
+	if (value->offset != 0)
+		return (const char *)value + value->offset;
+	return ((const struct value_slice *)value)->data;
+}
 
 /* In `pins`: out of its store; the last unpin drops a reference. */
 #define VALUE_DETACHED (UINT32_C(1) << 31)
@@ -54,9 +69,9 @@ static inline void evkv__value_unpin(struct evkv_value *value)
 
 /*
  * Blocks that held values of a loop's answers and are free again, newest first,
- * by their size: what a burst of answers needs at once is more than malloc
- * keeps at hand. Each is as large as what malloc would have given for the value
- * anyway. The loop's thread only.
+ * by size: a burst of answers needs more of them at once than malloc() keeps in
+ * its own cache. Each is as large as what malloc() would have given for the
+ * value. The loop's thread only.
  */
 #define VALUE_STEP 16 /* from one size of blocks to the next */
 #define VALUE_SIZES 32

@@ -67,8 +67,7 @@ static inline void set_value(struct evkv_op *op, size_t i,
 	entry->status = EVKV_OK;
 	entry->reserved = how;
 	entry->value = value;
-	entry->bytes = evkv_bytes((const char *)value + value->offset,
-	    value->size);
+	entry->bytes = evkv_bytes(evkv__value_data(value), value->size);
 	op->flags |= OP_VALUES;
 }
 

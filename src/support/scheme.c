@@ -107,15 +107,21 @@ bool evkv__scheme_offer(struct evkv_loop *loop, const char *scheme,
 	return scheme_get(loop, scheme, open) != NULL;
 }
 
+static const char *scheme_name(const void *from, size_t i)
+{
+	const struct scheme *scheme = ((const struct scheme_list *)from)->first;
+
+	while (scheme != NULL && i-- > 0)
+		scheme = scheme->next;
+	return scheme != NULL ? scheme->name : NULL;
+}
+
 static void scheme_unknown(const struct scheme_list *list, const char *name,
     struct evkv_error *error)
 {
-	const struct scheme *scheme = list->first;
-	char names[160] = "";
+	char names[160];
 
-	while (scheme != NULL &&
-	    evkv__list_add(names, sizeof(names), scheme->name, ":"))
-		scheme = scheme->next;
+	evkv__list_nearest(names, sizeof(names), name, scheme_name, list, ":");
 	evkv_error_set(error, EVKV_INVALID,
 	    "URL: the scheme %.32s: is not known; registered: %s", name,
 	    names[0] != '\0' ? names : "none");

@@ -37,6 +37,21 @@ EVKV_TEST(unit_basics, causes_have_names_and_texts)
 	check_str(evkv_cause_text((enum evkv_cause)EVKV_CAUSE_COUNT), "?");
 }
 
+EVKV_TEST(unit_basics, states_and_levels_have_names)
+{
+	check_str(evkv_state_name(EVKV_STATE_CONNECTING), "CONNECTING");
+	check_str(evkv_state_name(EVKV_STATE_READY), "READY");
+	check_str(evkv_state_name(EVKV_STATE_DOWN), "DOWN");
+	check_str(evkv_state_name(EVKV_STATE_CLOSED), "CLOSED");
+	check_str(evkv_state_name((enum evkv_state)4), "?");
+	check_str(evkv_state_name((enum evkv_state) - 1), "?");
+	check_str(evkv_log_level_name(EVKV_LOG_DEBUG), "DEBUG");
+	check_str(evkv_log_level_name(EVKV_LOG_INFO), "INFO");
+	check_str(evkv_log_level_name(EVKV_LOG_WARNING), "WARNING");
+	check_str(evkv_log_level_name(EVKV_LOG_ERROR), "ERROR");
+	check_str(evkv_log_level_name((enum evkv_log_level)4), "?");
+}
+
 EVKV_TEST(unit_basics, answers_are_no_failures)
 {
 	check(!evkv_failed(EVKV_OK));

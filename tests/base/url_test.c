@@ -438,7 +438,7 @@ EVKV_TEST(unit_url, bools)
 
 EVKV_TEST(unit_url, bad_options_are_named)
 {
-	refuse_option("x:?nope=1", "nope", "flag, number, level, size");
+	refuse_option("x:?nope=1", "nope", "it has mode, size, flag, number");
 	refuse_option("x:?number=1&number=2", "number", "twice");
 	refuse_option("x:?number=", "number", "a number");
 	refuse_option("x:?number=-1", "number", "0 to 2147483647");
@@ -502,4 +502,37 @@ EVKV_TEST(unit_url, a_long_list_of_options_is_cut_between_names)
 	check_contains(error.message, "of_20_byte, ...");
 	check_str(strstr(error.message, ", ..."), ", ...");
 	evkv__url_free(url);
+}
+
+/* However many options there are, those that may have been meant are named. */
+EVKV_TEST(unit_url, the_nearest_options_are_named_first)
+{
+	static const char *const names[] = { "connections", "client_name",
+		"connect_timeout_ms", "stall_timeout_ms", "backoff_min_ms",
+		"backoff_max_ms", "max_offline_bytes", "max_reply_bytes",
+		"tls_server_name", "allow_unprefixed_clear_all", "flush_bytes",
+		"fail_fast", "max_pending", "db" };
+	struct evkv_url_option rows[sizeof(names) / sizeof(names[0])];
+	static const char *const wrong[][2] = {
+		{ "x:?bd=1", "it has db, " },
+		{ "x:?failfast=1", "it has fail_fast, " },
+		{ "x:?max_pendin=1", "it has max_pending, " },
+		{ "x:?backoff_mx_ms=1", "it has backoff_max_ms, " },
+	};
+	struct evkv_error error;
+	struct evkv_url *url;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		rows[i] = (struct evkv_url_option){ .name = names[i],
+			.type = EVKV_URL_SIZE };
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		evkv_error_clear(&error);
+		url = evkv__url_parse(wrong[i][0], &error);
+		check(!evkv_url_options(url, rows,
+		    sizeof(names) / sizeof(names[0]), NULL, &error));
+		check_contains(error.message, wrong[i][1]);
+		check_contains(error.message, ", ...");
+		evkv__url_free(url);
+	}
 }
