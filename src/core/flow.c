@@ -607,6 +607,21 @@ static const struct evkv_result put_result = {
 	.affected = 1,
 };
 
+/* With inputs that do not survive the call. */
+static OP_NOINLINE bool put_scrambled(struct evkv_store *store,
+    const struct evkv_request *request)
+{
+	size_t size = evkv__request_copy_size(request);
+	struct evkv_request *scratch = evkv_malloc(size);
+	bool done;
+
+	if (scratch == NULL)
+		return false;
+	done = store->put(store->self, evkv__request_copy(scratch, request));
+	scratch_spoil(scratch, size);
+	return done;
+}
+
 /* As submit_peek(), for an inline put of one value. */
 static inline bool submit_put(struct evkv_store *store,
     const struct evkv_request *request, evkv_cb cb, void *arg)
@@ -616,9 +631,10 @@ static inline bool submit_put(struct evkv_store *store,
 
 	if (request->flags != flags || !has_plain_key(request) ||
 	    !is_plain_put(request) || !evkv__loop_may_nest(loop) ||
-	    loop->scramble ||
-	    !has_room(store, 1, request->keys->size + request->values->size) ||
-	    !store->put(store->self, request))
+	    !has_room(store, 1, request->keys->size + request->values->size))
+		return false;
+	if (!(loop->scramble ? put_scrambled(store, request)
+			     : store->put(store->self, request)))
 		return false;
 	loop->peek++;
 	if (cb != NULL)
