@@ -15,7 +15,7 @@
 /* Keys of a batch that are looked up together. */
 #define GET_AHEAD 16
 
-/* Rounded down, so that nobody who copies it keeps the entry for longer. */
+/* Rounded down, so that a copy is not kept the entry for longer. */
 static int64_t remaining_ms(const struct memory_entry *entry, int64_t now_us)
 {
 	int64_t ms;

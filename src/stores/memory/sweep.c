@@ -1,6 +1,6 @@
 /*
  * stores/memory/sweep.c - what the memory table does in steps: eviction, the
- * burial of what is doomed, walks, the sweep for expired entries.
+ * freeing of what was cleared, walks, the sweep for expired entries.
  */
 #include "stores/memory/table.h"
 
@@ -214,7 +214,7 @@ void evkv__table_make_room(struct memory_table *table,
 		;
 }
 
-/* ---- What is doomed ------------------------------------------------ */
+/* ---- What was cleared ----------------------------------------------- */
 
 void evkv__table_clear(struct memory_table *table,
     struct memory_collection *collection, struct memory_tally *tally)

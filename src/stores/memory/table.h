@@ -52,9 +52,9 @@ struct memory_entry {
  */
 #define ENTRY_OVERHEAD 32
 
-/* Entries that a clear has doomed and that are still to be freed. */
+/* Entries that a clear has removed and that are still to be freed. */
 struct memory_tally {
-	int64_t now_us;  /* when it was pronounced */
+	int64_t now_us;  /* when that was */
 	int64_t removed; /* freed so far that had not expired by then */
 	size_t left;
 };
@@ -177,7 +177,7 @@ struct memory_entry *evkv__entry_new(struct memory_heap *heap,
 /* Overwrite the value where it is; false: it can't be done. */
 bool evkv__entry_overwrite(struct memory_entry *entry,
     const struct memory_put *put);
-/* Free an entry that has left the table, or leave it to those who hold it. */
+/* Free an entry that has left the table, or leave it to its holders. */
 void evkv__entry_release(struct memory_entry *entry, struct memory_heap *heap);
 /* The value that an external entry stands for. */
 struct evkv_value *evkv__entry_external(const struct memory_entry *entry);
@@ -391,7 +391,7 @@ void evkv__table_clear(struct memory_table *table,
 bool evkv__table_clear_all(struct memory_table *table,
     struct memory_tally *tally);
 
-/* Free some of what is doomed, `entries` at most; false: there is none. */
+/* Free some of what was cleared, `entries` at most; false: there is none. */
 bool evkv__table_reclaim(struct memory_table *table, size_t entries);
 
 /* A walk over all entries, in order of hash; zero at first. */

@@ -70,3 +70,31 @@ EVKV_TEST(unit_memory_pages, names_of_one_hash_are_never_torn_apart)
 		check_pages(&bed, i);
 	bed_close(&bed);
 }
+
+/* A cursor may be shown to those who choose keys; a hash must not. */
+EVKV_TEST(unit_memory_pages, cursors_do_not_show_hashes)
+{
+	const unsigned char hash32[4] = { 0x40, 0, 0, 7 };
+	struct answer answer = ANSWER_INIT;
+	struct bed bed;
+	unsigned i;
+
+	bed_open(&bed, 0, 0);
+	put_hashed(&bed, 0, 1);
+	put_hashed(&bed, 1, UINT64_C(0x4000000700000000));
+	evkv_submit(bed.store,
+	    &(struct evkv_request){
+		.kind = EVKV_OP_KEYS,
+		.collection = COLLECTION,
+		.match.limit = 1,
+	    },
+	    answer_cb, &answer);
+	bed_wait(&bed, &answer);
+	check_int(answer.count, 1);
+	check(answer.cursor.size > 4);
+	for (i = 0; i + 4 <= answer.cursor.size; i++)
+		check(memcmp((const char *)answer.cursor.data + i, hash32, 4) !=
+		    0);
+	answer_free(&answer);
+	bed_close(&bed);
+}

@@ -22,7 +22,7 @@ struct sieve {
 	struct node nodes[KEYS];
 	int newest, oldest, hand;
 	size_t count, room;
-	/* NULL = none; `slots` of them: who was evicted, as which eviction. */
+	/* NULL = none; `slots` of them: what was evicted, as which eviction. */
 	struct {
 		uint64_t hash;
 		size_t eviction;
