@@ -207,15 +207,18 @@ CASE(a_second_reference_keeps_the_store)
 
 CASE(freeing_the_loop_ends_everything)
 {
+	struct evkv_store *store = c->store;
 	struct answer *a[10];
 	size_t i;
 
 	for (i = 0; i < 10; i++)
 		a[i] = closing_submit(c, i % 2 == 0 ? EVKV_OP_PUT : EVKV_OP_GET,
 		    L("k"));
-	/* The reference is still ours, and goes with the loop. */
+	/* The reference is still ours: a dead handle from now on. */
 	c->store = NULL;
 	rig_close(&c->rig);
+	check_int(evkv_ping(store, NULL, NULL), 0);
+	evkv_store_unref(store);
 	for (i = 0; i < 10; i++) {
 		if (conformance_ticket(a[i]) != 0)
 			closing_check(a[i]);
@@ -226,9 +229,11 @@ CASE(freeing_the_loop_with_a_closing_store)
 {
 	struct answer *put = closing_submit(c, EVKV_OP_PUT, L("k"));
 	struct answer *closed = closing_close(c, -1);
+	struct evkv_store *store = c->store;
 
 	c->store = NULL;
 	rig_close(&c->rig);
+	evkv_store_unref(store);
 	closing_check(put);
 	check_int(closed->calls, 1);
 	check(put->order < closed->order);

@@ -28,6 +28,7 @@ void error_h(struct evkv_loop *loop);
 void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
     void *my);
 void key_codec_h(void);
+void fault_h(struct evkv_store *store);
 void loop_h(void);
 void open_h(struct evkv_loop *loop);
 void ops_h(struct evkv_store *store, evkv_cb on_put, evkv_cb on_get);
@@ -42,6 +43,7 @@ void redis_h(struct evkv_loop *loop);
 void simple_h(struct evkv_loop *loop);
 void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary);
 void prefix_keys_h(struct evkv_store *store);
+void statistics_h(struct evkv_store *store, struct evbuffer *reply);
 extern evkv_cb value_h;
 extern enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
     const struct evkv_request *request);
@@ -127,8 +129,8 @@ int main(int argc, char **argv)
 {
 	return evkv_conformance_main(argc, argv,
 	    &(struct evkv_conformance_suite){
-		.size = sizeof(struct evkv_conformance_suite),
-		.name = "mine", .open = open_mine });
+	        .size = sizeof(struct evkv_conformance_suite),
+	        .name = "mine", .open = open_mine });
 }
 
 /* [evkv/error.h] */
@@ -424,6 +426,19 @@ static void on_get(const struct evkv_result *result, void *arg)
 
 evkv_cb value_h = on_get;
 
+/* [evkv/wrappers/fault.h] */
+void fault_h(struct evkv_store *store)
+{
+	store = evkv_fault_new(store,
+	    &(struct evkv_fault_options){ .seed = 7 }, &error);
+	evkv_fault_add(store,
+	    &(struct evkv_fault_rule){ .action = EVKV_FAULT_FAIL,
+		.kinds = EVKV_KIND_BIT(EVKV_OP_PUT),
+		.nth = 3,
+		.status = EVKV_UNAVAILABLE });
+	evkv_store_unref(store);
+}
+
 /* [evkv/wrappers/passthrough_cache.h] */
 void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary)
 {
@@ -438,5 +453,13 @@ void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary)
 void prefix_keys_h(struct evkv_store *store)
 {
 	store = evkv_prefix_keys_new(store, EVKV_LIT("app:"), &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/statistics.h] */
+void statistics_h(struct evkv_store *store, struct evbuffer *reply)
+{
+	store = evkv_statistics_new(store, NULL, &error);
+	evkv_statistics_write_prometheus(store, reply);
 	evkv_store_unref(store);
 }

@@ -58,7 +58,8 @@ static void model_compare_ttl(const struct model_player *player,
 
 /*
  * A write calls back after everything before it on its key, and before
- * everything after it; reads in between in any order.
+ * everything after it; reads in between in any order. What has several keys
+ * calls back with the last of them, so one that came later may be before it.
  */
 static void model_compare_order(struct model_player *player,
     const struct model_pending *pending, unsigned i)
@@ -69,12 +70,13 @@ static void model_compare_order(struct model_player *player,
 	unsigned order = pending->answer.order;
 	uint32_t classes = evkv_kind_classes((enum evkv_kind)op->kind);
 
-	if ((classes & EVKV_CLASS_WRITES) != 0) {
-		check(order >= *last);
+	bool writes = (classes & EVKV_CLASS_WRITES) != 0;
+
+	check(order >= (writes ? *last : *write));
+	if (op->count > 1)
+		return;
+	if (writes)
 		*write = order;
-	} else {
-		check(order >= *write);
-	}
 	if (order > *last)
 		*last = order;
 }
