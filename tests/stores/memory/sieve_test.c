@@ -286,7 +286,7 @@ static void run_at_the_end(size_t room)
 	int i, j, next = 0, n = (int)room;
 
 	for (i = 0; i < 300; i++) {
-		for (j = 0; j < n && next > n; j++)
+		for (j = 0; j < n && next > n + 1; j++)
 			pair_get(next - n + j - i % 3);
 		pair_put(next++ % KEYS);
 		pair_check();
