@@ -47,9 +47,9 @@ struct evkv_tls_options {
  * Returns NULL with a filled error: INVALID, IO (with OpenSSL's words) or
  * NOMEM. Legal in a callback.
  */
-EVKV_API struct evkv_tls *evkv_tls_new_sized(
-    const struct evkv_tls_options *options, size_t size,
-    struct evkv_error *error);
+EVKV_API struct evkv_tls *evkv_tls_new_sized(const struct evkv_tls_options
+						 *options,
+    size_t size, struct evkv_error *error);
 
 /** evkv_tls_new_sized() for the options as they are compiled here. */
 static inline struct evkv_tls *evkv_tls_new(

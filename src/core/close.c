@@ -122,6 +122,7 @@ void evkv__store_free(struct evkv_store *store)
 	*store->link = store->next;
 	evkv__order_free(&store->order);
 	store->vtable->free(store->self);
+	evkv_free(store->text);
 	evkv_free(store);
 }
 

@@ -112,8 +112,8 @@ struct evkv_tls {
 	struct evkv_tls_options options; /* ours */
 	struct tls_stamp stamps[TLS_FILES];
 	int64_t read_us; /* when they were read again; 0 = never */
-	bool doubted; /* a handshake has failed since they were read */
-	bool stale;   /* they could not be used then: the log has it */
+	bool doubted;    /* a handshake has failed since they were read */
+	bool stale;      /* they could not be used then: the log has it */
 };
 
 struct evkv_tls *evkv__tls_ref(struct evkv_tls *tls);

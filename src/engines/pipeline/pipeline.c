@@ -209,8 +209,7 @@ static bool pipeline_options_check(const struct evkv_pipeline_options *options,
 		    "unix_path is empty or too long for a socket");
 		return false;
 	}
-	if (options->tls != NULL &&
-	    options->tls->options.server_name == NULL &&
+	if (options->tls != NULL && options->tls->options.server_name == NULL &&
 	    !options->tls->options.no_verify) {
 		evkv_error_set(error, EVKV_INVALID,
 		    "TLS on a unix socket needs a server_name to verify");

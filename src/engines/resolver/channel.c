@@ -66,7 +66,8 @@ static struct channel_socket *channel_socket_get(struct channel *channel,
 {
 	struct channel_socket *socket;
 
-	LIST_FOREACH(socket, &channel->sockets, link) {
+	LIST_FOREACH(socket, &channel->sockets, link)
+	{
 		if (socket->fd == fd)
 			return socket;
 	}

@@ -349,7 +349,8 @@ static void resolver_this_machine(struct evkv_lookup *lookup, const char *name)
 	    (size < sizeof(suffix) ||
 		strcasecmp(name + size - (sizeof(suffix) - 1), suffix) != 0))
 		return;
-	if (evkv_address_literal("127.0.0.1", lookup->port, &lookup->found[0]) &&
+	if (evkv_address_literal("127.0.0.1", lookup->port,
+		&lookup->found[0]) &&
 	    evkv_address_literal("::1", lookup->port, &lookup->found[1]))
 		lookup->found_count = 2;
 }

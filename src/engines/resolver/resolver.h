@@ -51,7 +51,7 @@ struct channel {
 	ares_channel dns;   /* asks name servers alone */
 	LIST_HEAD(, channel_socket) sockets;
 	struct event timer;
-	size_t waiting;     /* lookups that have questions here */
+	size_t waiting; /* lookups that have questions here */
 	int64_t made_us;
 	int silence_ms; /* until the next name server is asked */
 };
@@ -79,7 +79,7 @@ struct evkv_resolver {
 	bool hosts_by_environment; /* for tests: c-ares reads CARES_HOSTS */
 	uint16_t dns_port;         /* 0 = 53 */
 	struct resolver_stamp resolv_stamp, hosts_stamp;
-	struct channel *channel; /* for the next lookup, or NULL */
+	struct channel *channel;       /* for the next lookup, or NULL */
 	LIST_HEAD(, channel) channels; /* that one, and older ones in use */
 	bool doubted;
 	struct lookups asking, over;

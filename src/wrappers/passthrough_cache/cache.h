@@ -49,6 +49,7 @@ struct note {
 };
 
 struct cache {
+	struct evkv_passthrough_cache_options options; /* as given */
 	struct evkv_loop *loop;
 	struct evkv_store *node, *primary, *cache;
 	int64_t max_ttl_ms;

@@ -13,6 +13,8 @@
  */
 #include "wrappers/passthrough_cache/cache.h"
 
+#include "wrappers/types.h"
+
 #define STALL_MS 5000
 #define BYPASS_MAX 10000
 #define CACHE_TIMEOUT_MS 250
@@ -83,6 +85,13 @@ static void passthrough_cache_free(void *self)
 	evkv_free(cache);
 }
 
+static void passthrough_cache_describe(void *self, struct evkv_text *text)
+{
+	const struct cache *cache = self;
+
+	evkv_text_options(text, &evkv__passthrough_cache_type, &cache->options);
+}
+
 /* Those of the switch above: a kind added later must not slip past. */
 #define PASSTHROUGH_CACHE_KINDS                                                \
 	(EVKV_KIND_BIT(EVKV_OP_GET) | EVKV_KIND_BIT(EVKV_OP_EXISTS) |          \
@@ -103,6 +112,7 @@ static const struct evkv_vtable passthrough_cache_vtable = {
 	.stop = passthrough_cache_stop,
 	.close = passthrough_cache_close,
 	.free = passthrough_cache_free,
+	.describe = passthrough_cache_describe,
 };
 
 static struct cache *cache_new(struct evkv_store *primary,
@@ -114,6 +124,7 @@ static struct cache *cache_new(struct evkv_store *primary,
 
 	if (cache == NULL)
 		return NULL;
+	cache->options = *options;
 	cache->loop = evkv_store_loop(primary);
 	cache->primary = primary;
 	cache->due_tail = &cache->due;

@@ -223,8 +223,8 @@ static void check_comes_back(struct scene *s)
 {
 	unsigned i;
 
-	for (i = 0; i < 200 &&
-	     evkv_pipeline_state(s->pipeline) != EVKV_STATE_READY;
+	for (i = 0;
+	     i < 200 && evkv_pipeline_state(s->pipeline) != EVKV_STATE_READY;
 	     i++) {
 		rig_turn_waiting(&s->rig);
 		rig_advance(&s->rig, 20);

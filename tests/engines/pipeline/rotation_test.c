@@ -119,8 +119,8 @@ static void comes_back(struct scene *s)
 {
 	unsigned i;
 
-	for (i = 0; i < 200 &&
-	     evkv_pipeline_state(s->pipeline) != EVKV_STATE_READY;
+	for (i = 0;
+	     i < 200 && evkv_pipeline_state(s->pipeline) != EVKV_STATE_READY;
 	     i++) {
 		rig_advance(&s->rig, 10);
 		rig_turn_waiting(&s->rig);
@@ -182,9 +182,8 @@ EVKV_TEST(pipeline_rotation, of_the_clients_certificate)
 	/* A handshake, for TLS 1.3 tells of the certificate after it. */
 	s.options.password = "p";
 	trust(&s,
-	    &(struct evkv_tls_options){ .no_verify = true,
-		.cert_file = v.cert,
-		.key_file = v.key });
+	    &(struct evkv_tls_options){
+		.no_verify = true, .cert_file = v.cert, .key_file = v.key });
 	scene_ready(&s);
 	rotate(&s, v.two, true);
 	stays_away(&s, "TLS:");
@@ -224,7 +223,8 @@ EVKV_TEST(pipeline_rotation, files_that_can_not_be_used)
 	scene_ready(&s);
 	warnings = 0;
 	for (i = 0; i < 3; i++) {
-		files_write(v.folder, "ca.pem", "-----BEGIN CERTIFICATE-----\n");
+		files_write(v.folder, "ca.pem",
+		    "-----BEGIN CERTIFICATE-----\n");
 		rotate(&s, v.one, false);
 		comes_back(&s);
 	}
@@ -252,8 +252,7 @@ EVKV_TEST(pipeline_rotation, files_that_stay)
 	vault_open(&v);
 	copy(&v, v.one, "ca.pem", "ca.pem");
 	begin(&s, &v, v.one, false);
-	tls = evkv_tls_new(&(struct evkv_tls_options){ .ca_file = v.ca },
-	    NULL);
+	tls = evkv_tls_new(&(struct evkv_tls_options){ .ca_file = v.ca }, NULL);
 	s.options.pipeline.tls = tls;
 	context = tls->context;
 	scene_store(&s);
@@ -277,8 +276,8 @@ EVKV_TEST(pipeline_rotation, a_chain_that_ends_at_an_intermediate)
 	    &(struct peer_options){ .cert_file = in(v.one, "middle.pem"),
 		.key_file = in(v.one, "middle.key") });
 	trust(&s,
-	    &(struct evkv_tls_options){ .ca_file = in(v.one,
-					    "middle-ca.pem") });
+	    &(struct evkv_tls_options){
+		.ca_file = in(v.one, "middle-ca.pem") });
 	scene_ready(&s);
 	scene_close(&s);
 	vault_close(&v);
@@ -298,8 +297,8 @@ EVKV_TEST(pipeline_rotation, names_with_a_final_dot)
 	scene_close(&s);
 	begin(&s, &v, v.one, false);
 	trust(&s,
-	    &(struct evkv_tls_options){ .ca_file = in(v.one, "ca.pem"),
-		.server_name = "localhost." });
+	    &(struct evkv_tls_options){
+		.ca_file = in(v.one, "ca.pem"), .server_name = "localhost." });
 	scene_ready(&s);
 	scene_close(&s);
 	vault_close(&v);
@@ -314,8 +313,8 @@ EVKV_TEST(pipeline_rotation, addresses_with_a_scope)
 	vault_open(&v);
 	begin(&s, &v, v.one, false);
 	trust(&s,
-	    &(struct evkv_tls_options){ .ca_file = in(v.one, "ca.pem"),
-		.server_name = "::1%lo" });
+	    &(struct evkv_tls_options){
+		.ca_file = in(v.one, "ca.pem"), .server_name = "::1%lo" });
 	scene_ready(&s);
 	scene_close(&s);
 	vault_close(&v);

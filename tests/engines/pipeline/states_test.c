@@ -214,8 +214,8 @@ static void stage_open(struct stage *stage, enum place place)
 	switch (place) {
 	case RESOLVING:
 		stage->names.silent = true;
-		dns_begin(&stage->dns, &stage->names,
-		    stage->s.rig.base, stage->s.rig.loop);
+		dns_begin(&stage->dns, &stage->names, stage->s.rig.base,
+		    stage->s.rig.loop);
 		options->host = "server.example";
 		break;
 	case CONNECTING: full_listener(stage); break;

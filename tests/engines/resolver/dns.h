@@ -53,8 +53,8 @@ struct dns_server {
 	bool held;      /* answers at dns_release() */
 	int code;       /* of all answers: 2 = SERVFAIL, 5 = REFUSED; 0 */
 
-	unsigned asked;    /* questions so far */
-	unsigned asked_a;  /* of those, for IPv4 */
+	unsigned asked;   /* questions so far */
+	unsigned asked_a; /* of those, for IPv4 */
 	unsigned asked_tcp;
 	char last[256]; /* the last name that was asked for */
 

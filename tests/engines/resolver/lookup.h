@@ -14,7 +14,7 @@ struct bed {
 	struct rig rig;
 	struct dns dns;
 	struct dns_server server;
-	int events; /* on the base, while nothing is asked */
+	int events;                 /* on the base, while nothing is asked */
 	struct evkv_lookup *lookup; /* the last one */
 	/* What its callback was told. */
 	unsigned calls;

@@ -60,9 +60,10 @@ EVKV_TEST(resolver_lookups, names_of_this_machine_need_nobody)
 	check_found(&b, "localhost", "127.0.0.1:6379 [::1]:6379");
 	check_found(&b, "LocalHost.", "127.0.0.1:6379 [::1]:6379");
 	check_found(&b, "db.localhost", "127.0.0.1:6379 [::1]:6379");
-	dns_hosts(&b.dns, "# ours\n127.0.0.5\tcache.example cache # x\n"
-			  "::1 Cache\r\n127.0.0.6 other#cache\n"
-			  "nonsense cache\n127.0.0.3 localhost\n");
+	dns_hosts(&b.dns,
+	    "# ours\n127.0.0.5\tcache.example cache # x\n"
+	    "::1 Cache\r\n127.0.0.6 other#cache\n"
+	    "nonsense cache\n127.0.0.3 localhost\n");
 	check_found(&b, "cache", "127.0.0.5:6379 [::1]:6379");
 	check_found(&b, "CACHE.", "127.0.0.5:6379 [::1]:6379");
 	check_found(&b, "cache.example.", "127.0.0.5:6379");
@@ -80,8 +81,9 @@ EVKV_TEST(resolver_lookups, search_lists)
 	struct bed b;
 
 	bed_open(&b, records);
-	dns_resolv(&b.dns, "nameserver 127.0.0.1\n"
-			   "search no.example search.example\n");
+	dns_resolv(&b.dns,
+	    "nameserver 127.0.0.1\n"
+	    "search no.example search.example\n");
 	check_found(&b, "found", "127.0.0.9:6379");
 	check_found(&b, "server.example", "127.0.0.7:6379");
 	check_found(&b, "server.example.", "127.0.0.7:6379");
@@ -89,8 +91,9 @@ EVKV_TEST(resolver_lookups, search_lists)
 	check_str(b.server.last, "found");
 	check_fails(&b, "nowhere", "does not exist");
 	/* What has an IPv4 address is not looked for elsewhere for IPv6. */
-	dns_resolv(&b.dns, "nameserver 127.0.0.1\noptions ndots:0\n"
-			   "search search.example\n");
+	dns_resolv(&b.dns,
+	    "nameserver 127.0.0.1\noptions ndots:0\n"
+	    "search search.example\n");
 	check_found(&b, "wild", "127.0.0.10:6379");
 	bed_close(&b);
 }
