@@ -73,6 +73,20 @@ foreach(library IN LISTS evkv_libraries)
 	list(APPEND evkv_components ${short})
 endforeach()
 
+# The suite's archive holds names like those of any test program.
+if("conformance" IN_LIST evkv_components)
+	install(CODE "
+		set(archive \"${CMAKE_INSTALL_LIBDIR}/libevkv-conformance.a\")
+		if(NOT IS_ABSOLUTE \"\${archive}\")
+			set(archive \"\${CMAKE_INSTALL_PREFIX}/\${archive}\")
+		endif()
+		execute_process(COMMAND
+			\"${PROJECT_SOURCE_DIR}/cmake/prefix-symbols\"
+			\"${CMAKE_NM}\" \"${CMAKE_OBJCOPY}\"
+			\"\$ENV{DESTDIR}\${archive}\"
+			COMMAND_ERROR_IS_FATAL ANY)")
+endif()
+
 configure_package_config_file(
 	${PROJECT_SOURCE_DIR}/cmake/evkvConfig.cmake.in
 	${evkv_generated}/evkvConfig.cmake
@@ -87,7 +101,7 @@ install(FILES
 
 # A driver that was not built leaves no header behind.
 set(evkv_absent_headers "")
-foreach(driver pipeline executor redis disk)
+foreach(driver pipeline executor redis disk conformance)
 	if(NOT driver IN_LIST evkv_components)
 		list(APPEND evkv_absent_headers
 			PATTERN ${driver}.h EXCLUDE)
@@ -102,9 +116,24 @@ install(DIRECTORY include/evkv
 	FILES_MATCHING PATTERN *.h
 	${evkv_absent_headers})
 
-install(FILES README.md CHANGELOG.md LICENSE
+# The pages lie as in the tree, so that their links lead somewhere. Those to
+# headers lead to the installed ones.
+file(RELATIVE_PATH evkv_doc_to_include
+	/${CMAKE_INSTALL_DOCDIR} /${CMAKE_INSTALL_INCLUDEDIR})
+string(REGEX REPLACE "/$" "" evkv_doc_to_include "${evkv_doc_to_include}")
+file(GLOB evkv_pages RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS
+	*.md docs/*.md)
+foreach(page IN LISTS evkv_pages)
+	file(READ ${page} text)
+	string(REPLACE "](include/" "](${evkv_doc_to_include}/" text "${text}")
+	string(REPLACE "](../include/" "](../${evkv_doc_to_include}/" text
+		"${text}")
+	file(WRITE ${evkv_generated}/doc/${page} "${text}")
+	set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${page})
+endforeach()
+install(DIRECTORY ${evkv_generated}/doc/
 	DESTINATION ${CMAKE_INSTALL_DOCDIR})
-# As in the tree, so that the links of one to the other lead somewhere.
-install(DIRECTORY docs examples
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY examples
 	DESTINATION ${CMAKE_INSTALL_DOCDIR}
-	FILES_MATCHING PATTERN *.md PATTERN *.c PATTERN *.h)
+	FILES_MATCHING PATTERN *.c PATTERN *.h)

@@ -1,16 +1,20 @@
 # evkv_add_test(NAME <group>.<what> SOURCES ... [LIBS ...] [LABELS ...]
-#     [TIMEOUT <s>] [ARGS ...] [VALGRIND] [SERIAL] [BUILD_ONLY])
+#     [TIMEOUT <s>] [ARGS ...] [VALGRIND] [VALGRIND_LONG] [SERIAL]
+#     [BUILD_ONLY])
 #
-# Two programs from the same sources: <name>, with Criterion's runner, and
-# plain-<name>, with a main() that runs everything in its own process.
-# In ctest they are <name> (Criterion; the plain one under ThreadSanitizer,
-# where Criterion aborts, and where Criterion is not installed) and, with
-# VALGRIND or in the valgrind preset, valgrind.<name> (the plain one).
+# A program <name> with both runners: Criterion's and, with --plain, one that
+# runs everything in its own process (lib/main.c). In ctest <name> is run by
+# Criterion in ordinary builds, and plain under a sanitizer, for coverage and
+# where Criterion is not installed; valgrind.<name> is the plain one.
 #
 # LIBS are libraries of ours beyond evkv::evkv. VALGRIND is for the tests that
-# run under valgrind in every build; SERIAL for those that can't share the
-# machine; BUILD_ONLY leaves add_test() to the caller. TIMEOUT is in seconds, 120
-# if not given.
+# run under valgrind in every run, VALGRIND_LONG for those that do so in
+# `make test-long`; in the valgrind preset all do. SERIAL is for those that
+# can't share the machine; BUILD_ONLY leaves add_test() to the caller. TIMEOUT is
+# in seconds, 120 if not given.
+#
+# Labels choose the tier: `long` is for `make test-long` alone, `slow` is left
+# out of `make check`.
 
 pkg_check_modules(EVKV_CRITERION QUIET IMPORTED_TARGET criterion)
 find_program(EVKV_VALGRIND valgrind)
@@ -21,13 +25,19 @@ set(evkv_test_dir ${CMAKE_CURRENT_SOURCE_DIR})
 set(evkv_run_checked ${CMAKE_CURRENT_SOURCE_DIR}/lib/run-checked)
 set(evkv_run_valgrind ${CMAKE_CURRENT_SOURCE_DIR}/lib/run-valgrind)
 
+# ThreadSanitizer ends a program as soon as Criterion starts.
 set(evkv_test_criterion OFF)
 if(EVKV_TEST_CRITERION AND TARGET PkgConfig::EVKV_CRITERION
 		AND NOT EVKV_SANITIZE MATCHES thread)
 	set(evkv_test_criterion ON)
 elseif(NOT TARGET PkgConfig::EVKV_CRITERION)
 	message(WARNING "criterion is not installed: the tests run by their "
-		"plain main()")
+		"plain runner")
+endif()
+set(evkv_test_runner --plain)
+if(evkv_test_criterion AND NOT EVKV_SANITIZE AND NOT EVKV_COVERAGE)
+	# Its own children one after the other: ctest has the processors.
+	set(evkv_test_runner --jobs 1)
 endif()
 # valgrind and the sanitizers each want the process for themselves.
 set(evkv_test_valgrind ON)
@@ -52,8 +62,24 @@ function(evkv_test_properties name)
 		LABELS "${ARGN}")
 endfunction()
 
+# evkv_test_under_valgrind(<name> <every run> <long run> <command...>)
+function(evkv_test_under_valgrind name always long)
+	set(also "")
+	if(NOT evkv_test_valgrind)
+		return()
+	elseif(NOT always AND long AND NOT EVKV_TEST_VALGRIND)
+		set(also long)
+	elseif(NOT always AND NOT EVKV_TEST_VALGRIND)
+		return()
+	endif()
+	math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * 10")
+	add_test(NAME valgrind.${name} COMMAND ${evkv_run_valgrind} ${ARGN})
+	evkv_test_properties(valgrind.${name} valgrind ${arg_LABELS} ${also})
+endfunction()
+
 function(evkv_add_test)
-	cmake_parse_arguments(PARSE_ARGV 0 arg "VALGRIND;SERIAL;BUILD_ONLY"
+	cmake_parse_arguments(PARSE_ARGV 0 arg
+		"VALGRIND;VALGRIND_LONG;SERIAL;BUILD_ONLY"
 		"NAME;TIMEOUT" "SOURCES;LIBS;LABELS;ARGS")
 	if(NOT arg_NAME OR NOT arg_SOURCES)
 		message(FATAL_ERROR "evkv_add_test: NAME and SOURCES are needed")
@@ -62,95 +88,80 @@ function(evkv_add_test)
 		set(arg_TIMEOUT 120)
 	endif()
 
-	evkv_test_program(plain-${arg_NAME})
-	target_compile_definitions(plain-${arg_NAME} PRIVATE EVKV_TEST_PLAIN)
-	target_link_libraries(plain-${arg_NAME} PRIVATE evkv-test-main)
-
-	if(evkv_test_criterion)
-		evkv_test_program(${arg_NAME})
-		target_link_libraries(${arg_NAME} PRIVATE
-			PkgConfig::EVKV_CRITERION)
-	endif()
+	evkv_test_program(${arg_NAME})
+	target_link_libraries(${arg_NAME} PRIVATE evkv-test-main)
 	if(arg_BUILD_ONLY)
 		return()
 	endif()
-
-	if(evkv_test_criterion)
-		# Its own children one after the other: ctest has the processors.
-		add_test(NAME ${arg_NAME} COMMAND ${evkv_run_checked}
-			$<TARGET_FILE:${arg_NAME}> --jobs 1 ${arg_ARGS})
-	else()
-		add_test(NAME ${arg_NAME} COMMAND ${evkv_run_checked}
-			$<TARGET_FILE:plain-${arg_NAME}> ${arg_ARGS})
-	endif()
+	add_test(NAME ${arg_NAME} COMMAND ${evkv_run_checked}
+		$<TARGET_FILE:${arg_NAME}> ${evkv_test_runner} ${arg_ARGS})
 	evkv_test_properties(${arg_NAME} ${arg_LABELS})
-
-	if(evkv_test_valgrind AND (arg_VALGRIND OR EVKV_TEST_VALGRIND))
-		math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * 10")
-		add_test(NAME valgrind.${arg_NAME} COMMAND ${evkv_run_valgrind}
-			$<TARGET_FILE:plain-${arg_NAME}> ${arg_ARGS})
-		evkv_test_properties(valgrind.${arg_NAME} valgrind ${arg_LABELS})
-	endif()
+	evkv_test_under_valgrind(${arg_NAME} ${arg_VALGRIND}
+		${arg_VALGRIND_LONG} $<TARGET_FILE:${arg_NAME}> --plain
+		${arg_ARGS})
 endfunction()
 
-# evkv_add_conformance(NAME <store> SOURCES <fixture>.c [LIBS ...]
-#     [DEFINITIONS ...] [LABELS ...] [TIMEOUT <s>]
-#     [SWEEP] [MODEL] [VALGRIND] [SERIAL])
+# evkv_add_conformance(<program> SOURCES <fixtures>.c ... [LIBS ...]
+#     [LABELS ...] [TIMEOUT <s>] [ENVIRONMENT <variable>=<value> ...]
+#     SUITES <suite>... [SWEEP ...] [MODEL ...] [DELAYED ...] [VALGRIND ...]
+#     [<any of these>_LONG ...])
 #
-# Puts a store under the conformance suite (conformance/conformance.h):
-# conformance.<store>, and by the flags sweep.<store>, model.<store> and
-# valgrind.conformance.<store>. DEFINITIONS are for the fixture, so that one
-# file can serve several variants.
-function(evkv_add_conformance)
-	cmake_parse_arguments(PARSE_ARGV 0 fixture
-		"SWEEP;MODEL;VALGRIND;SERIAL" "NAME;TIMEOUT"
-		"SOURCES;LIBS;DEFINITIONS;LABELS")
-	if(NOT fixture_TIMEOUT)
-		set(fixture_TIMEOUT 300)
+# One program for several suites (conformance/suites.h): conformance.<suite> for
+# each of SUITES; sweep.<suite>, model.<suite>, delayed.<suite> (cases and model
+# over the delaying store), delayed_sweep.<suite> and
+# valgrind.conformance.<suite> for those named. What is named under _LONG is
+# labelled `long`.
+function(evkv_add_conformance program)
+	set(groups SWEEP MODEL DELAYED DELAYED_SWEEP VALGRIND)
+	set(lists SUITES SOURCES LIBS LABELS ENVIRONMENT ${groups})
+	foreach(group SUITES ${groups})
+		list(APPEND lists ${group}_LONG)
+	endforeach()
+	cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "${lists}")
+	if(NOT arg_TIMEOUT)
+		set(arg_TIMEOUT 300)
 	endif()
-	set(flags "")
-	if(fixture_SERIAL)
-		set(flags SERIAL)
-	endif()
-
-	# The fixture is the same for all of them: compiled once.
-	set(objects fixture-${fixture_NAME})
-	add_library(${objects} OBJECT ${fixture_SOURCES})
-	target_compile_definitions(${objects} PRIVATE ${fixture_DEFINITIONS})
-	target_include_directories(${objects} PRIVATE
+	set(arg_SERIAL OFF)
+	evkv_test_program(conformance-${program})
+	target_sources(conformance-${program} PRIVATE
+		${evkv_test_dir}/conformance/suites.c)
+	target_include_directories(conformance-${program} PRIVATE
 		${evkv_test_dir}/conformance)
-	target_link_libraries(${objects} PRIVATE
-		evkv_build_flags ${fixture_LIBS} evkv-test)
 
-	set(groups conformance)
-	if(fixture_SWEEP)
-		list(APPEND groups sweep)
-	endif()
-	if(fixture_MODEL AND EXISTS ${evkv_test_dir}/model/stamp.c)
-		list(APPEND groups model)
-	endif()
-	foreach(group IN LISTS groups)
-		set(valgrind "")
-		if(fixture_VALGRIND AND group STREQUAL "conformance")
-			set(valgrind VALGRIND)
-		endif()
-		set(cases evkv-conformance)
-		set(stamp ${evkv_test_dir}/conformance/stamp.c)
-		if(group STREQUAL "model")
-			set(stamp ${evkv_test_dir}/model/stamp.c)
-			set(cases evkv-model)
-		endif()
-		evkv_add_test(NAME ${group}.${fixture_NAME}
-			SOURCES ${stamp} $<TARGET_OBJECTS:${objects}>
-			LIBS ${cases} ${fixture_LIBS}
-			LABELS ${group} ${fixture_LABELS}
-			TIMEOUT ${fixture_TIMEOUT} ${valgrind} ${flags})
-		foreach(target ${group}.${fixture_NAME}
-				plain-${group}.${fixture_NAME})
-			if(TARGET ${target} AND group STREQUAL "sweep")
-				target_compile_definitions(${target} PRIVATE
-					CONFORMANCE_SWEEP)
+	set(SUITES_prefix conformance)
+	set(SUITES_options --cases)
+	set(SWEEP_prefix sweep)
+	set(SWEEP_options --sweep)
+	set(MODEL_prefix model)
+	set(MODEL_options --model)
+	set(DELAYED_prefix delayed)
+	set(DELAYED_options --delayed --cases --model)
+	set(DELAYED_SWEEP_prefix delayed_sweep)
+	set(DELAYED_SWEEP_options --delayed --sweep)
+	foreach(group SUITES SWEEP MODEL DELAYED DELAYED_SWEEP)
+		foreach(suite IN LISTS arg_${group} arg_${group}_LONG)
+			set(name ${${group}_prefix}.${suite})
+			set(labels ${${group}_prefix} ${arg_LABELS})
+			if(suite IN_LIST arg_${group}_LONG)
+				list(APPEND labels long)
 			endif()
+			add_test(NAME ${name} COMMAND ${evkv_run_checked}
+				$<TARGET_FILE:conformance-${program}>
+				${suite} ${${group}_options})
+			evkv_test_properties(${name} ${labels})
+			set_tests_properties(${name} PROPERTIES
+				ENVIRONMENT "${arg_ENVIRONMENT}")
 		endforeach()
+	endforeach()
+	foreach(suite IN LISTS arg_SUITES)
+		set(always OFF)
+		set(long OFF)
+		if(suite IN_LIST arg_VALGRIND)
+			set(always ON)
+		elseif(suite IN_LIST arg_VALGRIND_LONG)
+			set(long ON)
+		endif()
+		evkv_test_under_valgrind(conformance.${suite} ${always} ${long}
+			$<TARGET_FILE:conformance-${program}> ${suite} --cases)
 	endforeach()
 endfunction()

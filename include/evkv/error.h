@@ -1,14 +1,16 @@
-/*
- * evkv/error.h - why a constructor returned NULL.
+/**
+ * @file
+ * Why a constructor returned NULL.
  *
  *     struct evkv_error error = EVKV_ERROR_INIT;
  *     struct evkv_store *store = evkv_memory_new(loop, NULL, &error);
  *     if (store == NULL)
  *         fprintf(stderr, "%s\n", error.message);
  *
- * Constructors that are chained keep the first error: a filled error is never
- * overwritten. Clear it before it is used for another chain. To all of them a
- * loop, or a store, that is NULL is INVALID; `error` itself may be NULL.
+ * Constructors that are chained keep the first error: an error that is filled
+ * is never overwritten. Clear it before you use it for another chain. A loop or
+ * a store that is NULL is INVALID to every constructor. Where a constructor
+ * takes an error, `error` may be NULL.
  */
 #ifndef EVKV_ERROR_H
 #define EVKV_ERROR_H
@@ -19,17 +21,21 @@
 
 EVKV_BEGIN_DECLS
 
+/** Why something failed. Begin with EVKV_ERROR_INIT. */
 struct evkv_error {
-	enum evkv_status status; /* EVKV_OK: nothing has failed */
-	char message[256]; /* one line, NUL-terminated, never a password */
+	/** EVKV_OK: nothing has failed */
+	enum evkv_status status;
+	/** one line, NUL-terminated; never holds a password */
+	char message[256];
 };
 
+/** An error in which nothing has failed. */
 #define EVKV_ERROR_INIT                                                        \
 	{                                                                      \
 		EVKV_OK, ""                                                    \
 	}
 
-/* Make the error empty again. NULL is ignored. Any thread. */
+/** Make the error empty again. NULL is ignored. Any thread. */
 static inline void evkv_error_clear(struct evkv_error *error)
 {
 	if (error != NULL) {
@@ -38,10 +44,11 @@ static inline void evkv_error_clear(struct evkv_error *error)
 	}
 }
 
-/*
- * Fill an error, for authors of stores and wrappers; does nothing where
- * `error` is NULL or filled already. `format` is printf's; a text that is too
- * long is cut. Any thread.
+/**
+ * Fill an error, for authors of stores and wrappers. Any thread.
+ * @param error   does nothing where it is NULL or filled already
+ * @param status  a failure
+ * @param format  printf's; a text that is too long is cut
  */
 EVKV_API void evkv_error_set(struct evkv_error *error, enum evkv_status status,
     const char *format, ...)

@@ -1,5 +1,6 @@
-/*
- * evkv/evkv.h - all that a user of the core library needs.
+/**
+ * @file
+ * All that a user of the core library needs.
  *
  * Drivers with a library of their own have a header of their own:
  * evkv/stores/redis.h, evkv/stores/disk.h, ...
@@ -23,8 +24,10 @@
 #include "evkv/stores/null.h"
 #include "evkv/stores/simple.h"
 #include "evkv/wrappers/clamp_ttl.h"
+#include "evkv/wrappers/fault.h"
 #include "evkv/wrappers/passthrough_cache.h"
 #include "evkv/wrappers/prefix_keys.h"
 #include "evkv/wrappers/read_only.h"
+#include "evkv/wrappers/statistics.h"
 
 #endif

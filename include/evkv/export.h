@@ -1,20 +1,27 @@
-/*
- * evkv/export.h - symbol visibility, C++ linkage and the version.
+/**
+ * @file
+ * Symbol visibility, C++ linkage and the version.
  */
 #ifndef EVKV_EXPORT_H
 #define EVKV_EXPORT_H
 
+/** The version of these headers: changes with an incompatible change. */
 #define EVKV_VERSION_MAJOR 0
+/** Changes with an addition; while MAJOR is 0 also with a break. */
 #define EVKV_VERSION_MINOR 1
+/** Changes with a fix. */
 #define EVKV_VERSION_PATCH 0
+/** The version as text, "major.minor.patch". */
 #define EVKV_VERSION "0.1.0"
 
+/** Marks what the shared library exports. */
 #if defined(__GNUC__)
 #define EVKV_API __attribute__((visibility("default")))
 #else
 #define EVKV_API
 #endif
 
+/** @cond internal */
 #ifdef __cplusplus
 #define EVKV_BEGIN_DECLS extern "C" {
 #define EVKV_END_DECLS }
@@ -22,13 +29,14 @@
 #define EVKV_BEGIN_DECLS
 #define EVKV_END_DECLS
 #endif
+/** @endcond */
 
 EVKV_BEGIN_DECLS
 
-/*
- * The version of the library that is running, "major.minor.patch", which may
- * differ from EVKV_VERSION, the version of the headers compiled against.
- * Any thread; static storage.
+/**
+ * The version of the library that is running, "major.minor.patch". It may
+ * differ from EVKV_VERSION, the version of the headers compiled against. Any
+ * thread; static storage.
  */
 EVKV_API const char *evkv_version(void);
 

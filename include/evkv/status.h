@@ -1,5 +1,6 @@
-/*
- * evkv/status.h - how an operation ended (the status) and why (the cause).
+/**
+ * @file
+ * How an operation ended (the status) and why (the cause).
  *
  *     if (evkv_failed(result->status))
  *         fprintf(stderr, "%s: %s\n", evkv_status_name(result->status),
@@ -7,7 +8,8 @@
  *
  * The status tells the effect, the cause tells the reason. A put that was cut
  * off by its deadline has the status TIMEOUT when it surely had no effect and
- * UNKNOWN_OUTCOME when it may have had one; the cause is TIMEOUT in both.
+ * UNKNOWN_OUTCOME when it may have had one; the cause is TIMEOUT in both cases.
+ * docs/service.md has a table of what to do about each status.
  */
 #ifndef EVKV_STATUS_H
 #define EVKV_STATUS_H
@@ -18,7 +20,7 @@
 
 EVKV_BEGIN_DECLS
 
-/* X(name, text) for every status; the first four are answers, not failures. */
+/** X(name, text) for every status; the first four are answers, not failures. */
 #define EVKV_STATUS_TABLE(X)                                                   \
 	X(OK, "done")                                                          \
 	X(NOT_FOUND, "no such entry")                                          \
@@ -39,16 +41,46 @@ EVKV_BEGIN_DECLS
 	X(CORRUPT, "the stored or received bytes are damaged")                 \
 	X(IO, "an input or output error")                                      \
 	X(NOMEM, "out of memory")                                              \
-	X(MISSING, "a required entry is missing")
+	X(MISSING, "a required entry is missing")                              \
+	X(LOCKED, "another holds the lock of the store")
 
+/**
+ * How an operation, or one of its entries, ended.
+ *
+ * | status          | what it says                                            |
+ * |-----------------|---------------------------------------------------------|
+ * | OK              | done                                                    |
+ * | NOT_FOUND       | there is no such entry                                  |
+ * | EXISTS          | the entry exists already (IF_ABSENT)                    |
+ * | CONFLICT        | the entry has another version (IF_VERSION)              |
+ * | INVALID         | an argument is not valid; nothing was done              |
+ * | UNSUPPORTED     | the store can't do this; nothing was done               |
+ * | BUSY            | a bound on pending work was reached; nothing was done   |
+ * | TIMEOUT         | the deadline passed, without effect                     |
+ * | CANCELED        | canceled, without effect                                |
+ * | CLOSED          | the store is closed; nothing was done                   |
+ * | UNAVAILABLE     | the server can't be reached; nothing was done           |
+ * | UNKNOWN_OUTCOME | a write was cut off after it was sent: it may take effect |
+ * | REFUSED         | not allowed: credentials, permissions, a read-only store |
+ * | TOO_LARGE       | larger than the store takes                             |
+ * | NOSPACE         | no space is left in the store                           |
+ * | SERVER          | the server answered with an error                       |
+ * | CORRUPT         | the stored or received bytes are damaged                |
+ * | IO              | an input or output error                                |
+ * | NOMEM           | out of memory                                           |
+ * | MISSING         | a required entry is missing                             |
+ */
 enum evkv_status {
+/** @cond internal */
 #define EVKV_X(name, text) EVKV_##name,
 	EVKV_STATUS_TABLE(EVKV_X)
 #undef EVKV_X
-	    EVKV_STATUS_COUNT
+	/** @endcond */
+	/** how many there are */
+	EVKV_STATUS_COUNT
 };
 
-/* X(name, text) for every cause. */
+/** X(name, text) for every cause. */
 #define EVKV_CAUSE_TABLE(X)                                                    \
 	X(NONE, "none")                                                        \
 	X(TIMEOUT, "the operation's deadline passed")                          \
@@ -61,29 +93,54 @@ enum evkv_status {
 	X(TLS, "the TLS handshake or the certificate failed")                  \
 	X(AUTH, "the server did not accept the credentials")                   \
 	X(RESET, "the connection was lost")                                    \
-	X(STALL, "the server fell silent")                                     \
+	X(STALL, "the server stopped answering")                               \
 	X(PROTOCOL, "the server broke the protocol")                           \
 	X(SERVER, "the server said so")                                        \
 	X(IO, "an input or output error")                                      \
 	X(NOMEM, "out of memory")
 
+/**
+ * Why an operation failed.
+ *
+ * | cause    | what it says                                |
+ * |----------|---------------------------------------------|
+ * | NONE     | there is no more to say than the status     |
+ * | TIMEOUT  | the operation's deadline passed             |
+ * | CANCELED | the caller canceled                         |
+ * | CLOSED   | the store was closed                        |
+ * | OVERLOAD | a bound on pending work was reached         |
+ * | OFFLINE  | it waited too long for a connection         |
+ * | RESOLVE  | the host name could not be resolved         |
+ * | CONNECT  | the connection could not be made            |
+ * | TLS      | the TLS handshake or the certificate failed |
+ * | AUTH     | the server did not accept the credentials   |
+ * | RESET    | the connection was lost                     |
+ * | STALL    | the server stopped answering                |
+ * | PROTOCOL | the server broke the protocol               |
+ * | SERVER   | the server said so; the message has its words |
+ * | IO       | an input or output error; sys_error has errno |
+ * | NOMEM    | out of memory                               |
+ */
 enum evkv_cause {
+/** @cond internal */
 #define EVKV_X(name, text) EVKV_CAUSE_##name,
 	EVKV_CAUSE_TABLE(EVKV_X)
 #undef EVKV_X
-	    EVKV_CAUSE_COUNT
+	/** @endcond */
+	/** how many there are */
+	EVKV_CAUSE_COUNT
 };
 
-/*
- * The name of a status ("NOT_FOUND") or a cause ("RESET"), and one sentence
- * about it. A number that is none gives "?". Any thread; static storage.
- */
+/** "NOT_FOUND"; "?" for a number that is none. Any thread; static storage. */
 EVKV_API const char *evkv_status_name(enum evkv_status status);
+/** One sentence about a status. As evkv_status_name(). */
 EVKV_API const char *evkv_status_text(enum evkv_status status);
+/** "RESET"; "?" for a number that is none. Any thread; static storage. */
 EVKV_API const char *evkv_cause_name(enum evkv_cause cause);
+/** One sentence about a cause. As evkv_cause_name(). */
 EVKV_API const char *evkv_cause_text(enum evkv_cause cause);
 
-/* Whether a status is a failure; OK, NOT_FOUND, EXISTS and CONFLICT are not. */
+/** Whether a status is a failure; OK, NOT_FOUND, EXISTS and CONFLICT are not. */
 static inline bool evkv_failed(enum evkv_status status)
 {
 	return status > EVKV_CONFLICT;

@@ -1,15 +1,17 @@
-/*
- * evkv/store.h - a handle on a store, or on a wrapper around one.
+/**
+ * @file
+ * A handle on a store, or on a wrapper around one.
  *
  *     struct evkv_store *store = evkv_open(loop, "memory:", &error);
  *     ...
  *     evkv_store_close(store, 1000, on_closed, NULL);
  *     evkv_store_unref(store);
  *
- * Handles are counted. A constructor that takes a store consumes the reference
- * given to it, also when it fails, and passes NULL through; evkv_store_ref()
- * first where a store is to be used in two places. What sets something on a
- * store ignores NULL too; what asks for something needs a store.
+ * Handles are reference-counted. A constructor that takes a store consumes the
+ * reference given to it, also when it fails, and passes NULL through. Call
+ * evkv_store_ref() first where you want to use a store in two places. Calls
+ * that set something on a store ignore NULL; calls that ask for something need
+ * a store.
  *
  * All calls here may be made in a callback.
  */
@@ -20,97 +22,126 @@
 
 EVKV_BEGIN_DECLS
 
-/* What else a store can do. */
+/** What else a store can do: bits of `flags` in its capabilities. */
 enum {
-	EVKV_STORE_KEY_ORDER = 1 << 0, /* keys come in byte order */
-	/* IF_ABSENT holds between processes */
+	/** keys come in byte order */
+	EVKV_STORE_KEY_ORDER = 1 << 0,
+	/** conditions hold between processes */
 	EVKV_STORE_ATOMIC_CONDITION = 1 << 1,
-	EVKV_STORE_ENUM_UNIQUE = 1 << 2, /* pages name nothing twice */
-	/* affected is -1 with UNKNOWN_OUTCOME only */
+	/** pages name nothing twice */
+	EVKV_STORE_ENUM_UNIQUE = 1 << 2,
+	/** `affected` is -1 with UNKNOWN_OUTCOME only */
 	EVKV_STORE_EXACT_AFFECTED = 1 << 3,
-	EVKV_STORE_IN_PROCESS = 1 << 4, /* the entries are this process's own */
-	/* versions tell what the value is, not that it was changed */
+	/** the entries live in this process and no other sees them */
+	EVKV_STORE_IN_PROCESS = 1 << 4,
+	/** versions tell what the value is, not that it was changed */
 	EVKV_STORE_VERSION_BY_CONTENT = 1 << 5,
 };
 
+/** What a store can do. */
 struct evkv_capabilities {
-	size_t size;         /* of this struct, set by the library */
-	uint32_t kinds;      /* EVKV_KIND_BIT() of each kind that it takes */
-	uint32_t flags;      /* EVKV_STORE_* */
-	size_t max_key;      /* bytes; at most EVKV_KEY_MAX */
-	size_t max_value;    /* bytes; at most EVKV_VALUE_MAX */
-	int64_t ttl_unit_ms; /* TTLs are rounded up to a multiple of this */
-	/* how much longer than told an entry may live, in milliseconds */
+	/** of this struct in bytes, set by the library */
+	size_t size;
+	/** EVKV_KIND_BIT() of each kind that it takes */
+	uint32_t kinds;
+	/** EVKV_STORE_* */
+	uint32_t flags;
+	/** the longest key in bytes; at most EVKV_KEY_MAX */
+	size_t max_key;
+	/** the longest value in bytes; at most EVKV_VALUE_MAX */
+	size_t max_value;
+	/** TTLs are rounded up to a multiple of this, in milliseconds */
+	int64_t ttl_unit_ms;
+	/** how much longer than its TTL an entry may live, in milliseconds */
 	int64_t ttl_excess_ms;
-	/* EVKV_FLAG_* beyond INLINE, SINGLE and WAIT_READY that it takes */
+	/** the EVKV_FLAG_* beyond INLINE, SINGLE and WAIT_READY that it takes */
 	uint32_t request_flags;
-	/* EVKV_IF_BIT() of each condition that it takes, EVKV_IF_ANY apart */
+	/** EVKV_IF_BIT() of each condition of a PUT, EVKV_IF_ANY apart */
 	uint32_t put_conditions;
+	/** as put_conditions, of a DELETE */
 	uint32_t delete_conditions;
+	/** as put_conditions, of a TOUCH */
 	uint32_t touch_conditions;
 };
 
-/* One reference more; returns `store`. NULL gives NULL. */
+/** Take a reference; returns `store`. NULL gives NULL. */
 EVKV_API struct evkv_store *evkv_store_ref(struct evkv_store *store);
 
-/*
- * One reference less. At the last one the store is closed without draining, on
- * a later turn, and freed. NULL is ignored.
+/**
+ * Release a reference. At the last one a store that is open is closed without
+ * draining, in a later turn; one that is being closed goes on draining. Then it
+ * is freed. NULL is ignored.
  */
 EVKV_API void evkv_store_unref(struct evkv_store *store);
 
-/*
- * Close: operations submitted from now on end with CLOSED, pending ones have
- * drain_ms milliseconds (0 = none, below 0 = as long as they take) to end by
- * themselves and are then ended with CLOSED or UNKNOWN_OUTCOME. The callback
- * (may be NULL) comes once, after those of all operations, with OK or TIMEOUT
- * (some had to be ended); a second close gets its callback with the first.
- * Then the references on inner stores are dropped. The handle itself stays
- * valid until its last unref. Returns as evkv_submit() does; the ticket can't
- * be cancelled, and the result's kind is EVKV_KIND_COUNT.
+/**
+ * Close a store. Operations that are submitted from now on end with CLOSED.
+ * Pending ones have `drain_ms` to end by themselves; then they are ended with
+ * CLOSED or UNKNOWN_OUTCOME. Afterwards the references on inner stores are
+ * released. The handle itself stays valid until its last unref. A second close
+ * gets its callback with the first.
+ * @param store     NULL gives ticket 0
+ * @param drain_ms  milliseconds; 0 = end pending operations at once, below 0 =
+ *                  wait as long as they take
+ * @param cb        comes once, after those of all operations, with OK, or
+ *                  TIMEOUT where some had to be ended; its result has the kind
+ *                  EVKV_KIND_COUNT. May be NULL
+ * @param arg       for the callback
+ * @return as evkv_submit(); the ticket can't be cancelled
  */
 EVKV_API evkv_ticket evkv_store_close(struct evkv_store *store,
     int64_t drain_ms, evkv_cb cb, void *arg);
 
-/*
- * The name of the kind of store ("memory"), in static storage, and its loop.
- */
+/** The name of the kind of store, "memory"; static storage. */
 EVKV_API const char *evkv_store_name(const struct evkv_store *store);
+
+/** The loop of a store. */
 EVKV_API struct evkv_loop *evkv_store_loop(const struct evkv_store *store);
 
-/*
- * What the store can do; a wrapper's are never wider than those of its inner
- * stores. Lives as long as the store.
+/**
+ * What a store can do. A wrapper's capabilities are never wider than those of
+ * its inner stores. They live as long as the store.
  */
 EVKV_API const struct evkv_capabilities *evkv_store_capabilities(
     const struct evkv_store *store);
-/* Whether it takes an operation of this kind, with this condition. */
+
+/** Whether a store takes an operation of this kind with this condition. */
 EVKV_API bool evkv_store_can(const struct evkv_store *store,
     enum evkv_kind kind, enum evkv_condition condition);
 
-/*
- * The store's default deadline in milliseconds; 0 = none, the default, and so
- * is what is below. A wrapper takes over what its (first) inner store has when
- * it is made; only that of the store that an operation is submitted to counts.
+/**
+ * Set the default deadline of the operations that are submitted to this store.
+ * A wrapper takes over the deadline of its (first) inner store when it is made;
+ * from then on only that of the store that an operation is submitted to counts.
+ * @param store       NULL is ignored
+ * @param timeout_ms  milliseconds; 0 or below = none, the default
  */
 EVKV_API void evkv_store_set_timeout(struct evkv_store *store,
     int64_t timeout_ms);
 
-/*
- * Bounds on what is pending: entries (a batch counts each key; a request
- * without keys counts one) and bytes of keys and values. 0 keeps the present
- * bound. Past a bound operations end with BUSY at once; but one operation alone
- * may have any number of bytes. The defaults are 100000 entries and 1 GiB. The
- * loop keeps the memory of as many operations as were pending at once, about
- * 1 KiB each, for those to come.
+/**
+ * Set the bounds on what is pending. Past a bound operations end with BUSY at
+ * once; but one operation alone may have any number of bytes. The loop keeps
+ * the memory of as many operations as were pending at once, about 1 KiB each,
+ * for later ones.
+ * @param store              NULL is ignored
+ * @param max_pending        entries: a batch counts each key, a request without
+ *                           keys counts one. 0 = as it is; 100000 at first
+ * @param max_pending_bytes  bytes of keys and values. 0 = as it is; 1 GiB at
+ *                           first
  */
 EVKV_API void evkv_store_set_limits(struct evkv_store *store,
     size_t max_pending, size_t max_pending_bytes);
 
+/** Where a store stands. */
 enum evkv_state {
-	EVKV_STATE_CONNECTING, /* not tried yet, or trying */
+	/** not tried yet, or trying */
+	EVKV_STATE_CONNECTING,
+	/** open, or connected */
 	EVKV_STATE_READY,
-	EVKV_STATE_DOWN, /* the last try failed; it will be repeated */
+	/** the last try failed; it will be repeated */
+	EVKV_STATE_DOWN,
+	/** closed, or being closed */
 	EVKV_STATE_CLOSED,
 };
 
@@ -120,40 +151,67 @@ enum evkv_state {
  */
 EVKV_API const char *evkv_state_name(enum evkv_state state);
 
-/*
- * Where a store stands; a wrapper's state is the worst of its inner stores'.
- * The callback of evkv_store_set_state_cb() tells of each change in a later
- * turn, where several changes may have become one; `message` says why and
- * lives for the call. One callback per handle; NULL ends it.
- */
+/** Where a store stands; a wrapper's state is the worst of its stack. */
 EVKV_API enum evkv_state evkv_store_state(const struct evkv_store *store);
+
+/**
+ * Receives a change of a store's state, in a later turn; several changes may
+ * have become one.
+ * @param state    the new state
+ * @param cause    why
+ * @param message  why, in one line; lives for the call
+ * @param arg      what was given to evkv_store_set_state_cb()
+ */
 typedef void (*evkv_state_cb)(enum evkv_state state, enum evkv_cause cause,
     const char *message, void *arg);
+
+/**
+ * Set the callback for changes of state; each handle has one.
+ * @param store  NULL is ignored
+ * @param cb     NULL = none
+ * @param arg    for the callback
+ */
 EVKV_API void evkv_store_set_state_cb(struct evkv_store *store,
     evkv_state_cb cb, void *arg);
 
-/*
- * Wait until the store is ready, at most timeout_ms milliseconds (0 = the
- * store's default, -1 = no limit): OK, TIMEOUT, or the status and the cause of
- * the first failure to open or connect. A store that needs neither is ready.
- * Returns as evkv_submit() does, and can be cancelled.
+/**
+ * Wait until a store is ready: OK, TIMEOUT, or the status and the cause of the
+ * first failure to open or to connect. A store that needs neither is ready.
+ * @param store       NULL gives ticket 0
+ * @param timeout_ms  milliseconds; 0 = the store's default, -1 = no limit
+ * @param cb          gets the result; may be NULL
+ * @param arg         for the callback
+ * @return as evkv_submit(); can be cancelled
  */
 EVKV_API evkv_ticket evkv_store_wait_ready(struct evkv_store *store,
     int64_t timeout_ms, evkv_cb cb, void *arg);
 
+/**
+ * Figures about a store. Reconnects, entries, bytes and evictions of a wrapper
+ * are the sums of those of its inner stores.
+ */
 struct evkv_counters {
-	size_t pending;       /* entries under way, abandoned ones included */
-	size_t pending_bytes; /* bytes of their keys and values */
-	size_t abandoned;     /* operations told off, not yet ended below */
-	uint64_t reconnects;  /* connections made after the first */
-	size_t entries;       /* stored, where the store can tell at once */
-	size_t bytes;         /* likewise */
-	uint64_t evictions;   /* entries given up for want of room */
+	/** entries under way, abandoned ones included */
+	size_t pending;
+	/** bytes of their keys and values */
+	size_t pending_bytes;
+	/** operations whose callback has run while the store still works */
+	size_t abandoned;
+	/** connections made after the first */
+	uint64_t reconnects;
+	/** entries stored, where the store can tell at once, else 0 */
+	size_t entries;
+	/** bytes stored, where the store can tell at once, else 0 */
+	size_t bytes;
+	/** entries evicted to make room */
+	uint64_t evictions;
 };
 
-/* The store's present counters, into *counters. Costs nothing. */
+/** evkv_store_counters() with the size of the caller's struct. */
 EVKV_API void evkv_store_counters_sized(const struct evkv_store *store,
     struct evkv_counters *counters, size_t size);
+
+/** Read a store's present counters into `*counters`. Cheap. */
 static inline void evkv_store_counters(const struct evkv_store *store,
     struct evkv_counters *counters)
 {

@@ -8,7 +8,7 @@
  *     };
  *
  * docs/urls.md describes them to users. All calls here may be made on any
- * thread, save those that take a loop.
+ * thread, except those that take a loop.
  */
 #ifndef EVKV_URL_H
 #define EVKV_URL_H
@@ -23,6 +23,14 @@ EVKV_BEGIN_DECLS
 
 struct evkv_loop;
 struct evkv_store;
+
+/** One option of a URL. */
+struct evkv_url_pair {
+	/** the option's name */
+	const char *name;
+	/** the option's value */
+	const char *value;
+};
 
 /** A parsed URL, all parts decoded; parts that are absent are empty strings. */
 struct evkv_url {
@@ -42,13 +50,8 @@ struct evkv_url {
 	const char *path;
 	/** how many options there are */
 	size_t option_count;
-	/** the options behind the question mark, in order */
-	const struct evkv_url_pair {
-		/** the option's name */
-		const char *name;
-		/** the option's value */
-		const char *value;
-	} * options;
+	/** the options after the question mark, in order */
+	const struct evkv_url_pair *options;
 };
 
 /** The types of options. */
@@ -82,8 +85,10 @@ struct evkv_url_option {
 	enum evkv_url_type type;
 	/** offsetof() its field in the options struct */
 	size_t offset;
-	/** INT, SIZE, DURATION: the bounds; both 0 = not negative */
-	int64_t min, max;
+	/** INT, SIZE, DURATION: the lower bound; with `max` 0: not negative */
+	int64_t min;
+	/** INT, SIZE, DURATION: the upper bound; 0 and `min` 0 = none */
+	int64_t max;
 	/** CHOICE: the words, "full|os|none" */
 	const char *choices;
 	/** what it does, in a few words; NULL = nothing is said */
@@ -113,7 +118,7 @@ EVKV_API bool evkv_url_options(const struct evkv_url *url,
     const struct evkv_url_option *table, size_t table_count, void *options,
     struct evkv_error *error);
 
-/** The parts of a URL that a scheme may have a use for, beside its options. */
+/** The parts of a URL, apart from its options, that a scheme may use. */
 enum {
 	EVKV_URL_USER = 1 << 0, /**< user and password */
 	EVKV_URL_HOST = 1 << 1, /**< host and port */
@@ -146,8 +151,8 @@ typedef struct evkv_store *(*evkv_scheme_open)(struct evkv_loop *loop,
  * @param scheme  copied; letters and, after the first, digits, '+', '-', '.'
  *                and '_'; its case does not matter
  * @param open    opens the URLs
- * @return false where that is no such name, memory is lacking, or `loop` or
- *         `open` is NULL
+ * @return false where that is no such name, when out of memory, or where `loop`
+ *         or `open` is NULL
  */
 EVKV_API bool evkv_loop_register_scheme(struct evkv_loop *loop,
     const char *scheme, evkv_scheme_open open);

@@ -1,5 +1,6 @@
-/*
- * evkv/value.h - immutable, counted bytes.
+/**
+ * @file
+ * Immutable, reference-counted bytes.
  *
  *     struct evkv_value *kept;
  *
@@ -9,8 +10,9 @@
  *             kept = evkv_value_ref(evkv_result_entry(result, 0)->value);
  *     }
  *
- * The value of a result lives until the callback returns; evkv_value_ref()
- * keeps it longer, without copying it. The bytes never change.
+ * The value of a result lives until the callback returns. evkv_value_ref()
+ * keeps it longer, without copying it. The bytes never change. All calls may be
+ * made on any thread.
  */
 #ifndef EVKV_VALUE_H
 #define EVKV_VALUE_H
@@ -22,20 +24,24 @@
 
 EVKV_BEGIN_DECLS
 
+/** A value: bytes with a reference count. */
 struct evkv_value;
 
-/* The longest value, in bytes, that any store takes: 4 GiB - 1. */
+/** The longest value, in bytes, that any store takes: 4 GiB - 1. */
 #define EVKV_VALUE_MAX ((size_t)0xffffffffu)
 
-/*
- * A new value holding a copy of `bytes`. The caller owns one reference. NULL
- * when memory is lacking or the value would be over EVKV_VALUE_MAX. Any thread.
+/**
+ * A new value with a copy of bytes.
+ * @return a value with one reference; NULL when out of memory or where the
+ *         value would be longer than EVKV_VALUE_MAX
  */
 EVKV_API struct evkv_value *evkv_value_new(struct evkv_slice bytes);
 
-/*
- * A new value of `size` bytes whose content the caller writes through *data
- * before it hands the value to anybody. Otherwise as evkv_value_new().
+/**
+ * A new value whose bytes the caller writes before anybody else sees it.
+ * @param size  in bytes
+ * @param data  set to where the bytes are to be written
+ * @return as evkv_value_new()
  */
 EVKV_API struct evkv_value *evkv_value_new_uninit(size_t size, void **data);
 
@@ -46,19 +52,19 @@ EVKV_API struct evkv_value *evkv_value_new_uninit(size_t size, void **data);
  * @param value   the whole; NULL gives NULL
  * @param offset  where the part begins, in bytes
  * @param size    how long it is, in bytes; may be 0
- * @return the caller's reference; NULL when memory is lacking, or when the part
+ * @return the caller's reference; NULL when out of memory, or when the part
  *         would not lie within the whole
  */
 EVKV_API struct evkv_value *evkv_value_slice(const struct evkv_value *value,
     size_t offset, size_t size);
 
-/* One reference more; returns `value`. NULL gives NULL. Any thread. */
+/** Take a reference; returns `value`. NULL gives NULL. */
 EVKV_API struct evkv_value *evkv_value_ref(const struct evkv_value *value);
 
-/* One reference less; the last one frees. NULL is ignored. Any thread. */
+/** Release a reference; the last one frees the value. NULL is ignored. */
 EVKV_API void evkv_value_unref(struct evkv_value *value);
 
-/* The bytes; they live as long as the reference. NULL gives an empty slice. */
+/** The bytes; they live as long as the reference. NULL gives an empty slice. */
 EVKV_API struct evkv_slice evkv_value_bytes(const struct evkv_value *value);
 
 EVKV_END_DECLS

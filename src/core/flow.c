@@ -556,43 +556,6 @@ static inline void peek_miss(struct evkv_loop *loop, evkv_cb cb, void *arg)
 	loop->peek--;
 }
 
-/*
- * An inline get of one key, of a store that can look it up at once: no op is
- * needed. false: take the ordinary way, which also says what is wrong.
- *
- * The time goes by waiting for memory, and the processor can wait for this key
- * and the next one at once if it comes from one to the other within the few
- * hundred instructions that it looks ahead. So the memory is asked for as early
- * as possible, and all the checks come after it. For the same reason the fields
- * of the request, which has mostly been written just now, must be read as they
- * were written: a wider load, as of kind and flags compared in one go, has to
- * wait until all stores before it are done.
- */
-static inline bool submit_shortcut(struct evkv_store *store,
-    const struct evkv_request *request, evkv_cb cb, void *arg)
-{
-	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
-	struct evkv_loop *loop = store->loop;
-	struct evkv_value *value;
-	uint64_t aim;
-
-	if ((request->flags & flags) != flags || !has_plain_key(request))
-		return false;
-	aim = store->shortcuts->aim(store->self, *request->keys);
-	if (!is_plain(request) || loop->scramble ||
-	    !evkv__loop_may_nest(loop) ||
-	    !has_room(store, 1, request->keys->size))
-		return false;
-	value = store->shortcuts->peek(store->self, request, aim);
-	if (value == STORE_PEEK_NO)
-		return false;
-	if (value != NULL)
-		peek_hit(loop, value, cb, arg);
-	else
-		peek_miss(loop, cb, arg);
-	return true;
-}
-
 /* As evkv_store_peek(), with inputs that do not survive the call. */
 static OP_NOINLINE enum evkv_peek peek_scrambled(struct evkv_store *store,
     const struct evkv_request *request, struct evkv_value **value)
@@ -650,6 +613,30 @@ static evkv_ticket submit_invalid(struct evkv_store *store, evkv_cb cb,
 	return evkv__op_ticket(op);
 }
 
+evkv_ticket evkv_submit_refused(struct evkv_store *store,
+    const struct evkv_request *request, const char *message, evkv_cb cb,
+    void *arg)
+{
+	struct evkv_op *op;
+
+	if (store == NULL)
+		return 0;
+	evkv__loop_check_thread(store->loop);
+	op = evkv__op_new(store->loop, 1);
+	if (op == NULL)
+		return 0;
+	op->cb.root = cb;
+	op->arg = arg;
+	op->result.kind = request->kind;
+	if ((request->flags & EVKV_FLAG_SINGLE) != 0) {
+		op->flags |= OP_KEYED | OP_SINGLE;
+		evkv__op_make_entries(op, 1);
+	}
+	evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE, message);
+	evkv__ready_push(op->loop, op);
+	return evkv__op_ticket(op);
+}
+
 /* None, or one as another version of the headers has it. */
 static OP_NOINLINE evkv_ticket submit_odd(struct evkv_store *store,
     const struct evkv_request *request, size_t size, evkv_cb cb, void *arg)
@@ -667,14 +654,11 @@ static OP_NOINLINE evkv_ticket submit_odd(struct evkv_store *store,
 evkv_ticket evkv_submit_sized(struct evkv_store *store,
     const struct evkv_request *request, size_t size, evkv_cb cb, void *arg)
 {
-	if (store == NULL)
+	if (store == NULL || store->loop == NULL)
 		return 0;
 	evkv__loop_check_thread(store->loop);
 	if (request == NULL || size != sizeof(*request))
 		return submit_odd(store, request, size, cb, arg);
-	if (request->kind == EVKV_OP_GET && store->shortcuts != NULL &&
-	    submit_shortcut(store, request, cb, arg))
-		return TICKET_ENDED;
 	if (request->kind == EVKV_OP_GET && store->vtable->peek != NULL &&
 	    submit_peek(store, request, cb, arg))
 		return TICKET_ENDED;

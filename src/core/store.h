@@ -14,7 +14,7 @@ enum store_phase {
 	STORE_OPEN,
 	STORE_DRAINING, /* new ops end with CLOSED, pending ones may end */
 	STORE_ENDING, /* pending ones have been detached, close() was called */
-	STORE_CLOSED, /* inner references dropped, closers told */
+	STORE_CLOSED, /* closers told; inner references go with the last op */
 };
 
 /* An inner store of a wrapper, in the list of the wrappers over it. */
@@ -22,44 +22,15 @@ struct store_inner {
 	struct evkv_store *store; /* NULL when the reference is dropped */
 	struct evkv_store *parent;
 	bool auxiliary; /* it only helps: a cache */
+	bool awaited;   /* it ends with the wrapper, which waits for it */
 	struct store_inner *next, **link;
 };
-
-/*
- * Short cuts for a get of one key, where looking up takes hardly longer than
- * making an op does. A store of the core's own may set them once it is made.
- */
-struct store_shortcuts {
-	/*
-	 * Have the memory fetched that looking up this key of an inline get
-	 * will need, and return what peek() will want to know about it. Called
-	 * first of all, as the wait for the key before is the time to do so:
-	 * nothing else about the request has been checked, nor need it be.
-	 */
-	uint64_t (*aim)(void *self, struct evkv_slice key);
-	/*
-	 * Look up at once: NULL for a miss, STORE_PEEK_NO for the ordinary way.
-	 * The value is the store's; the core pins it while the callback runs.
-	 */
-	struct evkv_value *(*peek)(void *self,
-	    const struct evkv_request *request, uint64_t aim);
-	/*
-	 * An op that nobody but its user will see may be answered DONE without
-	 * an answer, with OP_LATE set. The store has it filled in before
-	 * anything changes what it would be, and when this is called, at the
-	 * latest, for all such ops. So many of them can be looked up at once.
-	 */
-	void (*resolve)(void *self);
-};
-
-/* No value, but a sign; see above. */
-#define STORE_PEEK_NO ((struct evkv_value *)(uintptr_t)1)
 
 struct evkv_store {
 	const struct evkv_vtable *vtable; /* a copy, filled up to our size */
 	const struct evkv_vtable *given;  /* the author's, which names it */
 	void *self;
-	struct evkv_loop *loop;
+	struct evkv_loop *loop; /* NULL: it is gone, and the handle is dead */
 	struct evkv_capabilities capabilities;
 	uint32_t refs;
 	enum store_phase phase;
@@ -73,7 +44,14 @@ struct evkv_store {
 	size_t fitting; /* so many bytes never have a key or value too long */
 	size_t abandoned;
 	int64_t timeout_ms;
-	const struct store_shortcuts *shortcuts; /* NULL = none */
+	/*
+	 * Stores of the library only, NULL = none. Such a store may answer an
+	 * op that nobody but its user will see DONE without an answer, with
+	 * OP_LATE set. It fills it in before anything changes what it would be,
+	 * and at the latest when this is called, for all such ops: so it can
+	 * look up many of them at once.
+	 */
+	void (*resolve)(void *self);
 	struct order order;
 	struct evkv_frame *frames; /* of pending ops */
 	struct evkv_timer drain_timer;
@@ -109,7 +87,7 @@ void evkv__store_step(void *arg);
 /* End everything, at once; for evkv_loop_free(). */
 void evkv__store_end(struct evkv_store *store);
 void evkv__store_free(struct evkv_store *store);
-/* The store is closed: show that, and drop the inner stores. */
-void evkv__store_let_go(struct evkv_store *store);
+/* Nothing is under way in them any more. */
+void evkv__store_drop_inner(struct evkv_store *store);
 
 #endif

@@ -57,7 +57,7 @@ static void resolve(struct evkv_op *op)
 {
 	struct evkv_store *store = op->frames[0].store;
 
-	store->shortcuts->resolve(store->self);
+	store->resolve(store->self);
 	EVKV__ASSERT((op->flags & OP_LATE) == 0);
 }
 

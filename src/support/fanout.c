@@ -73,6 +73,17 @@ static void fail_as(struct evkv_fanout *fanout,
 	evkv_op_explain(fanout->op, result->cause, result->sys_error, NULL);
 }
 
+/* One that had failed without effect has had one, by a step that ended later. */
+static void fail_with_effect(struct evkv_fanout *fanout)
+{
+	const struct evkv_result *result = evkv_op_result(fanout->op);
+
+	evkv_op_mark_sent(fanout->op);
+	if (result->status != EVKV_UNKNOWN_OUTCOME)
+		evkv_op_cut(fanout->op, result->status, result->cause,
+		    result->message);
+}
+
 /* ---- Steps --------------------------------------------------------------- */
 
 static void drop_cursor(struct fanout_step *step)
@@ -112,7 +123,10 @@ static void step_answered(struct fanout_step *step, struct evkv_op *child)
 	drop_cursor(step);
 	if (evkv_failed(result->status)) {
 		fail_as(fanout, result);
-	} else if (!fanout->failed) {
+	} else if (fanout->failed) {
+		if (result->affected != 0)
+			fail_with_effect(fanout);
+	} else {
 		count_affected(fanout, result->affected);
 		if (fanout->hooks.came(fanout->arg, step->item, child) &&
 		    result->cursor.size > 0)

@@ -31,7 +31,7 @@ CASE(put_then_get)
 CASE(put_succeeds_though_nothing_is_kept)
 {
 	must_put(c, L("users"), L("1"), L("Ada"), 0);
-	if (conformance_has(c, CONFORMANCE_FORGETS))
+	if (conformance_has(c, EVKV_CONFORMANCE_FORGETS))
 		must_miss(c, L("users"), L("1"));
 	else
 		must_get(c, L("users"), L("1"), L("Ada"));
@@ -183,7 +183,7 @@ CASE(put_takes_counted_values)
 	check_status(a->status, EVKV_OK);
 	/* The values are still the caller's too. */
 	check_slice(evkv_value_bytes(values[0]), "first");
-	if (conformance_has(c, CONFORMANCE_FORGETS))
+	if (conformance_has(c, EVKV_CONFORMANCE_FORGETS))
 		return;
 	must_get(c, L("c"), L("a"), L("first"));
 	must_get(c, L("c"), L("b"), L(""));
@@ -546,6 +546,6 @@ CASE(ping_sync_and_compact_are_ok)
 		check_int(a->count, 0);
 		check_int(a->affected, 0);
 	}
-	if (!conformance_has(c, CONFORMANCE_FORGETS))
+	if (!conformance_has(c, EVKV_CONFORMANCE_FORGETS))
 		must_get(c, L("c"), L("k"), L("v"));
 }

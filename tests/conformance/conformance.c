@@ -7,12 +7,16 @@
  */
 #include "conformance.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/delay.h"
+
 struct conformance_op {
 	struct answer answer; /* first: an answer is an op */
-	struct conformance *c;
+	struct evkv_conformance *c;
 	struct conformance_op *next;
 	evkv_ticket ticket;
 	bool returned; /* the submitting call has */
@@ -44,21 +48,21 @@ static bool conformance_has_entry(const struct answer *answer,
 
 /* ---- A run ------------------------------------------------------------ */
 
-bool conformance_can(const struct conformance *c, enum evkv_kind kind)
+bool conformance_can(const struct evkv_conformance *c, enum evkv_kind kind)
 {
 	return (c->can->kinds & EVKV_KIND_BIT(kind)) != 0;
 }
 
-bool conformance_has(const struct conformance *c, uint32_t quirk)
+bool conformance_has(const struct evkv_conformance *c, uint32_t quirk)
 {
-	return (c->fixture->quirks & quirk) != 0;
+	return (c->suite->quirks & quirk) != 0;
 }
 
-size_t conformance_size(const struct conformance *c, size_t normal)
+size_t conformance_size(const struct evkv_conformance *c, size_t normal)
 {
 	size_t most = normal;
 
-	if (conformance_has(c, CONFORMANCE_SLOW | CONFORMANCE_SMALL))
+	if (conformance_has(c, EVKV_CONFORMANCE_SLOW | EVKV_CONFORMANCE_SMALL))
 		most = normal / 8;
 	if (c->sweeping)
 		most = 4;
@@ -67,23 +71,26 @@ size_t conformance_size(const struct conformance *c, size_t normal)
 	return most < normal ? most : normal;
 }
 
-void conformance_begin(struct conformance *c,
-    const struct conformance_fixture *fixture)
+void conformance_begin(struct evkv_conformance *c,
+    const struct evkv_conformance_suite *suite, enum conformance_mode mode)
 {
-	bool real = (fixture->quirks &
-			(CONFORMANCE_REAL_TIME | CONFORMANCE_REAL_LOOP)) != 0;
+	bool real = (suite->quirks &
+			(EVKV_CONFORMANCE_REAL_TIME |
+			    EVKV_CONFORMANCE_REAL_LOOP)) != 0;
 
 	memset(c, 0, sizeof(*c));
-	c->fixture = fixture;
+	c->suite = suite;
+	c->mode = mode;
+	c->exception = NULL;
 	c->unit_ms = 1000;
-	if ((fixture->quirks & CONFORMANCE_REAL_TIME) != 0)
-		c->unit_ms = fixture->unit_ms != 0 ? fixture->unit_ms : 200;
-	if (fixture->setup != NULL)
-		fixture->setup(c);
+	if ((suite->quirks & EVKV_CONFORMANCE_REAL_TIME) != 0)
+		c->unit_ms = suite->unit_ms != 0 ? suite->unit_ms : 200;
+	if (suite->setup != NULL)
+		suite->setup(c);
 	c->rig.real = real;
 }
 
-void conformance_open(struct conformance *c)
+void conformance_open(struct evkv_conformance *c)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
 
@@ -92,7 +99,11 @@ void conformance_open(struct conformance *c)
 		c->saw_nomem = true;
 		fail_test("no loop");
 	}
-	c->store = c->fixture->open(c, &error);
+	c->store = c->suite->open(c, c->rig.loop, &error);
+	if (c->store != NULL && !c->delay_used)
+		c->store = evkv_conformance_delay(c, c->store, &error);
+	if (c->store != NULL && c->mode == CONFORMANCE_REPEATED)
+		c->store = delay_new_with(c->store, DELAY_REPEATS, &error);
 	if (c->store == NULL) {
 		if (error.status == EVKV_NOMEM && faults_fired() > 0)
 			c->saw_nomem = true;
@@ -105,7 +116,7 @@ void conformance_open(struct conformance *c)
 	c->in_process = (c->can->flags & EVKV_STORE_IN_PROCESS) != 0;
 }
 
-static void conformance_free_ops(struct conformance *c)
+static void conformance_free_ops(struct evkv_conformance *c)
 {
 	struct conformance_op *op;
 
@@ -116,7 +127,7 @@ static void conformance_free_ops(struct conformance *c)
 	}
 }
 
-static void conformance_free_kept(struct conformance *c)
+static void conformance_free_kept(struct evkv_conformance *c)
 {
 	struct conformance_kept *kept;
 
@@ -130,7 +141,7 @@ static void conformance_free_kept(struct conformance *c)
 }
 
 /* Whether an operation can end like this because memory was wanting. */
-static bool conformance_is_want(const struct conformance *c,
+static bool conformance_is_want(const struct evkv_conformance *c,
     const struct answer *answer)
 {
 	uint32_t classes = evkv_kind_classes(answer->kind);
@@ -151,7 +162,7 @@ static bool conformance_is_want(const struct conformance *c,
 }
 
 /* What is not true in what was said of a want of memory; NULL: nothing. */
-static const char *conformance_false_want(const struct conformance *c,
+static const char *conformance_false_want(const struct evkv_conformance *c,
     const struct conformance_op *op)
 {
 	const struct answer *answer = &op->answer;
@@ -174,7 +185,7 @@ static const char *conformance_false_want(const struct conformance *c,
  * Once each, not inside the call, and true to the contract: whatever else the
  * case was about.
  */
-static void conformance_check_op(const struct conformance *c,
+static void conformance_check_op(const struct evkv_conformance *c,
     const struct conformance_op *op)
 {
 	const struct answer *answer = &op->answer;
@@ -194,7 +205,7 @@ static void conformance_check_op(const struct conformance *c,
 		    wrong);
 }
 
-static void conformance_check_ops(const struct conformance *c)
+static void conformance_check_ops(const struct evkv_conformance *c)
 {
 	const struct conformance_op *op;
 
@@ -202,7 +213,7 @@ static void conformance_check_ops(const struct conformance *c)
 		conformance_check_op(c, op);
 }
 
-void conformance_end(struct conformance *c)
+void conformance_end(struct evkv_conformance *c)
 {
 	test_from(NULL, 0);
 	if (c->rig.loop != NULL) {
@@ -216,61 +227,130 @@ void conformance_end(struct conformance *c)
 	conformance_check_ops(c);
 	conformance_free_kept(c);
 	conformance_free_ops(c);
-	if (c->fixture->teardown != NULL)
-		c->fixture->teardown(c);
+	if (c->suite->teardown != NULL)
+		c->suite->teardown(c);
+}
+
+static bool conformance_knows_versions(const struct evkv_conformance *c,
+    uint32_t flags)
+{
+	const struct evkv_capabilities *can = c->can;
+	const uint32_t bit = EVKV_IF_BIT(EVKV_IF_VERSION);
+
+	if ((flags & CASE_VERSIONS) != 0 &&
+	    (can->request_flags & EVKV_FLAG_VERSIONS) == 0)
+		return false;
+	return ((flags & CASE_PUT_VERSION) == 0 ||
+		   (can->put_conditions & bit) != 0) &&
+	    ((flags & CASE_DELETE_VERSION) == 0 ||
+		(can->delete_conditions & bit) != 0) &&
+	    ((flags & CASE_TOUCH_VERSION) == 0 ||
+		(can->touch_conditions & bit) != 0);
 }
 
 /* Why a case does not apply to the open store, or NULL. */
-static const char *conformance_unfit(const struct conformance *c,
+static const char *conformance_unfit(const struct evkv_conformance *c,
     const struct conformance_case *which)
 {
 	if ((which->kinds & ~c->can->kinds) != 0)
 		return "the store does not take all kinds of it";
 	if ((which->flags & CASE_STORES) != 0 &&
-	    conformance_has(c, CONFORMANCE_FORGETS))
+	    conformance_has(c, EVKV_CONFORMANCE_FORGETS))
 		return "the store keeps nothing";
+	if (!conformance_knows_versions(c, which->flags))
+		return "the store does not tell versions, or not so far";
 	return NULL;
 }
 
-void conformance_run(const struct conformance_fixture *fixture,
-    const struct conformance_case *which)
-{
-	struct conformance c;
+struct conformance_once {
+	struct evkv_conformance c;
+	const struct conformance_case *which;
 	const char *unfit;
+};
 
-	conformance_begin(&c, fixture);
-	conformance_open(&c);
-	unfit = conformance_unfit(&c, which);
-	if (unfit == NULL)
-		which->run(&c);
-	conformance_end(&c);
-	if (unfit != NULL)
-		skip_test("%s", unfit);
+static void conformance_once_run(void *arg)
+{
+	struct conformance_once *once = arg;
+
+	conformance_open(&once->c);
+	once->unfit = conformance_unfit(&once->c, once->which);
+	if (once->unfit == NULL)
+		once->which->run(&once->c);
 }
 
-const struct conformance_case *conformance_find(const char *name)
+static void conformance_once_end(void *arg)
 {
-	const struct conformance_case *which;
+	conformance_end(&((struct conformance_once *)arg)->c);
+}
 
-	for (which = conformance_cases; which->name != NULL; which++) {
-		if (strcmp(which->name, name) == 0)
-			return which;
+const struct evkv_conformance_exception *conformance_exception(
+    const struct evkv_conformance_suite *suite, const char *name)
+{
+	const struct evkv_conformance_exception *row = suite->exceptions;
+
+	for (; row != NULL && row->name != NULL; row++) {
+		if (strcmp(row->name, name) == 0)
+			return row;
 	}
-	fail_test("no case %s", name);
+	return NULL;
+}
+
+/* What came of a case that the suite's purpose changes. */
+static void conformance_judge(const struct evkv_conformance *c, bool passed)
+{
+	const struct evkv_conformance_exception *exception = c->exception;
+
+	if (passed)
+		fail_test("passes, though an exception says otherwise: %s",
+		    exception->reason != NULL ? exception->reason : "");
+	if (!c->seen)
+		fail_test("no %s was answered with %s, as the exception says",
+		    evkv_kind_name(exception->kind),
+		    evkv_status_name(exception->status));
+}
+
+void conformance_run(const struct evkv_conformance_suite *suite,
+    enum conformance_mode mode, const struct conformance_case *which)
+{
+	struct conformance_once once = { .which = which };
+	const struct evkv_conformance_exception *exception;
+	char text[900];
+	bool passed;
+
+	exception = conformance_exception(suite, which->name);
+	if (exception != NULL && exception->skipped)
+		skip_test("%s",
+		    exception->reason != NULL ? exception->reason : "");
+	conformance_begin(&once.c, suite, mode);
+	once.c.exception = exception;
+	passed = test_try(conformance_once_run, &once);
+	(void)snprintf(text, sizeof(text), "%s", test_message());
+	/* Also after a failure: the next case needs the place. */
+	if (!test_try(conformance_once_end, &once) && passed) {
+		passed = false;
+		(void)snprintf(text, sizeof(text), "%s", test_message());
+	}
+	if (once.unfit != NULL)
+		skip_test("%s", once.unfit);
+	if (exception != NULL)
+		conformance_judge(&once.c, passed);
+	else if (!passed)
+		test_fail_again(text);
 }
 
 /* ---- Sweeps ----------------------------------------------------------- */
 
 struct conformance_try {
-	struct conformance c;
-	const struct conformance_fixture *fixture;
+	struct evkv_conformance c;
+	const struct evkv_conformance_suite *suite;
+	enum conformance_mode mode;
 	const struct conformance_case *which;
 	size_t n;
 	bool from;
 	bool unfit;
 };
 
-static struct conformance *conformance_swept;
+static struct evkv_conformance *conformance_swept;
 
 /* A check may fail for want of memory, if somebody was told of the want. */
 static bool conformance_pardon(void)
@@ -281,7 +361,7 @@ static bool conformance_pardon(void)
 static void conformance_try_run(void *arg)
 {
 	struct conformance_try *try = arg;
-	struct conformance *c = &try->c;
+	struct evkv_conformance *c = &try->c;
 
 	if (try->from)
 		faults_fail_from(try->n);
@@ -297,7 +377,7 @@ static void conformance_try_run(void *arg)
 static void conformance_try_after(void *arg)
 {
 	struct conformance_try *try = arg;
-	struct conformance *c = &try->c;
+	struct evkv_conformance *c = &try->c;
 
 	test_from(NULL, 0);
 	if (c->rig.loop != NULL)
@@ -307,7 +387,7 @@ static void conformance_try_after(void *arg)
 		evkv_store_set_limits(c->store, 100000, (size_t)1 << 30);
 		evkv_store_set_timeout(c->store, 0);
 		must_put(c, L("after"), L("key"), L("value"), EVKV_TTL_NONE);
-		if (!conformance_has(c, CONFORMANCE_FORGETS)) {
+		if (!conformance_has(c, EVKV_CONFORMANCE_FORGETS)) {
 			must_get(c, L("after"), L("key"), L("value"));
 			check_status(do_delete(c, L("after"), L("key"))->status,
 			    EVKV_OK);
@@ -324,7 +404,7 @@ static bool conformance_try_nth(struct conformance_try *try)
 	size_t before = faults_outstanding(), fired;
 	bool ok;
 
-	conformance_begin(&try->c, try->fixture);
+	conformance_begin(&try->c, try->suite, try->mode);
 	try->c.sweeping = true;
 	conformance_swept = &try->c;
 	test_set_pardon(conformance_pardon);
@@ -348,12 +428,16 @@ static bool conformance_try_nth(struct conformance_try *try)
 	return fired > 0;
 }
 
-void conformance_sweep(const struct conformance_fixture *fixture,
-    const struct conformance_case *which)
+void conformance_sweep(const struct evkv_conformance_suite *suite,
+    enum conformance_mode mode, const struct conformance_case *which)
 {
-	struct conformance_try try = { .fixture = fixture, .which = which };
+	struct conformance_try try = {
+		.suite = suite, .mode = mode, .which = which
+	};
 	bool from;
 
+	if (conformance_exception(suite, which->name) != NULL)
+		skip_test("the suite has an exception from this case");
 	for (from = false;; from = true) {
 		try.from = from;
 		/* Every n at first, every 50th part of it far out. */
@@ -379,6 +463,10 @@ static void conformance_on_answer(struct answer *answer,
 	if (!op->returned)
 		op->inside = true;
 	op->refused = faults_fired() > 0;
+	if (op->c->exception != NULL &&
+	    answer->kind == op->c->exception->kind &&
+	    answer->status == op->c->exception->status)
+		op->c->seen = true;
 	if (op->c->sweeping &&
 	    (answer->status == EVKV_NOMEM ||
 		answer->cause == EVKV_CAUSE_NOMEM ||
@@ -388,7 +476,7 @@ static void conformance_on_answer(struct answer *answer,
 		op->then(answer, result, op->arg);
 }
 
-struct answer *conformance_answer(struct conformance *c)
+struct answer *conformance_answer(struct evkv_conformance *c)
 {
 	struct conformance_op *op = calloc(1, sizeof(*op));
 
@@ -417,7 +505,7 @@ void conformance_answer_submitted(struct answer *answer, evkv_ticket ticket)
 	answer->status = EVKV_NOMEM;
 }
 
-struct answer *conformance_submit_then(struct conformance *c,
+struct answer *conformance_submit_then(struct evkv_conformance *c,
     struct evkv_store *store, const struct evkv_request *request,
     void (*then)(struct answer *, const struct evkv_result *, void *),
     void *arg)
@@ -437,7 +525,7 @@ struct answer *conformance_submit_then(struct conformance *c,
 	return answer;
 }
 
-struct answer *conformance_submit(struct conformance *c,
+struct answer *conformance_submit(struct evkv_conformance *c,
     struct evkv_store *store, const struct evkv_request *request)
 {
 	return conformance_submit_then(c, store, request, NULL, NULL);
@@ -448,20 +536,21 @@ evkv_ticket conformance_ticket(const struct answer *answer)
 	return ((const struct conformance_op *)answer)->ticket;
 }
 
-struct answer *conformance_wait(struct conformance *c, struct answer *answer)
+struct answer *conformance_wait(struct evkv_conformance *c,
+    struct answer *answer)
 {
 	if (conformance_ticket(answer) != 0)
 		rig_wait(&c->rig, &answer->calls);
 	return answer;
 }
 
-struct answer *conformance_do(struct conformance *c,
+struct answer *conformance_do(struct evkv_conformance *c,
     const struct evkv_request *request)
 {
 	return conformance_wait(c, conformance_submit(c, NULL, request));
 }
 
-void conformance_wait_all(struct conformance *c)
+void conformance_wait_all(struct evkv_conformance *c)
 {
 	struct conformance_op *op;
 
@@ -469,13 +558,13 @@ void conformance_wait_all(struct conformance *c)
 		(void)conformance_wait(c, &op->answer);
 }
 
-void conformance_advance(struct conformance *c, int64_t ms)
+void conformance_advance(struct evkv_conformance *c, int64_t ms)
 {
 	rig_advance(&c->rig, ms);
 	rig_turn(&c->rig);
 }
 
-static struct conformance_kept *conformance_keep(struct conformance *c)
+static struct conformance_kept *conformance_keep(struct evkv_conformance *c)
 {
 	struct conformance_kept *kept = calloc(1, sizeof(*kept));
 
@@ -486,17 +575,19 @@ static struct conformance_kept *conformance_keep(struct conformance *c)
 	return kept;
 }
 
-void conformance_keep_value(struct conformance *c, struct evkv_value *value)
+void conformance_keep_value(struct evkv_conformance *c,
+    struct evkv_value *value)
 {
 	conformance_keep(c)->value = value;
 }
 
-void conformance_keep_store(struct conformance *c, struct evkv_store *store)
+void conformance_keep_store(struct evkv_conformance *c,
+    struct evkv_store *store)
 {
 	conformance_keep(c)->store = store;
 }
 
-void *conformance_alloc(struct conformance *c, size_t size)
+void *conformance_alloc(struct evkv_conformance *c, size_t size)
 {
 	void *memory = calloc(1, size + 1);
 
@@ -506,7 +597,7 @@ void *conformance_alloc(struct conformance *c, size_t size)
 	return memory;
 }
 
-struct evkv_slice conformance_bytes(struct conformance *c, size_t size,
+struct evkv_slice conformance_bytes(struct evkv_conformance *c, size_t size,
     unsigned seed)
 {
 	unsigned char *bytes = conformance_alloc(c, size);
@@ -517,4 +608,68 @@ struct evkv_slice conformance_bytes(struct conformance *c, size_t size,
 		bytes[i] = (unsigned char)(seed >> 16);
 	}
 	return evkv_bytes(bytes, size);
+}
+
+/* ---- For the suite's functions ---------------------------------------- */
+
+struct evkv_store *evkv_conformance_delay(struct evkv_conformance *c,
+    struct evkv_store *inner, struct evkv_error *error)
+{
+	static const uint32_t flags[] = {
+		[CONFORMANCE_DELAYED] = DELAY_WAITS,
+		[CONFORMANCE_REPEATED] = DELAY_WAITS | DELAY_REFUSES,
+		[CONFORMANCE_REFUSED] = DELAY_WAITS | DELAY_REFUSES_ALL,
+	};
+
+	c->delay_used = true;
+	if (c->mode == CONFORMANCE_PLAIN)
+		return inner;
+	return delay_new_with(inner, flags[c->mode], error);
+}
+
+void *evkv_conformance_data(const struct evkv_conformance *c)
+{
+	return c->data;
+}
+
+void evkv_conformance_set_data(struct evkv_conformance *c, void *data)
+{
+	c->data = data;
+}
+
+void *evkv_conformance_arg(const struct evkv_conformance *c)
+{
+	return c->suite->arg;
+}
+
+bool evkv_conformance_sweeping(const struct evkv_conformance *c)
+{
+	return c->sweeping;
+}
+
+void *evkv_conformance_alloc(struct evkv_conformance *c, size_t size)
+{
+	return conformance_alloc(c, size);
+}
+
+void evkv_conformance_skip(struct evkv_conformance *c, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	skip_test("%s: %s", c->suite->name, text);
+}
+
+void evkv_conformance_fail(struct evkv_conformance *c, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	fail_test("%s: %s", c->suite->name, text);
 }

@@ -1,102 +1,53 @@
 /*
- * tests/conformance/conformance.h - what every store promises, written once.
+ * tests/conformance/conformance.h - inside the suite: a run, and what cases are
+ * written with.
  *
- * To put a store (or a wrapper over one) under the suite, write a fixture in a
- * file of its own and name it in CMake:
- *
- *     static struct evkv_store *memory_open(struct conformance *c,
- *         struct evkv_error *error)
- *     {
- *         return evkv_memory_new(c->rig.loop, NULL, error);
- *     }
- *     const struct conformance_fixture conformance_fixture = {
- *         .name = "memory", .open = memory_open,
- *     };
- *
- *     evkv_add_conformance(NAME memory SOURCES memory_fixture.c SWEEP MODEL)
- *
- * which makes conformance.memory, and by the flags sweep.memory (every case
- * again with the 1st, 2nd, ... allocation failing), model.memory (random
- * operations against a reference) and valgrind.conformance.memory.
- *
- * A case finds out from the store's capabilities and the fixture's quirks what
- * applies; what a store can't do it must answer with UNSUPPORTED.
- *
- * Cases that do not fit all stores belong into tests of the store's own, which
- * may use everything below too.
+ * evkv/conformance.h is what authors of stores see. The program of a store
+ * comes from evkv_add_conformance() (EvkvTest.cmake). Cases that do not fit all
+ * stores belong into tests of the store's own.
  */
 #ifndef TESTS_CONFORMANCE_CONFORMANCE_H
 #define TESTS_CONFORMANCE_CONFORMANCE_H
 
+#include "evkv/conformance.h"
 #include "lib/faults.h"
 #include "lib/rig.h"
 #include "lib/test.h"
 
-struct conformance;
-
-enum {
-	/* Keeps nothing: puts succeed and every look-up misses. */
-	CONFORMANCE_FORGETS = 1 << 0,
-	/*
-	 * What was put is there when the store is opened again with the same
-	 * c->data.
-	 */
-	CONFORMANCE_PERSISTS = 1 << 1,
-	/* Each operation is costly: fewer and smaller rounds. */
-	CONFORMANCE_SLOW = 1 << 2,
-	/* Time is the system's (a server's, a disk's): TTLs are waited for. */
-	CONFORMANCE_REAL_TIME = 1 << 3,
-	/* Has a bound so low that it may evict or refuse: no large sets. */
-	CONFORMANCE_SMALL = 1 << 4,
-	/* Its loop needs the system's clock, though TTLs need no waiting. */
-	CONFORMANCE_REAL_LOOP = 1 << 5,
+/* What a run does beside the case itself. */
+enum conformance_mode {
+	CONFORMANCE_PLAIN,
+	/* Over a store that delays and reorders. */
+	CONFORMANCE_DELAYED,
+	/* And refuses; what it refuses is tried again on top. */
+	CONFORMANCE_REPEATED,
+	/* The same, and refusals reach who submits: for the model. */
+	CONFORMANCE_REFUSED,
 };
-
-struct conformance_fixture {
-	const char *name;
-	/*
-	 * Make the store on c->rig.loop, empty unless it is a reopening. NULL
-	 * with a filled error: in a sweep that may be NOMEM.
-	 */
-	struct evkv_store *(*open)(struct conformance *c,
-	    struct evkv_error *error);
-	/*
-	 * Before the loop is made and after it is gone: folders, servers;
-	 * c->data is the fixture's. NULL = nothing. May skip_test().
-	 */
-	void (*setup)(struct conformance *c);
-	void (*teardown)(struct conformance *c);
-	uint32_t quirks; /* CONFORMANCE_* */
-	/*
-	 * REAL_TIME: what cases take as one unit of time (0 = 200 ms) and how
-	 * much less a remaining TTL may be than reckoned (0 = 2000 ms).
-	 */
-	int64_t unit_ms;
-	int64_t slack_ms;
-};
-
-/* Defined once in every program of the suite. */
-extern const struct conformance_fixture conformance_fixture;
 
 /* One run of one case. */
-struct conformance {
-	const struct conformance_fixture *fixture;
+struct evkv_conformance {
+	const struct evkv_conformance_suite *suite;
+	enum conformance_mode mode;
 	struct rig rig;
 	struct evkv_store *store; /* NULL once a case has given it up */
 	const struct evkv_capabilities *can; /* as long as there is a store */
 	bool in_process; /* the store's entries are this process's own */
-	void *data;      /* the fixture's */
+	void *data;      /* evkv_conformance_set_data() */
+	bool delay_used; /* open() has put the delaying store somewhere */
 	int64_t unit_ms; /* of time, for TTLs: 1000 on an injected clock */
 	bool sweeping;   /* allocations may fail */
 	bool saw_nomem;  /* one has, and was told of */
 	bool injured;    /* the store was closed or given up by the case */
+	bool seen;       /* an answer as the exception says */
+	const struct evkv_conformance_exception *exception;
 	struct conformance_op *ops;
 	struct conformance_kept *kept;
 };
 
 struct conformance_case {
 	const char *name;
-	void (*run)(struct conformance *c);
+	void (*run)(struct evkv_conformance *c);
 	uint32_t kinds; /* EVKV_KIND_BIT() of those it can't do without */
 	uint32_t flags;
 };
@@ -104,26 +55,32 @@ struct conformance_case {
 enum {
 	CASE_STORES = 1 << 0, /* not for stores that forget */
 	CASE_WAITS = 1 << 1,  /* lets a TTL pass */
+	/* Needs EVKV_FLAG_VERSIONS; and EVKV_IF_VERSION for a kind. */
+	CASE_VERSIONS = 1 << 2,
+	CASE_PUT_VERSION = 1 << 3,
+	CASE_DELETE_VERSION = 1 << 4,
+	CASE_TOUCH_VERSION = 1 << 5,
 };
 
 /* All cases, in cases.c; the last has no name. */
 extern const struct conformance_case conformance_cases[];
 
-/* Run a case on a fixture; fails the test, skips it, or returns. */
-void conformance_run(const struct conformance_fixture *fixture,
-    const struct conformance_case *which);
+/* Run a case on a suite; fails the test, skips it, or returns. */
+void conformance_run(const struct evkv_conformance_suite *suite,
+    enum conformance_mode mode, const struct conformance_case *which);
 /* As conformance_run() with allocations failing, by every n. */
-void conformance_sweep(const struct conformance_fixture *fixture,
-    const struct conformance_case *which);
-/* By name, for stamp.c. */
-const struct conformance_case *conformance_find(const char *name);
+void conformance_sweep(const struct evkv_conformance_suite *suite,
+    enum conformance_mode mode, const struct conformance_case *which);
+/* What the suite says of a case, or NULL. */
+const struct evkv_conformance_exception *conformance_exception(
+    const struct evkv_conformance_suite *suite, const char *name);
 
-/* Open the fixture's loop and store; false in a sweep where NOMEM was told. */
-void conformance_begin(struct conformance *c,
-    const struct conformance_fixture *fixture);
-void conformance_open(struct conformance *c);
+/* Set up; open the loop and the store, which fails the test or works. */
+void conformance_begin(struct evkv_conformance *c,
+    const struct evkv_conformance_suite *suite, enum conformance_mode mode);
+void conformance_open(struct evkv_conformance *c);
 /* Wait for all, check that each op called back once, free everything. */
-void conformance_end(struct conformance *c);
+void conformance_end(struct evkv_conformance *c);
 
 /* ---- Operations ------------------------------------------------------- */
 
@@ -132,46 +89,51 @@ void conformance_end(struct conformance *c);
  * EVKV_FLAG_INLINE). The answer is the run's: freed at its end, and checked then
  * to have been called exactly once. `store` NULL = c->store.
  */
-struct answer *conformance_submit(struct conformance *c,
+struct answer *conformance_submit(struct evkv_conformance *c,
     struct evkv_store *store, const struct evkv_request *request);
 /*
  * With a hook that runs in the callback. It must not check anything, only note
  * it down: a failing check would leave the loop by a jump.
  */
-struct answer *conformance_submit_then(struct conformance *c,
+struct answer *conformance_submit_then(struct evkv_conformance *c,
     struct evkv_store *store, const struct evkv_request *request,
     void (*then)(struct answer *, const struct evkv_result *, void *),
     void *arg);
 /* The ticket that an answer's operation got; 0 = none. */
 evkv_ticket conformance_ticket(const struct answer *answer);
 /* An answer for another kind of call (evkv_store_close()). */
-struct answer *conformance_answer(struct conformance *c);
+struct answer *conformance_answer(struct evkv_conformance *c);
 void conformance_answer_submitted(struct answer *answer, evkv_ticket ticket);
 
 /* Turn the loop until the answer is there. */
-struct answer *conformance_wait(struct conformance *c, struct answer *answer);
+struct answer *conformance_wait(struct evkv_conformance *c,
+    struct answer *answer);
 /* Submit and wait. */
-struct answer *conformance_do(struct conformance *c,
+struct answer *conformance_do(struct evkv_conformance *c,
     const struct evkv_request *request);
 /* Turn until every operation so far has its answer. */
-void conformance_wait_all(struct conformance *c);
+void conformance_wait_all(struct evkv_conformance *c);
 
 /* Let time pass, and run what is due. */
-void conformance_advance(struct conformance *c, int64_t ms);
+void conformance_advance(struct evkv_conformance *c, int64_t ms);
 
 /* Keep until the end of the run: a value, a store, memory from malloc(). */
-void conformance_keep_value(struct conformance *c, struct evkv_value *value);
-void conformance_keep_store(struct conformance *c, struct evkv_store *store);
-void *conformance_alloc(struct conformance *c, size_t size);
+void conformance_keep_value(struct evkv_conformance *c,
+    struct evkv_value *value);
+void conformance_keep_store(struct evkv_conformance *c,
+    struct evkv_store *store);
+void *conformance_alloc(struct evkv_conformance *c, size_t size);
 
-/* Whether the store takes a kind; whether the fixture has a quirk. */
-bool conformance_can(const struct conformance *c, enum evkv_kind kind);
-bool conformance_has(const struct conformance *c, uint32_t quirk);
+/* A well-formed request of a kind: of the keys "k" and "none" in "c". */
+struct evkv_request conformance_request(enum evkv_kind kind);
+/* Whether the store takes a kind; whether the suite has a quirk. */
+bool conformance_can(const struct evkv_conformance *c, enum evkv_kind kind);
+bool conformance_has(const struct evkv_conformance *c, uint32_t quirk);
 /* How many of something: `normal`, less for slow stores and in sweeps. */
-size_t conformance_size(const struct conformance *c, size_t normal);
+size_t conformance_size(const struct evkv_conformance *c, size_t normal);
 
 /* The longest key that the store takes, and a slice of that many bytes. */
-struct evkv_slice conformance_bytes(struct conformance *c, size_t size,
+struct evkv_slice conformance_bytes(struct evkv_conformance *c, size_t size,
     unsigned seed);
 
 /* ---- Short forms: do it, wait, and check the answer ------------------- */
@@ -232,32 +194,35 @@ struct evkv_slice conformance_bytes(struct conformance *c, size_t size,
 #define must_affect(c_, answer_, count_)                                       \
 	FROM_(conformance_must_affect(c_, answer_, count_))
 
-struct answer *conformance_do_keyed(struct conformance *c, enum evkv_kind kind,
-    struct evkv_slice collection, struct evkv_slice key);
-struct answer *conformance_do_touch(struct conformance *c,
+struct answer *conformance_do_keyed(struct evkv_conformance *c,
+    enum evkv_kind kind, struct evkv_slice collection, struct evkv_slice key);
+struct answer *conformance_do_touch(struct evkv_conformance *c,
     struct evkv_slice collection, struct evkv_slice key, int64_t ttl_ms);
-struct answer *conformance_do_put(struct conformance *c,
+struct answer *conformance_do_put(struct evkv_conformance *c,
     struct evkv_slice collection, struct evkv_slice key,
     struct evkv_slice value, int64_t ttl_ms, enum evkv_condition condition);
-struct answer *conformance_do_kind(struct conformance *c, enum evkv_kind kind);
-struct answer *conformance_do_clear(struct conformance *c,
+struct answer *conformance_do_kind(struct evkv_conformance *c,
+    enum evkv_kind kind);
+struct answer *conformance_do_clear(struct evkv_conformance *c,
     struct evkv_slice collection, struct evkv_slice prefix,
     struct evkv_slice pattern);
-void conformance_must_put(struct conformance *c, struct evkv_slice collection,
-    struct evkv_slice key, struct evkv_slice value, int64_t ttl_ms);
-void conformance_must_get(struct conformance *c, struct evkv_slice collection,
-    struct evkv_slice key, struct evkv_slice value);
-void conformance_must_miss(struct conformance *c, struct evkv_slice collection,
-    struct evkv_slice key);
-void conformance_must_have_ttl(struct conformance *c,
-    struct evkv_slice collection, struct evkv_slice key, int64_t ttl_ms);
-void conformance_must_expire(struct conformance *c,
+void conformance_must_put(struct evkv_conformance *c,
+    struct evkv_slice collection, struct evkv_slice key,
+    struct evkv_slice value, int64_t ttl_ms);
+void conformance_must_get(struct evkv_conformance *c,
+    struct evkv_slice collection, struct evkv_slice key,
+    struct evkv_slice value);
+void conformance_must_miss(struct evkv_conformance *c,
     struct evkv_slice collection, struct evkv_slice key);
-void conformance_must_list(struct conformance *c,
+void conformance_must_have_ttl(struct evkv_conformance *c,
+    struct evkv_slice collection, struct evkv_slice key, int64_t ttl_ms);
+void conformance_must_expire(struct evkv_conformance *c,
+    struct evkv_slice collection, struct evkv_slice key);
+void conformance_must_list(struct evkv_conformance *c,
     const struct evkv_request *request, const struct evkv_slice *names,
     size_t count);
-void conformance_must_affect(struct conformance *c, const struct answer *answer,
-    int64_t count);
+void conformance_must_affect(struct evkv_conformance *c,
+    const struct answer *answer, int64_t count);
 
 /* All names of an enumeration, in the order they came, pages until the end. */
 struct names {
@@ -265,7 +230,7 @@ struct names {
 	size_t count;
 	unsigned pages;
 };
-struct names conformance_list(struct conformance *c,
+struct names conformance_list(struct evkv_conformance *c,
     const struct evkv_request *request);
 /* How often a name is among them. */
 size_t names_count(const struct names *names, struct evkv_slice name);

@@ -8,7 +8,7 @@
 
 #include "cases.h"
 
-static struct evkv_slice numbered(struct conformance *c, const char *head,
+static struct evkv_slice numbered(struct evkv_conformance *c, const char *head,
     size_t i)
 {
 	char *name = conformance_alloc(c, 32);
@@ -89,12 +89,12 @@ static const struct {
 };
 
 /* From one row to the next: a sweep has a few of them, so often. */
-static size_t match_step(const struct conformance *c)
+static size_t match_step(const struct evkv_conformance *c)
 {
 	return c->sweeping ? 6 : 1;
 }
 
-static void match_check_row(struct conformance *c, enum evkv_kind kind,
+static void match_check_row(struct evkv_conformance *c, enum evkv_kind kind,
     size_t row)
 {
 	struct evkv_slice expected[16];
@@ -138,7 +138,7 @@ CASE(collections_match_prefix_and_pattern)
 
 /* ---- Pages ------------------------------------------------------------ */
 
-static void pages_check(struct conformance *c, enum evkv_kind kind,
+static void pages_check(struct evkv_conformance *c, enum evkv_kind kind,
     size_t limit, const char *head, size_t count)
 {
 	struct names names = conformance_list(c,
@@ -252,7 +252,7 @@ CASE(deleting_what_each_page_names_empties_the_collection)
 /* ---- Cursors ---------------------------------------------------------- */
 
 /* A cursor of `request`, which must have a second page. */
-static struct evkv_slice cursor_of(struct conformance *c,
+static struct evkv_slice cursor_of(struct evkv_conformance *c,
     const struct evkv_request *request)
 {
 	struct evkv_request page = *request;
@@ -264,7 +264,7 @@ static struct evkv_slice cursor_of(struct conformance *c,
 	return a->cursor;
 }
 
-static void cursor_must_be_refused(struct conformance *c,
+static void cursor_must_be_refused(struct evkv_conformance *c,
     struct evkv_request request, struct evkv_slice cursor)
 {
 	struct answer *a;

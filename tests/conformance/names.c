@@ -11,7 +11,7 @@
  * hundreds of times, has a few of them, or it would take hours where every
  * collection is a directory.
  */
-static size_t byte_step(const struct conformance *c)
+static size_t byte_step(const struct evkv_conformance *c)
 {
 	return c->sweeping ? 51 : 1;
 }
@@ -88,7 +88,7 @@ CASE(the_longest_key_works_and_a_longer_one_fails)
 	check_between(most, 1, EVKV_KEY_MAX);
 	must_put(c, L("c"), longest, L("long"), 0);
 	must_put(c, L("c"), shorter, L("short"), 0);
-	if (!conformance_has(c, CONFORMANCE_FORGETS)) {
+	if (!conformance_has(c, EVKV_CONFORMANCE_FORGETS)) {
 		must_get(c, L("c"), longest, L("long"));
 		must_get(c, L("c"), shorter, L("short"));
 	}
@@ -218,7 +218,8 @@ CASE(values_hold_any_byte_and_many_of_them)
 
 	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		if (sizes[i] > c->can->max_value ||
-		    (conformance_has(c, CONFORMANCE_SMALL) && sizes[i] > 4096))
+		    (conformance_has(c, EVKV_CONFORMANCE_SMALL) &&
+			sizes[i] > 4096))
 			break;
 		value = conformance_bytes(c, sizes[i], (unsigned)i);
 		must_put(c, L("c"), L("k"), value, 0);

@@ -11,14 +11,13 @@ static void ops_check_entries(const struct answer *answer, size_t count)
 {
 	size_t i;
 
-	if ((answer->status == EVKV_NOMEM || answer->status == EVKV_INVALID) &&
-	    answer->count == 0)
-		return;
+	if (answer->calls == 0)
+		return; /* there was no memory to call back with */
 	check_int(answer->count, count);
 	for (i = 0; i < count; i++) {
 		const struct answer_entry *entry = &answer->entries[i];
-		bool reads = answer->kind == EVKV_OP_GET ||
-		    answer->kind == EVKV_OP_TTL;
+		bool reads = (evkv_kind_classes(answer->kind) &
+				 EVKV_CLASS_ANSWERS_VALUES) != 0;
 
 		check_int(entry->has_value, reads && entry->status == EVKV_OK);
 		if (answer->kind != EVKV_OP_TTL)
@@ -28,7 +27,7 @@ static void ops_check_entries(const struct answer *answer, size_t count)
 	}
 }
 
-static struct answer *ops_do_one(struct conformance *c,
+static struct answer *ops_do_one(struct evkv_conformance *c,
     struct evkv_request *request)
 {
 	struct answer *answer;
@@ -38,15 +37,15 @@ static struct answer *ops_do_one(struct conformance *c,
 	answer = conformance_do(c, request);
 	check_int(answer->kind, request->kind);
 	ops_check_entries(answer, 1);
-	if (answer->count == 1)
+	if (answer->calls > 0)
 		check_status(answer->status, answer->entries[0].status);
 	if (!evkv_failed(answer->status))
 		check_int(answer->cause, EVKV_CAUSE_NONE);
 	return answer;
 }
 
-struct answer *conformance_do_keyed(struct conformance *c, enum evkv_kind kind,
-    struct evkv_slice collection, struct evkv_slice key)
+struct answer *conformance_do_keyed(struct evkv_conformance *c,
+    enum evkv_kind kind, struct evkv_slice collection, struct evkv_slice key)
 {
 	struct evkv_request request = {
 		.kind = kind,
@@ -57,7 +56,7 @@ struct answer *conformance_do_keyed(struct conformance *c, enum evkv_kind kind,
 	return ops_do_one(c, &request);
 }
 
-struct answer *conformance_do_touch(struct conformance *c,
+struct answer *conformance_do_touch(struct evkv_conformance *c,
     struct evkv_slice collection, struct evkv_slice key, int64_t ttl_ms)
 {
 	struct evkv_request request = {
@@ -70,7 +69,7 @@ struct answer *conformance_do_touch(struct conformance *c,
 	return ops_do_one(c, &request);
 }
 
-struct answer *conformance_do_put(struct conformance *c,
+struct answer *conformance_do_put(struct evkv_conformance *c,
     struct evkv_slice collection, struct evkv_slice key,
     struct evkv_slice value, int64_t ttl_ms, enum evkv_condition condition)
 {
@@ -86,7 +85,8 @@ struct answer *conformance_do_put(struct conformance *c,
 	return ops_do_one(c, &request);
 }
 
-struct answer *conformance_do_kind(struct conformance *c, enum evkv_kind kind)
+struct answer *conformance_do_kind(struct evkv_conformance *c,
+    enum evkv_kind kind)
 {
 	struct answer *answer = conformance_do(c,
 	    &(struct evkv_request){ .kind = kind });
@@ -95,7 +95,7 @@ struct answer *conformance_do_kind(struct conformance *c, enum evkv_kind kind)
 	return answer;
 }
 
-struct answer *conformance_do_clear(struct conformance *c,
+struct answer *conformance_do_clear(struct evkv_conformance *c,
     struct evkv_slice collection, struct evkv_slice prefix,
     struct evkv_slice pattern)
 {
@@ -106,8 +106,9 @@ struct answer *conformance_do_clear(struct conformance *c,
 		.match.pattern = pattern });
 }
 
-void conformance_must_put(struct conformance *c, struct evkv_slice collection,
-    struct evkv_slice key, struct evkv_slice value, int64_t ttl_ms)
+void conformance_must_put(struct evkv_conformance *c,
+    struct evkv_slice collection, struct evkv_slice key,
+    struct evkv_slice value, int64_t ttl_ms)
 {
 	struct answer *answer = conformance_do_put(c, collection, key, value,
 	    ttl_ms, EVKV_IF_ANY);
@@ -115,8 +116,9 @@ void conformance_must_put(struct conformance *c, struct evkv_slice collection,
 	check_status(answer->status, EVKV_OK);
 }
 
-void conformance_must_get(struct conformance *c, struct evkv_slice collection,
-    struct evkv_slice key, struct evkv_slice value)
+void conformance_must_get(struct evkv_conformance *c,
+    struct evkv_slice collection, struct evkv_slice key,
+    struct evkv_slice value)
 {
 	struct answer *answer = conformance_do_keyed(c, EVKV_OP_GET, collection,
 	    key);
@@ -125,8 +127,8 @@ void conformance_must_get(struct conformance *c, struct evkv_slice collection,
 	check_bytes(answer->entries[0].bytes, value);
 }
 
-void conformance_must_miss(struct conformance *c, struct evkv_slice collection,
-    struct evkv_slice key)
+void conformance_must_miss(struct evkv_conformance *c,
+    struct evkv_slice collection, struct evkv_slice key)
 {
 	struct answer *answer = conformance_do_keyed(c, EVKV_OP_GET, collection,
 	    key);
@@ -135,7 +137,7 @@ void conformance_must_miss(struct conformance *c, struct evkv_slice collection,
 	check_int(answer->entries[0].bytes.size, 0);
 }
 
-void conformance_must_have_ttl(struct conformance *c,
+void conformance_must_have_ttl(struct evkv_conformance *c,
     struct evkv_slice collection, struct evkv_slice key, int64_t ttl_ms)
 {
 	struct answer *answer = conformance_do_keyed(c, EVKV_OP_TTL, collection,
@@ -148,14 +150,14 @@ void conformance_must_have_ttl(struct conformance *c,
 		check_int(answer->entries[0].ttl_ms, EVKV_TTL_NONE);
 		return;
 	}
-	if (conformance_has(c, CONFORMANCE_REAL_TIME))
-		slack = c->fixture->slack_ms != 0 ? c->fixture->slack_ms : 2000;
+	if (conformance_has(c, EVKV_CONFORMANCE_REAL_TIME))
+		slack = c->suite->slack_ms != 0 ? c->suite->slack_ms : 2000;
 	/* At least what was asked, at most one unit of the store's more. */
 	check_between(answer->entries[0].ttl_ms,
 	    ttl_ms > slack ? ttl_ms - slack : 1, ttl_ms + 2 * (unit - 1));
 }
 
-void conformance_must_expire(struct conformance *c,
+void conformance_must_expire(struct evkv_conformance *c,
     struct evkv_slice collection, struct evkv_slice key)
 {
 	int64_t deadline = rig_deadline();
@@ -167,15 +169,15 @@ void conformance_must_expire(struct conformance *c,
 		if (answer->status == EVKV_NOT_FOUND)
 			return;
 		/* On an injected clock it is gone at the millisecond. */
-		check(conformance_has(c, CONFORMANCE_REAL_TIME));
+		check(conformance_has(c, EVKV_CONFORMANCE_REAL_TIME));
 		check_status(answer->status, EVKV_OK);
 		rig_turn_until(&c->rig, deadline, __FILE__, __LINE__,
 		    "an entry to expire");
 	}
 }
 
-void conformance_must_affect(struct conformance *c, const struct answer *answer,
-    int64_t count)
+void conformance_must_affect(struct evkv_conformance *c,
+    const struct answer *answer, int64_t count)
 {
 	if (answer->affected == -1)
 		check((c->can->flags & EVKV_STORE_EXACT_AFFECTED) == 0);
@@ -185,7 +187,7 @@ void conformance_must_affect(struct conformance *c, const struct answer *answer,
 
 /* ---- Enumeration ------------------------------------------------------ */
 
-struct names conformance_list(struct conformance *c,
+struct names conformance_list(struct evkv_conformance *c,
     const struct evkv_request *request)
 {
 	struct names names = { NULL, 0, 0 };
@@ -236,7 +238,7 @@ static int ops_compare(struct evkv_slice a, struct evkv_slice b)
 	return a.size < b.size ? -1 : a.size > b.size;
 }
 
-void conformance_must_list(struct conformance *c,
+void conformance_must_list(struct evkv_conformance *c,
     const struct evkv_request *request, const struct evkv_slice *expected,
     size_t count)
 {

@@ -27,7 +27,7 @@ static struct evkv_request promise_put(const struct evkv_slice *key,
 		.flags = EVKV_FLAG_SINGLE };
 }
 
-static struct answer *promise_submit_get(struct conformance *c,
+static struct answer *promise_submit_get(struct evkv_conformance *c,
     struct evkv_slice key)
 {
 	struct evkv_request request = promise_get(&key);
@@ -35,7 +35,7 @@ static struct answer *promise_submit_get(struct conformance *c,
 	return conformance_submit(c, NULL, &request);
 }
 
-static struct answer *promise_submit_put(struct conformance *c,
+static struct answer *promise_submit_put(struct evkv_conformance *c,
     struct evkv_slice key, struct evkv_slice value)
 {
 	struct evkv_request request = promise_put(&key, &value);
@@ -76,7 +76,7 @@ CASE(an_inline_callback_comes_once)
 	request = promise_get(&key);
 	request.flags |= EVKV_FLAG_INLINE;
 	a = conformance_do(c, &request);
-	if (conformance_has(c, CONFORMANCE_FORGETS)) {
+	if (conformance_has(c, EVKV_CONFORMANCE_FORGETS)) {
 		check_status(a->status, EVKV_NOT_FOUND);
 	} else {
 		check_status(a->status, EVKV_OK);
@@ -170,7 +170,7 @@ static void promise_keep(struct answer *answer,
 		    evkv_result_entry(result, 0)->value);
 }
 
-static struct evkv_value *promise_get_kept(struct conformance *c,
+static struct evkv_value *promise_get_kept(struct evkv_conformance *c,
     struct evkv_slice key)
 {
 	struct promise_kept kept = { NULL };
@@ -287,7 +287,7 @@ CASE(batches_keep_the_order_of_each_key)
 }
 
 /* What had been told before is removed, what comes after it is told stays. */
-static void promise_check_span(struct conformance *c, enum evkv_kind kind)
+static void promise_check_span(struct evkv_conformance *c, enum evkv_kind kind)
 {
 	struct answer *a[3], *between;
 	size_t i;
@@ -323,9 +323,9 @@ CASE(clear_and_clear_all_cover_what_was_told)
  * An op that was cut off, or was not: what it says must be so. After it the
  * key holds `value`, or nothing.
  */
-static void promise_check_cut(struct conformance *c, const struct answer *a,
-    enum evkv_status reason, enum evkv_cause cause, struct evkv_slice key,
-    struct evkv_slice value)
+static void promise_check_cut(struct evkv_conformance *c,
+    const struct answer *a, enum evkv_status reason, enum evkv_cause cause,
+    struct evkv_slice key, struct evkv_slice value)
 {
 	check_int(a->calls, 1);
 	if (a->kind == EVKV_OP_GET) {
@@ -342,7 +342,7 @@ static void promise_check_cut(struct conformance *c, const struct answer *a,
 		check_int(a->cause, cause);
 	} else {
 		check_status(a->status, EVKV_OK);
-		if (!conformance_has(c, CONFORMANCE_FORGETS))
+		if (!conformance_has(c, EVKV_CONFORMANCE_FORGETS))
 			must_get(c, L("c"), key, value);
 	}
 }
@@ -369,7 +369,7 @@ CASE(cancel_ends_an_operation_once)
 }
 
 struct promise_cancel {
-	struct conformance *c;
+	struct evkv_conformance *c;
 	struct answer *other;
 };
 
@@ -517,7 +517,7 @@ CASE(too_many_bytes_pending_are_busy)
 /* ---- From callbacks, and many ----------------------------------------- */
 
 struct promise_chain {
-	struct conformance *c;
+	struct evkv_conformance *c;
 	size_t left;
 	struct answer *last;
 };
@@ -578,7 +578,7 @@ CASE(many_at_once)
 	conformance_wait_all(c);
 	for (i = 0; i < count; i++) {
 		check_status(answers[2 * i]->status, EVKV_OK);
-		if (conformance_has(c, CONFORMANCE_FORGETS))
+		if (conformance_has(c, EVKV_CONFORMANCE_FORGETS))
 			continue;
 		check_status(answers[2 * i + 1]->status, EVKV_OK);
 		check_bytes(answers[2 * i + 1]->entries[0].bytes,

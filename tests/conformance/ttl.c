@@ -62,7 +62,7 @@ CASE(what_has_expired_is_not_counted)
 
 CASE(an_entry_lives_until_its_ttl_has_passed)
 {
-	if (conformance_has(c, CONFORMANCE_REAL_TIME)) {
+	if (conformance_has(c, EVKV_CONFORMANCE_REAL_TIME)) {
 		must_put(c, L("c"), L("k"), L("v"), 50 * c->unit_ms);
 		conformance_advance(c, c->unit_ms);
 		must_get(c, L("c"), L("k"), L("v"));
@@ -86,7 +86,7 @@ CASE(the_shortest_ttl_is_neither_at_once_nor_forever)
 {
 	struct answer *a;
 
-	if (conformance_has(c, CONFORMANCE_REAL_TIME)) {
+	if (conformance_has(c, EVKV_CONFORMANCE_REAL_TIME)) {
 		must_put(c, L("c"), L("k"), L("v"), 1);
 		must_expire(c, L("c"), L("k"));
 		return;
@@ -171,7 +171,7 @@ CASE(a_ttl_is_never_given_as_zero_for_what_expires)
 
 	for (i = 0; i < 20; i++) {
 		must_put(c, L("c"), L("k"), L("v"), 1 + i % 3);
-		if (!conformance_has(c, CONFORMANCE_REAL_TIME))
+		if (!conformance_has(c, EVKV_CONFORMANCE_REAL_TIME))
 			c->rig.now_us += 7 * i, c->rig.wall_us += 7 * i;
 		a = do_ttl(c, L("c"), L("k"));
 		if (a->status == EVKV_NOT_FOUND)

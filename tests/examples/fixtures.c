@@ -1,49 +1,62 @@
 /*
  * tests/examples/fixtures.c - the stores of the examples under the conformance
- * suite; FIXTURE says which one.
+ * suite.
  */
-#include "conformance.h"
+#include <stdint.h>
 
 #include "custom_store.h"
 #include "custom_wrapper.h"
+#include "retry_wrapper.h"
 #include "slow_store.h"
+#include "suites.h"
 
-#if FIXTURE == 1
-#define FIXTURE_NAME "custom_store"
-#define FIXTURE_QUIRKS CONFORMANCE_SLOW
-#elif FIXTURE == 2
-#define FIXTURE_NAME "custom_wrapper"
-#define FIXTURE_QUIRKS 0
-#else
-#define FIXTURE_NAME "slow_store"
-#define FIXTURE_QUIRKS 0
-#endif
-
-#if FIXTURE != 1
-static struct evkv_store *fixture_memory(struct conformance *c,
-    struct evkv_error *error)
+static struct evkv_store *fixture_memory(struct evkv_conformance *run,
+    struct evkv_loop *loop, struct evkv_error *error)
 {
-	return evkv_memory_new(c->rig.loop,
-	    &(struct evkv_memory_options){ .max_bytes = SIZE_MAX }, error);
+	return evkv_conformance_delay(run,
+	    evkv_memory_new(loop,
+		&(struct evkv_memory_options){ .max_bytes = SIZE_MAX }, error),
+	    error);
 }
-#endif
 
-static struct evkv_store *fixture_open(struct conformance *c,
-    struct evkv_error *error)
+static struct evkv_store *open_custom_store(struct evkv_conformance *run,
+    struct evkv_loop *loop, struct evkv_error *error)
 {
-#if FIXTURE == 1
-	return shelf_new(c->rig.loop, 400, error);
-#elif FIXTURE == 2
-	return tag_values_new(fixture_memory(c, error), "v1:", error);
-#else
+	(void)run;
+	return shelf_new(loop, 400, error);
+}
+
+static struct evkv_store *open_custom_wrapper(struct evkv_conformance *run,
+    struct evkv_loop *loop, struct evkv_error *error)
+{
+	return tag_values_new(fixture_memory(run, loop, error), "v1:", error);
+}
+
+static struct evkv_store *open_slow_store(struct evkv_conformance *run,
+    struct evkv_loop *loop, struct evkv_error *error)
+{
 	static const int64_t no_delay_ms = 0;
 
-	return slow_store_new(fixture_memory(c, error), &no_delay_ms, error);
-#endif
+	return slow_store_new(fixture_memory(run, loop, error), &no_delay_ms,
+	    error);
 }
 
-const struct conformance_fixture conformance_fixture = {
-	.name = FIXTURE_NAME,
-	.open = fixture_open,
-	.quirks = FIXTURE_QUIRKS,
+static struct evkv_store *open_retry_wrapper(struct evkv_conformance *run,
+    struct evkv_loop *loop, struct evkv_error *error)
+{
+	return retry_new(fixture_memory(run, loop, error), error);
+}
+
+#define SUITE_(name_, quirks_)                                                 \
+	{                                                                      \
+		.size = sizeof(struct evkv_conformance_suite), .name = #name_, \
+		.open = open_##name_, .quirks = (quirks_)                      \
+	}
+
+const struct evkv_conformance_suite conformance_suites[] = {
+	SUITE_(custom_store, EVKV_CONFORMANCE_SLOW),
+	SUITE_(custom_wrapper, 0),
+	SUITE_(slow_store, 0),
+	SUITE_(retry_wrapper, 0),
+	{ .name = NULL },
 };

@@ -6,13 +6,15 @@
  *         check(evkv_match(EVKV_LIT(""), EVKV_LIT("a*"), EVKV_LIT("a")));
  *     }
  *
- * The file compiles into a Criterion program, and with EVKV_TEST_PLAIN into one
- * with an ordinary main(), for ThreadSanitizer, valgrind and gdb:
+ * One program has two runners: Criterion's, and with --plain one that runs the
+ * tests in its own process, for the sanitizers, valgrind and gdb:
  *
- *     plain-unit.glob                      all of them
- *     plain-unit.glob 'star*'              by name
- *     plain-unit.glob unit_glob/star_matches_nothing
  *     unit.glob --filter 'unit_glob/star*'
+ *     unit.glob --plain                    all of them
+ *     unit.glob --plain 'star*'            by name
+ *     unit.glob --plain unit_glob/star_matches_nothing
+ *
+ * Without EVKV_TEST_CRITERION there is the plain one alone.
  *
  * Criterion forks, and what a forked child leaks or reports is lost. So every
  * body runs under test_run(), which fails the test when evkv's allocator has
@@ -42,7 +44,7 @@ enum test_outcome {
 	TEST_SKIPPED,
 };
 
-/* Run one case, with all checks around it; say how it ended on stderr. */
+/* Run one case, with all checks around it. */
 enum test_outcome test_run(const struct test_case *test);
 
 /* What the last failed check or skip_test() said: "file:line: text". */
@@ -51,6 +53,10 @@ const char *test_message(void);
 /* For the plain main: the cases of this program. */
 void test_register(struct test_case *test);
 const struct test_case *test_first(void);
+
+/* Keep a text as the message; fail with that of a check that failed before. */
+void test_set_message(const char *text);
+__attribute__((noreturn)) void test_fail_again(const char *text);
 
 /*
  * Run `run(arg)` and come back also when a check in it fails: false then, and
@@ -76,7 +82,21 @@ const char *test_name(void);
 #endif
 #endif
 
-#ifdef EVKV_TEST_PLAIN
+#ifdef EVKV_TEST_CRITERION
+#include <criterion/criterion.h>
+
+#define TEST_FOR_CRITERION_(suite_, name_)                                     \
+	Test(suite_, name_)                                                    \
+	{                                                                      \
+		switch (test_run(&suite_##_##name_##_case)) {                  \
+		case TEST_PASSED: break;                                       \
+		case TEST_FAILED: cr_assert_fail("%s", test_message()); break; \
+		case TEST_SKIPPED: cr_skip_test("%s", test_message()); break;  \
+		}                                                              \
+	}
+#else
+#define TEST_FOR_CRITERION_(suite_, name_)
+#endif
 
 #define EVKV_TEST(suite_, name_)                                               \
 	static void suite_##_##name_##_body(void);                             \
@@ -89,30 +109,8 @@ const char *test_name(void);
 	{                                                                      \
 		test_register(&suite_##_##name_##_case);                       \
 	}                                                                      \
+	TEST_FOR_CRITERION_(suite_, name_)                                     \
 	static void suite_##_##name_##_body(void)
-
-#else
-
-#include <criterion/criterion.h>
-
-#define EVKV_TEST(suite_, name_)                                               \
-	static void suite_##_##name_##_body(void);                             \
-	static const struct test_case suite_##_##name_##_case = {              \
-		.suite = #suite_,                                              \
-		.name = #name_,                                                \
-		.body = suite_##_##name_##_body,                               \
-	};                                                                     \
-	Test(suite_, name_)                                                    \
-	{                                                                      \
-		switch (test_run(&suite_##_##name_##_case)) {                  \
-		case TEST_PASSED: break;                                       \
-		case TEST_FAILED: cr_assert_fail("%s", test_message()); break; \
-		case TEST_SKIPPED: cr_skip_test("%s", test_message()); break;  \
-		}                                                              \
-	}                                                                      \
-	static void suite_##_##name_##_body(void)
-
-#endif
 
 /* ---- Checks: each evaluates its arguments once ------------------------ */
 

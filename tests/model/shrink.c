@@ -6,26 +6,9 @@
 
 #include "model.h"
 
+#define SHRINK_SHOWN 60 /* operations that are printed */
 /* Operations that shortening may cost in all. */
-#define SHRINK_BUDGET ((size_t)3000000)
-
-uint64_t model_seed(uint64_t normal)
-{
-	const char *text = getenv("EVKV_TEST_SEED");
-
-	return text != NULL ? strtoull(text, NULL, 10) : normal;
-}
-
-size_t model_count(const struct conformance_fixture *fixture, size_t normal)
-{
-	const char *text = getenv("EVKV_TEST_OPS");
-
-	if (text != NULL)
-		return (size_t)strtoull(text, NULL, 10);
-	if ((fixture->quirks & CONFORMANCE_SLOW) != 0)
-		return normal / 20;
-	return normal;
-}
+#define SHRINK_BUDGET ((size_t)1000000)
 
 /* What was under way beside the failing operation stays. */
 static void shrink_cut(struct model_run *run, size_t at)
@@ -74,16 +57,16 @@ static void shrink(struct model_run *run, struct model_op *ops)
 	free(scratch);
 }
 
-void model_check(const struct conformance_fixture *fixture, uint64_t seed,
-    size_t count)
+void model_check(const struct evkv_conformance_suite *suite,
+    enum conformance_mode mode, uint64_t seed, size_t count)
 {
 	struct model_op *ops = calloc(count, sizeof(*ops));
 	struct model_run run = {
-		.fixture = fixture, .ops = ops, .count = count
+		.suite = suite, .mode = mode, .ops = ops, .count = count
 	};
-	bool real = (fixture->quirks & CONFORMANCE_REAL_TIME) != 0;
+	bool real = (suite->quirks & EVKV_CONFORMANCE_REAL_TIME) != 0;
 	char text[900];
-	size_t i;
+	size_t from = 0, i;
 
 	if (ops == NULL)
 		abort();
@@ -99,8 +82,12 @@ void model_check(const struct conformance_fixture *fixture, uint64_t seed,
 		    (unsigned long long)seed);
 	(void)snprintf(text, sizeof(text), "%s", test_message());
 	(void)fprintf(stderr, "%s, seed %llu, shortened to %zu operations:\n",
-	    fixture->name, (unsigned long long)seed, run.count);
-	for (i = 0; i < run.count; i++)
+	    suite->name, (unsigned long long)seed, run.count);
+	if (run.count > SHRINK_SHOWN && getenv("EVKV_TEST_VERBOSE") == NULL) {
+		from = run.count - SHRINK_SHOWN;
+		(void)fprintf(stderr, "  (%zu more, by --verbose)\n", from);
+	}
+	for (i = from; i < run.count; i++)
 		model_print(&ops[i], stderr);
 	free(ops);
 	fail_test("seed %llu, operation %zu of %zu: %s",

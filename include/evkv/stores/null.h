@@ -1,9 +1,10 @@
-/*
- * evkv/stores/null.h - a store that keeps nothing.
+/**
+ * @file
+ * A store that keeps nothing.
  *
  *     struct evkv_store *store = evkv_null_new(loop, &error);
  *
- * Every put succeeds and is forgotten, every look-up misses. URL: null:
+ * Every put succeeds and is forgotten, every look-up misses. URL: `null:`
  */
 #ifndef EVKV_STORES_NULL_H
 #define EVKV_STORES_NULL_H
@@ -12,7 +13,12 @@
 
 EVKV_BEGIN_DECLS
 
-/* A new null store; NULL with a filled error when memory is lacking. */
+/**
+ * A new null store. May be called in a callback.
+ * @param loop   its loop; NULL is INVALID
+ * @param error  filled where NULL is returned; may be NULL
+ * @return a store with one reference, or NULL
+ */
 EVKV_API struct evkv_store *evkv_null_new(struct evkv_loop *loop,
     struct evkv_error *error);
 

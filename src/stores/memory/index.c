@@ -1,4 +1,4 @@
-/* stores/memory_index.c - a hash table that grows by small steps. */
+/* stores/memory/stores/memory_index.c - a hash table that grows by small steps. */
 #include "stores/memory/index.h"
 
 #include <stdlib.h>
@@ -35,22 +35,127 @@ void evkv__index_move(struct index *to, struct index *from)
 	evkv__index_init(from, to->memory);
 }
 
+/* ---- The heap of dues ---------------------------------------------- */
+
+static struct index_due *due_at(const struct index *index, size_t place)
+{
+	return &index->dues[place / INDEX_DUE_BLOCK][place % INDEX_DUE_BLOCK];
+}
+
+static void due_set(const struct index *index, size_t place,
+    struct index_due due)
+{
+	*due_at(index, place) = due;
+	due.segment->place = (uint32_t)place;
+}
+
+static void due_up(const struct index *index, size_t place,
+    struct index_due due)
+{
+	size_t parent;
+
+	for (; place > 0; place = parent) {
+		parent = (place - 1) / 2;
+		if (due_at(index, parent)->due <= due.due)
+			break;
+		due_set(index, place, *due_at(index, parent));
+	}
+	due_set(index, place, due);
+}
+
+static void due_down(const struct index *index, size_t place,
+    struct index_due due)
+{
+	size_t child;
+
+	for (; (child = 2 * place + 1) < index->segments; place = child) {
+		if (child + 1 < index->segments &&
+		    due_at(index, child + 1)->due < due_at(index, child)->due)
+			child++;
+		if (due_at(index, child)->due >= due.due)
+			break;
+		due_set(index, place, *due_at(index, child));
+	}
+	due_set(index, place, due);
+}
+
+static void due_move(const struct index *index, size_t place,
+    struct index_due due)
+{
+	if (place > 0 && due.due < due_at(index, (place - 1) / 2)->due)
+		due_up(index, place, due);
+	else
+		due_down(index, place, due);
+}
+
+void evkv__index_set_due(struct index *index, struct index_segment *segment,
+    int64_t due)
+{
+	segment->due = due;
+	due_move(index, segment->place,
+	    (struct index_due){ .due = due, .segment = segment });
+}
+
+/* Room for one more place; false: no memory. */
+static bool due_prepare(struct index *index)
+{
+	size_t block = index->segments / INDEX_DUE_BLOCK, room;
+	struct index_due **dues;
+
+	if (index->segments % INDEX_DUE_BLOCK != 0)
+		return true;
+	if (block == index->due_blocks) {
+		room = block > 0 ? 2 * block : 8;
+		dues = evkv_calloc(room, sizeof(*dues));
+		if (dues == NULL)
+			return false;
+		if (block > 0)
+			memcpy(dues, index->dues, block * sizeof(*dues));
+		evkv_free(index->dues);
+		index->dues = dues;
+		index->due_blocks = room;
+	}
+	index->dues[block] = evkv_malloc(INDEX_DUE_BLOCK *
+	    sizeof(**index->dues));
+	return index->dues[block] != NULL;
+}
+
+/* The segment has gone from the count already. */
+static void due_remove(struct index *index, const struct index_segment *segment)
+{
+	struct index_due last = *due_at(index, index->segments);
+
+	if (last.segment != segment)
+		due_move(index, segment->place, last);
+	if (index->segments % INDEX_DUE_BLOCK == 0)
+		evkv_free(index->dues[index->segments / INDEX_DUE_BLOCK]);
+}
+
 /* ---- Segments ------------------------------------------------------ */
 
-static struct index_segment *segment_new(struct index *index, uint32_t depth)
+static struct index_segment *segment_new(struct index *index, uint32_t first,
+    uint32_t depth)
 {
 	struct index_segment *segment;
 	uint16_t slot;
 
-	segment = evkv__slab_take(index->memory, &slot);
-	if (segment == NULL)
+	if (!due_prepare(index))
 		return NULL;
+	segment = evkv__slab_take(index->memory, &slot);
+	if (segment == NULL) {
+		if (index->segments % INDEX_DUE_BLOCK == 0)
+			evkv_free(
+			    index->dues[index->segments / INDEX_DUE_BLOCK]);
+		return NULL;
+	}
 	memset(segment->chunks, 0, sizeof(segment->chunks));
 	segment->due = INT64_MAX;
 	segment->count = 0;
-	segment->depth = depth;
+	segment->first = first;
+	segment->depth = (uint8_t)depth;
 	segment->slot = slot;
-	index->segments++;
+	due_set(index, index->segments++,
+	    (struct index_due){ .due = INT64_MAX, .segment = segment });
 	index->depths[depth]++;
 	return segment;
 }
@@ -58,6 +163,7 @@ static struct index_segment *segment_new(struct index *index, uint32_t depth)
 static void segment_free(struct index *index, struct index_segment *segment)
 {
 	index->segments--;
+	due_remove(index, segment);
 	index->depths[segment->depth]--;
 	evkv__slab_give(index->memory, segment, segment->slot);
 }
@@ -66,7 +172,7 @@ static void segment_set_depth(struct index *index,
     struct index_segment *segment, uint32_t depth)
 {
 	index->depths[segment->depth]--;
-	segment->depth = depth;
+	segment->depth = (uint8_t)depth;
 	index->depths[depth]++;
 }
 
@@ -271,13 +377,14 @@ static bool index_split(struct index *index, uint64_t hash)
 
 	if (depth == index->depth && !directory_double(index))
 		return false;
-	upper = segment_new(index, depth + 1);
+	upper = segment_new(index, lower->first | UINT32_C(1) << (31 - depth),
+	    depth + 1);
 	if (upper == NULL)
 		return false;
 	segment_set_depth(index, lower, depth + 1);
 	segment_move(upper, lower, UINT32_C(1) << (31 - depth));
 	index->work += upper->count;
-	upper->due = lower->due;
+	evkv__index_set_due(index, upper, lower->due);
 	half = (size_t)1 << (index->depth - depth - 1);
 	first = ((hash >> 1) >> (63 - index->depth)) & ~(2 * half - 1);
 	directory_point(index, first + half, half, upper);
@@ -291,7 +398,7 @@ bool evkv__index_insert(struct index *index, uint64_t hash, void *item,
 	struct index_segment *segment = index_segment(index, hash);
 
 	if (segment == index_nothing()) {
-		segment = segment_new(index, 0);
+		segment = segment_new(index, 0, 0);
 		if (segment == NULL)
 			return false;
 		index->single = segment;
@@ -303,8 +410,7 @@ bool evkv__index_insert(struct index *index, uint64_t hash, void *item,
 			return false;
 	}
 	segment_add(segment, (uint32_t)(hash >> 32), index_tag(hash), item);
-	if (due < segment->due)
-		segment->due = due;
+	index_lower_due(index, segment, due);
 	index->count++;
 	return true;
 }
@@ -331,8 +437,9 @@ static bool index_join_once(struct index *index, uint64_t hash)
 		return false;
 	index->work += other->count;
 	segment_move(segment, other, 0);
-	if (other->due < segment->due)
-		segment->due = other->due;
+	index_lower_due(index, segment, other->due);
+	if (other->first < segment->first)
+		segment->first = other->first;
 	directory_point(index, at & ~(2 * span - 1), 2 * span, segment);
 	segment_free(index, other);
 	segment_set_depth(index, segment, depth - 1);
@@ -367,6 +474,7 @@ bool evkv__index_dismantle(struct index *index)
 	}
 	directory_free(index, index->next, index->depth + 1);
 	directory_free(index, index->directory, index->room);
+	evkv_free(index->dues);
 	evkv__index_init(index, index->memory);
 	return false;
 }

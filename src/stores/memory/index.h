@@ -17,6 +17,9 @@
  * Beside each slot a segment keeps the upper 32 bits of the hash. They carry
  * splits and walks in order of hash without touching the items, whose keys may
  * be long and far away.
+ *
+ * Segments stand in a binary heap by `due`, the caller's lower bound of when
+ * something in them is to be done, so that the earliest is known at any time.
  */
 #ifndef EVKV_STORES_MEMORY_INDEX_H
 #define EVKV_STORES_MEMORY_INDEX_H
@@ -54,9 +57,18 @@ struct index_segment {
 	uint32_t hashes[INDEX_SLOTS]; /* the upper halves */
 	int64_t due; /* the caller's; the lower of two after a join */
 	uint32_t count;
-	uint32_t depth; /* bits of the hash that its items have in common */
+	uint32_t first; /* upper half of the lowest hash that belongs here */
+	uint32_t place; /* in the heap */
+	uint8_t depth;  /* bits of the hash that its items have in common */
 	uint16_t slot;  /* in the block of memory that it is of */
 };
+
+/* A place of the heap; the places stand in blocks, so that growing is cheap. */
+struct index_due {
+	int64_t due;
+	struct index_segment *segment;
+};
+#define INDEX_DUE_BLOCK 256
 
 struct index {
 	struct index_segment **directory; /* of 2^depth */
@@ -69,6 +81,8 @@ struct index {
 	struct index_segment **next; /* the directory's double, or NULL ... */
 	size_t next_filled;          /* ... from so many pointers of it */
 	size_t dismantled;           /* pointers whose segments are freed */
+	struct index_due **dues;     /* the heap, of `segments` places */
+	size_t due_blocks;           /* that there is room for in `dues` */
 	size_t work;               /* items moved and pointers written so far */
 	struct slab_class *memory; /* of segments */
 };
@@ -203,6 +217,30 @@ bool evkv__index_insert(struct index *index, uint64_t hash, void *item,
 
 /* Remove the item at a place. Does not move any other. */
 void evkv__index_remove(struct index *index, const struct index_place *place);
+
+/* Have a segment's `due` be another one. */
+void evkv__index_set_due(struct index *index, struct index_segment *segment,
+    int64_t due);
+
+static inline void index_lower_due(struct index *index,
+    struct index_segment *segment, int64_t due)
+{
+	if (due < segment->due)
+		evkv__index_set_due(index, segment, due);
+}
+
+/* The segment that is due first; NULL: none is, ever. */
+static inline struct index_segment *index_earliest(const struct index *index)
+{
+	if (index->segments == 0 || index->dues[0]->due == INT64_MAX)
+		return NULL;
+	return index->dues[0]->segment;
+}
+
+static inline int64_t index_earliest_due(const struct index *index)
+{
+	return index->segments > 0 ? index->dues[0]->due : INT64_MAX;
+}
 
 /* Put another item, of the same hash, in the place of one. */
 static inline void index_replace(const struct index_place *place, void *item)

@@ -49,12 +49,31 @@ static int64_t request_expiry_us(const struct evkv_request *request, size_t i,
 	    request->ttls_ms != NULL ? request->ttls_ms[i] : request->ttl_ms);
 }
 
+static const struct evkv_version *request_version(
+    const struct evkv_request *request, size_t i)
+{
+	return request->condition == EVKV_IF_VERSION ? &request->versions[i]
+						     : NULL;
+}
+
+/* To put into; NULL: no memory, or there is none and the put needs one. */
+static struct memory_collection *put_collection(struct memory *self,
+    const struct evkv_request *request)
+{
+	if (request->condition == EVKV_IF_PRESENT ||
+	    request->condition == EVKV_IF_VERSION)
+		return evkv__table_collection(&self->table,
+		    request->collection);
+	return evkv__table_collection_make(&self->table, request->collection);
+}
+
 static enum evkv_status put_one(struct memory *self,
     const struct evkv_request *request, size_t i, int64_t now_us)
 {
 	struct memory_put put = {
 		.key = request->keys[i],
 		.condition = request->condition,
+		.version = request_version(request, i),
 		.expires_at_us = request_expiry_us(request, i, now_us),
 	};
 	struct memory_collection *collection;
@@ -65,16 +84,25 @@ static enum evkv_status put_one(struct memory *self,
 	} else {
 		put.value = request->values[i];
 	}
-	if (put.condition == EVKV_IF_PRESENT)
-		collection = evkv__table_collection(&self->table,
-		    request->collection);
-	else
-		collection = evkv__table_collection_make(&self->table,
-		    request->collection);
+	collection = put_collection(self, request);
 	if (collection == NULL)
-		return put.condition == EVKV_IF_PRESENT ? EVKV_NOT_FOUND
-							: EVKV_NOMEM;
+		return request->condition == EVKV_IF_ANY ||
+			request->condition == EVKV_IF_ABSENT
+		    ? EVKV_NOMEM
+		    : EVKV_NOT_FOUND;
 	return evkv__table_put(&self->table, collection, &put, now_us);
+}
+
+static enum evkv_status incr_one(struct memory *self,
+    const struct evkv_request *request, size_t i, int64_t now_us,
+    int64_t *number)
+{
+	struct memory_collection *collection = put_collection(self, request);
+
+	if (collection == NULL)
+		return EVKV_NOMEM;
+	return evkv__table_incr(&self->table, collection, request, i,
+	    request_expiry_us(request, i, now_us), now_us, number);
 }
 
 static void put_explain(struct evkv_op *op, enum evkv_status status)
@@ -89,51 +117,65 @@ static void put_explain(struct evkv_op *op, enum evkv_status status)
 		evkv_op_explain(op, EVKV_CAUSE_NONE, 0,
 		    "values that are still held leave no room");
 		break;
+	case EVKV_INVALID:
+		evkv_op_explain(op, EVKV_CAUSE_NONE, 0, EVKV_INCR_REFUSED);
+		break;
 	default: break;
 	}
 }
 
+/* PUT and INCR. */
 static enum evkv_verdict memory_put(struct memory *self, struct evkv_op *op,
     const struct evkv_request *request)
 {
-	struct evkv_entry *answers = evkv_op_entry(op, 0);
 	int64_t now_us = evkv_loop_now_us(self->loop);
+	struct evkv_entry *answer;
 	size_t i;
 
 	for (i = 0; i < request->count; i++) {
-		answers[i].status = put_one(self, request, i, now_us);
-		if (evkv_failed(answers[i].status))
-			put_explain(op, answers[i].status);
+		answer = evkv_op_entry(op, i);
+		answer->status = request->kind == EVKV_OP_PUT
+		    ? put_one(self, request, i, now_us)
+		    : incr_one(self, request, i, now_us, &answer->number);
+		if (answer->status != EVKV_OK)
+			put_explain(op, answer->status);
+		else if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
+			answer->version = evkv_version_counted(
+			    self->table.instance, self->table.version);
 	}
 	evkv__memory_follow_up(self);
 	return EVKV_VERDICT_DONE;
 }
 
-/* DELETE and TOUCH. */
+static enum evkv_status change_one(struct memory *self, struct evkv_op *op,
+    const struct evkv_request *request, size_t i, int64_t now_us)
+{
+	struct memory_table *table = &self->table;
+	struct memory_collection *collection;
+	struct evkv_slice key = request->keys[i];
+	const struct evkv_version *version = request_version(request, i);
+
+	collection = evkv__table_collection(table, request->collection);
+	if (collection == NULL)
+		return EVKV_NOT_FOUND;
+	if (request->kind == EVKV_OP_TOUCH)
+		return evkv__table_touch(table, collection, key, version,
+		    request_expiry_us(request, i, now_us), now_us);
+	if (request->kind == EVKV_OP_TAKE)
+		evkv__memory_take(self, op, i, collection, key);
+	return evkv__table_delete(table, collection, key, version, now_us);
+}
+
+/* DELETE, TAKE and TOUCH. */
 static enum evkv_verdict memory_change(struct memory *self, struct evkv_op *op,
     const struct evkv_request *request)
 {
-	struct evkv_entry *answers = evkv_op_entry(op, 0);
 	int64_t now_us = evkv_loop_now_us(self->loop);
-	struct memory_collection *collection;
-	struct evkv_slice key;
-	bool present;
 	size_t i;
 
-	collection = evkv__table_collection(&self->table, request->collection);
-	for (i = 0; i < request->count; i++) {
-		key = request->keys[i];
-		if (collection == NULL)
-			present = false;
-		else if (request->kind == EVKV_OP_DELETE)
-			present = evkv__table_delete(&self->table, collection,
-			    key, now_us);
-		else
-			present = evkv__table_touch(&self->table, collection,
-			    key, request_expiry_us(request, i, now_us), now_us);
-		if (!present)
-			answers[i].status = EVKV_NOT_FOUND;
-	}
+	for (i = 0; i < request->count; i++)
+		evkv_op_entry(op, i)->status = change_one(self, op, request, i,
+		    now_us);
 	evkv__memory_follow_up(self);
 	return EVKV_VERDICT_DONE;
 }
@@ -151,8 +193,10 @@ static enum evkv_verdict memory_submit(void *arg, struct evkv_op *op,
 	}
 	evkv__memory_resolve(self);
 	switch (request->kind) {
-	case EVKV_OP_PUT: return memory_put(self, op, request);
+	case EVKV_OP_PUT:
+	case EVKV_OP_INCR: return memory_put(self, op, request);
 	case EVKV_OP_DELETE:
+	case EVKV_OP_TAKE:
 	case EVKV_OP_TOUCH: return memory_change(self, op, request);
 	case EVKV_OP_PING:
 	case EVKV_OP_SYNC:
@@ -166,43 +210,31 @@ static enum evkv_verdict memory_submit(void *arg, struct evkv_op *op,
 
 static bool is_garbage(const struct memory *self)
 {
-	return self->table.graves != NULL || self->table.space.dead > 0 ||
+	return self->table.retired != NULL || self->table.space.dead > 0 ||
 	    heap_is_untidy(self->table.heap);
-}
-
-static bool is_over(const struct memory *self)
-{
-	return evkv__table_bytes(&self->table) > self->table.max_bytes &&
-	    self->table.space.newest != self->table.space.oldest;
 }
 
 /* The next sweep, if there is anything that it could find. */
 static void sweep_arm(struct memory *self)
 {
-	int64_t delay_ms;
+	int64_t due_us = table_next_due(&self->table), delay_ms;
 
-	if (self->table.space.mortal == 0) {
-		self->table.next_due_us = MEMORY_NEVER;
-		return;
-	}
-	delay_ms = (self->table.next_due_us - evkv_loop_now_us(self->loop) +
-		       999) /
-	    1000;
+	delay_ms = (due_us - evkv_loop_now_us(self->loop) + 999) / 1000;
 	if (delay_ms < SWEEP_EVERY_MS)
 		delay_ms = SWEEP_EVERY_MS;
 	/* Without memory for it, the next write tries again. */
 	if (evkv_timer_set(self->loop, &self->timer, delay_ms))
-		self->armed_us = delay_ms > SWEEP_EVERY_MS
-		    ? self->table.next_due_us
-		    : MEMORY_AT_ONCE;
+		self->armed_us = delay_ms > SWEEP_EVERY_MS ? due_us
+							   : MEMORY_AT_ONCE;
 }
 
 void evkv__memory_follow_up(struct memory *self)
 {
 	if (self->jobs != NULL || self->sweeping || is_garbage(self) ||
-	    is_over(self))
+	    evkv__table_is_over(&self->table))
 		evkv_task_queue(self->loop, &self->task);
-	if (self->table.next_due_us < self->armed_us)
+	if (self->table.space.expiring > 0 &&
+	    table_next_due(&self->table) < self->armed_us)
 		sweep_arm(self);
 }
 
@@ -233,12 +265,12 @@ static void sweep_step(struct memory *self)
 /* What was removed goes first; but by turns, if there is more of it in each. */
 static void upkeep_step(struct memory *self)
 {
-	bool over = is_over(self);
+	bool over = evkv__table_is_over(&self->table);
 
-	self->burial_turn = !self->burial_turn || !(over || self->sweeping);
-	if (self->burial_turn &&
+	self->reclaim_turn = !self->reclaim_turn || !(over || self->sweeping);
+	if (self->reclaim_turn &&
 	    (evkv__heap_tidy(self->table.heap) ||
-		evkv__table_bury(&self->table, BURY_STEP)))
+		evkv__table_reclaim(&self->table, RECLAIM_STEP)))
 		return;
 	if (over)
 		evkv__table_make_room(&self->table, NULL,
@@ -265,7 +297,7 @@ static void memory_step(void *arg)
 
 /* ---- Life ---------------------------------------------------------- */
 
-/* Without memory for a grave all is left to free(). */
+/* Without memory for a retired all is left to free(). */
 static void memory_close(void *arg)
 {
 	struct memory *self = arg;
@@ -274,7 +306,7 @@ static void memory_close(void *arg)
 	self->closing = true;
 	evkv_timer_cancel(self->loop, &self->timer);
 	evkv_task_cancel(self->loop, &self->task);
-	evkv__table_doom_all(&self->table, NULL);
+	evkv__table_clear_all(&self->table, NULL);
 	if (is_garbage(self) || self->jobs != NULL)
 		evkv_task_queue(self->loop, &self->task);
 	else
@@ -314,12 +346,17 @@ static const struct evkv_vtable memory_vtable = {
 	.close = memory_close,
 	.free = memory_free,
 	.counters = memory_counters,
+	.peek = evkv__memory_peek,
 	.describe = memory_describe,
 };
 
 static const struct evkv_capabilities memory_capabilities = {
-	.kinds = EVKV_KINDS_BASIC,
-	.put_conditions = EVKV_IF_BASIC,
+	.kinds = EVKV_KINDS_BASIC | EVKV_KIND_BIT(EVKV_OP_INCR) |
+	    EVKV_KIND_BIT(EVKV_OP_TAKE),
+	.request_flags = EVKV_FLAG_VERSIONS,
+	.put_conditions = EVKV_IF_BASIC | EVKV_IF_BIT(EVKV_IF_VERSION),
+	.delete_conditions = EVKV_IF_BIT(EVKV_IF_VERSION),
+	.touch_conditions = EVKV_IF_BIT(EVKV_IF_VERSION),
 	.flags = EVKV_STORE_ATOMIC_CONDITION | EVKV_STORE_ENUM_UNIQUE |
 	    EVKV_STORE_EXACT_AFFECTED | EVKV_STORE_IN_PROCESS,
 	.max_key = EVKV_KEY_MAX,
@@ -348,6 +385,7 @@ static struct memory *memory_make(struct evkv_loop *loop,
 		evkv_free(self);
 		return NULL;
 	}
+	self->table.instance = evkv_loop_random(loop);
 	self->table.clock_us = read_clock;
 	self->table.clock_arg = loop;
 	self->options = *options;
@@ -387,6 +425,6 @@ struct evkv_store *evkv_memory_new_sized(struct evkv_loop *loop,
 	if (store == NULL)
 		return NULL;
 	self->store = store;
-	store->shortcuts = &evkv__memory_shortcuts;
+	store->resolve = evkv__memory_resolve;
 	return store;
 }

@@ -7,8 +7,7 @@
  * other kind of op and every step, has the list looked up first, so that nobody
  * can tell.
  *
- * An inline get can't wait. It is answered without an op: memory_aim() asks for
- * the index's line as early as possible, memory_peek() looks up.
+ * An inline get can't wait; evkv__memory_peek() answers it without an op.
  */
 #include "core/op.h"
 #include "stores/memory/store.h"
@@ -37,8 +36,9 @@ static inline void answer_hit(struct evkv_op *op, size_t i,
 		evkv__op_pin_value(op, i, &entry->value);
 }
 
-static inline void read_one(enum evkv_kind kind, struct evkv_op *op, size_t i,
-    struct memory_entry *entry, int64_t now_us)
+static inline void read_one(struct memory *self, struct evkv_op *op, size_t i,
+    const struct evkv_request *request, struct memory_entry *entry,
+    int64_t now_us)
 {
 	struct evkv_entry *answer = evkv_op_entry(op, i);
 
@@ -46,11 +46,25 @@ static inline void read_one(enum evkv_kind kind, struct evkv_op *op, size_t i,
 		answer->status = EVKV_NOT_FOUND;
 		return;
 	}
-	if (kind == EVKV_OP_EXISTS)
+	if (request->kind == EVKV_OP_EXISTS)
 		return;
 	answer_hit(op, i, entry);
-	if (kind == EVKV_OP_TTL)
+	if (request->kind == EVKV_OP_TTL)
 		answer->ttl_ms = remaining_ms(entry, now_us);
+	if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
+		answer->version = evkv_version_counted(self->table.instance,
+		    entry->version);
+}
+
+void evkv__memory_take(struct memory *self, struct evkv_op *op, size_t i,
+    const struct memory_collection *collection, struct evkv_slice key)
+{
+	struct memory_entry *entry;
+
+	entry = evkv__table_get(&self->table, collection, key,
+	    table_hash(collection, key), evkv_loop_now_us(self->loop));
+	if (entry != NULL)
+		answer_hit(op, i, entry);
 }
 
 /*
@@ -73,7 +87,7 @@ static void read_some(struct memory *self, struct evkv_op *op,
 	for (i = 0; i < count; i++)
 		index_prefetch_item(&table->space.entries, hashes[i]);
 	for (i = 0; i < count; i++)
-		read_one(request->kind, op, first + i,
+		read_one(self, op, first + i, request,
 		    evkv__table_get(table, collection, request->keys[first + i],
 			hashes[i], now_us),
 		    now_us);
@@ -84,16 +98,19 @@ void evkv__memory_resolve(void *arg)
 {
 	struct memory *self = arg;
 	struct memory_table *table = &self->table;
+	struct memory_entry *entry;
 	struct memory_late *late;
 
 	for (late = self->late; late < &self->late[self->late_count]; late++)
 		index_prefetch_item(&table->space.entries, late->hash);
 	for (late = self->late; late < &self->late[self->late_count]; late++) {
-		read_one(EVKV_OP_GET, late->op, 0,
-		    evkv__table_get(table, table->last,
-			evkv_bytes(late->key, late->key_size), late->hash,
-			late->now_us),
+		entry = evkv__table_get(table, table->last,
+		    evkv_bytes(late->key, late->key_size), late->hash,
 		    late->now_us);
+		if (entry != NULL)
+			answer_hit(late->op, 0, entry);
+		else
+			evkv_op_entry(late->op, 0)->status = EVKV_NOT_FOUND;
 		late->op->flags &= ~(uint32_t)OP_LATE;
 		evkv__op_settle(late->op);
 	}
@@ -130,38 +147,26 @@ static struct memory_collection *read_collection(struct memory *self,
 	return evkv__table_collection(&self->table, name);
 }
 
-/* ---- Inline gets ------------------------------------------------------- */
-
-/* The hash of a key, taking it to be of the collection asked for last. */
-static uint64_t memory_aim(void *arg, struct evkv_slice key)
+enum evkv_peek evkv__memory_peek(void *arg, const struct evkv_request *request,
+    struct evkv_value **value)
 {
 	struct memory *self = arg;
-	uint64_t hash;
-
-	if (self->table.last == NULL)
-		return 0;
-	hash = table_hash(self->table.last, key);
-	index_prefetch(&self->table.space.entries, hash);
-	return hash;
-}
-
-static struct evkv_value *memory_peek(void *arg,
-    const struct evkv_request *request, uint64_t hash)
-{
-	struct memory *self = arg;
-	int64_t now_us = evkv_loop_now_us(self->loop);
+	struct memory_collection *collection;
 	struct memory_entry *entry;
 
-	if (!evkv__table_is_last(&self->table, request->collection)) {
-		if (read_collection(self, request->collection) == NULL)
-			return NULL;
-		hash = table_hash(self->table.last, request->keys[0]);
-	}
-	entry = evkv__table_get(&self->table, self->table.last,
-	    request->keys[0], hash, now_us);
+	collection = read_collection(self, request->collection);
+	if (collection == NULL)
+		return EVKV_PEEK_MISS;
+	entry = evkv__table_get(&self->table, collection, request->keys[0],
+	    table_hash(collection, request->keys[0]),
+	    evkv_loop_now_us(self->loop));
 	if (entry == NULL)
-		return NULL;
-	return entry->external ? STORE_PEEK_NO : &entry->value;
+		return EVKV_PEEK_MISS;
+	/* Others may have that value too, and count pins of their own. */
+	if (entry->external)
+		return EVKV_PEEK_DECLINE;
+	*value = &entry->value;
+	return EVKV_PEEK_HIT;
 }
 
 /* ---- Submit ------------------------------------------------------------ */
@@ -177,14 +182,15 @@ enum evkv_verdict evkv__memory_read(struct memory *self, struct evkv_op *op,
 	collection = read_collection(self, request->collection);
 	if (collection == NULL) {
 		for (i = 0; i < request->count; i++)
-			read_one(request->kind, op, i, NULL, now_us);
+			read_one(self, op, i, request, NULL, now_us);
 		return EVKV_VERDICT_DONE;
 	}
 	if (request->count == 1) {
 		if (request->kind == EVKV_OP_GET &&
+		    (request->flags & EVKV_FLAG_VERSIONS) == 0 &&
 		    read_late(self, op, request->keys[0], now_us))
 			return EVKV_VERDICT_DONE;
-		read_one(request->kind, op, 0,
+		read_one(self, op, 0, request,
 		    evkv__table_get(table, collection, request->keys[0],
 			table_hash(collection, request->keys[0]), now_us),
 		    now_us);
@@ -198,9 +204,3 @@ enum evkv_verdict evkv__memory_read(struct memory *self, struct evkv_op *op,
 	}
 	return EVKV_VERDICT_DONE;
 }
-
-const struct store_shortcuts evkv__memory_shortcuts = {
-	.aim = memory_aim,
-	.peek = memory_peek,
-	.resolve = evkv__memory_resolve,
-};

@@ -208,20 +208,20 @@ static bool job_wants_entry(struct memory_entry *entry, void *arg)
 }
 
 /* Whether the number of live entries is certain; then it is *count. */
-static bool is_exact(size_t mortal, int64_t earliest_us, int64_t now_us)
+static bool is_exact(size_t expiring, int64_t earliest_us, int64_t now_us)
 {
-	return mortal == 0 || now_us < earliest_us;
+	return expiring == 0 || now_us < earliest_us;
 }
 
-static void job_doom(struct memory_job *job, struct memory *self,
+static void job_clear(struct memory_job *job, struct memory *self,
     struct memory_collection *collection)
 {
-	if (is_exact(collection->mortal, collection->earliest_us,
+	if (is_exact(collection->expiring, collection->earliest_us,
 		job->walk.now_us)) {
 		job->affected += (int64_t)collection->count;
-		evkv__table_doom(&self->table, collection, NULL);
+		evkv__table_clear(&self->table, collection, NULL);
 	} else {
-		evkv__table_doom(&self->table, collection, &job->doom);
+		evkv__table_clear(&self->table, collection, &job->tally);
 	}
 }
 
@@ -241,7 +241,7 @@ static bool job_walk_records(struct memory_job *job, struct memory *self)
 		collection = items[i].item;
 		if (evkv_match(request->match.prefix, request->match.pattern,
 			evkv_bytes(collection->name, collection->name_size)))
-			job_doom(job, self, collection);
+			job_clear(job, self, collection);
 	}
 	return job->at != 0;
 }
@@ -256,7 +256,7 @@ static void job_walk(struct memory_job *job, struct memory *self)
 static void job_finish(struct memory_job *job, struct memory *self)
 {
 	struct evkv_op *op = job->op;
-	int64_t affected = job->affected + job->doom.removed;
+	int64_t affected = job->affected + job->tally.removed;
 
 	switch (evkv_op_request(op)->kind) {
 	case EVKV_OP_COLLECTIONS:
@@ -275,7 +275,7 @@ static bool job_is_over(const struct memory_job *job)
 	/* Nobody waits for the rest of it; but the doomed point to the job. */
 	bool walking = job->walking && !evkv_op_detached(job->op);
 
-	return !walking && job->doom.left == 0;
+	return !walking && job->tally.left == 0;
 }
 
 void evkv__memory_job_step(struct memory *self)
@@ -288,7 +288,7 @@ void evkv__memory_job_step(struct memory *self)
 	if (job->walking && !evkv_op_detached(job->op))
 		job_walk(job, self);
 	else
-		evkv__table_bury(&self->table, BURY_STEP);
+		evkv__table_reclaim(&self->table, RECLAIM_STEP);
 	if (job_is_over(job)) {
 		job_finish(job, self);
 		return;
@@ -312,7 +312,7 @@ static struct memory_job *job_new(struct memory *self, struct evkv_op *op)
 	job->op = op;
 	job->walk.arg = job;
 	job->walk.now_us = evkv_loop_now_us(self->loop);
-	job->doom.now_us = job->walk.now_us;
+	job->tally.now_us = job->walk.now_us;
 	return job;
 }
 
@@ -320,7 +320,7 @@ static struct memory_job *job_new(struct memory *self, struct evkv_op *op)
 static enum evkv_verdict job_start(struct memory *self, struct memory_job *job)
 {
 	evkv__memory_follow_up(self);
-	if (!job->walking && job->doom.left == 0) {
+	if (!job->walking && job->tally.left == 0) {
 		evkv_op_set_affected(job->op, job->affected);
 		return EVKV_VERDICT_DONE;
 	}
@@ -351,7 +351,7 @@ static enum evkv_verdict span_clear(struct memory *self, struct evkv_op *op,
 	if (job == NULL)
 		return EVKV_VERDICT_DONE;
 	if (is_for_all(request)) {
-		job_doom(job, self, collection);
+		job_clear(job, self, collection);
 	} else {
 		job->walking = true;
 		job->walk.visit = job_wants_entry;
@@ -364,7 +364,7 @@ static enum evkv_verdict span_clear_all(struct memory *self, struct evkv_op *op,
 {
 	struct memory_table *table = &self->table;
 	struct memory_job *job = job_new(self, op);
-	struct memory_doom *doom;
+	struct memory_tally *tally;
 
 	if (job == NULL)
 		return EVKV_VERDICT_DONE;
@@ -373,13 +373,13 @@ static enum evkv_verdict span_clear_all(struct memory *self, struct evkv_op *op,
 		job->by_records = true;
 		return job_start(self, job);
 	}
-	doom = &job->doom;
-	if (is_exact(table->space.mortal, table->next_due_us,
+	tally = &job->tally;
+	if (is_exact(table->space.expiring, table_next_due(table),
 		job->walk.now_us)) {
 		job->affected = (int64_t)evkv__table_count(table);
-		doom = NULL;
+		tally = NULL;
 	}
-	if (!evkv__table_doom_all(table, doom))
+	if (!evkv__table_clear_all(table, tally))
 		return evkv_op_nomem(op);
 	return job_start(self, job);
 }

@@ -16,12 +16,12 @@ struct memory_job {
 	bool by_records; /* it walks over collections, not over entries */
 	uint64_t at;     /* in the index of collections */
 	struct memory_walk walk;
-	struct memory_doom doom;
-	int64_t affected; /* beside those that walk and doom counted */
+	struct memory_tally tally;
+	int64_t affected; /* beside those that walk and tally counted */
 };
 
 /* Doomed entries that a step looks for. */
-#define BURY_STEP 128
+#define RECLAIM_STEP 128
 /* Gets that are looked up together, and the longest key that may wait. */
 #define LATE_MAX 64
 #define LATE_KEY_MAX 40
@@ -46,8 +46,8 @@ struct memory {
 	unsigned sweep_steps;    /* left of the present sweep's */
 	bool sweeping;
 	bool closing;
-	bool jobs_turn;   /* the next step is a job's, not upkeep's */
-	bool burial_turn; /* upkeep's last step was for what was removed */
+	bool jobs_turn;    /* the next step is a job's, not upkeep's */
+	bool reclaim_turn; /* upkeep's last step was for what was removed */
 	struct memory_job *jobs, **jobs_tail;
 	size_t late_count;
 	struct memory_late late[LATE_MAX];
@@ -61,7 +61,11 @@ enum evkv_verdict evkv__memory_read(struct memory *self, struct evkv_op *op,
     const struct evkv_request *request);
 /* Look up the gets that wait; before anything could change their answers. */
 void evkv__memory_resolve(void *self);
-extern const struct store_shortcuts evkv__memory_shortcuts;
+enum evkv_peek evkv__memory_peek(void *self, const struct evkv_request *request,
+    struct evkv_value **value);
+/* The first half of a TAKE: entry i of the answer is the value of a key. */
+void evkv__memory_take(struct memory *self, struct evkv_op *op, size_t i,
+    const struct memory_collection *collection, struct evkv_slice key);
 
 /* memory_span.c */
 enum evkv_verdict evkv__memory_span(struct memory *self, struct evkv_op *op,

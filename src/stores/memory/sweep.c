@@ -6,25 +6,24 @@
 
 #include "core/op.h"
 
-/* Entries that the hand may pass over before one goes although it was used. */
-#define EVICT_SCAN 32
-/* Bounds on one put: entries looked at; of those, in search of dead ones. */
-#define EVICT_WORK 256
-#define EVICT_BURY 32
-/* The part of max_bytes by which it may be exceeded for a while. */
-#define EVICT_SLACK 16
+/* Of what a put looks at to make room, what it looks for among the cleared. */
+#define EVICT_RECLAIM 32
+/*
+ * The part of max_entries and of max_bytes by which they may be exceeded for a
+ * while.
+ */
+#define EVICT_SLACK_ENTRIES 64
+#define EVICT_SLACK_BYTES 16
 
 /* Entries between two looks at the clock; how long a step may take. */
 #define PACE_LOOK 8
 #define PACE_US 50
 /* Entries that a step of the sweep takes from an end of the list. */
 #define SWEEP_FROM_END 128
-/* Segments that a step of the sweep looks at, to find one that is due. */
-#define SWEEP_LOOK 64
 /* Segments of an index that are freed in a step. */
-#define BURY_SEGMENTS 16
+#define RECLAIM_SEGMENTS 16
 /* Dead entries that are looked up together. */
-#define BURY_AHEAD 16
+#define BATCH_MAX 16
 /* What visit() may do in a step, and how far ahead entries are fetched. */
 #define WALK_WORK 1024
 #define WALK_AHEAD 8
@@ -52,49 +51,79 @@ static bool entry_is_over(const struct memory_entry *entry, int64_t now_us)
 	return now_us >= entry->expires_at_us || entry_collection(entry)->dead;
 }
 
-/* ---- Eviction: SIEVE ----------------------------------------------- */
+/* ---- Making room: SIEVE -------------------------------------------- */
 
 /*
  * The hand goes from the oldest entry to the newest and round again (Zhang et
  * al., "SIEVE is simpler than LRU", 2024). An entry that was used since it last
  * came by is spared once. As new entries come in at the far end, those that
  * were spared stay behind the hand, out of the way of a scan, until it has come
- * round again.
+ * round again. What was put just now, `keep`, counts as not yet there.
+ *
+ * Where all that it comes by was used, the hand stops after so many entries and
+ * stays there: NULL. With `force` it takes one all the same.
  */
 static struct memory_entry *hand_choose(struct memory_table *table,
-    const struct memory_entry *keep, int64_t now_us)
+    const struct memory_entry *keep, int64_t now_us, size_t enough, bool force)
 {
-	struct memory_entry *entry = table->space.hand;
-	unsigned passed;
+	struct memory_space *space = &table->space;
+	struct memory_entry *entry = space->hand;
 
-	for (passed = 0;; entry = entry->newer) {
+	for (;; entry = entry->newer) {
+		if (entry == keep && entry != NULL)
+			entry = entry->newer;
 		if (entry == NULL)
-			entry = table->space.oldest;
-		table->work++;
+			entry = space->oldest;
 		if (entry == keep)
 			continue;
+		if (!entry->visited || entry_is_over(entry, now_us))
+			break;
+		if (table->work >= enough) {
+			space->hand = entry;
+			return force ? entry : NULL;
+		}
+		table->work++;
+		entry->visited = 0;
 		if (entry->newer != NULL)
 			__builtin_prefetch(&entry->newer->visited);
-		if (!entry->visited || passed++ == EVICT_SCAN ||
-		    entry_is_over(entry, now_us))
-			return entry;
-		entry->visited = 0;
 	}
+	table->work++;
+	return entry;
+}
+
+/* Ghosts are kept for about as many keys as there are entries. */
+static size_t ghosts_wanted(const struct memory_table *table)
+{
+	size_t count = table->space.entries.count;
+
+	if (table->max_entries / 2 <= count)
+		return table->max_entries;
+	return count > table->space.ghosts.size / GHOSTS_PER_ENTRY
+	    ? count + count / 4
+	    : count;
 }
 
 static bool evict_one(struct memory_table *table,
-    const struct memory_entry *keep, int64_t now_us)
+    const struct memory_entry *keep, int64_t now_us, size_t enough, bool force)
 {
+	struct memory_space *space = &table->space;
 	struct memory_entry *entry;
+	uint64_t hash;
 
-	if (table->space.newest == table->space.oldest)
-		return false; /* it can only be `keep` */
-	entry = hand_choose(table, keep, now_us);
-	if (!entry_is_over(entry, now_us))
+	entry = hand_choose(table, keep, now_us, enough, force);
+	if (entry == NULL)
+		return false;
+	hash = table_hash(entry_collection(entry), entry_key(entry));
+	if (!entry_is_over(entry, now_us)) {
 		table->evictions++;
-	table->space.hand = entry->newer;
-	evkv__table_remove(table, entry,
-	    table_hash(entry_collection(entry), entry_key(entry)));
+		if (!table->forgets)
+			evkv__ghosts_add(&space->ghosts, hash,
+			    ghosts_wanted(table));
+	}
+	space->hand = entry->newer;
+	if (keep != NULL && space->hand == keep && keep->newer == NULL)
+		space->hand = NULL; /* it came after all others */
+	evkv__table_remove(table, entry, hash);
 	return true;
 }
 
@@ -103,18 +132,33 @@ static size_t excess(size_t have, size_t bound)
 	return have > bound ? have - bound : 0;
 }
 
-static bool make_room_once(struct memory_table *table,
-    const struct memory_entry *keep, int64_t now_us)
+bool evkv__table_is_over(const struct memory_table *table)
 {
-	size_t over = excess(evkv__table_bytes(table), table->max_bytes);
+	return table->space.newest != table->space.oldest &&
+	    (evkv__table_count(table) > table->max_entries ||
+		evkv__table_bytes(table) > table->max_bytes);
+}
 
-	if (over == 0 && evkv__table_count(table) <= table->max_entries)
+/* A segment whose entries have to be looked at for what has expired. */
+static void walk_earliest(struct memory_table *table, int64_t now_us);
+
+/*
+ * One step; false: there is no room to be made, or it is enough for now. What
+ * was cleared goes first, then what has expired, whatever is due: an entry that
+ * nobody can see any more must not cost another one its place.
+ */
+static bool make_room_once(struct memory_table *table,
+    const struct memory_entry *keep, int64_t now_us, size_t enough, bool force)
+{
+	if (!evkv__table_is_over(table))
 		return false;
-	/* What is doomed goes first. */
-	if (over > 0 && evkv__table_bury(table, EVICT_BURY) &&
-	    evkv__table_bytes(table) <= table->max_bytes)
+	if (evkv__table_bytes(table) > table->max_bytes &&
+	    evkv__table_reclaim(table, EVICT_RECLAIM))
 		return true;
-	return evict_one(table, keep, now_us);
+	if (table_next_due(table) > now_us || force)
+		return evict_one(table, keep, now_us, enough, force);
+	walk_earliest(table, now_us);
+	return table->work < enough;
 }
 
 static size_t larger(size_t a, size_t b)
@@ -132,7 +176,7 @@ static size_t slack_after(const struct memory_table *table,
     const struct memory_entry *keep)
 {
 	size_t over = excess(evkv__table_bytes(table), table->max_bytes);
-	size_t slack = table->max_bytes / EVICT_SLACK, cost;
+	size_t slack = table->max_bytes / EVICT_SLACK_BYTES, cost;
 
 	if (over <= slack)
 		return slack;
@@ -140,26 +184,40 @@ static size_t slack_after(const struct memory_table *table,
 	return larger(slack, larger(cost, excess(over, cost)));
 }
 
+/* Beyond that, used entries go too, as many as it takes. */
+static bool is_far_over(const struct memory_table *table, size_t slack)
+{
+	return excess(evkv__table_bytes(table), table->max_bytes) > slack ||
+	    excess(evkv__table_count(table), table->max_entries) >
+	    table->max_entries / EVICT_SLACK_ENTRIES;
+}
+
 void evkv__table_make_room(struct memory_table *table,
     const struct memory_entry *keep, int64_t now_us)
 {
-	size_t slack = slack_after(table, keep);
-	size_t enough = table->work + EVICT_WORK;
+	size_t slack, enough = table->evict_work;
 	struct memory_pace pace = { 0 };
 	bool over = false;
 
-	while ((table->work < enough && !over) ||
-	    excess(evkv__table_bytes(table), table->max_bytes) > slack) {
-		if (!make_room_once(table, keep, now_us))
-			return;
-		over = over || pace_is_over(&pace, table, 1);
+	if (!evkv__table_is_over(table))
+		return;
+	slack = slack_after(table, keep);
+	enough = table->work < SIZE_MAX - enough ? table->work + enough
+						 : SIZE_MAX;
+	while (!over && table->work < enough) {
+		if (!make_room_once(table, keep, now_us, enough, false))
+			break;
+		over = pace_is_over(&pace, table, 1);
 	}
+	while (is_far_over(table, slack) &&
+	    make_room_once(table, keep, now_us, table->work, true))
+		;
 }
 
 /* ---- What is doomed ------------------------------------------------ */
 
-void evkv__table_doom(struct memory_table *table,
-    struct memory_collection *collection, struct memory_doom *doom)
+void evkv__table_clear(struct memory_table *table,
+    struct memory_collection *collection, struct memory_tally *tally)
 {
 	struct memory_space *space = &table->space;
 	struct index_place place;
@@ -178,38 +236,38 @@ void evkv__table_doom(struct memory_table *table,
 		return;
 	}
 	collection->dead = true;
-	collection->doom = doom;
-	if (doom != NULL)
-		doom->left += collection->count;
+	collection->tally = tally;
+	if (tally != NULL)
+		tally->left += collection->count;
 	space->dead += collection->count;
 }
 
-bool evkv__table_doom_all(struct memory_table *table, struct memory_doom *doom)
+bool evkv__table_clear_all(struct memory_table *table,
+    struct memory_tally *tally)
 {
-	struct memory_space *space = &table->space, *grave;
+	struct memory_space *space = &table->space, *retired;
 
 	if (space->entries.count == 0)
 		return true;
-	grave = evkv_malloc(sizeof(*grave));
-	if (grave == NULL)
+	retired = evkv_malloc(sizeof(*retired));
+	if (retired == NULL)
 		return false;
 	/* An empty collection would never be freed by its last entry. */
 	if (table->last != NULL && table->last->count == 0)
-		evkv__table_doom(table, table->last, NULL);
+		evkv__table_clear(table, table->last, NULL);
 	table->last = NULL;
-	*grave = *space;
-	evkv__index_move(&grave->entries, &space->entries);
-	evkv__index_move(&grave->collections, &space->collections);
-	grave->doom = doom;
-	if (doom != NULL)
-		doom->left += grave->entries.count - grave->dead;
-	grave->next = table->graves;
-	table->graves = grave;
+	*retired = *space;
+	evkv__index_move(&retired->entries, &space->entries);
+	evkv__index_move(&retired->collections, &space->collections);
+	retired->tally = tally;
+	if (tally != NULL)
+		tally->left += retired->entries.count - retired->dead;
+	retired->next = table->retired;
+	table->retired = retired;
 	space->newest = space->oldest = NULL;
-	space->hand = space->broom = NULL;
-	space->mortal = space->dead = 0;
-	table->next_due_us = table->pass_due_us = MEMORY_NEVER;
-	table->sweep_at = 0;
+	space->hand = space->reclaim_at = NULL;
+	space->expiring = space->dead = 0;
+	memset(&space->ghosts, 0, sizeof(space->ghosts));
 	return true;
 }
 
@@ -218,104 +276,105 @@ bool evkv__table_doom_all(struct memory_table *table, struct memory_doom *doom)
  * gives back what lies at the end of its memory, piece by piece. The other way
  * round, all would be given back at once, with the last entry.
  */
-static void grave_bury(struct memory_table *table, size_t entries)
+static void retired_reclaim(struct memory_table *table, size_t entries)
 {
-	struct memory_space *grave = table->graves;
+	struct memory_space *retired = table->retired;
 	struct memory_pace pace = { 0 };
 	struct memory_entry *entry;
 	bool over = false;
 
-	for (; entries > 0 && !over && grave->newest != NULL; entries--) {
-		entry = grave->newest;
+	for (; entries > 0 && !over && retired->newest != NULL; entries--) {
+		entry = retired->newest;
 		table->work++;
 		if (entry->older != NULL)
 			__builtin_prefetch(entry->older);
-		evkv__table_drop(table, grave, entry);
+		evkv__table_drop(table, retired, entry);
 		over = pace_is_over(&pace, table, 1);
 	}
-	if (grave->newest != NULL)
+	if (retired->newest != NULL || evkv__ghosts_free_some(&retired->ghosts))
 		return;
-	for (entries = 0; entries < BURY_SEGMENTS; entries++) {
-		if (evkv__index_dismantle(&grave->entries))
+	for (entries = 0; entries < RECLAIM_SEGMENTS; entries++) {
+		if (evkv__index_dismantle(&retired->entries))
 			continue;
-		while (evkv__index_dismantle(&grave->collections))
+		while (evkv__index_dismantle(&retired->collections))
 			;
-		table->graves = grave->next;
-		evkv_free(grave);
+		table->retired = retired->next;
+		evkv_free(retired);
 		return;
 	}
 }
 
 /* Entries that are to go: their places in the index are fetched together. */
-struct bier {
-	struct memory_entry *entries[BURY_AHEAD];
-	uint64_t hashes[BURY_AHEAD];
+struct batch {
+	struct memory_entry *entries[BATCH_MAX];
+	uint64_t hashes[BATCH_MAX];
 	size_t count;
 };
 
-static void bier_add(struct bier *bier, const struct memory_table *table,
+static void batch_add(struct batch *batch, const struct memory_table *table,
     struct memory_entry *entry)
 {
 	uint64_t hash = table_hash(entry_collection(entry), entry_key(entry));
 
 	index_prefetch(&table->space.entries, hash);
-	bier->entries[bier->count] = entry;
-	bier->hashes[bier->count++] = hash;
+	batch->entries[batch->count] = entry;
+	batch->hashes[batch->count++] = hash;
 }
 
 /* false: enough for this step. */
-static bool bier_bury(const struct bier *bier, struct memory_table *table,
+static bool batch_remove(const struct batch *batch, struct memory_table *table,
     struct memory_pace *pace)
 {
 	bool over = false;
 	size_t i;
 
-	for (i = 0; i < bier->count; i++) {
-		evkv__table_remove(table, bier->entries[i], bier->hashes[i]);
+	for (i = 0; i < batch->count; i++) {
+		evkv__table_remove(table, batch->entries[i], batch->hashes[i]);
 		over = pace_is_over(pace, table, 1) || over;
 	}
 	return !over;
 }
 
-static bool broom_some(struct memory_table *table, size_t entries,
+static bool reclaim_some(struct memory_table *table, size_t entries,
     struct memory_pace *pace)
 {
 	struct memory_space *space = &table->space;
 	struct memory_entry *entry;
-	struct bier bier = { .count = 0 };
+	struct batch batch = { .count = 0 };
 
 	for (; entries > 0; entries--) {
-		entry = space->broom != NULL ? space->broom : space->newest;
+		entry = space->reclaim_at != NULL ? space->reclaim_at
+						  : space->newest;
 		table->work++;
-		space->broom = entry->older;
+		space->reclaim_at = entry->older;
 		if (entry_collection(entry)->dead)
-			bier_add(&bier, table, entry);
-		if (space->broom == NULL)
+			batch_add(&batch, table, entry);
+		if (space->reclaim_at == NULL)
 			break; /* or it would come by the same ones again */
 	}
-	return bier_bury(&bier, table, pace);
+	return batch_remove(&batch, table, pace);
 }
 
-static void broom_step(struct memory_table *table, size_t entries)
+static void reclaim_step(struct memory_table *table, size_t entries)
 {
 	struct memory_pace pace = { 0 };
 	size_t some;
 
 	for (; entries > 0 && table->space.dead > 0; entries -= some) {
-		some = entries < BURY_AHEAD ? entries : BURY_AHEAD;
-		if (!broom_some(table, some, &pace))
+		some = entries < BATCH_MAX ? entries : BATCH_MAX;
+		if (!reclaim_some(table, some, &pace))
 			break;
 	}
 	if (table->space.dead == 0)
-		table->space.broom = NULL;
+		table->space.reclaim_at = NULL;
 }
 
-bool evkv__table_bury(struct memory_table *table, size_t entries)
+bool evkv__table_reclaim(struct memory_table *table, size_t entries)
 {
-	if (table->graves != NULL)
-		grave_bury(table, entries);
+	if (table->retired != NULL)
+		retired_reclaim(table, entries);
 	else if (table->space.dead > 0)
-		broom_step(table, entries);
+		reclaim_step(table, entries);
 	else
 		return false;
 	return true;
@@ -338,9 +397,9 @@ static bool walk_takes(struct memory_walk *walk, struct memory_entry *entry)
 	return false;
 }
 
-/* Whether it was removed. */
+/* Whether it was removed; else *due is no later than it expires. */
 static bool walk_entry(struct memory_table *table, struct memory_walk *walk,
-    struct index_place *place)
+    struct index_place *place, int64_t *due)
 {
 	struct memory_entry *entry = place->segment->chunks[place->chunk]
 					 .slots[place->lane];
@@ -352,8 +411,8 @@ static bool walk_entry(struct memory_table *table, struct memory_walk *walk,
 		evkv__table_drop(table, &table->space, entry);
 		return true;
 	}
-	if (entry->expires_at_us < place->segment->due)
-		place->segment->due = entry->expires_at_us;
+	if (entry->expires_at_us < *due)
+		*due = entry->expires_at_us;
 	if (entry->expires_at_us != MEMORY_NEVER &&
 	    (collection->witness == NULL ||
 		collection->witness->expires_at_us < entry->expires_at_us))
@@ -375,9 +434,9 @@ static void walk_prefetch(const struct index_segment *segment, uint32_t chunk)
 	}
 }
 
-/* A segment; false: not all of it, as that took too long. */
-static bool walk_segment(struct memory_table *table, struct memory_walk *walk,
-    struct index_segment *segment)
+/* false: not all of it, as that took too long. */
+static bool walk_entries(struct memory_table *table, struct memory_walk *walk,
+    struct index_segment *segment, int64_t *due)
 {
 	struct index_place place = { .segment = segment };
 	struct memory_pace pace = { 0 };
@@ -388,12 +447,39 @@ static bool walk_segment(struct memory_table *table, struct memory_walk *walk,
 		for (place.lane = 0; place.lane < INDEX_LANES; place.lane++) {
 			if (segment->chunks[place.chunk].tags[place.lane] !=
 				0 &&
-			    walk_entry(table, walk, &place) &&
+			    walk_entry(table, walk, &place, due) &&
 			    pace_is_over(&pace, table, 1))
 				return false;
 		}
 	}
 	return true;
+}
+
+/* A segment, of an index that has some; likewise. */
+static bool walk_segment(struct memory_table *table, struct memory_walk *walk,
+    struct index_segment *segment)
+{
+	struct index *entries = &table->space.entries;
+	int64_t due = MEMORY_NEVER;
+
+	if (!walk_entries(table, walk, segment, &due)) {
+		/* What was not seen may be due as early as it was before. */
+		index_lower_due(entries, segment, due);
+		return false;
+	}
+	evkv__index_set_due(entries, segment, due);
+	return true;
+}
+
+static void walk_earliest(struct memory_table *table, int64_t now_us)
+{
+	struct index_segment *segment = index_earliest(&table->space.entries);
+	struct memory_walk walk = { .now_us = now_us };
+
+	if (walk_segment(table, &walk, segment) &&
+	    segment->count < INDEX_SPARSE)
+		evkv__index_join(&table->space.entries,
+		    (uint64_t)segment->first << 32);
 }
 
 /* Whether the step has taken long enough. */
@@ -445,7 +531,6 @@ bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk)
 	struct index *entries = &table->space.entries;
 	uint64_t at = walk->at;
 	struct index_segment *segment = index_segment(entries, at);
-	int64_t due = segment->due;
 
 	if (walk->visit != NULL)
 		return walk_in_order(table, walk);
@@ -454,13 +539,8 @@ bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk)
 		walk->at = 0;
 		return false;
 	}
-	segment->due = MEMORY_NEVER;
-	if (!walk_segment(table, walk, segment)) {
-		/* What was not seen may be due as early as it was before. */
-		if (due < segment->due)
-			segment->due = due;
+	if (!walk_segment(table, walk, segment))
 		return true;
-	}
 	walk->at = index_after(entries, at);
 	if (segment->count < INDEX_SPARSE)
 		evkv__index_join(entries, at);
@@ -470,7 +550,7 @@ bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk)
 /*
  * Entries of like TTL expire in the order in which they came. So what has
  * expired is taken from that end first, where nothing else has to be looked at
- * and memory is freed in order; from the newest on, as in grave_bury(), if even
+ * and memory is freed in order; from the newest on, as in retired_reclaim(), if even
  * that has expired. Returns how many there were.
  */
 static size_t sweep_end(struct memory_table *table, int64_t now_us)
@@ -480,84 +560,58 @@ static size_t sweep_end(struct memory_table *table, int64_t now_us)
 	    now_us >= space->newest->expires_at_us;
 	struct memory_pace pace = { 0 };
 	struct memory_entry *entry;
-	struct bier bier;
+	struct batch batch;
 	size_t count = 0;
 
 	do {
-		bier.count = 0;
+		batch.count = 0;
 		entry = all ? space->newest : space->oldest;
-		while (bier.count < BURY_AHEAD && entry != NULL &&
+		while (batch.count < BATCH_MAX && entry != NULL &&
 		    now_us >= entry->expires_at_us) {
-			bier_add(&bier, table, entry);
+			batch_add(&batch, table, entry);
 			entry = all ? entry->older : entry->newer;
 		}
-		table->work += bier.count;
-		count += bier.count;
-	} while (bier_bury(&bier, table, &pace) && bier.count == BURY_AHEAD &&
-	    count < SWEEP_FROM_END);
+		table->work += batch.count;
+		count += batch.count;
+	} while (batch_remove(&batch, table, &pace) &&
+	    batch.count == BATCH_MAX && count < SWEEP_FROM_END);
 	return count;
 }
 
-/*
- * A pass goes over all segments in order and cleans those that are due. When it
- * has come round, pass_due_us is the earliest expiry that it left behind or
- * that was put meanwhile.
- */
 enum memory_sweep evkv__table_sweep(struct memory_table *table, int64_t now_us)
 {
 	struct index *entries = &table->space.entries;
-	struct memory_walk walk = { .now_us = now_us };
-	struct index_segment *segment;
-	size_t had = 0;
-	uint64_t at = 0;
-	unsigned i;
-	bool more;
+	size_t had, count;
 
-	if (sweep_end(table, now_us) >= BURY_AHEAD)
+	if (sweep_end(table, now_us) >= BATCH_MAX)
 		return SWEEP_RICH;
-	if (table->sweep_at == 0)
-		table->pass_due_us = MEMORY_NEVER;
-	for (i = 0; i < SWEEP_LOOK && had == 0; i++) {
-		walk.at = at = table->sweep_at;
-		segment = index_segment(entries, at);
-		if (now_us >= segment->due) {
-			had = segment->count;
-			more = evkv__table_walk(table, &walk);
-		} else {
-			walk.at = index_after(entries, at);
-			more = walk.at != 0;
-		}
-		segment = index_segment(entries, at);
-		if (segment->due < table->pass_due_us)
-			table->pass_due_us = segment->due;
-		table->sweep_at = walk.at;
-		if (!more) {
-			table->next_due_us = table->pass_due_us;
-			return SWEEP_ENDED;
-		}
-	}
-	/* Or it took so long that it was not even finished. */
-	return (size_t)walk.expired > had / 4 || walk.at == at ? SWEEP_RICH
-							       : SWEEP_POOR;
+	if (index_earliest_due(entries) > now_us)
+		return SWEEP_ENDED;
+	had = index_earliest(entries)->count;
+	count = entries->count;
+	walk_earliest(table, now_us);
+	return count - entries->count > had / 4 ? SWEEP_RICH : SWEEP_POOR;
 }
 
 void evkv__table_end(struct memory_table *table)
 {
 	struct memory_collection *last = table->last;
 
-	/* Without a grave of its own: there may be no memory for one. */
-	while (table->graves != NULL || table->space.newest != NULL) {
-		if (table->graves != NULL)
-			evkv__table_bury(table, 1024);
+	/* Without a retired of its own: there may be no memory for one. */
+	while (table->retired != NULL || table->space.newest != NULL) {
+		if (table->retired != NULL)
+			evkv__table_reclaim(table, 1024);
 		else
 			evkv__table_drop(table, &table->space,
 			    table->space.newest);
 	}
 	while (evkv__index_dismantle(&table->space.entries))
 		;
+	while (evkv__ghosts_free_some(&table->space.ghosts))
+		;
 	table->last = NULL;
 	if (last != NULL)
-		evkv__table_doom(table, last, NULL);
+		evkv__table_clear(table, last, NULL);
 	while (evkv__index_dismantle(&table->space.collections))
 		;
 	evkv__heap_unref(table->heap);

@@ -1,10 +1,12 @@
-/* stores/memory_table.c - the bounded table behind the memory store. */
+/* stores/memory/stores/memory_table.c - the bounded table behind the memory store. */
 #include "stores/memory/table.h"
 
 #include "core/op.h"
 
-/* Doomed entries that each put frees, so that garbage can't pile up. */
-#define TABLE_TITHE 4
+/* Cleared entries that each put frees, so that they can't pile up. */
+#define RECLAIM_PER_PUT 4
+/* Entries that a put looks at to make room. */
+#define EVICT_WORK 256
 
 bool evkv__table_init(struct memory_table *table, size_t max_entries,
     size_t max_bytes, uint64_t key0, uint64_t key1)
@@ -14,8 +16,7 @@ bool evkv__table_init(struct memory_table *table, size_t max_entries,
 	table->key1 = key1;
 	table->max_entries = max_entries > 0 ? max_entries : SIZE_MAX;
 	table->max_bytes = max_bytes > 0 ? max_bytes : SIZE_MAX;
-	table->next_due_us = MEMORY_NEVER;
-	table->pass_due_us = MEMORY_NEVER;
+	table->evict_work = EVICT_WORK;
 	table->heap = evkv__heap_new();
 	if (table->heap == NULL)
 		return false;
@@ -94,7 +95,7 @@ struct memory_collection *evkv__table_collection_make(
 	if (collection == NULL)
 		return NULL;
 	collection->hash = siphash_1_3(table->key0, table->key1, name);
-	collection->seed = siphash_seed(table->key0 ^ collection->hash,
+	collection->secrets = hash_secrets(table->key0 ^ collection->hash,
 	    table->key1);
 	collection->earliest_us = MEMORY_NEVER;
 	collection->name_size = (uint8_t)name.size;
@@ -114,7 +115,7 @@ enum memory_alive evkv__collection_alive(
 {
 	if (collection->count == 0)
 		return ALIVE_NO;
-	if (collection->mortal < collection->count)
+	if (collection->expiring < collection->count)
 		return ALIVE_YES;
 	if (collection->latest_us <= now_us)
 		return ALIVE_NO;
@@ -127,7 +128,7 @@ enum memory_alive evkv__collection_alive(
 /* ---- Accounts ------------------------------------------------------ */
 
 /* The entry begins to count under the expiry that it has. */
-static void mortal_enter(struct memory_table *table,
+static void expiry_enter(struct memory_table *table,
     struct memory_collection *collection, struct memory_entry *entry,
     struct index_segment *segment)
 {
@@ -135,52 +136,47 @@ static void mortal_enter(struct memory_table *table,
 
 	if (at_us == MEMORY_NEVER)
 		return;
-	table->space.mortal++;
-	collection->mortal++;
+	table->space.expiring++;
+	collection->expiring++;
 	if (at_us < collection->earliest_us)
 		collection->earliest_us = at_us;
 	if (at_us >= collection->latest_us) {
 		collection->latest_us = at_us;
 		collection->witness = entry;
 	}
-	if (at_us < segment->due)
-		segment->due = at_us;
-	if (at_us < table->next_due_us)
-		table->next_due_us = at_us;
-	if (at_us < table->pass_due_us)
-		table->pass_due_us = at_us;
+	index_lower_due(&table->space.entries, segment, at_us);
 }
 
-static void mortal_leave(struct memory_space *space,
+static void expiry_leave(struct memory_space *space,
     struct memory_collection *collection, const struct memory_entry *entry)
 {
 	if (collection->witness == entry)
 		collection->witness = NULL;
 	if (entry->expires_at_us == MEMORY_NEVER)
 		return;
-	space->mortal--;
-	collection->mortal--;
-	if (collection->mortal == 0) {
+	space->expiring--;
+	collection->expiring--;
+	if (collection->expiring == 0) {
 		collection->earliest_us = MEMORY_NEVER;
 		collection->latest_us = 0;
 	}
 }
 
-static void doom_count(struct memory_doom *doom,
+static void tally_count(struct memory_tally *tally,
     const struct memory_entry *entry)
 {
-	if (doom == NULL)
+	if (tally == NULL)
 		return;
-	doom->left--;
-	doom->removed += entry->expires_at_us > doom->now_us;
+	tally->left--;
+	tally->removed += entry->expires_at_us > tally->now_us;
 }
 
 static void list_unlink(struct memory_space *space, struct memory_entry *entry)
 {
 	if (space->hand == entry)
 		space->hand = entry->newer;
-	if (space->broom == entry)
-		space->broom = entry->older;
+	if (space->reclaim_at == entry)
+		space->reclaim_at = entry->older;
 	if (entry->newer != NULL)
 		entry->newer->older = entry->older;
 	else
@@ -209,8 +205,8 @@ static void list_replace(struct memory_space *space, struct memory_entry *old,
 	entry->older = old->older;
 	if (space->hand == old)
 		space->hand = entry;
-	if (space->broom == old)
-		space->broom = entry;
+	if (space->reclaim_at == old)
+		space->reclaim_at = entry;
 	*(entry->newer != NULL ? &entry->newer->older : &space->newest) = entry;
 	*(entry->older != NULL ? &entry->older->newer : &space->oldest) = entry;
 }
@@ -221,12 +217,12 @@ void evkv__table_drop(struct memory_table *table, struct memory_space *space,
 	struct memory_collection *collection = entry_collection(entry);
 
 	list_unlink(space, entry);
-	mortal_leave(space, collection, entry);
+	expiry_leave(space, collection, entry);
 	if (collection->dead) {
 		space->dead--;
-		doom_count(collection->doom, entry);
+		tally_count(collection->tally, entry);
 	} else {
-		doom_count(space->doom, entry);
+		tally_count(space->tally, entry);
 	}
 	table->bytes -= evkv__entry_cost(entry);
 	evkv__entry_release(entry, table->heap);
@@ -267,26 +263,46 @@ static void table_set_expiry(struct memory_table *table,
 {
 	struct memory_collection *collection = entry_collection(entry);
 
-	mortal_leave(&table->space, collection, entry);
+	expiry_leave(&table->space, collection, entry);
 	entry->expires_at_us = expires_at_us;
-	mortal_enter(table, collection, entry, segment);
+	expiry_enter(table, collection, entry, segment);
+}
+
+/* Whether an operation that wants that version, NULL = any, may go on. */
+static enum evkv_status version_check(const struct memory_table *table,
+    const struct memory_entry *entry, const struct evkv_version *version,
+    int64_t now_us)
+{
+	struct evkv_version has;
+
+	if (entry == NULL || now_us >= entry->expires_at_us)
+		return EVKV_NOT_FOUND;
+	if (version == NULL)
+		return EVKV_OK;
+	has = evkv_version_counted(table->instance, entry->version);
+	return evkv_version_equal(&has, version) ? EVKV_OK : EVKV_CONFLICT;
 }
 
 static enum evkv_status put_refusal(const struct memory_table *table,
-    const struct memory_put *put, bool present)
+    const struct memory_put *put, const struct memory_entry *old,
+    int64_t now_us)
 {
+	bool present = old != NULL && now_us < old->expires_at_us;
 	size_t cost, held;
 
 	if (put->condition == EVKV_IF_ABSENT && present)
 		return EVKV_EXISTS;
 	if (put->condition == EVKV_IF_PRESENT && !present)
 		return EVKV_NOT_FOUND;
+	if (put->condition == EVKV_IF_VERSION &&
+	    version_check(table, old, put->version, now_us) != EVKV_OK)
+		return version_check(table, old, put->version, now_us);
 	if (table->max_bytes == SIZE_MAX)
 		return EVKV_OK;
 	cost = evkv__entry_cost_of(put);
 	if (cost > table->max_bytes)
 		return EVKV_TOO_LARGE;
-	held = evkv__table_bytes(table) - table->bytes;
+	held = atomic_load_explicit(&table->heap->held, memory_order_relaxed);
 	return cost + held > table->max_bytes ? EVKV_NOSPACE : EVKV_OK;
 }
 
@@ -299,8 +315,8 @@ static void put_replace(struct memory_table *table, struct memory_entry *old,
 	index_replace(place, entry);
 	list_replace(&table->space, old, entry);
 	entry->visited = 1;
-	mortal_leave(&table->space, collection, old);
-	mortal_enter(table, collection, entry, place->segment);
+	expiry_leave(&table->space, collection, old);
+	expiry_enter(table, collection, entry, place->segment);
 	table->bytes += evkv__entry_cost(entry);
 	table->bytes -= evkv__entry_cost(old);
 	evkv__entry_release(old, table->heap);
@@ -311,7 +327,7 @@ static void put_replace(struct memory_table *table, struct memory_entry *old,
  * collection that was cleared: see to it that such ones don't fill a segment
  * which can't be split between them.
  */
-static void put_weed(struct memory_table *table, uint64_t hash, int64_t now_us)
+static void put_purge(struct memory_table *table, uint64_t hash, int64_t now_us)
 {
 	struct memory_walk walk = { .at = hash, .now_us = now_us };
 
@@ -326,17 +342,18 @@ static enum evkv_status put_insert(struct memory_table *table,
 	struct index_segment *segment;
 
 	if (table->space.dead > 0)
-		put_weed(table, hash, now_us);
+		put_purge(table, hash, now_us);
 	if (!evkv__index_insert(&table->space.entries, hash, entry,
 		entry->expires_at_us)) {
 		evkv__entry_release(entry, table->heap);
 		return EVKV_NOMEM;
 	}
+	entry->visited = evkv__ghosts_take(&table->space.ghosts, hash);
 	segment = index_segment(&table->space.entries, hash);
 	list_push(&table->space, entry);
 	if (collection->count++ == 0)
 		table->bytes += collection_cost(collection);
-	mortal_enter(table, collection, entry, segment);
+	expiry_enter(table, collection, entry, segment);
 	table->bytes += evkv__entry_cost(entry);
 	return EVKV_OK;
 }
@@ -350,13 +367,14 @@ enum evkv_status evkv__table_put(struct memory_table *table,
 	struct index_place place;
 	enum evkv_status status;
 
+	ghosts_prefetch(&table->space.ghosts, hash);
 	old = evkv__table_find(table, collection, put->key, hash, &place);
-	status = put_refusal(table, put,
-	    old != NULL && now_us < old->expires_at_us);
+	status = put_refusal(table, put, old, now_us);
 	if (status != EVKV_OK)
 		return status;
 	if (old != NULL && evkv__entry_overwrite(old, put)) {
 		old->visited = 1;
+		old->version = ++table->version;
 		table_set_expiry(table, old, put->expires_at_us, place.segment);
 		return EVKV_OK;
 	}
@@ -369,40 +387,73 @@ enum evkv_status evkv__table_put(struct memory_table *table,
 		status = put_insert(table, collection, entry, hash, now_us);
 	if (status != EVKV_OK)
 		return status;
-	if (table->space.dead > 0 || table->graves != NULL)
-		evkv__table_bury(table, TABLE_TITHE);
+	entry->version = ++table->version;
+	if (table->space.dead > 0 || table->retired != NULL)
+		evkv__table_reclaim(table, RECLAIM_PER_PUT);
 	evkv__table_make_room(table, entry, now_us);
 	return EVKV_OK;
 }
 
-bool evkv__table_delete(struct memory_table *table,
-    struct memory_collection *collection, struct evkv_slice key, int64_t now_us)
+enum evkv_status evkv__table_incr(struct memory_table *table,
+    struct memory_collection *collection, const struct evkv_request *request,
+    size_t i, int64_t expires_at_us, int64_t now_us, int64_t *number)
+{
+	struct memory_put put = {
+		.key = request->keys[i],
+		.expires_at_us = expires_at_us,
+	};
+	char text[EVKV_NUMBER_MAX];
+	struct memory_entry *entry;
+	struct evkv_slice old;
+	enum evkv_status status;
+
+	entry = evkv__table_get(table, collection, put.key,
+	    table_hash(collection, put.key), now_us);
+	if (entry != NULL) {
+		old = evkv_value_bytes(entry->external
+			? evkv__entry_external(entry)
+			: &entry->value);
+		put.expires_at_us = entry->expires_at_us;
+	}
+	status = evkv_incr_apply(request, i, entry != NULL ? &old : NULL,
+	    number);
+	if (status != EVKV_OK)
+		return status;
+	put.value = evkv_number_write(*number, text);
+	return evkv__table_put(table, collection, &put, now_us);
+}
+
+enum evkv_status evkv__table_delete(struct memory_table *table,
+    struct memory_collection *collection, struct evkv_slice key,
+    const struct evkv_version *version, int64_t now_us)
 {
 	uint64_t hash = table_hash(collection, key);
 	struct memory_entry *entry;
 	struct index_place place;
-	bool present;
+	enum evkv_status status;
 
 	entry = evkv__table_find(table, collection, key, hash, &place);
-	if (entry == NULL)
-		return false;
-	present = now_us < entry->expires_at_us;
-	table_remove_at(table, entry, &place, hash);
-	return present;
+	status = version_check(table, entry, version, now_us);
+	if (entry != NULL && status != EVKV_CONFLICT)
+		table_remove_at(table, entry, &place, hash);
+	return status;
 }
 
-bool evkv__table_touch(struct memory_table *table,
+enum evkv_status evkv__table_touch(struct memory_table *table,
     struct memory_collection *collection, struct evkv_slice key,
-    int64_t expires_at_us, int64_t now_us)
+    const struct evkv_version *version, int64_t expires_at_us, int64_t now_us)
 {
 	struct memory_entry *entry;
 	struct index_place place;
+	enum evkv_status status;
 
 	entry = evkv__table_find(table, collection, key,
 	    table_hash(collection, key), &place);
-	if (entry == NULL || now_us >= entry->expires_at_us)
-		return false;
+	status = version_check(table, entry, version, now_us);
+	if (status != EVKV_OK)
+		return status;
 	entry->visited = 1;
+	entry->version = ++table->version;
 	table_set_expiry(table, entry, expires_at_us, place.segment);
-	return true;
+	return EVKV_OK;
 }

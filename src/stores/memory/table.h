@@ -20,8 +20,11 @@
 #ifndef EVKV_STORES_MEMORY_TABLE_H
 #define EVKV_STORES_MEMORY_TABLE_H
 
+#include "evkv/number.h"
+
 #include "base/value.h"
-#include "base/siphash.h"
+#include "stores/memory/ghosts.h"
+#include "stores/memory/hash.h"
 #include "stores/memory/index.h"
 #include "stores/memory/slab.h"
 
@@ -31,6 +34,7 @@ struct memory_entry {
 	struct memory_entry *newer, *older;
 	struct evkv_value value; /* owner: the collection's */
 	int64_t expires_at_us;
+	uint64_t version; /* the table's, when it was changed last */
 	uint8_t visited;  /* hit since the hand passed it */
 	uint8_t external; /* the value is a pointer to a value of others */
 	uint16_t slot;    /* in its page, if it is one of a page */
@@ -44,12 +48,12 @@ struct memory_entry {
 
 /*
  * What an entry costs beside its memory: its part of what is left over of pages
- * or is the allocator's, and its share of the index.
+ * or is the allocator's, and its share of the index and of the ghosts.
  */
 #define ENTRY_OVERHEAD 32
 
 /* Entries that a clear has doomed and that are still to be freed. */
-struct memory_doom {
+struct memory_tally {
 	int64_t now_us;  /* when it was pronounced */
 	int64_t removed; /* freed so far that had not expired by then */
 	size_t left;
@@ -59,13 +63,13 @@ struct memory_doom {
 struct memory_collection {
 	struct evkv_value_owner owner; /* first: what entries point to */
 	uint64_t hash;                 /* of its name */
-	struct siphash seed;           /* of the hashes of its keys */
+	struct memory_secrets secrets; /* of the hashes of its keys */
 	size_t count;                  /* of entries, expired ones included */
-	size_t mortal;                 /* of those with a TTL */
+	size_t expiring;               /* of those with a TTL */
 	int64_t earliest_us;           /* none of these expires before */
 	int64_t latest_us;             /* none of these expires after */
 	struct memory_entry *witness;  /* one that expires late, or NULL */
-	struct memory_doom *doom;      /* counts its dead entries, or NULL */
+	struct memory_tally *tally;    /* counts its dead entries, or NULL */
 	bool dead;
 	uint8_t name_size;
 	char name[];
@@ -82,11 +86,14 @@ struct memory_space {
 	struct index entries;
 	struct index collections;
 	struct memory_entry *newest, *oldest;
-	struct memory_entry *hand;  /* the next to be considered for eviction */
-	struct memory_entry *broom; /* the next to be looked at for death */
-	size_t mortal;
-	size_t dead;              /* entries of dead collections */
-	struct memory_doom *doom; /* of a destroyed space, or NULL */
+	/* The next to be considered for eviction; NULL = the oldest. */
+	struct memory_entry *hand;
+	struct memory_ghosts ghosts;
+	struct memory_entry
+	    *reclaim_at; /* the next to be looked at for death */
+	size_t expiring;
+	size_t dead;                /* entries of dead collections */
+	struct memory_tally *tally; /* of a destroyed space, or NULL */
 	struct memory_space *next;
 };
 
@@ -108,15 +115,16 @@ struct memory_table {
 	struct memory_space space;
 	struct memory_collection *last; /* the one asked for last; kept */
 	uint64_t key0, key1;
-	struct memory_space *graves; /* destroyed, not yet freed */
+	struct memory_space *retired; /* destroyed, not yet freed */
 	struct memory_heap *heap;
 	size_t max_entries, max_bytes; /* SIZE_MAX: no bound */
-	size_t bytes; /* of entries and their collections, graves included */
+	size_t bytes; /* of entries and their collections, retired included */
 	uint64_t evictions;
-	int64_t next_due_us; /* no entry expires before */
-	int64_t pass_due_us; /* likewise, of what the present pass has seen */
-	uint64_t sweep_at;   /* where the present pass has come to */
-	size_t work;         /* entries looked at so far */
+	uint64_t version;  /* counts changes */
+	uint64_t instance; /* what versions begin with */
+	size_t evict_work; /* entries that one put looks at, at most */
+	bool forgets;      /* keep no ghosts */
+	size_t work;       /* entries looked at so far */
 	/* Tells a step when to end, see struct memory_pace; NULL = by count. */
 	int64_t (*clock_us)(void *arg);
 	void *clock_arg;
@@ -127,6 +135,7 @@ struct memory_put {
 	struct evkv_slice value;
 	struct evkv_value *counted; /* whose bytes `value` is, or NULL */
 	enum evkv_condition condition;
+	const struct evkv_version *version; /* EVKV_IF_VERSION */
 	int64_t expires_at_us;
 };
 
@@ -182,7 +191,7 @@ bool evkv__table_init(struct memory_table *table, size_t max_entries,
 static inline uint64_t table_hash(const struct memory_collection *collection,
     struct evkv_slice key)
 {
-	return siphash_1_3_from(&collection->seed, key);
+	return hash_key(&collection->secrets, key);
 }
 
 static inline bool entry_same_word(const char *a, const char *b)
@@ -281,28 +290,52 @@ static inline struct memory_entry *evkv__table_get(const struct memory_table
 }
 
 /*
- * OK, EXISTS and NOT_FOUND by the condition, TOO_LARGE, NOMEM, or NOSPACE where
- * held values leave no room. Evicts afterwards, a bounded number of entries.
+ * OK, EXISTS, NOT_FOUND and CONFLICT by the condition, TOO_LARGE, NOMEM, or
+ * NOSPACE where held values leave no room. Evicts afterwards, a bounded number
+ * of entries.
  */
 enum evkv_status evkv__table_put(struct memory_table *table,
     struct memory_collection *collection, const struct memory_put *put,
     int64_t now_us);
 
-/* Whether there was such an entry, not expired. */
-bool evkv__table_delete(struct memory_table *table,
+/*
+ * Key i of an INCR; the expiry is that of an entry that is made. INVALID where
+ * the entry holds no number or the sum does not fit, else as for a put.
+ */
+enum evkv_status evkv__table_incr(struct memory_table *table,
+    struct memory_collection *collection, const struct evkv_request *request,
+    size_t i, int64_t expires_at_us, int64_t now_us, int64_t *number);
+
+/*
+ * OK, NOT_FOUND where there is no such entry or it has expired; CONFLICT where
+ * it has another version than `version`; NULL = any.
+ */
+enum evkv_status evkv__table_delete(struct memory_table *table,
     struct memory_collection *collection, struct evkv_slice key,
-    int64_t now_us);
+    const struct evkv_version *version, int64_t now_us);
 
 /* Likewise; sets its expiry. */
-bool evkv__table_touch(struct memory_table *table,
+enum evkv_status evkv__table_touch(struct memory_table *table,
     struct memory_collection *collection, struct evkv_slice key,
-    int64_t expires_at_us, int64_t now_us);
+    const struct evkv_version *version, int64_t expires_at_us, int64_t now_us);
 
 /* How many entries there are, the dead ones not counted. */
 static inline size_t evkv__table_count(const struct memory_table *table)
 {
 	return table->space.entries.count - table->space.dead;
 }
+
+/* No entry expires before. */
+static inline int64_t table_next_due(const struct memory_table *table)
+{
+	return index_earliest_due(&table->space.entries);
+}
+
+/*
+ * Whether there is more than there may be, and something that can go: a put
+ * evicts a bounded number of entries and leaves the rest to the next ones.
+ */
+bool evkv__table_is_over(const struct memory_table *table);
 
 /* Bytes that count for max_bytes. */
 static inline size_t evkv__table_bytes(const struct memory_table *table)
@@ -336,15 +369,16 @@ void evkv__table_make_room(struct memory_table *table,
 
 /*
  * Remove a collection, which must not be used any more, or all that there is.
- * `doom` counts what is to be freed; it may be NULL, and is empty at once if
+ * `tally` counts what is to be freed; it may be NULL, and is empty at once if
  * nothing has to be. false, for all: no memory, nothing changed.
  */
-void evkv__table_doom(struct memory_table *table,
-    struct memory_collection *collection, struct memory_doom *doom);
-bool evkv__table_doom_all(struct memory_table *table, struct memory_doom *doom);
+void evkv__table_clear(struct memory_table *table,
+    struct memory_collection *collection, struct memory_tally *tally);
+bool evkv__table_clear_all(struct memory_table *table,
+    struct memory_tally *tally);
 
 /* Free some of what is doomed, `entries` at most; false: there is none. */
-bool evkv__table_bury(struct memory_table *table, size_t entries);
+bool evkv__table_reclaim(struct memory_table *table, size_t entries);
 
 /* A walk over all entries, in order of hash; zero at first. */
 struct memory_walk {
@@ -366,7 +400,7 @@ bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk);
 
 /* What became of a step of the sweep for expired entries. */
 enum memory_sweep {
-	SWEEP_ENDED, /* the pass is complete; next_due_us is when to go on */
+	SWEEP_ENDED, /* nothing more has expired; table_next_due() will */
 	SWEEP_POOR,  /* there is more, but little was found */
 	SWEEP_RICH,  /* much was found: go on at once */
 };

@@ -51,7 +51,7 @@ static int64_t affected_by(struct bed *bed, const struct evkv_request *request,
 
 	*worst = 0;
 	evkv_submit(bed->store, request, answer_cb, &answer);
-	while (answer.calls == 0 || table->graves != NULL ||
+	while (answer.calls == 0 || table->retired != NULL ||
 	    table->space.dead > 0) {
 		before = table->space.entries.count;
 		rig_single_turn(&bed->rig);
@@ -135,7 +135,7 @@ EVKV_TEST(unit_memory_pace, short_steps_sweep_in_any_order_of_expiry)
 		    6000 + (i < 9 ? 6000u : 0u) + (i < 19 ? 3000u : 0u), 18000);
 	}
 	check_int(bed_counters(&bed).entries, 6000);
-	check_int(table->space.mortal, 0);
+	check_int(table->space.expiring, 0);
 	bed_close(&bed);
 }
 

@@ -140,7 +140,7 @@ EVKV_TEST(unit_memory_steps, no_turn_does_much_at_once)
 		struct answer answer = ANSWER_INIT;
 
 		evkv_submit(bed.store, &requests[i], answer_cb, &answer);
-		while (answer.calls == 0 || table->graves != NULL ||
+		while (answer.calls == 0 || table->retired != NULL ||
 		    table->space.dead > 0) {
 			before = table->work;
 			rig_single_turn(&bed.rig);

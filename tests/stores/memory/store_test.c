@@ -127,7 +127,7 @@ EVKV_TEST(unit_memory_store, what_has_expired_is_given_back_untouched)
 	bed_open(&bed, 0, 0);
 	bed_put_numbers(&bed, COLLECTION, 0, 2000, 0);
 	before = bed_counters(&bed).bytes;
-	bed_put_numbers(&bed, EVKV_LIT("mortal"), 0, 20000, 5000);
+	bed_put_numbers(&bed, EVKV_LIT("expiring"), 0, 20000, 5000);
 	check_int(bed_counters(&bed).entries, 22000);
 	rig_advance(&bed.rig, 4999);
 	rig_settle(&bed.rig);

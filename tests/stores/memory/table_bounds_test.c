@@ -56,8 +56,33 @@ EVKV_TEST(unit_memory_table_bounds, hand_does_not_search_for_long)
 		check(kit_get_number(&table, i) != NULL);
 	before = table.work;
 	kit_put(&table, "c", "new", "v");
-	check_between(table.work - before, 2, 40);
-	check_int(evkv__table_count(&table), 5000);
+	check_between(table.work - before, 200, 256);
+	/* It goes on where it was, until it has found one that was not used. */
+	check_int(evkv__table_count(&table), 5001);
+	for (i = 0; evkv__table_count(&table) > 5000; i++) {
+		check(i < 5000 / 200);
+		evkv__table_make_room(&table, NULL, 0);
+	}
+	check_int(table.evictions, 1);
+	kit_check_sound(&table);
+	evkv__table_end(&table);
+}
+
+EVKV_TEST(unit_memory_table_bounds, hand_takes_used_ones_if_far_over)
+{
+	struct memory_table table;
+	uint32_t i, j;
+
+	check(evkv__table_init(&table, 6400, 0, 1, 2));
+	for (i = 0; i < 6400; i++)
+		kit_put_number(&table, i, MEMORY_NEVER);
+	/* All are used again before each put. */
+	for (; i < 6600; i++) {
+		for (j = 0; j < i; j++)
+			kit_get_number(&table, j);
+		kit_put_number(&table, i, MEMORY_NEVER);
+		check(evkv__table_count(&table) <= 6500);
+	}
 	evkv__table_end(&table);
 }
 

@@ -76,7 +76,7 @@ static bool is_newest_of_collection(const struct memory_entry *entry)
 void kit_check_sound(const struct memory_table *table)
 {
 	const struct memory_entry *entry, *newer = NULL;
-	size_t count = 0, bytes = 0, mortal = 0, dead = 0;
+	size_t count = 0, bytes = 0, expiring = 0, dead = 0;
 
 	for (entry = table->space.newest; entry != NULL; entry = entry->older) {
 		check(entry->newer == newer);
@@ -85,14 +85,14 @@ void kit_check_sound(const struct memory_table *table)
 		bytes += evkv__entry_cost(entry);
 		if (is_newest_of_collection(entry))
 			bytes += collection_cost(entry_collection(entry));
-		mortal += entry->expires_at_us != MEMORY_NEVER;
+		expiring += entry->expires_at_us != MEMORY_NEVER;
 		dead += entry_collection(entry)->dead;
 	}
 	check(table->space.oldest == newer);
 	check_int(table->space.entries.count, count);
-	check_int(table->space.mortal, mortal);
+	check_int(table->space.expiring, expiring);
 	check_int(table->space.dead, dead);
-	if (table->graves == NULL)
+	if (table->retired == NULL)
 		check_int(table->bytes, bytes);
 }
 

@@ -56,14 +56,14 @@ static void model_change(struct memory_table *table, struct model_entry *model,
 	    evkv_str(model_names[collection]));
 	switch (kit_random(5)) {
 	case 0:
-		check_int(evkv__table_delete(table, record, name, now_us),
-		    there);
+		check_int(evkv__table_delete(table, record, name, NULL, now_us),
+		    there ? EVKV_OK : EVKV_NOT_FOUND);
 		model->there = false;
 		break;
 	case 1:
-		check_int(evkv__table_touch(table, record, name, expires_at_us,
-			      now_us),
-		    there);
+		check_int(evkv__table_touch(table, record, name, NULL,
+			      expires_at_us, now_us),
+		    there ? EVKV_OK : EVKV_NOT_FOUND);
 		if (there)
 			model->expires_at_us = expires_at_us;
 		break;
@@ -88,7 +88,7 @@ static void model_clear(struct memory_table *table, struct model_entry *model,
 	record = evkv__table_collection(table,
 	    evkv_str(model_names[collection]));
 	if (record != NULL)
-		evkv__table_doom(table, record, NULL);
+		evkv__table_clear(table, record, NULL);
 	memset(model, 0, MODEL_KEYS * sizeof(*model));
 }
 
@@ -116,12 +116,12 @@ EVKV_TEST(unit_memory_table, does_what_an_array_would)
 		if (i % 10007 == 0) {
 			model_clear(&table, model[collection], collection);
 		} else if (i % 30011 == 0) {
-			check(evkv__table_doom_all(&table, NULL));
+			check(evkv__table_clear_all(&table, NULL));
 			memset(model, 0, sizeof(model));
 		} else if (i % 211 == 0) {
 			evkv__table_sweep(&table, now_us);
 		} else if (i % 97 == 0) {
-			evkv__table_bury(&table, 50);
+			evkv__table_reclaim(&table, 50);
 		}
 		if (i % 5003 == 0)
 			kit_check_sound(&table);
@@ -229,7 +229,7 @@ EVKV_TEST(unit_memory_table, want_of_memory_leaves_the_old_entry)
 	}
 	check_int(failed, 1);
 	faults_fail_from(1);
-	check(!evkv__table_doom_all(&table, NULL));
+	check(!evkv__table_clear_all(&table, NULL));
 	faults_off();
 	check(kit_get(&table, "c", "k") != NULL);
 	evkv__table_end(&table);

@@ -1,60 +1,82 @@
 /*
- * The conformance fixture of the redis driver: FIXTURE_KIND, FIXTURE_TRANSPORT
- * and FIXTURE_CONNECTIONS say on which server, over what, and how often.
+ * The redis driver under the conformance suite: each server, over each
+ * transport, with one connection and with several.
  */
-#include <stdio.h>
-
-#include "conformance.h"
 #include "evkv/stores/redis.h"
 #include "lib/server_shared.h"
+#include "suites.h"
 
-#define TRANSPORT_TCP 0
-#define TRANSPORT_UNIX 1
-#define TRANSPORT_TLS 2
+enum fixture_transport { FIXTURE_TCP, FIXTURE_UNIX, FIXTURE_TLS };
 
-SERVER_SHARED(FIXTURE_KIND)
+struct fixture {
+	enum server_kind kind;
+	enum fixture_transport transport;
+	int connections;
+};
 
 /* Each case has a database of its own, which its stores share. */
-static void fixture_setup(struct conformance *c)
+static void fixture_setup(struct evkv_conformance *run)
 {
-	struct server *server = server_shared(FIXTURE_KIND);
+	const struct fixture *fixture = evkv_conformance_arg(run);
+	int *db = evkv_conformance_alloc(run, sizeof(*db));
 
-	c->data = conformance_alloc(c, sizeof(int));
-	*(int *)c->data = server_shared_db(server);
+	server_shared_start(fixture->kind);
+	*db = server_shared_db(server_shared(fixture->kind));
+	evkv_conformance_set_data(run, db);
 }
 
-static struct evkv_store *fixture_open(struct conformance *c,
-    struct evkv_error *error)
+static struct evkv_store *fixture_open(struct evkv_conformance *run,
+    struct evkv_loop *loop, struct evkv_error *error)
 {
-	struct server *server = server_shared(FIXTURE_KIND);
+	const struct fixture *fixture = evkv_conformance_arg(run);
+	struct server *server = server_shared(fixture->kind);
 	struct evkv_redis_options options = {
 		.password = SERVER_SHARED_PASSWORD,
-		.db = *(int *)c->data,
+		.db = *(int *)evkv_conformance_data(run),
 		.allow_unprefixed_clear_all = true,
-		.connections = FIXTURE_CONNECTIONS,
+		.connections = fixture->connections,
 	};
 
-	if (c->sweeping) {
-		/* Connections that fail for want of memory need not wait. */
+	if (evkv_conformance_sweeping(run)) {
+		/* Without memory to connect with, nothing need be waited for. */
 		options.backoff_min_ms = 1;
 		options.backoff_max_ms = 2;
 		options.max_offline_ms = 250;
 	}
-	if (FIXTURE_TRANSPORT == TRANSPORT_UNIX) {
+	if (fixture->transport == FIXTURE_UNIX) {
 		options.path = server->socket_path;
-	} else if (FIXTURE_TRANSPORT == TRANSPORT_TLS) {
+	} else if (fixture->transport == FIXTURE_TLS) {
 		options.port = server->tls_port;
 		options.tls = true;
 		options.tls_ca_file = server->ca_file;
 	} else {
 		options.port = server->port;
 	}
-	return evkv_redis_new(c->rig.loop, &options, error);
+	return evkv_redis_new(loop, &options, error);
 }
 
-const struct conformance_fixture conformance_fixture = {
-	.name = "redis",
-	.setup = fixture_setup,
-	.open = fixture_open,
-	.quirks = CONFORMANCE_PERSISTS | CONFORMANCE_REAL_TIME,
+#define SUITE_(name_, kind_, transport_, connections_)                         \
+	{                                                                      \
+		.size = sizeof(struct evkv_conformance_suite), .name = name_,  \
+		.setup = fixture_setup, .open = fixture_open,                  \
+		.arg = &(struct fixture){ SERVER_##kind_,                      \
+			FIXTURE_##transport_, connections_ },                  \
+		.quirks = EVKV_CONFORMANCE_PERSISTS |                          \
+		    EVKV_CONFORMANCE_REAL_TIME                                 \
+	}
+
+const struct evkv_conformance_suite conformance_suites[] = {
+	SUITE_("redis.tcp.1", REDIS, TCP, 1),
+	SUITE_("redis.tcp.4", REDIS, TCP, 4),
+	SUITE_("redis.unix.1", REDIS, UNIX, 1),
+	SUITE_("redis.unix.4", REDIS, UNIX, 4),
+	SUITE_("redis.tls.1", REDIS, TLS, 1),
+	SUITE_("redis.tls.4", REDIS, TLS, 4),
+	SUITE_("valkey.tcp.1", VALKEY, TCP, 1),
+	SUITE_("valkey.tcp.4", VALKEY, TCP, 4),
+	SUITE_("valkey.unix.1", VALKEY, UNIX, 1),
+	SUITE_("valkey.unix.4", VALKEY, UNIX, 4),
+	SUITE_("valkey.tls.1", VALKEY, TLS, 1),
+	SUITE_("valkey.tls.4", VALKEY, TLS, 4),
+	{ .name = NULL },
 };
