@@ -57,11 +57,10 @@ struct evkv_making {
 struct evkv_type {
 	/** sizeof(struct evkv_type) */
 	size_t size;
-	/**
-	 * its name, [a-z0-9_], which is a store's scheme; more names for the
-	 * same after it, separated by spaces: "clamp_ttl ttl_clamp"
-	 */
+	/** its name, [a-z0-9_]; a store's is its scheme */
 	const char *name;
+	/** more names for the same, separated by spaces; NULL = none */
+	const char *also;
 	/** what it does, one line without a full stop */
 	const char *summary;
 	/** its options; NULL = none */
