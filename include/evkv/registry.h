@@ -107,6 +107,15 @@ EVKV_API bool evkv_loop_register(struct evkv_loop *loop,
 EVKV_API const struct evkv_type *evkv_core_type(size_t i);
 
 /**
+ * The types that a loop knows, those of the core library once something has
+ * been opened on it by text.
+ * @param i  0 and on
+ * @return NULL after the last
+ */
+EVKV_API const struct evkv_type *evkv_loop_type(struct evkv_loop *loop,
+    size_t i);
+
+/**
  * Check numbers and choices of an options struct against the bounds of a table;
  * 0 is always taken, for the default. Any thread.
  * @param type     names the store in errors, and has the table

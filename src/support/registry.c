@@ -239,6 +239,22 @@ void evkv__registry_list(const struct registry *registry, const char *wanted,
 	evkv__list_nearest(list, size, wanted, wrapper_name, registry, "");
 }
 
+const struct evkv_type *evkv_loop_type(struct evkv_loop *loop, size_t i)
+{
+	const struct registry *registry = evkv__registry_of(loop);
+	const struct known *known = NULL;
+
+	if (registry != NULL)
+		known = registry->first;
+	for (; known != NULL; known = known->next) {
+		/* By its first name, and not by its others. */
+		if (known->type != NULL &&
+		    strcasecmp(known->type->name, known->name) == 0 && i-- == 0)
+			return known->type;
+	}
+	return NULL;
+}
+
 /* ---- Opening ------------------------------------------------------------- */
 
 #define OPTIONS_MAX 512 /* bytes of an options struct */
