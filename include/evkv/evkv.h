@@ -26,6 +26,8 @@
 #include "evkv/wrappers/fault.h"
 #include "evkv/wrappers/passthrough_cache.h"
 #include "evkv/wrappers/prefix_keys.h"
+#include "evkv/wrappers/retry.h"
 #include "evkv/wrappers/statistics.h"
+#include "evkv/wrappers/timeout.h"
 
 #endif

@@ -37,7 +37,9 @@ void redis_h(struct evkv_loop *loop);
 void simple_h(struct evkv_loop *loop);
 void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary);
 void prefix_keys_h(struct evkv_store *store);
+void retry_h(struct evkv_store *store);
 void statistics_h(struct evkv_store *store, struct evbuffer *reply);
+void timeout_h(struct evkv_store *store);
 extern evkv_cb value_h;
 extern enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
     const struct evkv_request *request);
@@ -359,13 +361,11 @@ evkv_cb value_h = on_get;
 /* [evkv/wrappers/fault.h] */
 void fault_h(struct evkv_store *store)
 {
-	store = evkv_fault_new(store,
-	    &(struct evkv_fault_options){ .seed = 7 }, &error);
-	evkv_fault_add(store,
-	    &(struct evkv_fault_rule){ .action = EVKV_FAULT_FAIL,
-		.kinds = EVKV_KIND_BIT(EVKV_OP_PUT),
-		.nth = 3,
-		.status = EVKV_UNAVAILABLE });
+	store = evkv_fault_new(store, &(struct evkv_fault_options){ .seed = 7 },
+	    &error);
+	evkv_fault_add(store, &(struct evkv_fault_rule){
+	    .action = EVKV_FAULT_FAIL, .kinds = EVKV_KIND_BIT(EVKV_OP_PUT),
+	    .nth = 3, .status = EVKV_UNAVAILABLE });
 	evkv_store_unref(store);
 }
 
@@ -386,10 +386,27 @@ void prefix_keys_h(struct evkv_store *store)
 	evkv_store_unref(store);
 }
 
+/* [evkv/wrappers/retry.h] */
+void retry_h(struct evkv_store *store)
+{
+	store = evkv_retry_new(store, &(struct evkv_retry_options){
+	    .attempts = 4, .attempt_timeout_ms = 250, .deadline_ms = 2000 },
+	    &error);
+	evkv_store_unref(store);
+}
+
 /* [evkv/wrappers/statistics.h] */
 void statistics_h(struct evkv_store *store, struct evbuffer *reply)
 {
 	store = evkv_statistics_new(store, NULL, &error);
 	evkv_statistics_write_prometheus(store, reply);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/timeout.h] */
+void timeout_h(struct evkv_store *store)
+{
+	store = evkv_timeout_new(store,
+	    &(struct evkv_timeout_options){ .timeout_ms = 250 }, &error);
 	evkv_store_unref(store);
 }

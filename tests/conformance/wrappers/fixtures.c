@@ -36,6 +36,19 @@ OPEN_(fault_slow)
 	    &(struct evkv_fault_options){ .reorder_permille = 700 }, error);
 }
 
+OPEN_(timeout)
+{
+	return evkv_timeout_new(memory(run, loop, error),
+	    &(struct evkv_timeout_options){ .timeout_ms = 3600000 }, error);
+}
+
+/* Without pauses, as the clock may stand still. */
+OPEN_(retry)
+{
+	return evkv_retry_new(memory(run, loop, error),
+	    &(struct evkv_retry_options){ .backoff_ms = -1 }, error);
+}
+
 #define SUITE_(name_)                                                          \
 	{                                                                      \
 		.size = sizeof(struct evkv_conformance_suite), .name = #name_, \
@@ -46,5 +59,7 @@ const struct evkv_conformance_suite conformance_suites[] = {
 	SUITE_(statistics),
 	SUITE_(fault),
 	SUITE_(fault_slow),
+	SUITE_(timeout),
+	SUITE_(retry),
 	{ .name = NULL },
 };
