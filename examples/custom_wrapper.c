@@ -153,7 +153,7 @@ struct evkv_store *tag_values_new(struct evkv_store *inner, const char *tag,
 		self->tag = evkv_str(tag);
 		self->inner = inner;
 	}
-	/* What the inner store can, but for values that much shorter. */
+	/* What the inner store can do, with values shorter by the tag. */
 	if (inner != NULL) {
 		capabilities = *evkv_store_capabilities(inner);
 		capabilities.max_value -= strlen(tag);

@@ -41,7 +41,7 @@
 #endif
 
 #define TIMEOUT_MS 1000 /* of each operation */
-#define GRACE_MS 500
+#define GRACE_MS 1000
 #define DRAIN_MS 2000
 #define CACHE_TTL_MS 60000 /* how old a cached entry may be */
 #define MAX_BODY (16 << 20)
@@ -221,9 +221,13 @@ struct target {
 
 static char *target_decode(const char *text, size_t length, size_t *size)
 {
-	char *copy = strndup(text, length);
-	char *decoded = copy != NULL ? evhttp_uridecode(copy, 0, size) : NULL;
+	char *copy = malloc(length + 1), *decoded;
 
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	decoded = evhttp_uridecode(copy, 0, size);
 	free(copy);
 	return decoded;
 }
@@ -253,7 +257,7 @@ static void target_free(struct target *target)
 	free(target->key);
 }
 
-/* The milliseconds behind ttl_ms=; EVKV_TTL_NONE without. false = no number. */
+/* The number after ttl_ms=; without one EVKV_TTL_NONE. false: no number. */
 static bool service_ttl(const struct evhttp_uri *uri, int64_t *ttl_ms)
 {
 	const char *query = evhttp_uri_get_query(uri), *text;
@@ -374,7 +378,8 @@ static void service_on_grace(evutil_socket_t fd, short what, void *arg)
 
 static void service_on_signal(evutil_socket_t fd, short what, void *arg)
 {
-	const struct timeval grace = { 0, GRACE_MS * 1000 };
+	const struct timeval grace = { GRACE_MS / 1000,
+		GRACE_MS % 1000 * 1000 };
 	struct service *service = arg;
 
 	(void)fd;
@@ -395,7 +400,8 @@ static void service_on_log(enum evkv_log_level level, const char *message,
 {
 	(void)arg;
 	if (level >= EVKV_LOG_WARNING)
-		fprintf(stderr, "evkv: %s\n", message);
+		fprintf(stderr, "%s: %s\n", evkv_log_level_name(level),
+		    message);
 }
 
 static void service_register(struct evkv_loop *loop)
@@ -409,7 +415,7 @@ static void service_register(struct evkv_loop *loop)
 #endif
 }
 
-/* The store, behind a cache where it is not in this process anyway. */
+/* The store, with a cache in front of it unless it is in this process. */
 static struct evkv_store *service_open(struct evkv_loop *loop, const char *url,
     struct evkv_error *error)
 {

@@ -101,11 +101,8 @@ static void service_on_hot(const struct evkv_result *result, void *arg)
 static void service_on_state(enum evkv_state state, enum evkv_cause cause,
     const char *message, void *arg)
 {
-	static const char *const names[] = { "connecting", "connected", "down",
-		"closed" };
-
 	(void)cause;
-	service_say(arg, names[state], message);
+	service_say(arg, evkv_state_name(state), message);
 }
 
 /* ---- The work -------------------------------------------------------- */

@@ -11,7 +11,7 @@
  * The reader takes a document in pieces of any size and gives its tokens one by
  * one. It keeps the text of each number, so that none loses a digit. What is
  * not JSON to the letter is an error: invalid UTF-8, lone surrogates, depth
- * over the bound, NaN, anything behind the end. Names that stand twice in an
+ * over the bound, NaN, anything after the end. Names that stand twice in an
  * object are for the caller to find. Any thread, one at a time.
  */
 #ifndef EVKV_JSON_H
@@ -90,12 +90,16 @@ struct evkv_json_reader {
 	uint64_t before;
 	/** a token whose end has not been fed yet */
 	char *held;
-	/** its bytes, and the room for them */
-	size_t held_size, held_room;
+	/** how many bytes of it there are */
+	size_t held_size;
+	/** how many there is room for */
+	size_t held_room;
 	/** the token that is being read */
 	struct evkv_json_token token;
-	/** it is unfinished; the last byte of it was a backslash */
-	bool inside, backslash;
+	/** it is unfinished */
+	bool inside;
+	/** its last byte was a backslash */
+	bool backslash;
 };
 
 /**

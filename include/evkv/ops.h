@@ -87,7 +87,7 @@ EVKV_API evkv_ticket evkv_put_if_present(struct evkv_store *store,
     struct evkv_slice value, int64_t ttl_ms, evkv_cb cb, void *arg);
 
 /**
- * As evkv_put(), only where the entry still has the version that a read told:
+ * As evkv_put(), only where the entry still has the version that a read gave:
  * also CONFLICT (it has another) and NOT_FOUND (it is gone). The entry of the
  * result has the new version.
  * @param version  copied; NULL is INVALID
@@ -105,7 +105,7 @@ EVKV_API evkv_ticket evkv_delete(struct evkv_store *store,
 
 /**
  * As evkv_delete(), only where the entry still has the version that a read
- * told: also CONFLICT.
+ * gave: also CONFLICT.
  * @param version  copied; NULL is INVALID
  */
 EVKV_API evkv_ticket evkv_delete_if_version(struct evkv_store *store,
@@ -192,7 +192,7 @@ EVKV_API evkv_ticket evkv_keys(struct evkv_store *store,
     struct evkv_slice cursor, size_t limit, evkv_cb cb, void *arg);
 
 /**
- * Likewise, of the names of the collections that have entries.
+ * As evkv_keys(), with the names of the collections that have entries.
  */
 EVKV_API evkv_ticket evkv_collections(struct evkv_store *store,
     struct evkv_slice pattern, struct evkv_slice cursor, size_t limit,

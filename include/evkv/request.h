@@ -50,7 +50,7 @@ struct evkv_store;
 
 /** What a kind of operation takes, does and answers; wrappers act on these. */
 enum {
-	/** tells of entries */
+	/** reads entries */
 	EVKV_CLASS_READS = 1 << 0,
 	/** may change entries */
 	EVKV_CLASS_WRITES = 1 << 1,
@@ -64,7 +64,7 @@ enum {
 	EVKV_CLASS_COLLECTION = 1 << 5,
 	/** is about entries that it does not name */
 	EVKV_CLASS_SPANS = 1 << 6,
-	/** answers a page of names, and a cursor */
+	/** answers a page of names and a cursor */
 	EVKV_CLASS_PAGES = 1 << 7,
 	/** doing it twice is the same as doing it once */
 	EVKV_CLASS_REPEATABLE = 1 << 8,
@@ -313,7 +313,7 @@ struct evkv_result {
 	/**
 	 * How many entries there are, of keys in the request's order or of
 	 * names. A request with EVKV_FLAG_SINGLE always has 1, any other with
-	 * keys one for each, or 0 where it was INVALID or memory was lacking.
+	 * keys one for each, or 0 where it was INVALID or out of memory.
 	 */
 	size_t count;
 	/** the entries, to be read by evkv_result_entry() */
@@ -341,7 +341,7 @@ static inline const struct evkv_entry *evkv_result_entry(
 
 /**
  * How a result arrives: exactly once for every ticket, on the loop's thread,
- * never before the submitting call has returned (but for EVKV_FLAG_INLINE). It
+ * never before the submitting call has returned (except with EVKV_FLAG_INLINE). It
  * may submit, cancel, close and unref.
  * @param result  never NULL
  * @param arg     what was given with the callback
@@ -350,7 +350,7 @@ typedef void (*evkv_cb)(const struct evkv_result *result, void *arg);
 
 /**
  * Names one operation until its callback has run. 0: no callback will come,
- * because the store was NULL or memory for even reporting was lacking.
+ * because the store was NULL or there was no memory even to report an error.
  */
 typedef uint64_t evkv_ticket;
 

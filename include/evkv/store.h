@@ -52,15 +52,15 @@ struct evkv_capabilities {
 	size_t max_value;
 	/** TTLs are rounded up to a multiple of this, in milliseconds */
 	int64_t ttl_unit_ms;
-	/** how much longer than told an entry may live, in milliseconds */
+	/** how much longer than its TTL an entry may live, in milliseconds */
 	int64_t ttl_excess_ms;
 	/** the EVKV_FLAG_* beyond INLINE, SINGLE and WAIT_READY that it takes */
 	uint32_t request_flags;
 	/** EVKV_IF_BIT() of each condition of a PUT, EVKV_IF_ANY apart */
 	uint32_t put_conditions;
-	/** likewise, of a DELETE */
+	/** as put_conditions, of a DELETE */
 	uint32_t delete_conditions;
-	/** likewise, of a TOUCH */
+	/** as put_conditions, of a TOUCH */
 	uint32_t touch_conditions;
 };
 
@@ -68,8 +68,9 @@ struct evkv_capabilities {
 EVKV_API struct evkv_store *evkv_store_ref(struct evkv_store *store);
 
 /**
- * Release a reference. At the last one the store is closed without draining, in
- * a later turn, and freed. NULL is ignored.
+ * Release a reference. At the last one a store that is open is closed without
+ * draining, in a later turn; one that is being closed goes on draining. Then it
+ * is freed. NULL is ignored.
  */
 EVKV_API void evkv_store_unref(struct evkv_store *store);
 

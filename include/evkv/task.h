@@ -40,7 +40,7 @@ EVKV_API void evkv_loop_log(struct evkv_loop *loop, enum evkv_log_level level,
 
 /**
  * Keep event_base_dispatch() alive until as many evkv_loop_release() calls. A
- * pending operation holds it by itself.
+ * pending operation does so without this.
  */
 EVKV_API void evkv_loop_hold(struct evkv_loop *loop);
 /** Undo one evkv_loop_hold(). */
@@ -106,7 +106,7 @@ struct evkv_timer {
 };
 /**
  * Run a timer once, `delay_ms` from now; replaces an earlier time.
- * @return false where memory is lacking
+ * @return false when out of memory
  */
 EVKV_API bool evkv_timer_set(struct evkv_loop *loop, struct evkv_timer *timer,
     int64_t delay_ms);
@@ -124,7 +124,7 @@ EVKV_API void *evkv_loop_attachment(struct evkv_loop *loop, const void *key);
 /**
  * Give a loop something to carry, at most one thing for each key.
  * @param release  called with `thing` in evkv_loop_free(), after all stores
- * @return false where memory is lacking
+ * @return false when out of memory
  */
 EVKV_API bool evkv_loop_attach(struct evkv_loop *loop, const void *key,
     void *thing, void (*release)(void *thing));

@@ -8,7 +8,7 @@
  *     };
  *
  * docs/urls.md describes them to users. All calls here may be made on any
- * thread, save those that take a loop.
+ * thread, except those that take a loop.
  */
 #ifndef EVKV_URL_H
 #define EVKV_URL_H
@@ -94,7 +94,7 @@ EVKV_API bool evkv_url_options(const struct evkv_url *url,
     const struct evkv_url_option *table, size_t table_count, void *options,
     struct evkv_error *error);
 
-/** The parts of a URL that a scheme may have a use for, beside its options. */
+/** The parts of a URL, apart from its options, that a scheme may use. */
 enum {
 	EVKV_URL_USER = 1 << 0, /**< user and password */
 	EVKV_URL_HOST = 1 << 1, /**< host and port */
@@ -127,8 +127,8 @@ typedef struct evkv_store *(*evkv_scheme_open)(struct evkv_loop *loop,
  * @param scheme  copied; letters and, after the first, digits, '+', '-', '.'
  *                and '_'; its case does not matter
  * @param open    opens the URLs
- * @return false where that is no such name, memory is lacking, or `loop` or
- *         `open` is NULL
+ * @return false where that is no such name, when out of memory, or where `loop`
+ *         or `open` is NULL
  */
 EVKV_API bool evkv_loop_register_scheme(struct evkv_loop *loop,
     const char *scheme, evkv_scheme_open open);

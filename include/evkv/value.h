@@ -52,7 +52,7 @@ EVKV_API struct evkv_value *evkv_value_new_uninit(size_t size, void **data);
  * @param value   the whole; NULL gives NULL
  * @param offset  where the part begins, in bytes
  * @param size    how long it is, in bytes; may be 0
- * @return the caller's reference; NULL when memory is lacking, or when the part
+ * @return the caller's reference; NULL when out of memory, or when the part
  *         would not lie within the whole
  */
 EVKV_API struct evkv_value *evkv_value_slice(const struct evkv_value *value,

@@ -24,7 +24,7 @@ void evkv_set_allocator_sized(const struct evkv_allocator *allocator,
 
 void *evkv_malloc(size_t size)
 {
-	/* malloc(0) may be NULL, which here always means want of memory. */
+	/* malloc(0) may be NULL, which here always means out of memory. */
 	if (size == 0)
 		size = 1;
 	if (alloc_hook.allocate != NULL)

@@ -140,7 +140,7 @@ static enum evkv_json_kind take(struct evkv_json_reader *reader, size_t size,
 
 /* ---- Checks of complete tokens ------------------------------------------ */
 
-/* How many bytes the sequence at `at` has; 0 = it is none. */
+/* How many bytes the UTF-8 sequence at `at` has; 0 = it is none. */
 static size_t utf8_sequence(const unsigned char *at, size_t left)
 {
 	unsigned char low = 0x80, high = 0xbf;
@@ -198,7 +198,7 @@ static int hex_digit(char c)
 	return -1;
 }
 
-/* Four digits; -1 = not so. */
+/* Four hex digits; -1 = there are none. */
 static long hex_read(const char *at, size_t left)
 {
 	long code = 0;
@@ -215,7 +215,7 @@ static long hex_read(const char *at, size_t left)
 	return code;
 }
 
-/* The escape behind a backslash: its length in bytes, 0 = it is none. */
+/* The escape sequence after a backslash: its length in bytes, 0 = none. */
 static size_t escape_read(const char *at, size_t left, uint32_t *code)
 {
 	static const char letters[] = "\"\\/bfnrt";
@@ -312,7 +312,7 @@ static enum evkv_json_kind string_done(struct evkv_json_reader *reader)
 	reader->inside = false;
 	if (token->escaped && !escapes_ok(token->text))
 		return fail(reader, token->offset,
-		    "an escape that JSON does not have");
+		    "an escape sequence that JSON does not have");
 	if (!evkv_utf8_check(token->text))
 		return fail(reader, token->offset, "invalid UTF-8");
 	if (token->kind == EVKV_JSON_NAME)
@@ -322,7 +322,7 @@ static enum evkv_json_kind string_done(struct evkv_json_reader *reader)
 	return token->kind;
 }
 
-/* From behind the opening quote, or where the piece before ended. */
+/* From after the opening quote, or where the piece before ended. */
 static enum evkv_json_kind string_read(struct evkv_json_reader *reader)
 {
 	const unsigned char *at = reader->input.data;
@@ -376,7 +376,7 @@ static enum evkv_json_kind word_done(struct evkv_json_reader *reader)
 	return token->kind;
 }
 
-/* A number or a literal: its end is what can't belong to it. */
+/* A number or a literal ends at the first byte that can't belong to it. */
 static enum evkv_json_kind word_read(struct evkv_json_reader *reader)
 {
 	const unsigned char *at = reader->input.data;
@@ -466,7 +466,7 @@ static enum evkv_json_kind read_name(struct evkv_json_reader *reader, int byte)
 	return fail(reader, reader->before, "a member's name was expected");
 }
 
-/* ":" and ",": no tokens, but what comes next. */
+/* ":" and "," are no tokens; they decide what may come next. */
 static enum evkv_json_kind read_between(struct evkv_json_reader *reader,
     int byte)
 {
@@ -502,7 +502,7 @@ static enum evkv_json_kind read_some(struct evkv_json_reader *reader, int byte)
 	case EXPECT_COMMA_OR_END: return read_between(reader, byte);
 	default:
 		return fail(reader, reader->before,
-		    "something behind the document's end");
+		    "more text after the document");
 	}
 }
 
@@ -570,7 +570,7 @@ static size_t utf8_write(uint32_t code, char *out)
 	return 4;
 }
 
-/* What an escape stands for is never longer than the escape. */
+/* Decoding in place works: an escape sequence never decodes to more bytes. */
 size_t evkv_json_unescape(const struct evkv_json_token *token, char *out)
 {
 	const char *at = token->text.data;

@@ -48,7 +48,7 @@ static void put(struct evkv_json_writer *writer, const char *bytes, size_t size)
 	writer->size += size;
 }
 
-/* A value, or what begins one, behind the comma that it needs. */
+/* A value, or what begins one, after the comma that it needs. */
 static void put_value(struct evkv_json_writer *writer, struct evkv_slice text,
     bool comma_after)
 {

@@ -7,12 +7,12 @@
  * may take the leftmost place where it fits: if any choice works, that one
  * does. So nothing is ever tried again and there is no recursion.
  *
- * A segment is looked for by windows of places: each element is read once for
- * a window, and leaves those places where it fits. In the worst case that takes
- * the product of the segment's length and the name's. Where that is much, all
- * places are tried at once, 64 elements at a time; without memory for it, by
- * windows. So no name takes more than about its length times the pattern's by
- * 64.
+ * A segment is searched for in windows of places: each element is read once for
+ * a window, and rules out the places where it does not fit. In the worst case
+ * that takes the product of the segment's length and the name's. Where that is
+ * much, all places are tried at once, 64 elements at a time (in windows, when
+ * out of memory). So no name takes more than about its length times the
+ * pattern's, divided by 64.
  */
 #include "base/match.h"
 
@@ -261,9 +261,9 @@ static size_t match_windows_find(struct evkv_slice pattern,
 }
 
 /*
- * All places at once, for what trying them takes long: bit i of `state` tells
- * that the segment's first i + 1 elements match the bytes just read; `masks`
- * has, for each byte value, the elements that match it.
+ * All places at once, for segments that would take long otherwise: bit i of
+ * `state` tells that the segment's first i + 1 elements match the bytes just
+ * read; `masks` has, for each byte value, the elements that match it.
  */
 struct match_scan {
 	size_t words;
@@ -344,7 +344,7 @@ static size_t match_scan_find(struct match_scan *scan, size_t length,
 	return MATCH_BAD;
 }
 
-/* Literal text: what the C library searches in linear time. */
+/* Literal text: the C library searches for it in linear time. */
 static size_t match_literal_find(struct evkv_slice pattern,
     const struct match_segment *segment, struct evkv_slice name, size_t from,
     size_t to)

@@ -16,7 +16,7 @@ bool evkv_options_read(void *options, size_t size, const void *given,
 	if (given == NULL)
 		return true;
 
-	/* A newer caller's field at zero asks for what we do anyway. */
+	/* Zero in a field of a newer caller asks for what we do anyway. */
 	for (i = size; i < given_size; i++) {
 		if (bytes[i] == 0)
 			continue;

@@ -1,21 +1,21 @@
 /*
  * base/pages.h - memory by the megabyte.
  *
- * Straight from the system and back to it, so that giving back one piece costs
- * no more than that piece: malloc() may put it aside and give back gigabytes at
- * once later. Where evkv_set_allocator() has named an allocator, from that one.
+ * It is mapped by the system and unmapped again, so that releasing one piece
+ * costs no more than that piece: free() may keep pieces and release gigabytes at
+ * once later. Where evkv_set_allocator() has set an allocator, that one is used.
  */
 #ifndef EVKV_BASE_PAGES_H
 #define EVKV_BASE_PAGES_H
 
 #include <stddef.h>
 
-/* NULL = no memory. Aligned as by malloc. */
+/* NULL = out of memory. Aligned as malloc() aligns. */
 void *evkv__pages_alloc(size_t size);
 /*
- * Give back of `size` bytes the last `part`, or, if they are not the system's,
- * all. Returns how many are left, from the beginning. `part` is a multiple of
- * the system's page.
+ * Release the last `part` of `size` bytes, or all of them where they came from
+ * an allocator. Returns how many are left at the beginning. `part` is a multiple
+ * of the system's page size.
  */
 size_t evkv__pages_shrink(void *pages, size_t size, size_t part);
 

@@ -1,5 +1,5 @@
 /*
- * SHA-256, for names that nobody can make collide.
+ * SHA-256, for names for which nobody can find a collision.
  */
 #ifndef EVKV_BASE_SHA256_H
 #define EVKV_BASE_SHA256_H

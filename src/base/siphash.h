@@ -2,8 +2,8 @@
  * base/siphash.h - SipHash-1-3, a keyed hash against flooding, and its parts.
  *
  * By J.-P. Aumasson and D. J. Bernstein, "SipHash: a fast short-input PRF"
- * (2012): one round for each 8 bytes and three at the end. Who does not know
- * the key can't choose keys that fall together.
+ * (2012): one round for each 8 bytes and three at the end. Nobody without the key
+ * can choose inputs whose hashes collide.
  */
 #ifndef EVKV_BASE_SIPHASH_H
 #define EVKV_BASE_SIPHASH_H
@@ -36,7 +36,7 @@ static inline void siphash_round(struct siphash *s)
 	s->v2 = siphash_rotate(s->v2, 32);
 }
 
-/* Eight bytes, the first one lowest. */
+/* Eight bytes, little-endian. */
 static inline uint64_t siphash_load(const unsigned char *bytes)
 {
 	uint64_t word;
@@ -48,7 +48,7 @@ static inline uint64_t siphash_load(const unsigned char *bytes)
 	return word;
 }
 
-/* The same for 0..7 bytes, without touching any other. */
+/* The same for 0 to 7 bytes, without reading past them. */
 static inline uint64_t siphash_tail(const unsigned char *bytes, size_t size)
 {
 	uint64_t word = 0;

@@ -17,7 +17,7 @@ static const struct status_row status_causes[] = { EVKV_CAUSE_TABLE(EVKV_X) };
 
 static const struct status_row status_none = { "?", "?" };
 
-/* An enum may hold any number: what is in no table has a row of its own. */
+/* An enum may hold any number: one that is in no table has this row. */
 static const struct status_row *status_row(const struct status_row *rows,
     int count, int number)
 {

@@ -6,8 +6,8 @@
  * A password is never quoted, nor anything that may be a part of one. The trap
  * is the password with a raw '/', '?' or '#' in it, which ends the authority
  * early, so that its rest is taken for a path, a query or a port. Hence no
- * error quotes the authority, and a raw '@' after it is refused before anybody
- * looks at what is there.
+ * error quotes the authority, and a raw '@' after it is refused before what
+ * is there is looked at.
  */
 #include "base/url.h"
 
@@ -95,7 +95,7 @@ static bool url_decode(struct url_parser *parser, const char *from,
 		low = to - from >= 3 ? url_hex(from[2]) : -1;
 		if (high < 0 || low < 0)
 			return url_bad(parser, part,
-			    "has a % that two hex digits do not follow");
+			    "has a % without two hex digits after it");
 		if (high == 0 && low == 0)
 			return url_bad(parser, part,
 			    "has a NUL byte (%00), which is not allowed");
@@ -147,7 +147,7 @@ static bool url_scheme(struct url_parser *parser)
 		return url_bad(parser, "scheme",
 		    "may have letters and, after the first, digits, '+', '-', "
 		    "'.' and '_'");
-	/* Schemes do not care for case; ours are in lower case. */
+	/* Schemes ignore case; evkv has them in lower case. */
 	for (c = parser->at; c < colon; c++)
 		*out++ = *c >= 'A' && *c <= 'Z' ? (char)(*c + 'a' - 'A') : *c;
 	*out++ = '\0';
@@ -173,7 +173,7 @@ static bool url_userinfo(struct url_parser *parser, const char *from,
 	    &parser->url->password);
 }
 
-/* The inside of [...]: an IPv6 address, perhaps with a zone ("%25eth0"). */
+/* The inside of [...]: an IPv6 address, which may have a zone ("%25eth0"). */
 static bool url_ipv6(struct url_parser *parser, const char *from,
     const char *to)
 {

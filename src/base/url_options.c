@@ -1,8 +1,8 @@
 /*
  * The options of a URL into an options struct, by a table.
  *
- * Every error names the option, shows the beginning of a value that will not
- * do, and says what would. The value of an option of type STRING is never
+ * Every error names the option, shows the beginning of a value that is
+ * wrong, and says what is allowed. The value of an option of type STRING is never
  * shown: it takes anything, and may be a secret.
  */
 #include "base/url.h"
@@ -32,7 +32,7 @@ static const struct url_options_form url_options_int = {
 };
 
 static const struct url_options_form url_options_size = {
-	"a size (a number, perhaps with k, m or g)",
+	"a size (a number, optionally with k, m or g)",
 	SIZE_MAX < INT64_MAX ? (int64_t)SIZE_MAX : INT64_MAX,
 	{ { "", 1 }, { "k", 1 << 10 }, { "m", 1 << 20 }, { "g", 1 << 30 } },
 };
@@ -44,7 +44,7 @@ static const struct url_options_form url_options_duration = {
 	    { "h", 3600000 } },
 };
 
-/* By turns what means no and what means yes. */
+/* Alternately a word for no and a word for yes. */
 static const char *const url_options_bools[] = {
 	"0",
 	"1",
@@ -58,7 +58,7 @@ static const char *const url_options_bools[] = {
 
 #define URL_OPTIONS_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Say that an option's value will not do, and what would; false. */
+/* An option's value is wrong: say so, and what is allowed; false. */
 static bool url_options_bad(const struct evkv_url_pair *pair,
     const char *allowed, struct evkv_error *error)
 {

@@ -1,4 +1,4 @@
-/* core/value.c - immutable, counted bytes. */
+/* base/value.c - immutable, reference-counted bytes. */
 #include "base/value.h"
 
 static void value_release(struct evkv_value *value)
@@ -57,7 +57,7 @@ void evkv_value_unref(struct evkv_value *value)
 {
 	if (value == NULL)
 		return;
-	/* Who sees 1 is alone: nobody else is left to take a reference. */
+	/* A count of 1 is ours: nobody else is left to take a reference. */
 	if (atomic_load_explicit(&value->refs, memory_order_acquire) == 1 ||
 	    atomic_fetch_sub_explicit(&value->refs, 1, memory_order_acq_rel) ==
 		1)
@@ -109,7 +109,7 @@ struct value_spare {
 	struct value_spare *next;
 };
 
-/* Of its own, though it does the same, so that blocks can be told. */
+/* A record of its own, so that blocks can be told from other values. */
 static const struct evkv_value_owner value_block = { value_release };
 
 /* Which size of blocks is for values of `size` bytes: VALUE_SIZES = none. */
@@ -120,7 +120,7 @@ static inline size_t value_block_index(size_t size)
 	return index < VALUE_SIZES ? index : VALUE_SIZES;
 }
 
-/* malloc has a header of 8 bytes, and gives in steps of 16. */
+/* malloc() adds 8 bytes and rounds up to 16. */
 static inline size_t value_block_size(size_t index)
 {
 	return index * VALUE_STEP + 8;
@@ -157,7 +157,7 @@ void evkv__value_unref_spare(struct value_spares *spares,
 	size_t index = value_block_index(value->size);
 	struct value_spare *spare = (struct value_spare *)value;
 
-	/* That of an entry may be changed meanwhile, on another thread. */
+	/* The count of an entry may change meanwhile, on another thread. */
 	if (!evkv__value_is_plain(value) || value->owner != &value_block ||
 	    spares->bytes + value_block_size(index) > VALUE_SPARE_MAX ||
 	    atomic_load_explicit(&value->refs, memory_order_acquire) != 1) {

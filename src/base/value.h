@@ -4,10 +4,10 @@
  *
  * A store that keeps entries embeds the header first in each of them. All that
  * the loop's thread holds (the store's own hold and the pins of operations)
- * counts as one reference; every evkv_value_ref() is another. So a get touches
- * no atomic: it pins. Who takes an entry out of the store marks it as detached
- * if it is pinned, and the last unpin drops the one reference; else drops it
- * itself.
+ * counts as one reference; every evkv_value_ref() is another. So a get needs no
+ * atomic operation: it pins. An entry that is removed from the store while it is
+ * pinned is marked as detached, and the last unpin releases the one reference;
+ * otherwise the remover releases it.
  */
 #ifndef EVKV_BASE_VALUE_H
 #define EVKV_BASE_VALUE_H
@@ -69,9 +69,9 @@ static inline void evkv__value_unpin(struct evkv_value *value)
 
 /*
  * Blocks that held values of a loop's answers and are free again, newest first,
- * by their size: what a burst of answers needs at once is more than malloc
- * keeps at hand. Each is as large as what malloc would have given for the value
- * anyway. The loop's thread only.
+ * by size: a burst of answers needs more of them at once than malloc() keeps in
+ * its own cache. Each is as large as what malloc() would have given for the
+ * value. The loop's thread only.
  */
 #define VALUE_STEP 16 /* from one size of blocks to the next */
 #define VALUE_SIZES 32

@@ -142,8 +142,7 @@ static bool check_matching(struct evkv_op *op,
 		return bad(op, "cursor is NULL but has a size");
 	if (request->match.cursor.size > EVKV_CURSOR_MAX)
 		return bad(op,
-		    "cursor is not one of ours, which have at most 66559 "
-		    "bytes");
+		    "cursor is longer than any that evkv gives (66559 bytes)");
 	return true;
 }
 

@@ -213,7 +213,7 @@ struct evkv_loop *evkv_loop_new_sized(struct event_base *base,
 		evkv_loop_refresh(loop);
 		return loop;
 	}
-	evkv_error_set(error, EVKV_IO, "loop: no descriptor to be had: %s",
+	evkv_error_set(error, EVKV_IO, "loop: no file descriptor is left: %s",
 	    strerror(errno));
 	evkv_free(loop);
 	return NULL;
@@ -229,7 +229,7 @@ static bool all_closed(const struct evkv_loop *loop)
 	const struct evkv_store *store;
 
 	for (store = loop->stores; store != NULL; store = store->next) {
-		if (store->phase != STORE_CLOSED)
+		if (store->phase != STORE_CLOSED || store->pending > 0)
 			return false;
 	}
 	return true;

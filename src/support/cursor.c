@@ -1,9 +1,9 @@
 /*
- * Cursors: a store's own position behind a tag of the kind of store and of the
- * query, so that a cursor that belongs elsewhere is known.
+ * Cursors: a tag of the kind of store and of the query, then the store's own
+ * position. By the tag a cursor of another store or query is recognised.
  *
- * The tag guards against mistakes, not against forgery: whoever makes up a
- * cursor can only choose where a page of names that he may see begins.
+ * The tag guards against mistakes, not against forgery: a forged cursor can
+ * only choose where a page begins, of names that the forger may see anyway.
  */
 #include "evkv/driver.h"
 
@@ -16,7 +16,7 @@ static uint64_t cursor_hash(uint64_t hash, struct evkv_slice bytes)
 	const unsigned char *data = bytes.data;
 	size_t i;
 
-	/* FNV-1a; the length first, so that what is beside can't move over. */
+	/* FNV-1a; the length first, so that bytes can't move to a neighbour. */
 	for (i = 0; i < sizeof(bytes.size); i++)
 		hash = (hash ^ (bytes.size >> 8 * i & 0xff)) *
 		    UINT64_C(0x100000001b3);

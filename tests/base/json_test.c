@@ -97,8 +97,8 @@ EVKV_TEST(base_json, refuses_what_is_not_json)
 	READS("{a:1}", "{ !a member's name was expected@1");
 	READS("[1}", "[ #1 !a ',' or a ']' was expected@2");
 	READS("[", "[ !the document ends too early@1");
-	READS("1 2", "#1 !something behind the document's end@2");
-	READS("{}x", "{ } !something behind the document's end@2");
+	READS("1 2", "#1 !more text after the document@2");
+	READS("{}x", "{ } !more text after the document@2");
 	READS("nul", "!a value was expected@0");
 	READS("NaN", "!a value was expected@0");
 	READS("'a'", "!a value was expected@0");
@@ -110,11 +110,12 @@ EVKV_TEST(base_json, refuses_what_is_not_json)
 	READS(".5", "!a value was expected@0");
 	READS("+1", "!a value was expected@0");
 	READS("\"abc", "!a string without its end@0");
-	READS("\"\\x\"", "!an escape that JSON does not have@0");
-	READS("\"\\u12g4\"", "!an escape that JSON does not have@0");
-	READS("\"\\ud800\"", "!an escape that JSON does not have@0");
-	READS("\"\\udc00\"", "!an escape that JSON does not have@0");
-	READS("\"\\ud800\\u0041\"", "!an escape that JSON does not have@0");
+	READS("\"\\x\"", "!an escape sequence that JSON does not have@0");
+	READS("\"\\u12g4\"", "!an escape sequence that JSON does not have@0");
+	READS("\"\\ud800\"", "!an escape sequence that JSON does not have@0");
+	READS("\"\\udc00\"", "!an escape sequence that JSON does not have@0");
+	READS("\"\\ud800\\u0041\"",
+	    "!an escape sequence that JSON does not have@0");
 	READS("\"a\nb\"", "!a control character in a string@2");
 	READS("\"\xff\"", "!invalid UTF-8@0");
 	READS("\"\xc0\x80\"", "!invalid UTF-8@0");

@@ -8,6 +8,10 @@
 
 #include <event2/event.h>
 
+#include "evkv/adapters/require.h"
+#include "evkv/adapters/typed.h"
+#include "evkv/base64.h"
+#include "evkv/conformance.h"
 #include "evkv/driver.h"
 #include "evkv/evkv.h"
 #include "evkv/executor.h"
@@ -18,6 +22,8 @@
 #include "evkv/stores/redis.h"
 
 void alloc_h(void);
+int main(int argc, char **argv);
+struct evkv_store *mine_new(struct evkv_store *inner, struct evkv_error *error);
 void error_h(struct evkv_loop *loop);
 void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
     void *my);
@@ -46,6 +52,44 @@ extern enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
 
 static struct evkv_error error = EVKV_ERROR_INIT;
 
+/* [evkv/adapters/require.h] */
+void require_h(struct evkv_store *store, evkv_cb on_get);
+
+void require_h(struct evkv_store *store, evkv_cb on_get)
+{
+	evkv_require_get(store, EVKV_LIT("users"), EVKV_LIT("7"), on_get, NULL);
+}
+
+/* [evkv/adapters/typed.h] */
+struct user {
+	int64_t id;
+	const char *name;
+	bool has_age;
+	uint8_t age;
+};
+
+static const struct evkv_field user_fields[] = {
+	{ EVKV_FIELD(struct user, id, INT), .flags = EVKV_FIELD_REQUIRED },
+	{ EVKV_FIELD(struct user, name, STRING), .max_length = 80 },
+	{ EVKV_FIELD(struct user, age, UINT), .max_uint = 150,
+	    .present = EVKV_MEMBER(struct user, has_age) },
+};
+static const struct evkv_schema user_schema =
+    EVKV_SCHEMA(struct user, user_fields);
+
+struct evkv_typed *typed_h(struct evkv_store *store, evkv_typed_cb on_put);
+
+struct evkv_typed *typed_h(struct evkv_store *store, evkv_typed_cb on_put)
+{
+	struct user user = { .id = 7 };
+	struct evkv_typed *typed;
+
+	typed = evkv_typed_new(store, &user_schema, NULL, &error);
+	evkv_typed_put(typed, EVKV_LIT("users"), EVKV_LIT("7"), &user, 0,
+	    on_put, NULL);
+	return typed;
+}
+
 /* [evkv/alloc.h] */
 static void *my_alloc(size_t size, void *arg)
 {
@@ -63,6 +107,32 @@ void alloc_h(void)
 {
 	evkv_set_allocator(&(struct evkv_allocator){
 	    .allocate = my_alloc, .release = my_free });
+}
+
+/* [evkv/base64.h] */
+size_t base64_h(struct evkv_slice bytes, char *text);
+
+size_t base64_h(struct evkv_slice bytes, char *text)
+{
+	size_t size = evkv_base64_encode(bytes, text);
+
+	return size;
+}
+
+/* [evkv/conformance.h] */
+static struct evkv_store *open_mine(struct evkv_conformance *run,
+    struct evkv_loop *loop, struct evkv_error *error)
+{
+	return mine_new(evkv_conformance_delay(run,
+	    evkv_memory_new(loop, NULL, error), error), error);
+}
+
+int main(int argc, char **argv)
+{
+	return evkv_conformance_main(argc, argv,
+	    &(struct evkv_conformance_suite){
+	        .size = sizeof(struct evkv_conformance_suite),
+	        .name = "mine", .open = open_mine });
 }
 
 /* [evkv/error.h] */

@@ -1,11 +1,20 @@
-/*
- * evkv/wrappers/prefix_keys.h - every key gets a prefix in the inner store.
+/**
+ * @file
+ * Every key gets a prefix in the inner store.
  *
  *     store = evkv_prefix_keys_new(store, EVKV_LIT("app:"), &error);
  *
- * The prefix is added on the way in and stripped on the way out; enumeration,
- * patterns, clear and clear_all see and touch only keys that have it. Keys may be
- * as much shorter as the prefix is long.
+ * The prefix is added on the way in and stripped on the way out. Enumeration,
+ * patterns, clear and clear_all see and touch only keys that have it. The
+ * longest key is shorter by the size of the prefix.
+ *
+ * clear_all goes through the collections one by one. So does collections, which
+ * names only those that have keys with the prefix.
+ *
+ * A pattern gets the prefix before it, in which '*', '?', '[' and '\' count
+ * twice. Together the prefixes of stacked wrappers and the pattern (the "?*" of
+ * everything, where none was given) must have at most 4096 bytes; keys, clear,
+ * collections and clear_all are INVALID otherwise.
  */
 #ifndef EVKV_WRAPPERS_PREFIX_KEYS_H
 #define EVKV_WRAPPERS_PREFIX_KEYS_H
@@ -14,18 +23,12 @@
 
 EVKV_BEGIN_DECLS
 
-/*
- * Wrap `inner`, which is consumed, also on failure; NULL is passed through. The
- * prefix is copied: 1 to 1024 bytes, any bytes. NULL with a filled error:
- * INVALID or NOMEM.
- *
- * clear_all goes through the collections one by one, and so does collections,
- * which names only those that have keys with the prefix.
- *
- * What takes a pattern puts the prefix before it, with '*', '?', '[' and '\'
- * counting twice. So the prefixes of wrappers over each other and a pattern, if
- * only the "?*" of everything, must have at most 4096 bytes together for keys,
- * clear, collections and clear_all; these are else INVALID.
+/**
+ * Prefix the keys of a store. May be called in a callback.
+ * @param inner   consumed, also on failure; NULL gives NULL
+ * @param prefix  1 to 1024 bytes, any bytes; copied
+ * @param error   filled where NULL is returned: INVALID or NOMEM. May be NULL
+ * @return a store with one reference, or NULL
  */
 EVKV_API struct evkv_store *evkv_prefix_keys_new(struct evkv_store *inner,
     struct evkv_slice prefix, struct evkv_error *error);

@@ -30,7 +30,7 @@ static enum evkv_verdict null_submit(void *self, struct evkv_op *op,
 	return EVKV_VERDICT_DONE;
 }
 
-/* There is nothing behind a null store: any address will do as its self. */
+/* A null store has no state: any address will do as its self. */
 static char null_self;
 
 static void null_free(void *self)

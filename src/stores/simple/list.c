@@ -70,7 +70,7 @@ static size_t simple_list_bytes(const struct simple_entry *entry)
 	    evkv_value_bytes(entry->value).size;
 }
 
-/* One level more with a chance of one in four, again and again. */
+/* Each level more has a chance of one in four. */
 static int simple_list_height(uint64_t random)
 {
 	int height = 1;

@@ -14,7 +14,7 @@
  * level 0 has all entries, each higher one about a quarter of those below.
  */
 struct simple_entry {
-	struct evkv_slice collection; /* both lie behind the links */
+	struct evkv_slice collection; /* both lie after the links */
 	struct evkv_slice key;
 	struct evkv_value *value;
 	int64_t expires_us; /* monotonic */
@@ -41,12 +41,12 @@ enum simple_bound {
 	SIMPLE_AFTER_ALL, /* those of the collections after this one */
 };
 
-/* Find the place of a bound. Returns the entry behind it, or NULL. */
+/* Find the place of a bound. Returns the entry after it, or NULL. */
 struct simple_entry *evkv__simple_find(struct simple_list *list,
     struct evkv_slice collection, struct evkv_slice key,
     enum simple_bound bound, struct simple_place *place);
 
-/* The place before all entries; and on, past the entry that is behind it. */
+/* The place before all entries; and the next one, past one entry. */
 void evkv__simple_start(struct simple_list *list, struct simple_place *place);
 void evkv__simple_pass(struct simple_place *place);
 
@@ -62,7 +62,7 @@ struct simple_entry *evkv__simple_insert(struct simple_list *list,
 void evkv__simple_replace(struct simple_list *list, struct simple_entry *entry,
     struct evkv_value *value);
 
-/* Take the entry behind a place out, and free it; the place stays valid. */
+/* Remove the entry after a place, and free it; the place stays valid. */
 void evkv__simple_remove(struct simple_list *list, struct simple_place *place);
 
 /* Free all entries. */

@@ -5,7 +5,7 @@
  * It answers each op at once, inside submit, entry by entry. What can fail is
  * memory for a new entry: that entry of a put is NOMEM, and what was stored
  * under its key is still there. An expired entry is absent for every op from
- * the microsecond on at which it expires, and its memory is given back by the
+ * the microsecond on at which it expires, and its memory is freed by the
  * first op that comes across it, or by purge_expired.
  */
 #include "evkv/stores/simple.h"
@@ -73,7 +73,7 @@ static int64_t simple_ttl_ms(struct simple *self,
 	return left_us >= 1000 ? left_us / 1000 : 1;
 }
 
-/* The entry is another one from now on. */
+/* The entry has changed: it gets a new version. */
 static void simple_changed(struct simple *self, struct simple_entry *entry)
 {
 	entry->version = evkv_version_counted(self->instance, ++self->changes);
@@ -119,7 +119,7 @@ static enum evkv_status simple_put(struct simple *self,
 	return EVKV_OK;
 }
 
-/* The number is told in the answer; an entry that is there keeps its TTL. */
+/* The answer has the number; an entry that is there keeps its TTL. */
 static enum evkv_status simple_incr(struct simple *self,
     const struct evkv_request *request, size_t i, struct simple_entry **entry,
     struct simple_place *place)
