@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "evkv/driver.h"
+#include "support/pick.h"
 
 #define ATTEMPTS 3
 #define ATTEMPTS_MOST 1000
@@ -167,40 +168,6 @@ static bool may_go_on(struct call *call, int64_t *pause_ms)
 
 /* ---- The next try ------------------------------------------------------------ */
 
-/* What a request has for each of its keys. */
-#define PER_KEY(X)                                                             \
-	X(keys)                                                                \
-	X(values)                                                              \
-	X(counted_values)                                                      \
-	X(ttls_ms)                                                             \
-	X(versions)                                                            \
-	X(deltas)
-
-/* New arrays each time: a try that was cut off may still read the old ones. */
-static bool narrow_arrays(struct call *call, const uint32_t *from, size_t count)
-{
-	struct evkv_request *request = &call->request;
-	char *array;
-	size_t i;
-
-#define X(field_)                                                              \
-	if (request->field_ != NULL) {                                         \
-		const size_t size = sizeof(*request->field_);                  \
-                                                                               \
-		array = evkv_op_alloc(call->op, count * size);                 \
-		if (array == NULL)                                             \
-			return false;                                          \
-		for (i = 0; i < count; i++)                                    \
-			memcpy(array + i * size, &request->field_[from[i]],    \
-			    size);                                             \
-		request->field_ = (const void *)array;                         \
-	}
-	PER_KEY(X)
-#undef X
-	request->count = count;
-	return true;
-}
-
 /*
  * Take what has its answer and ask for the other `count` entries next; false:
  * no memory, and nothing was changed.
@@ -208,7 +175,8 @@ static bool narrow_arrays(struct call *call, const uint32_t *from, size_t count)
 static bool narrow(struct call *call, struct evkv_op *child, size_t count)
 {
 	const struct evkv_result *result = evkv_op_result(child);
-	size_t asked = call->request.count, left = 0, i;
+	struct evkv_request picked = call->request;
+	size_t asked = picked.count, left = 0, i;
 	uint32_t *from, *open;
 
 	from = evkv_op_alloc(call->op, 2 * count * sizeof(*from));
@@ -221,7 +189,7 @@ static bool narrow(struct call *call, struct evkv_op *child, size_t count)
 		from[left] = (uint32_t)i;
 		open[left++] = (uint32_t)entry_of(call, i);
 	}
-	if (!narrow_arrays(call, from, count))
+	if (!evkv__request_pick(call->op, &picked, from, count))
 		return false;
 	for (i = 0, left = 0; i < asked; i++) {
 		if (left < count && from[left] == i) {
@@ -233,6 +201,7 @@ static bool narrow(struct call *call, struct evkv_op *child, size_t count)
 			    result->sys_error, result->message);
 		evkv_op_take(call->op, entry_of(call, i), child, i);
 	}
+	call->request = picked;
 	call->open = open;
 	return true;
 }

@@ -28,6 +28,7 @@ void error_h(struct evkv_loop *loop);
 void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
     void *my);
 void key_codec_h(void);
+void fallback_h(struct evkv_loop *loop, struct evkv_store *primary);
 void fault_h(struct evkv_store *store);
 void loop_h(void);
 void open_h(struct evkv_loop *loop);
@@ -427,6 +428,16 @@ static void on_get(const struct evkv_result *result, void *arg)
 }
 
 evkv_cb value_h = on_get;
+
+/* [evkv/wrappers/fallback.h] */
+void fallback_h(struct evkv_loop *loop, struct evkv_store *primary)
+{
+	struct evkv_store *store;
+
+	store = evkv_fallback_new(primary, evkv_open(loop, "disk:/var/copy",
+	    &error), NULL, &error);
+	evkv_store_unref(store);
+}
 
 /* [evkv/wrappers/fault.h] */
 void fault_h(struct evkv_store *store)

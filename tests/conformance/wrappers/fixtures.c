@@ -49,6 +49,17 @@ OPEN_(retry)
 	    &(struct evkv_retry_options){ .backoff_ms = -1 }, error);
 }
 
+/* Only for what never happens here: the second store has other entries. */
+OPEN_(fallback)
+{
+	struct evkv_store *primary = memory(run, loop, error);
+
+	return evkv_fallback_new(primary, memory(run, loop, error),
+	    &(struct evkv_fallback_options){
+		.statuses = EVKV_STATUS_BIT(EVKV_CORRUPT) },
+	    error);
+}
+
 #define SUITE_(name_)                                                          \
 	{                                                                      \
 		.size = sizeof(struct evkv_conformance_suite), .name = #name_, \
@@ -61,5 +72,6 @@ const struct evkv_conformance_suite conformance_suites[] = {
 	SUITE_(fault_slow),
 	SUITE_(timeout),
 	SUITE_(retry),
+	SUITE_(fallback),
 	{ .name = NULL },
 };
