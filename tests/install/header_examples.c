@@ -28,6 +28,7 @@ void error_h(struct evkv_loop *loop);
 void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
     void *my);
 void key_codec_h(void);
+void circuit_breaker_h(struct evkv_store *store);
 void fallback_h(struct evkv_loop *loop, struct evkv_store *primary);
 void fault_h(struct evkv_store *store);
 void loop_h(void);
@@ -428,6 +429,14 @@ static void on_get(const struct evkv_result *result, void *arg)
 }
 
 evkv_cb value_h = on_get;
+
+/* [evkv/wrappers/circuit_breaker.h] */
+void circuit_breaker_h(struct evkv_store *store)
+{
+	store = evkv_circuit_breaker_new(store,
+	    &(struct evkv_circuit_breaker_options){ .slow_ms = 500 }, &error);
+	evkv_store_unref(store);
+}
 
 /* [evkv/wrappers/fallback.h] */
 void fallback_h(struct evkv_loop *loop, struct evkv_store *primary)

@@ -60,6 +60,14 @@ OPEN_(fallback)
 	    error);
 }
 
+/* With more failures than there are, as time may stand still while it is open. */
+OPEN_(circuit_breaker)
+{
+	return evkv_circuit_breaker_new(memory(run, loop, error),
+	    &(struct evkv_circuit_breaker_options){ .min_operations = 1000000 },
+	    error);
+}
+
 #define SUITE_(name_)                                                          \
 	{                                                                      \
 		.size = sizeof(struct evkv_conformance_suite), .name = #name_, \
@@ -73,5 +81,6 @@ const struct evkv_conformance_suite conformance_suites[] = {
 	SUITE_(timeout),
 	SUITE_(retry),
 	SUITE_(fallback),
+	SUITE_(circuit_breaker),
 	{ .name = NULL },
 };
