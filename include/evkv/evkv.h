@@ -24,6 +24,7 @@
 #include "evkv/stores/null.h"
 #include "evkv/stores/simple.h"
 #include "evkv/wrappers/circuit_breaker.h"
+#include "evkv/wrappers/concurrency_limit.h"
 #include "evkv/wrappers/fallback.h"
 #include "evkv/wrappers/fault.h"
 #include "evkv/wrappers/passthrough_cache.h"

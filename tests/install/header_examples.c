@@ -29,6 +29,7 @@ void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
     void *my);
 void key_codec_h(void);
 void circuit_breaker_h(struct evkv_store *store);
+void concurrency_limit_h(struct evkv_store *store);
 void fallback_h(struct evkv_loop *loop, struct evkv_store *primary);
 void fault_h(struct evkv_store *store);
 void loop_h(void);
@@ -435,6 +436,15 @@ void circuit_breaker_h(struct evkv_store *store)
 {
 	store = evkv_circuit_breaker_new(store,
 	    &(struct evkv_circuit_breaker_options){ .slow_ms = 500 }, &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/concurrency_limit.h] */
+void concurrency_limit_h(struct evkv_store *store)
+{
+	store = evkv_concurrency_limit_new(store,
+	    &(struct evkv_concurrency_limit_options){ .max_running = 32,
+	        .max_queue = 500, .max_wait_ms = 200 }, &error);
 	evkv_store_unref(store);
 }
 

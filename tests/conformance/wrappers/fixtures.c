@@ -68,6 +68,14 @@ OPEN_(circuit_breaker)
 	    error);
 }
 
+OPEN_(concurrency_limit)
+{
+	return evkv_concurrency_limit_new(memory(run, loop, error),
+	    &(struct evkv_concurrency_limit_options){
+		.max_running = 2, .max_queue = 1000000 },
+	    error);
+}
+
 #define SUITE_(name_)                                                          \
 	{                                                                      \
 		.size = sizeof(struct evkv_conformance_suite), .name = #name_, \
@@ -82,5 +90,6 @@ const struct evkv_conformance_suite conformance_suites[] = {
 	SUITE_(retry),
 	SUITE_(fallback),
 	SUITE_(circuit_breaker),
+	SUITE_(concurrency_limit),
 	{ .name = NULL },
 };
