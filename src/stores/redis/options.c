@@ -228,10 +228,10 @@ void evkv__redis_options_free(struct evkv_redis_options *ours)
 
 /* ---- From a URL ------------------------------------------------------- */
 
-#define OPTIONS_ROW(field, type)                                               \
+#define OPTIONS_ROW(field, type_)                                              \
 	{                                                                      \
-#field, type, offsetof(struct evkv_redis_options, field), 0,   \
-		    0, NULL                                                    \
+		.name = #field, .type = (type_),                               \
+		.offset = offsetof(struct evkv_redis_options, field)           \
 	}
 
 static const struct evkv_url_option options_table[] = {
