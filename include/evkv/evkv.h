@@ -29,9 +29,11 @@
 #include "evkv/wrappers/fallback.h"
 #include "evkv/wrappers/fault.h"
 #include "evkv/wrappers/passthrough_cache.h"
+#include "evkv/wrappers/prefix_collections.h"
 #include "evkv/wrappers/prefix_keys.h"
 #include "evkv/wrappers/read_only.h"
 #include "evkv/wrappers/retry.h"
+#include "evkv/wrappers/single_collection.h"
 #include "evkv/wrappers/statistics.h"
 #include "evkv/wrappers/timeout.h"
 

@@ -606,6 +606,26 @@ void registry_h(struct evkv_loop *loop)
 	evkv_loop_register(loop, &my_type);
 }
 
+/* [evkv/wrappers/prefix_collections.h] */
+void prefix_collections_h(struct evkv_store *store);
+
+void prefix_collections_h(struct evkv_store *store)
+{
+	store = evkv_prefix_collections_new(store, EVKV_LIT("app-"), &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/single_collection.h] */
+void single_collection_h(struct evkv_store *store);
+
+void single_collection_h(struct evkv_store *store)
+{
+	store = evkv_single_collection_new(store,
+	    &(struct evkv_single_collection_options){
+	        .collection = EVKV_LIT("app") }, &error);
+	evkv_store_unref(store);
+}
+
 /* [evkv/wrappers/statistics.h] */
 void statistics_h(struct evkv_store *store, struct evbuffer *reply)
 {
