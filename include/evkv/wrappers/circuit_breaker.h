@@ -5,15 +5,13 @@
  *     store = evkv_circuit_breaker_new(store,
  *         &(struct evkv_circuit_breaker_options){ .slow_ms = 500 }, &error);
  *
- *     CLOSED      everything goes through. When enough operations have ended
- *                 within the window, and too many of them failed or were slow:
- *                 OPEN
- *     OPEN        everything is answered UNAVAILABLE at once, without effect,
- *                 with the cause that opened it. After open_ms: HALF_OPEN
- *     HALF_OPEN   a few operations go through, the others are answered as in
- *                 OPEN. When these have ended well: CLOSED, with an empty
- *                 window. When one fails or is slow: OPEN. When they take
- *                 longer than open_ms, a few more go through.
+ * - CLOSED: everything goes through. When enough operations have ended within
+ *   the window, and too many of them failed or were slow: OPEN.
+ * - OPEN: everything is answered UNAVAILABLE at once, without effect, with the
+ *   cause that opened it. After open_ms: HALF_OPEN.
+ * - HALF_OPEN: a few operations go through, the others are answered as in OPEN.
+ *   When these have ended well: CLOSED, with an empty window. When one fails or
+ *   is slow: OPEN. When they take longer than open_ms, a few more go through.
  *
  * The state of the store (evkv_store_state()) tells: DOWN while it is open,
  * CONNECTING while it is half open.
