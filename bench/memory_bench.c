@@ -159,7 +159,7 @@ static void on_batched(const struct evkv_result *result, void *arg)
 static void on_inline(const struct evkv_result *result, void *arg)
 {
 	if (result->status == EVKV_OK)
-		view(arg, result->entries->bytes);
+		view(arg, evkv_result_entry(result, 0)->bytes);
 }
 
 /* Stays in the callback for 1024 operations at a time. */

@@ -252,6 +252,19 @@ EVKV_API void evkv_store_closed(struct evkv_store *store);
 EVKV_API void evkv_store_set_state(struct evkv_store *store,
     enum evkv_state state, enum evkv_cause cause, const char *message);
 
+/**
+ * As evkv_submit() of a request that is INVALID, for adapters that find that
+ * out by themselves: the store does not see it.
+ * @param store    NULL gives ticket 0
+ * @param request  for its kind, and EVKV_FLAG_SINGLE
+ * @param message  what is wrong, copied
+ * @param cb       may be NULL
+ * @param arg      for the callback
+ */
+EVKV_API evkv_ticket evkv_submit_refused(struct evkv_store *store,
+    const struct evkv_request *request, const char *message, evkv_cb cb,
+    void *arg);
+
 /* ---- The op: what a driver needs -------------------------------------- */
 
 EVKV_API struct evkv_loop *evkv_op_loop(const struct evkv_op *op);
@@ -349,6 +362,13 @@ EVKV_API bool evkv_op_mark_sent(struct evkv_op *op);
 /* Whether it was marked, and whether the waiter has been told. */
 EVKV_API bool evkv_op_sent(const struct evkv_op *op);
 EVKV_API bool evkv_op_detached(const struct evkv_op *op);
+
+/*
+ * The moment, as evkv_loop_now_us() has it, at which the op or one on whose
+ * behalf it is ends by its deadline; 0 = it has none. Known in the turns after
+ * its submission.
+ */
+EVKV_API int64_t evkv_op_deadline_us(const struct evkv_op *op);
 
 /*
  * How an op that is cut off now ends by the rule of effect and reason:

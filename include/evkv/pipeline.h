@@ -1,6 +1,7 @@
-/*
- * evkv/pipeline.h - one connection to a server with a request/reply protocol;
- * for authors of network stores. Library: evkv-pipeline.
+/**
+ * @file
+ * One connection to a server with a request/reply protocol; for authors of
+ * network stores. Library: evkv-pipeline.
  *
  * The pipeline owns the socket: resolving, connecting, TLS, reconnecting,
  * buffers, the queue of slots, stall detection. It knows no protocol; that is
@@ -37,19 +38,21 @@
 
 EVKV_BEGIN_DECLS
 
+/** One connection, made again whenever it breaks. */
 struct evkv_pipeline;
 
 /* ---- Slots ------------------------------------------------------------ */
 
+/** Flags of a slot. */
 enum {
-	/* Part of the handshake: sent before the connection is ready. */
+	/** Part of the handshake: sent before the connection is ready. */
 	EVKV_SLOT_HANDSHAKE = 1 << 0,
-	/*
+	/**
 	 * Sends nothing: ends ANSWERED when the connection is ready, or with
 	 * the failure of the next try (EVKV_FLAG_WAIT_READY).
 	 */
 	EVKV_SLOT_WAIT_READY = 1 << 1,
-	/*
+	/**
 	 * The request need not be kept while the slot waits: evkv_op_keep() has
 	 * been called, or encode() does not look at it. Needed for slots that
 	 * are submitted outside the store's submit().
@@ -57,7 +60,7 @@ enum {
 	EVKV_SLOT_KEPT = 1 << 2,
 };
 
-/*
+/**
  * One unit of the queue: bytes that are sent together and the replies to them,
  * however many they are; the driver counts those. Embedded in the driver's own
  * record, usually in the op's memory. Zero it and fill in the first part. It
@@ -66,56 +69,88 @@ enum {
  * An op may have several slots, on one or on several pipelines.
  */
 struct evkv_slot {
-	struct evkv_op *op; /* on whose behalf; NULL = the driver's own */
-	uint32_t flags;     /* EVKV_SLOT_* */
-	size_t size; /* bytes it holds while it waits (keys and values) */
+	/** on whose behalf; NULL = the driver's own */
+	struct evkv_op *op;
+	/** EVKV_SLOT_* */
+	uint32_t flags;
+	/** bytes that it holds while it waits (keys and values) */
+	size_t size;
 
-	/* The pipeline's. */
+	/** the pipeline's, as is all that follows */
 	uint32_t place;
+	/** the pipeline's */
 	uint32_t bits;
-	uint64_t begin, mark, end;
+	/** the pipeline's */
+	uint64_t begin;
+	/** the pipeline's */
+	uint64_t mark;
+	/** the pipeline's */
+	uint64_t end;
+	/** the pipeline's */
 	int64_t since_us;
-	struct evkv_slot *next, *prev;
+	/** the pipeline's */
+	struct evkv_slot *next;
+	/** the pipeline's */
+	struct evkv_slot *prev;
 };
 
+/** What became of a slot. */
 enum evkv_slot_fate {
-	EVKV_SLOT_ANSWERED, /* by parse(); or the connection is ready */
-	EVKV_SLOT_SENT,     /* cut off: may have taken effect */
-	EVKV_SLOT_UNSENT,   /* cut off: surely had no effect */
+	/** by parse(); or the connection is ready */
+	EVKV_SLOT_ANSWERED,
+	/** cut off: it may have taken effect */
+	EVKV_SLOT_SENT,
+	/** cut off: it surely had no effect */
+	EVKV_SLOT_UNSENT,
 };
 
-/* How a slot ended; lives for the call. */
+/** How a slot ended. Lives as long as the call that it is given to. */
 struct evkv_slot_end {
+	/** what became of it */
 	enum evkv_slot_fate fate;
-	/* Of a failure; where there is none they are OK, NONE, 0 and "". */
-	enum evkv_status status; /* UNKNOWN_OUTCOME is evkv_op_cut()'s to say */
+	/**
+	 * Of a failure; where there is none it is OK, and what follows NONE, 0
+	 * and "". UNKNOWN_OUTCOME is evkv_op_cut()'s to say.
+	 */
+	enum evkv_status status;
+	/** why */
 	enum evkv_cause cause;
-	int sys_error;       /* errno, or 0 */
-	const char *message; /* one line, names the server, never a password */
-	size_t sent;         /* how many of the slot's bytes were handed over */
+	/** errno, or 0 */
+	int sys_error;
+	/** one line, names the server, never a password */
+	const char *message;
+	/** how many of the slot's bytes were handed over */
+	size_t sent;
 };
 
-/*
+/**
  * Write a failure into an op, by evkv_op_cut(): a write that was marked as sent
- * becomes UNKNOWN_OUTCOME. Returns EVKV_VERDICT_DONE, to be returned from submit() or
- * followed by evkv_op_complete().
+ * becomes UNKNOWN_OUTCOME. Returns EVKV_VERDICT_DONE, to be returned from
+ * submit() or followed by evkv_op_complete().
  */
 EVKV_API enum evkv_verdict evkv_slot_fail(struct evkv_op *op,
     const struct evkv_slot_end *end);
 
 /* ---- What the driver supplies ----------------------------------------- */
 
+/** What parse() has found. */
 enum evkv_parse {
-	EVKV_PARSE_MORE,     /* needs more bytes */
-	EVKV_PARSE_ANSWERED, /* the slot has had its last reply */
-	EVKV_PARSE_FAILED,   /* give the connection up: evkv_pipeline_fail() */
+	/** it needs more bytes */
+	EVKV_PARSE_MORE,
+	/** the slot has had its last reply */
+	EVKV_PARSE_ANSWERED,
+	/** give the connection up: evkv_pipeline_fail() was called, or not */
+	EVKV_PARSE_FAILED,
 };
 
+/** A protocol: a static const table, one for all connections. */
 struct evkv_protocol {
-	size_t size;      /* sizeof(struct evkv_protocol) */
-	const char *name; /* for messages: "redis" */
+	/** sizeof(struct evkv_protocol) */
+	size_t size;
+	/** for messages: "redis" */
+	const char *name;
 
-	/*
+	/**
 	 * Required. The transport (TLS included) is up. Forget what was parsed
 	 * of the connection before, submit slots with EVKV_SLOT_HANDSHAKE, and
 	 * call evkv_pipeline_ready() when all of them were answered well (at
@@ -123,7 +158,7 @@ struct evkv_protocol {
 	 */
 	void (*connected)(void *self);
 
-	/*
+	/**
 	 * Required. Append the slot's commands to the output, by
 	 * evkv_pipeline_reserve() and _commit() or by _append(). Runs inside
 	 * evkv_pipeline_submit(), or later when the slot had to wait. false =
@@ -132,7 +167,7 @@ struct evkv_protocol {
 	 */
 	bool (*encode)(void *self, struct evkv_slot *slot);
 
-	/*
+	/**
 	 * Required. Take up to one slot's replies from the `size` bytes at
 	 * `data` (may be 0) and set *used to how many of them are done with;
 	 * the others are offered again, with what came after them. A driver
@@ -147,7 +182,7 @@ struct evkv_protocol {
 	enum evkv_parse (*parse)(void *self, struct evkv_slot *slot,
 	    const char *data, size_t size, size_t *used);
 
-	/*
+	/**
 	 * Required. A slot has ended and is the driver's again: complete the
 	 * op, or submit the next command. Exactly once for each slot that
 	 * evkv_pipeline_submit() took and evkv_pipeline_stop() did not give
@@ -157,7 +192,7 @@ struct evkv_protocol {
 	void (*end)(void *self, struct evkv_slot *slot,
 	    const struct evkv_slot_end *end);
 
-	/*
+	/**
 	 * Optional. The connection's state has changed; `message` lives for
 	 * the call. A store with one connection hands it on to
 	 * evkv_store_set_state(). Never inside evkv_pipeline_new(), _submit().
@@ -168,51 +203,73 @@ struct evkv_protocol {
 
 /* ---- Making and ending ------------------------------------------------ */
 
-/*
+/**
  * Zero in a field is its default; -1 switches off what can be. Times are below
  * 2^40 milliseconds.
  */
 struct evkv_pipeline_options {
-	const char *host;      /* name or literal; NULL = "localhost" */
-	int port;              /* required unless unix_path is given */
-	const char *unix_path; /* a unix socket, instead of host and port */
-	struct evkv_tls *tls;  /* NULL = plain; a reference is taken */
-	bool lazy;             /* connect at the first slot; else at once */
-	/*
+	/** name or address as text; NULL = "localhost" */
+	const char *host;
+	/** 1 to 65535; required unless unix_path is given */
+	int port;
+	/** a unix socket, instead of host and port */
+	const char *unix_path;
+	/** NULL = plain; a reference is taken */
+	struct evkv_tls *tls;
+	/** connect at the first slot; else at once */
+	bool lazy;
+	/**
 	 * End slots at once while the last try has failed, instead of letting
 	 * them wait for a connection.
 	 */
 	bool fail_fast;
-	int64_t connect_timeout_ms; /* resolve to handshake; 5000 */
-	int64_t stall_timeout_ms;   /* silence with a slot sent; 10000; -1 */
-	int64_t backoff_min_ms;     /* between tries: the first pause; 50 */
-	int64_t backoff_max_ms;     /* ... and the longest; 1000 */
-	size_t max_offline_slots;   /* that wait for a connection; 10000 */
-	size_t max_offline_bytes;   /* their slot.size; 64 MiB */
-	int64_t max_offline_ms;     /* how long one waits; 10000; -1 */
-	/* Encoded, not sent; more waits unencoded. One slot may exceed it. */
-	size_t max_output_bytes; /* 16 MiB */
-	/* Received and not yet used by parse(); past it TOO_LARGE. */
-	size_t max_input_bytes; /* 64 MiB */
-	/*
+	/** from looking the name up to the end of the handshake; 5000 */
+	int64_t connect_timeout_ms;
+	/** silence with a slot sent, until it is given up; 10000; -1 */
+	int64_t stall_timeout_ms;
+	/** the first pause between two tries; 50 */
+	int64_t backoff_min_ms;
+	/** the longest; 1000 */
+	int64_t backoff_max_ms;
+	/** how many slots wait for a connection at most; 10000 */
+	size_t max_offline_slots;
+	/** and how many bytes, by their slot.size; 64 MiB */
+	size_t max_offline_bytes;
+	/** how long one waits for a connection; 10000; -1 */
+	int64_t max_offline_ms;
+	/**
+	 * How many bytes are encoded and not sent; more slots wait unencoded.
+	 * One slot may exceed it. 16 MiB
+	 */
+	size_t max_output_bytes;
+	/** received and not yet used by parse(); past it TOO_LARGE; 64 MiB */
+	size_t max_input_bytes;
+	/**
 	 * How many bytes of replies are read before their callbacks run and
 	 * what they submit is sent. 4096; grows so that a burst is read in
 	 * about four pieces.
 	 */
 	size_t read_bytes;
-	/* TCP keepalive: idle time before the first probe; 60000; -1 */
+	/** TCP keepalive: idle time before the first probe; 60000; -1 */
 	int64_t keepalive_ms;
 };
 
-/*
- * Make a pipeline; protocol and what `self` points to must outlive it. Strings
- * are copied. The connection is begun in a later turn (or at the first slot).
- * Holds the loop until it is closed. NULL with a filled error: INVALID, NOMEM.
+/**
+ * Make a pipeline. The connection is begun in a later turn (or at the first
+ * slot). Holds the loop until it is closed. Legal in a callback.
+ * @param loop      where it lives
+ * @param protocol  must outlive it
+ * @param self      given to the protocol's functions; must outlive it too
+ * @param options   strings are copied
+ * @param size      sizeof(*options)
+ * @param error     INVALID or NOMEM, where NULL is returned
  */
 EVKV_API struct evkv_pipeline *evkv_pipeline_new_sized(struct evkv_loop *loop,
     const struct evkv_protocol *protocol, void *self,
     const struct evkv_pipeline_options *options, size_t size,
     struct evkv_error *error);
+
+/** evkv_pipeline_new_sized() for the options as they are compiled here. */
 static inline struct evkv_pipeline *evkv_pipeline_new(struct evkv_loop *loop,
     const struct evkv_protocol *protocol, void *self,
     const struct evkv_pipeline_options *options, struct evkv_error *error)
@@ -221,28 +278,30 @@ static inline struct evkv_pipeline *evkv_pipeline_new(struct evkv_loop *loop,
 	    sizeof(*options), error);
 }
 
-/*
+/**
  * End the connection for good: slots that are left end with CLOSED, by end(),
  * inside this call. What is submitted afterwards is refused with CLOSED. Twice
- * does nothing.
+ * does nothing, nor does NULL. Legal in a callback.
  */
 EVKV_API void evkv_pipeline_close(struct evkv_pipeline *pipeline);
-/* Close it if need be, and release it. May be called inside end(). */
+/** Close it if need be, and release it. May be called inside end(). */
 EVKV_API void evkv_pipeline_free(struct evkv_pipeline *pipeline);
 
 /* ---- Slots come and go ------------------------------------------------ */
 
-/*
- * Hand over a slot. NULL: taken, end() will be called, later. Else why not
- * (BUSY: the offline queue is full; UNAVAILABLE or REFUSED: fail_fast, or the
- * server does not accept us; NOMEM; CLOSED; CANCELED: the op is detached
- * already), and the slot is still the driver's; the text lives until the next
- * call. Slots are sent and answered in the order in which they are submitted.
+/**
+ * Hand over a slot. Slots are sent and answered in the order in which they are
+ * submitted. One that comes while the next try is due later brings that forward.
+ *
+ * NULL: taken, end() will be called, later. Else why not (BUSY: the offline
+ * queue is full; UNAVAILABLE or REFUSED: fail_fast, or the server does not
+ * accept us; NOMEM; CLOSED; CANCELED: the op is detached already), and the slot
+ * is still the driver's; the text lives until the next call.
  */
 EVKV_API const struct evkv_slot_end *evkv_pipeline_submit(
     struct evkv_pipeline *pipeline, struct evkv_slot *slot);
 
-/*
+/**
  * For the store's stop(): the slot's waiter goes away. true: the slot has been
  * taken out, nothing of it was or will be sent, end() will not be called: the
  * driver completes the op. false: end() is still to come. Bytes that can be
@@ -254,15 +313,18 @@ EVKV_API bool evkv_pipeline_stop(struct evkv_pipeline *pipeline,
 
 /* ---- Inside encode() -------------------------------------------------- */
 
-/* Room for `size` bytes at the end of the output, until the next call. */
+/**
+ * Room for `size` bytes at the end of the output, until the next call. NULL =
+ * no memory; the slot then ends NOMEM.
+ */
 EVKV_API char *evkv_pipeline_reserve(struct evkv_pipeline *pipeline,
     size_t size);
-/* The first `size` bytes of that room are filled. */
+/** The first `size` bytes of that room are filled. */
 EVKV_API void evkv_pipeline_commit(struct evkv_pipeline *pipeline, size_t size);
-/* Both for bytes that are there already; false = no memory. */
+/** Both for bytes that are there already; false = no memory. */
 EVKV_API bool evkv_pipeline_append(struct evkv_pipeline *pipeline,
     const void *data, size_t size);
-/*
+/**
  * What has been appended so far can take effect by itself (the first SET of
  * several). The op counts as sent from the first such point on; without a call,
  * from its last byte on.
@@ -271,44 +333,58 @@ EVKV_API void evkv_pipeline_effect(struct evkv_pipeline *pipeline);
 
 /* ---- The connection --------------------------------------------------- */
 
-/* The handshake is done: slots may be sent. Only from connected() to end(). */
+/** The handshake is done: slots may be sent. Only from connected() to end(). */
 EVKV_API void evkv_pipeline_ready(struct evkv_pipeline *pipeline);
 
-/*
+/**
  * Give the connection up, for a reason that the driver has found: inside
- * parse() (return EVKV_PARSE_FAILED then), connected() or end(). The slot that
- * is being parsed ends with `status`, the others as by a disconnect. Cause AUTH
- * backs off at the maximum and ends what waits. `message` is copied and
- * prefixed with the server's name.
+ * parse() (return EVKV_PARSE_FAILED then), connected() or end().
+ * @param pipeline   the connection
+ * @param status     how the slot that is being parsed ends; the others end as
+ *                   by a disconnect
+ * @param cause      AUTH backs off at the maximum and ends what waits
+ * @param sys_error  errno, or 0
+ * @param message    copied and prefixed with the server's name; NULL = the
+ *                   status' own text
  */
 EVKV_API void evkv_pipeline_fail(struct evkv_pipeline *pipeline,
     enum evkv_status status, enum evkv_cause cause, int sys_error,
     const char *message);
 
-/*
+/**
  * Where a pause after a failure is under way, end it: what the failure came
- * from may have gone. Does nothing otherwise.
+ * from may have gone. Does nothing otherwise. Legal in a callback.
  */
 EVKV_API void evkv_pipeline_try_now(struct evkv_pipeline *pipeline);
 
-/* Where it stands: CONNECTING, READY, DOWN or CLOSED. */
+/** Where it stands: CONNECTING, READY, DOWN or CLOSED. */
 EVKV_API enum evkv_state evkv_pipeline_state(const struct evkv_pipeline *p);
-/* "host:port", "[::1]:port" or the path; lives as long as the pipeline. */
+/** "host:port", "[::1]:port" or the path; lives as long as the pipeline. */
 EVKV_API const char *evkv_pipeline_name(const struct evkv_pipeline *pipeline);
+/** The loop that it was made on. */
 EVKV_API struct evkv_loop *evkv_pipeline_loop(const struct evkv_pipeline *p);
 
+/** What a pipeline holds and has done. */
 struct evkv_pipeline_counters {
-	size_t outstanding;   /* encoded and not ended, tombstones too */
-	size_t tombstones;    /* of those: stopped */
-	size_t waiting;       /* slots not yet encoded */
-	size_t waiting_bytes; /* their sizes */
-	size_t output_bytes;  /* encoded and not sent */
-	size_t buffer_bytes;  /* allocated for input and output */
-	uint64_t attempts;    /* connections begun */
-	uint64_t reconnects;  /* made ready, after the first */
+	/** slots encoded and not ended, tombstones too */
+	size_t outstanding;
+	/** of those: stopped */
+	size_t tombstones;
+	/** slots not yet encoded */
+	size_t waiting;
+	/** their sizes */
+	size_t waiting_bytes;
+	/** bytes encoded and not sent */
+	size_t output_bytes;
+	/** bytes allocated for input and output */
+	size_t buffer_bytes;
+	/** connections begun */
+	uint64_t attempts;
+	/** connections made ready, after the first */
+	uint64_t reconnects;
 };
 
-/* The present counters. Costs nothing. */
+/** The present counters. Costs nothing. */
 EVKV_API void evkv_pipeline_counters(const struct evkv_pipeline *pipeline,
     struct evkv_pipeline_counters *counters);
 

@@ -1,6 +1,7 @@
-/*
- * evkv/resolver.h - names to addresses without blocking; for authors of
- * network stores. Library: evkv-resolver.
+/**
+ * @file
+ * Names to addresses without blocking; for authors of network stores. Library:
+ * evkv-resolver.
  *
  * One resolver for a loop, made at the first lookup and shared by everything on
  * that loop. Literals and the names of /etc/hosts are answered at once; the

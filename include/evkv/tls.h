@@ -1,6 +1,7 @@
-/*
- * evkv/tls.h - what connections share for TLS; for authors of network stores.
- * Library: evkv-pipeline.
+/**
+ * @file
+ * What connections share for TLS; for authors of network stores. Library:
+ * evkv-pipeline.
  *
  * Everything here is for the loop's thread.
  */

@@ -17,6 +17,18 @@ bool evkv_op_detached(const struct evkv_op *op)
 	return (op->flags & (OP_DETACHED | OP_STOPPED)) != 0;
 }
 
+int64_t evkv_op_deadline_us(const struct evkv_op *op)
+{
+	int64_t first_us = 0;
+
+	for (; op != NULL; op = op->parent) {
+		if ((op->flags & OP_TIMED) != 0 &&
+		    (first_us == 0 || op->deadline_at_us < first_us))
+			first_us = op->deadline_at_us;
+	}
+	return first_us;
+}
+
 void evkv__op_mark(struct evkv_op *op)
 {
 	while (op != NULL && (op->flags & OP_SENT) == 0) {

@@ -613,6 +613,30 @@ static evkv_ticket submit_invalid(struct evkv_store *store, evkv_cb cb,
 	return evkv__op_ticket(op);
 }
 
+evkv_ticket evkv_submit_refused(struct evkv_store *store,
+    const struct evkv_request *request, const char *message, evkv_cb cb,
+    void *arg)
+{
+	struct evkv_op *op;
+
+	if (store == NULL)
+		return 0;
+	evkv__loop_check_thread(store->loop);
+	op = evkv__op_new(store->loop, 1);
+	if (op == NULL)
+		return 0;
+	op->cb.root = cb;
+	op->arg = arg;
+	op->result.kind = request->kind;
+	if ((request->flags & EVKV_FLAG_SINGLE) != 0) {
+		op->flags |= OP_KEYED | OP_SINGLE;
+		evkv__op_make_entries(op, 1);
+	}
+	evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE, message);
+	evkv__ready_push(op->loop, op);
+	return evkv__op_ticket(op);
+}
+
 /* None, or one as another version of the headers has it. */
 static OP_NOINLINE evkv_ticket submit_odd(struct evkv_store *store,
     const struct evkv_request *request, size_t size, evkv_cb cb, void *arg)

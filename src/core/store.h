@@ -43,7 +43,6 @@ struct evkv_store {
 	size_t fitting; /* so many bytes never have a key or value too long */
 	size_t abandoned;
 	int64_t timeout_ms;
-	struct order order;
 	/*
 	 * Stores of the library only, NULL = none. Such a store may answer an
 	 * op that nobody but its user will see DONE without an answer, with
@@ -52,6 +51,7 @@ struct evkv_store {
 	 * look up many of them at once.
 	 */
 	void (*resolve)(void *self);
+	struct order order;
 	struct evkv_frame *frames; /* of pending ops */
 	struct evkv_timer drain_timer;
 	struct evkv_task step_task;

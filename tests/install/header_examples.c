@@ -8,6 +8,9 @@
 
 #include <event2/event.h>
 
+#include "evkv/adapters/require.h"
+#include "evkv/adapters/typed.h"
+#include "evkv/base64.h"
 #include "evkv/conformance.h"
 #include "evkv/driver.h"
 #include "evkv/evkv.h"
@@ -43,6 +46,44 @@ extern enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
 
 static struct evkv_error error = EVKV_ERROR_INIT;
 
+/* [evkv/adapters/require.h] */
+void require_h(struct evkv_store *store, evkv_cb on_get);
+
+void require_h(struct evkv_store *store, evkv_cb on_get)
+{
+	evkv_require_get(store, EVKV_LIT("users"), EVKV_LIT("7"), on_get, NULL);
+}
+
+/* [evkv/adapters/typed.h] */
+struct user {
+	int64_t id;
+	const char *name;
+	bool has_age;
+	uint8_t age;
+};
+
+static const struct evkv_field user_fields[] = {
+	{ EVKV_FIELD(struct user, id, INT), .flags = EVKV_FIELD_REQUIRED },
+	{ EVKV_FIELD(struct user, name, STRING), .max_length = 80 },
+	{ EVKV_FIELD(struct user, age, UINT), .max_uint = 150,
+	    .present = EVKV_MEMBER(struct user, has_age) },
+};
+static const struct evkv_schema user_schema =
+    EVKV_SCHEMA(struct user, user_fields);
+
+struct evkv_typed *typed_h(struct evkv_store *store, evkv_typed_cb on_put);
+
+struct evkv_typed *typed_h(struct evkv_store *store, evkv_typed_cb on_put)
+{
+	struct user user = { .id = 7 };
+	struct evkv_typed *typed;
+
+	typed = evkv_typed_new(store, &user_schema, NULL, &error);
+	evkv_typed_put(typed, EVKV_LIT("users"), EVKV_LIT("7"), &user, 0,
+	    on_put, NULL);
+	return typed;
+}
+
 /* [evkv/alloc.h] */
 static void *my_alloc(size_t size, void *arg)
 {
@@ -60,6 +101,16 @@ void alloc_h(void)
 {
 	evkv_set_allocator(&(struct evkv_allocator){
 	    .allocate = my_alloc, .release = my_free });
+}
+
+/* [evkv/base64.h] */
+size_t base64_h(struct evkv_slice bytes, char *text);
+
+size_t base64_h(struct evkv_slice bytes, char *text)
+{
+	size_t size = evkv_base64_encode(bytes, text);
+
+	return size;
 }
 
 /* [evkv/conformance.h] */

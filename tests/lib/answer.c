@@ -64,6 +64,8 @@ static void answer_copy_entries(struct answer *answer,
 		to->has_value = from->value != NULL;
 		to->bytes = answer_copy(from->bytes);
 		to->name = answer_copy(from->name);
+		to->number = from->number;
+		to->version = from->version;
 		/* The slice and the value are two ways to the same bytes. */
 		if (from->value != NULL)
 			check_bytes(evkv_value_bytes(from->value), from->bytes);

@@ -19,6 +19,8 @@ struct answer_entry {
 	bool has_value;          /* there was a struct evkv_value */
 	struct evkv_slice bytes; /* copies */
 	struct evkv_slice name;
+	int64_t number;
+	struct evkv_version version;
 };
 
 /* A deep copy of the last result, in memory that evkv's counts don't see. */

@@ -236,7 +236,8 @@ static void connect_attempt_timeout(struct evkv_pipeline *p)
 	};
 
 	evkv__pipe_note(p, EVKV_UNAVAILABLE, texts[p->phase].cause, ETIMEDOUT,
-	    "%s", texts[p->phase].words);
+	    "%s (connect_timeout_ms is %lld)", texts[p->phase].words,
+	    (long long)p->options.connect_timeout_ms);
 	evkv__pipe_fail_noted(p);
 }
 
@@ -381,6 +382,7 @@ void evkv__pipe_lose(struct evkv_pipeline *p)
 		evkv__pipe_waiting_end(p, END_LOST);
 	else if (was_ready)
 		evkv__pipe_waiting_offline(p);
+	evkv__pipe_age_renew(p);
 	if (p->waiting.first != NULL)
 		evkv__pipe_hurry(p);
 	evkv__pipe_ending_run(p);

@@ -125,6 +125,7 @@ struct evkv_pipeline {
 	size_t waiting_bytes;
 	struct evkv_timer age;
 	bool age_set;
+	uint64_t age_due_us;
 
 	uint64_t attempts, reconnects;
 };
@@ -220,5 +221,7 @@ void evkv__pipe_answered(struct evkv_pipeline *p, struct evkv_slot *slot);
 void evkv__pipe_waiting_offline(struct evkv_pipeline *p);
 void evkv__pipe_waiting_online(struct evkv_pipeline *p);
 void evkv__pipe_age_run(void *arg);
+void evkv__pipe_age_look(struct evkv_pipeline *p);
+void evkv__pipe_age_renew(struct evkv_pipeline *p);
 
 #endif

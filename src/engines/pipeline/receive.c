@@ -69,7 +69,8 @@ static ssize_t receive_bytes(struct evkv_pipeline *p, size_t size)
 
 	if (p->in.tail - p->in.head >= p->options.max_input_bytes) {
 		evkv__pipe_note(p, EVKV_TOO_LARGE, EVKV_CAUSE_PROTOCOL, 0,
-		    "a reply exceeds %zu bytes", p->options.max_input_bytes);
+		    "a reply exceeds %zu bytes (max_input_bytes)",
+		    p->options.max_input_bytes);
 		if (receive_oldest(p) != NULL)
 			receive_oldest(p)->bits |= SLOT_SUSPECT;
 		return NET_FAILED;

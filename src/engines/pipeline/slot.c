@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#define AGE_STEP_US 10000
 #define ENDING_MASK ((UINT32_C(1) << END_SHIFT) - 1)
 
 /* ---- Lists ------------------------------------------------------------- */
@@ -194,41 +195,102 @@ enum evkv_verdict evkv_slot_fail(struct evkv_op *op,
 
 /* ---- Waiting for a connection ------------------------------------------ */
 
-static void slot_age_arm(struct evkv_pipeline *p)
+/*
+ * When a slot has waited for long enough. Where the server is known to be dead,
+ * an operation with a deadline is told so before that: an eighth of its time
+ * is left out. While it waits, `mark` is that moment; 0 = not yet known, for
+ * deadlines are set when submit() has returned.
+ */
+static void slot_due_set(const struct evkv_pipeline *p, struct evkv_slot *slot)
 {
-	const struct evkv_slot *first = p->waiting.first;
-	int64_t left_us;
+	int64_t deadline_us = 0;
 
-	if (first == NULL || p->age_set || p->phase == PHASE_READY ||
-	    p->options.max_offline_ms < 0)
+	slot->mark = UINT64_MAX;
+	if (p->options.max_offline_ms >= 0)
+		slot->mark = (uint64_t)(slot->since_us +
+		    p->options.max_offline_ms * 1000);
+	if (p->down && slot->op != NULL)
+		deadline_us = evkv_op_deadline_us(slot->op);
+	if (deadline_us == 0)
 		return;
-	left_us = first->since_us + p->options.max_offline_ms * 1000 -
-	    evkv_loop_now_us(p->loop);
+	deadline_us -= (deadline_us - slot->since_us) / 8;
+	if ((uint64_t)deadline_us < slot->mark)
+		slot->mark = (uint64_t)deadline_us;
+}
+
+static void slot_age_arm(struct evkv_pipeline *p, uint64_t due_us)
+{
+	int64_t left_us = (int64_t)due_us - evkv_loop_now_us(p->loop);
+
+	if (due_us == UINT64_MAX || p->phase == PHASE_READY ||
+	    (p->age_set && p->age_due_us <= due_us))
+		return;
+	p->age_due_us = due_us;
 	p->age_set = evkv_timer_set(p->loop, &p->age,
 	    left_us > 0 ? (left_us + 999) / 1000 : 0);
+}
+
+/* The youngest have come since the last look. */
+void evkv__pipe_age_look(struct evkv_pipeline *p)
+{
+	uint64_t due_us = UINT64_MAX;
+	struct evkv_slot *slot;
+
+	for (slot = p->waiting.last; slot != NULL && slot->mark == 0;
+	     slot = slot->prev) {
+		slot_due_set(p, slot);
+		if (slot->mark < due_us)
+			due_us = slot->mark;
+	}
+	slot_age_arm(p, due_us);
+}
+
+/* What was found out about the connection changes how long they wait. */
+void evkv__pipe_age_renew(struct evkv_pipeline *p)
+{
+	struct evkv_slot *slot;
+
+	for (slot = p->waiting.first; slot != NULL; slot = slot->next)
+		slot->mark = 0;
+	evkv__pipe_age_look(p);
+}
+
+static void slot_age_end(struct evkv_pipeline *p, uint64_t now_us)
+{
+	uint64_t due_us = UINT64_MAX;
+	struct evkv_slot *slot, *next;
+
+	for (slot = p->waiting.first; slot != NULL; slot = next) {
+		next = slot->next;
+		if (slot->mark == 0)
+			slot_due_set(p, slot);
+		if (slot->mark <= now_us) {
+			evkv__pipe_waiting_remove(p, slot);
+			evkv__pipe_slot_ends(p, slot, END_OFFLINE);
+		} else if (slot->mark < due_us) {
+			due_us = slot->mark;
+		}
+	}
+	/* Not more often, for all of them are looked at. */
+	if (due_us < now_us + AGE_STEP_US)
+		due_us = now_us + AGE_STEP_US;
+	slot_age_arm(p, due_us);
 }
 
 void evkv__pipe_age_run(void *arg)
 {
 	struct evkv_pipeline *p = arg;
-	int64_t limit_us = evkv_loop_now_us(p->loop) -
-	    p->options.max_offline_ms * 1000;
-	struct evkv_slot *slot;
 
 	evkv__pipe_enter(p);
 	p->age_set = false;
 	if (p->phase != PHASE_READY) {
 		if (p->failure.status == EVKV_OK)
 			evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_OFFLINE,
-			    ETIMEDOUT, "no connection within %lld ms",
+			    ETIMEDOUT,
+			    "no connection within %lld ms (max_offline_ms)",
 			    (long long)p->options.max_offline_ms);
-		while ((slot = p->waiting.first) != NULL &&
-		    slot->since_us <= limit_us) {
-			evkv__pipe_waiting_remove(p, slot);
-			evkv__pipe_slot_ends(p, slot, END_OFFLINE);
-		}
+		slot_age_end(p, (uint64_t)evkv_loop_now_us(p->loop));
 		evkv__pipe_ending_run(p);
-		slot_age_arm(p);
 	}
 	evkv__pipe_leave(p);
 }
@@ -250,7 +312,6 @@ void evkv__pipe_waiting_offline(struct evkv_pipeline *p)
 		evkv__pipe_waiting_remove(p, slot);
 		evkv__pipe_slot_ends(p, slot, END_LOST);
 	}
-	slot_age_arm(p);
 }
 
 void evkv__pipe_waiting_online(struct evkv_pipeline *p)
@@ -280,14 +341,17 @@ static const struct evkv_slot_end *slot_refuse_down(struct evkv_pipeline *p)
 
 static const struct evkv_slot_end *slot_refuse_full(struct evkv_pipeline *p)
 {
+	const char *option = p->waiting.count >= p->options.max_offline_slots
+	    ? "too many operations wait for a connection (max_offline)"
+	    : "too many bytes wait for a connection (max_offline_bytes)";
+
 	p->answer = (struct evkv_slot_end){
 		.fate = EVKV_SLOT_UNSENT,
 		.status = EVKV_BUSY,
 		.cause = EVKV_CAUSE_OVERLOAD,
 		.sys_error = p->failure.sys_error,
-		.message = p->failure.status != EVKV_OK
-		    ? p->failure.message
-		    : "too much waits for a connection",
+		.message = p->failure.status != EVKV_OK ? p->failure.message
+							: option,
 	};
 	return &p->answer;
 }
@@ -322,9 +386,10 @@ static const struct evkv_slot_end *slot_wait_for_turn(struct evkv_pipeline *p,
 		slot->flags |= EVKV_SLOT_KEPT;
 	}
 	slot->since_us = evkv_loop_now_us(p->loop);
+	slot->mark = 0;
 	evkv__pipe_slots_append(&p->waiting, slot, PLACE_WAITING);
 	p->waiting_bytes += slot->size;
-	slot_age_arm(p);
+	evkv_task_queue(p->loop, &p->turn);
 	return NULL;
 }
 

@@ -34,6 +34,8 @@ void evkv__pipe_turn_run(void *arg)
 	if (p->phase == PHASE_IDLE ||
 	    (p->phase == PHASE_BACKOFF && !p->timer_set))
 		evkv__pipe_attempt(p);
+	if (p->phase != PHASE_READY && p->phase != PHASE_CLOSED)
+		evkv__pipe_age_look(p);
 	if (p->phase == PHASE_READY) {
 		evkv__pipe_watching_end(p, END_READY);
 		evkv__pipe_ending_run(p);
@@ -93,7 +95,9 @@ void evkv__pipe_tick_run(void *arg)
 	p->tick_set = false;
 	if (turn_stalled(p)) {
 		evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_STALL,
-		    ETIMEDOUT, "the server has been silent for %lld ms",
+		    ETIMEDOUT,
+		    "the server has been silent for %lld ms "
+		    "(stall_timeout_ms)",
 		    (long long)p->options.stall_timeout_ms);
 		evkv__pipe_fail_noted(p);
 	} else if (evkv__pipe_linked(p)) {

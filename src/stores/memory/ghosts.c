@@ -15,21 +15,24 @@ static size_t ghosts_blocks(size_t size)
 
 static size_t block_size(size_t size)
 {
-	return (size < GHOSTS_BLOCK ? size : GHOSTS_BLOCK) * sizeof(uint32_t);
+	return (size < GHOSTS_BLOCK ? size : GHOSTS_BLOCK) * sizeof(uint16_t);
 }
 
 bool evkv__ghosts_take(struct memory_ghosts *ghosts, uint64_t hash)
 {
 	size_t slot = ghosts_slot(ghosts, hash);
-	uint32_t *block;
+	uint16_t *block, mark;
 
 	if (ghosts->size == 0 || ghosts->first > 0)
 		return false;
 	block = ghosts->blocks[slot / GHOSTS_BLOCK];
-	if (block == NULL || block[slot % GHOSTS_BLOCK] != ghosts_tag(hash))
+	if (block == NULL)
+		return false;
+	mark = block[slot % GHOSTS_BLOCK];
+	if (mark == 0 || mark != ghosts_mark(hash, mark & 31))
 		return false;
 	block[slot % GHOSTS_BLOCK] = 0;
-	return true;
+	return ((ghosts_tick(ghosts) - mark) & 31) <= GHOSTS_LIFE;
 }
 
 /*
@@ -39,7 +42,7 @@ bool evkv__ghosts_take(struct memory_ghosts *ghosts, uint64_t hash)
 static void ghosts_grow(struct memory_ghosts *ghosts, size_t size)
 {
 	size_t had = ghosts_blocks(ghosts->size);
-	uint32_t **blocks;
+	uint16_t **blocks;
 
 	blocks = evkv_calloc(ghosts_blocks(size), sizeof(*blocks));
 	if (blocks == NULL)
@@ -54,9 +57,11 @@ static void ghosts_grow(struct memory_ghosts *ghosts, size_t size)
 	ghosts->size = size;
 }
 
-void evkv__ghosts_add(struct memory_ghosts *ghosts, uint64_t hash, size_t size)
+void evkv__ghosts_add(struct memory_ghosts *ghosts, uint64_t hash,
+    size_t entries)
 {
-	uint32_t **block;
+	size_t size = GHOSTS_PER_ENTRY * entries;
+	uint16_t **block;
 	size_t slot;
 
 	if (size > GHOSTS_BLOCK)
@@ -74,7 +79,8 @@ void evkv__ghosts_add(struct memory_ghosts *ghosts, uint64_t hash, size_t size)
 		if (*block == NULL)
 			return;
 	}
-	(*block)[slot % GHOSTS_BLOCK] = ghosts_tag(hash);
+	(*block)[slot % GHOSTS_BLOCK] = ghosts_mark(hash, ghosts_tick(ghosts));
+	ghosts->added++;
 }
 
 bool evkv__ghosts_free_some(struct memory_ghosts *ghosts)

@@ -2,9 +2,12 @@
  * stores/memory/ghosts.h - which keys were evicted lately.
  *
  * A key that is put again soon after its eviction was evicted too early: such
- * an entry starts as one that was used. A direct-mapped table of 32-bit tags is
- * enough to know: an older ghost is overwritten by a newer one of its slot, and
- * one key in four thousand million is taken for another.
+ * an entry starts as one that was used. "Soon" is within three quarters as many
+ * evictions as there are entries: what comes back later would not have stayed
+ * anyway, as in a loop over more than fits. A direct-mapped table is enough to
+ * know, with two slots of 16 bits for each entry: a part of the hash and a
+ * coarse time. A newer ghost overwrites an older one of its slot, and one key
+ * in two thousand is taken for another.
  *
  * The slots stand in blocks that are made when they are first written to, so
  * that no step takes long and none is made where nothing is evicted.
@@ -16,12 +19,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GHOSTS_BLOCK 1024 /* slots; a smaller table is one block */
+#define GHOSTS_BLOCK 2048 /* slots; a smaller table is one block */
+#define GHOSTS_PER_ENTRY 2
+/* Ticks of the coarse time: in as many evictions as there are entries ... */
+#define GHOSTS_TICKS 8
+/* ... and for as many a ghost is one. */
+#define GHOSTS_LIFE 6
 
 struct memory_ghosts {
-	uint32_t **blocks;
+	uint16_t **blocks;
 	size_t size;  /* slots */
 	size_t first; /* blocks before this one are freed */
+	size_t added; /* so far, evictions that is */
 };
 
 static inline size_t ghosts_slot(const struct memory_ghosts *ghosts,
@@ -30,11 +39,17 @@ static inline size_t ghosts_slot(const struct memory_ghosts *ghosts,
 	return (size_t)(((hash & UINT32_MAX) * ghosts->size) >> 32);
 }
 
-static inline uint32_t ghosts_tag(uint64_t hash)
+/* What stands in a slot; 0 is an empty one. */
+static inline uint16_t ghosts_mark(uint64_t hash, unsigned tick)
 {
-	uint32_t tag = (uint32_t)(hash >> 32);
+	return (uint16_t)(((hash >> 32) % 2047 + 1) << 5 | (tick & 31));
+}
 
-	return tag != 0 ? tag : 1; /* 0 is an empty slot */
+static inline unsigned ghosts_tick(const struct memory_ghosts *ghosts)
+{
+	size_t length = ghosts->size / (GHOSTS_PER_ENTRY * GHOSTS_TICKS);
+
+	return (unsigned)(ghosts->added / (length > 0 ? length : 1) & 31);
 }
 
 /* Have the slot fetched that a look-up will read. */
@@ -42,7 +57,7 @@ static inline void ghosts_prefetch(const struct memory_ghosts *ghosts,
     uint64_t hash)
 {
 	size_t slot = ghosts_slot(ghosts, hash);
-	const uint32_t *block;
+	const uint16_t *block;
 
 	if (ghosts->size == 0)
 		return;
@@ -55,10 +70,11 @@ static inline void ghosts_prefetch(const struct memory_ghosts *ghosts,
 bool evkv__ghosts_take(struct memory_ghosts *ghosts, uint64_t hash);
 
 /*
- * Remember a key in a table of at least `size` slots. Out of memory: it is not
- * remembered.
+ * Remember a key in a table for at least so many entries. Out of memory: it is
+ * not remembered.
  */
-void evkv__ghosts_add(struct memory_ghosts *ghosts, uint64_t hash, size_t size);
+void evkv__ghosts_add(struct memory_ghosts *ghosts, uint64_t hash,
+    size_t entries);
 
 /* Free a bounded part, and forget all; false: nothing is left. */
 bool evkv__ghosts_free_some(struct memory_ghosts *ghosts);

@@ -96,19 +96,12 @@ static enum evkv_status incr_one(struct memory *self,
     const struct evkv_request *request, size_t i, int64_t now_us,
     int64_t *number)
 {
-	const struct memory_incr incr = {
-		.key = request->keys[i],
-		.delta = request->deltas != NULL ? request->deltas[i]
-						 : request->delta,
-		.initial = request->initial,
-		.expires_at_us = request_expiry_us(request, i, now_us),
-	};
 	struct memory_collection *collection = put_collection(self, request);
 
 	if (collection == NULL)
 		return EVKV_NOMEM;
-	return evkv__table_incr(&self->table, collection, &incr, now_us,
-	    number);
+	return evkv__table_incr(&self->table, collection, request, i,
+	    request_expiry_us(request, i, now_us), now_us, number);
 }
 
 static void put_explain(struct evkv_op *op, enum evkv_status status)
@@ -146,8 +139,8 @@ static enum evkv_verdict memory_put(struct memory *self, struct evkv_op *op,
 		if (answer->status != EVKV_OK)
 			put_explain(op, answer->status);
 		else if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
-			answer->version = table_version(&self->table,
-			    self->table.version);
+			answer->version = evkv_version_counted(
+			    self->table.instance, self->table.version);
 	}
 	evkv__memory_follow_up(self);
 	return EVKV_VERDICT_DONE;
@@ -372,7 +365,6 @@ static struct memory *memory_make(struct evkv_loop *loop,
 {
 	struct memory *self = evkv_calloc(1, sizeof(*self));
 	size_t max_bytes = options->max_bytes;
-	uint64_t instance;
 
 	if (self == NULL)
 		return NULL;
@@ -384,8 +376,7 @@ static struct memory *memory_make(struct evkv_loop *loop,
 		evkv_free(self);
 		return NULL;
 	}
-	instance = evkv_loop_random(loop);
-	memcpy(self->table.instance, &instance, sizeof(instance));
+	self->table.instance = evkv_loop_random(loop);
 	self->table.clock_us = read_clock;
 	self->table.clock_arg = loop;
 	self->loop = loop;

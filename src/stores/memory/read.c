@@ -52,7 +52,8 @@ static inline void read_one(struct memory *self, struct evkv_op *op, size_t i,
 	if (request->kind == EVKV_OP_TTL)
 		answer->ttl_ms = remaining_ms(entry, now_us);
 	if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
-		answer->version = table_version(&self->table, entry->version);
+		answer->version = evkv_version_counted(self->table.instance,
+		    entry->version);
 }
 
 void evkv__memory_take(struct memory *self, struct evkv_op *op, size_t i,

@@ -98,7 +98,9 @@ static size_t ghosts_wanted(const struct memory_table *table)
 
 	if (table->max_entries / 2 <= count)
 		return table->max_entries;
-	return count > table->space.ghosts.size ? count + count / 4 : count;
+	return count > table->space.ghosts.size / GHOSTS_PER_ENTRY
+	    ? count + count / 4
+	    : count;
 }
 
 static bool evict_one(struct memory_table *table,

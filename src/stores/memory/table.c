@@ -1,7 +1,6 @@
 /* stores/memory/stores/memory_table.c - the bounded table behind the memory store. */
 #include "stores/memory/table.h"
 
-#include "evkv/number.h"
 #include "core/op.h"
 
 /* Cleared entries that each put frees, so that they can't pile up. */
@@ -96,7 +95,7 @@ struct memory_collection *evkv__table_collection_make(
 	if (collection == NULL)
 		return NULL;
 	collection->hash = siphash_1_3(table->key0, table->key1, name);
-	collection->seed = siphash_seed(table->key0 ^ collection->hash,
+	collection->secrets = hash_secrets(table->key0 ^ collection->hash,
 	    table->key1);
 	collection->earliest_us = MEMORY_NEVER;
 	collection->name_size = (uint8_t)name.size;
@@ -280,9 +279,8 @@ static enum evkv_status version_check(const struct memory_table *table,
 		return EVKV_NOT_FOUND;
 	if (version == NULL)
 		return EVKV_OK;
-	has = table_version(table, entry->version);
-	return memcmp(&has, version, sizeof(has)) == 0 ? EVKV_OK
-						       : EVKV_CONFLICT;
+	has = evkv_version_counted(table->instance, entry->version);
+	return evkv_version_equal(&has, version) ? EVKV_OK : EVKV_CONFLICT;
 }
 
 static enum evkv_status put_refusal(const struct memory_table *table,
@@ -396,40 +394,31 @@ enum evkv_status evkv__table_put(struct memory_table *table,
 	return EVKV_OK;
 }
 
-/* The text of an entry's number, for a put in its place. */
-static bool incr_from(const struct memory_entry *entry, int64_t delta,
-    int64_t *number)
-{
-	const struct evkv_value *value = entry->external
-	    ? evkv__entry_external(entry)
-	    : &entry->value;
-	int64_t had;
-
-	return evkv_number_read(evkv_value_bytes(value), &had) &&
-	    !__builtin_add_overflow(had, delta, number);
-}
-
 enum evkv_status evkv__table_incr(struct memory_table *table,
-    struct memory_collection *collection, const struct memory_incr *incr,
-    int64_t now_us, int64_t *number)
+    struct memory_collection *collection, const struct evkv_request *request,
+    size_t i, int64_t expires_at_us, int64_t now_us, int64_t *number)
 {
 	struct memory_put put = {
-		.key = incr->key,
-		.expires_at_us = incr->expires_at_us,
+		.key = request->keys[i],
+		.expires_at_us = expires_at_us,
 	};
 	char text[EVKV_NUMBER_MAX];
 	struct memory_entry *entry;
-	bool fits;
+	struct evkv_slice old;
+	enum evkv_status status;
 
-	entry = evkv__table_get(table, collection, incr->key,
-	    table_hash(collection, incr->key), now_us);
-	if (entry != NULL)
+	entry = evkv__table_get(table, collection, put.key,
+	    table_hash(collection, put.key), now_us);
+	if (entry != NULL) {
+		old = evkv_value_bytes(entry->external
+			? evkv__entry_external(entry)
+			: &entry->value);
 		put.expires_at_us = entry->expires_at_us;
-	fits = entry != NULL
-	    ? incr_from(entry, incr->delta, number)
-	    : !__builtin_add_overflow(incr->initial, incr->delta, number);
-	if (!fits)
-		return EVKV_INVALID;
+	}
+	status = evkv_incr_apply(request, i, entry != NULL ? &old : NULL,
+	    number);
+	if (status != EVKV_OK)
+		return status;
 	put.value = evkv_number_write(*number, text);
 	return evkv__table_put(table, collection, &put, now_us);
 }

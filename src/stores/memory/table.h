@@ -20,9 +20,11 @@
 #ifndef EVKV_STORES_MEMORY_TABLE_H
 #define EVKV_STORES_MEMORY_TABLE_H
 
+#include "evkv/number.h"
+
 #include "base/value.h"
-#include "base/siphash.h"
 #include "stores/memory/ghosts.h"
+#include "stores/memory/hash.h"
 #include "stores/memory/index.h"
 #include "stores/memory/slab.h"
 
@@ -61,7 +63,7 @@ struct memory_tally {
 struct memory_collection {
 	struct evkv_value_owner owner; /* first: what entries point to */
 	uint64_t hash;                 /* of its name */
-	struct siphash seed;           /* of the hashes of its keys */
+	struct memory_secrets secrets; /* of the hashes of its keys */
 	size_t count;                  /* of entries, expired ones included */
 	size_t expiring;               /* of those with a TTL */
 	int64_t earliest_us;           /* none of these expires before */
@@ -118,9 +120,8 @@ struct memory_table {
 	size_t max_entries, max_bytes; /* SIZE_MAX: no bound */
 	size_t bytes; /* of entries and their collections, retired included */
 	uint64_t evictions;
-	uint64_t version; /* counts changes */
-	unsigned char
-	    instance[8];   /* what the versions of this one begin with */
+	uint64_t version;  /* counts changes */
+	uint64_t instance; /* what versions begin with */
 	size_t evict_work; /* entries that one put looks at, at most */
 	bool forgets;      /* keep no ghosts */
 	size_t work;       /* entries looked at so far */
@@ -136,12 +137,6 @@ struct memory_put {
 	enum evkv_condition condition;
 	const struct evkv_version *version; /* EVKV_IF_VERSION */
 	int64_t expires_at_us;
-};
-
-struct memory_incr {
-	struct evkv_slice key;
-	int64_t delta, initial;
-	int64_t expires_at_us; /* of an entry that is made */
 };
 
 /* ---- Entries (memory_entry.c) -------------------------------------- */
@@ -196,7 +191,7 @@ bool evkv__table_init(struct memory_table *table, size_t max_entries,
 static inline uint64_t table_hash(const struct memory_collection *collection,
     struct evkv_slice key)
 {
-	return siphash_1_3_from(&collection->seed, key);
+	return hash_key(&collection->secrets, key);
 }
 
 static inline bool entry_same_word(const char *a, const char *b)
@@ -294,17 +289,6 @@ static inline struct memory_entry *evkv__table_get(const struct memory_table
 	return entry;
 }
 
-/* As a request has it. */
-static inline struct evkv_version table_version(
-    const struct memory_table *table, uint64_t counter)
-{
-	struct evkv_version version;
-
-	memcpy(version.bytes, table->instance, 8);
-	memcpy(version.bytes + 8, &counter, 8);
-	return version;
-}
-
 /*
  * OK, EXISTS, NOT_FOUND and CONFLICT by the condition, TOO_LARGE, NOMEM, or
  * NOSPACE where held values leave no room. Evicts afterwards, a bounded number
@@ -315,12 +299,12 @@ enum evkv_status evkv__table_put(struct memory_table *table,
     int64_t now_us);
 
 /*
- * OK with the number that the entry holds now, INVALID where it holds none or
- * the sum does not fit, else as for a put.
+ * Key i of an INCR; the expiry is that of an entry that is made. INVALID where
+ * the entry holds no number or the sum does not fit, else as for a put.
  */
 enum evkv_status evkv__table_incr(struct memory_table *table,
-    struct memory_collection *collection, const struct memory_incr *incr,
-    int64_t now_us, int64_t *number);
+    struct memory_collection *collection, const struct evkv_request *request,
+    size_t i, int64_t expires_at_us, int64_t now_us, int64_t *number);
 
 /*
  * OK, NOT_FOUND where there is no such entry or it has expired; CONFLICT where

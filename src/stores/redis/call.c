@@ -12,11 +12,14 @@
  * reason as its status. Parts that the offline queue has no room for fail at
  * once, without the others.
  */
+#include <stdio.h>
+
+#include "commands.h"
 #include "evkv/key_codec.h"
-#include "store.h"
 
 #define CALL_PART_KEYS 512
 #define CALL_PART_BYTES ((size_t)1 << 20)
+#define CALL_TEXT 512
 
 /* ---- Which connection ------------------------------------------------- */
 
@@ -179,8 +182,29 @@ static bool call_split(struct redis_store *store, struct redis_call *call,
 
 /* ---- Endings ---------------------------------------------------------- */
 
+/*
+ * A server ends connections whose replies exceed its client-output-buffer-limit
+ * without a word. It was the first reply to several keys that did not come, or
+ * the one that came in part; all others are told of the end alone.
+ */
+static bool call_is_suspect(struct redis_part *part,
+    const struct evkv_slot_end *end)
+{
+	struct redis_connection *connection = part->connection;
+	uint32_t classes = evkv_kind_classes(evkv_op_result(part->slot.op)
+						 ->kind);
+
+	if (end->cause != EVKV_CAUSE_RESET || end->fate != EVKV_SLOT_SENT ||
+	    (classes & EVKV_CLASS_ANSWERS_VALUES) == 0 ||
+	    connection->suspected == connection->number ||
+	    (part->count == 1 && !connection->within))
+		return false;
+	connection->suspected = connection->number;
+	return true;
+}
+
 /* The part's keys that have no answer are cut off. */
-static void call_part_cut(const struct redis_part *part,
+static void call_part_cut_as(const struct redis_part *part,
     const struct evkv_slot_end *end)
 {
 	struct evkv_op *op = part->slot.op;
@@ -190,6 +214,7 @@ static void call_part_cut(const struct redis_part *part,
 
 	if (part->call->part_count == 1 && part->count == 1) {
 		evkv_slot_fail(op, end);
+		evkv__redis_versions_clear(part);
 		return;
 	}
 	for (size_t i = part->settled; i < part->count; i++) {
@@ -204,6 +229,23 @@ static void call_part_cut(const struct redis_part *part,
 		    : end->status;
 	}
 	evkv_op_explain(op, end->cause, end->sys_error, end->message);
+	evkv__redis_versions_clear(part);
+}
+
+static void call_part_cut(struct redis_part *part,
+    const struct evkv_slot_end *end)
+{
+	struct evkv_slot_end ours = *end;
+	char message[CALL_TEXT];
+
+	if (call_is_suspect(part, end)) {
+		snprintf(message, sizeof(message),
+		    "%s, before its reply for %u key%s was whole: it does so "
+		    "where a reply exceeds its client-output-buffer-limit",
+		    end->message, part->count, part->count == 1 ? "" : "s");
+		ours.message = message;
+	}
+	call_part_cut_as(part, &ours);
 }
 
 void evkv__redis_part_end(struct redis_connection *connection,
@@ -214,6 +256,8 @@ void evkv__redis_part_end(struct redis_connection *connection,
 	(void)connection;
 	if (!answered)
 		call_part_cut(part, end);
+	else if (part->versions)
+		evkv__redis_versions_clear(part);
 	evkv__redis_order_ended(part, answered);
 }
 
@@ -271,7 +315,10 @@ static enum evkv_verdict call_submit_one(struct redis_store *store,
 		return evkv_op_nomem(op);
 	evkv_op_set_data(op, call);
 	why = evkv_pipeline_submit(part->connection->pipeline, &part->slot);
-	return why == NULL ? EVKV_VERDICT_PENDING : evkv_slot_fail(op, why);
+	if (why == NULL)
+		return EVKV_VERDICT_PENDING;
+	call_part_cut(part, why);
+	return EVKV_VERDICT_DONE;
 }
 
 /* Several keys. */

@@ -151,6 +151,9 @@ static void command_value(struct redis_part *part, size_t i,
 {
 	size_t entry = redis_part_entry(part, i);
 
+	if (part->versions)
+		evkv__redis_version(bytes,
+		    &evkv_op_entry(part->slot.op, entry)->version);
 	if (evkv_op_copy_value(part->slot.op, entry, bytes))
 		return;
 	evkv_op_entry(part->slot.op, entry)->status = EVKV_NOMEM;
@@ -231,6 +234,8 @@ static const struct redis_command *command_choose(
     const struct evkv_request *request, struct redis_part *part)
 {
 	part->replies = part->count;
+	if (request->condition == EVKV_IF_VERSION)
+		return &evkv__redis_if_version;
 	switch (request->kind) {
 	case EVKV_OP_GET:
 		part->replies = 1;
@@ -241,6 +246,8 @@ static const struct redis_command *command_choose(
 	case EVKV_OP_PUT: return command_for_put(request, part);
 	case EVKV_OP_DELETE: return &evkv__redis_unlink;
 	case EVKV_OP_EXISTS: return &evkv__redis_exists;
+	case EVKV_OP_INCR: return &evkv__redis_incr;
+	case EVKV_OP_TAKE: return &evkv__redis_take;
 	default: return &evkv__redis_touch;
 	}
 }
@@ -249,6 +256,9 @@ bool evkv__redis_part_command(struct evkv_op *op,
     const struct evkv_request *request, struct redis_part *part)
 {
 	part->command = command_choose(request, part);
+	part->versions = (request->flags & EVKV_FLAG_VERSIONS) != 0;
+	if (part->versions && request->kind == EVKV_OP_PUT)
+		evkv__redis_versions_expect(part, op, request);
 	if (part->command == &evkv__redis_touch) {
 		part->pairs = evkv_op_alloc(op, part->count);
 		if (part->pairs == NULL)

@@ -16,6 +16,9 @@ extern const struct redis_command evkv__redis_set;
 extern const struct redis_command evkv__redis_mset;
 extern const struct redis_command evkv__redis_unlink;
 extern const struct redis_command evkv__redis_touch;
+extern const struct redis_command evkv__redis_if_version;
+extern const struct redis_command evkv__redis_incr;
+extern const struct redis_command evkv__redis_take;
 
 /* A command's fixed start: its word count and its name. */
 #define COMMAND_START(words, size, name)                                       \
@@ -24,6 +27,20 @@ extern const struct redis_command evkv__redis_touch;
 /* The request of a part, and the result's entry of its i-th key. */
 const struct evkv_request *evkv__redis_request(const struct redis_part *part);
 struct evkv_entry *evkv__redis_entry(const struct redis_part *part, size_t i);
+
+/* What the i-th key is put with. */
+struct evkv_slice evkv__redis_put_value(const struct redis_part *part,
+    const struct evkv_request *request, size_t i);
+int64_t evkv__redis_put_ttl(const struct redis_part *part,
+    const struct evkv_request *request, size_t i);
+
+/* ---- Versions --------------------------------------------------------- */
+
+void evkv__redis_version(struct evkv_slice value, struct evkv_version *version);
+/* Of a put that asks for them: written now, cleared where it fails. */
+void evkv__redis_versions_expect(struct redis_part *part, struct evkv_op *op,
+    const struct evkv_request *request);
+void evkv__redis_versions_clear(const struct redis_part *part);
 
 /* ---- Writing; false = no memory --------------------------------------- */
 

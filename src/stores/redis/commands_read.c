@@ -95,7 +95,7 @@ static bool ttl_encode(struct redis_connection *connection,
 	    evkv_pipeline_append(pipeline, "*1\r\n$4\r\nEXEC\r\n", 14);
 }
 
-/* The reply to PTTL; for one that is about to expire it can be 0. */
+/* The reply to PTTL, which is 0 for one that is about to expire. */
 static bool ttl_item_ttl(struct redis_part *part, size_t i,
     const struct redis_item *item)
 {
@@ -103,10 +103,15 @@ static bool ttl_item_ttl(struct redis_part *part, size_t i,
 
 	if (item->type != REDIS_ITEM_INTEGER || item->number < -2)
 		return false;
-	if (entry->status == EVKV_OK)
-		entry->ttl_ms = item->number == -1 ? EVKV_TTL_NONE
-		    : item->number > 0             ? item->number
-						   : 1;
+	if (entry->status != EVKV_OK)
+		return true;
+	/* Others may have set one that can't be put. */
+	if (item->number == -1)
+		entry->ttl_ms = EVKV_TTL_NONE;
+	else if (item->number > EVKV_TTL_MAX)
+		entry->ttl_ms = EVKV_TTL_MAX;
+	else
+		entry->ttl_ms = item->number > 0 ? item->number : 1;
 	return true;
 }
 

@@ -5,7 +5,7 @@
 
 /* ---- PUT -------------------------------------------------------------- */
 
-static struct evkv_slice put_value(const struct redis_part *part,
+struct evkv_slice evkv__redis_put_value(const struct redis_part *part,
     const struct evkv_request *request, size_t i)
 {
 	size_t entry = redis_part_entry(part, i);
@@ -15,7 +15,7 @@ static struct evkv_slice put_value(const struct redis_part *part,
 	    : request->values[entry];
 }
 
-static int64_t put_ttl(const struct redis_part *part,
+int64_t evkv__redis_put_ttl(const struct redis_part *part,
     const struct evkv_request *request, size_t i)
 {
 	return request->ttls_ms != NULL
@@ -28,8 +28,8 @@ static bool set_one(struct redis_connection *connection,
 {
 	enum evkv_condition condition = request->condition;
 	struct redis_name name = evkv__redis_name(connection, part, request, i);
-	struct evkv_slice value = put_value(part, request, i);
-	int64_t ttl_ms = put_ttl(part, request, i);
+	struct evkv_slice value = evkv__redis_put_value(part, request, i);
+	int64_t ttl_ms = evkv__redis_put_ttl(part, request, i);
 	char *room = evkv_pipeline_reserve(connection->pipeline,
 	    RESP_HEAD_MAX * 6 + redis_name_max(&name) +
 		resp_word_max(value.size));
@@ -96,7 +96,8 @@ static bool mset_encode(struct redis_connection *connection,
 		part->count * 2 + 1))
 		return false;
 	for (size_t i = 0; i < part->count; i++) {
-		struct evkv_slice value = put_value(part, request, i);
+		struct evkv_slice value = evkv__redis_put_value(part, request,
+		    i);
 		char *room;
 
 		if (!evkv__redis_write_name(connection, part, i))
@@ -172,7 +173,7 @@ static bool touch_encode(struct redis_connection *connection,
 
 	part->replies = part->count;
 	for (size_t i = 0; i < part->count; i++) {
-		int64_t ttl_ms = put_ttl(part, request, i);
+		int64_t ttl_ms = evkv__redis_put_ttl(part, request, i);
 
 		part->pairs[i] = ttl_ms == EVKV_TTL_NONE;
 		part->replies += part->pairs[i];

@@ -267,6 +267,7 @@ static void connection_end(void *self, struct evkv_slot *slot,
 	struct redis_connection *connection = self;
 	struct redis_part *part = (struct redis_part *)slot;
 
+	connection->within = connection->part == part && connection->reading;
 	if (connection->part == part)
 		connection->part = NULL;
 	part->command->end(connection, part, end);

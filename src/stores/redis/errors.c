@@ -37,6 +37,11 @@ static const struct errors_rule errors_rules[] = {
 	    ERRORS_CLUSTER },
 	/* Not our BUSY: a script of somebody's holds the server. */
 	{ "BUSY", EVKV_SERVER, EVKV_CAUSE_SERVER, false, NULL },
+	/* Within a script, NOPERM has no code of its own. */
+	{ "ERR The user executing the script can't run", EVKV_REFUSED,
+	    EVKV_CAUSE_AUTH, false, NULL },
+	{ "ERR ACL failure in script:", EVKV_REFUSED, EVKV_CAUSE_AUTH, false,
+	    NULL },
 	{ "ERR max number of clients reached", EVKV_UNAVAILABLE,
 	    EVKV_CAUSE_SERVER, false, NULL },
 };

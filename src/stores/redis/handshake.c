@@ -164,6 +164,7 @@ void evkv__redis_handshake(struct redis_connection *connection)
 	const struct evkv_slot_end *why;
 
 	connection->refused = false;
+	evkv__redis_credentials_ask(connection->store);
 	memset(greeting, 0, sizeof(*greeting));
 	greeting->slot.flags = EVKV_SLOT_HANDSHAKE | EVKV_SLOT_KEPT;
 	greeting->command = &handshake_command;

@@ -27,6 +27,7 @@ static const size_t options_strings[] = {
 	offsetof(struct evkv_redis_options, tls_server_name),
 	offsetof(struct evkv_redis_options, client_name),
 	offsetof(struct evkv_redis_options, key_prefix),
+	offsetof(struct evkv_redis_options, password_file),
 };
 
 #define OPTIONS_STRINGS (sizeof(options_strings) / sizeof(options_strings[0]))
@@ -115,7 +116,10 @@ static const char *options_wrong(const struct evkv_redis_options *given)
 		return "path must have at most 107 bytes";
 	if (given->db < 0)
 		return "db must not be negative";
-	if (options_given(given->user) && given->password == NULL)
+	if (given->password != NULL && options_given(given->password_file))
+		return "password and password_file exclude each other";
+	if (options_given(given->user) && given->password == NULL &&
+	    given->credentials == NULL && !options_given(given->password_file))
 		return "a user needs a password";
 	if (given->connections < 0 ||
 	    given->connections > EVKV_REDIS_CONNECTIONS_MAX)
@@ -150,7 +154,7 @@ static void options_defaults(struct evkv_redis_options *ours)
 		ours->connections = 1;
 	options_default_time(&ours->connect_timeout_ms, 5000);
 	options_default_time(&ours->stall_timeout_ms, 5000);
-	options_default_time(&ours->backoff_max_ms, 5000);
+	options_default_time(&ours->backoff_max_ms, 1000);
 	options_default_time(&ours->backoff_min_ms,
 	    ours->backoff_max_ms < 50 ? ours->backoff_max_ms : 50);
 	if (ours->backoff_max_ms < ours->backoff_min_ms)
@@ -254,6 +258,7 @@ static const struct evkv_url_option options_table[] = {
 	OPTIONS_ROW(fail_fast, EVKV_URL_BOOL),
 	OPTIONS_ROW(max_reply_bytes, EVKV_URL_SIZE),
 	OPTIONS_ROW(flush_bytes, EVKV_URL_SIZE),
+	OPTIONS_ROW(password_file, EVKV_URL_STRING),
 };
 
 /* The path of redis://host/3 is a database's number. */

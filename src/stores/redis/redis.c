@@ -27,7 +27,9 @@ static enum evkv_verdict redis_submit(void *self, struct evkv_op *op,
 	case EVKV_OP_PUT:
 	case EVKV_OP_DELETE:
 	case EVKV_OP_EXISTS:
-	case EVKV_OP_TOUCH: return evkv__redis_call_submit(self, op, request);
+	case EVKV_OP_TOUCH:
+	case EVKV_OP_INCR:
+	case EVKV_OP_TAKE: return evkv__redis_call_submit(self, op, request);
 	case EVKV_OP_KEYS:
 	case EVKV_OP_COLLECTIONS:
 	case EVKV_OP_CLEAR:
@@ -96,10 +98,20 @@ static const struct evkv_vtable redis_vtable = {
 	.counters = redis_counters,
 };
 
+struct redis_store *evkv__redis_self(const struct evkv_store *store)
+{
+	return evkv_store_self(store, &redis_vtable);
+}
+
 static const struct evkv_capabilities redis_capabilities = {
-	.kinds = EVKV_KINDS_BASIC,
-	.put_conditions = EVKV_IF_BASIC,
-	.flags = EVKV_STORE_ATOMIC_CONDITION | EVKV_STORE_EXACT_AFFECTED,
+	.kinds = EVKV_KINDS_BASIC | EVKV_KIND_BIT(EVKV_OP_INCR) |
+	    EVKV_KIND_BIT(EVKV_OP_TAKE),
+	.request_flags = EVKV_FLAG_VERSIONS,
+	.put_conditions = EVKV_IF_BASIC | EVKV_IF_BIT(EVKV_IF_VERSION),
+	.delete_conditions = EVKV_IF_BIT(EVKV_IF_VERSION),
+	.touch_conditions = EVKV_IF_BIT(EVKV_IF_VERSION),
+	.flags = EVKV_STORE_ATOMIC_CONDITION | EVKV_STORE_EXACT_AFFECTED |
+	    EVKV_STORE_VERSION_BY_CONTENT,
 	.max_key = EVKV_KEY_MAX,
 	.max_value = (size_t)512 << 20, /* the server's proto-max-bulk-len */
 	.ttl_unit_ms = 1,

@@ -84,6 +84,7 @@ struct redis_part {
 	bool absent;    /* PUT: the condition is that the key is absent */
 	bool unqueued;  /* TTL: MULTI was refused */
 	bool apart;     /* TTL: it was not asked for */
+	bool versions;  /* are told */
 	/* In the queue of its connection; held_link is NULL where it is not. */
 	struct redis_part *held_next, **held_link;
 };
@@ -137,6 +138,8 @@ struct redis_connection {
 	const char *wrong;       /* how the server broke the protocol */
 	size_t reply_bytes;      /* given to the reader for the present reply */
 	uint64_t number;         /* how many there were, with this one */
+	uint64_t suspected;      /* in which a part was told that it is */
+	bool within;             /* the part that ends has part of its reply */
 	bool reading;            /* the reader has bytes, or part of a reply */
 	bool large;              /* the reader has a large buffer */
 	size_t left;             /* bytes to come of it, where known; or 0 */
@@ -175,6 +178,11 @@ struct redis_store {
 	size_t connection_count;
 	struct redis_connection *connections;
 };
+
+/* ---- redis.c ---------------------------------------------------------- */
+
+/* The redis store that this is, or NULL. */
+struct redis_store *evkv__redis_self(const struct evkv_store *store);
 
 /* ---- handshake.c ------------------------------------------------------ */
 
@@ -258,6 +266,11 @@ void evkv__redis_order_stopped(struct redis_call *call);
 enum evkv_verdict evkv__redis_ping_submit(struct redis_store *store,
     struct evkv_op *op, const struct evkv_request *request);
 void evkv__redis_ping_stop(struct evkv_op *op);
+
+/* ---- credentials.c ---------------------------------------------------- */
+
+/* Before a handshake: ask for what is to be sent. */
+void evkv__redis_credentials_ask(struct redis_store *store);
 
 /* ---- scan.c: what spans keys ------------------------------------------ */
 

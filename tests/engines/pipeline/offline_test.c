@@ -278,6 +278,66 @@ EVKV_TEST(pipeline_offline, success_begins_the_backoff_anew)
 	scene_close(&s);
 }
 
+static evkv_ticket get_within(struct scene *s, int64_t timeout_ms,
+    struct answer *answer)
+{
+	struct evkv_slice key = EVKV_LIT("k1");
+
+	return evkv_submit(s->store,
+	    &(struct evkv_request){ .kind = EVKV_OP_GET,
+		.collection = EVKV_LIT("c"),
+		.keys = &key,
+		.count = 1,
+		.timeout_ms = timeout_ms },
+	    answer_cb, answer);
+}
+
+/* That the server is dead is told, and why, before the deadline says less. */
+EVKV_TEST(pipeline_offline, a_dead_server_is_told_within_the_deadline)
+{
+	struct scene s;
+
+	scene_open_refused(&s);
+	/* Also to those that were there before it was known. */
+	check(get_within(&s, 1000, &s.answers[0]) != 0);
+	scene_until(&s, EVKV_STATE_DOWN);
+	check(get_within(&s, 500, &s.answers[1]) != 0);
+	check(get_within(&s, 100000, &s.answers[2]) != 0);
+	rig_turn(&s.rig);
+	rig_advance(&s.rig, 430);
+	rig_turn(&s.rig);
+	check_int(s.answers[1].calls, 0);
+	rig_advance(&s.rig, 20);
+	rig_wait(&s.rig, &s.answers[1].calls);
+	rig_advance(&s.rig, 400);
+	rig_turn(&s.rig);
+	check_int(s.answers[0].calls, 0);
+	rig_advance(&s.rig, 40);
+	rig_wait(&s.rig, &s.answers[0].calls);
+	rig_advance(&s.rig, 9200);
+	scene_wait(&s, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		check_status(s.answers[i].status, EVKV_UNAVAILABLE);
+		check_int(s.answers[i].cause, EVKV_CAUSE_OFFLINE);
+		check_int(s.answers[i].sys_error, ECONNREFUSED);
+		check_contains(s.answers[i].message, "Connection refused");
+	}
+	/* A server that is there and slow is another matter. */
+	peer_accept(s.peer);
+	s.peer->plan.silent = true;
+	rig_advance(&s.rig, 1000);
+	scene_ready(&s);
+	check(get_within(&s, 500, &s.answers[3]) != 0);
+	rig_turn(&s.rig);
+	rig_advance(&s.rig, 499);
+	rig_turn(&s.rig);
+	check_int(s.answers[3].calls, 0);
+	rig_advance(&s.rig, 2);
+	scene_wait(&s, 4);
+	check_status(s.answers[3].status, EVKV_TIMEOUT);
+	scene_close(&s);
+}
+
 EVKV_TEST(pipeline_offline, wait_ready_tells_the_first_outcome)
 {
 	struct answer waits[3] = { ANSWER_INIT, ANSWER_INIT, ANSWER_INIT };

@@ -1,6 +1,7 @@
 /*
  * Versions, INCR and TAKE, as the memory store and the simple one answer them.
  */
+#include "evkv/number.h"
 #include "evkv/stores/memory.h"
 #include "evkv/stores/simple.h"
 
@@ -220,7 +221,7 @@ static void incr_adds_and_keeps_the_ttl(void)
 	check_status(put("9223372036854775806", EVKV_IF_ANY, NULL, 0), EVKV_OK);
 	check_status(incr(1, 0, 0), EVKV_OK);
 	check_status(incr(1, 0, 0), EVKV_INVALID);
-	check_str(last.message, EVKV_INCR_REFUSED);
+	check_slice(evkv_str(last.message), EVKV_INCR_REFUSED);
 	check_status(get(0), EVKV_OK);
 	check_slice(evkv_str(last.bytes), "9223372036854775807");
 	check_status(put("007", EVKV_IF_ANY, NULL, 0), EVKV_OK);

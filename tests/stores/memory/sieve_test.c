@@ -22,8 +22,13 @@ struct sieve {
 	struct node nodes[KEYS];
 	int newest, oldest, hand;
 	size_t count, room;
-	uint32_t *ghosts; /* NULL = none; `slots` of them */
+	/* NULL = none; `slots` of them: who was evicted, as which eviction. */
+	struct {
+		uint64_t hash;
+		size_t eviction;
+	} * ghosts;
 	uint64_t slots;
+	size_t evictions;
 	uint64_t hashes[KEYS];
 };
 
@@ -41,16 +46,36 @@ static void sieve_unlink(struct sieve *s, int key)
 	s->count--;
 }
 
-static uint32_t *sieve_ghost(struct sieve *s, int key)
+static size_t sieve_slot(const struct sieve *s, int key)
 {
-	return &s->ghosts[((s->hashes[key] & 0xffffffff) * s->slots) >> 32];
+	return ((s->hashes[key] & 0xffffffff) * s->slots) >> 32;
 }
 
-static uint32_t sieve_tag(const struct sieve *s, int key)
+/* Of a hash that part is compared which the table keeps. */
+static uint64_t sieve_tag(uint64_t hash)
 {
-	uint32_t tag = (uint32_t)(s->hashes[key] >> 32);
+	return (hash >> 32) % 2047;
+}
 
-	return tag != 0 ? tag : 1;
+/* A time in eighths of as many evictions as there is room for, or ones. */
+static size_t sieve_tick(const struct sieve *s, size_t eviction)
+{
+	return s->slots >= 32 ? eviction / (s->slots / 16) : eviction;
+}
+
+/* Whether a key was evicted lately; forgets it. */
+static bool sieve_returns(struct sieve *s, int key)
+{
+	size_t slot = sieve_slot(s, key), age;
+
+	if (s->ghosts == NULL || s->ghosts[slot].hash == 0 ||
+	    sieve_tag(s->ghosts[slot].hash) != sieve_tag(s->hashes[key]))
+		return false;
+	s->ghosts[slot].hash = 0;
+	age = sieve_tick(s, s->evictions) -
+	    sieve_tick(s, s->ghosts[slot].eviction);
+	/* The table's clock goes round after 32. */
+	return age % 32 <= 6;
 }
 
 static void sieve_evict(struct sieve *s)
@@ -65,8 +90,10 @@ static void sieve_evict(struct sieve *s)
 	}
 	s->hand = at;
 	sieve_unlink(s, at);
-	if (s->ghosts != NULL)
-		*sieve_ghost(s, at) = sieve_tag(s, at);
+	if (s->ghosts != NULL) {
+		s->ghosts[sieve_slot(s, at)].hash = s->hashes[at];
+		s->ghosts[sieve_slot(s, at)].eviction = s->evictions++;
+	}
 }
 
 static bool sieve_get(struct sieve *s, int key)
@@ -84,9 +111,7 @@ static void sieve_put(struct sieve *s, int key)
 	if (sieve_get(s, key))
 		return;
 	/* Whether it comes back is known before another takes its slot. */
-	again = s->ghosts != NULL && *sieve_ghost(s, key) == sieve_tag(s, key);
-	if (again)
-		*sieve_ghost(s, key) = 0;
+	again = sieve_returns(s, key);
 	if (s->count == s->room)
 		sieve_evict(s);
 	*node = (struct node){
@@ -129,7 +154,8 @@ static void pair_open(size_t room, bool ghosts)
 	pair.table.forgets = !ghosts;
 	s->newest = s->oldest = s->hand = NOWHERE;
 	s->room = room;
-	s->slots = room <= 1024 ? room : (room + 1023) / 1024 * 1024;
+	s->slots = 2 * room <= 2048 ? 2 * room
+				    : (2 * room + 2047) / 2048 * 2048;
 	s->ghosts = ghosts ? calloc(s->slots, sizeof(*s->ghosts)) : NULL;
 	record = evkv__table_collection_make(&pair.table, EVKV_LIT("c"));
 	for (i = 0; i < KEYS; i++)

@@ -122,6 +122,10 @@ static void fake_answer(struct fake *fake, struct peer_conn *conn,
     const struct fake_command *command, bool in_multi)
 {
 	fake->commands++;
+	if (fake->script != NULL && *fake->script != NULL) {
+		fake_say(conn, *fake->script++);
+		return;
+	}
 	if (fake->to_all != NULL) {
 		fake_say(conn, fake->to_all);
 		if (fake->errors > 0 && --fake->errors == 0)

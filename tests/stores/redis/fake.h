@@ -28,6 +28,8 @@ struct fake {
 	const char *to_auth, *to_select, *to_ping;
 	const char *to_all; /* to everything that is not of a handshake */
 	unsigned errors;    /* if not 0: to_all only so often */
+	/* To the next commands, one by one, up to a NULL; before all these. */
+	const char *const *script;
 	/* To the next SCAN, and to the one after it; the cursors that came. */
 	const char *to_scan, *to_next_scan;
 	char cursors[64];

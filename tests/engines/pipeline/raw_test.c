@@ -1,0 +1,376 @@
+/*
+ * tests/engines/pipeline/raw_test.c - the pipeline under a driver of its own,
+ * whose slots belong to no operation: bounds to the byte, which slots end, and
+ * replies at the wrong moment.
+ *
+ * A slot's command is its letter, as often as it says; a reply is a letter and a
+ * line end.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "engines/pipeline/pipeline.h"
+#include "lib/peer.h"
+#include "rig.h"
+#include "test.h"
+
+#define SLOTS 16
+
+struct raw_slot {
+	struct evkv_slot slot; /* first */
+	char letter;
+	size_t repeat; /* bytes of its command */
+	bool breaks;   /* encoding fails after half of it */
+	unsigned ends;
+	struct evkv_slot_end end;
+	char message[256];
+	char reply;
+};
+
+struct raw {
+	struct rig rig;
+	struct peer *peer;
+	struct evkv_pipeline *p;
+	struct evkv_pipeline_options options;
+	struct raw_slot slots[SLOTS];
+	/* What the server was sent. */
+	char taken[4096];
+	size_t taken_size;
+};
+
+static void raw_connected(void *self)
+{
+	evkv_pipeline_ready(((struct raw *)self)->p);
+}
+
+static bool raw_encode(void *self, struct evkv_slot *slot)
+{
+	struct raw_slot *mine = (struct raw_slot *)slot;
+	struct raw *raw = self;
+	char *room = evkv_pipeline_reserve(raw->p, mine->repeat);
+
+	check(room != NULL);
+	memset(room, mine->letter, mine->repeat);
+	evkv_pipeline_commit(raw->p,
+	    mine->breaks ? mine->repeat / 2 : mine->repeat);
+	return !mine->breaks;
+}
+
+static enum evkv_parse raw_parse(void *self, struct evkv_slot *slot,
+    const char *data, size_t size, size_t *used)
+{
+	const char *end = size > 0 ? memchr(data, '\n', size) : NULL;
+
+	(void)self;
+	if (end == NULL)
+		return EVKV_PARSE_MORE;
+	if (slot == NULL)
+		return EVKV_PARSE_FAILED;
+	((struct raw_slot *)slot)->reply = data[0];
+	*used = (size_t)(end + 1 - data);
+	return EVKV_PARSE_ANSWERED;
+}
+
+static void raw_end(void *self, struct evkv_slot *slot,
+    const struct evkv_slot_end *end)
+{
+	struct raw_slot *mine = (struct raw_slot *)slot;
+
+	(void)self;
+	mine->ends++;
+	mine->end = *end;
+	snprintf(mine->message, sizeof(mine->message), "%s", end->message);
+}
+
+static const struct evkv_protocol raw_protocol = {
+	.size = sizeof(struct evkv_protocol),
+	.name = "raw",
+	.connected = raw_connected,
+	.encode = raw_encode,
+	.parse = raw_parse,
+	.end = raw_end,
+};
+
+static size_t raw_respond(struct peer_conn *conn, const char *data, size_t size,
+    void *arg)
+{
+	struct raw *raw = arg;
+	size_t room = sizeof(raw->taken) - raw->taken_size;
+
+	(void)conn;
+	if (room > size)
+		room = size;
+	memcpy(raw->taken + raw->taken_size, data, room);
+	raw->taken_size += room;
+	return size;
+}
+
+static void raw_begin(struct raw *raw)
+{
+	memset(raw, 0, sizeof(*raw));
+	rig_open(&raw->rig);
+	raw->peer = peer_open(raw->rig.base,
+	    &(struct peer_options){
+		.respond = raw_respond, .arg = raw, .receive_buffer = 4096 });
+	raw->options.host = "127.0.0.1";
+	raw->options.port = raw->peer->port;
+}
+
+static void raw_make(struct raw *raw)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+
+	raw->p = evkv_pipeline_new(raw->rig.loop, &raw_protocol, raw,
+	    &raw->options, &error);
+	check_str(error.message, "");
+}
+
+static void raw_until(struct raw *raw, enum evkv_state state)
+{
+	rig_until(&raw->rig, evkv_pipeline_state(raw->p) == state);
+}
+
+static void raw_open(struct raw *raw)
+{
+	raw_begin(raw);
+	raw_make(raw);
+	raw_until(raw, EVKV_STATE_READY);
+}
+
+static void raw_close(struct raw *raw)
+{
+	unsigned i;
+
+	evkv_pipeline_free(raw->p);
+	peer_close(raw->peer);
+	rig_close(&raw->rig);
+	for (i = 0; i < SLOTS; i++)
+		check(raw->slots[i].ends <= 1);
+}
+
+static const struct evkv_slot_end *raw_submit(struct raw *raw, unsigned i,
+    size_t repeat)
+{
+	raw->slots[i].letter = (char)('a' + i);
+	raw->slots[i].repeat = repeat;
+	raw->slots[i].slot.size = repeat;
+	return evkv_pipeline_submit(raw->p, &raw->slots[i].slot);
+}
+
+static void raw_say(struct raw *raw, const char *text)
+{
+	peer_say(raw->peer->newest, text, strlen(text));
+}
+
+/* ---- Bounds ----------------------------------------------------------- */
+
+EVKV_TEST(pipeline_raw, bytes_that_wait_for_a_connection)
+{
+	const struct evkv_slot_end *why;
+	struct raw raw;
+
+	raw_begin(&raw);
+	raw.options.max_offline_bytes = 1000;
+	peer_refuse(raw.peer);
+	raw_make(&raw);
+	check(raw_submit(&raw, 0, 600) == NULL);
+	why = raw_submit(&raw, 1, 401);
+	check(why != NULL);
+	check_status(why->status, EVKV_BUSY);
+	check_int(why->cause, EVKV_CAUSE_OVERLOAD);
+	check_contains(why->message, "max_offline_bytes");
+	check(raw_submit(&raw, 2, 400) == NULL);
+	check(raw_submit(&raw, 3, 1) != NULL);
+	check(raw_submit(&raw, 4, 0) == NULL);
+	/* Room is there again when one goes. */
+	check(evkv_pipeline_stop(raw.p, &raw.slots[2].slot));
+	check(raw_submit(&raw, 5, 400) == NULL);
+	raw_until(&raw, EVKV_STATE_DOWN);
+	/* When it is known why, that is what is said. */
+	why = raw_submit(&raw, 6, 1000);
+	check(why != NULL);
+	check_contains(why->message, "Connection refused");
+	raw_close(&raw);
+}
+
+EVKV_TEST(pipeline_raw, slots_that_wait_for_a_connection)
+{
+	const struct evkv_slot_end *why;
+	struct raw raw;
+
+	raw_begin(&raw);
+	raw.options.max_offline_slots = 2;
+	raw.options.lazy = true;
+	raw_make(&raw);
+	check(raw_submit(&raw, 0, 1) == NULL);
+	check(raw_submit(&raw, 1, 1) == NULL);
+	why = raw_submit(&raw, 2, 1);
+	check(why != NULL);
+	check_contains(why->message, "(max_offline)");
+	raw_close(&raw);
+}
+
+/* A reply as long as the bound is one; with a byte more it is none. */
+EVKV_TEST(pipeline_raw, a_reply_at_the_bound)
+{
+	char reply[1003];
+	struct raw raw;
+	size_t more;
+
+	for (more = 0; more < 2; more++) {
+		raw_begin(&raw);
+		raw.options.max_input_bytes = 1000;
+		raw_make(&raw);
+		raw_until(&raw, EVKV_STATE_READY);
+		check(raw_submit(&raw, 0, 1) == NULL);
+		check(raw_submit(&raw, 1, 1) == NULL);
+		rig_until(&raw.rig, raw.taken_size == 2);
+		memset(reply, 'x', 999 + more);
+		reply[999 + more] = '\0';
+		/* So that it is not read in one piece with its end. */
+		raw_say(&raw, reply);
+		rig_until(&raw.rig,
+		    evkv_pipeline_state(raw.p) != EVKV_STATE_READY ||
+			raw.p->in.tail - raw.p->in.head == 999 + more);
+		raw_say(&raw, "\n");
+		rig_until(&raw.rig, raw.slots[0].ends == 1);
+		check_status(raw.slots[0].end.status,
+		    more == 0 ? EVKV_OK : EVKV_TOO_LARGE);
+		if (more > 0) {
+			check_contains(raw.slots[0].message,
+			    "1000 bytes (max_input_bytes)");
+			check_status(raw.slots[1].end.status, EVKV_UNAVAILABLE);
+		}
+		raw_close(&raw);
+	}
+}
+
+/* ---- Which ones ------------------------------------------------------- */
+
+/* The socket is full, and so is the output: what comes now waits unencoded. */
+static void raw_block(struct raw *raw)
+{
+	int size = 4096;
+
+	raw_begin(raw);
+	raw->options.max_output_bytes = 1;
+	raw->options.max_offline_slots = 3;
+	raw->options.max_offline_bytes = 250;
+	raw_make(raw);
+	raw_until(raw, EVKV_STATE_READY);
+	check(setsockopt(raw->p->net.fd, SOL_SOCKET, SO_SNDBUF, &size,
+		  sizeof(size)) == 0);
+	raw->peer->plan.deaf = true;
+	check(raw_submit(raw, 0, 4 << 20) == NULL);
+	rig_turn(&raw->rig);
+	check(evkv__pipe_output_size(raw->p) > 0);
+}
+
+/* The youngest end, so that those that stay are in order. */
+EVKV_TEST(pipeline_raw, which_slots_end_where_too_many_wait)
+{
+	struct raw raw;
+	unsigned i;
+
+	raw_block(&raw);
+	for (i = 1; i <= 6; i++)
+		check(raw_submit(&raw, i, i == 3 ? 200 : 10) == NULL);
+	check_int(raw.p->waiting.count, 6);
+	peer_cut_all(raw.peer);
+	raw_until(&raw, EVKV_STATE_DOWN);
+	check_int(raw.slots[0].ends, 1);
+	for (i = 1; i <= 6; i++)
+		check_int(raw.slots[i].ends, i > 3);
+	check_status(raw.slots[4].end.status, EVKV_UNAVAILABLE);
+	check_int(raw.slots[4].end.fate, EVKV_SLOT_UNSENT);
+	check_int(raw.p->waiting_bytes, 220);
+	raw.peer->plan.deaf = false;
+	raw.taken_size = 0;
+	rig_advance(&raw.rig, 100);
+	rig_until(&raw.rig, raw.taken_size == 220);
+	check_int(raw.taken[0], 'b');
+	check_int(raw.taken[10], 'c');
+	check_int(raw.taken[219], 'd');
+	raw_close(&raw);
+}
+
+EVKV_TEST(pipeline_raw, which_slots_end_where_too_many_bytes_wait)
+{
+	struct raw raw;
+	unsigned i;
+
+	raw_block(&raw);
+	check(raw_submit(&raw, 1, 100) == NULL);
+	check(raw_submit(&raw, 2, 151) == NULL);
+	peer_cut_all(raw.peer);
+	raw_until(&raw, EVKV_STATE_DOWN);
+	for (i = 1; i <= 2; i++)
+		check_int(raw.slots[i].ends, i > 1);
+	raw_close(&raw);
+}
+
+/* ---- Replies at the wrong moment --------------------------------------- */
+
+/* No byte of the question is out: it can't be its reply. */
+EVKV_TEST(pipeline_raw, an_unasked_reply_while_the_output_is_blocked)
+{
+	struct raw raw;
+
+	raw_block(&raw);
+	check(raw_submit(&raw, 1, 10) == NULL);
+	/* The first is answered though the server has not read all of it. */
+	raw_say(&raw, "1\n");
+	rig_until(&raw.rig, raw.slots[0].ends == 1);
+	check_int(raw.slots[0].reply, '1');
+	rig_turn(&raw.rig);
+	check(evkv__pipe_output_size(raw.p) > 0);
+	raw_say(&raw, "2\n");
+	raw_until(&raw, EVKV_STATE_DOWN);
+	check_int(raw.slots[1].reply, 0);
+	check_int(raw.p->failure.cause, EVKV_CAUSE_PROTOCOL);
+	raw_close(&raw);
+}
+
+/* ---- Encoding that fails ------------------------------------------------ */
+
+/* What was appended is taken back, whether it is encoded at once or later. */
+EVKV_TEST(pipeline_raw, an_encode_that_fails_half_way)
+{
+	const struct evkv_slot_end *why;
+	struct raw raw;
+
+	raw_open(&raw);
+	raw.slots[1].breaks = true;
+	check(raw_submit(&raw, 0, 3) == NULL);
+	why = raw_submit(&raw, 1, 100);
+	check(why != NULL);
+	check_status(why->status, EVKV_NOMEM);
+	check(raw_submit(&raw, 2, 3) == NULL);
+	rig_until(&raw.rig, raw.taken_size == 6);
+	check(memcmp(raw.taken, "aaaccc", 6) == 0);
+	raw_say(&raw, "A\nC\n");
+	rig_until(&raw.rig, raw.slots[2].ends == 1);
+	check_int(raw.slots[0].reply, 'A');
+	check_int(raw.slots[2].reply, 'C');
+	/* Those that had to wait. */
+	peer_refuse(raw.peer);
+	peer_cut_all(raw.peer);
+	raw_until(&raw, EVKV_STATE_DOWN);
+	raw.slots[4].breaks = true;
+	check(raw_submit(&raw, 3, 3) == NULL);
+	check(raw_submit(&raw, 4, 100) == NULL);
+	check(raw_submit(&raw, 5, 3) == NULL);
+	peer_accept(raw.peer);
+	raw.taken_size = 0;
+	rig_advance(&raw.rig, 100);
+	rig_until(&raw.rig, raw.taken_size == 6);
+	check(memcmp(raw.taken, "dddfff", 6) == 0);
+	check_int(raw.slots[4].ends, 1);
+	check_status(raw.slots[4].end.status, EVKV_NOMEM);
+	check_int(raw.slots[4].end.fate, EVKV_SLOT_UNSENT);
+	check_int(raw.slots[4].end.sent, 0);
+	raw_close(&raw);
+}

@@ -1,0 +1,281 @@
+/*
+ * tests/stores/redis/rounds_test.c - replies in a row, each of them chosen: TTLs
+ * asked for twice, numbers that no command answers, removals that are cut off,
+ * scripts.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "evkv/number.h"
+#include "fake.h"
+
+#define C EVKV_LIT("c")
+#define K EVKV_LIT("k")
+
+static void wait_for(struct fake *f, struct answer *a)
+{
+	rig_wait(&f->rig, &a->calls);
+	check_int(a->calls, 1);
+}
+
+static struct answer *fresh(struct fake *f)
+{
+	answer_reset(&f->answers[0]);
+	f->answers[0].calls = 0;
+	return &f->answers[0];
+}
+
+/* ---- TTL -------------------------------------------------------------- */
+
+static int64_t ttl_by(struct fake *f, const char *const *script)
+{
+	struct answer *a = fresh(f);
+
+	f->script = script;
+	check(evkv_ttl(f->store, C, K, answer_cb, a) != 0);
+	wait_for(f, a);
+	check_status(a->status, EVKV_OK);
+	check_slice(a->entries[0].bytes, "v");
+	return a->entries[0].ttl_ms;
+}
+
+EVKV_TEST(redis_rounds, a_ttl_in_a_transaction)
+{
+	static const struct {
+		const char *exec;
+		int64_t ttl_ms;
+	} cases[] = {
+		{ "*2\r\n*1\r\n$1\r\nv\r\n:1\r\n", 1 },
+		/* About to expire, and still there. */
+		{ "*2\r\n*1\r\n$1\r\nv\r\n:0\r\n", 1 },
+		{ "*2\r\n*1\r\n$1\r\nv\r\n:-1\r\n", EVKV_TTL_NONE },
+		{ "*2\r\n*1\r\n$1\r\nv\r\n:8000000000000000\r\n",
+		    EVKV_TTL_MAX },
+	};
+	struct fake f;
+	size_t i;
+
+	fake_open(&f);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *script[] = { "+OK\r\n", "+QUEUED\r\n",
+			"+QUEUED\r\n", cases[i].exec, NULL };
+
+		check_int(ttl_by(&f, script), cases[i].ttl_ms);
+	}
+	fake_close(&f);
+}
+
+/* A server that is full is asked before and after the value. */
+EVKV_TEST(redis_rounds, the_shorter_of_two_ttls)
+{
+	static const struct {
+		const char *before, *after;
+		int64_t ttl_ms;
+	} cases[] = {
+		{ ":500\r\n", ":1000\r\n", 500 },
+		{ ":1000\r\n", ":500\r\n", 500 },
+		{ ":-1\r\n", ":500\r\n", 500 },
+		{ ":500\r\n", ":-1\r\n", 500 },
+		{ ":-1\r\n", ":-1\r\n", EVKV_TTL_NONE },
+		{ ":-2\r\n", ":500\r\n", 500 },
+		{ ":0\r\n", ":-1\r\n", 1 },
+		{ ":-1\r\n", ":0\r\n", 1 },
+	};
+	struct fake f;
+	size_t i;
+
+	fake_open(&f);
+	f.to_all = "-OOM command not allowed\r\n";
+	f.errors = 1;
+	check(evkv_put(f.store, C, K, EVKV_LIT("v"), 0, answer_cb, fresh(&f)) !=
+	    0);
+	wait_for(&f, &f.answers[0]);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *script[] = { cases[i].before, "*1\r\n$1\r\nv\r\n",
+			cases[i].after, NULL };
+
+		check_int(ttl_by(&f, script), cases[i].ttl_ms);
+	}
+	fake_close(&f);
+}
+
+/* ---- Numbers ---------------------------------------------------------- */
+
+/* One key is there, or it is not. */
+EVKV_TEST(redis_rounds, numbers_that_no_server_would_answer)
+{
+	static const char *const numbers[] = { ":2\r\n", ":-1\r\n",
+		":4294967297\r\n" };
+	struct fake f;
+	size_t i;
+
+	for (i = 0; i < 3 * sizeof(numbers) / sizeof(numbers[0]); i++) {
+		const char *script[] = { numbers[i / 3], NULL };
+		struct answer *a;
+
+		fake_open(&f);
+		f.script = script;
+		a = fresh(&f);
+		if (i % 3 == 0)
+			check(evkv_delete(f.store, C, K, answer_cb, a) != 0);
+		else if (i % 3 == 1)
+			check(evkv_exists(f.store, C, K, answer_cb, a) != 0);
+		else
+			check(evkv_touch(f.store, C, K, 5, answer_cb, a) != 0);
+		wait_for(&f, a);
+		check_status(a->status,
+		    i % 3 == 1 ? EVKV_CORRUPT : EVKV_UNKNOWN_OUTCOME);
+		check_int(a->cause, EVKV_CAUSE_PROTOCOL);
+		rig_until(&f.rig, f.peer->alive == 0);
+		fake_check_recovered(&f);
+		fake_close(&f);
+	}
+}
+
+/* ---- Removals --------------------------------------------------------- */
+
+/* Its entries are gone; whether all are is not known. */
+EVKV_TEST(redis_rounds, a_removal_cut_between_unlink_and_scan)
+{
+	static const char *const scripts[][5] = {
+		{ "*2\r\n$1\r\n7\r\n*1\r\n$3\r\nc:a\r\n", ":1\r\n", "", NULL },
+		{ "*2\r\n$1\r\n7\r\n*1\r\n$3\r\nc:a\r\n", ":1\r\n",
+		    "*2\r\n$1\r\n9\r\n*1\r\n$3\r\nc:", NULL },
+		{ "*2\r\n$1\r\n7\r\n*1\r\n$3\r\nc:a\r\n", "", "", NULL },
+		/* A round that found nothing goes between. */
+		{ "*2\r\n$1\r\n7\r\n*1\r\n$3\r\nc:a\r\n", ":1\r\n",
+		    "*2\r\n$1\r\n9\r\n*0\r\n", "", NULL },
+	};
+	struct fake f;
+	size_t i;
+
+	for (i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+		struct answer *a;
+
+		fake_open(&f);
+		a = fresh(&f);
+		f.script = scripts[i];
+		check(evkv_clear(f.store, C, EVKV_LIT(""), answer_cb, a) != 0);
+		rig_until(&f.rig, *f.script == NULL);
+		rig_turn(&f.rig);
+		check_int(a->calls, 0);
+		peer_cut_all(f.peer);
+		wait_for(&f, a);
+		check_status(a->status, EVKV_UNKNOWN_OUTCOME);
+		check_int(a->cause, EVKV_CAUSE_RESET);
+		check_int(a->affected, -1);
+		fake_check_recovered(&f);
+		fake_close(&f);
+	}
+}
+
+/* ---- Scripts ---------------------------------------------------------- */
+
+static const struct {
+	const char *reply;
+	enum evkv_status version, incr;
+	const char *words;
+} answers[] = {
+	{ ":0\r\n", EVKV_NOT_FOUND, EVKV_OK, "" },
+	{ ":1\r\n", EVKV_OK, EVKV_OK, "" },
+	{ ":2\r\n", EVKV_CONFLICT, EVKV_OK, "" },
+	{ ":3\r\n", EVKV_UNSUPPORTED, EVKV_OK, "" },
+	{ ":4\r\n", EVKV_UNKNOWN_OUTCOME, EVKV_OK, "" },
+	{ ":-1\r\n", EVKV_UNKNOWN_OUTCOME, EVKV_OK, "" },
+	{ "$2\r\n17\r\n", EVKV_UNKNOWN_OUTCOME, EVKV_OK, "" },
+	{ "$2\r\n07\r\n", EVKV_UNKNOWN_OUTCOME, EVKV_UNKNOWN_OUTCOME, "" },
+	{ "$-1\r\n", EVKV_UNKNOWN_OUTCOME, EVKV_UNKNOWN_OUTCOME, "" },
+	{ "*0\r\n", EVKV_UNKNOWN_OUTCOME, EVKV_UNKNOWN_OUTCOME, "" },
+	{ "-NOPERM no 'eval'\r\n", EVKV_REFUSED, EVKV_REFUSED, "NOPERM" },
+	{ "-OOM full\r\n", EVKV_NOSPACE, EVKV_NOSPACE, "OOM" },
+	{ "-ERR The user executing the script can't run this command\r\n",
+	    EVKV_REFUSED, EVKV_REFUSED, "can't run" },
+	{ "-ERR value is not an integer or out of range\r\n", EVKV_SERVER,
+	    EVKV_INVALID, "" },
+	{ "-ERR Error running script: @user_script:1: WRONGTYPE x\r\n",
+	    EVKV_SERVER, EVKV_SERVER, "WRONGTYPE" },
+	{ "-WRONGTYPE x\r\n", EVKV_SERVER, EVKV_INVALID, "" },
+};
+
+static void check_answer(struct fake *f, enum evkv_status status,
+    const char *words)
+{
+	struct answer *a = &f->answers[0];
+
+	wait_for(f, a);
+	if (status == EVKV_UNKNOWN_OUTCOME)
+		check_int(a->cause, EVKV_CAUSE_PROTOCOL);
+	check_status(a->status, status);
+	check_contains(a->message, words);
+}
+
+EVKV_TEST(redis_rounds, what_scripts_answer)
+{
+	static const struct evkv_version version = { { 1, 2, 3 } };
+	struct evkv_slice key = K;
+	struct fake f;
+	size_t i;
+
+	for (i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		const char *script[] = { answers[i].reply, NULL };
+
+		fake_open(&f);
+		f.script = script;
+		check(evkv_delete_if_version(f.store, C, K, &version, answer_cb,
+			  fresh(&f)) != 0);
+		check_answer(&f, answers[i].version, answers[i].words);
+		fake_close(&f);
+		fake_open(&f);
+		f.script = script;
+		check(evkv_submit(f.store,
+			  &(struct evkv_request){ .kind = EVKV_OP_INCR,
+			      .flags = EVKV_FLAG_SINGLE,
+			      .collection = C,
+			      .count = 1,
+			      .keys = &key,
+			      .delta = 1,
+			      .initial = 5 },
+			  answer_cb, fresh(&f)) != 0);
+		check_answer(&f, answers[i].incr, answers[i].words);
+		fake_close(&f);
+	}
+}
+
+/* What a take has removed and could not bring is not known to be there. */
+EVKV_TEST(redis_rounds, what_take_answers)
+{
+	static const struct {
+		const char *reply;
+		enum evkv_status status;
+	} cases[] = {
+		{ "$1\r\nv\r\n", EVKV_OK },
+		{ "$-1\r\n", EVKV_NOT_FOUND },
+		{ "-WRONGTYPE x\r\n", EVKV_NOT_FOUND },
+		{ "-ERR unknown command 'GETDEL'\r\n", EVKV_SERVER },
+		{ ":1\r\n", EVKV_UNKNOWN_OUTCOME },
+		{ "+OK\r\n", EVKV_UNKNOWN_OUTCOME },
+	};
+	struct fake f;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *script[] = { cases[i].reply, NULL };
+
+		fake_open(&f);
+		f.script = script;
+		check(evkv_take(f.store, C, K, answer_cb, fresh(&f)) != 0);
+		wait_for(&f, &f.answers[0]);
+		check_status(f.answers[0].status, cases[i].status);
+		fake_close(&f);
+	}
+	fake_open(&f);
+	f.peer->plan.silent = true;
+	check(evkv_take(f.store, C, K, answer_cb, fresh(&f)) != 0);
+	rig_until(&f.rig, f.commands == 1);
+	peer_cut_all(f.peer);
+	wait_for(&f, &f.answers[0]);
+	check_status(f.answers[0].status, EVKV_UNKNOWN_OUTCOME);
+	f.peer->plan.silent = false;
+	fake_check_recovered(&f);
+	fake_close(&f);
+}
