@@ -352,7 +352,7 @@ static void service_on_request(struct evhttp_request *request, void *arg)
 	target_free(&target);
 }
 
-/* ---- The end -------------------------------------------------------------- */
+/* ---- The end ------------------------------------------------------------ */
 
 /* [drain] */
 static void service_on_closed(const struct evkv_result *result, void *arg)
@@ -393,7 +393,7 @@ static void service_on_signal(evutil_socket_t fd, short what, void *arg)
 }
 /* [drain] */
 
-/* ---- The start ------------------------------------------------------------ */
+/* ---- The start ---------------------------------------------------------- */
 
 static void service_on_log(enum evkv_log_level level, const char *message,
     void *arg)
