@@ -6,7 +6,8 @@ FUZZ_SECONDS ?= 60
 export CMAKE_BUILD_PARALLEL_LEVEL = $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-long bench fuzz docs format sizes coverage clean help
+.PHONY: run check test test-long bench fuzz docs format sizes coverage clean \
+	help
 
 run: ## Build the tour and run it: a chain of stores on one event loop
 	@scripts/install-deps run
@@ -14,7 +15,11 @@ run: ## Build the tour and run it: a chain of stores on one event loop
 	@scripts/quiet cmake --build --preset release --target example-tour
 	@build/release/bin/tour build/tour-data
 
-test: ## Build and run all tests, with sanitizers and valgrind
+check: ## Build and run the quick tests: some two minutes on two processors
+	@scripts/install-deps test
+	@scripts/test --quick
+
+test: ## Build and run all tests, with sanitizers, valgrind and clang
 	@scripts/install-deps test
 	@scripts/test
 

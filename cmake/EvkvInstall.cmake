@@ -73,6 +73,20 @@ foreach(library IN LISTS evkv_libraries)
 	list(APPEND evkv_components ${short})
 endforeach()
 
+# The suite's archive holds names like those of any test program.
+if("conformance" IN_LIST evkv_components)
+	install(CODE "
+		set(archive \"${CMAKE_INSTALL_LIBDIR}/libevkv-conformance.a\")
+		if(NOT IS_ABSOLUTE \"\${archive}\")
+			set(archive \"\${CMAKE_INSTALL_PREFIX}/\${archive}\")
+		endif()
+		execute_process(COMMAND
+			\"${PROJECT_SOURCE_DIR}/cmake/prefix-symbols\"
+			\"${CMAKE_NM}\" \"${CMAKE_OBJCOPY}\"
+			\"\$ENV{DESTDIR}\${archive}\"
+			COMMAND_ERROR_IS_FATAL ANY)")
+endif()
+
 configure_package_config_file(
 	${PROJECT_SOURCE_DIR}/cmake/evkvConfig.cmake.in
 	${evkv_generated}/evkvConfig.cmake

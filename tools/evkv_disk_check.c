@@ -44,21 +44,21 @@ static int walk(char *path)
 		.lazy = true,
 	};
 	struct disk_failure failure;
-	struct disk_env env;
+	struct disk_env *env = evkv__disk_env_new(&config);
 	size_t shown = 0;
 	struct disk_check check = { .wrong = on_wrong, .arg = &shown };
 
-	if (!evkv__disk_env_init(&env, &config))
+	if (env == NULL)
 		return EXIT_UNOPENED;
-	if (!evkv__disk_env_open(&env, &failure)) {
+	if (!evkv__disk_env_open(env, &failure)) {
 		printf("%s\n", failure.message);
-		evkv__disk_env_release(&env);
+		evkv__disk_env_free(env);
 		return failure.status == EVKV_CORRUPT ? EXIT_DAMAGED
 						      : EXIT_UNOPENED;
 	}
-	evkv__disk_check(&env, &check);
-	evkv__disk_env_close(&env);
-	evkv__disk_env_release(&env);
+	evkv__disk_check(env, &check);
+	evkv__disk_env_close(env);
+	evkv__disk_env_free(env);
 	printf("%zu entries, %zu collections, %zu expiries: %zu problems\n",
 	    check.entries, check.collections, check.expiries, check.problems);
 	return check.problems == 0 ? EXIT_SOUND : EXIT_DAMAGED;

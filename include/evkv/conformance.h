@@ -1,5 +1,6 @@
-/*
- * evkv/conformance.h - what every store promises, as a program that checks it.
+/**
+ * @file
+ * What every store promises, as a program that checks it.
  *
  *     static struct evkv_store *open_mine(struct evkv_conformance *run,
  *         struct evkv_loop *loop, struct evkv_error *error)

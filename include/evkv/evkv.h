@@ -23,7 +23,9 @@
 #include "evkv/stores/memory.h"
 #include "evkv/stores/null.h"
 #include "evkv/stores/simple.h"
+#include "evkv/wrappers/fault.h"
 #include "evkv/wrappers/passthrough_cache.h"
 #include "evkv/wrappers/prefix_keys.h"
+#include "evkv/wrappers/statistics.h"
 
 #endif

@@ -135,6 +135,25 @@ static inline struct evkv_lane *evkv_lane_new(struct evkv_loop *loop,
 EVKV_API void evkv_lane_free(struct evkv_lane *lane);
 
 /*
+ * The lane's run() waits for something outside that may take long, such as
+ * another process's lock: have one thread more until it returns, so that other
+ * lanes are not held up. Harmless where it is not inside run(), and twice.
+ * false: no thread can be started.
+ */
+EVKV_API bool evkv_lane_relieve(struct evkv_lane *lane);
+
+/*
+ * As evkv_lane_free(), without waiting for a run() that may never return: its
+ * jobs, too, come back by done() inside this call. The caller has made sure, by
+ * an agreement of its own with run(), that run() will touch no job any more and
+ * return as soon as it can; `released` is called when it has and all jobs are
+ * back, on its thread or inside this call, to release what run() and done()
+ * use. Not inside done() of this lane.
+ */
+EVKV_API void evkv_lane_abandon(struct evkv_lane *lane,
+    void (*released)(void *arg), void *arg);
+
+/*
  * Submit a job: it is handed over at the end of this turn. Keeps
  * event_base_dispatch() alive until the job is back. false, and nothing
  * happens, where max_jobs are out.

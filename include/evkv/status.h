@@ -41,7 +41,8 @@ EVKV_BEGIN_DECLS
 	X(CORRUPT, "the stored or received bytes are damaged")                 \
 	X(IO, "an input or output error")                                      \
 	X(NOMEM, "out of memory")                                              \
-	X(MISSING, "a required entry is missing")
+	X(MISSING, "a required entry is missing")                              \
+	X(LOCKED, "another holds the lock of the store")
 
 /**
  * How an operation, or one of its entries, ended.

@@ -3,13 +3,21 @@
  *
  *   OPEN -> DRAINING   close or last unref; new ops end with CLOSED
  *   DRAINING -> ENDING nothing is pending, or the drain time is over: what is
- *                      pending is detached, the vtable's close() is called
- *   ENDING -> CLOSED   close() is answered and the last detached op has ended:
- *                      the inner references go, the closers are told
- *   CLOSED -> freed    at the last unref
+ *                      pending is detached, the vtable's close() is called, and
+ *                      the inner stores that nobody else holds are told to end
+ *   ENDING -> CLOSED   close() is answered and those inner stores are closed,
+ *                      or, where there are none, the last op has left: the
+ *                      closers are told
+ *   CLOSED -> freed    when the last detached op has left, the inner references
+ *                      go; at the last unref the store is freed
+ *
+ * Nobody is told later because of what a silent server still owes: detached ops
+ * may leave long after CLOSED, where an inner store lives on for others.
  *
  * It is always a task because the store's own code may be on the stack of who
- * asks: an op that leaves is completed by its driver.
+ * asks: an op that leaves is completed by its driver. Within the task it goes
+ * down to the inner stores and up to the wrappers at once, so that a stack of
+ * any depth closes in one turn.
  */
 #include "loop/loop.h"
 
@@ -44,6 +52,45 @@ static void detach_all(struct evkv_store *store)
 	}
 }
 
+static void advance(struct evkv_store *store);
+
+/* The inner stores that are the wrapper's alone end with it. */
+static void end_inner(struct evkv_store *store)
+{
+	struct evkv_store *inner;
+	size_t i;
+
+	for (i = 0; i < store->inner_count; i++) {
+		inner = store->inner[i].store;
+		if (inner->refs > 1)
+			continue;
+		store->inner[i].awaited = true;
+		if (inner->phase == STORE_OPEN)
+			inner->phase = STORE_DRAINING;
+		inner->drain_done = true;
+		advance(inner);
+	}
+}
+
+/*
+ * A store without inner stores has all its ops in its own hands, and ends them
+ * when it is closed; what a wrapper has forwarded may be elsewhere.
+ */
+static bool may_finish(const struct evkv_store *store)
+{
+	size_t i;
+
+	if (!store->driver_closed ||
+	    (store->inner_count == 0 && store->pending > 0))
+		return false;
+	for (i = 0; i < store->inner_count; i++) {
+		if (store->inner[i].awaited &&
+		    store->inner[i].store->phase != STORE_CLOSED)
+			return false;
+	}
+	return true;
+}
+
 static void begin_ending(struct evkv_store *store)
 {
 	evkv_timer_cancel(store->loop, &store->drain_timer);
@@ -54,6 +101,7 @@ static void begin_ending(struct evkv_store *store)
 		store->vtable->close(store->self);
 	else
 		store->driver_closed = true;
+	end_inner(store);
 }
 
 static void finish(struct evkv_store *store)
@@ -61,25 +109,49 @@ static void finish(struct evkv_store *store)
 	struct evkv_op *op;
 
 	store->phase = STORE_CLOSED;
-	evkv__store_let_go(store);
+	evkv_store_set_state(store, EVKV_STATE_CLOSED, EVKV_CAUSE_CLOSED, "");
 	while ((op = store->closers) != NULL) {
 		store->closers = op->next;
 		closer_tell(op, !store->drain_failed);
 	}
 }
 
-void evkv__store_step(void *arg)
+/* As far down the phases as it goes now. */
+static void advance(struct evkv_store *store)
 {
-	struct evkv_store *store = arg;
-
 	if (store->phase == STORE_DRAINING &&
 	    (store->pending == 0 || store->drain_done))
 		begin_ending(store);
-	if (store->phase == STORE_ENDING && store->driver_closed &&
-	    store->pending == 0)
+	if (store->phase == STORE_ENDING && may_finish(store))
 		finish(store);
+	if (store->phase == STORE_CLOSED && store->pending == 0)
+		evkv__store_drop_inner(store);
+}
+
+/* A wrapper that waits for this store to be closed, and for nothing else. */
+static struct evkv_store *awaiting(const struct evkv_store *store)
+{
+	const struct store_inner *above;
+
+	if (store->phase != STORE_CLOSED)
+		return NULL;
+	for (above = store->parents; above != NULL; above = above->next) {
+		if (above->awaited && above->parent->phase == STORE_ENDING &&
+		    may_finish(above->parent))
+			return above->parent;
+	}
+	return NULL;
+}
+
+void evkv__store_step(void *arg)
+{
+	struct evkv_store *store = arg, *above;
+
+	advance(store);
+	while ((above = awaiting(store)) != NULL)
+		evkv__store_step(above);
 	if (store->phase == STORE_CLOSED && store->refs == 0 &&
-	    store->state_task.link == NULL)
+	    store->pending == 0 && store->state_task.link == NULL)
 		evkv__store_free(store);
 }
 
@@ -110,6 +182,7 @@ void evkv__store_end(struct evkv_store *store)
 	step_later(store);
 }
 
+/* Whoever still holds the handle holds a dead one, which answers nothing. */
 void evkv__store_free(struct evkv_store *store)
 {
 	struct evkv_loop *loop = store->loop;
@@ -122,7 +195,11 @@ void evkv__store_free(struct evkv_store *store)
 	*store->link = store->next;
 	evkv__order_free(&store->order);
 	store->vtable->free(store->self);
-	evkv_free(store);
+	store->loop = NULL;
+	store->self = NULL;
+	store->own_vtable.counters = NULL;
+	if (store->refs == 0)
+		evkv_free(store);
 }
 
 struct evkv_store *evkv_store_ref(struct evkv_store *store)
@@ -140,6 +217,10 @@ void evkv_store_unref(struct evkv_store *store)
 	EVKV__ASSERT(store->refs > 0);
 	if (--store->refs > 0)
 		return;
+	if (store->loop == NULL) {
+		evkv_free(store);
+		return;
+	}
 	store->state_cb = NULL;
 	if (store->phase == STORE_OPEN)
 		evkv__store_end(store);
@@ -175,7 +256,7 @@ evkv_ticket evkv_store_close(struct evkv_store *store, int64_t drain_ms,
 {
 	struct evkv_op *op;
 
-	if (store == NULL)
+	if (store == NULL || store->loop == NULL)
 		return 0;
 	evkv__loop_check_thread(store->loop);
 	op = evkv__op_new(store->loop, 1);

@@ -654,7 +654,7 @@ static OP_NOINLINE evkv_ticket submit_odd(struct evkv_store *store,
 evkv_ticket evkv_submit_sized(struct evkv_store *store,
     const struct evkv_request *request, size_t size, evkv_cb cb, void *arg)
 {
-	if (store == NULL)
+	if (store == NULL || store->loop == NULL)
 		return 0;
 	evkv__loop_check_thread(store->loop);
 	if (request == NULL || size != sizeof(*request))

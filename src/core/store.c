@@ -509,12 +509,11 @@ void evkv_store_set_state(struct evkv_store *store, enum evkv_state state,
 	spread_state(store, store);
 }
 
-void evkv__store_let_go(struct evkv_store *store)
+void evkv__store_drop_inner(struct evkv_store *store)
 {
 	struct evkv_store *inner;
 	size_t i;
 
-	evkv_store_set_state(store, EVKV_STATE_CLOSED, EVKV_CAUSE_CLOSED, "");
 	for (i = 0; i < store->inner_count; i++) {
 		inner = store->inner[i].store;
 		inner_unlink(&store->inner[i]);

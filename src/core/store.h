@@ -14,7 +14,7 @@ enum store_phase {
 	STORE_OPEN,
 	STORE_DRAINING, /* new ops end with CLOSED, pending ones may end */
 	STORE_ENDING, /* pending ones have been detached, close() was called */
-	STORE_CLOSED, /* inner references dropped, closers told */
+	STORE_CLOSED, /* closers told; inner references go with the last op */
 };
 
 /* An inner store of a wrapper, in the list of the wrappers over it. */
@@ -22,6 +22,7 @@ struct store_inner {
 	struct evkv_store *store; /* NULL when the reference is dropped */
 	struct evkv_store *parent;
 	bool auxiliary; /* it only helps: a cache */
+	bool awaited;   /* it ends with the wrapper, which waits for it */
 	struct store_inner *next, **link;
 };
 
@@ -29,7 +30,7 @@ struct evkv_store {
 	const struct evkv_vtable *vtable; /* a copy, filled up to our size */
 	const struct evkv_vtable *given;  /* the author's, which names it */
 	void *self;
-	struct evkv_loop *loop;
+	struct evkv_loop *loop; /* NULL: it is gone, and the handle is dead */
 	struct evkv_capabilities capabilities;
 	uint32_t refs;
 	enum store_phase phase;
@@ -84,7 +85,7 @@ void evkv__store_step(void *arg);
 /* End everything, at once; for evkv_loop_free(). */
 void evkv__store_end(struct evkv_store *store);
 void evkv__store_free(struct evkv_store *store);
-/* The store is closed: show that, and drop the inner stores. */
-void evkv__store_let_go(struct evkv_store *store);
+/* Nothing is under way in them any more. */
+void evkv__store_drop_inner(struct evkv_store *store);
 
 #endif

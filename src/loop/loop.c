@@ -229,7 +229,7 @@ static bool all_closed(const struct evkv_loop *loop)
 	const struct evkv_store *store;
 
 	for (store = loop->stores; store != NULL; store = store->next) {
-		if (store->phase != STORE_CLOSED)
+		if (store->phase != STORE_CLOSED || store->pending > 0)
 			return false;
 	}
 	return true;

@@ -220,7 +220,7 @@ static inline void evkv__event_passive(struct event *event)
 static inline void evkv__loop_check_thread(const struct evkv_loop *loop)
 {
 	(void)loop;
-	EVKV__ASSERT(!loop->bound ||
+	EVKV__ASSERT(loop == NULL || !loop->bound ||
 	    pthread_equal(loop->thread, pthread_self()));
 }
 

@@ -112,8 +112,56 @@
 	X(a_null_request_is_invalid, 0, 0)                                     \
 	X(a_null_store_gives_no_ticket, 0, 0)                                  \
 	X(requests_of_other_sizes, K_(PING) | K_(EXISTS), 0)                   \
-	X(capabilities_are_honest, 0, 0)                                       \
 	X(the_store_tells_of_itself, 0, 0)
+
+#define CONFORMANCE_CLAIMS(X)                                                  \
+	X(each_kind_is_done_or_unsupported, 0, 0)                              \
+	X(each_condition_is_kept_or_unsupported, K_DELETE, CASE_STORES)        \
+	X(versions_are_told_or_unsupported, K_BASIC, CASE_STORES)              \
+	X(a_single_call_has_one_entry_whatever_becomes_of_it, 0, 0)
+
+#define CONFORMANCE_VERSIONS(X)                                                \
+	X(a_version_comes_where_it_is_asked_for, K_TTL,                        \
+	    CASE_STORES | CASE_VERSIONS)                                       \
+	X(a_version_of_what_is_missing_is_none, K_BASIC,                       \
+	    CASE_STORES | CASE_VERSIONS)                                       \
+	X(a_version_changes_with_the_entry, K_DELETE,                          \
+	    CASE_STORES | CASE_VERSIONS)                                       \
+	X(a_touch_changes_a_version_that_counts, K_BASIC | K_(TOUCH),          \
+	    CASE_STORES | CASE_VERSIONS)                                       \
+	X(an_incr_tells_the_new_version, K_BASIC | K_(INCR),                   \
+	    CASE_STORES | CASE_VERSIONS)                                       \
+	X(put_if_version, K_TTL | K_DELETE,                                    \
+	    CASE_STORES | CASE_VERSIONS | CASE_PUT_VERSION)                    \
+	X(delete_if_version, K_DELETE,                                         \
+	    CASE_STORES | CASE_VERSIONS | CASE_DELETE_VERSION)                 \
+	X(touch_if_version, K_TTL | K_DELETE | K_(TOUCH),                      \
+	    CASE_STORES | CASE_VERSIONS | CASE_TOUCH_VERSION)                  \
+	X(versions_hold_for_each_of_a_batch, K_BASIC,                          \
+	    CASE_STORES | CASE_VERSIONS | CASE_PUT_VERSION)                    \
+	X(of_two_changes_of_one_version_one_is_done, K_BASIC,                  \
+	    CASE_STORES | CASE_VERSIONS | CASE_PUT_VERSION)                    \
+	X(what_has_expired_has_no_version, K_EXPIRY,                           \
+	    CASE_STORES | CASE_WAITS | CASE_VERSIONS | CASE_PUT_VERSION)
+
+#define CONFORMANCE_NUMBERS(X)                                                 \
+	X(incr_makes_an_entry_and_adds_to_it, K_TTL | K_(INCR), CASE_STORES)   \
+	X(incr_gives_a_ttl_to_what_it_makes_alone, K_TTL | K_(INCR),           \
+	    CASE_STORES)                                                       \
+	X(incr_many_counts_one_by_one, K_BASIC | K_(INCR), CASE_STORES)        \
+	X(incr_of_what_is_no_number_is_invalid, K_TTL | K_(INCR), CASE_STORES) \
+	X(incr_over_either_end_is_invalid, K_BASIC | K_(INCR), CASE_STORES)    \
+	X(one_bad_number_of_a_batch_fails_alone, K_BASIC | K_(INCR),           \
+	    CASE_STORES)                                                       \
+	X(incr_counts_everything_that_is_under_way, K_BASIC | K_(INCR),        \
+	    CASE_STORES)                                                       \
+	X(incr_begins_anew_after_the_expiry, K_EXPIRY | K_(INCR),              \
+	    CASE_STORES | CASE_WAITS)                                          \
+	X(take_gets_and_deletes, K_BASIC | K_(TAKE), CASE_STORES)              \
+	X(take_many_takes_each_once, K_BASIC | K_(TAKE), CASE_STORES)          \
+	X(of_two_takes_one_gets_it, K_BASIC | K_(TAKE), CASE_STORES)           \
+	X(take_of_what_has_expired_is_not_found, K_EXPIRY | K_(TAKE),          \
+	    CASE_STORES | CASE_WAITS)
 
 #define CONFORMANCE_PROMISES(X)                                                \
 	X(no_callback_inside_the_call, K_BASIC, 0)                             \
@@ -152,6 +200,9 @@
 	CONFORMANCE_TTL(X)                                                     \
 	CONFORMANCE_ENUMERATION(X)                                             \
 	CONFORMANCE_INVALID(X)                                                 \
+	CONFORMANCE_CLAIMS(X)                                                  \
+	CONFORMANCE_VERSIONS(X)                                                \
+	CONFORMANCE_NUMBERS(X)                                                 \
 	CONFORMANCE_PROMISES(X)
 
 #define CASE_DECLARE_(name_, kinds_, flags_) CASE(name_);

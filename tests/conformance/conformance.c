@@ -231,6 +231,23 @@ void conformance_end(struct evkv_conformance *c)
 		c->suite->teardown(c);
 }
 
+static bool conformance_knows_versions(const struct evkv_conformance *c,
+    uint32_t flags)
+{
+	const struct evkv_capabilities *can = c->can;
+	const uint32_t bit = EVKV_IF_BIT(EVKV_IF_VERSION);
+
+	if ((flags & CASE_VERSIONS) != 0 &&
+	    (can->request_flags & EVKV_FLAG_VERSIONS) == 0)
+		return false;
+	return ((flags & CASE_PUT_VERSION) == 0 ||
+		   (can->put_conditions & bit) != 0) &&
+	    ((flags & CASE_DELETE_VERSION) == 0 ||
+		(can->delete_conditions & bit) != 0) &&
+	    ((flags & CASE_TOUCH_VERSION) == 0 ||
+		(can->touch_conditions & bit) != 0);
+}
+
 /* Why a case does not apply to the open store, or NULL. */
 static const char *conformance_unfit(const struct evkv_conformance *c,
     const struct conformance_case *which)
@@ -240,6 +257,8 @@ static const char *conformance_unfit(const struct evkv_conformance *c,
 	if ((which->flags & CASE_STORES) != 0 &&
 	    conformance_has(c, EVKV_CONFORMANCE_FORGETS))
 		return "the store keeps nothing";
+	if (!conformance_knows_versions(c, which->flags))
+		return "the store does not tell versions, or not so far";
 	return NULL;
 }
 

@@ -55,6 +55,11 @@ struct conformance_case {
 enum {
 	CASE_STORES = 1 << 0, /* not for stores that forget */
 	CASE_WAITS = 1 << 1,  /* lets a TTL pass */
+	/* Needs EVKV_FLAG_VERSIONS; and EVKV_IF_VERSION for a kind. */
+	CASE_VERSIONS = 1 << 2,
+	CASE_PUT_VERSION = 1 << 3,
+	CASE_DELETE_VERSION = 1 << 4,
+	CASE_TOUCH_VERSION = 1 << 5,
 };
 
 /* All cases, in cases.c; the last has no name. */
@@ -119,6 +124,8 @@ void conformance_keep_store(struct evkv_conformance *c,
     struct evkv_store *store);
 void *conformance_alloc(struct evkv_conformance *c, size_t size);
 
+/* A well-formed request of a kind: of the keys "k" and "none" in "c". */
+struct evkv_request conformance_request(enum evkv_kind kind);
 /* Whether the store takes a kind; whether the suite has a quirk. */
 bool conformance_can(const struct evkv_conformance *c, enum evkv_kind kind);
 bool conformance_has(const struct evkv_conformance *c, uint32_t quirk);

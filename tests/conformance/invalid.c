@@ -277,47 +277,7 @@ CASE(requests_of_other_sizes)
 	check_status(conformance_wait(c, a)->status, EVKV_OK);
 }
 
-/* ---- Capabilities ----------------------------------------------------- */
-
-/* A well-formed request of each kind. */
-static struct evkv_request valid_request(enum evkv_kind kind)
-{
-	uint32_t classes = evkv_kind_classes(kind);
-	struct evkv_request request = { .kind = kind };
-
-	if ((classes & EVKV_CLASS_COLLECTION) != 0)
-		request.collection = L("c");
-	if ((classes & EVKV_CLASS_HAS_KEYS) != 0) {
-		request.keys = invalid_good;
-		request.count = 2;
-	}
-	if ((classes & EVKV_CLASS_HAS_VALUES) != 0)
-		request.values = invalid_good;
-	return request;
-}
-
-CASE(capabilities_are_honest)
-{
-	struct evkv_request request;
-	struct answer *a;
-	int kind;
-
-	check((c->can->kinds >> EVKV_KIND_COUNT) == 0);
-	check_between(c->can->max_key, 1, EVKV_KEY_MAX);
-	check_between(c->can->max_value, 1, EVKV_VALUE_MAX);
-	check(c->can->ttl_unit_ms >= 1);
-	for (kind = 0; kind < EVKV_KIND_COUNT; kind++) {
-		request = valid_request((enum evkv_kind)kind);
-		a = conformance_do(c, &request);
-		check_int(a->kind, kind);
-		if (conformance_can(c, (enum evkv_kind)kind))
-			check_status(a->status, EVKV_OK);
-		else
-			check_status(a->status, EVKV_UNSUPPORTED);
-		if ((c->can->flags & EVKV_STORE_EXACT_AFFECTED) != 0)
-			check(a->affected >= 0);
-	}
-}
+/* ---- What is told without asking ---------------------------------------- */
 
 CASE(the_store_tells_of_itself)
 {

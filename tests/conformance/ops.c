@@ -11,14 +11,13 @@ static void ops_check_entries(const struct answer *answer, size_t count)
 {
 	size_t i;
 
-	if ((answer->status == EVKV_NOMEM || answer->status == EVKV_INVALID) &&
-	    answer->count == 0)
-		return;
+	if (answer->calls == 0)
+		return; /* there was no memory to call back with */
 	check_int(answer->count, count);
 	for (i = 0; i < count; i++) {
 		const struct answer_entry *entry = &answer->entries[i];
-		bool reads = answer->kind == EVKV_OP_GET ||
-		    answer->kind == EVKV_OP_TTL;
+		bool reads = (evkv_kind_classes(answer->kind) &
+				 EVKV_CLASS_ANSWERS_VALUES) != 0;
 
 		check_int(entry->has_value, reads && entry->status == EVKV_OK);
 		if (answer->kind != EVKV_OP_TTL)
@@ -38,7 +37,7 @@ static struct answer *ops_do_one(struct evkv_conformance *c,
 	answer = conformance_do(c, request);
 	check_int(answer->kind, request->kind);
 	ops_check_entries(answer, 1);
-	if (answer->count == 1)
+	if (answer->calls > 0)
 		check_status(answer->status, answer->entries[0].status);
 	if (!evkv_failed(answer->status))
 		check_int(answer->cause, EVKV_CAUSE_NONE);

@@ -248,8 +248,9 @@ EVKV_TEST(core_close, freeing_the_loop_ends_everything)
 	scene_put(&s, &a[1]);
 	scene_get(&s, &a[2]);
 	close_store(&s, -1, &closed);
-	s.store = NULL; /* its reference goes with the loop */
 	rig_close(&s.rig);
+	evkv_store_unref(s.store);
+	s.store = NULL;
 	check_status(a[0].status, EVKV_UNKNOWN_OUTCOME);
 	check_status(a[1].status, EVKV_CLOSED);
 	check_status(a[2].status, EVKV_CLOSED);
@@ -288,11 +289,155 @@ EVKV_TEST(core_close, submitting_while_the_loop_is_freed)
 	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
 	scene_put(&s, &a);
 	rig_close(&s.rig);
+	evkv_store_unref(s.store);
 	s.store = NULL;
 	check_int(a.calls, 1);
 	check_int(late.again.calls, 1);
 	check_status(late.again.status, EVKV_CLOSED);
 	answer_free(&a);
 	answer_free(&late.again);
+	scene_close(&s);
+}
+
+/* ---- Stacks --------------------------------------------------------------- */
+
+enum { STACK_DEPTH = 12 };
+
+/* A dozen wrappers over a scripted store that they alone hold. */
+static void stack_open(struct scene *s, enum scripted_stop stop,
+    enum scripted_close close)
+{
+	unsigned i;
+
+	scene_open(s, stop, close);
+	for (i = 0; i < STACK_DEPTH; i++)
+		s->store = evkv_prefix_keys_new(s->store, EVKV_LIT("p"), NULL);
+	check(s->store != NULL);
+}
+
+/* A server that is silent: the driver ends what is sent when it is closed. */
+EVKV_TEST(core_close, a_stack_is_closed_one_turn_after_the_drain_time)
+{
+	struct answer put = ANSWER_INIT, closed = ANSWER_INIT;
+	struct scene s;
+
+	stack_open(&s, SCRIPTED_STOP_MARKS, SCRIPTED_CLOSE_AT_ONCE);
+	scene_put(&s, &put);
+	close_store(&s, 500, &closed);
+	rig_advance(&s.rig, 499);
+	rig_turn(&s.rig);
+	check_int(put.calls + closed.calls, 0);
+	rig_advance(&s.rig, 1);
+	rig_single_turn(&s.rig); /* ends everything, down to the driver */
+	check_int(s.script->closes, 1);
+	rig_single_turn(&s.rig);
+	check_status(put.status, EVKV_UNKNOWN_OUTCOME);
+	check_status(closed.status, EVKV_TIMEOUT);
+	check(put.order < closed.order);
+	answer_free(&put);
+	answer_free(&closed);
+	scene_close(&s);
+}
+
+EVKV_TEST(core_close, a_stack_is_closed_after_what_it_stands_on)
+{
+	struct answer closed = ANSWER_INIT;
+	struct scene s;
+
+	stack_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_LATER);
+	close_store(&s, 0, &closed);
+	rig_turn(&s.rig);
+	check_int(s.script->closes, 1);
+	check_int(closed.calls, 0);
+	scripted_closed(s.script);
+	rig_single_turn(&s.rig);
+	rig_single_turn(&s.rig);
+	check_status(closed.status, EVKV_OK);
+	check_int(closed.calls, 1);
+	answer_free(&closed);
+	scene_close(&s);
+}
+
+/* The store below lives on for others, and its op with it. */
+EVKV_TEST(core_close, a_stack_does_not_wait_for_a_store_that_is_shared)
+{
+	struct answer put = ANSWER_INIT, closed = ANSWER_INIT;
+	struct answer other = ANSWER_INIT;
+	struct evkv_store *below;
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_MARKS, SCRIPTED_CLOSE_AT_ONCE);
+	below = evkv_store_ref(s.store);
+	s.store = evkv_prefix_keys_new(s.store, EVKV_LIT("p"), NULL);
+	scene_put(&s, &put);
+	close_store(&s, 10, &closed);
+	rig_advance(&s.rig, 10);
+	rig_turn(&s.rig);
+	check_status(put.status, EVKV_UNKNOWN_OUTCOME);
+	check_status(closed.status, EVKV_TIMEOUT);
+	check_int(closed.calls, 1);
+	check_int(s.script->closes, 0);
+	evkv_ping(below, answer_cb, &other);
+	check_int(scripted_count(s.script), 2);
+	evkv_store_unref(s.store);
+	rig_turn(&s.rig);
+	scripted_complete_all(s.script, EVKV_OK);
+	rig_turn(&s.rig);
+	check_status(other.status, EVKV_OK);
+	s.store = below;
+	answer_free(&put);
+	answer_free(&closed);
+	answer_free(&other);
+	scene_close(&s);
+}
+
+/* ---- Dead handles ---------------------------------------------------------- */
+
+static void never(enum evkv_state state, enum evkv_cause cause,
+    const char *message, void *arg)
+{
+	(void)state;
+	(void)cause;
+	(void)message;
+	(*(unsigned *)arg)++;
+}
+
+EVKV_TEST(core_close, a_handle_outlives_its_loop)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct evkv_counters counters;
+	struct answer a = ANSWER_INIT;
+	struct evkv_store *store;
+	unsigned calls = 0;
+	struct scene s;
+
+	stack_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	evkv_store_set_state_cb(s.store, never, &calls);
+	store = evkv_store_ref(s.store);
+	rig_close(&s.rig);
+	calls = 0;
+	check_int(s.script->frees, 1);
+	check_int(scene_put(&s, &a), 0);
+	check_int(evkv_ping(store, answer_cb, &a), 0);
+	check_int(evkv_store_close(store, 5, answer_cb, &a), 0);
+	check_int(evkv_store_wait_ready(store, 5, answer_cb, &a), 0);
+	check_str(evkv_store_name(store), "prefix_keys");
+	check(evkv_store_loop(store) == NULL);
+	check_int(evkv_store_state(store), EVKV_STATE_CLOSED);
+	evkv_store_set_state_cb(store, never, &calls);
+	evkv_store_set_state_cb(store, NULL, NULL);
+	evkv_store_set_timeout(store, 5);
+	evkv_store_set_limits(store, 5, 5);
+	evkv_store_counters(store, &counters);
+	check_int(counters.pending, 0);
+	check(evkv_store_capabilities(store)->max_key > 0);
+	/* Consumed, as by every wrapper that can't be made. */
+	check(evkv_prefix_keys_new(store, EVKV_LIT("q"), &error) == NULL);
+	check_status(error.status, EVKV_INVALID);
+	check_int(a.calls, 0);
+	check_int(calls, 0);
+	evkv_store_unref(s.store);
+	s.store = NULL;
+	answer_free(&a);
 	scene_close(&s);
 }

@@ -223,8 +223,9 @@ static void storm_rage(struct storm *storm, uint64_t seed)
 		rig_advance(&storm->rig, 5);
 		rig_settle(&storm->rig);
 	}
-	storm->store = NULL;
 	rig_close(&storm->rig);
+	evkv_store_unref(storm->store);
+	storm->store = NULL;
 	check_int(closed.calls, ending == 1 || ending == 2);
 	storm_check(storm);
 	answer_free(&closed);

@@ -6,6 +6,7 @@
 
 #include "custom_store.h"
 #include "custom_wrapper.h"
+#include "retry_wrapper.h"
 #include "slow_store.h"
 #include "suites.h"
 
@@ -40,6 +41,12 @@ static struct evkv_store *open_slow_store(struct evkv_conformance *run,
 	    error);
 }
 
+static struct evkv_store *open_retry_wrapper(struct evkv_conformance *run,
+    struct evkv_loop *loop, struct evkv_error *error)
+{
+	return retry_new(fixture_memory(run, loop, error), error);
+}
+
 #define SUITE_(name_, quirks_)                                                 \
 	{                                                                      \
 		.size = sizeof(struct evkv_conformance_suite), .name = #name_, \
@@ -50,5 +57,6 @@ const struct evkv_conformance_suite conformance_suites[] = {
 	SUITE_(custom_store, EVKV_CONFORMANCE_SLOW),
 	SUITE_(custom_wrapper, 0),
 	SUITE_(slow_store, 0),
+	SUITE_(retry_wrapper, 0),
 	{ .name = NULL },
 };

@@ -22,10 +22,13 @@
 #include "evkv/stores/redis.h"
 
 void alloc_h(void);
+int main(int argc, char **argv);
+struct evkv_store *mine_new(struct evkv_store *inner, struct evkv_error *error);
 void error_h(struct evkv_loop *loop);
 void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
     void *my);
 void key_codec_h(void);
+void fault_h(struct evkv_store *store);
 void loop_h(void);
 void open_h(struct evkv_loop *loop);
 void ops_h(struct evkv_store *store, evkv_cb on_put, evkv_cb on_get);
@@ -40,6 +43,7 @@ void redis_h(struct evkv_loop *loop);
 void simple_h(struct evkv_loop *loop);
 void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary);
 void prefix_keys_h(struct evkv_store *store);
+void statistics_h(struct evkv_store *store, struct evbuffer *reply);
 extern evkv_cb value_h;
 extern enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
     const struct evkv_request *request);
@@ -114,8 +118,6 @@ size_t base64_h(struct evkv_slice bytes, char *text)
 }
 
 /* [evkv/conformance.h] */
-struct evkv_store *mine_new(struct evkv_store *inner, struct evkv_error *error);
-
 static struct evkv_store *open_mine(struct evkv_conformance *run,
     struct evkv_loop *loop, struct evkv_error *error)
 {
@@ -424,6 +426,32 @@ static void on_get(const struct evkv_result *result, void *arg)
 
 evkv_cb value_h = on_get;
 
+/* [evkv/wrappers/fault.h] */
+void fault_h(struct evkv_store *store)
+{
+	store = evkv_fault_new(store,
+	    &(struct evkv_fault_options){ .seed = 7 }, &error);
+	evkv_fault_add(store,
+	    &(struct evkv_fault_rule){ .action = EVKV_FAULT_FAIL,
+		.kinds = EVKV_KIND_BIT(EVKV_OP_PUT),
+		.nth = 3,
+		.status = EVKV_UNAVAILABLE });
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/fault.h] */
+void fault_h(struct evkv_store *store);
+
+void fault_h(struct evkv_store *store)
+{
+	store = evkv_fault_new(store, &(struct evkv_fault_options){ .seed = 7 },
+	    &error);
+	evkv_fault_add(store, &(struct evkv_fault_rule){
+	    .action = EVKV_FAULT_FAIL, .kinds = EVKV_KIND_BIT(EVKV_OP_PUT),
+	    .nth = 3, .status = EVKV_UNAVAILABLE });
+	evkv_store_unref(store);
+}
+
 /* [evkv/wrappers/passthrough_cache.h] */
 void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary)
 {
@@ -438,5 +466,13 @@ void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary)
 void prefix_keys_h(struct evkv_store *store)
 {
 	store = evkv_prefix_keys_new(store, EVKV_LIT("app:"), &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/statistics.h] */
+void statistics_h(struct evkv_store *store, struct evbuffer *reply)
+{
+	store = evkv_statistics_new(store, NULL, &error);
+	evkv_statistics_write_prometheus(store, reply);
 	evkv_store_unref(store);
 }

@@ -1,11 +1,9 @@
 /*
  * tests/lib/delay.c - the wrapper that makes any store take its time.
  *
- * Items wait in one list in the order of submission. A lane is a hash of the
- * key, and what has several keys, or none, is in all of them. An item may start
- * when no earlier write is left in its lanes, and a write when nothing earlier
- * is: so reads between two writes overtake each other. A task goes through the
- * list in every turn and throws a coin for each item.
+ * Operations on one key come here in order, which the vtable asks of the core;
+ * those that are here at one time are independent. They wait in one list, and a
+ * task goes through it in every turn and throws a coin for each.
  *
  * A refusal is decided when an item would start, and is a matter of chance too;
  * nothing of the operation has reached the inner store then. With DELAY_REPEATS
@@ -15,7 +13,6 @@
 
 #include <string.h>
 
-#define DELAY_ALL UINT32_MAX
 #define DELAY_REFUSED 8   /* one of so many is refused */
 #define DELAY_TRIES 1000u /* then a refusal is passed on after all */
 
@@ -23,9 +20,7 @@ struct delay_item {
 	struct delay_item *next;
 	struct evkv_op *op;
 	struct delay *delay;
-	uint32_t lanes;
 	unsigned tries;
-	bool writes;
 	bool started;
 	bool answered;
 };
@@ -37,29 +32,6 @@ struct delay {
 	struct delay_item *items;
 	uint32_t flags;
 };
-
-static uint32_t delay_lanes(const struct evkv_request *request)
-{
-	const unsigned char *bytes;
-	uint32_t hash = 2166136261u;
-	size_t i;
-
-	if (request->count != 1)
-		return DELAY_ALL;
-	bytes = request->keys[0].data;
-	for (i = 0; i < request->keys[0].size; i++)
-		hash = (hash ^ bytes[i]) * 16777619u;
-	return UINT32_C(1) << (hash >> 16) % 32;
-}
-
-/* What waits for everything before it and holds up everything after it. */
-static bool delay_writes(const struct evkv_request *request)
-{
-	uint32_t classes = evkv_kind_classes(request->kind);
-
-	return (classes & EVKV_CLASS_WRITES) != 0 ||
-	    (classes & EVKV_CLASS_HAS_KEYS) == 0;
-}
 
 static bool delay_coin(struct delay *delay)
 {
@@ -136,20 +108,14 @@ static void delay_start(struct delay_item *item)
 static struct evkv_op *delay_walk(struct delay *delay)
 {
 	struct delay_item **link = &delay->items, *item;
-	uint32_t taken = 0, written = 0;
 
 	while ((item = *link) != NULL) {
 		if (item->answered && delay_coin(delay)) {
 			*link = item->next;
 			return item->op;
 		}
-		if (!item->started &&
-		    (item->lanes & (item->writes ? taken : written)) == 0 &&
-		    delay_coin(delay))
+		if (!item->started && delay_coin(delay))
 			delay_start(item);
-		taken |= item->lanes;
-		if (item->writes)
-			written |= item->lanes;
 		link = &item->next;
 	}
 	return NULL;
@@ -172,14 +138,10 @@ static enum evkv_verdict delay_submit(void *self, struct evkv_op *op,
 	struct delay *delay = self;
 	struct delay_item *item = evkv_op_alloc(op, sizeof(*item)), **link;
 
-	if (item == NULL || !evkv_op_keep(op))
+	(void)request;
+	if (item == NULL)
 		return evkv_op_nomem(op);
-	*item = (struct delay_item){
-		.op = op,
-		.delay = delay,
-		.lanes = delay_lanes(request),
-		.writes = delay_writes(request),
-	};
+	*item = (struct delay_item){ .op = op, .delay = delay };
 	for (link = &delay->items; *link != NULL; link = &(*link)->next)
 		;
 	*link = item;
@@ -198,7 +160,8 @@ static void delay_free(void *self)
 static const struct evkv_vtable delay_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "delay",
-	.flags = EVKV_VTABLE_TRANSPARENT,
+	.flags = EVKV_VTABLE_TRANSPARENT | EVKV_VTABLE_ORDERED |
+	    EVKV_VTABLE_KEEPS,
 	.submit = delay_submit,
 	.free = delay_free,
 };

@@ -6,8 +6,7 @@
  * Every operation is PENDING for a few turns, before it is passed on and again
  * before it is answered. Operations on different keys overtake each other at
  * random, as on several connections or threads, and so do reads of one key
- * between two writes of it; what spans keys waits for all before it and holds
- * up all after it.
+ * between two writes of it, and what names no keys.
  * So a wrapper over it meets the interleavings that an in-process store never
  * shows. The numbers come from the loop's seed.
  */

@@ -280,6 +280,7 @@ EVKV_TEST(core_post, a_loop_made_before_its_thread)
 	check_status(server.answer.status, EVKV_NOT_FOUND);
 	/* That thread has ended: freeing the loop is what is left, here. */
 	evkv_loop_free(loop);
+	evkv_store_unref(server.store);
 	event_base_free(server.base);
 	answer_free(&server.answer);
 }

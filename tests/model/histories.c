@@ -4,7 +4,12 @@
 #include "model.h"
 
 #define HISTORIES_OPS 100000
-#define HISTORIES_DELAYED_OPS 20000 /* each takes some turns */
+/* Each takes some turns. */
+#ifdef TEST_SANITIZED
+#define HISTORIES_DELAYED_OPS 4000
+#else
+#define HISTORIES_DELAYED_OPS 20000
+#endif
 #define HISTORIES_ROUNDS 200
 
 static size_t histories_ops(const struct model_options *options)
@@ -32,6 +37,8 @@ void model_many_short_histories(const struct model_options *options)
 	uint64_t seed = options->seed != 0 ? options->seed : 1000, i;
 	uint64_t rounds = HISTORIES_ROUNDS;
 
+	if (options->mode != CONFORMANCE_PLAIN)
+		rounds = HISTORIES_DELAYED_OPS / 200;
 	if ((options->suite->quirks & EVKV_CONFORMANCE_SLOW) != 0)
 		rounds /= 20;
 	for (i = 0; i < rounds; i++)

@@ -30,6 +30,8 @@ struct model_op {
 	uint8_t pattern;
 	uint8_t prefix;
 	bool single, counted, each_ttl, wait_after;
+	bool versions; /* ask for them */
+	int64_t delta, initial;
 	uint32_t serial; /* the values' bytes follow from it */
 	uint32_t limit;
 	int64_t ttls[MODEL_BATCH];
@@ -51,19 +53,31 @@ void model_print(const struct model_op *op, FILE *out);
 /* reference.c: what a store should hold. */
 struct model_entry {
 	bool present;
+	bool counted; /* the value is `number` as text, not of a put */
 	uint32_t serial;
 	unsigned i;
+	int64_t number;
 	int64_t expires_ms; /* 0 = never */
+	uint64_t change;    /* of all changes, the one that made it so */
 };
 
 struct model_reference {
 	struct model_entry entries[MODEL_COLLECTIONS][MODEL_KEYS];
 	int64_t now_ms;
+	uint64_t changes;
+	bool by_content; /* versions tell of the value alone */
+};
+
+/* A version that was told, and the entry that had it. */
+struct model_known {
+	struct evkv_version version;
+	struct model_entry entry;
 };
 
 struct model_expected {
 	enum evkv_status status[MODEL_BATCH];
-	struct model_entry entry[MODEL_BATCH]; /* reads: what was there */
+	/* What reads find, what a put or an incr leaves. */
+	struct model_entry entry[MODEL_BATCH];
 	enum evkv_status whole;
 	int64_t affected;
 };
@@ -71,9 +85,15 @@ struct model_expected {
 /* The entry, or NULL where it is absent or expired. */
 struct model_entry *model_find(struct model_reference *reference,
     unsigned collection, unsigned key);
-/* `refused` has a bit for each key at which nothing is done. */
+/*
+ * `known` holds what IF_VERSION gives for each key; `refused` has a bit for each
+ * key at which nothing is done.
+ */
 void model_apply(struct model_reference *reference, const struct model_op *op,
-    uint32_t refused, struct model_expected *expected);
+    const struct model_known *known, uint32_t refused,
+    struct model_expected *expected);
+/* The bytes of an entry's value; into `buffer` of MODEL_VALUE_MAX. */
+struct evkv_slice model_bytes(const struct model_entry *entry, char *buffer);
 /* The names that an enumeration should give, by index, as a set of bits. */
 uint32_t model_names(struct model_reference *reference,
     const struct model_op *op);

@@ -1,6 +1,7 @@
 /*
  * tests/model/ops.c - names, histories from a seed, and how they are printed.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -107,12 +108,14 @@ static uint8_t model_kind(uint64_t *state)
 	static const struct {
 		uint8_t kind, weight;
 	} kinds[] = {
-		{ EVKV_OP_PUT, 32 },
-		{ EVKV_OP_GET, 20 },
-		{ EVKV_OP_TTL, 8 },
-		{ EVKV_OP_DELETE, 10 },
+		{ EVKV_OP_PUT, 28 },
+		{ EVKV_OP_GET, 18 },
+		{ EVKV_OP_TTL, 7 },
+		{ EVKV_OP_DELETE, 8 },
 		{ EVKV_OP_EXISTS, 5 },
-		{ EVKV_OP_TOUCH, 8 },
+		{ EVKV_OP_TOUCH, 7 },
+		{ EVKV_OP_INCR, 7 },
+		{ EVKV_OP_TAKE, 3 },
 		{ EVKV_OP_KEYS, 4 },
 		{ EVKV_OP_COLLECTIONS, 2 },
 		{ EVKV_OP_CLEAR, 2 },
@@ -130,6 +133,23 @@ static uint8_t model_kind(uint64_t *state)
 		pick -= kinds[i].weight;
 	}
 	return EVKV_OP_GET;
+}
+
+static void model_generate_change(struct model_op *op, uint64_t *state)
+{
+	static const int64_t deltas[] = { 1, 1, 1, -1, 5, -20, 0, INT64_MAX,
+		INT64_MIN };
+	uint32_t pick = model_random(state, 8);
+
+	op->delta = deltas[model_random(state, MODEL_SIZE(deltas))];
+	op->initial = model_random(state, 3) == 0 ? 10 : 0;
+	op->versions = model_random(state, 2) == 0;
+	op->condition = EVKV_IF_ANY;
+	if (op->kind == EVKV_OP_PUT)
+		op->condition = (uint8_t)(pick < 4 ? pick : EVKV_IF_ANY);
+	else if ((op->kind == EVKV_OP_DELETE || op->kind == EVKV_OP_TOUCH) &&
+	    pick < 3)
+		op->condition = EVKV_IF_VERSION;
 }
 
 static void model_generate_one(struct model_op *op, uint64_t *state,
@@ -152,9 +172,7 @@ static void model_generate_one(struct model_op *op, uint64_t *state,
 	}
 	op->single = op->count == 1 && model_random(state, 2) == 0;
 	op->counted = model_random(state, 4) == 0;
-	op->condition = (uint8_t)(model_random(state, 2) == 0
-		? EVKV_IF_ANY
-		: model_random(state, 3));
+	model_generate_change(op, state);
 	op->pattern = (uint8_t)model_random(state, MODEL_SIZE(model_patterns));
 	op->prefix = (uint8_t)model_random(state, MODEL_SIZE(model_prefixes));
 	op->limit = model_random(state, 3) == 0 ? 0
@@ -198,7 +216,7 @@ static void model_print_name(struct evkv_slice name, FILE *out)
 void model_print(const struct model_op *op, FILE *out)
 {
 	static const char *const conditions[] = { "", " if_absent",
-		" if_present" };
+		" if_present", " if_version" };
 	enum evkv_kind kind = (enum evkv_kind)op->kind;
 	uint32_t classes = op->kind == MODEL_ADVANCE ? 0
 						     : evkv_kind_classes(kind);
@@ -223,8 +241,12 @@ void model_print(const struct model_op *op, FILE *out)
 			    (long long)op->ttls[i]);
 	}
 	if (kind == EVKV_OP_PUT)
-		(void)fprintf(out, " = #%u%s", op->serial,
-		    conditions[op->condition]);
+		(void)fprintf(out, " = #%u", op->serial);
+	if (kind == EVKV_OP_INCR)
+		(void)fprintf(out, " by %" PRId64 " from %" PRId64, op->delta,
+		    op->initial);
+	if ((classes & EVKV_CLASS_HAS_CONDITION) != 0)
+		(void)fprintf(out, "%s", conditions[op->condition]);
 	if ((classes & EVKV_CLASS_SPANS) != 0 &&
 	    kind != EVKV_OP_PURGE_EXPIRED) {
 		(void)fprintf(out, " prefix ");
@@ -233,6 +255,6 @@ void model_print(const struct model_op *op, FILE *out)
 		model_print_name(model_pattern(op), out);
 		(void)fprintf(out, " limit %u", op->limit);
 	}
-	(void)fprintf(out, "%s%s\n", op->single ? " single" : "",
-	    op->wait_after ? " (wait)" : "");
+	(void)fprintf(out, "%s%s%s\n", op->single ? " single" : "",
+	    op->versions ? " versions" : "", op->wait_after ? " (wait)" : "");
 }

@@ -5,12 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "evkv/number.h"
 #include "model.h"
 
 struct model_pending {
 	struct answer answer;
 	const struct model_op *op;
 	size_t index;
+	enum evkv_condition condition; /* as far as the store knows it */
+	bool versions;
+	struct model_known known[MODEL_BATCH];
 	unsigned rounds; /* that it took to know what became of it */
 };
 
@@ -20,6 +24,7 @@ struct model_player {
 	struct model_reference reference;
 	struct model_pending pending[MODEL_GROUP];
 	size_t pending_count;
+	struct model_known known[MODEL_COLLECTIONS][MODEL_KEYS];
 	/* Of the last callback on a key, and of the last of a write. */
 	unsigned last_order[MODEL_COLLECTIONS][MODEL_KEYS];
 	unsigned last_write[MODEL_COLLECTIONS][MODEL_KEYS];
@@ -53,7 +58,8 @@ static void model_compare_ttl(const struct model_player *player,
 
 /*
  * A write calls back after everything before it on its key, and before
- * everything after it; reads in between in any order.
+ * everything after it; reads in between in any order. What has several keys
+ * calls back with the last of them, so one that came later may be before it.
  */
 static void model_compare_order(struct model_player *player,
     const struct model_pending *pending, unsigned i)
@@ -64,14 +70,37 @@ static void model_compare_order(struct model_player *player,
 	unsigned order = pending->answer.order;
 	uint32_t classes = evkv_kind_classes((enum evkv_kind)op->kind);
 
-	if ((classes & EVKV_CLASS_WRITES) != 0) {
-		check(order >= *last);
+	bool writes = (classes & EVKV_CLASS_WRITES) != 0;
+
+	check(order >= (writes ? *last : *write));
+	if (op->count > 1)
+		return;
+	if (writes)
 		*write = order;
-	} else {
-		check(order >= *write);
-	}
 	if (order > *last)
 		*last = order;
+}
+
+/* Versions are the same where and only where the entry is. */
+static void model_learn(struct model_player *player,
+    const struct model_pending *pending, const struct model_expected *expected,
+    unsigned i)
+{
+	static const struct evkv_version none;
+	const struct model_op *op = pending->op;
+	const struct answer_entry *entry = &pending->answer.entries[i];
+	struct model_known *known = &player->known[op->collection][op->keys[i]];
+
+	if (!pending->versions) {
+		check(evkv_version_equal(&entry->version, &none));
+		return;
+	}
+	check(!evkv_version_equal(&entry->version, &none));
+	if (known->entry.present && !player->reference.by_content)
+		check_int(evkv_version_equal(&entry->version, &known->version),
+		    known->entry.change == expected->entry[i].change);
+	known->version = entry->version;
+	known->entry = expected->entry[i];
 }
 
 static void model_compare_key(struct model_player *player,
@@ -80,6 +109,7 @@ static void model_compare_key(struct model_player *player,
 {
 	const struct model_op *op = pending->op;
 	const struct answer_entry *entry = &pending->answer.entries[i];
+	uint32_t classes = evkv_kind_classes((enum evkv_kind)op->kind);
 	char buffer[MODEL_VALUE_MAX];
 
 	if (model_refused(player, entry->status)) {
@@ -88,15 +118,17 @@ static void model_compare_key(struct model_player *player,
 	}
 	check_status(entry->status, expected->status[i]);
 	model_compare_order(player, pending, i);
-	if ((op->kind != EVKV_OP_GET && op->kind != EVKV_OP_TTL) ||
-	    entry->status != EVKV_OK) {
+	if (entry->status != EVKV_OK) {
 		check(!entry->has_value);
 		return;
 	}
-	check(entry->has_value);
-	check_bytes(entry->bytes,
-	    model_value(expected->entry[i].serial, expected->entry[i].i,
-		buffer));
+	if (op->kind == EVKV_OP_INCR)
+		check_int(entry->number, expected->entry[i].number);
+	model_learn(player, pending, expected, i);
+	check_int(entry->has_value, (classes & EVKV_CLASS_ANSWERS_VALUES) != 0);
+	if (!entry->has_value)
+		return;
+	check_bytes(entry->bytes, model_bytes(&expected->entry[i], buffer));
 	if (op->kind == EVKV_OP_TTL)
 		model_compare_ttl(player, entry, &expected->entry[i]);
 }
@@ -131,6 +163,7 @@ static void model_compare(struct model_player *player,
 	const struct model_op *op = pending->op;
 	uint32_t classes = evkv_kind_classes((enum evkv_kind)op->kind);
 	struct model_expected expected;
+	struct model_op given; /* with what the store claims alone */
 	uint32_t refused = 0;
 	unsigned i;
 
@@ -140,7 +173,7 @@ static void model_compare(struct model_player *player,
 	if ((classes & EVKV_CLASS_HAS_KEYS) == 0) {
 		if (model_refused(player, answer->status))
 			return;
-		model_apply(&player->reference, op, 0, &expected);
+		model_apply(&player->reference, op, NULL, 0, &expected);
 		model_compare_whole(player, pending, &expected, 0);
 		return;
 	}
@@ -149,7 +182,10 @@ static void model_compare(struct model_player *player,
 		if (model_refused(player, answer->entries[i].status))
 			refused |= UINT32_C(1) << i;
 	}
-	model_apply(&player->reference, op, refused, &expected);
+	given = *op;
+	given.condition = (uint8_t)pending->condition;
+	model_apply(&player->reference, &given, pending->known, refused,
+	    &expected);
 	model_compare_whole(player, pending, &expected, refused);
 	for (i = 0; i < op->count; i++)
 		model_compare_key(player, pending, &expected, i);
@@ -182,7 +218,6 @@ static void model_submit_put(struct model_player *player,
 		values[i] = model_value(op->serial, i, buffers[i]);
 		counted[i] = op->counted ? evkv_value_new(values[i]) : NULL;
 	}
-	request->condition = (enum evkv_condition)op->condition;
 	if (op->counted)
 		request->counted_values = counted;
 	else
@@ -197,6 +232,7 @@ static void model_submit(struct model_player *player, const struct model_op *op,
 {
 	enum evkv_kind kind = (enum evkv_kind)op->kind;
 	uint32_t classes = evkv_kind_classes(kind);
+	struct evkv_version versions[MODEL_BATCH];
 	struct evkv_slice keys[MODEL_BATCH];
 	struct evkv_request request = { .kind = kind };
 	unsigned i;
@@ -218,6 +254,17 @@ static void model_submit(struct model_player *player, const struct model_op *op,
 		request.ttl_ms = op->ttls[0];
 		request.ttls_ms = op->each_ttl ? op->ttls : NULL;
 	}
+	if (kind == EVKV_OP_INCR) {
+		request.delta = op->delta;
+		request.initial = op->initial;
+	}
+	if (pending->versions)
+		request.flags |= EVKV_FLAG_VERSIONS;
+	request.condition = pending->condition;
+	for (i = 0; i < MODEL_BATCH; i++)
+		versions[i] = pending->known[i].version;
+	if (request.condition == EVKV_IF_VERSION)
+		request.versions = versions;
 	if (kind == EVKV_OP_PUT)
 		model_submit_put(player, &request, op, &pending->answer);
 	else
@@ -307,6 +354,32 @@ static void model_know(struct model_player *player,
 	}
 }
 
+/* What of the operation the store claims, and the versions known now. */
+static void model_prepare(struct model_player *player,
+    struct model_pending *pending)
+{
+	const struct evkv_capabilities *can = player->c.can;
+	const struct model_op *op = pending->op;
+	uint32_t conditions = 0;
+	unsigned i;
+
+	if (op->kind == EVKV_OP_PUT)
+		conditions = can->put_conditions;
+	else if (op->kind == EVKV_OP_DELETE)
+		conditions = can->delete_conditions;
+	else if (op->kind == EVKV_OP_TOUCH)
+		conditions = can->touch_conditions;
+	pending->condition = EVKV_IF_ANY;
+	if ((conditions >> op->condition & 1) != 0)
+		pending->condition = (enum evkv_condition)op->condition;
+	pending->versions = op->versions &&
+	    (can->request_flags & EVKV_FLAG_VERSIONS) != 0 &&
+	    (op->kind == EVKV_OP_GET || op->kind == EVKV_OP_TTL ||
+		op->kind == EVKV_OP_PUT || op->kind == EVKV_OP_INCR);
+	for (i = 0; i < MODEL_BATCH; i++)
+		pending->known[i] = player->known[op->collection][op->keys[i]];
+}
+
 /* What spans keys is not ordered against what is under way. */
 static void model_play_op(struct model_player *player, size_t index)
 {
@@ -334,6 +407,7 @@ static void model_play_op(struct model_player *player, size_t index)
 	pending->op = op;
 	pending->index = index;
 	pending->rounds = 1;
+	model_prepare(player, pending);
 	model_submit(player, op, pending);
 	if ((classes & EVKV_CLASS_SPANS) != 0)
 		model_know(player, pending);
@@ -348,6 +422,8 @@ static void model_play(void *arg)
 	size_t i;
 
 	conformance_open(&player->c);
+	player->reference.by_content = (player->c.can->flags &
+					   EVKV_STORE_VERSION_BY_CONTENT) != 0;
 	for (i = 0; i < player->run->count; i++)
 		model_play_op(player, i);
 	model_flush(player);

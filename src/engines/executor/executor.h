@@ -13,6 +13,8 @@
 #include "evkv/executor.h"
 
 #define EXECUTOR_THREADS_MAX 64
+/* With those that stand in for threads whose lane waits or was left. */
+#define EXECUTOR_THREADS_ROOM (2 * EXECUTOR_THREADS_MAX)
 
 struct job_list {
 	struct evkv_job *first, *last;
@@ -25,9 +27,10 @@ struct evkv_executor {
 	pthread_cond_t settled; /* a lane that is ending is not running */
 	struct evkv_lane *ready, *ready_last;
 	unsigned threads_wanted, threads_count;
-	unsigned idle; /* workers in pthread_cond_wait() */
+	unsigned idle;    /* workers in pthread_cond_wait() */
+	unsigned surplus; /* threads that are to end */
 	bool stopping;
-	pthread_t threads[EXECUTOR_THREADS_MAX];
+	pthread_t threads[EXECUTOR_THREADS_ROOM]; /* to be joined */
 };
 
 /*
@@ -67,8 +70,17 @@ struct evkv_lane {
 	/* Guarded by executor->mutex. */
 	struct job_list queue;
 	struct evkv_lane *next_ready;
-	bool ready;   /* is on the executor's list */
-	bool running; /* a worker has jobs of it */
+	bool ready;     /* is on the executor's list */
+	bool running;   /* a worker has jobs of it */
+	bool in_run;    /* and is inside run() */
+	bool relieved;  /* a thread was started to stand in for that one */
+	bool abandoned; /* nobody waits for that run() any more */
+	bool delivered; /* and its jobs are back: the worker releases it */
+	pthread_t thread;
+	void (*released)(void *arg);
+	void *released_arg;
+	/* What run() has; the worker's, unless the lane is abandoned. */
+	struct job_list taken, skipped;
 };
 
 enum {
@@ -110,6 +122,21 @@ void evkv__executor_ready(struct evkv_executor *executor,
 void evkv__executor_wake(struct evkv_executor *executor);
 /* Start the threads that are still to be started; false: there is none. */
 bool evkv__executor_start(struct evkv_executor *executor);
+/*
+ * With executor->mutex held: start one thread more, to stand in for that of
+ * `lane`, once for each run(). false: it can't be started.
+ */
+bool evkv__executor_relieve(struct evkv_executor *executor,
+    struct evkv_lane *lane);
+/*
+ * Likewise: nobody waits for the thread of `lane` any more. It holds a
+ * reference until it has returned.
+ */
+void evkv__executor_leave(struct evkv_executor *executor,
+    struct evkv_lane *lane);
+
+/* lane.c: an abandoned lane whose run() has returned and whose jobs are back. */
+void evkv__lane_release(struct evkv_lane *lane);
 
 /* port.c, on a worker: jobs are done. */
 void evkv__port_finish(struct executor_port *port, struct job_list *jobs);

@@ -200,29 +200,115 @@ static void lane_pick(const struct evkv_lane *lane, struct job_list *from,
 	*from = others;
 }
 
-void evkv_lane_free(struct evkv_lane *lane)
+/* What has come back to the port, but was not delivered. */
+static void lane_collect(struct evkv_lane *lane, struct job_list *back)
 {
-	struct job_list left = { NULL, NULL }, back = { NULL, NULL };
-	struct executor_port *port;
+	struct executor_port *port = lane->port;
+
+	lane_pick(lane, &port->back, back);
+	pthread_mutex_lock(&port->mutex);
+	lane_pick(lane, &port->finished, back);
+	pthread_mutex_unlock(&port->mutex);
+}
+
+/* No worker has the lane: all that is out comes back. */
+static void lane_give_back(struct evkv_lane *lane, struct job_list *left)
+{
+	struct job_list back = { NULL, NULL };
 	struct evkv_job *job;
 
-	if (lane == NULL)
-		return;
-	port = lane->port;
-	lane_undirty(lane);
-	lane_stop(lane, &left);
-	for (job = left.first; job != NULL; job = job->next)
+	for (job = left->first; job != NULL; job = job->next)
 		job_change(job, JOB_WAITING, JOB_WITHDRAWN);
-	lane_pick(lane, &port->back, &back);
-	pthread_mutex_lock(&port->mutex);
-	lane_pick(lane, &port->finished, &back);
-	pthread_mutex_unlock(&port->mutex);
-	job_move(&back, &left);
-
+	lane_collect(lane, &back);
+	job_move(&back, left);
 	lane_let_go(lane);
 	lane->freed = true;
 	if (back.first != NULL)
 		evkv__lane_deliver(lane, back.first, lane->out);
 	else if (lane->delivering == 0)
 		evkv_free(lane);
+}
+
+void evkv_lane_free(struct evkv_lane *lane)
+{
+	struct job_list left = { NULL, NULL };
+
+	if (lane == NULL)
+		return;
+	lane_undirty(lane);
+	lane_stop(lane, &left);
+	lane_give_back(lane, &left);
+}
+
+/* ---- A lane that is stuck ------------------------------------------------ */
+
+bool evkv_lane_relieve(struct evkv_lane *lane)
+{
+	struct evkv_executor *executor = lane->port->executor;
+	bool relieved;
+
+	pthread_mutex_lock(&executor->mutex);
+	relieved = !lane->in_run || evkv__executor_relieve(executor, lane);
+	pthread_mutex_unlock(&executor->mutex);
+	return relieved;
+}
+
+void evkv__lane_release(struct evkv_lane *lane)
+{
+	lane->released(lane->released_arg);
+	evkv_free(lane);
+}
+
+/* The worker releases the lane unless it has returned already. */
+static void lane_delivered(struct evkv_lane *lane,
+    struct evkv_executor *executor)
+{
+	bool running;
+
+	pthread_mutex_lock(&executor->mutex);
+	lane->delivered = true;
+	running = lane->running;
+	pthread_mutex_unlock(&executor->mutex);
+	if (!running)
+		evkv__lane_release(lane);
+}
+
+void evkv_lane_abandon(struct evkv_lane *lane, void (*released)(void *arg),
+    void *arg)
+{
+	struct evkv_executor *executor = lane->port->executor;
+	struct job_list left = { NULL, NULL }, back = { NULL, NULL };
+	struct evkv_job *job;
+
+	pthread_mutex_lock(&executor->mutex);
+	if (!lane->in_run) {
+		pthread_mutex_unlock(&executor->mutex);
+		evkv_lane_free(lane);
+		released(arg);
+		return;
+	}
+	__atomic_store_n(&lane->ending, true, __ATOMIC_RELEASE);
+	lane->released = released;
+	lane->released_arg = arg;
+	evkv__executor_leave(executor, lane);
+	job_move(&left, &lane->taken);
+	job_move(&left, &lane->skipped);
+	job_move(&left, &lane->queue);
+	/* From here on the worker touches neither lane nor jobs. */
+	lane->abandoned = true;
+	pthread_mutex_unlock(&executor->mutex);
+
+	lane_undirty(lane);
+	job_move(&left, &lane->fresh);
+	for (job = left.first; job != NULL; job = job->next)
+		job_change(job, JOB_WAITING, JOB_WITHDRAWN);
+	lane_collect(lane, &back);
+	job_move(&back, &left);
+	lane_let_go(lane);
+	lane->out = 0;
+	lane->delivering++; /* it is freed by the worker, or here */
+	lane->freed = true;
+	if (back.first != NULL)
+		lane->config.done(back.first, lane->config.arg);
+	lane_delivered(lane, executor);
 }

@@ -11,6 +11,11 @@
  * `stopping` is set, every worker is woken and joined. A thread that can't be
  * started is done without, as long as there is one. Tools such as top show them
  * by name.
+ *
+ * A lane whose run() waits for something outside may be relieved: one thread
+ * more is started, and one ends when that run() returns. If nobody waits for it
+ * any more, its thread is taken off the list of those that are joined, holds a
+ * reference of its own, and ends when run() returns.
  */
 #include "engines/executor/executor.h"
 
@@ -107,18 +112,65 @@ static void pool_split_again(struct job_list *jobs, struct job_list *again)
 	*jobs = finished;
 }
 
-static void pool_work(struct evkv_executor *executor, struct evkv_lane *lane)
+/* ---- Threads that wait for something outside ----------------------------- */
+
+/* With the mutex held: no longer one that is joined. */
+static void pool_forget(struct evkv_executor *executor, pthread_t thread)
+{
+	unsigned i = 0;
+
+	while (!pthread_equal(executor->threads[i], thread))
+		i++;
+	executor->threads[i] = executor->threads[--executor->threads_count];
+	pthread_detach(thread);
+}
+
+/*
+ * An abandoned run() has returned: its jobs are not touched, they may be gone.
+ * With the mutex held, which is let go of. The thread ends with this.
+ */
+static void pool_end_left(struct evkv_executor *executor,
+    struct evkv_lane *lane)
+{
+	bool delivered = lane->delivered;
+
+	lane->running = false;
+	pthread_mutex_unlock(&executor->mutex);
+	if (delivered)
+		evkv__lane_release(lane);
+	evkv_executor_unref(executor);
+}
+
+/* ---- Work ---------------------------------------------------------------- */
+
+/* With the mutex held; false: the thread was left behind, and ends. */
+static bool pool_work(struct evkv_executor *executor, struct evkv_lane *lane)
 {
 	struct job_list batch = pool_take(lane), skipped = { NULL, NULL };
 	struct job_list again = { NULL, NULL };
 
-	lane->running = true;
+	lane->running = lane->in_run = true;
+	lane->thread = pthread_self();
 	evkv__executor_wake(executor);
 	pthread_mutex_unlock(&executor->mutex);
 
 	pool_claim(&batch, &skipped);
+	lane->taken = batch;
+	lane->skipped = skipped;
 	if (batch.first != NULL)
 		lane->config.run(batch.first, lane->config.arg);
+
+	pthread_mutex_lock(&executor->mutex);
+	lane->in_run = false;
+	if (lane->abandoned) {
+		pool_end_left(executor, lane);
+		return false;
+	}
+	if (lane->relieved)
+		executor->surplus++;
+	lane->relieved = false;
+	pthread_mutex_unlock(&executor->mutex);
+
 	pool_split_again(&batch, &again);
 	job_move(&batch, &skipped);
 	if (__atomic_load_n(&lane->ending, __ATOMIC_ACQUIRE))
@@ -132,6 +184,7 @@ static void pool_work(struct evkv_executor *executor, struct evkv_lane *lane)
 		pthread_cond_broadcast(&executor->settled);
 	else
 		evkv__executor_ready(executor, lane);
+	return true;
 }
 
 static void *pool_main(void *arg)
@@ -141,35 +194,72 @@ static void *pool_main(void *arg)
 	pthread_setname_np(pthread_self(), "evkv-worker");
 	pthread_mutex_lock(&executor->mutex);
 	for (;;) {
-		while (executor->ready == NULL && !executor->stopping) {
+		while (executor->ready == NULL && !executor->stopping &&
+		    executor->surplus == 0) {
 			executor->idle++;
 			pthread_cond_wait(&executor->work, &executor->mutex);
 			executor->idle--;
 		}
+		if (executor->surplus > 0 && !executor->stopping) {
+			executor->surplus--;
+			pool_forget(executor, pthread_self());
+			break;
+		}
 		if (executor->ready == NULL)
 			break;
-		pool_work(executor, pool_next_lane(executor));
+		if (!pool_work(executor, pool_next_lane(executor)))
+			return NULL;
 	}
 	pthread_mutex_unlock(&executor->mutex);
 	return NULL;
 }
 
-bool evkv__executor_start(struct evkv_executor *executor)
+/* ---- Starting and ending ------------------------------------------------- */
+
+/* With the mutex held. */
+static bool pool_start_one(struct evkv_executor *executor)
 {
 	sigset_t all, before;
 	bool started;
 
+	if (executor->threads_count == EXECUTOR_THREADS_ROOM)
+		return false;
 	sigfillset(&all);
-	pthread_mutex_lock(&executor->mutex);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	while (executor->threads_count < executor->threads_wanted &&
-	    pthread_create(&executor->threads[executor->threads_count], NULL,
-		pool_main, executor) == 0)
-		executor->threads_count++;
+	started = pthread_create(&executor->threads[executor->threads_count],
+		      NULL, pool_main, executor) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	executor->threads_count += started;
+	return started;
+}
+
+bool evkv__executor_start(struct evkv_executor *executor)
+{
+	bool started;
+
+	pthread_mutex_lock(&executor->mutex);
+	while (executor->threads_count < executor->threads_wanted &&
+	    pool_start_one(executor))
+		;
 	started = executor->threads_count > 0;
 	pthread_mutex_unlock(&executor->mutex);
 	return started;
+}
+
+bool evkv__executor_relieve(struct evkv_executor *executor,
+    struct evkv_lane *lane)
+{
+	if (!lane->relieved)
+		lane->relieved = pool_start_one(executor);
+	return lane->relieved;
+}
+
+void evkv__executor_leave(struct evkv_executor *executor,
+    struct evkv_lane *lane)
+{
+	evkv__executor_relieve(executor, lane);
+	pool_forget(executor, lane->thread);
+	evkv_executor_ref(executor);
 }
 
 struct evkv_executor *evkv_executor_new_sized(const struct evkv_executor_options
@@ -208,19 +298,25 @@ struct evkv_executor *evkv_executor_ref(struct evkv_executor *executor)
 	return executor;
 }
 
-void evkv_executor_unref(struct evkv_executor *executor)
+static void pool_join(struct evkv_executor *executor)
 {
 	unsigned i;
 
-	if (executor == NULL ||
-	    __atomic_sub_fetch(&executor->refs, 1, __ATOMIC_ACQ_REL) > 0)
-		return;
 	pthread_mutex_lock(&executor->mutex);
 	executor->stopping = true;
 	pthread_cond_broadcast(&executor->work);
 	pthread_mutex_unlock(&executor->mutex);
+	/* No thread leaves the list by itself any more. */
 	for (i = 0; i < executor->threads_count; i++)
 		pthread_join(executor->threads[i], NULL);
+}
+
+void evkv_executor_unref(struct evkv_executor *executor)
+{
+	if (executor == NULL ||
+	    __atomic_sub_fetch(&executor->refs, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	pool_join(executor);
 	pthread_cond_destroy(&executor->settled);
 	pthread_cond_destroy(&executor->work);
 	pthread_mutex_destroy(&executor->mutex);

@@ -19,7 +19,7 @@ static bool compact_copy(struct disk_env *env, uint64_t next,
 
 	if (!evkv__disk_dir_make(&env->dir, next, failure))
 		return false;
-	evkv__disk_dir_generation(&env->dir, next, path);
+	evkv__disk_dir_generation(&env->dir, next, true, path);
 	pthread_rwlock_rdlock(&env->gate);
 	if (env->lmdb != NULL)
 		code = mdb_env_copy2(env->lmdb, path, MDB_CP_COMPACT);
@@ -43,20 +43,23 @@ static bool compact_switch(struct disk_env *env, uint64_t next,
 		return false;
 	pthread_rwlock_wrlock(&env->gate);
 	evkv__disk_lmdb_close(env);
-	opened = evkv__disk_lmdb_open(env, failure);
+	opened = evkv__disk_lmdb_open(env, true, failure);
 	pthread_rwlock_unlock(&env->gate);
 	return opened && durable;
 }
 
 bool evkv__disk_env_compact(struct disk_env *env, struct disk_failure *failure)
 {
-	uint64_t next = env->dir.generation + 1;
+	uint64_t next;
 	bool done;
 
 	if (!evkv__disk_dir_lock(&env->dir, &env->stop, failure))
 		return false;
 	done = evkv__disk_dir_exclude(&env->dir, failure);
 	if (done) {
+		if (env->dir.highest < env->dir.generation)
+			env->dir.highest = env->dir.generation;
+		next = ++env->dir.highest;
 		done = compact_copy(env, next, failure) &&
 		    compact_switch(env, next, failure);
 		if (done || env->dir.generation != next)

@@ -1,17 +1,13 @@
 /*
- * disk/dir.c - opening, locking and switching a store's directory.
+ * disk/dir.c - what is in a store's directory: CURRENT, generations, and what
+ * is somebody else's.
  *
- * The locks are open file description locks on bytes of LOCK. They belong to
- * the open file and not to the process, so a second opening in this process
- * collides with the first, without a list of what is open:
- *
- *     byte 0            the directory's mutex, while opening and switching
- *     byte 1            shared by whoever has it open, exclusive to compact
- *     byte 4096 + pid   exclusive: this process has it open
- *
- * A directory that has files of others and no CURRENT is refused before
- * anything is written to it. CURRENT appears last, by rename, so a directory
- * with our names alone and no CURRENT is one whose making was cut short.
+ * A generation is built as g-N.new and made durable; then CURRENT names it, by
+ * rename, and then it gets its name g-N. So a g-N is complete and may hold all
+ * that was ever stored, and one that CURRENT does not name is never removed
+ * unless CURRENT names a later one. A g-N without CURRENT means that CURRENT
+ * was lost: that is CORRUPT, and nothing is changed. A g-N.new that CURRENT
+ * does not name was cut short and holds nothing that was acknowledged.
  */
 #include "stores/disk/dir.h"
 
@@ -24,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "stores/disk/format.h"
@@ -34,13 +29,9 @@
 #define CURRENT_NEW "CURRENT.new"
 #define FILE_MODE 0660
 #define DIR_MODE 0770
+#define NAME_ROOM 64
 
-#define BYTE_MUTEX 0
-#define BYTE_OPEN 1
-#define BYTE_PIDS 4096
-
-#define LOCK_WAIT_MS 10000
-#define LOCK_STEP_MS 5
+#define REPAIR_HINT "put it back, or run: evkv_disk_check --repair"
 
 /* ---- Failures ------------------------------------------------------------ */
 
@@ -87,92 +78,26 @@ static bool dir_errno(const struct disk_dir *dir, const char *what,
 	    sys_error, "%s: can't %s", dir->path, what);
 }
 
-/* ---- Locks --------------------------------------------------------------- */
-
-static bool dir_lock(const struct disk_dir *dir, short type, off_t byte)
-{
-	struct flock lock = { .l_type = type,
-		.l_whence = SEEK_SET,
-		.l_start = byte,
-		.l_len = 1 };
-
-	return fcntl(dir->lock_fd, F_OFD_SETLK, &lock) == 0;
-}
-
-/*
- * Other processes hold these two for a moment while they open, or, the second,
- * as long as they compact.
- */
-static bool dir_lock_wait(const struct disk_dir *dir, short type, off_t byte,
-    const bool *stop)
-{
-	const struct timespec step = { 0, LOCK_STEP_MS * 1000000 };
-	int waited;
-
-	for (waited = 0; waited < LOCK_WAIT_MS; waited += LOCK_STEP_MS) {
-		if (dir_lock(dir, type, byte))
-			return true;
-		if ((errno != EAGAIN && errno != EACCES) ||
-		    __atomic_load_n(stop, __ATOMIC_RELAXED))
-			return false;
-		nanosleep(&step, NULL);
-	}
-	return false;
-}
-
-static bool dir_lock_all(const struct disk_dir *dir, const bool *stop,
-    struct disk_failure *failure)
-{
-	if (!dir_lock(dir, F_WRLCK, BYTE_PIDS + getpid())) {
-		if (errno != EAGAIN && errno != EACCES)
-			return dir_errno(dir, "lock it", failure);
-		return evkv__disk_fail(failure, EVKV_BUSY, 0,
-		    "%s: is open already in this process", dir->path);
-	}
-	if (dir_lock_wait(dir, F_WRLCK, BYTE_MUTEX, stop) &&
-	    dir_lock_wait(dir, F_RDLCK, BYTE_OPEN, stop))
-		return true;
-	return evkv__disk_fail(failure, EVKV_BUSY, 0,
-	    "%s: another process is compacting it", dir->path);
-}
-
-bool evkv__disk_dir_lock(struct disk_dir *dir, const bool *stop,
-    struct disk_failure *failure)
-{
-	if (dir_lock_wait(dir, F_WRLCK, BYTE_MUTEX, stop))
-		return true;
-	return evkv__disk_fail(failure, EVKV_BUSY, 0,
-	    "%s: another process is opening or compacting it", dir->path);
-}
-
-void evkv__disk_dir_unlock(struct disk_dir *dir)
-{
-	dir_lock(dir, F_UNLCK, BYTE_MUTEX);
-}
-
-bool evkv__disk_dir_exclude(struct disk_dir *dir, struct disk_failure *failure)
-{
-	if (dir_lock(dir, F_WRLCK, BYTE_OPEN))
-		return true;
-	return evkv__disk_fail(failure, EVKV_BUSY, 0,
-	    "%s: another process has it open", dir->path);
-}
-
-void evkv__disk_dir_share(struct disk_dir *dir)
-{
-	dir_lock(dir, F_RDLCK, BYTE_OPEN);
-}
-
 /* ---- Names --------------------------------------------------------------- */
 
-void evkv__disk_dir_generation(const struct disk_dir *dir, uint64_t generation,
-    char path[PATH_MAX])
+static void name_generation(char name[NAME_ROOM], uint64_t generation,
+    bool unfinished)
 {
-	snprintf(path, PATH_MAX, "%s/g-%" PRIu64, dir->path, generation);
+	snprintf(name, NAME_ROOM, "g-%" PRIu64 "%s", generation,
+	    unfinished ? ".new" : "");
+}
+
+void evkv__disk_dir_generation(const struct disk_dir *dir, uint64_t generation,
+    bool unfinished, char path[PATH_MAX])
+{
+	char name[NAME_ROOM];
+
+	name_generation(name, generation, unfinished);
+	snprintf(path, PATH_MAX, "%s/%s", dir->path, name);
 }
 
 /* The generation that a name stands for, or 0. */
-static uint64_t dir_name_generation(const char *name)
+static uint64_t name_parse(const char *name, bool *unfinished)
 {
 	char *end;
 	uint64_t generation;
@@ -180,14 +105,27 @@ static uint64_t dir_name_generation(const char *name)
 	if (strncmp(name, "g-", 2) != 0 || name[2] < '1' || name[2] > '9')
 		return 0;
 	generation = strtoull(name + 2, &end, 10);
-	return *end == '\0' ? generation : 0;
+	*unfinished = strcmp(end, ".new") == 0;
+	return *end == '\0' || *unfinished ? generation : 0;
 }
 
-static bool dir_name_is_ours(const char *name)
+bool evkv__disk_name_ignored(const char *name)
+{
+	static const char *const names[] = { ".", "..", "lost+found",
+		".gitkeep", ".keep" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool name_is_file_of_ours(const char *name)
 {
 	return strcmp(name, LOCK_NAME) == 0 ||
-	    strcmp(name, CURRENT_NAME) == 0 || strcmp(name, CURRENT_NEW) == 0 ||
-	    dir_name_generation(name) != 0;
+	    strcmp(name, CURRENT_NAME) == 0 || strcmp(name, CURRENT_NEW) == 0;
 }
 
 /* A stream over the directory; NULL = errno tells why. */
@@ -204,71 +142,121 @@ static DIR *dir_list(const struct disk_dir *dir)
 	return list;
 }
 
-/* Without CURRENT, whatever is not ours is somebody else's. */
-static bool dir_refuse_foreign(const struct disk_dir *dir,
+/* What the directory holds, by name. */
+struct dir_scan {
+	bool current, multi;
+	uint64_t complete; /* the highest g-N */
+	uint64_t highest;  /* likewise, of g-N.new too */
+	char foreign[NAME_ROOM];
+};
+
+static void scan_name(struct dir_scan *scan, const char *name)
+{
+	bool unfinished = false;
+	uint64_t generation = name_parse(name, &unfinished);
+
+	if (strcmp(name, CURRENT_NAME) == 0)
+		scan->current = true;
+	if (strcmp(name, ".multi_disk") == 0)
+		scan->multi = true;
+	if (generation > scan->highest)
+		scan->highest = generation;
+	if (!unfinished && generation > scan->complete)
+		scan->complete = generation;
+	if (generation == 0 && scan->foreign[0] == '\0' &&
+	    !name_is_file_of_ours(name) && !evkv__disk_name_ignored(name))
+		snprintf(scan->foreign, sizeof(scan->foreign), "%.40s", name);
+}
+
+static bool dir_scan(const struct disk_dir *dir, struct dir_scan *scan,
     struct disk_failure *failure)
 {
-	DIR *list;
+	DIR *list = dir_list(dir);
 	struct dirent *entry;
-	bool ours = true;
 
-	if (faccessat(dir->fd, CURRENT_NAME, F_OK, 0) == 0)
-		return true;
-	list = dir_list(dir);
+	memset(scan, 0, sizeof(*scan));
 	if (list == NULL)
 		return dir_errno(dir, "list it", failure);
-	while (ours && (entry = readdir(list)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 ||
-		    strcmp(entry->d_name, "..") == 0 ||
-		    dir_name_is_ours(entry->d_name))
-			continue;
-		ours = evkv__disk_fail(failure, EVKV_REFUSED, 0,
-		    "%s: not a disk store: has no %s, but %.40s", dir->path,
-		    CURRENT_NAME, entry->d_name);
-	}
+	while ((entry = readdir(list)) != NULL)
+		scan_name(scan, entry->d_name);
 	closedir(list);
-	return ours;
+	return true;
+}
+
+/* Without CURRENT, only a directory with nothing in it may become a store. */
+static bool dir_may_make(struct disk_dir *dir, struct disk_failure *failure)
+{
+	struct dir_scan scan;
+
+	if (!dir_scan(dir, &scan, failure))
+		return false;
+	dir->highest = scan.highest;
+	if (scan.current)
+		return true;
+	if (scan.multi)
+		return evkv__disk_fail(failure, EVKV_REFUSED, 0,
+		    "%s: not a disk store, but a multi_disk store", dir->path);
+	if (scan.complete != 0)
+		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
+		    "%s: " CURRENT_NAME " is missing, but generation g-%" PRIu64
+		    " is there. Nothing was changed; " REPAIR_HINT,
+		    dir->path, scan.complete);
+	if (scan.foreign[0] != '\0')
+		return evkv__disk_fail(failure, EVKV_REFUSED, 0,
+		    "%s: not a disk store: has no " CURRENT_NAME ", but %s",
+		    dir->path, scan.foreign);
+	return true;
 }
 
 /* ---- CURRENT ------------------------------------------------------------- */
 
-static bool dir_parse_current(struct disk_dir *dir, char *text,
+static bool current_damaged(const struct disk_dir *dir,
     struct disk_failure *failure)
 {
+	return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
+	    "%s: its " CURRENT_NAME
+	    " is damaged. Nothing was changed; " REPAIR_HINT,
+	    dir->path);
+}
+
+/* A text that is cut off in the first words is damaged, not somebody else's. */
+static bool current_parse(struct disk_dir *dir, const char *text,
+    struct disk_failure *failure)
+{
+	const size_t magic = strlen(DISK_MAGIC), size = strlen(text);
 	unsigned format = 0;
 	uint64_t generation = 0;
 	char end = '\0';
 
-	if (strncmp(text, DISK_MAGIC, strlen(DISK_MAGIC)) != 0 ||
-	    sscanf(text + strlen(DISK_MAGIC), "%u", &format) != 1 ||
-	    format == 0)
+	if (strncmp(text, DISK_MAGIC, size < magic ? size : magic) != 0)
 		return evkv__disk_fail(failure, EVKV_REFUSED, 0,
 		    "%s: not a disk store: its %s is of something else",
 		    dir->path, CURRENT_NAME);
+	if (size < magic || sscanf(text + magic, "%u", &format) != 1 ||
+	    format == 0)
+		return current_damaged(dir, failure);
 	if (format != DISK_FORMAT)
 		return evkv__disk_fail(failure, EVKV_UNSUPPORTED, 0,
 		    "%s: written in format %u; this version knows %d",
 		    dir->path, format, DISK_FORMAT);
-	if (sscanf(text + strlen(DISK_MAGIC), "%u\ngeneration %" SCNu64 "%c",
-		&format, &generation, &end) != 3 ||
+	if (sscanf(text + magic, "%u\ngeneration %" SCNu64 "%c", &format,
+		&generation, &end) != 3 ||
 	    generation == 0 || end != '\n')
-		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
-		    "%s: its %s is damaged", dir->path, CURRENT_NAME);
+		return current_damaged(dir, failure);
 	dir->generation = generation;
 	return true;
 }
 
-static bool dir_read_current(struct disk_dir *dir, struct disk_failure *failure)
+static bool current_read(struct disk_dir *dir, struct disk_failure *failure)
 {
 	char text[128];
 	ssize_t size;
 	int fd;
 
+	dir->generation = 0;
 	fd = openat(dir->fd, CURRENT_NAME, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT) {
-		dir->generation = 0;
+	if (fd < 0 && errno == ENOENT)
 		return true;
-	}
 	if (fd < 0)
 		return dir_errno(dir, "open " CURRENT_NAME, failure);
 	size = read(fd, text, sizeof(text) - 1);
@@ -276,10 +264,10 @@ static bool dir_read_current(struct disk_dir *dir, struct disk_failure *failure)
 	if (size < 0)
 		return dir_errno(dir, "read " CURRENT_NAME, failure);
 	text[size] = '\0';
-	return dir_parse_current(dir, text, failure);
+	return current_parse(dir, text, failure);
 }
 
-static bool dir_write_current(struct disk_dir *dir, uint64_t generation)
+static bool current_write(struct disk_dir *dir, uint64_t generation)
 {
 	int fd = openat(dir->fd, CURRENT_NEW,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
@@ -317,14 +305,58 @@ static bool dir_sync_parent(const struct disk_dir *dir)
 	    errno == EPERM;
 }
 
-/* What CURRENT names now is what counts. */
-static bool dir_not_switched(struct disk_dir *dir, struct disk_failure *failure)
+/* Give the generation that CURRENT names its name, if it lacks it still. */
+static bool current_settle(const struct disk_dir *dir, uint64_t generation)
 {
-	uint64_t before = dir->generation;
+	char from[NAME_ROOM], to[NAME_ROOM];
+
+	name_generation(from, generation, true);
+	name_generation(to, generation, false);
+	if (faccessat(dir->fd, to, F_OK, 0) == 0)
+		return true;
+	return renameat(dir->fd, from, dir->fd, to) == 0 &&
+	    dir_sync_at(dir, ".", O_DIRECTORY);
+}
+
+/* What CURRENT names must be there, and no database that is newer. */
+static bool current_check(struct disk_dir *dir, struct disk_failure *failure)
+{
+	struct disk_failure ignored;
+	struct dir_scan scan;
+
+	if (dir->generation == 0)
+		return true;
+	if (!current_settle(dir, dir->generation)) {
+		if (errno != ENOENT)
+			return dir_errno(dir, "rename a generation", failure);
+		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
+		    "%s: " CURRENT_NAME " names a generation whose g-%" PRIu64
+		    "/data.mdb is missing. Nothing was changed; " REPAIR_HINT,
+		    dir->path, dir->generation);
+	}
+	if (!dir_scan(dir, &scan, failure))
+		return false;
+	if (scan.complete <= dir->generation ||
+	    !evkv__disk_dir_inspect(dir, scan.complete, &ignored))
+		return true;
+	return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
+	    "%s: " CURRENT_NAME " names generation g-%" PRIu64
+	    ", but there is a later one, g-%" PRIu64 ". Nothing was changed; "
+	    "move the one aside that you do not want, then run: "
+	    "evkv_disk_check --repair",
+	    dir->path, dir->generation, scan.complete);
+}
+
+/* What CURRENT names now is what counts. */
+static bool dir_not_switched(struct disk_dir *dir, uint64_t before,
+    struct disk_failure *failure)
+{
 	struct disk_failure ignored;
 
 	dir_errno(dir, "switch to a new generation", failure);
-	if (!dir_read_current(dir, &ignored))
+	if (!current_read(dir, &ignored) ||
+	    (dir->generation != before && dir->generation != 0 &&
+		!current_settle(dir, dir->generation)))
 		dir->generation = before;
 	return false;
 }
@@ -332,18 +364,29 @@ static bool dir_not_switched(struct disk_dir *dir, struct disk_failure *failure)
 bool evkv__disk_dir_switch(struct disk_dir *dir, uint64_t generation,
     struct disk_failure *failure)
 {
-	char name[64], data[80];
+	char name[NAME_ROOM], data[NAME_ROOM + 16];
+	uint64_t before = dir->generation;
 
-	snprintf(name, sizeof(name), "g-%" PRIu64, generation);
+	name_generation(name, generation, true);
 	snprintf(data, sizeof(data), "%s/data.mdb", name);
 	if (!dir_sync_at(dir, data, 0) ||
 	    !dir_sync_at(dir, name, O_DIRECTORY) ||
 	    !dir_sync_at(dir, ".", O_DIRECTORY) || !dir_sync_parent(dir) ||
-	    !dir_write_current(dir, generation) ||
-	    !dir_sync_at(dir, ".", O_DIRECTORY))
-		return dir_not_switched(dir, failure);
+	    !current_write(dir, generation) ||
+	    !dir_sync_at(dir, ".", O_DIRECTORY) ||
+	    !current_settle(dir, generation))
+		return dir_not_switched(dir, before, failure);
 	dir->generation = generation;
 	return true;
+}
+
+bool evkv__disk_dir_point(struct disk_dir *dir, uint64_t generation,
+    struct disk_failure *failure)
+{
+	if (current_write(dir, generation) &&
+	    dir_sync_at(dir, ".", O_DIRECTORY))
+		return true;
+	return dir_errno(dir, "write " CURRENT_NAME, failure);
 }
 
 /* ---- Generations --------------------------------------------------------- */
@@ -363,13 +406,44 @@ static void dir_remove_generation(const struct disk_dir *dir, const char *name)
 bool evkv__disk_dir_make(struct disk_dir *dir, uint64_t generation,
     struct disk_failure *failure)
 {
-	char name[64];
+	char name[NAME_ROOM];
 
-	snprintf(name, sizeof(name), "g-%" PRIu64, generation);
+	name_generation(name, generation, true);
 	dir_remove_generation(dir, name);
 	if (mkdirat(dir->fd, name, DIR_MODE) == 0)
 		return true;
 	return dir_errno(dir, "make a generation", failure);
+}
+
+void evkv__disk_dir_unmake(struct disk_dir *dir, uint64_t generation)
+{
+	char name[NAME_ROOM];
+
+	name_generation(name, generation, true);
+	dir_remove_generation(dir, name);
+}
+
+size_t evkv__disk_dir_complete(struct disk_dir *dir, uint64_t *generations,
+    size_t room)
+{
+	DIR *list = dir_list(dir);
+	struct dirent *entry;
+	uint64_t generation;
+	bool unfinished;
+	size_t count = 0;
+
+	while (list != NULL && (entry = readdir(list)) != NULL) {
+		unfinished = false;
+		generation = name_parse(entry->d_name, &unfinished);
+		if (generation == 0 || unfinished)
+			continue;
+		if (count < room)
+			generations[count] = generation;
+		count++;
+	}
+	if (list != NULL)
+		closedir(list);
+	return count;
 }
 
 void evkv__disk_dir_sweep(struct disk_dir *dir)
@@ -379,17 +453,20 @@ void evkv__disk_dir_sweep(struct disk_dir *dir)
 	DIR *list;
 	struct dirent *entry;
 	uint64_t generation;
+	bool unfinished;
 
 	/* Be sure before anything is removed. */
-	if (!dir_read_current(&now, &ignored) ||
+	if (!current_read(&now, &ignored) || now.generation == 0 ||
 	    now.generation != dir->generation)
 		return;
 	list = dir_list(dir);
 	if (list == NULL)
 		return;
 	while ((entry = readdir(list)) != NULL) {
-		generation = dir_name_generation(entry->d_name);
-		if (generation != 0 && generation != dir->generation)
+		unfinished = false;
+		generation = name_parse(entry->d_name, &unfinished);
+		if (generation != 0 &&
+		    (unfinished || generation < dir->generation))
 			dir_remove_generation(dir, entry->d_name);
 	}
 	closedir(list);
@@ -411,10 +488,14 @@ static bool dir_enter(struct disk_dir *dir, bool make,
 		    "%s: is not there", dir->path);
 	if (dir->fd < 0)
 		return dir_errno(dir, "open the directory", failure);
-	if (!dir_refuse_foreign(dir, failure))
-		return false;
-	dir->lock_fd = openat(dir->fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC,
-	    FILE_MODE);
+	dir->lock_fd = openat(dir->fd, LOCK_NAME, O_RDWR | O_CLOEXEC);
+	/* Nothing is written into what is not ours. */
+	if (dir->lock_fd < 0 && errno == ENOENT) {
+		if (!dir_may_make(dir, failure))
+			return false;
+		dir->lock_fd = openat(dir->fd, LOCK_NAME,
+		    O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+	}
 	if (dir->lock_fd < 0)
 		return dir_errno(dir, "open " LOCK_NAME, failure);
 	return true;
@@ -424,8 +505,29 @@ bool evkv__disk_dir_open(struct disk_dir *dir, bool make, const bool *stop,
     struct disk_failure *failure)
 {
 	dir->fd = dir->lock_fd = -1;
-	if (dir_enter(dir, make, failure) && dir_lock_all(dir, stop, failure) &&
-	    dir_read_current(dir, failure))
+	if (dir_enter(dir, make, failure) &&
+	    evkv__disk_dir_lock_all(dir, stop, failure) &&
+	    dir_may_make(dir, failure) && current_read(dir, failure) &&
+	    current_check(dir, failure))
+		return true;
+	evkv__disk_dir_close(dir);
+	return false;
+}
+
+bool evkv__disk_dir_open_unpointed(struct disk_dir *dir,
+    struct disk_failure *failure)
+{
+	const bool stop = false;
+
+	dir->fd = dir->lock_fd = -1;
+	dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir->fd >= 0)
+		dir->lock_fd = openat(dir->fd, LOCK_NAME,
+		    O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+	if (dir->lock_fd < 0)
+		dir_errno(dir, "open it", failure);
+	else if (evkv__disk_dir_lock_all(dir, &stop, failure) &&
+	    evkv__disk_dir_exclude(dir, failure))
 		return true;
 	evkv__disk_dir_close(dir);
 	return false;

@@ -263,6 +263,12 @@ static void scan_held(struct disk_store *disk)
 
 /* ---- Coming back --------------------------------------------------------- */
 
+/* The writer was left behind: what it had was not done, as far as we know. */
+static bool disk_left(const struct disk_store *disk)
+{
+	return disk->env == NULL || evkv__disk_wait_left(disk->env);
+}
+
 static void finish_job(struct disk_store *disk, struct disk_job *job)
 {
 	struct evkv_op *op = job->op;
@@ -271,7 +277,7 @@ static void finish_job(struct disk_store *disk, struct disk_job *job)
 	if (job->hashes != NULL)
 		evkv__disk_order_leave(&disk->order, job->hashes,
 		    job->request->count, job->lane);
-	if (evkv_job_withdrawn(&job->job))
+	if (evkv_job_withdrawn(&job->job) || disk_left(disk))
 		evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
 	else if (job->cells != NULL)
 		answer_keyed(disk, job);
@@ -292,12 +298,14 @@ void evkv__disk_done(struct evkv_job *jobs, void *arg)
 	for (; jobs != NULL; jobs = next) {
 		next = evkv_job_next(jobs);
 		job = (struct disk_job *)jobs;
-		disk->out--;
+		if (job->task != DISK_LEAVE)
+			disk->out--;
 		if (job->task == DISK_OP)
 			finish_job(disk, job);
 		else
 			evkv__disk_own_done(disk, job);
 	}
+	evkv__disk_look(disk);
 	if (disk->held.first != NULL)
 		scan_held(disk);
 	evkv__disk_maybe_end(disk);
@@ -315,7 +323,7 @@ void evkv__disk_release_waiting(struct disk_store *disk)
 	while (disk->state != DISK_OPENING &&
 	    (job = disk->waiting.first) != NULL) {
 		if (disk_absent(disk) && request_makes(job->request)) {
-			disk->env.config.lazy = false;
+			disk->env->config.lazy = false;
 			evkv__disk_start(disk);
 			return;
 		}
@@ -364,7 +372,7 @@ static bool inline_read(struct disk_store *disk, struct evkv_op *op,
 	size_t i;
 
 	if (!inline_free(disk, request) ||
-	    evkv__disk_view_try(&disk->env, &disk->here, &view) != 0)
+	    evkv__disk_view_try(disk->env, &disk->env->here, &view) != 0)
 		return false;
 	failure.status = EVKV_OK;
 	for (i = 0; i < request->count; i++) {
@@ -377,6 +385,27 @@ static bool inline_read(struct disk_store *disk, struct evkv_op *op,
 	if (failure.status != EVKV_OK)
 		evkv_op_explain(op, disk_cause(&failure), failure.sys_error,
 		    failure.message);
+	return true;
+}
+
+/* A put into a full store; true: it is refused, without a worker. */
+static bool inline_refusal(struct disk_store *disk, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct disk_failure failure;
+	size_t size = DISK_ROW_HEAD;
+
+	if (request->count != 1 || request->condition != EVKV_IF_ANY)
+		return false;
+	size += request->keys[0].size + request_value(request, 0).size;
+	if (!evkv__disk_space_full_try(disk->env,
+		evkv__disk_space_pages(disk->env, size)) ||
+	    !inline_free(disk, request))
+		return false;
+	evkv__disk_code_fail(disk->env, DISK_FULL, "can't write an entry",
+	    &failure);
+	evkv_op_entry(op, 0)->status = failure.status;
+	evkv_op_explain(op, disk_cause(&failure), 0, failure.message);
 	return true;
 }
 
@@ -444,11 +473,12 @@ static bool done_at_once(struct disk_store *disk, struct evkv_op *op,
 	case EVKV_OP_PING: return true;
 	case EVKV_OP_SYNC:
 		/* What was acknowledged is durable. */
-		return disk->env.config.durability == DISK_FULL_SYNC;
+		return disk->env->config.durability == DISK_FULL_SYNC;
 	case EVKV_OP_GET:
 	case EVKV_OP_TTL:
 	case EVKV_OP_EXISTS:
 		return disk->inline_reads && inline_read(disk, op, request);
+	case EVKV_OP_PUT: return inline_refusal(disk, op, request);
 	default: return false;
 	}
 }
@@ -468,7 +498,7 @@ static enum evkv_verdict disk_submit(void *self, struct evkv_op *op,
 	if (first && done_at_once(disk, op, request))
 		return EVKV_VERDICT_DONE;
 	if (first && disk_absent(disk) && request_makes(request)) {
-		disk->env.config.lazy = false;
+		disk->env->config.lazy = false;
 		evkv__disk_start(disk);
 	} else if (disk->state == DISK_FAILED) {
 		if (evkv_loop_now_ms(disk->loop) - disk->failed_ms >= RETRY_MS)
@@ -519,8 +549,11 @@ static void disk_counters(void *self, struct evkv_counters *counters)
 {
 	struct disk_store *disk = self;
 
-	counters->entries = __atomic_load_n(&disk->env.count, __ATOMIC_RELAXED);
-	counters->bytes = __atomic_load_n(&disk->env.bytes, __ATOMIC_RELAXED);
+	if (disk->env == NULL)
+		return;
+	counters->entries = __atomic_load_n(&disk->env->count,
+	    __ATOMIC_RELAXED);
+	counters->bytes = __atomic_load_n(&disk->env->bytes, __ATOMIC_RELAXED);
 }
 
 const struct evkv_vtable evkv__disk_vtable = {

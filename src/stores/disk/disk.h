@@ -27,15 +27,13 @@ struct disk_store {
 	struct evkv_loop *loop;
 	struct evkv_store *store; /* the handle */
 	struct evkv_executor *executor;
-	struct disk_env env;
+	struct disk_env *env; /* NULL: a writer was left behind with it */
 	bool inline_reads;
 	int64_t sweep_ms, sync_ms; /* sweep_ms < 0: never */
 
-	/* Lane 0 writes, the others read; each has its worker's state. */
+	/* Lane 0 writes, the others read; env->workers has their states. */
 	struct evkv_lane *lanes[DISK_LANES_MAX];
-	struct disk_worker *workers; /* as many */
 	unsigned lanes_count, next_reader;
-	struct disk_reader here; /* for inline reads */
 
 	enum disk_state state;
 	struct disk_failure failure;
@@ -47,12 +45,15 @@ struct disk_store {
 	struct disk_order order;
 
 	struct disk_job open_job, close_job; /* the store's own */
-	struct disk_job sweep_job, flush_job;
+	struct disk_job sweep_job, flush_job, leave_job;
 	struct disk_span sweep_span;
-	bool sweeping, flushing, to_flush;
+	bool sweeping, flushing, to_flush, leaving;
+	bool ending;           /* the last thing that closing does was done */
+	int64_t waits_told_ms; /* how long, when the writer's wait was logged */
 	/* What a flush has failed by, for the next sync to tell. */
 	struct disk_failure unflushed;
 	struct evkv_timer sweep_timer, flush_timer;
+	struct evkv_timer wait_timer; /* while the writer has jobs */
 };
 
 extern const struct evkv_vtable evkv__disk_vtable;
@@ -64,11 +65,12 @@ enum evkv_verdict evkv__disk_op_fail(struct evkv_op *op,
     const struct disk_failure *failure);
 
 /*
- * options.c. A lazy store does not make its directory before the first put;
- * till then it is as an empty one.
+ * options.c. `part`, or NULL: `lazy` and `guard` of a part of multi_disk. A
+ * lazy store does not make its directory before the first put; till then it is
+ * as an empty one.
  */
 struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
-    const struct evkv_disk_options *options, bool lazy,
+    const struct evkv_disk_options *options, const struct disk_config *part,
     struct evkv_error *error);
 /* Checked, as is the loop, and defaults filled in. */
 bool evkv__disk_options_read(struct evkv_loop *loop,
@@ -88,6 +90,8 @@ bool evkv__disk_submit(struct disk_store *disk, struct disk_job *job,
 /* Entries with a TTL were written; something was written. */
 void evkv__disk_expiring(struct disk_store *disk, int64_t delay_ms);
 void evkv__disk_dirty(struct disk_store *disk);
+/* If the files were lost, the store is DOWN. */
+void evkv__disk_look(struct disk_store *disk);
 /* If nothing is out any more, go on with ending. */
 void evkv__disk_maybe_end(struct disk_store *disk);
 

@@ -15,16 +15,16 @@
  * Teardown order: transactions of readers, LMDB, the directory with its locks.
  */
 #include "stores/disk/env.h"
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "stores/disk/work.h"
+
 #define TABLES 4
 #define MAP_SPARE ((size_t)1 << 20)
 #define FILE_MODE 0660
-#define LOCK_FILE_HEAD 4096 /* no less than LMDB's own */
-#define LOCK_FILE_READER 64
+#define GATE_WAIT_MS 1000
 
 static const char format_key[] = "format";
 
@@ -41,6 +41,7 @@ enum evkv_status evkv__disk_code_status(int code)
 	case MDB_INVALID: return EVKV_CORRUPT;
 	case MDB_VERSION_MISMATCH: return EVKV_UNSUPPORTED;
 	case MDB_READERS_FULL: return EVKV_BUSY;
+	case MDB_MAP_RESIZED: return EVKV_LOCKED;
 	default: return code > 0 ? evkv__disk_errno_status(code) : EVKV_IO;
 	}
 }
@@ -52,6 +53,8 @@ bool evkv__disk_code_fail(const struct disk_env *env, int code,
 	    : code == DISK_FULL                 ? "no room below max_bytes"
 						: mdb_strerror(code);
 
+	if (code == DISK_LOST && evkv__disk_watch_lost(env, failure))
+		return false;
 	evkv__disk_fail(failure, evkv__disk_code_status(code), 0, "%s: %s: %s",
 	    env->config.path, what, text);
 	failure->sys_error = code > 0 ? code : 0;
@@ -60,15 +63,35 @@ bool evkv__disk_code_fail(const struct disk_env *env, int code,
 
 /* ---- Life ---------------------------------------------------------------- */
 
-bool evkv__disk_env_init(struct disk_env *env, const struct disk_config *config)
+/* A relative path must go on meaning the same after a chdir(). */
+char *evkv__disk_path(const char *path)
 {
+	char here[PATH_MAX], *whole;
+	size_t size;
+
+	if (path[0] == '/' || getcwd(here, sizeof(here)) == NULL)
+		return evkv_strdup(path);
+	size = strlen(here) + strlen(path) + 2;
+	whole = evkv_malloc(size);
+	if (whole != NULL)
+		snprintf(whole, size, "%s/%s", here, path);
+	return whole;
+}
+
+struct disk_env *evkv__disk_env_new(const struct disk_config *config)
+{
+	struct disk_env *env = evkv_calloc(1, sizeof(*env));
 	pthread_rwlockattr_t attributes;
 
-	memset(env, 0, sizeof(*env));
+	if (env == NULL)
+		return NULL;
 	env->config = *config;
-	env->config.path = evkv_strdup(config->path);
-	if (env->config.path == NULL)
-		return false;
+	env->config.path = evkv__disk_path(config->path);
+	if (env->config.path == NULL) {
+		evkv_free(env);
+		return NULL;
+	}
+	env->watch.table_fd = -1;
 	env->dir = (struct disk_dir){
 		.path = env->config.path, .fd = -1, .lock_fd = -1
 	};
@@ -78,14 +101,17 @@ bool evkv__disk_env_init(struct disk_env *env, const struct disk_config *config)
 	    PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&env->gate, &attributes);
 	pthread_rwlockattr_destroy(&attributes);
-	return true;
+	return env;
 }
 
-void evkv__disk_env_release(struct disk_env *env)
+void evkv__disk_env_free(struct disk_env *env)
 {
 	pthread_rwlock_destroy(&env->gate);
+	if (env->workers != NULL)
+		evkv_free(env->workers[0].units);
+	evkv_free(env->workers);
 	evkv_free(env->config.path);
-	env->config.path = NULL;
+	evkv_free(env);
 }
 
 /* Open the tables, made by whoever made the store. */
@@ -145,17 +171,8 @@ static int env_tables(struct disk_env *env, bool make)
 	return code;
 }
 
-static void env_note(struct disk_env *env)
-{
-	struct disk_space *space = &env->space;
-	MDB_stat stat;
-
-	mdb_env_stat(env->lmdb, &stat);
-	*space = (struct disk_space){ .page_size = stat.ms_psize };
-}
-
 /*
- * The bound is that of the map, unless the file is beyond it already: then
+ * The map is as long as the bound, unless the file is beyond it already: then
  * there must be room for deletes.
  */
 static size_t env_map_size(const struct disk_env *env, const char *path)
@@ -171,33 +188,24 @@ static size_t env_map_size(const struct disk_env *env, const char *path)
 	return least > env->config.max_bytes ? least : env->config.max_bytes;
 }
 
-/*
- * LMDB writes to its lock file by a map, and a map of a file without room on
- * the disk ends the process by SIGBUS. So the room is taken before.
- */
-static int env_lock_file(const char *path, unsigned readers)
+static bool env_lmdb_fail(const struct disk_env *env, int code,
+    struct disk_failure *failure)
 {
-	off_t size = LOCK_FILE_HEAD + (off_t)readers * LOCK_FILE_READER;
-	char file[PATH_MAX + 16];
-	int fd, code = 0;
-
-	snprintf(file, sizeof(file), "%s/lock.mdb", path);
-	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
-	if (fd < 0)
-		return errno;
-	if (fallocate(fd, 0, 0, size) != 0 && errno != EOPNOTSUPP &&
-	    errno != ENOSYS)
-		code = errno;
-	close(fd);
-	return code;
+	if (code != ENOMEM)
+		return evkv__disk_code_fail(env, code, "can't open", failure);
+	return evkv__disk_fail(failure, EVKV_NOMEM, ENOMEM,
+	    "%s: can't map max_bytes=%zu; it takes so much address space: "
+	    "lower "
+	    "it or raise the limit (ulimit -v)",
+	    env->config.path, env->config.max_bytes);
 }
 
 /* Create and open LMDB's handle on one generation, without the tables. */
-static int env_lmdb(struct disk_env *env)
+static int env_lmdb(struct disk_env *env, const char *path)
 {
 	const struct disk_config *config = &env->config;
 	unsigned flags = MDB_NOTLS;
-	char path[PATH_MAX];
+	MDB_stat stat;
 	int code = mdb_env_create(&env->lmdb);
 
 	if (code != 0) {
@@ -206,17 +214,19 @@ static int env_lmdb(struct disk_env *env)
 	}
 	if (config->durability != DISK_FULL_SYNC)
 		flags |= MDB_NOSYNC;
-	evkv__disk_dir_generation(&env->dir, env->dir.generation, path);
 	code = mdb_env_set_mapsize(env->lmdb, env_map_size(env, path));
 	if (code == 0)
 		code = mdb_env_set_maxreaders(env->lmdb, config->max_readers);
 	if (code == 0)
 		code = mdb_env_set_maxdbs(env->lmdb, TABLES);
 	if (code == 0)
-		code = env_lock_file(path, config->max_readers);
-	if (code == 0)
 		code = mdb_env_open(env->lmdb, path, flags, FILE_MODE);
-	return code;
+	if (code != 0)
+		return code;
+	mdb_env_stat(env->lmdb, &stat);
+	memset(&env->space, 0, sizeof(env->space));
+	env->space.page_size = stat.ms_psize;
+	return 0;
 }
 
 /*
@@ -237,43 +247,65 @@ static void env_seat_readers(struct disk_env *env)
 	}
 }
 
-bool evkv__disk_lmdb_open(struct disk_env *env, struct disk_failure *failure)
+/* Open LMDB and the tables of a generation, which it may have to make. */
+static bool env_generation(struct disk_env *env, bool make, bool alone,
+    struct disk_failure *failure)
 {
-	bool make = env->dir.generation == 0;
+	char path[PATH_MAX];
 	int code, dead;
 
-	if (make) {
-		if (!evkv__disk_dir_make(&env->dir, 1, failure))
-			return false;
-		env->dir.generation = 1;
-	} else if (!evkv__disk_dir_inspect(&env->dir, failure)) {
+	evkv__disk_dir_generation(&env->dir, env->dir.generation, make, path);
+	if (!evkv__disk_watch_table(env, path, alone, failure))
 		return false;
-	}
-	code = env_lmdb(env);
+	code = env_lmdb(env, path);
 	if (code == 0) {
-		env_note(env);
 		mdb_reader_check(env->lmdb, &dead);
 		code = env_tables(env, make);
 	}
-	if (code != 0) {
-		evkv__disk_code_fail(env, code, "can't open", failure);
-		evkv__disk_lmdb_close(env);
-		if (make)
-			env->dir.generation = 0;
+	return code == 0 || env_lmdb_fail(env, code, failure);
+}
+
+static bool env_make(struct disk_env *env, struct disk_failure *failure)
+{
+	uint64_t generation = env->dir.highest + 1;
+
+	if (env->must_exist)
+		return evkv__disk_fail(failure, EVKV_IO, 0,
+		    "%s: is empty: it was removed or replaced while the store "
+		    "was open",
+		    env->config.path);
+	if (!evkv__disk_dir_make(&env->dir, generation, failure))
 		return false;
+	env->dir.generation = generation;
+	if (env_generation(env, true, true, failure) &&
+	    evkv__disk_dir_switch(&env->dir, generation, failure))
+		return true;
+	env->dir.generation = 0;
+	return false;
+}
+
+bool evkv__disk_lmdb_open(struct disk_env *env, bool alone,
+    struct disk_failure *failure)
+{
+	bool opened = env->dir.generation == 0
+	    ? env_make(env, failure)
+	    : evkv__disk_dir_inspect(&env->dir, env->dir.generation, failure) &&
+		env_generation(env, false, alone, failure);
+
+	if (opened && evkv__disk_watch_begin(env, failure)) {
+		env_seat_readers(env);
+		env->must_exist = true;
+		return true;
 	}
-	if (make && !evkv__disk_dir_switch(&env->dir, 1, failure)) {
-		evkv__disk_lmdb_close(env);
-		return false;
-	}
-	env_seat_readers(env);
-	return true;
+	evkv__disk_lmdb_close(env);
+	return false;
 }
 
 void evkv__disk_lmdb_close(struct disk_env *env)
 {
 	struct disk_reader *reader;
 
+	evkv__disk_watch_mend(env);
 	for (reader = env->readers; reader != NULL; reader = reader->next) {
 		if (reader->txn != NULL)
 			mdb_txn_abort(reader->txn);
@@ -281,30 +313,35 @@ void evkv__disk_lmdb_close(struct disk_env *env)
 		reader->names.txnid = 0;
 	}
 	env->names.txnid = 0;
-	if (env->lmdb == NULL)
-		return;
-	if (env->config.durability == DISK_OS_SYNC)
-		mdb_env_sync(env->lmdb, 1);
-	mdb_env_close(env->lmdb);
+	if (env->lmdb != NULL) {
+		if (env->config.durability == DISK_OS_SYNC)
+			mdb_env_sync(env->lmdb, 1);
+		mdb_env_close(env->lmdb);
+	}
 	env->lmdb = NULL;
+	evkv__disk_watch_end(env);
 }
 
 bool evkv__disk_env_open(struct disk_env *env, struct disk_failure *failure)
 {
 	struct disk_failure ignored;
-	bool opened;
+	bool opened, alone;
 
-	if (!evkv__disk_dir_open(&env->dir, !env->config.lazy, &env->stop,
-		failure))
+	if (env->dir.fd >= 0) /* it was lost */
+		evkv__disk_env_close(env);
+	if (!evkv__disk_watch_guard(env, failure) ||
+	    !evkv__disk_dir_open(&env->dir,
+		!env->config.lazy && !env->must_exist, &env->stop, failure))
 		return false;
+	alone = evkv__disk_dir_exclude(&env->dir, &ignored);
 	pthread_rwlock_wrlock(&env->gate);
-	opened = evkv__disk_lmdb_open(env, failure);
+	opened = evkv__disk_lmdb_open(env, alone, failure);
 	pthread_rwlock_unlock(&env->gate);
 	/* What a compaction or a creation that was cut short has left. */
-	if (opened && evkv__disk_dir_exclude(&env->dir, &ignored)) {
+	if (opened && alone)
 		evkv__disk_dir_sweep(&env->dir);
+	if (alone)
 		evkv__disk_dir_share(&env->dir);
-	}
 	evkv__disk_dir_unlock(&env->dir);
 	if (!opened)
 		evkv__disk_dir_close(&env->dir);
@@ -323,9 +360,11 @@ bool evkv__disk_env_reopen(struct disk_env *env, struct disk_failure *failure)
 {
 	bool opened;
 
+	if (evkv__disk_watch_lost(env, failure))
+		return false;
 	pthread_rwlock_wrlock(&env->gate);
 	evkv__disk_lmdb_close(env);
-	opened = evkv__disk_lmdb_open(env, failure);
+	opened = evkv__disk_lmdb_open(env, false, failure);
 	pthread_rwlock_unlock(&env->gate);
 	return opened;
 }
@@ -336,12 +375,19 @@ void evkv__disk_reader_add(struct disk_env *env, struct disk_reader *reader)
 	env->readers = reader;
 }
 
-/* Another process has a larger map: take its size. */
+/*
+ * Another process has a larger map: take its size. A writer that waits for that
+ * process's lock may hold the gate for long.
+ */
 static int env_adopt_size(struct disk_env *env)
 {
+	struct timespec until;
 	int code = EIO;
 
-	pthread_rwlock_wrlock(&env->gate);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += GATE_WAIT_MS / 1000;
+	if (pthread_rwlock_timedwrlock(&env->gate, &until) != 0)
+		return MDB_MAP_RESIZED;
 	if (env->lmdb != NULL)
 		code = mdb_env_set_mapsize(env->lmdb, 0);
 	pthread_rwlock_unlock(&env->gate);
@@ -352,11 +398,13 @@ static int env_adopt_size(struct disk_env *env)
 
 static int reader_begin(struct disk_env *env, struct disk_reader *reader)
 {
-	int dead;
-	int code;
+	int dead, code;
 
 	if (env->lmdb == NULL)
 		return EIO;
+	code = evkv__disk_watch(env, reader == &env->here);
+	if (code != 0)
+		return code;
 	if (reader->txn != NULL)
 		return mdb_txn_renew(reader->txn);
 	code = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &reader->txn);
@@ -426,10 +474,17 @@ void evkv__disk_view_end(struct disk_view *view)
 
 static int write_begin(struct disk_env *env, struct disk_view *view)
 {
+	int code;
+
 	*view = (struct disk_view){ .env = env, .names = &env->names };
+	if (evkv__disk_wait_left(env))
+		return DISK_LEFT;
 	if (env->lmdb == NULL)
-		return EIO;
-	return mdb_txn_begin(env->lmdb, NULL, 0, &view->txn);
+		return evkv__disk_watch_lost(env, &(struct disk_failure){ 0 })
+		    ? DISK_LOST
+		    : EIO;
+	code = evkv__disk_watch(env, false);
+	return code != 0 ? code : evkv__disk_wait_begin(env, &view->txn);
 }
 
 int evkv__disk_write_begin(struct disk_env *env, struct disk_view *view)
@@ -457,7 +512,7 @@ int evkv__disk_write_begin(struct disk_env *env, struct disk_view *view)
 	return code;
 }
 
-static void write_note(struct disk_env *env, size_t count)
+static void write_count(struct disk_env *env, size_t count)
 {
 	MDB_envinfo info;
 
@@ -468,7 +523,10 @@ static void write_note(struct disk_env *env, size_t count)
 		    __ATOMIC_RELAXED);
 }
 
-/* Entries are counted before, and told when the commit has gone well. */
+/*
+ * Entries are counted before, and told when the commit has gone well. What went
+ * into files that are not the store's any more was not stored.
+ */
 int evkv__disk_write_commit(struct disk_view *view)
 {
 	struct disk_env *env = view->env;
@@ -480,7 +538,9 @@ int evkv__disk_write_commit(struct disk_view *view)
 	(void)mdb_stat(view->txn, env->entries, &stat);
 	code = mdb_txn_commit(view->txn);
 	if (code == 0)
-		write_note(env, stat.ms_entries);
+		code = evkv__disk_watch(env, false);
+	if (code == 0)
+		write_count(env, stat.ms_entries);
 	else
 		view->names->txnid = 0;
 	pthread_rwlock_unlock(&view->env->gate);
@@ -513,7 +573,7 @@ bool evkv__disk_env_in_doubt(struct disk_env *env, int code)
 	MDB_txn *txn;
 	int probe = 0;
 
-	if (code == 0)
+	if (code == 0 || code == DISK_LEFT)
 		return false;
 	if (!disk_code_is_full(code) && code != ENOMEM)
 		return true;

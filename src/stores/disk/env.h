@@ -25,6 +25,8 @@ enum disk_code {
 	DISK_EXISTS = -2,  /* a condition */
 	DISK_FULL = -3,    /* not even alone in a transaction */
 	DISK_LATER = -4,   /* not in this transaction: try in a new one */
+	DISK_LOST = -5,    /* the files are not those that were opened */
+	DISK_LEFT = -6,    /* nobody waits any more: touch no job */
 };
 
 enum disk_durability {
@@ -39,6 +41,9 @@ struct disk_config {
 	size_t max_bytes;
 	unsigned max_readers;
 	bool lazy; /* don't make the directory: NOT_FOUND instead */
+	/* A file that must be in place and the one that is open here. */
+	const char *guard; /* NULL = none; lives longer than this */
+	int guard_fd;
 };
 
 /* Numbers of collections, as a transaction has seen them. */
@@ -64,28 +69,73 @@ struct disk_reader {
 /* How much puts may take; space.c. */
 struct disk_space {
 	size_t page_size;
-	size_t map_pages;   /* the bound */
-	size_t file_pages;  /* that the file surely has room for */
-	bool sparse;        /* the file system can't reserve room */
-	int64_t room;       /* pages for puts in this transaction */
-	size_t longest_run; /* of free pages, where it was measured */
-	int64_t overshoot;  /* pages that a large value may take past it */
-	bool first;         /* nothing was put in this transaction */
-	bool measured;      /* free pages were counted */
-	bool recent;        /* some become usable two transactions later */
+	size_t file_pages; /* that the file surely has room for */
+	size_t used;       /* pages up to the last in use */
+	size_t bound;      /* pages that puts may leave in use */
+	size_t reserve;    /* pages behind it, for deletes */
+	size_t taken;      /* by puts of this transaction, from above */
+	bool sparse;       /* the file system can't reserve room */
+	bool pinned;       /* a reader keeps freed pages */
+	size_t advanced;   /* the last transaction made for its own sake */
+	/* The last refusal; atomic, as the loop looks too. */
+	size_t full_pages; /* puts of so many have no room; 0 = none */
+	size_t full_txnid; /* while this is the last transaction */
+	int64_t full_ms;   /* and this not long ago */
 };
 
+/* The files as they were opened; watch.c. */
+enum disk_file {
+	DISK_FILE_DIR,
+	DISK_FILE_LOCK,
+	DISK_FILE_CURRENT,
+	DISK_FILE_DATA,
+	DISK_FILE_TABLE, /* lock.mdb */
+	DISK_FILE_GUARD,
+	DISK_FILES
+};
+
+struct disk_watch {
+	struct disk_file_id {
+		dev_t device;
+		ino_t inode;
+	} files[DISK_FILES];
+	int data_fd;  /* LMDB's */
+	int table_fd; /* of lock.mdb: closed after LMDB has; -1 = not open */
+	off_t table_size;
+	int lost; /* atomic: 0, or 1 + the file that is lost */
+};
+
+/* Waiting for LMDB's write lock, which can't be broken off; wait.c. */
+enum disk_wait_state {
+	DISK_WAIT_NONE,
+	DISK_WAIT_ON,   /* the writer waits */
+	DISK_WAIT_LEFT, /* it was left behind: its jobs may be gone */
+};
+
+struct disk_wait {
+	int state;        /* atomic */
+	int64_t since_ms; /* atomic; of CLOCK_MONOTONIC */
+};
+
+struct disk_worker;
+
+/* Lives on the heap: a writer that is left behind takes it along. */
 struct disk_env {
 	struct disk_config config;
 	struct disk_dir dir;
-	bool stop;     /* atomic: give up waiting for locks */
-	MDB_env *lmdb; /* NULL = not open */
+	bool stop;       /* atomic: give up waiting for locks */
+	bool must_exist; /* it was open before: never make it anew */
+	MDB_env *lmdb;   /* NULL = not open */
 	MDB_dbi meta, collections, entries, expiry;
 	pthread_rwlock_t gate;
 	struct disk_reader *readers;
+	struct disk_reader here; /* for inline reads */
 	struct disk_names names; /* the writer's */
 	struct disk_space space; /* the writer's */
-	size_t count, bytes;     /* atomic: rows, and bytes in use */
+	struct disk_watch watch;
+	struct disk_wait wait;
+	struct disk_worker *workers; /* the first one writes */
+	size_t count, bytes;         /* atomic: rows, and bytes in use */
 };
 
 /* A transaction and what goes with it. */
@@ -110,10 +160,11 @@ static inline struct evkv_slice disk_row_key_rest(const MDB_val *row_key)
 
 /* ---- env.c --------------------------------------------------------------- */
 
-/* The config's path is copied. false = no memory. */
-bool evkv__disk_env_init(struct disk_env *env,
-    const struct disk_config *config);
-void evkv__disk_env_release(struct disk_env *env);
+/* A copy of a path, made absolute; NULL = no memory. */
+char *evkv__disk_path(const char *path);
+/* The config's path is copied so. NULL = no memory. */
+struct disk_env *evkv__disk_env_new(const struct disk_config *config);
+void evkv__disk_env_free(struct disk_env *env);
 
 bool evkv__disk_env_open(struct disk_env *env, struct disk_failure *failure);
 void evkv__disk_env_close(struct disk_env *env);
@@ -122,8 +173,9 @@ bool evkv__disk_env_reopen(struct disk_env *env, struct disk_failure *failure);
 /* compact.c */
 bool evkv__disk_env_compact(struct disk_env *env, struct disk_failure *failure);
 
-/* With the gate held alone. */
-bool evkv__disk_lmdb_open(struct disk_env *env, struct disk_failure *failure);
+/* With the gate held alone. `alone`: no other process has the store open. */
+bool evkv__disk_lmdb_open(struct disk_env *env, bool alone,
+    struct disk_failure *failure);
 void evkv__disk_lmdb_close(struct disk_env *env);
 
 /* Make a reader known to the environment, before anything uses it. */
@@ -165,6 +217,51 @@ static inline bool disk_code_is_full(int code)
 	    code == DISK_FULL || disk_errno_is_full(code);
 }
 
+/* ---- watch.c ------------------------------------------------------------- */
+
+/*
+ * Open and size lock.mdb of a generation, before LMDB opens it. `alone`: nobody
+ * else can have it open.
+ */
+bool evkv__disk_watch_table(struct disk_env *env, const char *path, bool alone,
+    struct disk_failure *failure);
+/* Whether the guard is in place. */
+bool evkv__disk_watch_guard(const struct disk_env *env,
+    struct disk_failure *failure);
+/* Remember the files; LMDB is open. */
+bool evkv__disk_watch_begin(struct disk_env *env, struct disk_failure *failure);
+/* Before LMDB closes: a file that was cut must not end the process. */
+void evkv__disk_watch_mend(struct disk_env *env);
+void evkv__disk_watch_end(struct disk_env *env);
+/*
+ * Whether the files are still those that were opened, and as long: 0 or
+ * DISK_LOST, which stays until the next opening. `quick` only looks at what is
+ * open: whether it was cut or removed.
+ */
+int evkv__disk_watch(struct disk_env *env, bool quick);
+/* Whether they were lost, and how to say it. Any thread. */
+bool evkv__disk_watch_lost(const struct disk_env *env,
+    struct disk_failure *failure);
+
+/* ---- wait.c -------------------------------------------------------------- */
+
+int64_t evkv__disk_clock_ms(void);
+/*
+ * mdb_txn_begin() of a write transaction. DISK_LEFT: it was given up meanwhile,
+ * and there is no transaction.
+ */
+int evkv__disk_wait_begin(struct disk_env *env, MDB_txn **txn);
+/* For how long the writer has waited, in milliseconds; -1 = it does not. */
+int64_t evkv__disk_wait_ms(const struct disk_env *env);
+/* Leave it behind. false: it does not wait. */
+bool evkv__disk_wait_leave(struct disk_env *env);
+bool evkv__disk_wait_left(const struct disk_env *env);
+/* Who else has lock.mdb open: "process 12" or so. */
+void evkv__disk_wait_holder(const struct disk_env *env, char *text,
+    size_t size);
+
+/* ---- Codes --------------------------------------------------------------- */
+
 /* The status that fits a code that is a failure, and its text. */
 enum evkv_status evkv__disk_code_status(int code);
 bool evkv__disk_code_fail(const struct disk_env *env, int code,
@@ -198,8 +295,9 @@ struct disk_put {
 	struct evkv_slice collection, key, value;
 	int64_t expires_ms; /* 0 = never */
 	enum evkv_condition condition;
+	bool taken; /* there is room for it */
 };
-int evkv__disk_put(struct disk_view *view, const struct disk_put *put,
+int evkv__disk_put(struct disk_view *view, struct disk_put *put,
     int64_t now_ms);
 int evkv__disk_touch(struct disk_view *view, struct evkv_slice collection,
     struct evkv_slice key, int64_t expires_ms, int64_t now_ms);
@@ -217,7 +315,18 @@ int evkv__disk_space_begin(struct disk_env *env, size_t pages);
 /* The pages that a row of `size` bytes takes at most. */
 size_t evkv__disk_space_pages(const struct disk_env *env, size_t size);
 /* Whether there is room for a put of that many: 0, DISK_LATER or DISK_FULL. */
-int evkv__disk_space_take(struct disk_env *env, size_t pages);
+int evkv__disk_space_take(struct disk_view *view, size_t pages);
+/*
+ * A put of so many pages found no room, and why that holds until another
+ * transaction; and whether it still does: then it need not be tried. Any
+ * thread that holds the gate.
+ */
+void evkv__disk_space_refused(struct disk_env *env, size_t pages);
+bool evkv__disk_space_full(struct disk_env *env, size_t pages);
+/* Likewise, without waiting for the gate. */
+bool evkv__disk_space_full_try(struct disk_env *env, size_t pages);
+/* Whether pages were freed since one last advanced for their sake. */
+bool evkv__disk_space_stale(struct disk_env *env);
 
 /* ---- names.c, sweep.c: what spans keys ----------------------------------- */
 

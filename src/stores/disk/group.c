@@ -6,13 +6,17 @@
  *
  * An entry that has no room by our own count gets NOSPACE and the others go on.
  * Where LMDB or the disk has no room after all, or something else fails before
- * the commit, nothing of the transaction has happened: it is done again in
- * halves, down to the entry whose fault it is. After an error of the commit
- * itself it is not known what is on the disk: all of the group is
+ * the commit, nothing of the transaction has happened: it is done again without
+ * the entry whose fault it is, or in halves down to it. After an error of the
+ * commit itself it is not known what is on the disk: all of the group is
  * UNKNOWN_OUTCOME, and the environment is opened anew.
  *
  * A group near the bound may be committed in parts (DISK_LATER): what the first
- * part has freed is there for the next.
+ * part has freed is there for the next. Puts at its head are refused without a
+ * transaction while nothing was freed since such a one was refused.
+ *
+ * DISK_LEFT: the writer has waited for LMDB's lock and was left behind. Then
+ * units and jobs may be gone, and nothing of them is touched.
  */
 #include "stores/disk/work.h"
 
@@ -107,55 +111,69 @@ static void group_fail(struct disk_worker *worker,
 	}
 }
 
-/* Pages that a group needs, from above. */
+/* Pages that a unit needs, from above. */
+static size_t unit_pages(const struct disk_env *env,
+    const struct disk_unit *unit)
+{
+	const struct evkv_request *request = unit->job->request;
+	size_t size = DISK_ROW_HEAD + request->keys[unit->index].size;
+
+	if (!unit_writes(unit))
+		return 0;
+	if (request->kind == EVKV_OP_PUT)
+		size += disk_job_value(unit->job, unit->index).size;
+	return evkv__disk_space_pages(env, size);
+}
+
 static size_t group_pages(const struct disk_env *env,
     const struct disk_unit *units, size_t count)
 {
-	size_t pages = 0, i, size;
+	size_t pages = 0, i;
 
-	for (i = 0; i < count; i++) {
-		const struct evkv_request *request = units[i].job->request;
-
-		size = DISK_ROW_HEAD + request->keys[units[i].index].size;
-		if (request->kind == EVKV_OP_PUT)
-			size += disk_job_value(units[i].job, units[i].index)
-				    .size;
-		if (unit_writes(&units[i]))
-			pages += evkv__disk_space_pages(env, size);
-	}
+	for (i = 0; i < count; i++)
+		pages += unit_pages(env, &units[i]);
 	return pages;
 }
 
-/*
- * One transaction for as many of the units as go into it. *done is their
- * number, 0 where it failed. *in_doubt: the commit failed, and not for want of
- * room.
- */
-static int group_try(struct disk_worker *worker, const struct disk_unit *units,
-    size_t count, size_t *done, bool *in_doubt)
+/* What came of one transaction. */
+struct group_try {
+	int code;
+	size_t done;   /* units that were committed */
+	size_t failed; /* at this one it ended */
+	bool in_doubt; /* the commit failed, and not for lack of room */
+};
+
+/* One transaction for as many of the units as go into it. */
+static struct group_try group_try(struct disk_worker *worker,
+    const struct disk_unit *units, size_t count)
 {
 	struct disk_env *env = worker->env;
+	struct group_try try = { .failed = 0 };
 	struct disk_view view;
 	size_t i = 0;
 	int code = evkv__disk_space_begin(env, group_pages(env, units, count));
 
-	*done = 0;
-	*in_doubt = false;
 	if (code == 0 || code == EIO)
 		code = evkv__disk_write_begin(env, &view);
-	if (code != 0)
-		return code;
+	if (code != 0) {
+		try.code = code;
+		return try;
+	}
 	while (i < count && (code = unit_apply(&view, &units[i])) == 0)
 		i++;
+	try.failed = i;
 	if (code != 0 && (code != DISK_LATER || i == 0)) {
 		evkv__disk_write_abort(&view);
-		return code;
+		try.code = code;
+		return try;
 	}
-	code = evkv__disk_write_commit(&view);
-	if (code == 0)
-		*done = i;
-	*in_doubt = evkv__disk_env_in_doubt(env, code);
-	return code;
+	try.code = evkv__disk_write_commit(&view);
+	if (try.code == 0)
+		try.done = i;
+	else
+		try.failed = 0;
+	try.in_doubt = evkv__disk_env_in_doubt(env, try.code);
+	return try;
 }
 
 /*
@@ -198,13 +216,34 @@ static bool group_read(struct disk_worker *worker,
 	return true;
 }
 
-/* One entry, and nothing to be halved any more. */
+static bool code_asks_for_pages(int code)
+{
+	return code == DISK_LATER || code == MDB_MAP_FULL;
+}
+
+/* One entry, and nothing to be taken from it any more. */
 static void group_last(struct disk_worker *worker, const struct disk_unit *unit,
     int code)
 {
+	if (code_asks_for_pages(code))
+		evkv__disk_space_refused(worker->env,
+		    unit_pages(worker->env, unit));
 	if (code == DISK_LATER)
 		code = DISK_FULL;
 	group_fail(worker, unit, 1, evkv__disk_code_status(code), code);
+}
+
+/* Whether a single entry may find room now that something was done for it. */
+static bool group_advanced(struct disk_worker *worker, int code)
+{
+	int dead;
+
+	if (!code_asks_for_pages(code) || !evkv__disk_space_stale(worker->env))
+		return false;
+	if (code == MDB_MAP_FULL)
+		mdb_reader_check(worker->env->lmdb, &dead);
+	group_advance(worker);
+	return true;
 }
 
 /* Commit as much of the front as goes; returns how much that was. */
@@ -212,38 +251,53 @@ static size_t group_front(struct disk_worker *worker,
     const struct disk_unit *units, size_t count)
 {
 	struct disk_failure ignored;
-	bool in_doubt, advanced = false;
-	size_t done, tried = count;
-	int code, dead;
+	struct group_try try;
+	size_t tried = count;
 
 	for (;;) {
-		code = group_try(worker, units, tried, &done, &in_doubt);
-		if (code == 0)
-			return done;
-		if (in_doubt) {
+		try = group_try(worker, units, tried);
+		if (try.code == 0)
+			return try.done;
+		if (try.code == DISK_LEFT)
+			return count;
+		if (try.in_doubt) {
 			group_fail(worker, units, tried, EVKV_UNKNOWN_OUTCOME,
-			    code);
+			    try.code);
 			evkv__disk_env_reopen(worker->env, &ignored);
 			return tried;
 		}
-		if (tried > 1 && code != EIO) {
-			tried /= 2;
+		if (tried > 1 && try.code != EIO && try.code != DISK_LOST) {
+			tried = try.failed > 0 ? try.failed : tried / 2;
 			continue;
 		}
-		if (tried == 1 && !advanced &&
-		    (code == DISK_LATER || code == MDB_MAP_FULL)) {
-			advanced = true;
-			if (code == MDB_MAP_FULL)
-				mdb_reader_check(worker->env->lmdb, &dead);
-			group_advance(worker);
+		if (tried == 1 && group_advanced(worker, try.code))
 			continue;
-		}
 		if (tried > 1)
-			group_fail(worker, units, tried, EVKV_IO, code);
+			group_fail(worker, units, tried, EVKV_IO, try.code);
 		else
-			group_last(worker, units, code);
+			group_last(worker, units, try.code);
 		return tried;
 	}
+}
+
+/* How many puts at the head need not be tried; they are refused. */
+static size_t group_refuse(struct disk_worker *worker,
+    const struct disk_unit *units, size_t count)
+{
+	struct disk_env *env = worker->env;
+	const struct evkv_request *request;
+	size_t i, pages;
+
+	for (i = 0; i < count; i++) {
+		request = units[i].job->request;
+		pages = unit_pages(env, &units[i]);
+		if (request->kind != EVKV_OP_PUT ||
+		    request->condition != EVKV_IF_ANY ||
+		    !evkv__disk_space_full_try(env, pages))
+			return i;
+		group_fail(worker, &units[i], 1, EVKV_NOSPACE, DISK_FULL);
+	}
+	return count;
 }
 
 void evkv__disk_group_commit(struct disk_worker *worker,
@@ -253,6 +307,11 @@ void evkv__disk_group_commit(struct disk_worker *worker,
 
 	if (count == 0 || group_read(worker, units, count))
 		return;
-	for (; count > 0; units += done, count -= done)
-		done = group_front(worker, units, count);
+	while (count > 0 && !evkv__disk_wait_left(worker->env)) {
+		done = group_refuse(worker, units, count);
+		if (done == 0)
+			done = group_front(worker, units, count);
+		units += done;
+		count -= done;
+	}
 }

@@ -68,13 +68,14 @@ static bool inspect_file(int fd, const char *path, struct disk_failure *failure)
 	return true;
 }
 
-bool evkv__disk_dir_inspect(struct disk_dir *dir, struct disk_failure *failure)
+bool evkv__disk_dir_inspect(const struct disk_dir *dir, uint64_t generation,
+    struct disk_failure *failure)
 {
 	char path[PATH_MAX], file[PATH_MAX + 16];
 	bool sound;
 	int fd;
 
-	evkv__disk_dir_generation(dir, dir->generation, path);
+	evkv__disk_dir_generation(dir, generation, false, path);
 	snprintf(file, sizeof(file), "%s/data.mdb", path);
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

@@ -12,6 +12,7 @@
 #include "stores/disk/disk.h"
 
 #define SWEEP_MAX_MS 60000 /* other processes may have written meanwhile */
+#define WAIT_LOOK_MS 1000  /* how often to look whether the writer waits */
 
 static const struct evkv_request life_purge = { .kind = EVKV_OP_PURGE_EXPIRED };
 
@@ -22,6 +23,9 @@ bool evkv__disk_submit(struct disk_store *disk, struct disk_job *job,
 	if (!evkv_lane_submit(disk->lanes[lane], &job->job))
 		return false;
 	disk->out++;
+	if (lane == DISK_WRITER && disk->state < DISK_ENDING &&
+	    disk->wait_timer.position == 0)
+		evkv_timer_set(disk->loop, &disk->wait_timer, WAIT_LOOK_MS);
 	return true;
 }
 
@@ -35,6 +39,17 @@ static void life_submit_own(struct disk_store *disk, struct disk_job *job,
 }
 
 /* ---- Opening ------------------------------------------------------------- */
+
+static void life_down(struct disk_store *disk,
+    const struct disk_failure *failure)
+{
+	disk->state = DISK_FAILED;
+	disk->failure = *failure;
+	disk->failed_ms = evkv_loop_now_ms(disk->loop);
+	evkv_loop_log(disk->loop, EVKV_LOG_ERROR, "disk: %s", failure->message);
+	evkv_store_set_state(disk->store, EVKV_STATE_DOWN, disk_cause(failure),
+	    failure->message);
+}
 
 void evkv__disk_start(struct disk_store *disk)
 {
@@ -53,16 +68,12 @@ static void life_opened(struct disk_store *disk)
 		evkv_store_set_state(disk->store, EVKV_STATE_READY,
 		    EVKV_CAUSE_NONE, NULL);
 		evkv__disk_expiring(disk, 0);
-	} else {
+	} else if (failure->status == EVKV_NOT_FOUND) {
 		disk->state = DISK_FAILED;
 		disk->failure = *failure;
 		disk->failed_ms = evkv_loop_now_ms(disk->loop);
-	}
-	if (failure->status > EVKV_NOT_FOUND) {
-		evkv_loop_log(disk->loop, EVKV_LOG_ERROR, "disk: %s",
-		    failure->message);
-		evkv_store_set_state(disk->store, EVKV_STATE_DOWN,
-		    disk_cause(failure), failure->message);
+	} else {
+		life_down(disk, failure);
 	}
 	evkv__disk_release_waiting(disk);
 }
@@ -80,7 +91,7 @@ void evkv__disk_expiring(struct disk_store *disk, int64_t delay_ms)
 
 void evkv__disk_dirty(struct disk_store *disk)
 {
-	if (disk->env.config.durability != DISK_OS_SYNC)
+	if (disk->env->config.durability != DISK_OS_SYNC)
 		return;
 	disk->to_flush = true;
 	if (disk->flush_timer.position == 0 && disk->state == DISK_READY)
@@ -153,12 +164,52 @@ static void life_flushed(struct disk_store *disk)
 		evkv__disk_dirty(disk);
 }
 
+/* ---- What is noticed while it runs --------------------------------------- */
+
+void evkv__disk_look(struct disk_store *disk)
+{
+	struct disk_failure failure;
+
+	if (disk->state == DISK_READY &&
+	    evkv__disk_watch_lost(disk->env, &failure))
+		life_down(disk, &failure);
+}
+
+/*
+ * While the writer has jobs: if it waits for another process's lock, say so,
+ * after 1 s, 2 s, 4 s and so on, and have another thread in its place.
+ */
+static void life_watch_writer(void *arg)
+{
+	struct disk_store *disk = arg;
+	int64_t waited = evkv__disk_wait_ms(disk->env);
+	char holder[100];
+
+	if (evkv_lane_jobs(disk->lanes[DISK_WRITER]) > 0)
+		evkv_timer_set(disk->loop, &disk->wait_timer, WAIT_LOOK_MS);
+	if (waited < WAIT_LOOK_MS) {
+		disk->waits_told_ms = 0;
+		return;
+	}
+	evkv_lane_relieve(disk->lanes[DISK_WRITER]);
+	if (waited < disk->waits_told_ms * 2)
+		return;
+	disk->waits_told_ms = waited;
+	evkv__disk_wait_holder(disk->env, holder, sizeof(holder));
+	evkv_loop_log(disk->loop, EVKV_LOG_WARNING,
+	    "disk: %s: writes wait since %lld ms for the lock in "
+	    "g-%llu/lock.mdb, which %s has",
+	    disk->env->config.path, (long long)waited,
+	    (unsigned long long)disk->env->dir.generation, holder);
+}
+
 void evkv__disk_own_done(struct disk_store *disk, struct disk_job *job)
 {
 	switch (job->task) {
 	case DISK_OPEN: life_opened(disk); break;
 	case DISK_SWEEP: life_swept(disk); break;
 	case DISK_FLUSH: life_flushed(disk); break;
+	case DISK_LEAVE: disk->leaving = false; break;
 	default: disk->state = DISK_ENDED; break;
 	}
 }
@@ -167,25 +218,81 @@ void evkv__disk_own_done(struct disk_store *disk, struct disk_job *job)
 
 static void life_free_lanes(struct disk_store *disk)
 {
-	unsigned i;
+	unsigned i, count = disk->lanes_count;
 
-	for (i = 0; i < disk->lanes_count; i++) {
+	disk->lanes_count = 0;
+	for (i = 0; i < count; i++) {
 		evkv_lane_free(disk->lanes[i]);
 		disk->lanes[i] = NULL;
 	}
-	disk->lanes_count = 0;
+}
+
+static void life_release_env(void *arg)
+{
+	struct disk_env *env = arg;
+
+	evkv__disk_env_close(env);
+	evkv__disk_env_free(env);
+}
+
+/*
+ * The writer waits for another process's lock: go without it. It takes the
+ * environment along, and with it the locks: until it has got that lock and has
+ * returned the directory can't be opened in this process.
+ */
+static void life_abandon(struct disk_store *disk)
+{
+	struct evkv_lane *writer = disk->lanes[DISK_WRITER];
+	struct disk_env *env = disk->env;
+
+	evkv_loop_log(disk->loop, EVKV_LOG_ERROR,
+	    "disk: %s: closed while a write waits for another process's lock "
+	    "in g-%llu/lock.mdb; that write is left behind",
+	    env->config.path, (unsigned long long)env->dir.generation);
+	disk->lanes[DISK_WRITER] = NULL;
+	disk->state = DISK_ENDED;
+	disk->ending = true;
+	life_free_lanes(disk);
+	disk->env = NULL;
+	evkv_lane_abandon(writer, life_release_env, env);
+	evkv_store_closed(disk->store);
+}
+
+/* Have a reader's thread look whether the writer is stuck. */
+static void life_leave(struct disk_store *disk)
+{
+	if (disk->leaving || disk->out == 0)
+		return;
+	disk->leaving = true;
+	disk->leave_job = (struct disk_job){ .task = DISK_LEAVE };
+	if (evkv_lane_relieve(disk->lanes[DISK_WRITER]) &&
+	    evkv_lane_submit(disk->lanes[DISK_WRITER + 1],
+		&disk->leave_job.job))
+		return;
+	/* No thread for that: don't wait. */
+	disk->leaving = false;
+	if (evkv__disk_wait_leave(disk->env))
+		life_abandon(disk);
 }
 
 void evkv__disk_maybe_end(struct disk_store *disk)
 {
-	if (disk->out > 0 || disk->state < DISK_ENDING)
+	if (disk->state < DISK_ENDING || disk->ending)
 		return;
+	if (evkv__disk_wait_left(disk->env)) {
+		if (!disk->leaving)
+			life_abandon(disk);
+		return;
+	}
+	if (disk->out > 0) {
+		life_leave(disk);
+		return;
+	}
 	if (disk->state == DISK_ENDING) {
 		life_submit_own(disk, &disk->close_job, DISK_CLOSE);
 		return;
 	}
-	if (disk->lanes_count == 0)
-		return;
+	disk->ending = true;
 	life_free_lanes(disk);
 	evkv_store_closed(disk->store);
 }
@@ -196,8 +303,9 @@ void evkv__disk_close(void *self)
 
 	evkv_timer_cancel(disk->loop, &disk->sweep_timer);
 	evkv_timer_cancel(disk->loop, &disk->flush_timer);
+	evkv_timer_cancel(disk->loop, &disk->wait_timer);
 	disk->state = DISK_ENDING;
-	__atomic_store_n(&disk->env.stop, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&disk->env->stop, true, __ATOMIC_RELAXED);
 	if (disk->sweeping && !evkv_job_withdraw(&disk->sweep_job.job))
 		evkv_job_stop(&disk->sweep_job.job);
 	evkv__disk_maybe_end(disk);
@@ -210,10 +318,8 @@ void evkv__disk_free(void *self)
 	life_free_lanes(disk);
 	evkv__disk_order_free(&disk->order);
 	evkv_executor_unref(disk->executor);
-	if (disk->workers != NULL)
-		evkv_free(disk->workers[DISK_WRITER].units);
-	evkv_free(disk->workers);
-	evkv__disk_env_release(&disk->env);
+	if (disk->env != NULL)
+		evkv__disk_env_free(disk->env);
 	evkv_free(disk);
 }
 
@@ -224,6 +330,8 @@ bool evkv__disk_init(struct disk_store *disk, struct evkv_loop *loop,
 {
 	unsigned readers = options->readers > 0 ? (unsigned)options->readers
 						: 1;
+	struct disk_env *env = disk->env;
+	struct disk_worker *workers;
 	unsigned i;
 
 	disk->loop = loop;
@@ -234,30 +342,32 @@ bool evkv__disk_init(struct disk_store *disk, struct evkv_loop *loop,
 	disk->sweep_timer.arg = disk;
 	disk->flush_timer.run = life_flush;
 	disk->flush_timer.arg = disk;
+	disk->wait_timer.run = life_watch_writer;
+	disk->wait_timer.arg = disk;
 	disk->order.seed = evkv_loop_random(loop);
 	disk_jobs_init(&disk->waiting);
 	disk_jobs_init(&disk->held);
 	disk->executor = evkv_executor_ref(options->executor != NULL
 		? options->executor
 		: evkv_loop_executor(loop, error));
-	disk->workers = evkv_calloc(readers + 1, sizeof(*disk->workers));
-	if (disk->executor == NULL || disk->workers == NULL)
+	workers = env->workers = evkv_calloc(readers + 1, sizeof(*workers));
+	if (disk->executor == NULL || workers == NULL)
 		return false;
-	disk->workers[DISK_WRITER].units = evkv_calloc(DISK_GROUP_UNITS,
+	workers[DISK_WRITER].units = evkv_calloc(DISK_GROUP_UNITS,
 	    sizeof(struct disk_unit));
-	if (disk->workers[DISK_WRITER].units == NULL)
+	if (workers[DISK_WRITER].units == NULL)
 		return false;
-	evkv__disk_reader_add(&disk->env, &disk->here);
+	evkv__disk_reader_add(env, &env->here);
 	for (i = 0; i <= readers; i++) {
-		disk->workers[i].env = &disk->env;
-		disk->workers[i].owner = disk;
-		evkv__disk_reader_add(&disk->env, &disk->workers[i].reader);
+		workers[i].env = env;
+		workers[i].owner = disk;
+		evkv__disk_reader_add(env, &workers[i].reader);
 		disk->lanes[i] = evkv_lane_new(loop, disk->executor,
 		    &(struct evkv_lane_config){
 			.run = i == DISK_WRITER ? evkv__disk_run_writer
 						: evkv__disk_run_readers,
 			.done = evkv__disk_done,
-			.arg = &disk->workers[i],
+			.arg = &workers[i],
 			.max_batch = i == DISK_WRITER ? DISK_GROUP_UNITS : 64,
 			.max_jobs = SIZE_MAX,
 		    },

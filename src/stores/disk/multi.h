@@ -50,8 +50,9 @@ struct multi_part {
 };
 
 enum multi_task {
-	MULTI_OPEN, /* open the directory */
-	MULTI_LIST, /* the parts that there are, sorted by file name */
+	MULTI_OPEN,  /* open the directory */
+	MULTI_CHECK, /* whether it is still the one that was opened */
+	MULTI_LIST,  /* the parts that there are, sorted by file name */
 	MULTI_CLOSE,
 };
 
@@ -73,8 +74,10 @@ struct multi_store {
 	struct evkv_disk_options options; /* path is ours */
 	struct evkv_lane *lane;           /* for the directory */
 	struct evkv_executor *executor;
-	char *path;
+	char *path, *marker;    /* of its directory, of the marker in it */
 	int marker_fd;          /* the worker's; -1 = not open */
+	bool must_exist;        /* the worker's: it was open before */
+	bool root_out;          /* the store's own look is with the worker */
 	struct multi_look root; /* the store's own */
 	enum disk_state state;
 	struct disk_failure failure;
@@ -85,6 +88,12 @@ struct multi_store {
 	struct multi_part *newest, *oldest;
 	size_t parts;
 };
+
+#define MULTI_MARKER ".multi_disk"
+#define MULTI_TEXT "evkv multi_disk 1\n"
+
+/* Write a marker, durably; `path` is of the directory. */
+bool evkv__multi_mark(int fd, const char *path);
 
 /* multi_dir.c, on a worker: jobs are struct multi_look. */
 void evkv__multi_run(struct evkv_job *jobs, void *arg);

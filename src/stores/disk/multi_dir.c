@@ -3,7 +3,8 @@
  *
  * It holds a file `.multi_disk`, a name that no collection has, which marks it
  * as ours and on which a lock keeps this process from opening it twice; and a
- * directory for each collection, named by evkv_file_name_encode().
+ * directory for each collection, named by evkv_file_name_encode(). A directory
+ * with such parts and without the marker has lost it: that is CORRUPT.
  */
 #include "stores/disk/multi.h"
 
@@ -14,11 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MARKER ".multi_disk"
-#define MARKER_TEXT "evkv multi_disk 1\n"
 #define DIR_MODE 0770
 #define FILE_MODE 0660
-#define BYTE_PIDS 4096
 
 void evkv__multi_look_free(struct multi_look *look)
 {
@@ -103,23 +101,84 @@ static void dir_list(struct multi_store *multi, struct multi_look *look)
 
 /* ---- Opening ------------------------------------------------------------- */
 
-/* Without the marker, whatever is there is somebody else's. */
-static bool root_is_empty(const char *path)
+struct root_scan {
+	bool marker, part, disk, foreign;
+};
+
+/* Whether a directory in it is a disk store. */
+static bool root_has_part(const char *path, const char *name)
+{
+	static const char *const files[] = { "CURRENT", "LOCK" };
+	char file[PATH_MAX];
+	bool has = true;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		snprintf(file, sizeof(file), "%s/%s/%s", path, name, files[i]);
+		has = has && access(file, F_OK) == 0;
+	}
+	return has;
+}
+
+static void root_look(struct root_scan *scan, const char *path,
+    const struct dirent *entry)
+{
+	if (evkv__disk_name_ignored(entry->d_name))
+		return;
+	if (strcmp(entry->d_name, MULTI_MARKER) == 0)
+		scan->marker = true;
+	else if (strcmp(entry->d_name, "CURRENT") == 0)
+		scan->disk = true;
+	else if (is_part(entry) && root_has_part(path, entry->d_name))
+		scan->part = true;
+	else
+		scan->foreign = true;
+}
+
+static bool root_scan(const char *path, struct root_scan *scan)
 {
 	DIR *list = opendir(path);
 	struct dirent *entry;
-	bool empty = list != NULL;
 
-	while (empty && (entry = readdir(list)) != NULL)
-		empty = strcmp(entry->d_name, ".") == 0 ||
-		    strcmp(entry->d_name, "..") == 0;
-	if (list != NULL)
-		closedir(list);
-	return empty;
+	memset(scan, 0, sizeof(*scan));
+	if (list == NULL)
+		return false;
+	while ((entry = readdir(list)) != NULL)
+		root_look(scan, path, entry);
+	closedir(list);
+	return true;
+}
+
+/* Without the marker only an empty directory may become a store. */
+static bool root_may_make(struct multi_store *multi,
+    const struct root_scan *scan, struct disk_failure *failure)
+{
+	if (scan->marker)
+		return true;
+	if (multi->must_exist)
+		return evkv__disk_fail(failure, EVKV_IO, 0,
+		    "%s: was removed or replaced while the store was open",
+		    multi->path);
+	if (scan->disk)
+		return evkv__disk_fail(failure, EVKV_REFUSED, 0,
+		    "%s: not a multi_disk store, but a disk store",
+		    multi->path);
+	if (scan->part)
+		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
+		    "%s: " MULTI_MARKER " is missing, but there are parts of a "
+		    "multi_disk store. Nothing was changed; put it back, or "
+		    "run: evkv_disk_check --repair",
+		    multi->path);
+	if (scan->foreign)
+		return evkv__disk_fail(failure, EVKV_REFUSED, 0,
+		    "%s: not a multi_disk store: it has files, but "
+		    "no " MULTI_MARKER,
+		    multi->path);
+	return true;
 }
 
 /* The names of the marker and of the directory itself. */
-static bool root_sync(const struct multi_store *multi)
+static bool root_sync(const char *root)
 {
 	static const char *const names[] = { ".", ".." };
 	char path[PATH_MAX];
@@ -128,7 +187,7 @@ static bool root_sync(const struct multi_store *multi)
 	int fd;
 
 	for (i = 0; i < 2 && synced; i++) {
-		snprintf(path, sizeof(path), "%s/%s", multi->path, names[i]);
+		snprintf(path, sizeof(path), "%s/%s", root, names[i]);
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		/* Who may not read the parent has to leave it to the system. */
 		if (fd < 0)
@@ -139,80 +198,136 @@ static bool root_sync(const struct multi_store *multi)
 	return synced;
 }
 
-static bool root_marker(struct multi_store *multi, const char *marker,
-    struct disk_failure *failure)
+bool evkv__multi_mark(int fd, const char *path)
 {
-	const char text[] = MARKER_TEXT;
-	char found[64];
-	ssize_t size = pread(multi->marker_fd, found, sizeof(found), 0);
+	const char text[] = MULTI_TEXT;
 
-	if (size == 0) {
-		if (pwrite(multi->marker_fd, text, sizeof(text) - 1, 0) !=
-			(ssize_t)sizeof(text) - 1 ||
-		    fsync(multi->marker_fd) != 0 || !root_sync(multi))
-			return dir_errno(multi, "write its marker", failure);
-		return true;
-	}
+	return pwrite(fd, text, sizeof(text) - 1, 0) ==
+	    (ssize_t)sizeof(text) - 1 &&
+	    fsync(fd) == 0 && root_sync(path);
+}
+
+/* An empty marker is one whose making was cut short, where nothing else is. */
+static bool root_marker(struct multi_store *multi, int fd,
+    const struct root_scan *scan, struct disk_failure *failure)
+{
+	const char text[] = MULTI_TEXT;
+	char found[64];
+	ssize_t size = pread(fd, found, sizeof(found), 0);
+
 	if (size == (ssize_t)sizeof(text) - 1 &&
 	    memcmp(found, text, sizeof(text) - 1) == 0)
 		return true;
+	if (size == 0 && !scan->part) {
+		if (evkv__multi_mark(fd, multi->path))
+			return true;
+		return dir_errno(multi, "write its marker", failure);
+	}
+	if (size >= 0 && (size_t)size < sizeof(text) - 1 &&
+	    memcmp(found, text, (size_t)size) == 0)
+		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
+		    "%s is damaged. Nothing was changed; put it back, or run: "
+		    "evkv_disk_check --repair",
+		    multi->marker);
 	return evkv__disk_fail(failure, EVKV_UNSUPPORTED, 0,
-	    "%s is not of a version that is known here", marker);
+	    "%s is not of a version that is known here", multi->marker);
 }
 
-static bool root_lock(struct multi_store *multi, struct disk_failure *failure)
+/* The marker that is in place; -1 = `failure` tells why not. */
+static int root_enter(struct multi_store *multi, struct disk_failure *failure)
 {
-	struct flock lock = { .l_type = F_WRLCK,
-		.l_whence = SEEK_SET,
-		.l_start = BYTE_PIDS + getpid(),
-		.l_len = 1 };
+	struct root_scan scan;
+	int fd;
 
-	if (fcntl(multi->marker_fd, F_OFD_SETLK, &lock) == 0)
-		return true;
-	if (errno != EAGAIN && errno != EACCES)
-		return dir_errno(multi, "lock it", failure);
-	return evkv__disk_fail(failure, EVKV_BUSY, 0,
-	    "%s: is open already in this process", multi->path);
+	if (strlen(multi->path) > PATH_MAX - 2 * EVKV_FILE_NAME_MAX) {
+		evkv__disk_fail(failure, EVKV_INVALID, 0,
+		    "the path is longer than this system takes");
+		return -1;
+	}
+	if (!multi->must_exist && mkdir(multi->path, DIR_MODE) != 0 &&
+	    errno != EEXIST) {
+		dir_errno(multi, "make the directory", failure);
+		return -1;
+	}
+	if (!root_scan(multi->path, &scan)) {
+		dir_errno(multi, "list it", failure);
+		return -1;
+	}
+	if (!root_may_make(multi, &scan, failure))
+		return -1;
+	fd = open(multi->marker, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+	if (fd < 0)
+		dir_errno(multi, "open " MULTI_MARKER, failure);
+	else if (root_marker(multi, fd, &scan, failure))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
 }
 
+/* Whether the marker that is open is the one in place. */
+static bool root_same(const struct multi_store *multi)
+{
+	struct stat found, opened;
+
+	return stat(multi->marker, &found) == 0 &&
+	    fstat(multi->marker_fd, &opened) == 0 &&
+	    found.st_ino == opened.st_ino && found.st_dev == opened.st_dev;
+}
+
+/*
+ * Parts know the marker by its descriptor: when it was replaced, the new one
+ * takes the old one's number.
+ */
 static bool root_open(struct multi_store *multi, struct disk_failure *failure)
 {
-	char marker[PATH_MAX];
+	int fd;
 
-	if (strlen(multi->path) > PATH_MAX - 2 * EVKV_FILE_NAME_MAX)
-		return evkv__disk_fail(failure, EVKV_INVALID, 0,
-		    "the path is longer than this system takes");
-	if (mkdir(multi->path, DIR_MODE) != 0 && errno != EEXIST)
-		return dir_errno(multi, "make the directory", failure);
-	snprintf(marker, sizeof(marker), "%s/" MARKER, multi->path);
-	if (access(marker, F_OK) != 0 && !root_is_empty(multi->path))
-		return evkv__disk_fail(failure, EVKV_REFUSED, 0,
-		    "%s: not a multi_disk store: it has files, but no " MARKER,
+	if (multi->marker_fd >= 0 && root_same(multi))
+		return true;
+	fd = root_enter(multi, failure);
+	if (fd < 0)
+		return false;
+	if (!evkv__disk_lock_process(fd, multi->path, failure)) {
+		close(fd);
+		return false;
+	}
+	if (multi->marker_fd >= 0) {
+		/* The lock belongs to the open file, which goes along. */
+		dup3(fd, multi->marker_fd, O_CLOEXEC);
+		close(fd);
+	} else {
+		multi->marker_fd = fd;
+	}
+	multi->must_exist = true;
+	return true;
+}
+
+static void root_check(struct multi_store *multi, struct disk_failure *failure)
+{
+	if (multi->marker_fd >= 0 && !root_same(multi))
+		evkv__disk_fail(failure, EVKV_IO, 0,
+		    "%s: was removed or replaced while the store was open",
 		    multi->path);
-	multi->marker_fd = open(marker, O_RDWR | O_CREAT | O_CLOEXEC,
-	    FILE_MODE);
-	if (multi->marker_fd < 0)
-		return dir_errno(multi, "open " MARKER, failure);
-	return root_lock(multi, failure) && root_marker(multi, marker, failure);
 }
 
 void evkv__multi_run(struct evkv_job *jobs, void *arg)
 {
 	struct multi_store *multi = arg;
-	bool close_it;
 
 	for (; jobs != NULL; jobs = evkv_job_next(jobs)) {
 		struct multi_look *look = (struct multi_look *)jobs;
 
 		look->failure.status = EVKV_OK;
-		close_it = look->task == MULTI_CLOSE;
-		if (look->task == MULTI_OPEN)
-			close_it = !root_open(multi, &look->failure);
-		else if (look->task == MULTI_LIST)
-			dir_list(multi, look);
-		if (close_it && multi->marker_fd >= 0) {
-			close(multi->marker_fd);
+		switch (look->task) {
+		case MULTI_OPEN: root_open(multi, &look->failure); break;
+		case MULTI_CHECK: root_check(multi, &look->failure); break;
+		case MULTI_LIST: dir_list(multi, look); break;
+		case MULTI_CLOSE:
+			if (multi->marker_fd >= 0)
+				close(multi->marker_fd);
 			multi->marker_fd = -1;
+			break;
 		}
 	}
 }

@@ -16,6 +16,7 @@
  */
 #include "stores/disk/multi.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #define RETRY_MS 1000
@@ -41,6 +42,22 @@ void evkv__multi_end(struct multi_op *mop)
 		evkv_op_complete(mop->op);
 }
 
+static void root_submit(struct multi_store *multi, enum multi_task task)
+{
+	memset(&multi->root, 0, sizeof(multi->root));
+	multi->root.task = task;
+	multi->root_out = true;
+	multi->jobs++;
+	evkv_lane_submit(multi->lane, &multi->root.job);
+}
+
+/* A part had trouble with its files: is it that all of them are gone? */
+static void root_suspect(struct multi_store *multi, enum evkv_status status)
+{
+	if (status == EVKV_IO && multi->state == DISK_READY && !multi->root_out)
+		root_submit(multi, MULTI_CHECK);
+}
+
 static void op_fail_by(struct multi_op *mop, const struct disk_failure *failure)
 {
 	evkv__disk_op_fail(mop->op, failure);
@@ -54,10 +71,12 @@ static void one_done(struct evkv_op *child, void *arg)
 	struct multi_op *mop = arg;
 	struct multi_part *part = mop->part;
 
-	if (child == NULL)
+	if (child == NULL) {
 		evkv_op_nomem(mop->op);
-	else
+	} else {
+		root_suspect(mop->multi, evkv_op_result(child)->status);
 		evkv_op_take_all(mop->op, child);
+	}
 	part->pending--;
 	evkv__multi_part_idle(part);
 	evkv__multi_end(mop);
@@ -77,6 +96,7 @@ static void walk_take(struct multi_op *mop, struct evkv_op *child)
 	size_t i;
 
 	if (evkv_failed(result->status)) {
+		root_suspect(mop->multi, result->status);
 		evkv_op_cut(mop->op, result->status, result->cause,
 		    result->message);
 		evkv_op_explain(mop->op, result->cause, result->sys_error,
@@ -215,24 +235,27 @@ static void op_begin(struct multi_op *mop)
 		walk_list(mop);
 }
 
+static void root_down(struct multi_store *multi)
+{
+	multi->failure = multi->root.failure;
+	multi->state = DISK_FAILED;
+	multi->failed_ms = evkv_loop_now_ms(multi->loop);
+	evkv_loop_log(multi->loop, EVKV_LOG_ERROR, "multi_disk: %s",
+	    multi->failure.message);
+	evkv_store_set_state(multi->store, EVKV_STATE_DOWN,
+	    disk_cause(&multi->failure), multi->failure.message);
+}
+
 static void root_opened(struct multi_store *multi)
 {
 	struct multi_op *mop;
 
-	if (multi->state == DISK_ENDING)
-		return;
-	multi->failure = multi->root.failure;
-	if (multi->failure.status == EVKV_OK) {
+	if (multi->root.failure.status == EVKV_OK) {
 		multi->state = DISK_READY;
 		evkv_store_set_state(multi->store, EVKV_STATE_READY,
 		    EVKV_CAUSE_NONE, NULL);
 	} else {
-		multi->state = DISK_FAILED;
-		multi->failed_ms = evkv_loop_now_ms(multi->loop);
-		evkv_loop_log(multi->loop, EVKV_LOG_ERROR, "multi_disk: %s",
-		    multi->failure.message);
-		evkv_store_set_state(multi->store, EVKV_STATE_DOWN,
-		    disk_cause(&multi->failure), multi->failure.message);
+		root_down(multi);
 	}
 	while ((mop = multi->waiting.first) != NULL) {
 		multi_ops_remove(mop);
@@ -243,12 +266,18 @@ static void root_opened(struct multi_store *multi)
 	}
 }
 
-static void root_submit(struct multi_store *multi, enum multi_task task)
+/* The store's own look has come back. */
+static void root_done(struct multi_store *multi)
 {
-	memset(&multi->root, 0, sizeof(multi->root));
-	multi->root.task = task;
-	multi->jobs++;
-	evkv_lane_submit(multi->lane, &multi->root.job);
+	multi->root_out = false;
+	if (multi->root.task == MULTI_CLOSE)
+		multi->state = DISK_ENDED;
+	else if (multi->state >= DISK_ENDING)
+		return;
+	else if (multi->root.task == MULTI_OPEN)
+		root_opened(multi);
+	else if (multi->root.failure.status != EVKV_OK)
+		root_down(multi);
 }
 
 static void multi_maybe_end(struct multi_store *multi)
@@ -269,10 +298,8 @@ static void look_done(struct multi_store *multi, struct multi_look *look)
 	struct multi_op *mop = look->mop;
 
 	multi->jobs--;
-	if (look->task == MULTI_OPEN)
-		root_opened(multi);
-	else if (look->task == MULTI_CLOSE)
-		multi->state = DISK_ENDED;
+	if (mop == NULL)
+		root_done(multi);
 	else if (look->failure.status != EVKV_OK)
 		op_fail_by(mop, &look->failure);
 	else
@@ -390,6 +417,7 @@ static void multi_free(void *self)
 
 	evkv_lane_free(multi->lane);
 	evkv_executor_unref(multi->executor);
+	evkv_free(multi->marker);
 	evkv_free(multi->path);
 	evkv_free(multi);
 }
@@ -421,18 +449,31 @@ static const struct evkv_vtable multi_disk_vtable = {
 	.counters = multi_counters,
 };
 
+static char *multi_marker(const char *path)
+{
+	size_t size = strlen(path) + sizeof("/" MULTI_MARKER);
+	char *marker = evkv_malloc(size);
+
+	if (marker != NULL)
+		snprintf(marker, size, "%s/" MULTI_MARKER, path);
+	return marker;
+}
+
 static bool multi_init(struct multi_store *multi,
     const struct evkv_disk_options *options, struct evkv_error *error)
 {
 	multi->options = *options;
 	multi->marker_fd = -1;
 	multi_ops_init(&multi->waiting);
-	multi->path = evkv_strdup(options->path);
+	multi->path = evkv__disk_path(options->path);
 	multi->options.path = multi->path;
+	if (multi->path != NULL)
+		multi->marker = multi_marker(multi->path);
 	multi->executor = evkv_executor_ref(options->executor != NULL
 		? options->executor
 		: evkv_loop_executor(multi->loop, error));
-	if (multi->path == NULL || multi->executor == NULL)
+	if (multi->path == NULL || multi->marker == NULL ||
+	    multi->executor == NULL)
 		return false;
 	multi->lane = evkv_lane_new(multi->loop, multi->executor,
 	    &(struct evkv_lane_config){

@@ -63,7 +63,11 @@ static bool part_open(struct multi_part *part, struct evkv_error *error)
 	snprintf(path, sizeof(path), "%s/%s", multi->path, part->file);
 	options.path = path;
 	options.executor = multi->executor;
-	part->store = evkv__disk_new(multi->loop, &options, true, error);
+	part->store = evkv__disk_new(multi->loop, &options,
+	    &(struct disk_config){ .lazy = true,
+		.guard = multi->marker,
+		.guard_fd = multi->marker_fd },
+	    error);
 	part->state = PART_OPEN;
 	return part->store != NULL;
 }

@@ -65,11 +65,11 @@ struct evkv_store *evkv_disk_new_sized(struct evkv_loop *loop,
 
 	if (!evkv__disk_options_read(loop, &options, given, size, error))
 		return NULL;
-	return evkv__disk_new(loop, &options, false, error);
+	return evkv__disk_new(loop, &options, NULL, error);
 }
 
 struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
-    const struct evkv_disk_options *options, bool lazy,
+    const struct evkv_disk_options *options, const struct disk_config *part,
     struct evkv_error *error)
 {
 	struct evkv_store_config config = {
@@ -85,9 +85,13 @@ struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
 		.durability = (enum disk_durability)options->durability,
 		.max_bytes = options->max_bytes,
 		.max_readers = LMDB_READERS,
-		.lazy = lazy,
+		.lazy = part != NULL && part->lazy,
+		.guard = part != NULL ? part->guard : NULL,
+		.guard_fd = part != NULL ? part->guard_fd : -1,
 	};
-	if (disk == NULL || !evkv__disk_env_init(&disk->env, &env_config)) {
+	if (disk != NULL)
+		disk->env = evkv__disk_env_new(&env_config);
+	if (disk == NULL || disk->env == NULL) {
 		evkv_free(disk);
 		evkv_error_set(error, EVKV_NOMEM, "disk: out of memory");
 		return NULL;

@@ -206,6 +206,31 @@ static int rows_condition(enum evkv_condition condition, bool live)
 	return 0;
 }
 
+static int rows_take(struct disk_view *view, const struct disk_put *put)
+{
+	return evkv__disk_space_take(view,
+	    evkv__disk_space_pages(view->env,
+		evkv__disk_row_size(put->key, put->value)));
+}
+
+/*
+ * The collection of a put, which may have to be made: if there is room for the
+ * entry, or a put that is refused would leave a row.
+ */
+static int rows_put_collection(struct disk_view *view, struct disk_put *put,
+    uint64_t *id)
+{
+	int code = evkv__disk_collection(view, put->collection, id);
+
+	if (code != MDB_NOTFOUND || put->condition == EVKV_IF_PRESENT)
+		return code;
+	code = rows_take(view, put);
+	put->taken = true;
+	return code != 0
+	    ? code
+	    : evkv__disk_collection_make(view, put->collection, id);
+}
+
 /*
  * A damaged row counts as there, and is overwritten. Of a damaged one that
  * can't even be taken apart the expiry is not known; the sweep sees to its
@@ -227,10 +252,8 @@ static int rows_put_at(struct disk_view *view, MDB_cursor *cursor,
 		return code == MDB_KEYEXIST ? DISK_FULL : code;
 	code = rows_condition(put->condition,
 	    found && disk_row_live(&old, now_ms));
-	if (code == 0)
-		code = evkv__disk_space_take(view->env,
-		    evkv__disk_space_pages(view->env,
-			evkv__disk_row_size(put->key, put->value)));
+	if (code == 0 && !put->taken)
+		code = rows_take(view, put);
 	if (code == 0 && found && old.expires_ms != put->expires_ms)
 		code = rows_expiry_remove(view, old.expires_ms, row_key->bytes,
 		    row_key->size);
@@ -241,17 +264,13 @@ static int rows_put_at(struct disk_view *view, MDB_cursor *cursor,
 	return code;
 }
 
-int evkv__disk_put(struct disk_view *view, const struct disk_put *put,
-    int64_t now_ms)
+int evkv__disk_put(struct disk_view *view, struct disk_put *put, int64_t now_ms)
 {
 	struct disk_row_key row_key;
 	MDB_cursor *cursor;
 	uint64_t id;
-	int code;
+	int code = rows_put_collection(view, put, &id);
 
-	code = put->condition == EVKV_IF_PRESENT
-	    ? evkv__disk_collection(view, put->collection, &id)
-	    : evkv__disk_collection_make(view, put->collection, &id);
 	if (code == 0)
 		code = rows_cursor(view, &cursor);
 	if (code != 0)

@@ -2,25 +2,31 @@
  * disk/space.c - how much puts may take, so that deletes always can.
  *
  * A delete copies pages before it frees any: in a database without a free page
- * it fails. So puts stop `reserve` pages before the end of the map, and the
- * file is kept that much longer than what is used, by fallocate(), before
- * anything is written: a full disk is noticed here and not in the middle of a
- * commit, and what is reserved is there when a delete needs it.
+ * it fails. So puts may leave only so many pages in use that `reserve` others
+ * are free or not yet part of the file. Pages in use are those of the tables,
+ * by mdb_stat() inside the transaction: exact, whatever was freed before in it.
+ * Of the free ones LMDB can't use at once what the last two transactions have
+ * freed; so near the bound a transaction takes a part of the reserve at most.
  *
- * What puts may take in a transaction (room) is first what lies between the
- * last page in use and that bound. Only when this is too little are the free
- * pages counted: those of transactions that no reader can see any more. Pages
- * freed by the last transaction but one are not usable yet; where they would
- * do, `recent` is set and the writer commits twice for nothing but that.
+ * A reader of another process that goes on for long keeps what was freed since
+ * it began. Then new pages are taken at the end of the file, and puts stop half
+ * way into the reserve there.
  *
- * All of it estimates from above. LMDB has the last word: a MAP_FULL leads to
- * the same answer, by halving the group.
+ * The file is kept longer than what is used, by fallocate(), before anything is
+ * written: a full disk is noticed here and not in the middle of a commit, and
+ * what is reserved is there when a delete needs it.
+ *
+ * LMDB has the last word: where it has no room after all (MAP_FULL), pages that
+ * were freed of late may help: two transactions that change nothing but a
+ * number make them usable (group.c). A refusal is remembered with the number of
+ * the last transaction. As long as that is the last, puts of as many pages are
+ * refused without a transaction; from time to time one is tried all the same,
+ * since a reader may have ended or the disk may have got room.
  */
 #include "stores/disk/env.h"
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,17 +38,11 @@
 #define GROW_PART 8
 #define PUT_PAGES 3  /* leaf, index, a page that splits */
 #define TXN_PAGES 24 /* the paths to them, the tables' roots, free lists */
+#define FULL_MS 100  /* for how long a refusal holds */
 
 static size_t clamp(size_t n, size_t least, size_t most)
 {
 	return n < least ? least : n > most ? most : n;
-}
-
-static size_t space_reserve(const struct disk_space *space, size_t used)
-{
-	size_t reserve = clamp(used / RESERVE_PART, RESERVE_MIN, RESERVE_MAX);
-
-	return reserve < space->map_pages / 4 ? reserve : space->map_pages / 4;
 }
 
 /* ---- The file ------------------------------------------------------------ */
@@ -68,16 +68,13 @@ static int space_extend(struct disk_space *space, int fd, size_t pages)
  * See to it that the file has `needed` pages, and some more where the disk has.
  * A failure to get them shows in file_pages.
  */
-static int space_file(struct disk_env *env, size_t used, size_t needed)
+static int space_file(struct disk_env *env, size_t needed, size_t most)
 {
 	struct disk_space *space = &env->space;
-	size_t most = space->map_pages, more;
-	mdb_filehandle_t fd;
 	struct stat stat;
-	int code = mdb_env_get_fd(env->lmdb, &fd);
+	size_t more;
+	int fd = env->watch.data_fd, code;
 
-	if (code != 0)
-		return code;
 	if (fstat(fd, &stat) != 0)
 		return errno;
 	space->file_pages = (size_t)stat.st_size / space->page_size;
@@ -85,7 +82,7 @@ static int space_file(struct disk_env *env, size_t used, size_t needed)
 		needed = most;
 	if (space->file_pages >= needed)
 		return 0;
-	more = clamp(used / GROW_PART, GROW_MIN, GROW_MAX);
+	more = clamp(space->used / GROW_PART, GROW_MIN, GROW_MAX);
 	more = clamp(needed + more, needed, most);
 	code = space_extend(space, fd, more);
 	if (disk_errno_is_full(code))
@@ -93,7 +90,7 @@ static int space_file(struct disk_env *env, size_t used, size_t needed)
 	return disk_errno_is_full(code) ? 0 : code;
 }
 
-/* ---- Free pages ---------------------------------------------------------- */
+/* ---- Readers ------------------------------------------------------------- */
 
 /* The oldest transaction that a reader sees, from "pid thread txnid" lines. */
 static int space_reader_line(const char *line, void *arg)
@@ -105,65 +102,12 @@ static int space_reader_line(const char *line, void *arg)
 	return 0;
 }
 
-/* One record of the free list: its length, then pages in falling order. */
-static size_t space_run(const size_t *pages, size_t count)
+static bool space_pinned(struct disk_env *env, size_t last)
 {
-	size_t i, run = 1, longest = count > 0 ? 1 : 0;
-
-	for (i = 1; i < count; i++) {
-		run = pages[i] + 1 == pages[i - 1] ? run + 1 : 1;
-		if (run > longest)
-			longest = run;
-	}
-	return longest;
-}
-
-static int space_count(struct disk_env *env, MDB_txn *txn, size_t *usable)
-{
-	struct disk_space *space = &env->space;
-	size_t last = mdb_txn_id(txn), oldest = last, run, recent = 0;
-	MDB_val key, data;
-	MDB_cursor *cursor;
-	int code;
+	size_t oldest = last;
 
 	mdb_reader_list(env->lmdb, space_reader_line, &oldest);
-	code = mdb_cursor_open(txn, 0, &cursor);
-	if (code != 0)
-		return code;
-	while ((code = mdb_cursor_get(cursor, &key, &data, MDB_NEXT)) == 0) {
-		const size_t *record = data.mv_data;
-		size_t id;
-
-		memcpy(&id, key.mv_data, sizeof(id));
-		if (id >= oldest) {
-			recent += record[0];
-			continue;
-		}
-		*usable += record[0];
-		run = space_run(record + 1, record[0]);
-		if (run > space->longest_run)
-			space->longest_run = run;
-	}
-	mdb_cursor_close(cursor);
-	/* A reader that holds them won't go by our committing. */
-	space->recent = recent > 0 && oldest == last;
-	return code == MDB_NOTFOUND ? 0 : code;
-}
-
-/* LMDB shows its free list to read transactions only. */
-static int space_measure(struct disk_env *env)
-{
-	MDB_txn *txn;
-	size_t usable = 0;
-	int code = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &txn);
-
-	if (code != 0)
-		return code;
-	env->space.measured = true;
-	code = space_count(env, txn, &usable);
-	env->space.room += (int64_t)usable;
-	mdb_txn_abort(txn);
-	return code;
+	return oldest + 2 < last;
 }
 
 /* ---- For the writer ------------------------------------------------------ */
@@ -172,28 +116,26 @@ static int space_measure(struct disk_env *env)
 static int space_begin(struct disk_env *env, size_t pages)
 {
 	struct disk_space *space = &env->space;
-	size_t used, reserve, end;
+	size_t most = env->config.max_bytes / space->page_size, end;
 	MDB_envinfo info;
-	int code = mdb_env_info(env->lmdb, &info);
+	int code = evkv__disk_watch(env, false);
 
+	if (code == 0)
+		code = mdb_env_info(env->lmdb, &info);
 	if (code != 0)
 		return code;
-	space->map_pages = env->config.max_bytes / space->page_size;
-	used = info.me_last_pgno + 1;
-	reserve = space_reserve(space, used);
-	code = space_file(env, used, used + reserve + TXN_PAGES + pages);
-	if (code != 0)
-		return code;
-	end = space->file_pages < space->map_pages ? space->file_pages
-						   : space->map_pages;
-	space->room = (int64_t)end - (int64_t)reserve - (int64_t)used -
-	    TXN_PAGES;
-	space->longest_run = space->room > 0 ? (size_t)space->room : 0;
-	space->overshoot = (int64_t)reserve / 2;
-	space->first = true;
-	space->measured = space->recent = false;
-	if (space->room < (int64_t)pages)
-		code = space_measure(env);
+	space->used = info.me_last_pgno + 1;
+	space->reserve = clamp(space->used / RESERVE_PART, RESERVE_MIN,
+	    RESERVE_MAX);
+	if (space->reserve > most / 4)
+		space->reserve = most / 4;
+	code = space_file(env, space->used + space->reserve + TXN_PAGES + pages,
+	    most);
+	end = space->file_pages < most ? space->file_pages : most;
+	space->bound = end > space->reserve ? end - space->reserve : 0;
+	space->taken = 0;
+	space->pinned = space->used + pages + TXN_PAGES > space->bound &&
+	    space_pinned(env, info.me_last_txnid);
 	return code;
 }
 
@@ -216,22 +158,104 @@ size_t evkv__disk_space_pages(const struct disk_env *env, size_t size)
 	return PUT_PAGES + (size > page / 2 - 64 ? (size + 16) / page + 1 : 0);
 }
 
-int evkv__disk_space_take(struct disk_env *env, size_t pages)
+/* Pages in use as this transaction would leave them. */
+static size_t space_live(const struct disk_view *view)
+{
+	const MDB_dbi tables[] = { view->env->meta, view->env->collections,
+		view->env->entries, view->env->expiry };
+	size_t live = 2, i;
+	MDB_stat stat;
+
+	for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		if (mdb_stat(view->txn, tables[i], &stat) == 0)
+			live += stat.ms_branch_pages + stat.ms_leaf_pages +
+			    stat.ms_overflow_pages;
+	}
+	return live;
+}
+
+int evkv__disk_space_take(struct disk_view *view, size_t pages)
+{
+	struct disk_env *env = view->env;
+	struct disk_space *space = &env->space;
+	bool first = space->taken == 0;
+
+	space->taken += pages;
+	if (space->used + space->taken + TXN_PAGES <= space->bound)
+		return 0;
+	if (space_live(view) + pages + TXN_PAGES > space->bound ||
+	    (space->pinned &&
+		space->used + space->taken >
+		    space->bound + space->reserve / 2)) {
+		evkv__disk_space_refused(env, pages);
+		return DISK_FULL;
+	}
+	return first || space->taken <= space->reserve / 4 ? 0 : DISK_LATER;
+}
+
+/* ---- Refusals ------------------------------------------------------------ */
+
+static size_t space_last_txnid(const struct disk_env *env)
+{
+	MDB_envinfo info;
+
+	mdb_env_info(env->lmdb, &info);
+	return info.me_last_txnid;
+}
+
+/* Written by the writer alone; the pages last, so that the others fit them. */
+void evkv__disk_space_refused(struct disk_env *env, size_t pages)
 {
 	struct disk_space *space = &env->space;
-	/* All but PUT_PAGES must lie side by side. */
-	size_t run = pages - PUT_PAGES;
-	bool fits = space->room >= (int64_t)pages &&
-	    (run <= space->longest_run || run <= 1 ||
-		(int64_t)run <= space->overshoot);
+	size_t txnid = space_last_txnid(env);
+	size_t before = space->full_txnid == txnid ? space->full_pages : 0;
 
-	if (fits) {
-		space->room -= (int64_t)pages;
-		space->first = false;
-		return 0;
-	}
-	/* A new transaction may find more, this one having used its part. */
-	if (!space->first || space->recent)
-		return DISK_LATER;
-	return DISK_FULL;
+	__atomic_store_n(&space->full_pages, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&space->full_txnid, txnid, __ATOMIC_RELEASE);
+	__atomic_store_n(&space->full_ms, evkv__disk_clock_ms(),
+	    __ATOMIC_RELEASE);
+	__atomic_store_n(&space->full_pages,
+	    before != 0 && before < pages ? before : pages, __ATOMIC_RELEASE);
+}
+
+bool evkv__disk_space_full(struct disk_env *env, size_t pages)
+{
+	struct disk_space *space = &env->space;
+	size_t full = __atomic_load_n(&space->full_pages, __ATOMIC_ACQUIRE);
+
+	return full != 0 && pages >= full && env->lmdb != NULL &&
+	    space_last_txnid(env) ==
+	    __atomic_load_n(&space->full_txnid, __ATOMIC_ACQUIRE) &&
+	    evkv__disk_clock_ms() -
+		__atomic_load_n(&space->full_ms, __ATOMIC_ACQUIRE) <
+	    FULL_MS;
+}
+
+bool evkv__disk_space_full_try(struct disk_env *env, size_t pages)
+{
+	bool full;
+
+	if (__atomic_load_n(&env->space.full_pages, __ATOMIC_RELAXED) == 0 ||
+	    pthread_rwlock_tryrdlock(&env->gate) != 0)
+		return false;
+	full = env->lmdb != NULL && evkv__disk_watch(env, true) == 0 &&
+	    evkv__disk_space_full(env, pages);
+	pthread_rwlock_unlock(&env->gate);
+	return full;
+}
+
+bool evkv__disk_space_stale(struct disk_env *env)
+{
+	struct disk_space *space = &env->space;
+	size_t last = 0;
+	bool stale;
+
+	pthread_rwlock_rdlock(&env->gate);
+	if (env->lmdb != NULL)
+		last = space_last_txnid(env);
+	pthread_rwlock_unlock(&env->gate);
+	stale = last != space->advanced;
+	/* As it will be after two more. */
+	space->advanced = last + 2;
+	return stale;
 }

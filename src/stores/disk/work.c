@@ -8,7 +8,11 @@
  */
 #include "stores/disk/work.h"
 
+#include <time.h>
+
 #define PIECE_ROWS 4096 /* rows that one piece of a removal looks at */
+#define LEAVE_MS 100    /* the writer may wait so long for its lock */
+#define LEAVE_STEP_MS 2
 
 void evkv__disk_job_fail(struct disk_job *job, enum evkv_status status,
     int code, const struct disk_env *env)
@@ -73,15 +77,38 @@ static void work_read(struct disk_view *view, struct disk_job *job)
 		disk_job_read(view, job, i);
 }
 
-void evkv__disk_run_readers(struct evkv_job *jobs, void *arg)
+/*
+ * Watch the writer while the store is closing: if it waits for another
+ * process's lock, leave it behind. What it had committed with durability=os is
+ * brought to the disk, for nobody will close the environment before that lock
+ * is got. Comes back soon, to be asked once more.
+ */
+static void work_leave(struct disk_env *env, struct disk_job *job)
 {
-	struct disk_worker *worker = arg;
+	const struct timespec step = { 0, LEAVE_STEP_MS * 1000000 };
+	int waited;
+
+	for (waited = 0; waited < LEAVE_MS && !evkv_job_stopped(&job->job);
+	     waited += LEAVE_STEP_MS) {
+		if (evkv__disk_wait_ms(env) >= LEAVE_MS)
+			break;
+		nanosleep(&step, NULL);
+	}
+	if (evkv__disk_wait_ms(env) >= LEAVE_MS && evkv__disk_wait_leave(env) &&
+	    env->config.durability == DISK_OS_SYNC)
+		evkv__disk_env_sync(env);
+}
+
+static void work_read_all(struct disk_worker *worker, struct evkv_job *jobs)
+{
 	struct disk_view view;
 	int code = evkv__disk_view_begin(worker->env, &worker->reader, &view);
 
 	for (; jobs != NULL; jobs = evkv_job_next(jobs)) {
 		struct disk_job *job = (struct disk_job *)jobs;
 
+		if (job->task != DISK_OP)
+			continue;
 		if (code == 0)
 			work_read(&view, job);
 		else
@@ -90,6 +117,20 @@ void evkv__disk_run_readers(struct evkv_job *jobs, void *arg)
 	}
 	if (code == 0)
 		evkv__disk_view_end(&view);
+}
+
+void evkv__disk_run_readers(struct evkv_job *jobs, void *arg)
+{
+	struct disk_worker *worker = arg;
+	struct disk_job *job = (struct disk_job *)jobs;
+
+	if (job->task == DISK_OP)
+		work_read_all(worker, jobs);
+	for (; jobs != NULL; jobs = evkv_job_next(jobs)) {
+		job = (struct disk_job *)jobs;
+		if (job->task == DISK_LEAVE)
+			work_leave(worker->env, job);
+	}
 }
 
 /* ---- Removing ------------------------------------------------------------ */
@@ -149,6 +190,8 @@ static void work_remove(struct disk_worker *worker, struct disk_job *job)
 		code = work_piece(worker, job, rows, &in_doubt);
 		rows /= 4;
 	} while (disk_code_is_full(code) && rows > 0);
+	if (code == DISK_LEFT)
+		return;
 	if (code == 0) {
 		if (!job->span->removal.finished &&
 		    !evkv_job_stopped(&job->job))
@@ -205,7 +248,10 @@ void evkv__disk_run_writer(struct evkv_job *jobs, void *arg)
 		if (job->cells == NULL) {
 			evkv__disk_group_commit(worker, worker->units, count);
 			count = bytes = 0;
-			work_special(worker, job);
+			if (!evkv__disk_wait_left(worker->env))
+				work_special(worker, job);
+			if (evkv__disk_wait_left(worker->env))
+				return;
 			continue;
 		}
 		for (i = 0; i < job->request->count; i++) {
@@ -216,6 +262,8 @@ void evkv__disk_run_writer(struct evkv_job *jobs, void *arg)
 				evkv__disk_group_commit(worker, worker->units,
 				    count);
 				count = bytes = 0;
+				if (evkv__disk_wait_left(worker->env))
+					return;
 			}
 			worker->units[count++] = (struct disk_unit){ job, i };
 			bytes += size;

@@ -16,6 +16,7 @@ enum disk_task {
 	DISK_CLOSE,
 	DISK_SWEEP, /* a removal that nobody asked for */
 	DISK_FLUSH, /* likewise, for durability=os */
+	DISK_LEAVE, /* on a reader's lane: the writer may be stuck */
 };
 
 /* What became of one key. */
@@ -88,14 +89,18 @@ void evkv__disk_job_fail(struct disk_job *job, enum evkv_status status,
 void evkv__disk_group_commit(struct disk_worker *worker,
     struct disk_unit *units, size_t count);
 
-static inline struct evkv_slice disk_job_value(const struct disk_job *job,
-    size_t index)
+static inline struct evkv_slice request_value(
+    const struct evkv_request *request, size_t index)
 {
-	const struct evkv_request *request = job->request;
-
 	if (request->values != NULL)
 		return request->values[index];
 	return evkv_value_bytes(request->counted_values[index]);
+}
+
+static inline struct evkv_slice disk_job_value(const struct disk_job *job,
+    size_t index)
+{
+	return request_value(job->request, index);
 }
 
 #endif

@@ -16,9 +16,8 @@ static void load_put(struct load *load)
 	if (--load->refs > 0)
 		return;
 	for (i = 0; i < load->count; i++)
-		evkv__note_put(cache, load->keys[i].note);
+		evkv__record_put(cache, load->keys[i].record);
 	evkv_free(load);
-	evkv__cache_end(cache);
 }
 
 static bool is_unknown(const struct evkv_result *result)
@@ -39,17 +38,15 @@ static void filled(struct evkv_op *child, void *arg)
 	bool unknown = is_unknown(evkv_op_result(child));
 	size_t i;
 
-	if (load->link != NULL) {
-		if (load->next != NULL)
-			load->next->link = load->link;
-		*load->link = load->next;
-	}
+	evkv__background_end(&load->fill);
+	if (load->filling)
+		LIST_REMOVE(load, link);
 	for (i = 0; i < load->count; i++) {
 		if (unknown)
-			evkv__trouble_bypass(load->cache, load->keys[i].note,
+			evkv__repair_bypass(load->cache, load->keys[i].record,
 			    true);
 		else
-			evkv__trouble_landed(load->cache, load->keys[i].note);
+			evkv__repair_landed(load->cache, load->keys[i].record);
 	}
 	load_put(load);
 }
@@ -95,12 +92,12 @@ static void fill_collect(struct fill *fill, const struct load *load,
 		entry = evkv_result_entry(result, i);
 		key = &load->keys[i];
 		if (entry->status != EVKV_OK || !key->fill ||
-		    !evkv__note_may_fill(load->cache, key->note) ||
-		    key->note->key_size > load->cache->max_key ||
+		    !evkv__record_may_fill(load->cache, key->record) ||
+		    key->record->key_size > load->cache->max_key ||
 		    entry->bytes.size > load->cache->max_value ||
 		    !fill_ttl(load, entry->ttl_ms, &fill->ttls_ms[fill->count]))
 			continue;
-		fill->keys[fill->count] = evkv__note_key(key->note);
+		fill->keys[fill->count] = evkv__record_key(key->record);
 		fill->values[fill->count] = entry->value;
 		fill->count++;
 	}
@@ -111,7 +108,7 @@ static void fill_send(const struct fill *fill, struct load *load)
 	struct cache *cache = load->cache;
 	const struct evkv_request request = {
 		.kind = EVKV_OP_PUT,
-		.collection = evkv__note_collection(load->keys[0].note),
+		.collection = evkv__record_collection(load->keys[0].record),
 		.count = fill->count,
 		.keys = fill->keys,
 		.counted_values = fill->values,
@@ -120,14 +117,11 @@ static void fill_send(const struct fill *fill, struct load *load)
 	};
 
 	load->refs++;
-	if (evkv_child_submit(NULL, cache->cache, &request,
-		EVKV_CHILD_AUXILIARY, filled, load) == NULL)
+	if (evkv__background_submit(cache, &load->fill, cache->cache, &request,
+		filled, load) == NULL)
 		return;
-	load->link = &cache->fills;
-	load->next = cache->fills;
-	if (load->next != NULL)
-		load->next->link = &load->next;
-	cache->fills = load;
+	load->filling = true;
+	LIST_INSERT_HEAD(&cache->fills, load, link);
 }
 
 /* Without memory the cache just stays as it is. */
@@ -137,7 +131,8 @@ static void fill_cache(struct load *load, struct evkv_op *child)
 	    sizeof(int64_t);
 	struct fill fill = { 0 };
 
-	if (child == NULL || load->epoch != load->cache->epoch)
+	if (child == NULL || load->epoch != load->cache->epoch ||
+	    load->cache->closing)
 		return;
 	/* Not the turn's time: its callbacks may have taken long until now. */
 	evkv_loop_refresh(load->cache->loop);
@@ -173,13 +168,13 @@ static void answer(const struct waiter *waiter,
 		    result->message);
 }
 
-static void key_answer(const struct load_key *key,
-    const struct evkv_result *result, size_t i)
+static void key_answer(struct load_key *key, const struct evkv_result *result,
+    size_t i)
 {
-	struct waiter *waiter, *next;
+	struct waiter *waiter;
 
-	for (waiter = key->waiters; waiter != NULL; waiter = next) {
-		next = waiter->next; /* it goes with its op */
+	while ((waiter = STAILQ_FIRST(&key->waiters)) != NULL) {
+		STAILQ_REMOVE_HEAD(&key->waiters, link); /* it may go */
 		answer(waiter, result, i);
 		evkv__get_answered(waiter->get);
 	}
@@ -195,9 +190,10 @@ static void loaded(struct evkv_op *child, void *arg)
 	struct load *load = arg;
 	size_t i;
 
+	evkv__background_end(&load->load);
 	for (i = 0; i < load->count; i++) {
-		if (load->keys[i].note->load == &load->keys[i])
-			load->keys[i].note->load = NULL;
+		if (load->keys[i].record->load == &load->keys[i])
+			load->keys[i].record->load = NULL;
 	}
 	fill_cache(load, child);
 	for (i = 0; i < load->count; i++)
@@ -217,9 +213,8 @@ struct load *evkv__load_new(struct cache *cache, size_t most)
 	load->cache = cache;
 	load->epoch = cache->epoch;
 	load->refs = 1;
-	load->link = NULL;
+	load->filling = false;
 	load->count = 0;
-	evkv__cache_begin(cache);
 	return load;
 }
 
@@ -229,24 +224,24 @@ static struct load_key *key_load(struct load *load,
 {
 	struct cache *cache = load->cache;
 	struct load_key *key;
-	struct note *note;
+	struct key_record *record;
 
-	note = evkv__note_get(cache, request->collection, request->keys[i]);
-	if (note == NULL)
+	record = evkv__record_get(cache, request->collection, request->keys[i]);
+	if (record == NULL)
 		return NULL;
-	if (note->load != NULL && note->load->load->epoch == cache->epoch) {
-		key = note->load;
-		evkv__note_put(cache, note);
+	if (record->load != NULL && record->load->load->epoch == cache->epoch) {
+		key = record->load;
+		evkv__record_put(cache, record);
 		return key;
 	}
 	key = &load->keys[load->count++];
 	*key = (struct load_key){
 		.load = load,
-		.note = note,
-		.fill = evkv__note_may_fill(cache, note),
+		.record = record,
+		.fill = evkv__record_may_fill(cache, record),
 	};
-	key->waiters_tail = &key->waiters;
-	note->load = key;
+	STAILQ_INIT(&key->waiters);
+	record->load = key;
 	return key;
 }
 
@@ -262,11 +257,9 @@ bool evkv__load_add(struct load *load, struct get *get, size_t i,
 	key = key_load(load, request, i);
 	if (key == NULL)
 		return false;
-	waiter->next = NULL;
 	waiter->get = get;
 	waiter->i = i;
-	*key->waiters_tail = waiter;
-	key->waiters_tail = &waiter->next;
+	STAILQ_INSERT_TAIL(&key->waiters, waiter, link);
 	return true;
 }
 
@@ -280,10 +273,10 @@ void evkv__load_send(struct load *load)
 		return;
 	}
 	for (; request.count < load->count; request.count++)
-		keys[request.count] = evkv__note_key(load->keys[request.count]
-							 .note);
-	request.collection = evkv__note_collection(load->keys[0].note);
+		keys[request.count] = evkv__record_key(load->keys[request.count]
+							   .record);
+	request.collection = evkv__record_collection(load->keys[0].record);
 	load->sent_us = evkv_loop_now_us(load->cache->loop);
-	evkv_child_submit(NULL, load->cache->primary, &request, 0, loaded,
-	    load);
+	evkv__background_submit(load->cache, &load->load, load->cache->primary,
+	    &request, loaded, load);
 }

@@ -7,7 +7,7 @@
  * writes the primary.
  *
  * Failures: a cache that fails is a cache that misses; if it fails to evict,
- * the key goes past it until that is made good (trouble.c). A primary that
+ * the key goes past it until that is made good (repair.c). A primary that
  * fails is reported as it is. After a write of unknown outcome its keys are not
  * cached for a while. See cache.h for the rules.
  */
@@ -17,92 +17,100 @@
 #define BYPASS_MAX 10000
 #define CACHE_TIMEOUT_MS 250
 
-void evkv__cache_begin(struct cache *cache)
+struct evkv_op *evkv__background_submit(struct cache *cache,
+    struct background *background, struct evkv_store *store,
+    const struct evkv_request *request, evkv_child_cb cb, void *arg)
 {
-	cache->background++;
+	struct evkv_op *child;
+
+	background->child = NULL;
+	LIST_INSERT_HEAD(&cache->background, background, link);
+	child = evkv_child_submit(NULL, store, request, EVKV_CHILD_AUXILIARY,
+	    cb, arg);
+	if (child != NULL)
+		background->child = child;
+	return child;
 }
 
-void evkv__cache_end(struct cache *cache)
+void evkv__background_end(struct background *background)
 {
-	cache->background--;
-	if (cache->closing && cache->background == 0)
-		evkv_store_closed(cache->node);
+	LIST_REMOVE(background, link);
 }
 
+void evkv__cache_wait(struct cache *cache, struct evkv_op *op,
+    struct evkv_op *child)
+{
+	evkv_store_set_ordered(cache->node, true);
+	if (!evkv_op_keep(op))
+		evkv_child_detach(child, EVKV_NOMEM, EVKV_CAUSE_NOMEM);
+}
+
+/* Remaining TTLs and versions only the primary knows. */
 static enum evkv_verdict passthrough_cache_submit(void *self,
     struct evkv_op *op, const struct evkv_request *request)
 {
 	struct cache *cache = self;
 
-	switch (request->kind) {
-	case EVKV_OP_GET:
-	case EVKV_OP_EXISTS: return evkv__cache_read(cache, op, request);
-	case EVKV_OP_PUT:
-	case EVKV_OP_DELETE:
-	case EVKV_OP_TOUCH:
-	case EVKV_OP_CLEAR:
-	case EVKV_OP_CLEAR_ALL:
-	case EVKV_OP_PURGE_EXPIRED:
+	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_WRITES) != 0)
 		return evkv__cache_write(cache, op, request);
-	case EVKV_OP_TTL: /* the cache can't know */
-		return evkv__cache_ask(cache, op, request);
-	case EVKV_OP_KEYS:
-	case EVKV_OP_COLLECTIONS:
-	case EVKV_OP_PING:
-	case EVKV_OP_SYNC:
-	case EVKV_OP_COMPACT:
-		return evkv_op_forward(op, cache->primary, request);
-	default: return evkv_op_unsupported(op);
-	}
+	if ((request->kind == EVKV_OP_GET || request->kind == EVKV_OP_EXISTS) &&
+	    (request->flags & EVKV_FLAG_VERSIONS) == 0)
+		return evkv__cache_read(cache, op, request);
+	return evkv_op_forward(op, cache->primary, request);
 }
 
-static void passthrough_cache_stop(void *self, struct evkv_op *op)
-{
-	struct turn *turn = evkv_op_data(op);
-
-	(void)self;
-	if (turn != NULL)
-		evkv__turn_stop(turn);
-}
-
-static void passthrough_cache_close(void *self)
+/*
+ * A hit, of a key with which nothing is going on; what the cache does not have
+ * takes the ordinary way.
+ */
+static enum evkv_peek passthrough_cache_peek(void *self,
+    const struct evkv_request *request, struct evkv_value **value)
 {
 	struct cache *cache = self;
 
+	if (cache->off || request->keys->size > cache->max_key ||
+	    evkv__record_find(cache, request->collection, *request->keys) !=
+		NULL)
+		return EVKV_PEEK_DECLINE;
+	if (evkv_store_peek(cache->cache, request, value) == EVKV_PEEK_HIT)
+		return EVKV_PEEK_HIT;
+	return EVKV_PEEK_DECLINE;
+}
+
+/* What is under way for nobody is not waited for: it runs out unseen. */
+static void passthrough_cache_close(void *self)
+{
+	struct cache *cache = self;
+	struct background *background;
+
 	cache->closing = true;
-	evkv__trouble_end(cache);
-	if (cache->background == 0)
-		evkv_store_closed(cache->node);
+	while ((background = LIST_FIRST(&cache->background)) != NULL)
+		evkv_child_detach(background->child, EVKV_CLOSED,
+		    EVKV_CAUSE_CLOSED);
+	evkv__repair_end(cache);
+	evkv_store_closed(cache->node);
 }
 
 static void passthrough_cache_free(void *self)
 {
 	struct cache *cache = self;
 
-	evkv__notes_free(cache);
+	evkv__records_free(cache);
 	evkv_free(cache);
 }
-
-/* Those of the switch above: a kind added later must not slip past. */
-#define PASSTHROUGH_CACHE_KINDS                                                \
-	(EVKV_KIND_BIT(EVKV_OP_GET) | EVKV_KIND_BIT(EVKV_OP_EXISTS) |          \
-	    EVKV_KIND_BIT(EVKV_OP_PUT) | EVKV_KIND_BIT(EVKV_OP_DELETE) |       \
-	    EVKV_KIND_BIT(EVKV_OP_TOUCH) | EVKV_KIND_BIT(EVKV_OP_CLEAR) |      \
-	    EVKV_KIND_BIT(EVKV_OP_CLEAR_ALL) |                                 \
-	    EVKV_KIND_BIT(EVKV_OP_PURGE_EXPIRED) |                             \
-	    EVKV_KIND_BIT(EVKV_OP_TTL) | EVKV_KIND_BIT(EVKV_OP_KEYS) |         \
-	    EVKV_KIND_BIT(EVKV_OP_COLLECTIONS) | EVKV_KIND_BIT(EVKV_OP_PING) | \
-	    EVKV_KIND_BIT(EVKV_OP_SYNC) | EVKV_KIND_BIT(EVKV_OP_COMPACT))
 
 static const struct evkv_vtable passthrough_cache_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "passthrough_cache",
-	.kinds = PASSTHROUGH_CACHE_KINDS,
-	.conditions = EVKV_IF_BASIC,
+	.flags = EVKV_VTABLE_ORDERED,
+	.kinds = EVKV_KINDS_BASIC | EVKV_KIND_BIT(EVKV_OP_INCR) |
+	    EVKV_KIND_BIT(EVKV_OP_TAKE),
+	.request_flags = EVKV_FLAG_VERSIONS,
+	.conditions = EVKV_IF_BASIC | EVKV_IF_BIT(EVKV_IF_VERSION),
 	.submit = passthrough_cache_submit,
-	.stop = passthrough_cache_stop,
 	.close = passthrough_cache_close,
 	.free = passthrough_cache_free,
+	.peek = passthrough_cache_peek,
 };
 
 static struct cache *cache_new(struct evkv_store *primary,
@@ -116,7 +124,6 @@ static struct cache *cache_new(struct evkv_store *primary,
 		return NULL;
 	cache->loop = evkv_store_loop(primary);
 	cache->primary = primary;
-	cache->due_tail = &cache->due;
 	cache->cache = store;
 	cache->max_ttl_ms = options->max_ttl_ms;
 	cache->stall_us = 1000 *
@@ -136,7 +143,7 @@ static struct cache *cache_new(struct evkv_store *primary,
 	cache->primary_unit_ms = evkv_store_capabilities(primary)->ttl_unit_ms;
 	cache->hash_key[0] = evkv_loop_random(cache->loop);
 	cache->hash_key[1] = evkv_loop_random(cache->loop);
-	cache->repair_timer.run = evkv__trouble_repair;
+	cache->repair_timer.run = evkv__repair_run;
 	cache->repair_timer.arg = cache;
 	return cache;
 }
@@ -215,7 +222,9 @@ struct evkv_store *evkv_passthrough_cache_new_sized(struct evkv_store *primary,
 	cache = cache_new(primary, store, &options);
 	node = evkv_store_create(NULL, &passthrough_cache_vtable, cache,
 	    &config, error);
-	if (node != NULL)
-		cache->node = node;
+	if (node == NULL)
+		return NULL;
+	cache->node = node;
+	evkv_store_set_ordered(node, false);
 	return node;
 }

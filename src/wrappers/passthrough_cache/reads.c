@@ -7,16 +7,12 @@
 #include "wrappers/passthrough_cache/cache.h"
 
 struct get {
-	struct turn turn;
 	struct cache *cache;
 	struct evkv_op *op;
 	size_t *asked; /* which keys the cache was asked for; NULL = all */
 	size_t asked_count;
 	struct evkv_slice *asked_keys;
-	size_t waiting; /* answers under way, and one for who counts them */
-	bool inside;    /* submit() is on the stack */
-	bool looked_up;
-	bool nomem;
+	size_t waiting; /* answers under way, the look-up's among them */
 };
 
 struct evkv_op *evkv__get_op(struct get *get)
@@ -24,18 +20,10 @@ struct evkv_op *evkv__get_op(struct get *get)
 	return get->op;
 }
 
-static bool get_over(struct get *get)
-{
-	return --get->waiting == 0;
-}
-
 void evkv__get_answered(struct get *get)
 {
-	if (!get_over(get) || get->inside)
-		return;
-	if (get->nomem)
-		evkv_op_nomem(get->op);
-	evkv__turn_end(&get->turn);
+	if (--get->waiting == 0)
+		evkv_op_complete(get->op);
 }
 
 static void fail_missing(struct get *get, enum evkv_status status,
@@ -111,8 +99,7 @@ static void probe_missing(struct get *get, const struct evkv_request *request,
 	}
 	rest.collection = request->collection;
 	get->waiting++;
-	evkv_child_submit(get->op, get->cache->primary, &rest,
-	    EVKV_CHILD_BORROWS, probed, get);
+	evkv_child_submit(get->op, get->cache->primary, &rest, 0, probed, get);
 }
 
 static void ask_primary(struct get *get, const struct evkv_request *request)
@@ -152,11 +139,7 @@ static void looked_up(struct evkv_op *child, void *arg)
 	struct get *get = arg;
 
 	take_hits(get, child);
-	get->looked_up = true;
-	if (get->inside)
-		return;
-	if (!get->nomem)
-		ask_primary(get, evkv_op_request(get->op));
+	ask_primary(get, evkv_op_request(get->op));
 	evkv__get_answered(get);
 }
 
@@ -168,7 +151,7 @@ static bool choose_keys(struct get *get, const struct evkv_request *request)
 
 	get->asked_count = cache->off ? 0 : request->count;
 	if (get->asked_count == 0 ||
-	    (cache->troubled == NULL && cache->max_key == EVKV_KEY_MAX))
+	    (LIST_EMPTY(&cache->suspects) && cache->max_key == EVKV_KEY_MAX))
 		return true;
 	get->asked = evkv_op_alloc(get->op, request->count * sizeof(size_t));
 	get->asked_keys = evkv_op_alloc(get->op,
@@ -178,8 +161,8 @@ static bool choose_keys(struct get *get, const struct evkv_request *request)
 	get->asked_count = 0;
 	for (i = 0; i < request->count; i++) {
 		if (request->keys[i].size > cache->max_key ||
-		    evkv__note_bypassed(cache,
-			evkv__note_find(cache, request->collection,
+		    evkv__record_bypassed(cache,
+			evkv__record_find(cache, request->collection,
 			    request->keys[i])))
 			continue;
 		get->asked[get->asked_count] = i;
@@ -197,149 +180,33 @@ static void look_up(struct get *get, const struct evkv_request *request)
 		.keys = get->asked != NULL ? get->asked_keys : request->keys,
 		.timeout_ms = get->cache->cache_timeout_ms,
 	};
-
-	if (get->asked_count == 0)
-		get->looked_up = true;
-	else if (evkv_child_submit(get->op, get->cache->cache, &lookup,
-		     EVKV_CHILD_AUXILIARY, looked_up, get) != NULL)
-		get->cache->slow = true;
-}
-
-/*
- * What is not over by the end stands in line from then on, if it did not from
- * the start because there was no line. Without memory for that it fails.
- */
-static enum evkv_verdict get_run(struct get *get,
-    const struct evkv_request *request)
-{
-	struct evkv_entry *entries = evkv_op_entry(get->op, 0);
-	size_t i;
+	struct evkv_op *child;
 
 	get->waiting = 1;
-	get->inside = true;
-	if (!choose_keys(get, request))
-		return evkv_op_nomem(get->op);
-	for (i = 0; i < request->count; i++)
-		entries[i].status = EVKV_MISSING;
-	look_up(get, request);
-	if (get->looked_up) {
+	if (get->asked_count == 0) {
 		ask_primary(get, request);
-		if (get_over(get))
-			return EVKV_VERDICT_DONE;
-	} else {
-		get->nomem = !evkv_op_keep(get->op);
-	}
-	get->inside = false;
-	if (!evkv__turn_queue(&get->turn, request, NULL))
-		get->nomem = true;
-	return EVKV_VERDICT_PENDING;
-}
-
-static void get_begin(struct turn *turn)
-{
-	struct get *get = (struct get *)turn;
-
-	if (turn->stopped)
-		evkv_op_fail(get->op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
-	else if (get_run(get, evkv_op_request(get->op)) == EVKV_VERDICT_PENDING)
+		evkv__get_answered(get);
 		return;
-	evkv__turn_end(turn);
-}
-
-/* Get in line where there is one; false = no memory. */
-static bool line_up(struct turn *turn, const struct evkv_request *request)
-{
-	if (!evkv__turn_needed(turn->cache, request))
-		return true;
-	return (!turn->cache->slow || evkv_op_keep(turn->op)) &&
-	    evkv__turn_queue(turn, request, NULL);
+	}
+	child = evkv_child_submit(get->op, get->cache->cache, &lookup,
+	    EVKV_CHILD_AUXILIARY, looked_up, get);
+	if (child != NULL)
+		evkv__cache_wait(get->cache, get->op, child);
 }
 
 enum evkv_verdict evkv__cache_read(struct cache *cache, struct evkv_op *op,
     const struct evkv_request *request)
 {
 	struct get *get = evkv_op_alloc(op, sizeof(*get));
+	size_t i;
 
 	if (get == NULL)
 		return evkv_op_nomem(op);
 	*get = (struct get){ .cache = cache, .op = op };
-	evkv__turn_init(&get->turn, cache, op, get_begin);
-	if (!line_up(&get->turn, request))
+	if (!choose_keys(get, request))
 		return evkv_op_nomem(op);
-	if (!evkv__turn_begin(&get->turn) ||
-	    get_run(get, evkv_op_request(op)) == EVKV_VERDICT_PENDING)
-		return EVKV_VERDICT_PENDING;
-	return evkv__turn_over(&get->turn) ? EVKV_VERDICT_DONE
-					   : EVKV_VERDICT_PENDING;
-}
-
-/* ---- What only the primary knows ---------------------------------------- */
-
-struct ask {
-	struct turn turn;
-	bool inside; /* ask_run() is on the stack */
-	bool answered;
-	bool nomem;
-};
-
-static void asked(struct evkv_op *child, void *arg)
-{
-	struct ask *ask = arg;
-
-	evkv_op_take_all(ask->turn.op, child);
-	ask->answered = true;
-	if (ask->inside)
-		return;
-	if (ask->nomem)
-		evkv_op_nomem(ask->turn.op);
-	evkv__turn_end(&ask->turn);
-}
-
-static enum evkv_verdict ask_run(struct ask *ask,
-    const struct evkv_request *request)
-{
-	struct evkv_request copy = *request;
-
-	copy.flags = 0;
-	copy.timeout_ms = 0;
-	ask->inside = true;
-	evkv_child_submit(ask->turn.op, ask->turn.cache->primary, &copy,
-	    EVKV_CHILD_BORROWS, asked, ask);
-	ask->inside = false;
-	if (ask->answered)
-		return EVKV_VERDICT_DONE;
-	if (!evkv__turn_queue(&ask->turn, request, NULL))
-		ask->nomem = true;
+	for (i = 0; i < request->count; i++)
+		evkv_op_entry(op, i)->status = EVKV_MISSING;
+	look_up(get, request);
 	return EVKV_VERDICT_PENDING;
-}
-
-static void ask_begin(struct turn *turn)
-{
-	struct ask *ask = (struct ask *)turn;
-
-	if (turn->stopped)
-		evkv_op_fail(turn->op, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
-		    NULL);
-	else if (ask_run(ask, evkv_op_request(turn->op)) ==
-	    EVKV_VERDICT_PENDING)
-		return;
-	evkv__turn_end(turn);
-}
-
-enum evkv_verdict evkv__cache_ask(struct cache *cache, struct evkv_op *op,
-    const struct evkv_request *request)
-{
-	struct ask *ask = evkv_op_alloc(op, sizeof(*ask));
-
-	if (ask == NULL)
-		return evkv_op_nomem(op);
-	*ask = (struct ask){ .nomem = false };
-	evkv__turn_init(&ask->turn, cache, op, ask_begin);
-	if (!line_up(&ask->turn, request))
-		return evkv_op_nomem(op);
-	if (!evkv__turn_begin(&ask->turn) ||
-	    ask_run(ask, evkv_op_request(op)) == EVKV_VERDICT_PENDING)
-		return EVKV_VERDICT_PENDING;
-	return evkv__turn_over(&ask->turn) ? EVKV_VERDICT_DONE
-					   : EVKV_VERDICT_PENDING;
 }

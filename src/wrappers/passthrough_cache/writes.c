@@ -7,14 +7,10 @@
 #include "wrappers/passthrough_cache/cache.h"
 
 struct write {
-	struct turn turn;
 	struct cache *cache;
 	struct evkv_op *op;
-	struct note **notes; /* one for each key; none for spanning kinds */
+	struct key_record **records; /* one for each key; none where it spans */
 	size_t count;
-	bool inside; /* submit() is on the stack */
-	bool evicted, ended;
-	bool nomem;
 };
 
 /* ---- Fences ------------------------------------------------------------- */
@@ -25,9 +21,9 @@ static void fences_down(struct write *write, size_t count)
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		write->notes[i]->writers--;
-		evkv__note_fence(write->notes[i]);
-		evkv__note_put(cache, write->notes[i]);
+		write->records[i]->writers--;
+		evkv__record_fence(write->records[i]);
+		evkv__record_put(cache, write->records[i]);
 	}
 }
 
@@ -35,19 +31,19 @@ static bool fences_up(struct write *write, const struct evkv_request *request)
 {
 	size_t i;
 
-	write->notes = evkv_op_alloc(write->op,
-	    write->count * sizeof(struct note *));
-	if (write->notes == NULL)
+	write->records = evkv_op_alloc(write->op,
+	    write->count * sizeof(struct key_record *));
+	if (write->records == NULL)
 		return false;
 	for (i = 0; i < write->count; i++) {
-		write->notes[i] = evkv__note_get(write->cache,
+		write->records[i] = evkv__record_get(write->cache,
 		    request->collection, request->keys[i]);
-		if (write->notes[i] == NULL) {
+		if (write->records[i] == NULL) {
 			fences_down(write, i);
 			return false;
 		}
-		write->notes[i]->writers++;
-		evkv__note_fence(write->notes[i]);
+		write->records[i]->writers++;
+		evkv__record_fence(write->records[i]);
 	}
 	return true;
 }
@@ -60,9 +56,10 @@ static void spanning_begin(struct cache *cache)
 
 	cache->spanning++;
 	cache->epoch++;
-	for (fill = cache->fills; fill != NULL; fill = fill->next) {
+	LIST_FOREACH(fill, &cache->fills, link)
+	{
 		for (i = 0; i < fill->count; i++)
-			evkv__trouble_bypass(cache, fill->keys[i].note, true);
+			evkv__repair_bypass(cache, fill->keys[i].record, true);
 	}
 }
 
@@ -87,7 +84,7 @@ static void write_end(struct write *write, const struct evkv_result *result)
 	struct cache *cache = write->cache;
 	size_t i;
 
-	if (write->notes == NULL) {
+	if (write->records == NULL) {
 		cache->spanning--;
 		cache->epoch++;
 		if (result->status == EVKV_UNKNOWN_OUTCOME)
@@ -97,7 +94,7 @@ static void write_end(struct write *write, const struct evkv_result *result)
 	}
 	for (i = 0; i < write->count; i++) {
 		if (entry_status(result, i) == EVKV_UNKNOWN_OUTCOME)
-			evkv__trouble_unknown(cache, write->notes[i]);
+			evkv__repair_unknown(cache, write->records[i]);
 	}
 	fences_down(write, write->count);
 }
@@ -110,9 +107,7 @@ static void written(struct evkv_op *child, void *arg)
 
 	evkv_op_take_all(write->op, child);
 	write_end(write, evkv_op_result(child));
-	write->ended = true;
-	if (!write->inside)
-		evkv__turn_end(&write->turn);
+	evkv_op_complete(write->op);
 }
 
 /* What an op is asked, as a child is to be asked it. */
@@ -120,7 +115,7 @@ static struct evkv_request child_request(const struct evkv_request *request)
 {
 	struct evkv_request copy = *request;
 
-	copy.flags = 0;
+	copy.flags &= EVKV_FLAG_VERSIONS;
 	copy.timeout_ms = 0;
 	return copy;
 }
@@ -133,10 +128,10 @@ static void fence_again(struct write *write)
 {
 	size_t i;
 
-	if (write->notes == NULL)
+	if (write->records == NULL)
 		write->cache->epoch++;
 	for (i = 0; i < write->count; i++)
-		evkv__note_fence(write->notes[i]);
+		evkv__record_fence(write->records[i]);
 }
 
 static void write_primary(struct write *write,
@@ -151,48 +146,34 @@ static void write_primary(struct write *write,
 
 /* ---- The cache ---------------------------------------------------------- */
 
-static void note_eviction(struct write *write, const struct evkv_result *result)
+static void look_at_eviction(struct write *write,
+    const struct evkv_result *result)
 {
 	enum evkv_status status;
 	size_t i, j = 0;
 
-	if (write->notes == NULL) {
+	if (write->records == NULL) {
 		if (result->status != EVKV_OK)
-			evkv__trouble_all(write->cache,
+			evkv__repair_all(write->cache,
 			    result->status == EVKV_UNKNOWN_OUTCOME);
 		return;
 	}
 	for (i = 0; i < write->count; i++) {
-		if (write->notes[i]->key_size > write->cache->max_key)
+		if (write->records[i]->key_size > write->cache->max_key)
 			continue;
 		status = entry_status(result, j++);
 		if (status != EVKV_OK && status != EVKV_NOT_FOUND)
-			evkv__trouble_bypass(write->cache, write->notes[i],
+			evkv__repair_bypass(write->cache, write->records[i],
 			    status == EVKV_UNKNOWN_OUTCOME);
 	}
-}
-
-static void fail_nomem(struct write *write)
-{
-	static const struct evkv_result nothing = { .status = EVKV_NOMEM };
-
-	evkv_op_nomem(write->op);
-	write_end(write, &nothing);
-	evkv__turn_end(&write->turn);
 }
 
 static void evicted(struct evkv_op *child, void *arg)
 {
 	struct write *write = arg;
 
-	note_eviction(write, evkv_op_result(child));
-	write->evicted = true;
-	if (write->inside)
-		return;
-	if (write->nomem)
-		fail_nomem(write);
-	else
-		write_primary(write, evkv_op_request(write->op));
+	look_at_eviction(write, evkv_op_result(child));
+	write_primary(write, evkv_op_request(write->op));
 }
 
 /* The keys that the cache can hold; false = no memory. */
@@ -216,74 +197,46 @@ static bool choose_keys(struct write *write, const struct evkv_request *request,
 	return true;
 }
 
-/* In the cache a put or a touch is an eviction too; purge_expired leaves it alone. */
-static void evict(struct write *write, const struct evkv_request *request)
+/*
+ * In the cache a put or a touch is an eviction too; purge_expired leaves it
+ * alone. false = no memory, and nothing has begun.
+ */
+static bool make_eviction(struct write *write,
+    const struct evkv_request *request, struct evkv_request *eviction)
 {
-	struct evkv_request eviction = child_request(request);
-
-	if (write->cache->off || request->kind == EVKV_OP_PURGE_EXPIRED) {
-		write->evicted = true;
-		return;
-	}
-	if (write->notes != NULL) {
-		eviction = (struct evkv_request){
+	*eviction = child_request(request);
+	if (write->records != NULL) {
+		*eviction = (struct evkv_request){
 			.kind = EVKV_OP_DELETE,
 			.collection = request->collection,
 			.count = request->count,
 			.keys = request->keys,
 		};
-		if (!choose_keys(write, request, &eviction)) {
-			evicted(NULL, write);
-			return;
-		}
+		if (!choose_keys(write, request, eviction))
+			return false;
 	}
-	eviction.timeout_ms = write->cache->cache_timeout_ms;
-	if (evkv_child_submit(write->op, write->cache->cache, &eviction,
-		EVKV_CHILD_AUXILIARY, evicted, write) != NULL &&
-	    write->notes != NULL)
-		write->cache->slow = true;
+	eviction->timeout_ms = write->cache->cache_timeout_ms;
+	return true;
 }
 
-static enum evkv_verdict write_run(struct write *write,
-    const struct evkv_request *request)
+static void evict(struct write *write, const struct evkv_request *request)
 {
-	write->inside = true;
-	evict(write, request);
-	if (write->evicted)
+	struct cache *cache = write->cache;
+	struct evkv_request eviction;
+	struct evkv_op *child;
+
+	if (cache->off || request->kind == EVKV_OP_PURGE_EXPIRED) {
 		write_primary(write, request);
-	else
-		write->nomem = !evkv_op_keep(write->op);
-	write->inside = false;
-	return write->ended ? EVKV_VERDICT_DONE : EVKV_VERDICT_PENDING;
-}
-
-static void write_turn(struct turn *turn)
-{
-	static const struct evkv_result nothing = { .status = EVKV_CANCELED };
-	struct write *write = (struct write *)turn;
-
-	if (turn->stopped) {
-		evkv_op_fail(turn->op, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
-		    NULL);
-		write_end(write, &nothing);
-	} else if (write_run(write, evkv_op_request(turn->op)) ==
-	    EVKV_VERDICT_PENDING) {
 		return;
 	}
-	evkv__turn_end(turn);
-}
-
-static bool line_up(struct write *write, const struct evkv_request *request)
-{
-	static const struct evkv_result nothing = { .status = EVKV_NOMEM };
-
-	if (write->notes == NULL)
-		return true;
-	if ((!write->cache->slow || evkv_op_keep(write->op)) &&
-	    evkv__turn_queue(&write->turn, request, write->notes))
-		return true;
-	write_end(write, &nothing);
-	return false;
+	if (!make_eviction(write, request, &eviction)) {
+		evicted(NULL, write);
+		return;
+	}
+	child = evkv_child_submit(write->op, cache->cache, &eviction,
+	    EVKV_CHILD_AUXILIARY, evicted, write);
+	if (child != NULL)
+		evkv__cache_wait(cache, write->op, child);
 }
 
 enum evkv_verdict evkv__cache_write(struct cache *cache, struct evkv_op *op,
@@ -294,13 +247,8 @@ enum evkv_verdict evkv__cache_write(struct cache *cache, struct evkv_op *op,
 	if (write == NULL)
 		return evkv_op_nomem(op);
 	*write = (struct write){ .cache = cache, .op = op };
-	evkv__turn_init(&write->turn, cache, op, write_turn);
-	if (!write_begin(write, request) || !line_up(write, request))
+	if (!write_begin(write, request))
 		return evkv_op_nomem(op);
-	/* It may have been kept, and what was given must not be used then. */
-	if (!evkv__turn_begin(&write->turn) ||
-	    write_run(write, evkv_op_request(op)) == EVKV_VERDICT_PENDING)
-		return EVKV_VERDICT_PENDING;
-	return evkv__turn_over(&write->turn) ? EVKV_VERDICT_DONE
-					     : EVKV_VERDICT_PENDING;
+	evict(write, request);
+	return EVKV_VERDICT_PENDING;
 }

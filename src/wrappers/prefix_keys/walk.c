@@ -57,10 +57,8 @@ struct prefix_keys_job {
 	unsigned most;                 /* children at a time */
 	bool failed;                   /* the answer is in the op */
 	bool running;                  /* prefix_keys_run() is on the stack */
-	bool in_submit;
-	bool done;
-	int64_t affected;      /* clear_all; -1 = can't tell */
-	struct evkv_task task; /* goes on in a later turn */
+	int64_t affected;              /* clear_all; -1 = can't tell */
+	struct evkv_task task;         /* goes on in a later turn */
 	struct prefix_keys_step steps[PREFIX_KEYS_STEPS];
 };
 
@@ -279,9 +277,7 @@ static void prefix_keys_finish(struct prefix_keys_job *job)
 		prefix_keys_drop_cursor(&job->steps[i]);
 	evkv_free(page);
 	evkv_task_cancel(evkv_op_loop(op), &job->task);
-	job->done = true;
-	if (!job->in_submit)
-		evkv_op_complete(op);
+	evkv_op_complete(op);
 }
 
 /* A step to be asked now; NULL: none, or too many are under way. */
@@ -386,7 +382,6 @@ enum evkv_verdict evkv__prefix_keys_walk(struct prefix_keys *self,
 		.op = op,
 		.most = PREFIX_KEYS_STEPS,
 		.running = true,
-		.in_submit = true,
 		.task = { .run = prefix_keys_run_later, .arg = job },
 	};
 	for (i = 0; i < PREFIX_KEYS_STEPS; i++)
@@ -394,6 +389,5 @@ enum evkv_verdict evkv__prefix_keys_walk(struct prefix_keys *self,
 	prefix_keys_page_ask(job, cursor);
 	job->running = false;
 	prefix_keys_run(job);
-	job->in_submit = false;
-	return job->done ? EVKV_VERDICT_DONE : EVKV_VERDICT_PENDING;
+	return EVKV_VERDICT_PENDING;
 }

@@ -105,6 +105,7 @@ void scene_abandon(struct scene *s)
 {
 	peer_close(s->peer);
 	rig_close(&s->rig);
+	evkv_store_unref(s->store);
 	answers_free(s);
 }
 

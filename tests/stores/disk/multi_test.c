@@ -128,7 +128,7 @@ static void forget_a_part(unsigned busy, size_t nth)
 	evkv_put(kit.store, EVKV_LIT("b"), key, value, 0, answer_cb, &put);
 	faults_off();
 	/* Until it has closed, it can't be opened; only we are never closed. */
-	while ((status = kit_get(&kit, "a", key, value)) == EVKV_BUSY)
+	while ((status = kit_get(&kit, "a", key, value)) == EVKV_LOCKED)
 		rig_advance(&kit.rig, 1000);
 	check_status(status, EVKV_OK);
 	rig_wait(&kit.rig, &put.calls);
@@ -246,7 +246,7 @@ static void stop_half_way(const char *kept, enum evkv_status status,
 EVKV_TEST(disk_multi, a_clear_all_that_stops_half_way_is_unknown)
 {
 	stop_half_way("b", EVKV_UNKNOWN_OUTCOME, EVKV_NOT_FOUND);
-	stop_half_way("a", EVKV_BUSY, EVKV_OK);
+	stop_half_way("a", EVKV_LOCKED, EVKV_OK);
 }
 
 struct nested {
@@ -399,7 +399,7 @@ EVKV_TEST(disk_multi, the_same_process_twice_is_refused)
 	snprintf(twin.path, sizeof(twin.path), "%s", kit.path);
 	multi_open(&twin, 4);
 	check_status(kit_put(&twin, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),
-	    EVKV_BUSY);
+	    EVKV_LOCKED);
 	kit_end(&twin);
 	kit_end(&kit);
 }

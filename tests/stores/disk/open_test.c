@@ -209,7 +209,7 @@ EVKV_TEST(disk_open, the_same_process_twice_is_refused)
 	kit_begin(&twin);
 	kit_open(&kit, NULL);
 	snprintf(twin.path, sizeof(twin.path), "%s", kit.path);
-	check_refused(&twin, EVKV_BUSY, kit.path);
+	check_refused(&twin, EVKV_LOCKED, kit.path);
 	kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0);
 	kit_close(&kit);
 	kit_open(&twin, NULL);
@@ -265,7 +265,7 @@ EVKV_TEST(disk_open, two_processes_share_a_directory)
 				 EVKV_LIT("x"), 0),
 		    EVKV_OK);
 	}
-	check_status(kit_span(&kit, EVKV_OP_COMPACT, ""), EVKV_BUSY);
+	check_status(kit_span(&kit, EVKV_OP_COMPACT, ""), EVKV_LOCKED);
 	kill(pid, SIGKILL);
 	check(waitpid(pid, NULL, 0) == pid);
 	close(fd);

@@ -1,11 +1,11 @@
 /*
- * wrappers/passthrough_cache/trouble.c - when the cache or the primary has not
+ * wrappers/passthrough_cache/repair.c - when the cache or the primary has not
  * said whether it did what it was told.
  *
- * Troubled notes are on a list, bounded by max_bypass, which a timer goes
- * through: it evicts what is bypassed, and drops a note when nothing is wrong
+ * Suspect records are on a list, bounded by max_bypass, which a timer goes
+ * through: it evicts what is bypassed, and drops a record when nothing is wrong
  * with it any more. Past the bound the whole cache is off until it could be
- * emptied. Only the timer takes notes off the list.
+ * emptied. Only the timer takes records off the list.
  */
 #include "wrappers/passthrough_cache/cache.h"
 
@@ -13,8 +13,9 @@
 #define REPAIRS_AT_ONCE 256
 
 struct repair {
+	struct background background;
 	struct cache *cache;
-	struct note *note; /* NULL: the whole cache */
+	struct key_record *record; /* NULL: the whole cache */
 	int64_t begun_us;
 };
 
@@ -46,70 +47,65 @@ static void repair_later(struct cache *cache)
 		evkv_timer_set(cache->loop, &cache->repair_timer, REPAIR_MS);
 }
 
-static bool list_add(struct cache *cache, struct note *note)
+static bool list_add(struct cache *cache, struct key_record *record)
 {
-	if (note->troubled)
+	if (record->suspect)
 		return true;
-	if (cache->troubled_count >= cache->max_bypass)
+	if (cache->suspect_count >= cache->max_bypass)
 		return false;
-	note->troubled = true;
-	note->refs++;
-	note->troubled_link = &cache->troubled;
-	note->troubled_next = cache->troubled;
-	if (note->troubled_next != NULL)
-		note->troubled_next->troubled_link = &note->troubled_next;
-	cache->troubled = note;
-	cache->troubled_count++;
+	record->suspect = true;
+	record->refs++;
+	LIST_INSERT_HEAD(&cache->suspects, record, suspect_link);
+	cache->suspect_count++;
 	return true;
 }
 
-static void list_remove(struct cache *cache, struct note *note)
+static void list_remove(struct cache *cache, struct key_record *record)
 {
-	if (note->troubled_next != NULL)
-		note->troubled_next->troubled_link = note->troubled_link;
-	*note->troubled_link = note->troubled_next;
-	note->troubled = false;
-	note->fill_after_us = 0;
-	cache->troubled_count--;
-	evkv__note_put(cache, note);
+	LIST_REMOVE(record, suspect_link);
+	record->suspect = false;
+	record->fill_after_us = 0;
+	cache->suspect_count--;
+	evkv__record_put(cache, record);
 }
 
-void evkv__trouble_bypass(struct cache *cache, struct note *note, bool late)
+void evkv__repair_bypass(struct cache *cache, struct key_record *record,
+    bool late)
 {
-	if (!list_add(cache, note)) {
-		evkv__trouble_all(cache, late);
+	if (!list_add(cache, record)) {
+		evkv__repair_all(cache, late);
 		return;
 	}
-	evkv__note_fence(note);
-	note->bypass = true;
+	evkv__record_fence(record);
+	record->bypass = true;
 	/* What was late before is so still. */
-	put_off(&note->bypass_until_us, gone_by(cache, late));
+	put_off(&record->bypass_until_us, gone_by(cache, late));
 	if (late)
-		put_off(&note->evict_after_us,
+		put_off(&record->evict_after_us,
 		    in_future(cache, cache->stall_us));
 	repair_later(cache);
 }
 
-void evkv__trouble_landed(struct cache *cache, struct note *note)
+void evkv__repair_landed(struct cache *cache, struct key_record *record)
 {
-	if (note->bypass)
-		put_off(&note->bypass_until_us, gone_by(cache, false));
+	if (record->bypass)
+		put_off(&record->bypass_until_us, gone_by(cache, false));
 	if (cache->off)
 		put_off(&cache->off_until_us, gone_by(cache, false));
 }
 
-void evkv__trouble_unknown(struct cache *cache, struct note *note)
+void evkv__repair_unknown(struct cache *cache, struct key_record *record)
 {
 	int64_t until_us = in_future(cache, cache->stall_us);
 
-	if (list_add(cache, note))
-		note->fill_after_us = until_us;
+	if (list_add(cache, record))
+		record->fill_after_us = until_us;
 	else
 		cache->fill_after_us = until_us;
 	repair_later(cache);
 }
 
-void evkv__trouble_all(struct cache *cache, bool late)
+void evkv__repair_all(struct cache *cache, bool late)
 {
 	if (!cache->off)
 		evkv_loop_log(cache->loop, EVKV_LOG_WARNING,
@@ -124,16 +120,15 @@ void evkv__trouble_all(struct cache *cache, bool late)
 	repair_later(cache);
 }
 
-static struct repair *repair_new(struct cache *cache, struct note *note)
+static struct repair *repair_new(struct cache *cache, struct key_record *record)
 {
 	struct repair *repair = evkv_malloc(sizeof(*repair));
 
 	if (repair == NULL)
 		return NULL;
 	repair->cache = cache;
-	repair->note = note;
+	repair->record = record;
 	repair->begun_us = evkv_loop_now_us(cache->loop);
-	evkv__cache_begin(cache);
 	return repair;
 }
 
@@ -148,22 +143,22 @@ static void evicted(struct evkv_op *child, void *arg)
 {
 	struct repair *repair = arg;
 	struct cache *cache = repair->cache;
-	struct note *note = repair->note;
+	struct key_record *record = repair->record;
 
-	if (gone(child) && note->evict_after_us <= repair->begun_us)
-		note->bypass = false;
-	evkv__note_put(cache, note);
+	evkv__background_end(&repair->background);
+	if (gone(child) && record->evict_after_us <= repair->begun_us)
+		record->bypass = false;
+	evkv__record_put(cache, record);
 	evkv_free(repair);
-	evkv__cache_end(cache);
 }
 
-static void evict(struct cache *cache, struct note *note)
+static void evict(struct cache *cache, struct key_record *record)
 {
-	struct repair *repair = repair_new(cache, note);
-	const struct evkv_slice key = evkv__note_key(note);
+	struct repair *repair = repair_new(cache, record);
+	const struct evkv_slice key = evkv__record_key(record);
 	const struct evkv_request request = {
 		.kind = EVKV_OP_DELETE,
-		.collection = evkv__note_collection(note),
+		.collection = evkv__record_collection(record),
 		.count = 1,
 		.keys = &key,
 		.timeout_ms = cache->cache_timeout_ms,
@@ -171,9 +166,9 @@ static void evict(struct cache *cache, struct note *note)
 
 	if (repair == NULL)
 		return;
-	note->refs++;
-	evkv_child_submit(NULL, cache->cache, &request, EVKV_CHILD_AUXILIARY,
-	    evicted, repair);
+	record->refs++;
+	evkv__background_submit(cache, &repair->background, cache->cache,
+	    &request, evicted, repair);
 }
 
 static void emptied(struct evkv_op *child, void *arg)
@@ -181,11 +176,11 @@ static void emptied(struct evkv_op *child, void *arg)
 	struct repair *repair = arg;
 	struct cache *cache = repair->cache;
 
+	evkv__background_end(&repair->background);
 	cache->repairing = false;
 	if (gone(child) && cache->off_evict_after_us <= repair->begun_us)
 		cache->off = false;
 	evkv_free(repair);
-	evkv__cache_end(cache);
 }
 
 static void repair_all(struct cache *cache, int64_t now_us)
@@ -196,7 +191,7 @@ static void repair_all(struct cache *cache, int64_t now_us)
 	struct repair *repair;
 
 	/* What is on its way into the cache might arrive after the clear_all. */
-	if (cache->fills != NULL)
+	if (!LIST_EMPTY(&cache->fills))
 		return;
 	if (now_us >= cache->off_until_us)
 		cache->off = false;
@@ -207,39 +202,40 @@ static void repair_all(struct cache *cache, int64_t now_us)
 	if (repair == NULL)
 		return;
 	cache->repairing = true;
-	evkv_child_submit(NULL, cache->cache, &request, EVKV_CHILD_AUXILIARY,
-	    emptied, repair);
+	evkv__background_submit(cache, &repair->background, cache->cache,
+	    &request, emptied, repair);
 }
 
-void evkv__trouble_repair(void *arg)
+void evkv__repair_run(void *arg)
 {
 	struct cache *cache = arg;
 	int64_t now_us = evkv_loop_now_us(cache->loop);
-	struct note *note, *next;
+	struct key_record *record, *next;
 	unsigned evictions = 0;
 
 	/* There is room for the timer now; after all this maybe not. */
 	repair_later(cache);
-	for (note = cache->troubled; note != NULL; note = next) {
-		next = note->troubled_next;
-		if (note->bypass && now_us >= note->bypass_until_us)
-			note->bypass = false;
-		if (note->bypass && now_us >= note->evict_after_us &&
+	for (record = LIST_FIRST(&cache->suspects); record != NULL;
+	     record = next) {
+		next = LIST_NEXT(record, suspect_link);
+		if (record->bypass && now_us >= record->bypass_until_us)
+			record->bypass = false;
+		if (record->bypass && now_us >= record->evict_after_us &&
 		    evictions++ < REPAIRS_AT_ONCE)
-			evict(cache, note);
-		if (!note->bypass && note->fill_after_us <= now_us)
-			list_remove(cache, note);
+			evict(cache, record);
+		if (!record->bypass && record->fill_after_us <= now_us)
+			list_remove(cache, record);
 	}
 	repair_all(cache, now_us);
-	if (cache->troubled == NULL && !cache->off)
+	if (LIST_EMPTY(&cache->suspects) && !cache->off)
 		evkv_timer_cancel(cache->loop, &cache->repair_timer);
 }
 
-void evkv__trouble_end(struct cache *cache)
+void evkv__repair_end(struct cache *cache)
 {
-	struct note *note;
+	struct key_record *record;
 
 	evkv_timer_cancel(cache->loop, &cache->repair_timer);
-	while ((note = cache->troubled) != NULL)
-		list_remove(cache, note);
+	while ((record = LIST_FIRST(&cache->suspects)) != NULL)
+		list_remove(cache, record);
 }

@@ -1,0 +1,248 @@
+/*
+ * disk/watch.c - whether the files of an open store are still its own.
+ *
+ * A directory that is removed or replaced, or a file of it, takes with it what
+ * is written from then on, and LMDB does not notice. So the inodes are
+ * remembered at opening and compared before and after each commit, and before
+ * each batch of reads. What is lost stays lost: the store is DOWN and opens
+ * anew only what is there already.
+ *
+ * LMDB reads by a map: a file that was cut ends the process by SIGBUS when a
+ * page behind its end is touched. The lengths are compared, too, which leaves
+ * the moment between the look and the touch (docs/disk.md).
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "stores/disk/env.h"
+
+#define TABLE_HEAD 4096 /* no less than LMDB's own */
+#define TABLE_READER 64
+#define FILE_MODE 0660
+
+static const char *watch_name(enum disk_file file)
+{
+	static const char *const names[] = { "its directory", "LOCK", "CURRENT",
+		"data.mdb", "lock.mdb", "the directory of all collections" };
+
+	return names[file];
+}
+
+/* Path of a file, relative to the directory, or absolute. */
+static void watch_path(const struct disk_env *env, enum disk_file file,
+    char path[PATH_MAX])
+{
+	unsigned long long generation = env->dir.generation;
+
+	switch (file) {
+	case DISK_FILE_DIR:
+		snprintf(path, PATH_MAX, "%s", env->dir.path);
+		break;
+	case DISK_FILE_DATA:
+		snprintf(path, PATH_MAX, "g-%llu/data.mdb", generation);
+		break;
+	case DISK_FILE_TABLE:
+		snprintf(path, PATH_MAX, "g-%llu/lock.mdb", generation);
+		break;
+	case DISK_FILE_GUARD:
+		snprintf(path, PATH_MAX, "%s", env->config.guard);
+		break;
+	default: snprintf(path, PATH_MAX, "%s", watch_name(file)); break;
+	}
+}
+
+/* What stat() finds in the place of a file; false: nothing. */
+static bool watch_stat(const struct disk_env *env, enum disk_file file,
+    struct stat *stat)
+{
+	char path[PATH_MAX];
+
+	watch_path(env, file, path);
+	return fstatat(env->dir.fd, path, stat, 0) == 0;
+}
+
+/* The bytes that LMDB may touch. */
+static off_t watch_data_size(struct disk_env *env)
+{
+	MDB_envinfo info;
+
+	mdb_env_info(env->lmdb, &info);
+	return (off_t)((info.me_last_pgno + 1) * env->space.page_size);
+}
+
+static int watch_lose(struct disk_env *env, enum disk_file file)
+{
+	__atomic_store_n(&env->watch.lost, 1 + (int)file, __ATOMIC_RELEASE);
+	return DISK_LOST;
+}
+
+/*
+ * An error other than that nothing is there, such as a parent that may not be
+ * searched any more, says nothing about the file.
+ */
+static bool watch_same(struct disk_env *env, enum disk_file file)
+{
+	const struct disk_file_id *id = &env->watch.files[file];
+	struct stat stat;
+
+	if (!watch_stat(env, file, &stat))
+		return errno != ENOENT && errno != ENOTDIR && errno != ESTALE;
+	if (stat.st_ino != id->inode || stat.st_dev != id->device)
+		return false;
+	if (file == DISK_FILE_TABLE)
+		return stat.st_size >= env->watch.table_size;
+	return file != DISK_FILE_DATA || stat.st_size >= watch_data_size(env);
+}
+
+/* One that was cut first: to tell its length LMDB must not be asked. */
+static int watch_quick(struct disk_env *env)
+{
+	const struct disk_watch *watch = &env->watch;
+	struct stat stat;
+
+	if (fstat(watch->table_fd, &stat) != 0 || stat.st_nlink == 0 ||
+	    stat.st_size < watch->table_size)
+		return watch_lose(env, DISK_FILE_TABLE);
+	if (fstat(watch->data_fd, &stat) != 0 || stat.st_nlink == 0 ||
+	    (size_t)stat.st_size < 2 * env->space.page_size ||
+	    stat.st_size < watch_data_size(env))
+		return watch_lose(env, DISK_FILE_DATA);
+	return 0;
+}
+
+int evkv__disk_watch(struct disk_env *env, bool quick)
+{
+	int file, code;
+
+	if (__atomic_load_n(&env->watch.lost, __ATOMIC_ACQUIRE) != 0)
+		return DISK_LOST;
+	code = watch_quick(env);
+	if (quick || code != 0)
+		return code;
+	for (file = 0; file < DISK_FILES; file++) {
+		if (file == DISK_FILE_GUARD && env->config.guard == NULL)
+			continue;
+		if (!watch_same(env, (enum disk_file)file))
+			return watch_lose(env, (enum disk_file)file);
+	}
+	return 0;
+}
+
+bool evkv__disk_watch_lost(const struct disk_env *env,
+    struct disk_failure *failure)
+{
+	int lost = __atomic_load_n(&env->watch.lost, __ATOMIC_ACQUIRE);
+
+	if (lost == 0)
+		return false;
+	evkv__disk_fail(failure, EVKV_IO, 0,
+	    "%s: %s was removed, replaced or cut off while the store was open",
+	    env->config.path, watch_name((enum disk_file)(lost - 1)));
+	return true;
+}
+
+/* ---- Opening and closing ------------------------------------------------- */
+
+/* Whether a process that we don't know of by LOCK has LMDB's lock. */
+static bool table_is_used(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+/*
+ * LMDB writes to its lock file by a map, and a map of a file without room on
+ * the disk ends the process by SIGBUS. So the room is taken before. Closing any
+ * descriptor of it would drop LMDB's locks, so this one is kept.
+ */
+bool evkv__disk_watch_table(struct disk_env *env, const char *path, bool alone,
+    struct disk_failure *failure)
+{
+	struct disk_watch *watch = &env->watch;
+	off_t size = TABLE_HEAD + (off_t)env->config.max_readers * TABLE_READER;
+	char file[PATH_MAX + 16];
+
+	snprintf(file, sizeof(file), "%s/lock.mdb", path);
+	watch->table_fd = open(file, O_RDWR | O_CLOEXEC | (alone ? O_CREAT : 0),
+	    FILE_MODE);
+	if (watch->table_fd < 0 && errno == ENOENT && !alone)
+		return evkv__disk_fail(failure, EVKV_IO, 0,
+		    "%s: lock.mdb was removed while another process has the "
+		    "store open; end that process first",
+		    path);
+	if (watch->table_fd < 0)
+		return evkv__disk_fail(failure, evkv__disk_errno_status(errno),
+		    errno, "%s: can't open lock.mdb", path);
+	if (alone && table_is_used(watch->table_fd))
+		return evkv__disk_fail(failure, EVKV_LOCKED, 0,
+		    "%s: in use by a process without a lock on LOCK, which was "
+		    "removed under it, or by a tool of LMDB",
+		    path);
+	if (fallocate(watch->table_fd, 0, 0, size) != 0 &&
+	    errno != EOPNOTSUPP && errno != ENOSYS)
+		return evkv__disk_fail(failure, evkv__disk_errno_status(errno),
+		    errno, "%s: no room for lock.mdb", path);
+	return true;
+}
+
+bool evkv__disk_watch_guard(const struct disk_env *env,
+    struct disk_failure *failure)
+{
+	struct stat found, opened;
+
+	if (env->config.guard == NULL)
+		return true;
+	if (stat(env->config.guard, &found) == 0 &&
+	    fstat(env->config.guard_fd, &opened) == 0 &&
+	    found.st_ino == opened.st_ino && found.st_dev == opened.st_dev)
+		return true;
+	return evkv__disk_fail(failure, EVKV_IO, 0,
+	    "%s: %s was removed or replaced while the store was open",
+	    env->config.path, watch_name(DISK_FILE_GUARD));
+}
+
+bool evkv__disk_watch_begin(struct disk_env *env, struct disk_failure *failure)
+{
+	struct disk_watch *watch = &env->watch;
+	struct stat found;
+	int file;
+
+	mdb_env_get_fd(env->lmdb, &watch->data_fd);
+	for (file = 0; file < DISK_FILES; file++) {
+		if (file == DISK_FILE_GUARD && env->config.guard == NULL)
+			continue;
+		if (!watch_stat(env, (enum disk_file)file, &found))
+			return evkv__disk_fail(failure, EVKV_IO, errno,
+			    "%s: %s is missing", env->config.path,
+			    watch_name((enum disk_file)file));
+		watch->files[file] = (struct disk_file_id){
+			.device = found.st_dev, .inode = found.st_ino
+		};
+		if (file == DISK_FILE_TABLE)
+			watch->table_size = found.st_size;
+	}
+	__atomic_store_n(&watch->lost, 0, __ATOMIC_RELEASE);
+	return true;
+}
+
+/* What LMDB writes into it is of no use to anybody any more. */
+void evkv__disk_watch_mend(struct disk_env *env)
+{
+	const struct disk_watch *watch = &env->watch;
+	struct stat stat;
+
+	if (watch->table_fd >= 0 && fstat(watch->table_fd, &stat) == 0 &&
+	    stat.st_size < watch->table_size &&
+	    ftruncate(watch->table_fd, watch->table_size) != 0)
+		return;
+}
+
+void evkv__disk_watch_end(struct disk_env *env)
+{
+	if (env->watch.table_fd >= 0)
+		close(env->watch.table_fd);
+	env->watch.table_fd = -1;
+}
