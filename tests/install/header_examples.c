@@ -429,21 +429,6 @@ evkv_cb value_h = on_get;
 /* [evkv/wrappers/fault.h] */
 void fault_h(struct evkv_store *store)
 {
-	store = evkv_fault_new(store,
-	    &(struct evkv_fault_options){ .seed = 7 }, &error);
-	evkv_fault_add(store,
-	    &(struct evkv_fault_rule){ .action = EVKV_FAULT_FAIL,
-		.kinds = EVKV_KIND_BIT(EVKV_OP_PUT),
-		.nth = 3,
-		.status = EVKV_UNAVAILABLE });
-	evkv_store_unref(store);
-}
-
-/* [evkv/wrappers/fault.h] */
-void fault_h(struct evkv_store *store);
-
-void fault_h(struct evkv_store *store)
-{
 	store = evkv_fault_new(store, &(struct evkv_fault_options){ .seed = 7 },
 	    &error);
 	evkv_fault_add(store, &(struct evkv_fault_rule){
