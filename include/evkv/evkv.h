@@ -23,9 +23,11 @@
 #include "evkv/stores/memory.h"
 #include "evkv/stores/null.h"
 #include "evkv/stores/simple.h"
+#include "evkv/wrappers/clamp_ttl.h"
 #include "evkv/wrappers/fault.h"
 #include "evkv/wrappers/passthrough_cache.h"
 #include "evkv/wrappers/prefix_keys.h"
+#include "evkv/wrappers/read_only.h"
 #include "evkv/wrappers/statistics.h"
 
 #endif

@@ -71,6 +71,8 @@ struct evkv_store {
 	evkv_state_cb state_cb;
 	void *state_arg;
 
+	char
+	    *text; /* what it was opened by, allocated; NULL = something else */
 	struct evkv_vtable own_vtable;
 	struct store_inner *parents; /* those whose inner store this is */
 	size_t inner_count;
