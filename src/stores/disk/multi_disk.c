@@ -440,8 +440,6 @@ static void multi_counters(void *self, struct evkv_counters *counters)
 static const struct evkv_vtable multi_disk_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "multi_disk",
-	.kinds = EVKV_KINDS_BASIC,
-	.conditions = EVKV_IF_BASIC,
 	.submit = multi_submit,
 	.stop = multi_stop,
 	.close = multi_close,
