@@ -152,6 +152,7 @@ struct redis_connection {
 
 	struct redis_part greeting;              /* the handshake */
 	enum redis_step steps[REDIS_STEP_COUNT]; /* of which these are sent */
+	uint64_t secrets;           /* store->secrets at its beginning */
 	bool refused;               /* the handshake has failed ... */
 	struct redis_error refusal; /* ... for this */
 
@@ -172,6 +173,7 @@ struct redis_head {
 struct redis_store {
 	struct evkv_redis_options options; /* ours */
 	struct evkv_slice prefix;          /* of every key */
+	uint64_t secrets;                  /* how often the password changed */
 	struct redis_head head;
 	struct evkv_loop *loop;
 	struct evkv_store *store;

@@ -3,8 +3,8 @@
  * whose slots belong to no operation: bounds to the byte, which slots end, and
  * replies at the wrong moment.
  *
- * A slot's command is its letter, as often as it says; a reply is a letter and a
- * line end.
+ * A slot's command is its letter, as often as it says; a reply is a letter and
+ * a line end.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -250,13 +250,16 @@ EVKV_TEST(pipeline_raw, a_reply_at_the_bound)
 
 /* ---- Which ones ------------------------------------------------------- */
 
-/* The socket is full, and so is the output: what comes now waits unencoded. */
-static void raw_block(struct raw *raw)
+/*
+ * The socket is full, and so is the output where that has bounds: what comes now
+ * waits unencoded then.
+ */
+static void raw_block(struct raw *raw, size_t max_output_bytes)
 {
 	int size = 4096;
 
 	raw_begin(raw);
-	raw->options.max_output_bytes = 1;
+	raw->options.max_output_bytes = max_output_bytes;
 	raw->options.max_offline_slots = 3;
 	raw->options.max_offline_bytes = 250;
 	raw_make(raw);
@@ -275,7 +278,7 @@ EVKV_TEST(pipeline_raw, which_slots_end_where_too_many_wait)
 	struct raw raw;
 	unsigned i;
 
-	raw_block(&raw);
+	raw_block(&raw, 1);
 	for (i = 1; i <= 6; i++)
 		check(raw_submit(&raw, i, i == 3 ? 200 : 10) == NULL);
 	check_int(raw.p->waiting.count, 6);
@@ -302,7 +305,7 @@ EVKV_TEST(pipeline_raw, which_slots_end_where_too_many_bytes_wait)
 	struct raw raw;
 	unsigned i;
 
-	raw_block(&raw);
+	raw_block(&raw, 1);
 	check(raw_submit(&raw, 1, 100) == NULL);
 	check(raw_submit(&raw, 2, 151) == NULL);
 	peer_cut_all(raw.peer);
@@ -319,8 +322,9 @@ EVKV_TEST(pipeline_raw, an_unasked_reply_while_the_output_is_blocked)
 {
 	struct raw raw;
 
-	raw_block(&raw);
+	raw_block(&raw, 0);
 	check(raw_submit(&raw, 1, 10) == NULL);
+	check_int(raw.p->outstanding.count, 2);
 	/* The first is answered though the server has not read all of it. */
 	raw_say(&raw, "1\n");
 	rig_until(&raw.rig, raw.slots[0].ends == 1);

@@ -1,7 +1,7 @@
 /*
- * tests/stores/redis/rounds_test.c - replies in a row, each of them chosen: TTLs
- * asked for twice, numbers that no command answers, removals that are cut off,
- * scripts.
+ * tests/stores/redis/rounds_test.c - replies in a row, each of them chosen:
+ * TTLs asked for twice, numbers that no command answers, removals that are cut
+ * off, scripts.
  */
 #include <stdio.h>
 #include <string.h>
