@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "loop/loop.h"
+#include "core/core.h"
 
 bool evkv__op_make_batch(struct evkv_op *op, size_t count)
 {
@@ -44,7 +44,7 @@ static inline void entry_drop(struct evkv_op *op, struct evkv_entry *entry)
 	if ((entry->reserved & ENTRY_PINNED) != 0)
 		evkv__value_unpin(value);
 	else
-		evkv__value_unref_spare(&op->loop->spares, value);
+		evkv__value_unref_spare(&evkv__core(op->loop)->spares, value);
 }
 
 void evkv__op_drop_values(struct evkv_op *op)
@@ -91,8 +91,9 @@ bool evkv_op_copy_value(struct evkv_op *op, size_t i, struct evkv_slice bytes)
 	struct evkv_value *value;
 
 	/* Whoever looks at a value too late is found out if it was freed. */
-	value = loop->scramble ? evkv_value_new(bytes)
-			       : evkv__value_new_spare(&loop->spares, bytes);
+	value = loop->scramble
+	    ? evkv_value_new(bytes)
+	    : evkv__value_new_spare(&evkv__core(loop)->spares, bytes);
 	if (value == NULL)
 		return false;
 	evkv_op_give_value(op, i, value);

@@ -6,17 +6,13 @@
  * in the callback, however often it is answered at once, goes round a loop here
  * and not down the stack.
  */
-#include "loop/loop.h"
+#include "core/core.h"
 
 static void child_link(struct evkv_op *child, struct evkv_op *parent)
 {
 	child->parent = parent;
 	parent->children++;
-	child->child_link = &parent->child_first;
-	child->child_next = parent->child_first;
-	if (child->child_next != NULL)
-		child->child_next->child_link = &child->child_next;
-	parent->child_first = child;
+	LIST_INSERT_HEAD(&parent->child_list, child, child_link);
 }
 
 /*
@@ -144,7 +140,7 @@ static void tell(struct evkv_op *child, struct evkv_op *teller)
 void evkv__child_report(struct evkv_op *child)
 {
 	struct evkv_op *teller = child->parent != NULL ? child->parent : child;
-	struct evkv_loop *loop = child->loop;
+	struct core *core = evkv__core(child->loop);
 
 	if ((child->flags & (OP_WRITES | OP_DETACHED)) == OP_WRITES &&
 	    child->result.affected != 0)
@@ -157,11 +153,11 @@ void evkv__child_report(struct evkv_op *child)
 	}
 	teller->flags |= OP_TELLING;
 	teller->busy++;
-	loop->telling++;
+	core->telling++;
 	do
 		tell(child, teller);
 	while ((child = answered_take(teller)) != NULL);
-	loop->telling--;
+	core->telling--;
 	teller->busy--;
 	teller->flags &= ~(uint32_t)OP_TELLING;
 	evkv__op_maybe_free(teller);

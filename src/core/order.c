@@ -17,7 +17,7 @@
  * given up, and what had not begun had no effect.
  */
 #include "base/siphash.h"
-#include "loop/loop.h"
+#include "core/core.h"
 
 #define SLOTS_MIN 64
 
@@ -149,7 +149,7 @@ static void link_free(struct order_link *link)
 	if (--turn->blocked > 0)
 		return;
 	turn->due = true;
-	TAILQ_INSERT_TAIL(&turn->op->loop->due, turn, due_link);
+	TAILQ_INSERT_TAIL(&evkv__core(turn->op->loop)->due, turn, due_link);
 }
 
 /* The reads up to the next write. */
@@ -211,7 +211,7 @@ static void turn_leave(struct order_turn *turn)
 	if (op->turns == NULL)
 		op->flags &= ~(uint32_t)OP_ORDERED;
 	if (turn->due)
-		TAILQ_REMOVE(&op->loop->due, turn, due_link);
+		TAILQ_REMOVE(&evkv__core(op->loop)->due, turn, due_link);
 	for (i = 0; i < turn->count; i++)
 		queue_remove(turn->order, &turn->links[i]);
 }
@@ -370,15 +370,15 @@ static void begin(struct order_turn *turn)
 		evkv__op_detach(op, EVKV_NOMEM, EVKV_CAUSE_NOMEM);
 }
 
-void evkv__order_run(struct evkv_loop *loop)
+void evkv__order_run(struct core *core)
 {
 	struct order_turn *turn;
 
-	loop->beginning = true;
-	while ((turn = TAILQ_FIRST(&loop->due)) != NULL) {
-		TAILQ_REMOVE(&loop->due, turn, due_link);
+	core->beginning = true;
+	while ((turn = TAILQ_FIRST(&core->due)) != NULL) {
+		TAILQ_REMOVE(&core->due, turn, due_link);
 		turn->due = false;
 		begin(turn);
 	}
-	loop->beginning = false;
+	core->beginning = false;
 }

@@ -9,6 +9,7 @@
 
 #include "evkv/driver.h"
 
+struct core;
 struct order_turn;
 
 /* The place of an operation in the queue of one of its keys. */
@@ -60,7 +61,7 @@ void evkv__order_leave(struct evkv_op *op);
 void evkv__order_let_go(struct evkv_op *op);
 /* An OP_WAITING op is stopped: it ends without an effect. */
 void evkv__order_give_up(struct evkv_op *op);
-void evkv__order_run(struct evkv_loop *loop);
+void evkv__order_run(struct core *core);
 void evkv__order_free(struct order *order);
 
 /* Whether any operation is under way here, or waits. */

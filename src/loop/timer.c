@@ -123,6 +123,8 @@ static void run_due(struct evkv_loop *loop)
 	struct evkv_timer *timer;
 	size_t most = loop->timers_count;
 
+	if (evkv__loop_check_fork(loop))
+		return;
 	while (most-- > 0 && loop->timers_count > 0 &&
 	    loop->timers[1]->at_us <= now_us) {
 		timer = loop->timers[1];

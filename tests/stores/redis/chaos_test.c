@@ -99,6 +99,9 @@ static void chaos_entry(struct chaos *c, const struct chaos_op *op, size_t i,
 	if (evkv_failed(entry->status))
 		return;
 	c->answered++;
+	/* What has several keys calls back with the last of them. */
+	if (op->count > 1)
+		return;
 	if (op->steps[i] < c->last[key])
 		snprintf(c->wrong, sizeof(c->wrong),
 		    "key %u: step %zu called "
