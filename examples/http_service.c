@@ -78,6 +78,7 @@ static const int service_codes[EVKV_STATUS_COUNT] = {
 	[EVKV_INVALID] = 400,
 	[EVKV_UNSUPPORTED] = 501,
 	[EVKV_BUSY] = 503,
+	[EVKV_LOCKED] = 503,
 	[EVKV_TIMEOUT] = 504,
 	[EVKV_CANCELED] = 503,
 	[EVKV_CLOSED] = 503,
