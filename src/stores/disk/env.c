@@ -276,11 +276,11 @@ static int env_lmdb(struct disk_env *env, const char *path)
 }
 
 /*
- * Take the readers their places in LMDB's table, which is under a lock that
- * other processes use too: the loop's thread must not wait for it. Who gets
- * none here asks again.
+ * Register the readers in LMDB's table, which is under a lock that other
+ * processes use too: the loop's thread must not wait for it. A reader that gets
+ * no slot here tries again when it begins to read.
  */
-static void env_seat_readers(struct disk_env *env)
+static void env_register_readers(struct disk_env *env)
 {
 	struct disk_reader *reader;
 
@@ -358,7 +358,7 @@ bool evkv__disk_lmdb_open(struct disk_env *env, bool alone,
 		env_generation(env, ENV_OPEN, alone, failure);
 
 	if (opened && evkv__disk_watch_begin(env, failure)) {
-		env_seat_readers(env);
+		env_register_readers(env);
 		env->must_exist = true;
 		return true;
 	}
@@ -585,7 +585,7 @@ int evkv__disk_write_begin(struct disk_env *env, struct disk_view *view)
 }
 
 /*
- * Entries are counted before, and told when the commit has gone well. What went
+ * Entries are counted before, and reported when the commit has gone well. What went
  * into files that are not the store's any more was not stored.
  */
 int evkv__disk_write_commit(struct disk_view *view)

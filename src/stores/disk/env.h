@@ -285,7 +285,7 @@ int64_t evkv__disk_wait_ms(const struct disk_env *env, bool copies);
 /* Leave it behind. false: it does not wait. */
 bool evkv__disk_wait_leave(struct disk_env *env);
 bool evkv__disk_wait_left(const struct disk_env *env);
-/* Who else has lock.mdb open: "process 12" or so. */
+/* The other processes that have lock.mdb open: "process 12" or so. */
 void evkv__disk_wait_holder(const struct disk_env *env, char *text,
     size_t size);
 
