@@ -29,6 +29,7 @@
 EVKV_BEGIN_DECLS
 
 struct evkv_op;
+struct evkv_text;
 
 /* ---- The vtable ------------------------------------------------------- */
 
@@ -164,6 +165,12 @@ struct evkv_vtable {
 	 */
 	enum evkv_peek (*peek)(void *self, const struct evkv_request *request,
 	    struct evkv_value **value);
+
+	/*
+	 * Optional. Write the store as evkv_open() would read it, by the calls
+	 * of evkv/registry.h. NULL: what it was opened by, or its name alone.
+	 */
+	void (*describe)(void *self, struct evkv_text *text);
 };
 
 /* ---- Making a store --------------------------------------------------- */
