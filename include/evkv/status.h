@@ -57,6 +57,7 @@ EVKV_BEGIN_DECLS
  * | INVALID         | an argument is not valid; nothing was done              |
  * | UNSUPPORTED     | the store can't do this; nothing was done               |
  * | BUSY            | a bound on pending work was reached; nothing was done   |
+ * | LOCKED          | another process or store holds the files; nothing was done |
  * | TIMEOUT         | the deadline passed, without effect                     |
  * | CANCELED        | canceled, without effect                                |
  * | CLOSED          | the store is closed; nothing was done                   |
