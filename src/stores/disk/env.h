@@ -204,6 +204,11 @@ void evkv__disk_lmdb_close(struct disk_env *env);
 /* Make a reader known to the environment, before anything uses it. */
 void evkv__disk_reader_add(struct disk_env *env, struct disk_reader *reader);
 
+/* ---- view.c -------------------------------------------------------------- */
+
+/* Show what is there: rows, and bytes of the file in use. */
+void evkv__disk_env_count(struct disk_env *env, size_t count);
+
 /*
  * Begin to read, and end; `try` does not wait for the gate and answers EBUSY
  * where it would have to.
