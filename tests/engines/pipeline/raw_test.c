@@ -66,7 +66,11 @@ static enum evkv_parse raw_parse(void *self, struct evkv_slot *slot,
 {
 	const char *end = size > 0 ? memchr(data, '\n', size) : NULL;
 
-	(void)self;
+	if (end != NULL && data[0] == '!') {
+		evkv_pipeline_fail(((struct raw *)self)->p, EVKV_CORRUPT,
+		    EVKV_CAUSE_PROTOCOL, 0, "as I thought");
+		return EVKV_PARSE_MORE;
+	}
 	if (end == NULL)
 		return EVKV_PARSE_MORE;
 	if (slot == NULL)
@@ -466,6 +470,26 @@ EVKV_TEST(pipeline_raw, replies_that_came_before_a_write_failed)
 	check_int(raw.slots[3].ends, 1);
 	check_int(raw.slots[3].end.fate, EVKV_SLOT_UNSENT);
 	check_int(raw.slots[3].end.sys_error, EPIPE);
+	raw_close(&raw);
+}
+
+/* A driver that gives up in the middle says which slot it was about. */
+EVKV_TEST(pipeline_raw, a_driver_gives_up_while_it_parses)
+{
+	struct raw raw;
+	unsigned i;
+
+	raw_open(&raw);
+	for (i = 0; i < 3; i++)
+		check(raw_submit(&raw, i, 1) == NULL);
+	rig_until(&raw.rig, raw.taken_size == 3);
+	raw_say(&raw, "A\n!\nC\n");
+	rig_until(&raw.rig, raw.slots[2].ends == 1);
+	check_int(raw.slots[0].reply, 'A');
+	check_status(raw.slots[1].end.status, EVKV_CORRUPT);
+	check_contains(raw.slots[1].message, "as I thought");
+	check_status(raw.slots[2].end.status, EVKV_UNAVAILABLE);
+	check_int(raw.slots[2].end.cause, EVKV_CAUSE_PROTOCOL);
 	raw_close(&raw);
 }
 
