@@ -29,7 +29,6 @@ struct memory_job {
 struct memory_late {
 	struct evkv_op *op;
 	uint64_t hash;
-	int64_t now_us;
 	size_t key_size;
 	char key[LATE_KEY_MAX];
 };
