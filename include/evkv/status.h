@@ -97,7 +97,8 @@ enum evkv_status {
 	X(PROTOCOL, "the server broke the protocol")                           \
 	X(SERVER, "the server said so")                                        \
 	X(IO, "an input or output error")                                      \
-	X(NOMEM, "out of memory")
+	X(NOMEM, "out of memory")                                              \
+	X(FORK, "the loop belongs to the parent process")
 
 /**
  * Why an operation failed.
@@ -120,6 +121,7 @@ enum evkv_status {
  * | SERVER   | the server said so; the message has its words |
  * | IO       | an input or output error; sys_error has errno |
  * | NOMEM    | out of memory                               |
+ * | FORK     | the loop was made before this process was forked |
  */
 enum evkv_cause {
 /** @cond internal */

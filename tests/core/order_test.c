@@ -34,10 +34,11 @@ static enum evkv_verdict lines_submit(void *self, struct evkv_op *op,
 	struct lines *lines = self;
 
 	lines->begun++;
-	if (lines->low == 0 || (uintptr_t)&lines < lines->low)
-		lines->low = (uintptr_t)&lines;
-	if ((uintptr_t)&lines > lines->high)
-		lines->high = (uintptr_t)&lines;
+	if (lines->low == 0 ||
+	    (uintptr_t)__builtin_frame_address(0) < lines->low)
+		lines->low = (uintptr_t)__builtin_frame_address(0);
+	if ((uintptr_t)__builtin_frame_address(0) > lines->high)
+		lines->high = (uintptr_t)__builtin_frame_address(0);
 	if (lines->forwards)
 		return evkv_op_forward(op, lines->inner, request);
 	evkv_child_submit(op, lines->inner, request, EVKV_CHILD_BORROWS,

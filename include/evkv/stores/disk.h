@@ -24,6 +24,7 @@
 #ifndef EVKV_STORES_DISK_H
 #define EVKV_STORES_DISK_H
 
+#include "evkv/request.h"
 #include "evkv/store.h"
 
 EVKV_BEGIN_DECLS
@@ -119,6 +120,37 @@ static inline struct evkv_store *evkv_multi_disk_new(struct evkv_loop *loop,
 	return evkv_multi_disk_new_sized(loop, options, sizeof(*options),
 	    error);
 }
+
+/** How evkv_disk_backup() copies. */
+enum {
+	/**
+	 * Page by page, free ones included: faster, but writes wait until it is
+	 * done. Without it free pages are left out and writes go on.
+	 */
+	EVKV_DISK_BACKUP_PAGES = 1 << 0,
+};
+
+/**
+ * Copy a disk store, as it is at one moment, while it is in use. By a worker,
+ * with a thread of its own; reads and writes go on. What is copied keeps its
+ * pages from being used again meanwhile, so the file may grow. The copy is a
+ * directory that opens as a store; versions of the original are none of its
+ * own. A copy that fails leaves no store. May be called in a callback.
+ * @param store  a disk store's own handle; any other is UNSUPPORTED, wrapped
+ *               and multi_disk stores too (evkv_disk_check --backup copies
+ *               those of the latter)
+ * @param path   the directory, which is not there or empty; its parent exists
+ * @param flags  EVKV_DISK_BACKUP_*
+ * @param cb     gets the outcome, on the loop's thread, never inside this call:
+ *               OK, INVALID, UNSUPPORTED, REFUSED (not empty), CLOSED or
+ *               CANCELED (the store was closed, compacted or opened anew
+ *               meanwhile), LOCKED, NOSPACE, IO, or why the store can't be
+ *               opened; may be NULL
+ * @param arg    for the callback
+ * @return false: no memory, and no callback will come; so also for store NULL
+ */
+EVKV_API bool evkv_disk_backup(struct evkv_store *store, const char *path,
+    uint32_t flags, evkv_cb cb, void *arg);
 
 /*
  * Make disk: and multi_disk: URLs known to evkv_open(). false = no memory, or
