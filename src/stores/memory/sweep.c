@@ -132,13 +132,6 @@ static size_t excess(size_t have, size_t bound)
 	return have > bound ? have - bound : 0;
 }
 
-bool evkv__table_is_over(const struct memory_table *table)
-{
-	return table->space.newest != table->space.oldest &&
-	    (evkv__table_count(table) > table->max_entries ||
-		evkv__table_bytes(table) > table->max_bytes);
-}
-
 /* A segment whose entries have to be looked at for what has expired. */
 static void walk_earliest(struct memory_table *table, int64_t now_us);
 

@@ -139,7 +139,7 @@ struct memory_put {
 	int64_t expires_at_us;
 };
 
-/* ---- Entries (memory_entry.c) -------------------------------------- */
+/* ---- Entries (entry.c) -------------------------------------- */
 
 static inline struct evkv_slice entry_key(const struct memory_entry *entry)
 {
@@ -182,7 +182,7 @@ void evkv__entry_release(struct memory_entry *entry, struct memory_heap *heap);
 /* The value that an external entry stands for. */
 struct evkv_value *evkv__entry_external(const struct memory_entry *entry);
 
-/* ---- The table (memory_table.c) ------------------------------------ */
+/* ---- The table (table.c) ------------------------------------ */
 
 /* Bounds 0 = none. false = no memory. */
 bool evkv__table_init(struct memory_table *table, size_t max_entries,
@@ -345,17 +345,22 @@ static inline int64_t table_next_due(const struct memory_table *table)
 	return index_earliest_due(&table->space.entries);
 }
 
-/*
- * Whether there is more than there may be, and something that can go: a put
- * evicts a bounded number of entries and leaves the rest to the next ones.
- */
-bool evkv__table_is_over(const struct memory_table *table);
-
 /* Bytes that count for max_bytes. */
 static inline size_t evkv__table_bytes(const struct memory_table *table)
 {
 	return table->bytes +
 	    atomic_load_explicit(&table->heap->held, memory_order_relaxed);
+}
+
+/*
+ * Whether there is more than there may be, and something that can go: a put
+ * evicts a bounded number of entries and leaves the rest to the next ones.
+ */
+static inline bool evkv__table_is_over(const struct memory_table *table)
+{
+	return (evkv__table_count(table) > table->max_entries ||
+		   evkv__table_bytes(table) > table->max_bytes) &&
+	    table->space.newest != table->space.oldest;
 }
 
 /* Internal: an entry leaves its space, its place in the index is gone. */
@@ -365,7 +370,7 @@ void evkv__table_drop(struct memory_table *table, struct memory_space *space,
 void evkv__table_remove(struct memory_table *table, struct memory_entry *entry,
     uint64_t hash);
 
-/* ---- Steps (memory_sweep.c) ---------------------------------------- */
+/* ---- Steps (sweep.c) ---------------------------------------- */
 
 /*
  * A step ends after so many entries, or sooner if they took long: what freeing
