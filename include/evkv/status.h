@@ -15,6 +15,7 @@
 #define EVKV_STATUS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "evkv/export.h"
 
@@ -56,6 +57,7 @@ EVKV_BEGIN_DECLS
  * | INVALID         | an argument is not valid; nothing was done              |
  * | UNSUPPORTED     | the store can't do this; nothing was done               |
  * | BUSY            | a bound on pending work was reached; nothing was done   |
+ * | LOCKED          | another process or store holds the files; nothing was done |
  * | TIMEOUT         | the deadline passed, without effect                     |
  * | CANCELED        | canceled, without effect                                |
  * | CLOSED          | the store is closed; nothing was done                   |
@@ -79,6 +81,9 @@ enum evkv_status {
 	/** how many there are */
 	EVKV_STATUS_COUNT
 };
+
+/** The bit of a status in a set of statuses. */
+#define EVKV_STATUS_BIT(status) (UINT32_C(1) << (status))
 
 /** X(name, text) for every cause. */
 #define EVKV_CAUSE_TABLE(X)                                                    \

@@ -210,6 +210,9 @@ void evkv__store_free(struct evkv_store *store)
 	LIST_REMOVE(store, link);
 	evkv__order_free(&store->order);
 	store->vtable->free(store->self);
+	evkv_free(store->text);
+	store->text = NULL;
+	store->own_vtable.describe = NULL;
 	store->loop = NULL;
 	store->self = NULL;
 	store->own_vtable.counters = NULL;

@@ -77,6 +77,8 @@ struct evkv_store {
 	evkv_state_cb state_cb;
 	void *state_arg;
 
+	char
+	    *text; /* what it was opened by, allocated; NULL = something else */
 	struct evkv_vtable own_vtable;
 	/* Of those whose inner store this is. */
 	LIST_HEAD(, store_inner) parents;

@@ -27,6 +27,7 @@
 
 #include "loop/loop.h"
 #include "stores/memory/store.h"
+#include "stores/types.h"
 
 #define MAX_BYTES_DEFAULT ((size_t)64 << 20)
 #define MAX_BYTES_LEAST 4096
@@ -385,6 +386,13 @@ static void memory_counters(void *arg, struct evkv_counters *counters)
 	counters->evictions += self->table.evictions;
 }
 
+static void memory_describe(void *arg, struct evkv_text *text)
+{
+	const struct memory *self = arg;
+
+	evkv_text_options(text, &evkv__memory_type, &self->options);
+}
+
 static const struct evkv_vtable memory_vtable = {
 	.size = sizeof(memory_vtable),
 	.name = "memory",
@@ -393,6 +401,7 @@ static const struct evkv_vtable memory_vtable = {
 	.free = memory_free,
 	.counters = memory_counters,
 	.peek = evkv__memory_peek,
+	.describe = memory_describe,
 };
 
 static const struct evkv_capabilities memory_capabilities = {
@@ -433,6 +442,7 @@ static struct memory *memory_make(struct evkv_loop *loop,
 	self->table.instance = evkv_loop_random(loop);
 	self->table.clock_us = read_clock;
 	self->table.clock_arg = loop;
+	self->options = *options;
 	self->loop = loop;
 	self->task.run = memory_step;
 	self->task.arg = self;

@@ -5,6 +5,7 @@
 #define EVKV_STORES_MEMORY_STORE_H
 
 #include "core/store.h"
+#include "evkv/stores/memory.h"
 #include "stores/memory/table.h"
 
 /* A pending op about entries that it does not name, done in steps. */
@@ -34,6 +35,7 @@ struct memory_late {
 };
 
 struct memory {
+	struct evkv_memory_options options; /* as given */
 	struct memory_table table;
 	struct evkv_loop *loop;
 	struct evkv_store *store;

@@ -57,6 +57,7 @@ struct background {
 };
 
 struct cache {
+	struct evkv_passthrough_cache_options options; /* as given */
 	struct evkv_loop *loop;
 	struct evkv_store *node, *primary, *cache;
 	int64_t max_ttl_ms;
