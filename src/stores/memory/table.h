@@ -382,6 +382,10 @@ struct memory_pace {
 	size_t work; /* since the last look at the clock */
 };
 
+/* After so many entries more: whether the step has taken long enough. */
+bool evkv__pace_is_over(struct memory_pace *pace,
+    const struct memory_table *table, size_t entries);
+
 /* Evict until the bounds hold, within bounds of its own; never `keep`. */
 void evkv__table_make_room(struct memory_table *table,
     const struct memory_entry *keep, int64_t now_us);
@@ -424,6 +428,9 @@ enum memory_sweep {
 	SWEEP_RICH,  /* much was found: go on at once */
 };
 enum memory_sweep evkv__table_sweep(struct memory_table *table, int64_t now_us);
+
+/* Remove what has expired of the segment that is due first; there is one. */
+void evkv__table_walk_earliest(struct memory_table *table, int64_t now_us);
 
 /* Whether a collection has an entry that is not expired. */
 enum memory_alive { ALIVE_NO, ALIVE_YES, ALIVE_UNKNOWN };
