@@ -1,4 +1,4 @@
-/* stores/memory/stores/memory_table.c - the bounded table behind the memory store. */
+/* stores/memory/table.c - the bounded table behind the memory store. */
 #include "stores/memory/table.h"
 
 #include "core/op.h"
@@ -391,7 +391,8 @@ enum evkv_status evkv__table_put_hashed(struct memory_table *table,
 	entry->version = ++table->version;
 	if (table->space.dead > 0 || table->retired != NULL)
 		evkv__table_reclaim(table, RECLAIM_PER_PUT);
-	evkv__table_make_room(table, entry, now_us);
+	if (evkv__table_is_over(table))
+		evkv__table_make_room(table, entry, now_us);
 	return EVKV_OK;
 }
 
