@@ -62,9 +62,22 @@ enum evkv_url_type {
 	EVKV_URL_DURATION, /**< int64_t, ms; with suffixes ms, s, m, h */
 	EVKV_URL_STRING,   /**< const char *, valid while the URL is */
 	EVKV_URL_CHOICE,   /**< int: the index in a list "full|os|none" */
+	EVKV_URL_BYTES,    /**< struct evkv_slice, valid while the URL is */
 };
 
-/** How one option of a URL gets into an options struct. */
+/** What is special about an option. */
+enum {
+	/** a password or the like: described as *** */
+	EVKV_OPTION_SECRET = 1 << 0,
+	/** must be given */
+	EVKV_OPTION_REQUIRED = 1 << 1,
+};
+
+/**
+ * One option of a store or a wrapper: how it gets from a URL, or the text of a
+ * chain, into an options struct, what it may be, and what docs/reference.md
+ * says of it. A zero in the struct is the option's default.
+ */
 struct evkv_url_option {
 	/** the option's name */
 	const char *name;
@@ -78,6 +91,17 @@ struct evkv_url_option {
 	int64_t max;
 	/** CHOICE: the words, "full|os|none" */
 	const char *choices;
+	/** what it does, in a few words; NULL = nothing is said */
+	const char *summary;
+	/** the default as it would be written ("64m"); NULL = none, or off */
+	const char *standard;
+	/** EVKV_OPTION_* */
+	uint32_t flags;
+	/**
+	 * its name in the options struct, where that is another (with a unit,
+	 * "max_ttl_ms"); both are taken, and errors of constructors name it
+	 */
+	const char *field;
 };
 
 /**

@@ -38,6 +38,9 @@ void evkv__list_nearest(char *list, size_t size, const char *wanted,
 void evkv__url_options_list(char *list, size_t size, const char *wanted,
     const struct evkv_url_option *table, size_t count);
 
+/* Whether an option has this name, or this other one. */
+bool evkv__url_option_is(const struct evkv_url_option *row, const char *name);
+
 /* Write one option into a struct by its row; false with a filled error. */
 bool evkv__url_option_write(const struct evkv_url_pair *pair,
     const struct evkv_url_option *row, void *options, struct evkv_error *error);

@@ -166,6 +166,9 @@ bool evkv__url_option_write(const struct evkv_url_pair *pair,
 	case EVKV_URL_CHOICE:
 		return url_options_choice(pair, row->choices, field, error);
 	case EVKV_URL_STRING: *(const char **)field = pair->value; return true;
+	case EVKV_URL_BYTES:
+		*(struct evkv_slice *)field = evkv_str(pair->value);
+		return true;
 	case EVKV_URL_INT:
 		if (!url_options_bounded(pair, row, &url_options_int, &number,
 			error))
@@ -269,14 +272,21 @@ void evkv__url_options_list(char *list, size_t size, const char *wanted,
 		snprintf(list, size, "none");
 }
 
+bool evkv__url_option_is(const struct evkv_url_option *row, const char *name)
+{
+	return strcmp(row->name, name) == 0 ||
+	    (row->field != NULL && strcmp(row->field, name) == 0);
+}
+
 /* ---- The whole table ----------------------------------------------------- */
 
-static bool given_before(const struct evkv_url *url, size_t i)
+static bool given_before(const struct evkv_url *url, size_t i,
+    const struct evkv_url_option *row)
 {
 	size_t j;
 
 	for (j = 0; j < i; j++) {
-		if (strcmp(url->options[j].name, url->options[i].name) == 0)
+		if (evkv__url_option_is(row, url->options[j].name))
 			return true;
 	}
 	return false;
@@ -292,13 +302,8 @@ bool evkv_url_options(const struct evkv_url *url,
 
 	for (i = 0; i < url->option_count; i++) {
 		pair = &url->options[i];
-		if (given_before(url, i)) {
-			evkv_error_set(error, EVKV_INVALID,
-			    "URL: option %.40s is given twice", pair->name);
-			return false;
-		}
 		for (j = 0; j < table_count; j++)
-			if (strcmp(table[j].name, pair->name) == 0)
+			if (evkv__url_option_is(&table[j], pair->name))
 				break;
 		if (j == table_count) {
 			evkv__url_options_list(names, sizeof(names), pair->name,
@@ -306,6 +311,11 @@ bool evkv_url_options(const struct evkv_url *url,
 			evkv_error_set(error, EVKV_INVALID,
 			    "URL: %s has no option %.40s; it has %s",
 			    url->scheme, pair->name, names);
+			return false;
+		}
+		if (given_before(url, i, &table[j])) {
+			evkv_error_set(error, EVKV_INVALID,
+			    "URL: option %.40s is given twice", pair->name);
 			return false;
 		}
 		if (!evkv__url_option_write(pair, &table[j], options, error))

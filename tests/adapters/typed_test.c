@@ -280,8 +280,7 @@ EVKV_TEST(adapters_typed, an_error_names_path_place_and_what_was_expected)
 	refuses("{}", "large: byte 0: a required member is absent");
 	refuses("[]", "byte 0: expected an object, found an array");
 	refuses("{\"large\":1", "byte 10: the document ends too early");
-	refuses("{\"large\":1}x",
-	    "byte 11: more text after the document");
+	refuses("{\"large\":1}x", "byte 11: more text after the document");
 	refuses("{\"large\":1,\"large\":2}",
 	    "large: byte 11: a member that stands twice");
 	refuses("{\"x\":1,\"x\":2}", "byte 7: a member that stands twice");

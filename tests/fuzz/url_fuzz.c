@@ -21,15 +21,19 @@ struct options {
 	int mode;
 };
 
+#define ROW(name_, type_, field_, ...)                                         \
+	{                                                                      \
+		.name = (name_), .type = EVKV_URL_##type_,                     \
+		.offset = offsetof(struct options, field_), __VA_ARGS__        \
+	}
+
 static const struct evkv_url_option table[] = {
-	{ "b", EVKV_URL_BOOL, offsetof(struct options, flag), 0, 0, NULL },
-	{ "i", EVKV_URL_INT, offsetof(struct options, number), -9, 9, NULL },
-	{ "s", EVKV_URL_SIZE, offsetof(struct options, size), 0, 0, NULL },
-	{ "d", EVKV_URL_DURATION, offsetof(struct options, pause_ms), 0, 0,
-	    NULL },
-	{ "t", EVKV_URL_STRING, offsetof(struct options, text), 0, 0, NULL },
-	{ "c", EVKV_URL_CHOICE, offsetof(struct options, mode), 0, 0,
-	    "full|os|none" },
+	ROW("b", BOOL, flag, .min = 0),
+	ROW("i", INT, number, .min = -9, .max = 9),
+	ROW("s", SIZE, size, .min = 0),
+	ROW("d", DURATION, pause_ms, .min = 0),
+	ROW("t", STRING, text, .min = 0),
+	ROW("c", CHOICE, mode, .choices = "full|os|none"),
 };
 
 static void check_error(const struct evkv_error *error)

@@ -8,18 +8,23 @@
 
 #include <event2/event.h>
 
+#include "evkv/adapters/bridge.h"
 #include "evkv/adapters/require.h"
+#include "evkv/adapters/sync.h"
 #include "evkv/adapters/typed.h"
 #include "evkv/base64.h"
 #include "evkv/conformance.h"
 #include "evkv/driver.h"
+#include "evkv/each.h"
 #include "evkv/evkv.h"
 #include "evkv/executor.h"
 #include "evkv/json.h"
+#include "evkv/fanout.h"
 #include "evkv/key_codec.h"
 #include "evkv/pipeline.h"
 #include "evkv/stores/disk.h"
 #include "evkv/stores/redis.h"
+#include "evkv/wrapper.h"
 
 void alloc_h(void);
 int main(int argc, char **argv);
@@ -28,6 +33,9 @@ void error_h(struct evkv_loop *loop);
 void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
     void *my);
 void key_codec_h(void);
+void circuit_breaker_h(struct evkv_store *store);
+void concurrency_limit_h(struct evkv_store *store);
+void fallback_h(struct evkv_loop *loop, struct evkv_store *primary);
 void fault_h(struct evkv_store *store);
 void loop_h(void);
 void open_h(struct evkv_loop *loop);
@@ -43,12 +51,43 @@ void redis_h(struct evkv_loop *loop);
 void simple_h(struct evkv_loop *loop);
 void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary);
 void prefix_keys_h(struct evkv_store *store);
+void retry_h(struct evkv_store *store);
 void statistics_h(struct evkv_store *store, struct evbuffer *reply);
+void timeout_h(struct evkv_store *store);
 extern evkv_cb value_h;
 extern enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
     const struct evkv_request *request);
 
 static struct evkv_error error = EVKV_ERROR_INIT;
+
+/* [evkv/adapters/bridge.h] */
+struct evkv_store *bridge_h(struct evkv_loop *loop, struct evkv_store *store);
+
+struct evkv_store *bridge_h(struct evkv_loop *loop, struct evkv_store *store)
+{
+	struct evkv_store *mine;
+
+	// on the store's loop, or before it runs
+	evkv_store_ref(store);
+	// on the other loop's thread
+	mine = evkv_bridge_new(loop, store, &error);
+	return mine;
+}
+
+/* [evkv/adapters/sync.h] */
+enum evkv_status sync_h(void);
+
+enum evkv_status sync_h(void)
+{
+	struct evkv_value *value;
+	enum evkv_status status;
+
+	struct evkv_sync *db = evkv_sync_open("memory:", NULL, &error);
+	evkv_sync_put(db, EVKV_LIT("users"), EVKV_LIT("7"), EVKV_LIT("Ada"), 0);
+	status = evkv_sync_get(db, EVKV_LIT("users"), EVKV_LIT("7"), &value);
+	evkv_sync_close(db, 1000);
+	return status;
+}
 
 /* [evkv/adapters/require.h] */
 void require_h(struct evkv_store *store, evkv_cb on_get);
@@ -142,6 +181,31 @@ void error_h(struct evkv_loop *loop)
 		fprintf(stderr, "%s\n", error.message);
 }
 
+/* [evkv/each.h] */
+static bool on_user(const struct evkv_each_item *item, void *arg);
+static void on_end(const struct evkv_each_result *result, void *arg);
+
+static bool on_user(const struct evkv_each_item *item, void *arg)
+{
+	(void)arg;
+	return item->name.size > 0;
+}
+
+static void on_end(const struct evkv_each_result *result, void *arg)
+{
+	(void)result;
+	(void)arg;
+}
+
+void each_h(struct evkv_store *store);
+
+void each_h(struct evkv_store *store)
+{
+	evkv_each(store, &(struct evkv_each_query){
+	    .kind = EVKV_OP_KEYS, .collection = EVKV_LIT("users"),
+	    .values = true }, on_user, on_end, NULL);
+}
+
 /* [evkv/executor.h] */
 struct my_job {
 	struct evkv_job job;
@@ -173,6 +237,27 @@ void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
 	lane = evkv_lane_new(loop, executor, &(struct evkv_lane_config){
 	    .run = my_run, .done = my_done, .arg = my }, &error);
 	evkv_lane_submit(lane, &my_job->job);
+}
+
+/* [evkv/fanout.h] */
+enum evkv_fanout_next my_next(void *arg, void **item);
+void my_ask(void *arg, void *item, struct evkv_fanout_ask *ask);
+bool my_came(void *arg, void *item, struct evkv_op *child);
+void my_finish(void *arg, struct evkv_op *op, bool failed);
+
+static const struct evkv_fanout_hooks my_steps = {
+	.size = sizeof(struct evkv_fanout_hooks),
+	.next = my_next, .ask = my_ask, .came = my_came, .finish = my_finish,
+};
+
+enum evkv_verdict fanout_h(struct evkv_op *op, void *my_walk);
+
+enum evkv_verdict fanout_h(struct evkv_op *op, void *my_walk)
+{
+	struct evkv_fanout *fanout;
+
+	fanout = evkv_fanout_new(op, &my_steps, my_walk);
+	return fanout != NULL ? evkv_fanout_go(fanout) : evkv_op_nomem(op);
 }
 
 /* [evkv/json.h] */
@@ -242,7 +327,12 @@ void open_h(struct evkv_loop *loop)
 {
 	struct evkv_store *store = evkv_open(loop,
 	    "memory:?max_entries=100000&max_bytes=64m", &error);
+	struct evkv_store *chain = evkv_open(loop,
+	    "redis://localhost/0"
+	    " | passthrough_cache(memory:?max_bytes=64m, max_ttl=5m)"
+	    " | prefix_keys(app:)", &error);
 	evkv_store_unref(store);
+	evkv_store_unref(chain);
 }
 
 /* [evkv/ops.h] */
@@ -426,16 +516,41 @@ static void on_get(const struct evkv_result *result, void *arg)
 
 evkv_cb value_h = on_get;
 
+/* [evkv/wrappers/circuit_breaker.h] */
+void circuit_breaker_h(struct evkv_store *store)
+{
+	store = evkv_circuit_breaker_new(store,
+	    &(struct evkv_circuit_breaker_options){ .slow_ms = 500 }, &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/concurrency_limit.h] */
+void concurrency_limit_h(struct evkv_store *store)
+{
+	store = evkv_concurrency_limit_new(store,
+	    &(struct evkv_concurrency_limit_options){ .max_running = 32,
+	        .max_queue = 500, .max_wait_ms = 200 }, &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/fallback.h] */
+void fallback_h(struct evkv_loop *loop, struct evkv_store *primary)
+{
+	struct evkv_store *store;
+
+	store = evkv_fallback_new(primary, evkv_open(loop, "disk:/var/copy",
+	    &error), NULL, &error);
+	evkv_store_unref(store);
+}
+
 /* [evkv/wrappers/fault.h] */
 void fault_h(struct evkv_store *store)
 {
-	store = evkv_fault_new(store,
-	    &(struct evkv_fault_options){ .seed = 7 }, &error);
-	evkv_fault_add(store,
-	    &(struct evkv_fault_rule){ .action = EVKV_FAULT_FAIL,
-		.kinds = EVKV_KIND_BIT(EVKV_OP_PUT),
-		.nth = 3,
-		.status = EVKV_UNAVAILABLE });
+	store = evkv_fault_new(store, &(struct evkv_fault_options){ .seed = 7 },
+	    &error);
+	evkv_fault_add(store, &(struct evkv_fault_rule){
+	    .action = EVKV_FAULT_FAIL, .kinds = EVKV_KIND_BIT(EVKV_OP_PUT),
+	    .nth = 3, .status = EVKV_UNAVAILABLE });
 	evkv_store_unref(store);
 }
 
@@ -456,10 +571,104 @@ void prefix_keys_h(struct evkv_store *store)
 	evkv_store_unref(store);
 }
 
+/* [evkv/wrappers/retry.h] */
+void retry_h(struct evkv_store *store)
+{
+	store = evkv_retry_new(store, &(struct evkv_retry_options){
+	    .attempts = 4, .attempt_timeout_ms = 250, .deadline_ms = 2000 },
+	    &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/read_only.h] */
+void read_only_h(struct evkv_store *store);
+
+void read_only_h(struct evkv_store *store)
+{
+	store = evkv_read_only_new(store, &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/clamp_ttl.h] */
+void clamp_ttl_h(struct evkv_store *store);
+
+void clamp_ttl_h(struct evkv_store *store)
+{
+	store = evkv_clamp_ttl_new(store, &(struct evkv_clamp_ttl_options){
+	    .min_ms = 1000, .max_ms = 86400000, .missing_ms = 3600000 }, &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrapper.h] */
+static int64_t my_ttl(void *self, enum evkv_kind kind, int64_t ttl_ms)
+{
+	(void)self;
+	(void)kind;
+	return ttl_ms == EVKV_TTL_NONE ? 3600000 : ttl_ms;
+}
+
+static const struct evkv_wrapper my_hooks = {
+	.size = sizeof(struct evkv_wrapper), .ttl = my_ttl,
+};
+
+/* [evkv/registry.h] */
+struct my_wrapper_options {
+	size_t max_keys;
+};
+
+static const struct evkv_url_option my_options_table[] = {
+	{ .name = "max_keys", .type = EVKV_URL_SIZE,
+	    .offset = offsetof(struct my_wrapper_options, max_keys),
+	    .summary = "keys in one operation", .standard = "100" },
+};
+static const struct evkv_type my_type = {
+	.size = sizeof(struct evkv_type),
+	.name = "my_wrapper",
+	.summary = "bounds the keys of one operation",
+	.options = my_options_table, .option_count = 1,
+	.options_size = sizeof(struct my_wrapper_options),
+	.wrapper = &my_hooks,
+};
+
+void registry_h(struct evkv_loop *loop);
+
+void registry_h(struct evkv_loop *loop)
+{
+	evkv_loop_register(loop, &my_type);
+}
+
+/* [evkv/wrappers/prefix_collections.h] */
+void prefix_collections_h(struct evkv_store *store);
+
+void prefix_collections_h(struct evkv_store *store)
+{
+	store = evkv_prefix_collections_new(store, EVKV_LIT("app-"), &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/single_collection.h] */
+void single_collection_h(struct evkv_store *store);
+
+void single_collection_h(struct evkv_store *store)
+{
+	store = evkv_single_collection_new(store,
+	    &(struct evkv_single_collection_options){
+	        .collection = EVKV_LIT("app") }, &error);
+	evkv_store_unref(store);
+}
+
 /* [evkv/wrappers/statistics.h] */
 void statistics_h(struct evkv_store *store, struct evbuffer *reply)
 {
 	store = evkv_statistics_new(store, NULL, &error);
 	evkv_statistics_write_prometheus(store, reply);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/timeout.h] */
+void timeout_h(struct evkv_store *store)
+{
+	store = evkv_timeout_new(store,
+	    &(struct evkv_timeout_options){ .timeout_ms = 250 }, &error);
 	evkv_store_unref(store);
 }

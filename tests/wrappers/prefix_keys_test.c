@@ -161,12 +161,12 @@ EVKV_TEST(unit_prefix_keys, a_pattern_may_be_too_long_with_the_prefix)
 	struct evkv_request request = keys_like("", "");
 	char pattern[EVKV_PATTERN_MAX];
 
-	open_fixture(&f, EVKV_LIT("12*4")); /* 5 bytes as a pattern */
+	open_fixture(&f, EVKV_LIT("12*4"));
 	memset(pattern, '?', sizeof(pattern));
-	request.match.pattern = evkv_bytes(pattern, sizeof(pattern) - 5);
+	request.match.pattern = evkv_bytes(pattern, sizeof(pattern) - 4);
 	submit(&f, &request, &answer);
 	check_status(answer.status, EVKV_OK);
-	request.match.pattern = evkv_bytes(pattern, sizeof(pattern) - 4);
+	request.match.pattern = evkv_bytes(pattern, sizeof(pattern) - 3);
 	submit(&f, &request, &answer);
 	check_status(answer.status, EVKV_INVALID);
 	check_contains(answer.message, "pattern");
@@ -307,7 +307,7 @@ EVKV_TEST(unit_prefix_keys, patterns_of_deep_stacks_may_be_too_long)
 	open_fixture(&f, evkv_bytes(prefix, sizeof(prefix)));
 	put(&f, f.store, "c", "k");
 	check_names(&f, request, "k |");
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < 3; i++) {
 		f.store = evkv_prefix_keys_new(f.store,
 		    evkv_bytes(prefix, sizeof(prefix)), NULL);
 	}

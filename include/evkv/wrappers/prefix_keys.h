@@ -11,8 +11,8 @@
  * clear_all goes through the collections one by one. So does collections, which
  * names only those that have keys with the prefix.
  *
- * A pattern gets the prefix before it, in which '*', '?', '[' and '\' count
- * twice. Together the prefixes of stacked wrappers and the pattern (the "?*" of
+ * A pattern gets one byte more for each byte of the prefix. Together the
+ * prefixes of stacked wrappers and the pattern (the "?*" of
  * everything, where none was given) must have at most 4096 bytes; keys, clear,
  * collections and clear_all are INVALID otherwise.
  */

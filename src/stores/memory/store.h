@@ -5,6 +5,7 @@
 #define EVKV_STORES_MEMORY_STORE_H
 
 #include "core/store.h"
+#include "evkv/stores/memory.h"
 #include "stores/memory/table.h"
 
 /* A pending op about entries that it does not name, done in steps. */
@@ -19,7 +20,7 @@ struct memory_job {
 	int64_t affected; /* beside those that walk and tally counted */
 };
 
-/* Doomed entries that a step looks for. */
+/* Cleared entries that a step looks for. */
 #define RECLAIM_STEP 128
 /* Gets that are looked up together, and the longest key that may wait. */
 #define LATE_MAX 64
@@ -35,6 +36,7 @@ struct memory_late {
 };
 
 struct memory {
+	struct evkv_memory_options options; /* as given */
 	struct memory_table table;
 	struct evkv_loop *loop;
 	struct evkv_store *store;

@@ -2,7 +2,7 @@
  * wrappers/passthrough_cache/passthrough_cache.c - a cache in front of a store.
  *
  * Happy path: a get is one look-up in the cache; what is missing there is
- * loaded from the primary, once for all who ask at the same time, and put into
+ * loaded from the primary, once for all gets at the same time, and put into
  * the cache for as long as the primary's entry has left. A write evicts, then
  * writes the primary.
  *
@@ -12,6 +12,8 @@
  * cached for a while. See cache.h for the rules.
  */
 #include "wrappers/passthrough_cache/cache.h"
+
+#include "wrappers/types.h"
 
 #define STALL_MS 5000
 #define BYPASS_MAX 10000
@@ -99,6 +101,13 @@ static void passthrough_cache_free(void *self)
 	evkv_free(cache);
 }
 
+static void passthrough_cache_describe(void *self, struct evkv_text *text)
+{
+	const struct cache *cache = self;
+
+	evkv_text_options(text, &evkv__passthrough_cache_type, &cache->options);
+}
+
 static const struct evkv_vtable passthrough_cache_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "passthrough_cache",
@@ -111,6 +120,7 @@ static const struct evkv_vtable passthrough_cache_vtable = {
 	.close = passthrough_cache_close,
 	.free = passthrough_cache_free,
 	.peek = passthrough_cache_peek,
+	.describe = passthrough_cache_describe,
 };
 
 static struct cache *cache_new(struct evkv_store *primary,
@@ -122,6 +132,7 @@ static struct cache *cache_new(struct evkv_store *primary,
 
 	if (cache == NULL)
 		return NULL;
+	cache->options = *options;
 	cache->loop = evkv_store_loop(primary);
 	cache->primary = primary;
 	cache->cache = store;

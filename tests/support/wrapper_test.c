@@ -1,0 +1,589 @@
+/*
+ * Wrappers made of hooks: which kinds they handle, what the hooks see, and what
+ * becomes of names, TTLs and values on the way down and up.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "evkv/evkv.h"
+#include "evkv/wrapper.h"
+#include "lib/faults.h"
+#include "lib/rig.h"
+#include "lib/test.h"
+
+struct scene {
+	struct rig rig;
+	struct evkv_store *simple, *store;
+	struct answer answer;
+};
+
+/* A type of hooks, without options. */
+#define TYPE(name_, hooks_)                                                    \
+	{                                                                      \
+		.size = sizeof(struct evkv_type), .name = #name_,              \
+		.summary = "a test", .wrapper = &(hooks_)                      \
+	}
+
+static void open_scene(struct scene *s, const struct evkv_type *type)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+
+	memset(s, 0, sizeof(*s));
+	rig_open(&s->rig);
+	s->simple = evkv_simple_new(s->rig.loop, &error);
+	s->store = evkv_wrapper_create(type, evkv_store_ref(s->simple), NULL, 0,
+	    &error);
+	if (s->store == NULL)
+		fail_test("%s", error.message);
+}
+
+static void close_scene(struct scene *s)
+{
+	answer_free(&s->answer);
+	evkv_store_unref(s->store);
+	evkv_store_unref(s->simple);
+	rig_close(&s->rig);
+}
+
+static enum evkv_status ask(struct scene *s, struct evkv_store *store,
+    const struct evkv_request *request)
+{
+	answer_reset(&s->answer);
+	evkv_submit(store, request, answer_cb, &s->answer);
+	rig_wait(&s->rig, &s->answer.calls);
+	return s->answer.status;
+}
+
+static enum evkv_status put(struct scene *s, struct evkv_store *store,
+    const char *collection, const char *key, const char *value)
+{
+	struct evkv_slice keys = evkv_str(key), values = evkv_str(value);
+
+	return ask(s, store,
+	    &(struct evkv_request){ .kind = EVKV_OP_PUT,
+		.flags = EVKV_FLAG_SINGLE,
+		.collection = evkv_str(collection),
+		.count = 1,
+		.keys = &keys,
+		.values = &values });
+}
+
+static enum evkv_status one(struct scene *s, enum evkv_kind kind,
+    const char *collection, const char *key)
+{
+	struct evkv_slice keys = evkv_str(key);
+
+	return ask(s, s->store,
+	    &(struct evkv_request){ .kind = kind,
+		.flags = EVKV_FLAG_SINGLE,
+		.collection = evkv_str(collection),
+		.count = 1,
+		.keys = &keys });
+}
+
+/* All names of a page, with blanks between them. */
+static void check_names(struct scene *s, struct evkv_request request,
+    const char *expected)
+{
+	char text[512] = "";
+	size_t i;
+
+	check_status(ask(s, s->store, &request), EVKV_OK);
+	for (i = 0; i < s->answer.count; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		    "%.*s ", (int)s->answer.entries[i].name.size,
+		    (const char *)s->answer.entries[i].name.data);
+	check_str(text, expected);
+}
+
+static bool write_entry(const struct evkv_simple_entry *entry, void *arg)
+{
+	char *text = arg;
+
+	sprintf(text + strlen(text), "%.*s/%.*s=%.*s ",
+	    (int)entry->collection.size, (const char *)entry->collection.data,
+	    (int)entry->key.size, (const char *)entry->key.data,
+	    (int)entry->value.size, (const char *)entry->value.data);
+	return true;
+}
+
+static void check_bottom(struct scene *s, const char *expected)
+{
+	char text[1024] = "";
+
+	evkv_simple_each(s->simple, write_entry, text);
+	check_str(text, expected);
+}
+
+/* ---- Places -------------------------------------------------------------- */
+
+/* As prefix_collections will: "x." before each collection. */
+static void heads_place(void *self, struct evkv_slice collection,
+    struct evkv_place *place)
+{
+	(void)self;
+	memcpy(place->room, "x.", 2);
+	memcpy(place->room + 2, collection.data, collection.size);
+	place->collection = evkv_bytes(place->room, 2 + collection.size);
+}
+
+static struct evkv_slice heads_head(void *self)
+{
+	(void)self;
+	return EVKV_LIT("x.");
+}
+
+static const struct evkv_wrapper heads_hooks = {
+	.size = sizeof(struct evkv_wrapper),
+	.flags = EVKV_WRAPPER_COLLECTION_HEADS,
+	.place = heads_place,
+	.collection_head = heads_head,
+};
+static const struct evkv_type heads_type = TYPE(heads, heads_hooks);
+
+EVKV_TEST(unit_wrapper, collections_behind_a_head)
+{
+	struct evkv_request names = { .kind = EVKV_OP_COLLECTIONS };
+	struct scene s;
+
+	open_scene(&s, &heads_type);
+	put(&s, s.store, "users", "1", "a");
+	put(&s, s.store, "", "2", "b");
+	put(&s, s.store, "x.", "3", "c");
+	put(&s, s.simple, "users", "4", "d");
+	put(&s, s.simple, "x", "5", "e");
+	check_bottom(&s, "users/4=d x/5=e x./2=b x.users/1=a x.x./3=c ");
+	check_names(&s, names, " users x. ");
+	names.match.pattern = EVKV_LIT("u*s");
+	check_names(&s, names, "users ");
+	names.match.pattern = EVKV_LIT("");
+	names.match.prefix = EVKV_LIT("x");
+	check_names(&s, names, "x. ");
+	check_names(&s,
+	    (struct evkv_request){
+		.kind = EVKV_OP_KEYS, .collection = EVKV_LIT("users") },
+	    "1 ");
+	check_status(one(&s, EVKV_OP_GET, "", "2"), EVKV_OK);
+	check_status(ask(&s, s.store,
+			 &(struct evkv_request){ .kind = EVKV_OP_CLEAR_ALL,
+			     .match.pattern = EVKV_LIT("*s") }),
+	    EVKV_OK);
+	check_int(s.answer.affected, 1);
+	ask(&s, s.store, &(struct evkv_request){ .kind = EVKV_OP_CLEAR_ALL });
+	check_int(s.answer.affected, 2);
+	check_bottom(&s, "users/4=d x/5=e ");
+	close_scene(&s);
+}
+
+/* As single_collection will: all in one collection, "<collection>__<key>". */
+static void single_place(void *self, struct evkv_slice collection,
+    struct evkv_place *place)
+{
+	(void)self;
+	memcpy(place->room, collection.data, collection.size);
+	memcpy(place->room + collection.size, "__", 2);
+	place->key_head = evkv_bytes(place->room, collection.size + 2);
+	place->collection = EVKV_LIT("all");
+}
+
+static const struct evkv_wrapper single_hooks = {
+	.size = sizeof(struct evkv_wrapper),
+	.place = single_place,
+};
+static const struct evkv_type single_type = TYPE(single, single_hooks);
+
+EVKV_TEST(unit_wrapper, keys_behind_the_name_of_their_collection)
+{
+	struct evkv_request names = { .kind = EVKV_OP_KEYS,
+		.collection = EVKV_LIT("users") };
+	struct scene s;
+
+	open_scene(&s, &single_type);
+	put(&s, s.store, "users", "123", "a");
+	put(&s, s.store, "users", "145", "b");
+	put(&s, s.store, "rooms", "123", "c");
+	check_bottom(&s, "all/rooms__123=c all/users__123=a all/users__145=b ");
+	check_names(&s, names, "123 145 ");
+	names.match.pattern = EVKV_LIT("1?5");
+	check_names(&s, names, "145 ");
+	check_status(one(&s, EVKV_OP_TAKE, "users", "145"), EVKV_OK);
+	check_slice(s.answer.entries[0].bytes, "b");
+	/* Where the kit does not know the names of collections it says so. */
+	check(!evkv_store_can(s.store, EVKV_OP_COLLECTIONS, EVKV_IF_ANY));
+	check_status(ask(&s, s.store,
+			 &(struct evkv_request){ .kind = EVKV_OP_CLEAR_ALL }),
+	    EVKV_UNSUPPORTED);
+	check_status(ask(&s, s.store,
+			 &(struct evkv_request){ .kind = EVKV_OP_CLEAR,
+			     .collection = EVKV_LIT("users") }),
+	    EVKV_OK);
+	check_bottom(&s, "all/rooms__123=c ");
+	close_scene(&s);
+}
+
+/* ---- Values -------------------------------------------------------------- */
+
+/* Upper case below, lower case here; '!' is refused, '?' is damage. */
+static enum evkv_status shout_encode(void *self, struct evkv_op *op,
+    const struct evkv_request *request, size_t i, struct evkv_slice *value)
+{
+	struct evkv_slice copy;
+	char *c;
+	size_t j;
+
+	(void)self;
+	(void)request;
+	(void)i;
+	if (!evkv_op_copy(op, *value, &copy))
+		return EVKV_NOMEM;
+	c = (char *)(uintptr_t)copy.data;
+	for (j = 0; j < copy.size; j++) {
+		if (c[j] == '!') {
+			evkv_op_explain(op, EVKV_CAUSE_NONE, 0, "no shouting");
+			return EVKV_INVALID;
+		}
+		if (c[j] >= 'a' && c[j] <= 'z')
+			c[j] = (char)(c[j] - 'a' + 'A');
+	}
+	*value = copy;
+	return EVKV_OK;
+}
+
+static enum evkv_status shout_decode(void *self, struct evkv_op *op,
+    const struct evkv_request *request, size_t i)
+{
+	struct evkv_slice bytes = evkv_op_entry(op, i)->bytes;
+	char lower[64];
+	size_t j;
+
+	(void)self;
+	check(request == NULL);
+	for (j = 0; j < bytes.size; j++) {
+		lower[j] = ((const char *)bytes.data)[j];
+		if (lower[j] == '?') {
+			evkv_op_explain(op, EVKV_CAUSE_NONE, 0, "damaged");
+			return EVKV_CORRUPT;
+		}
+		if (lower[j] >= 'A' && lower[j] <= 'Z')
+			lower[j] = (char)(lower[j] - 'A' + 'a');
+	}
+	return evkv_op_copy_value(op, i, evkv_bytes(lower, bytes.size))
+	    ? EVKV_OK
+	    : EVKV_NOMEM;
+}
+
+static const struct evkv_wrapper shout_hooks = {
+	.size = sizeof(struct evkv_wrapper),
+	.encode = shout_encode,
+	.decode = shout_decode,
+};
+static const struct evkv_type shout_type = TYPE(shout, shout_hooks);
+
+EVKV_TEST(unit_wrapper, values_are_encoded_and_decoded)
+{
+	struct scene s;
+
+	open_scene(&s, &shout_type);
+	check_status(put(&s, s.store, "c", "k", "tea"), EVKV_OK);
+	check_bottom(&s, "c/k=TEA ");
+	check_status(one(&s, EVKV_OP_GET, "c", "k"), EVKV_OK);
+	check_slice(s.answer.entries[0].bytes, "tea");
+	check_status(one(&s, EVKV_OP_TTL, "c", "k"), EVKV_OK);
+	check_slice(s.answer.entries[0].bytes, "tea");
+	/* What answers values goes through the hook, whatever it is called. */
+	check_status(one(&s, EVKV_OP_TAKE, "c", "k"), EVKV_OK);
+	check_slice(s.answer.entries[0].bytes, "tea");
+	check_status(one(&s, EVKV_OP_GET, "c", "k"), EVKV_NOT_FOUND);
+
+	check_status(put(&s, s.store, "c", "k", "tea!"), EVKV_INVALID);
+	check_str(s.answer.message, "no shouting");
+	put(&s, s.simple, "c", "k", "TEA?");
+	check_status(one(&s, EVKV_OP_GET, "c", "k"), EVKV_CORRUPT);
+	check_str(s.answer.message, "damaged");
+	check(!s.answer.entries[0].has_value);
+	close_scene(&s);
+}
+
+EVKV_TEST(unit_wrapper, counted_values_are_encoded_too)
+{
+	struct evkv_value *value = evkv_value_new(EVKV_LIT("tea"));
+	struct evkv_slice key = EVKV_LIT("k");
+	struct scene s;
+
+	open_scene(&s, &shout_type);
+	check_status(ask(&s, s.store,
+			 &(struct evkv_request){ .kind = EVKV_OP_PUT,
+			     .count = 1,
+			     .keys = &key,
+			     .counted_values = &value }),
+	    EVKV_OK);
+	check_bottom(&s, "/k=TEA ");
+	evkv_value_unref(value);
+	close_scene(&s);
+}
+
+/* A number is a value's text: who encodes values can't add to one. */
+EVKV_TEST(unit_wrapper, kinds_that_the_hooks_do_not_cover_are_refused)
+{
+	struct evkv_slice key = EVKV_LIT("n");
+	struct evkv_request incr = {
+		.kind = EVKV_OP_INCR, .count = 1, .keys = &key, .delta = 2
+	};
+	struct scene s;
+
+	open_scene(&s, &shout_type);
+	check_status(ask(&s, s.store, &incr), EVKV_UNSUPPORTED);
+	check(!evkv_store_can(s.store, EVKV_OP_INCR, EVKV_IF_ANY));
+	check(evkv_store_can(s.store, EVKV_OP_TAKE, EVKV_IF_ANY));
+	check(evkv_store_can(s.store, EVKV_OP_PUT, EVKV_IF_VERSION));
+	close_scene(&s);
+
+	/* Hooks that are about names alone let it pass. */
+	open_scene(&s, &heads_type);
+	check_status(ask(&s, s.store, &incr), EVKV_OK);
+	check_bottom(&s, "x./n=2 ");
+	close_scene(&s);
+}
+
+static enum evkv_status sealed_decode(void *self, struct evkv_op *op,
+    const struct evkv_request *request, size_t i)
+{
+	char text[64];
+	int size;
+
+	(void)self;
+	size = snprintf(text, sizeof(text), "%.*s of %.*s",
+	    (int)request->keys[i].size, (const char *)request->keys[i].data,
+	    (int)request->collection.size,
+	    (const char *)request->collection.data);
+	return evkv_op_copy_value(op, i, evkv_bytes(text, (size_t)size))
+	    ? EVKV_OK
+	    : EVKV_NOMEM;
+}
+
+static const struct evkv_wrapper sealed_hooks = {
+	.size = sizeof(struct evkv_wrapper),
+	.flags = EVKV_WRAPPER_KEEPS,
+	.decode = sealed_decode,
+};
+static const struct evkv_type sealed_type = TYPE(sealed, sealed_hooks);
+
+EVKV_TEST(unit_wrapper, decoding_with_the_names_of_the_request)
+{
+	struct scene s;
+
+	open_scene(&s, &sealed_type);
+	put(&s, s.simple, "c", "k", "?");
+	check_status(one(&s, EVKV_OP_GET, "c", "k"), EVKV_OK);
+	check_slice(s.answer.entries[0].bytes, "k of c");
+	/* It says nothing of values on the way down: so it takes none. */
+	check_status(put(&s, s.store, "c", "k", "v"), EVKV_UNSUPPORTED);
+	close_scene(&s);
+}
+
+/* ---- TTLs and checks ----------------------------------------------------- */
+
+static int64_t double_ttl(void *self, enum evkv_kind kind, int64_t ttl_ms)
+{
+	(void)self;
+	return kind == EVKV_OP_INCR ? 5000 : 2 * ttl_ms;
+}
+
+static enum evkv_status long_check(void *self,
+    const struct evkv_request *request, const char **why)
+{
+	(void)self;
+	*why = "too many keys";
+	return request->count > 2 ? EVKV_TOO_LARGE : EVKV_OK;
+}
+
+static const struct evkv_wrapper double_hooks = {
+	.size = sizeof(struct evkv_wrapper),
+	.ttl = double_ttl,
+	.check = long_check,
+};
+static const struct evkv_type double_type = TYPE(double, double_hooks);
+
+EVKV_TEST(unit_wrapper, ttls_in_all_their_forms)
+{
+	struct evkv_slice keys[3] = { EVKV_LIT("a"), EVKV_LIT("b"),
+		EVKV_LIT("c") };
+	struct evkv_slice values[3] = { EVKV_LIT("1"), EVKV_LIT("2"),
+		EVKV_LIT("3") };
+	int64_t ttls[2] = { 100, 0 };
+	struct evkv_request request = { .kind = EVKV_OP_PUT,
+		.count = 2,
+		.keys = keys,
+		.values = values,
+		.ttls_ms = ttls };
+	struct scene s;
+
+	open_scene(&s, &double_type);
+	check_status(ask(&s, s.store, &request), EVKV_OK);
+	ask(&s, s.store,
+	    &(struct evkv_request){
+		.kind = EVKV_OP_TTL, .count = 2, .keys = keys });
+	check_int(s.answer.entries[0].ttl_ms, 200);
+	check_int(s.answer.entries[1].ttl_ms, EVKV_TTL_NONE);
+	ask(&s, s.store,
+	    &(struct evkv_request){ .kind = EVKV_OP_INCR,
+		.count = 1,
+		.keys = &keys[2],
+		.delta = 1 });
+	ask(&s, s.store,
+	    &(struct evkv_request){ .kind = EVKV_OP_TOUCH,
+		.count = 1,
+		.keys = keys,
+		.ttl_ms = 1000 });
+	ask(&s, s.simple,
+	    &(struct evkv_request){
+		.kind = EVKV_OP_TTL, .count = 3, .keys = keys });
+	check_int(s.answer.entries[0].ttl_ms, 2000);
+	check_int(s.answer.entries[2].ttl_ms, 5000);
+
+	request.count = 3;
+	request.ttls_ms = NULL;
+	check_status(ask(&s, s.store, &request), EVKV_TOO_LARGE);
+	check_str(s.answer.message, "too many keys");
+	close_scene(&s);
+}
+
+/* ---- Making -------------------------------------------------------------- */
+
+struct counted_options {
+	const char *name;
+	size_t most;
+};
+
+static unsigned inits, frees;
+
+static void *counted_init(void *options, struct evkv_store *inner,
+    struct evkv_error *error)
+{
+	struct counted_options *given = options;
+
+	check(inner != NULL);
+	if (strcmp(given->name, "bad") == 0) {
+		evkv_error_set(error, EVKV_INVALID, "counted: it is bad");
+		return NULL;
+	}
+	inits++;
+	return given;
+}
+
+static void counted_free(void *self)
+{
+	check(self != NULL);
+	frees++;
+}
+
+static const struct evkv_url_option counted_table[] = {
+	{ .name = "name",
+	    .type = EVKV_URL_STRING,
+	    .offset = offsetof(struct counted_options, name),
+	    .flags = EVKV_OPTION_REQUIRED },
+	{ .name = "most",
+	    .type = EVKV_URL_SIZE,
+	    .offset = offsetof(struct counted_options, most),
+	    .min = 10,
+	    .max = 20 },
+};
+static const struct evkv_wrapper counted_hooks = {
+	.size = sizeof(struct evkv_wrapper),
+	.init = counted_init,
+	.free = counted_free,
+};
+static const struct evkv_type counted_type = {
+	.size = sizeof(struct evkv_type),
+	.name = "counted",
+	.options = counted_table,
+	.option_count = 2,
+	.options_size = sizeof(struct counted_options),
+	.wrapper = &counted_hooks,
+};
+
+static struct evkv_store *make_counted(struct rig *rig, const char *name,
+    size_t most, struct evkv_error *error)
+{
+	struct counted_options options = { name, most };
+
+	evkv_error_clear(error);
+	return evkv_wrapper_create(&counted_type,
+	    evkv_simple_new(rig->loop, error), &options, sizeof(options),
+	    error);
+}
+
+EVKV_TEST(unit_wrapper, options_are_checked_and_copied)
+{
+	char name[] = "a name";
+	struct counted_options *kept;
+	struct evkv_store *store;
+	struct evkv_error error;
+	struct rig rig;
+
+	inits = frees = 0;
+	rig_open(&rig);
+	check(make_counted(&rig, NULL, 0, &error) == NULL);
+	check_str(error.message, "counted: name must be given");
+	check(make_counted(&rig, "n", 9, &error) == NULL);
+	check_str(error.message,
+	    "counted: most is 9; it must be 10 to 20 or 0");
+	check(make_counted(&rig, "bad", 10, &error) == NULL);
+	check_str(error.message, "counted: it is bad");
+	check_int(inits, 0);
+
+	store = make_counted(&rig, name, 20, &error);
+	check(store != NULL);
+	memset(name, 'x', sizeof(name));
+	kept = evkv_wrapper_self(store, &counted_type);
+	check_str(kept->name, "a name");
+	check_int(kept->most, 20);
+	check(evkv_wrapper_self(store, &double_type) == NULL);
+	check(evkv_wrapper_self(NULL, &counted_type) == NULL);
+	check_str(evkv_store_name(store), "counted");
+	evkv_store_unref(store);
+	rig_close(&rig);
+	check_int(inits, 1);
+	check_int(frees, 1);
+}
+
+/* Each allocation fails once; nothing stays behind, and nothing twice. */
+EVKV_TEST(unit_wrapper, making_without_memory)
+{
+	struct evkv_store *store = NULL, *inner;
+	struct counted_options options = { .name = "n" };
+	struct evkv_error error;
+	struct rig rig;
+	size_t n;
+
+	inits = frees = 0;
+	rig_open(&rig);
+	for (n = 1; store == NULL; n++) {
+		evkv_error_clear(&error);
+		inner = evkv_simple_new(rig.loop, &error);
+		faults_fail_nth(n);
+		store = evkv_wrapper_create(&counted_type, inner, &options,
+		    sizeof(options), &error);
+		faults_off();
+		if (store == NULL)
+			check_status(error.status, EVKV_NOMEM);
+		check(n < 10);
+	}
+	check(n >= 3);
+	evkv_store_unref(store);
+	rig_close(&rig);
+	check_int(inits, frees);
+}
+
+/* A table of a later version of evkv is cut, one of an earlier filled up. */
+EVKV_TEST(unit_wrapper, tables_of_other_sizes)
+{
+	struct evkv_wrapper hooks = double_hooks;
+	struct evkv_type type = TYPE(sized, hooks);
+	struct scene s;
+
+	hooks.size = offsetof(struct evkv_wrapper, check);
+	open_scene(&s, &type);
+	check_status(put(&s, s.store, "c", "k", "v"), EVKV_OK);
+	close_scene(&s);
+}
