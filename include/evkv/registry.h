@@ -72,16 +72,17 @@ struct evkv_type {
 	/** the option that a value without a name is; NULL = none */
 	const char *argument;
 	/**
-	 * stores: the parts of a URL that they have a use for, EVKV_URL_USER,
+	 * stores: the parts of a URL that they use, EVKV_URL_USER,
 	 * HOST and PATH
 	 */
 	uint32_t url_parts;
 	/**
-	 * wrappers: how many stores they are put over, at least and at most;
-	 * those after the first stand in the parentheses. 0 = a store, or, with
-	 * `wrapper`, one.
+	 * wrappers: the fewest stores that they are put over; those after the
+	 * first stand in the parentheses. 0 = a store, or, with `wrapper`, one.
 	 */
-	unsigned inner_min, inner_max;
+	unsigned inner_min;
+	/** wrappers: the most stores that they are put over */
+	unsigned inner_max;
 	/** a wrapper made of hooks */
 	const struct evkv_wrapper *wrapper;
 	/** makes one; NULL = evkv_wrapper_create() with `wrapper` */
@@ -93,7 +94,7 @@ struct evkv_type {
  * Make a type known to evkv_open() on a loop. A name that is known already gets
  * the new meaning. The table must live as long as the loop.
  * @return false where a name is not [a-z][a-z0-9_]* (a store's may be any that
- *         evkv_loop_register_scheme() takes), memory is lacking, or one of the
+ *         evkv_loop_register_scheme() takes), out of memory, or where one of the
  *         two is NULL
  */
 EVKV_API bool evkv_loop_register(struct evkv_loop *loop,

@@ -9,8 +9,12 @@
 #define LMDB_READERS 512 /* places in LMDB's reader table */
 
 const struct evkv_capabilities evkv__disk_capabilities = {
-	.kinds = EVKV_KINDS_BASIC,
-	.put_conditions = EVKV_IF_BASIC,
+	.kinds = EVKV_KINDS_BASIC | EVKV_KIND_BIT(EVKV_OP_INCR) |
+	    EVKV_KIND_BIT(EVKV_OP_TAKE),
+	.request_flags = EVKV_FLAG_VERSIONS,
+	.put_conditions = EVKV_IF_BASIC | EVKV_IF_BIT(EVKV_IF_VERSION),
+	.delete_conditions = EVKV_IF_BIT(EVKV_IF_VERSION),
+	.touch_conditions = EVKV_IF_BIT(EVKV_IF_VERSION),
 	.flags = EVKV_STORE_KEY_ORDER | EVKV_STORE_ATOMIC_CONDITION |
 	    EVKV_STORE_ENUM_UNIQUE | EVKV_STORE_EXACT_AFFECTED,
 	.max_key = EVKV_KEY_MAX,
