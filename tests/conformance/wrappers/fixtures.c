@@ -60,7 +60,9 @@ OPEN_(fallback)
 	    error);
 }
 
-/* With more failures than there are, as time may stand still while it is open. */
+/*
+ * With more failures than there are, as time may stand still while it is open.
+ */
 OPEN_(circuit_breaker)
 {
 	return evkv_circuit_breaker_new(memory(run, loop, error),
