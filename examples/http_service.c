@@ -78,6 +78,7 @@ static const int service_codes[EVKV_STATUS_COUNT] = {
 	[EVKV_INVALID] = 400,
 	[EVKV_UNSUPPORTED] = 501,
 	[EVKV_BUSY] = 503,
+	[EVKV_LOCKED] = 503,
 	[EVKV_TIMEOUT] = 504,
 	[EVKV_CANCELED] = 503,
 	[EVKV_CLOSED] = 503,
@@ -352,7 +353,7 @@ static void service_on_request(struct evhttp_request *request, void *arg)
 	target_free(&target);
 }
 
-/* ---- The end -------------------------------------------------------------- */
+/* ---- The end ------------------------------------------------------------ */
 
 /* [drain] */
 static void service_on_closed(const struct evkv_result *result, void *arg)
@@ -393,7 +394,7 @@ static void service_on_signal(evutil_socket_t fd, short what, void *arg)
 }
 /* [drain] */
 
-/* ---- The start ------------------------------------------------------------ */
+/* ---- The start ---------------------------------------------------------- */
 
 static void service_on_log(enum evkv_log_level level, const char *message,
     void *arg)

@@ -90,7 +90,7 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* ---- On the main thread --------------------------------------------------- */
+/* ---- On the main thread ------------------------------------------------- */
 
 /* The loop and the store are made here, before their thread is started. */
 static bool worker_start(struct worker *worker, struct evkv_error *error)

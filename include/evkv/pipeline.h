@@ -291,7 +291,7 @@ EVKV_API void evkv_pipeline_free(struct evkv_pipeline *pipeline);
 
 /**
  * Hand over a slot. Slots are sent and answered in the order in which they are
- * submitted. One that comes while the next try is due later brings that forward.
+ * submitted. One that comes while the next try is due later brings it forward.
  *
  * NULL: taken, end() will be called, later. Else why not (BUSY: the offline
  * queue is full; UNAVAILABLE or REFUSED: fail_fast, or the server does not

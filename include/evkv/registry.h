@@ -57,11 +57,10 @@ struct evkv_making {
 struct evkv_type {
 	/** sizeof(struct evkv_type) */
 	size_t size;
-	/**
-	 * its name, [a-z0-9_], which is a store's scheme; more names for the
-	 * same after it, separated by spaces: "clamp_ttl ttl_clamp"
-	 */
+	/** its name, [a-z0-9_]; a store's is its scheme */
 	const char *name;
+	/** more names for the same, separated by spaces; NULL = none */
+	const char *also;
 	/** what it does, one line without a full stop */
 	const char *summary;
 	/** its options; NULL = none */
@@ -73,16 +72,17 @@ struct evkv_type {
 	/** the option that a value without a name is; NULL = none */
 	const char *argument;
 	/**
-	 * stores: the parts of a URL that they have a use for, EVKV_URL_USER,
+	 * stores: the parts of a URL that they use, EVKV_URL_USER,
 	 * HOST and PATH
 	 */
 	uint32_t url_parts;
 	/**
-	 * wrappers: how many stores they are put over, at least and at most;
-	 * those after the first stand in the parentheses. 0 = a store, or, with
-	 * `wrapper`, one.
+	 * wrappers: the fewest stores that they are put over; those after the
+	 * first stand in the parentheses. 0 = a store, or, with `wrapper`, one.
 	 */
-	unsigned inner_min, inner_max;
+	unsigned inner_min;
+	/** wrappers: the most stores that they are put over */
+	unsigned inner_max;
 	/** a wrapper made of hooks */
 	const struct evkv_wrapper *wrapper;
 	/** makes one; NULL = evkv_wrapper_create() with `wrapper` */
@@ -94,7 +94,7 @@ struct evkv_type {
  * Make a type known to evkv_open() on a loop. A name that is known already gets
  * the new meaning. The table must live as long as the loop.
  * @return false where a name is not [a-z][a-z0-9_]* (a store's may be any that
- *         evkv_loop_register_scheme() takes), memory is lacking, or one of the
+ *         evkv_loop_register_scheme() takes), out of memory, or where one of the
  *         two is NULL
  */
 EVKV_API bool evkv_loop_register(struct evkv_loop *loop,
@@ -106,6 +106,15 @@ EVKV_API bool evkv_loop_register(struct evkv_loop *loop,
  * @return NULL after the last
  */
 EVKV_API const struct evkv_type *evkv_core_type(size_t i);
+
+/**
+ * The types that a loop knows, those of the core library once something has
+ * been opened on it by text.
+ * @param i  0 and on
+ * @return NULL after the last
+ */
+EVKV_API const struct evkv_type *evkv_loop_type(struct evkv_loop *loop,
+    size_t i);
 
 /**
  * Check numbers and choices of an options struct against the bounds of a table;

@@ -57,6 +57,7 @@ EVKV_BEGIN_DECLS
  * | INVALID         | an argument is not valid; nothing was done              |
  * | UNSUPPORTED     | the store can't do this; nothing was done               |
  * | BUSY            | a bound on pending work was reached; nothing was done   |
+ * | LOCKED          | another process or store holds the files; nothing was done |
  * | TIMEOUT         | the deadline passed, without effect                     |
  * | CANCELED        | canceled, without effect                                |
  * | CLOSED          | the store is closed; nothing was done                   |
@@ -101,7 +102,8 @@ enum evkv_status {
 	X(PROTOCOL, "the server broke the protocol")                           \
 	X(SERVER, "the server said so")                                        \
 	X(IO, "an input or output error")                                      \
-	X(NOMEM, "out of memory")
+	X(NOMEM, "out of memory")                                              \
+	X(FORK, "the loop belongs to the parent process")
 
 /**
  * Why an operation failed.
@@ -124,6 +126,7 @@ enum evkv_status {
  * | SERVER   | the server said so; the message has its words |
  * | IO       | an input or output error; sys_error has errno |
  * | NOMEM    | out of memory                               |
+ * | FORK     | the loop was made before this process was forked |
  */
 enum evkv_cause {
 /** @cond internal */

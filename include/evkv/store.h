@@ -77,10 +77,14 @@ EVKV_API void evkv_store_unref(struct evkv_store *store);
 /**
  * Close a store. Operations that are submitted from now on end with CLOSED.
  * Pending ones have `drain_ms` to end by themselves; then they are ended with
- * CLOSED or UNKNOWN_OUTCOME. Afterwards the references on inner stores are
- * released. The handle itself stays valid until its last unref. A second close
- * gets its callback with the first.
- * @param store     NULL gives ticket 0
+ * CLOSED or UNKNOWN_OUTCOME. Inner stores that nobody else holds a reference to
+ * end at the same time, so that the callback comes within `drain_ms` and a turn
+ * of the loop, however deep the stack, and after they are closed, too: what they
+ * had open may be opened again in it. (A store whose worker thread is busy
+ * follows when that is done.) Inner stores that are shared live on. The handle
+ * itself stays valid until its last unref. A second close gets its callback
+ * with the first.
+ * @param store     NULL gives ticket 0, and so does one whose loop is gone
  * @param drain_ms  milliseconds; 0 = end pending operations at once, below 0 =
  *                  wait as long as they take
  * @param cb        comes once, after those of all operations, with OK, or
@@ -95,7 +99,7 @@ EVKV_API evkv_ticket evkv_store_close(struct evkv_store *store,
 /** The name of the kind of store, "memory"; static storage. */
 EVKV_API const char *evkv_store_name(const struct evkv_store *store);
 
-/** The loop of a store. */
+/** The loop of a store; NULL when evkv_loop_free() has freed it. */
 EVKV_API struct evkv_loop *evkv_store_loop(const struct evkv_store *store);
 
 /**

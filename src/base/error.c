@@ -4,7 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "loop/loop.h"
+#include "base/line.h"
+#include "evkv/error.h"
 
 void evkv__one_line(char *message)
 {

@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "loop/loop.h"
+#include "core/core.h"
 
 bool evkv__op_make_batch(struct evkv_op *op, size_t count)
 {
@@ -44,7 +44,7 @@ static inline void entry_drop(struct evkv_op *op, struct evkv_entry *entry)
 	if ((entry->reserved & ENTRY_PINNED) != 0)
 		evkv__value_unpin(value);
 	else
-		evkv__value_unref_spare(&op->loop->spares, value);
+		evkv__value_unref_spare(&evkv__core(op->loop)->spares, value);
 }
 
 void evkv__op_drop_values(struct evkv_op *op)
@@ -90,9 +90,10 @@ bool evkv_op_copy_value(struct evkv_op *op, size_t i, struct evkv_slice bytes)
 	struct evkv_loop *loop = op->loop;
 	struct evkv_value *value;
 
-	/* Whoever looks at a value too late is found out if it was freed. */
-	value = loop->scramble ? evkv_value_new(bytes)
-			       : evkv__value_new_spare(&loop->spares, bytes);
+	/* A value that is used too late is found out if it was freed. */
+	value = loop->scramble
+	    ? evkv_value_new(bytes)
+	    : evkv__value_new_spare(&evkv__core(loop)->spares, bytes);
 	if (value == NULL)
 		return false;
 	evkv_op_give_value(op, i, value);
@@ -175,7 +176,7 @@ void evkv_op_explain(struct evkv_op *op, enum evkv_cause cause, int sys_error,
 	result->message = words;
 }
 
-/* A want of memory is its own cause: who tells of it need not name it. */
+/* Out of memory is a cause of its own, also where it is not given. */
 static enum evkv_cause cause_of(enum evkv_status status, enum evkv_cause cause)
 {
 	return status == EVKV_NOMEM && cause == EVKV_CAUSE_NONE

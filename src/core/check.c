@@ -2,7 +2,7 @@
  * core/check.c - what bad input gets: INVALID, with a message that says which
  * argument and why, before anything else happens.
  */
-#include "loop/loop.h"
+#include "core/core.h"
 
 static bool bad(struct evkv_op *op, const char *message)
 {

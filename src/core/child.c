@@ -2,21 +2,17 @@
  * core/child.c - ops that wrappers issue on their own.
  *
  * The callbacks of the children of one op never run inside each other: a child
- * that is answered while one of them runs is told after it. So who asks again
- * in the callback, however often it is answered at once, goes round a loop here
- * and not down the stack.
+ * that is answered while one of them runs is told after it. So a callback that
+ * asks again, however often it is answered at once, is a loop here and does not
+ * go down the stack.
  */
-#include "loop/loop.h"
+#include "core/core.h"
 
 static void child_link(struct evkv_op *child, struct evkv_op *parent)
 {
 	child->parent = parent;
 	parent->children++;
-	child->child_link = &parent->child_first;
-	child->child_next = parent->child_first;
-	if (child->child_next != NULL)
-		child->child_next->child_link = &child->child_next;
-	parent->child_first = child;
+	LIST_INSERT_HEAD(&parent->child_list, child, child_link);
 }
 
 /*
@@ -53,7 +49,7 @@ static struct evkv_op *child_new(struct evkv_op *parent,
 	child->flags |= OP_CHILD;
 	child->cb.child = cb;
 	child->arg = arg;
-	child->frames[0].store = store; /* for who repeats it */
+	child->frames[0].store = store; /* for evkv_child_repeat() */
 	if ((flags & EVKV_CHILD_AUXILIARY) != 0)
 		child->flags |= OP_AUXILIARY;
 	if (parent != NULL) {
@@ -65,7 +61,7 @@ static struct evkv_op *child_new(struct evkv_op *parent,
 	return child;
 }
 
-/* Who calls this holds the child. */
+/* The caller holds the child. */
 static void child_start(struct evkv_op *child, struct evkv_store *store,
     const struct evkv_request *request)
 {
@@ -144,7 +140,7 @@ static void tell(struct evkv_op *child, struct evkv_op *teller)
 void evkv__child_report(struct evkv_op *child)
 {
 	struct evkv_op *teller = child->parent != NULL ? child->parent : child;
-	struct evkv_loop *loop = child->loop;
+	struct core *core = evkv__core(child->loop);
 
 	if ((child->flags & (OP_WRITES | OP_DETACHED)) == OP_WRITES &&
 	    child->result.affected != 0)
@@ -157,17 +153,17 @@ void evkv__child_report(struct evkv_op *child)
 	}
 	teller->flags |= OP_TELLING;
 	teller->busy++;
-	loop->telling++;
+	core->telling++;
 	do
 		tell(child, teller);
 	while ((child = answered_take(teller)) != NULL);
-	loop->telling--;
+	core->telling--;
 	teller->busy--;
 	teller->flags &= ~(uint32_t)OP_TELLING;
 	evkv__op_maybe_free(teller);
 }
 
-/* Who tells the child whose callback runs tells the next one, too. */
+/* What tells the child whose callback runs tells the next one, too. */
 struct evkv_op *evkv_child_repeat(struct evkv_op *child,
     const struct evkv_request *request)
 {

@@ -14,41 +14,43 @@
  * Nobody is told later because of what a silent server still owes: detached ops
  * may leave long after CLOSED, where an inner store lives on for others.
  *
- * It is always a task because the store's own code may be on the stack of who
- * asks: an op that leaves is completed by its driver. Within the task it goes
+ * It is always a task because the store's own code may be on the stack when it
+ * is asked for: an op that leaves is completed by its driver. Within the task it goes
  * down to the inner stores and up to the wrappers at once, so that a stack of
  * any depth closes in one turn.
  */
-#include "loop/loop.h"
+#include "core/core.h"
 
 static void closer_tell(struct evkv_op *op, bool drained)
 {
-	if (!drained)
+	if (op->loop->forked)
+		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_FORK, NULL);
+	else if (!drained)
 		evkv_op_fail(op, EVKV_TIMEOUT, EVKV_CAUSE_TIMEOUT,
 		    "some operations were cut off");
 	op->flags &= ~(uint32_t)(OP_DRIVING | OP_PENDING);
 	op->loop->outstanding--;
-	evkv__ready_push(op->loop, op);
+	evkv__ready_push(op->loop, &op->ready);
 }
 
-/* Detached frames stay linked: take the list and put them back one by one. */
-static void detach_all(struct evkv_store *store)
+/*
+ * Detached frames stay linked, and what detaching one runs may take out others,
+ * but puts in none: nothing is admitted any more. So each is moved to the front
+ * of a list of those that were seen, and that becomes the store's.
+ */
+void evkv__store_detach_all(struct evkv_store *store, enum evkv_cause cause)
 {
-	struct evkv_frame *list = store->frames, *frame;
+	struct evkv_frame *frame;
+	LIST_HEAD(, evkv_frame) list;
 
-	store->frames = NULL;
-	if (list != NULL)
-		list->link = &list;
-	while ((frame = list) != NULL) {
-		list = frame->next;
-		if (list != NULL)
-			list->link = &list;
-		frame->link = &store->frames;
-		frame->next = store->frames;
-		if (frame->next != NULL)
-			frame->next->link = &frame->next;
-		store->frames = frame;
-		evkv__op_detach(frame->op, EVKV_CLOSED, EVKV_CAUSE_CLOSED);
+	list.lh_first = store->frames.lh_first;
+	if (list.lh_first != NULL)
+		list.lh_first->link.le_prev = &list.lh_first;
+	LIST_INIT(&store->frames);
+	while ((frame = LIST_FIRST(&list)) != NULL) {
+		LIST_REMOVE(frame, link);
+		LIST_INSERT_HEAD(&store->frames, frame, link);
+		evkv__op_detach(frame->op, EVKV_CLOSED, cause);
 	}
 }
 
@@ -96,7 +98,7 @@ static void begin_ending(struct evkv_store *store)
 	evkv_timer_cancel(store->loop, &store->drain_timer);
 	store->drain_failed = store->pending > 0;
 	store->phase = STORE_ENDING;
-	detach_all(store);
+	evkv__store_detach_all(store, EVKV_CAUSE_CLOSED);
 	if (store->vtable->close != NULL)
 		store->vtable->close(store->self);
 	else
@@ -104,16 +106,30 @@ static void begin_ending(struct evkv_store *store)
 	end_inner(store);
 }
 
-static void finish(struct evkv_store *store)
+static void tell_closers(struct evkv_store *store)
 {
 	struct evkv_op *op;
 
-	store->phase = STORE_CLOSED;
-	evkv_store_set_state(store, EVKV_STATE_CLOSED, EVKV_CAUSE_CLOSED, "");
-	while ((op = store->closers) != NULL) {
-		store->closers = op->next;
+	while ((op = STAILQ_FIRST(&store->closers)) != NULL) {
+		STAILQ_REMOVE_HEAD(&store->closers, closer_link);
 		closer_tell(op, !store->drain_failed);
 	}
+}
+
+static void finish(struct evkv_store *store)
+{
+	store->phase = STORE_CLOSED;
+	evkv_store_set_state(store, EVKV_STATE_CLOSED, EVKV_CAUSE_CLOSED, "");
+	tell_closers(store);
+}
+
+/* Nothing but what callers see: there is nothing of ours to end. */
+void evkv__store_shut(struct evkv_store *store)
+{
+	store->phase = STORE_CLOSED;
+	store->state = EVKV_STATE_CLOSED;
+	store->shown = store;
+	tell_closers(store);
 }
 
 /* As far down the phases as it goes now. */
@@ -135,7 +151,8 @@ static struct evkv_store *awaiting(const struct evkv_store *store)
 
 	if (store->phase != STORE_CLOSED)
 		return NULL;
-	for (above = store->parents; above != NULL; above = above->next) {
+	LIST_FOREACH(above, &store->parents, link)
+	{
 		if (above->awaited && above->parent->phase == STORE_ENDING &&
 		    may_finish(above->parent))
 			return above->parent;
@@ -182,7 +199,7 @@ void evkv__store_end(struct evkv_store *store)
 	step_later(store);
 }
 
-/* Whoever still holds the handle holds a dead one, which answers nothing. */
+/* A handle that is still held is dead from now on: it answers nothing. */
 void evkv__store_free(struct evkv_store *store)
 {
 	struct evkv_loop *loop = store->loop;
@@ -190,9 +207,7 @@ void evkv__store_free(struct evkv_store *store)
 	evkv_timer_cancel(loop, &store->drain_timer);
 	evkv_task_cancel(loop, &store->step_task);
 	evkv_task_cancel(loop, &store->state_task);
-	if (store->next != NULL)
-		store->next->link = store->link;
-	*store->link = store->next;
+	LIST_REMOVE(store, link);
 	evkv__order_free(&store->order);
 	store->vtable->free(store->self);
 	evkv_free(store->text);
@@ -221,9 +236,12 @@ void evkv_store_unref(struct evkv_store *store)
 	if (--store->refs > 0)
 		return;
 	if (store->loop == NULL) {
-		evkv_free(store);
+		if (store->self == NULL)
+			evkv_free(store);
 		return;
 	}
+	if (evkv__loop_check_fork(store->loop))
+		return;
 	store->state_cb = NULL;
 	if (store->phase == STORE_OPEN)
 		evkv__store_end(store);
@@ -233,12 +251,7 @@ void evkv_store_unref(struct evkv_store *store)
 
 static void closer_add(struct evkv_store *store, struct evkv_op *op)
 {
-	struct evkv_op **link = &store->closers;
-
-	while (*link != NULL)
-		link = &(*link)->next;
-	op->next = NULL;
-	*link = op;
+	STAILQ_INSERT_TAIL(&store->closers, op, closer_link);
 	op->flags |= OP_DRIVING | OP_PENDING;
 	if (op->loop->outstanding++ == 0)
 		evkv__hold_update(op->loop);
@@ -262,6 +275,7 @@ evkv_ticket evkv_store_close(struct evkv_store *store, int64_t drain_ms,
 	if (store == NULL || store->loop == NULL)
 		return 0;
 	evkv__loop_check_thread(store->loop);
+	evkv__loop_check_fork(store->loop);
 	op = evkv__op_new(store->loop, 1);
 	if (op != NULL) {
 		op->cb.root = cb;
@@ -273,8 +287,10 @@ evkv_ticket evkv_store_close(struct evkv_store *store, int64_t drain_ms,
 		drain_begin(store, drain_ms);
 	if (op == NULL)
 		return 0;
+	if (store->loop->forked)
+		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_FORK, NULL);
 	if (store->phase == STORE_CLOSED)
-		evkv__ready_push(store->loop, op);
+		evkv__ready_push(store->loop, &op->ready);
 	else
 		closer_add(store, op);
 	return evkv__op_ticket(op);

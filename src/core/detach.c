@@ -2,10 +2,10 @@
  * core/detach.c - ending an op for its waiter while it runs out below.
  *
  * First everything below is asked to stop, so that what is still here will not
- * be sent; who can't hold a write back marks it as sent. Only then it is known
+ * be sent; a store that can't hold a write back marks it as sent. Only then it is known
  * what to tell: UNKNOWN_OUTCOME for a write that was sent, else the reason.
  */
-#include "loop/loop.h"
+#include "core/core.h"
 
 bool evkv_op_sent(const struct evkv_op *op)
 {
@@ -23,8 +23,8 @@ int64_t evkv_op_deadline_us(const struct evkv_op *op)
 
 	for (; op != NULL; op = op->parent) {
 		if ((op->flags & OP_TIMED) != 0 &&
-		    (first_us == 0 || op->deadline_at_us < first_us))
-			first_us = op->deadline_at_us;
+		    (first_us == 0 || op->deadline.at_us < first_us))
+			first_us = op->deadline.at_us;
 	}
 	return first_us;
 }
@@ -54,13 +54,13 @@ static void stop_children(struct evkv_op *op)
 {
 	struct evkv_op *child, *next;
 
-	for (child = op->child_first; child != NULL; child = next) {
+	for (child = LIST_FIRST(&op->child_list); child != NULL; child = next) {
 		child->busy++;
 		if ((child->flags & (OP_STOPPED | OP_AUXILIARY)) == 0 &&
 		    (child->flags & OP_DRIVING) != 0)
 			stop_op(child);
 		child->busy--;
-		next = child->child_next;
+		next = LIST_NEXT(child, child_link);
 		evkv__op_maybe_free(child);
 	}
 }
@@ -69,7 +69,9 @@ static void stop_store(struct evkv_op *op)
 {
 	struct evkv_store *store = evkv__op_top(op)->store;
 
-	if ((op->flags & OP_WAITING) != 0)
+	if (op->loop->forked)
+		evkv_op_mark_sent(op); /* the parent goes on with it */
+	else if ((op->flags & OP_WAITING) != 0)
 		evkv__order_give_up(op);
 	else if ((op->flags & OP_BEGINNING) != 0)
 		evkv_op_mark_sent(op); /* its submit() is on the stack */
@@ -168,9 +170,10 @@ void evkv__op_detach(struct evkv_op *op, enum evkv_status status,
 	    (op->flags & (OP_DETACHED | OP_STOPPING | OP_ENDED)) != 0)
 		return;
 	if ((op->flags & OP_TIMED) != 0)
-		evkv__deadline_clear(op);
+		evkv__op_untime(op);
 	op->busy++;
-	loop->telling++; /* what comes after it must not be told before it */
+	evkv__core(loop)
+	    ->telling++; /* what comes after it must not be told before it */
 	op->flags |= OP_STOPPING;
 	if ((op->flags & OP_STOPPED) == 0) {
 		stop_store(op);
@@ -180,14 +183,14 @@ void evkv__op_detach(struct evkv_op *op, enum evkv_status status,
 		status = EVKV_UNKNOWN_OUTCOME;
 	report_fill(op, status, cause);
 	op->flags |= OP_STOPPED | OP_DETACHED;
-	/* Who ends it meanwhile is heard after: depth is not the real one. */
+	/* Where it is completed meanwhile: depth is not the real one now. */
 	frames_detached(op, status);
 	op->flags &= ~(uint32_t)OP_STOPPING;
 	if ((op->flags & OP_ORDERED) != 0)
 		evkv__order_let_go(op);
 	if ((op->flags & OP_ENDED) != 0)
 		evkv_op_complete(op);
-	loop->telling--;
+	evkv__core(loop)->telling--;
 	op->busy--;
 	evkv__op_report(op);
 	evkv__order_go_on(loop);

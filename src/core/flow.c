@@ -1,7 +1,7 @@
 /*
  * core/flow.c - the way of an op: boundary, down the levels, and up again.
  */
-#include "loop/loop.h"
+#include "core/core.h"
 
 /* Names no op, and never will: slots count from 1. */
 #define TICKET_ENDED (UINT64_C(1) << 32)
@@ -96,7 +96,10 @@ static void refuse_kind(struct evkv_op *op, const struct evkv_store *store,
 static bool refuse(struct evkv_op *op, const struct evkv_store *store,
     const struct evkv_request *request, size_t entries, size_t bytes)
 {
-	if (store->phase != STORE_OPEN)
+	if (store->loop->forked)
+		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_FORK,
+		    evkv_cause_text(EVKV_CAUSE_FORK));
+	else if (store->phase != STORE_OPEN)
 		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_CLOSED, NULL);
 	else if (!takes(store, request))
 		refuse_kind(op, store, request);
@@ -196,9 +199,7 @@ static inline void frame_unlink(struct evkv_frame *frame)
 {
 	if (!frame->linked)
 		return;
-	if (frame->next != NULL)
-		frame->next->link = frame->link;
-	*frame->link = frame->next;
+	LIST_REMOVE(frame, link);
 	frame->linked = false;
 }
 
@@ -266,11 +267,7 @@ void evkv__op_link(struct evkv_op *op, unsigned depth)
 		frame = &op->frames[i];
 		frame->op = op;
 		frame->linked = true;
-		frame->link = &frame->store->frames;
-		frame->next = frame->store->frames;
-		if (frame->next != NULL)
-			frame->next->link = &frame->next;
-		frame->store->frames = frame;
+		LIST_INSERT_HEAD(&frame->store->frames, frame, link);
 	}
 }
 
@@ -293,17 +290,17 @@ void evkv__op_pend(struct evkv_op *op, int64_t timeout_ms)
 	drop_requests(op);
 	evkv__op_link(op, 0);
 	if ((op->flags & OP_UNORDERED) != 0 ||
-	    (timeout_ms > 0 && !evkv__deadline_set(op, timeout_ms)))
+	    (timeout_ms > 0 && !evkv__op_time(op, timeout_ms)))
 		evkv__op_detach(op, EVKV_NOMEM, EVKV_CAUSE_NOMEM);
 }
 
-/* Hand the result to whoever waits: a wrapper now, a user in a later turn. */
+/* Hand over the result: to a wrapper now, to a user in a later turn. */
 void evkv__op_report(struct evkv_op *op)
 {
 	if ((op->flags & OP_CHILD) != 0)
 		evkv__child_report(op);
 	else
-		evkv__ready_push(op->loop, op);
+		evkv__ready_push(op->loop, &op->ready);
 }
 
 static void op_ended(struct evkv_op *op)
@@ -315,8 +312,8 @@ static void op_ended(struct evkv_op *op)
 }
 
 /*
- * Inside submit, and inside stop, the answer is only recorded: who is on the
- * stack may still look at the op.
+ * Inside submit, and inside stop, the answer is only recorded: code on the stack
+ * may still use the op.
  */
 void evkv_op_complete(struct evkv_op *op)
 {
@@ -329,7 +326,7 @@ void evkv_op_complete(struct evkv_op *op)
 		return;
 	}
 	if ((op->flags & OP_TIMED) != 0)
-		evkv__deadline_clear(op);
+		evkv__op_untime(op);
 	/* From here on it is not stopped: no level of it holds it any more. */
 	op->flags &= ~(uint32_t)OP_ENDED;
 	op_ended(op);
@@ -458,6 +455,8 @@ static enum evkv_verdict boundary(struct evkv_op *op, struct evkv_store *store,
 	if ((op->flags & (OP_SINGLE | OP_KEYED)) == OP_KEYED &&
 	    !evkv__op_make_entries(op, request->count))
 		return evkv_op_nomem(op);
+	if (request->ttl_ms != 0 || request->ttls_ms != NULL)
+		evkv__loop_catch_up(op->loop);
 	if (op->loop->scramble)
 		return enter_scrambled(op, store, request);
 	return enter_unwound(op, store, request);
@@ -465,12 +464,12 @@ static enum evkv_verdict boundary(struct evkv_op *op, struct evkv_store *store,
 
 static void run_inline(struct evkv_op *op)
 {
-	struct evkv_loop *loop = op->loop;
+	struct core *core = evkv__core(op->loop);
 
-	loop->peek++;
+	core->peek++;
 	if (op->cb.root != NULL)
 		op->cb.root(&op->result, op->arg);
-	loop->peek--;
+	core->peek--;
 	op->flags &= ~(uint32_t)OP_REPORTING;
 	evkv__op_maybe_free(op);
 }
@@ -499,10 +498,11 @@ static OP_NOINLINE evkv_ticket submit_checked(struct evkv_store *store,
 		evkv__op_pend(op, timeout_ms);
 		return ticket;
 	}
-	if ((op->flags & OP_INLINE) != 0 && evkv__loop_may_nest(op->loop))
+	if ((op->flags & OP_INLINE) != 0 &&
+	    evkv__core_may_nest(evkv__core(op->loop)))
 		run_inline(op);
 	else
-		evkv__ready_push(op->loop, op);
+		evkv__ready_push(op->loop, &op->ready);
 	evkv__order_go_on(store->loop);
 	return ticket;
 }
@@ -519,41 +519,41 @@ static const struct evkv_result miss_result = {
 	.entry_size = sizeof(struct evkv_entry),
 };
 
-void evkv__peeks_init(struct evkv_loop *loop)
+void evkv__peeks_init(struct core *core)
 {
 	size_t i;
 
-	loop->peek = loop->peeks;
-	for (i = 0; i < LOOP_INLINE_MAX; i++) {
-		loop->peeks[i].result = miss_result;
-		loop->peeks[i].result.status = EVKV_OK;
-		loop->peeks[i].result.entries = &loop->peeks[i].entry;
-		loop->peeks[i].entry.status = EVKV_OK;
+	core->peek = core->peeks;
+	for (i = 0; i < CORE_INLINE_MAX; i++) {
+		core->peeks[i].result = miss_result;
+		core->peeks[i].result.status = EVKV_OK;
+		core->peeks[i].result.entries = &core->peeks[i].entry;
+		core->peeks[i].entry.status = EVKV_OK;
 	}
 }
 
-static inline void peek_hit(struct evkv_loop *loop, struct evkv_value *value,
+static inline void peek_hit(struct core *core, struct evkv_value *value,
     evkv_cb cb, void *arg)
 {
-	struct loop_peek *peek = loop->peek;
+	struct core_peek *peek = core->peek;
 
 	evkv__value_pin(value);
 	peek->entry.bytes.data = evkv__value_data(value);
 	peek->entry.bytes.size = value->size;
 	peek->entry.value = value;
-	loop->peek = peek + 1;
+	core->peek = peek + 1;
 	if (cb != NULL)
 		cb(&peek->result, arg);
-	loop->peek = peek;
+	core->peek = peek;
 	evkv__value_unpin(value);
 }
 
-static inline void peek_miss(struct evkv_loop *loop, evkv_cb cb, void *arg)
+static inline void peek_miss(struct core *core, evkv_cb cb, void *arg)
 {
-	loop->peek++;
+	core->peek++;
 	if (cb != NULL)
 		cb(&miss_result, arg);
-	loop->peek--;
+	core->peek--;
 }
 
 /* As evkv_store_peek(), with inputs that do not survive the call. */
@@ -585,15 +585,63 @@ static inline bool submit_peek(struct evkv_store *store,
 	enum evkv_peek answer;
 
 	if (request->flags != flags || !has_plain_key(request) ||
-	    !is_plain(request) || !evkv__loop_may_nest(loop))
+	    !is_plain(request) || !evkv__core_may_nest(evkv__core(loop)))
 		return false;
 	answer = loop->scramble ? peek_scrambled(store, request, &value)
 				: evkv_store_peek(store, request, &value);
 	if (answer == EVKV_PEEK_HIT)
-		peek_hit(loop, value, cb, arg);
+		peek_hit(evkv__core(loop), value, cb, arg);
 	else if (answer == EVKV_PEEK_MISS)
-		peek_miss(loop, cb, arg);
+		peek_miss(evkv__core(loop), cb, arg);
 	return answer != EVKV_PEEK_DECLINE;
+}
+
+static const struct evkv_entry put_entry = { .status = EVKV_OK };
+static const struct evkv_result put_result = {
+	.status = EVKV_OK,
+	.kind = EVKV_OP_PUT,
+	.message = "",
+	.count = 1,
+	.entries = &put_entry,
+	.entry_size = sizeof(put_entry),
+	.affected = 1,
+};
+
+/* With inputs that do not survive the call. */
+static OP_NOINLINE bool put_scrambled(struct evkv_store *store,
+    const struct evkv_request *request)
+{
+	size_t size = evkv__request_copy_size(request);
+	struct evkv_request *scratch = evkv_malloc(size);
+	bool done;
+
+	if (scratch == NULL)
+		return false;
+	done = store->put(store->self, evkv__request_copy(scratch, request));
+	scratch_spoil(scratch, size);
+	return done;
+}
+
+/* As submit_peek(), for an inline put of one value. */
+static inline bool submit_put(struct evkv_store *store,
+    const struct evkv_request *request, evkv_cb cb, void *arg)
+{
+	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
+	struct evkv_loop *loop = store->loop;
+	struct core *core = evkv__core(loop);
+
+	if (request->flags != flags || !has_plain_key(request) ||
+	    !is_plain_put(request) || !evkv__core_may_nest(core) ||
+	    !has_room(store, 1, request->keys->size + request->values->size))
+		return false;
+	if (!(loop->scramble ? put_scrambled(store, request)
+			     : store->put(store->self, request)))
+		return false;
+	core->peek++;
+	if (cb != NULL)
+		cb(&put_result, arg);
+	core->peek--;
+	return true;
 }
 
 /* ---- The public side --------------------------------------------------- */
@@ -609,7 +657,7 @@ static evkv_ticket submit_invalid(struct evkv_store *store, evkv_cb cb,
 	op->arg = arg;
 	op->result.kind = EVKV_KIND_COUNT;
 	evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE, message);
-	evkv__ready_push(op->loop, op);
+	evkv__ready_push(op->loop, &op->ready);
 	return evkv__op_ticket(op);
 }
 
@@ -619,9 +667,10 @@ evkv_ticket evkv_submit_refused(struct evkv_store *store,
 {
 	struct evkv_op *op;
 
-	if (store == NULL)
+	if (store == NULL || store->loop == NULL)
 		return 0;
 	evkv__loop_check_thread(store->loop);
+	evkv__loop_check_fork(store->loop);
 	op = evkv__op_new(store->loop, 1);
 	if (op == NULL)
 		return 0;
@@ -633,7 +682,7 @@ evkv_ticket evkv_submit_refused(struct evkv_store *store,
 		evkv__op_make_entries(op, 1);
 	}
 	evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE, message);
-	evkv__ready_push(op->loop, op);
+	evkv__ready_push(op->loop, &op->ready);
 	return evkv__op_ticket(op);
 }
 
@@ -657,10 +706,14 @@ evkv_ticket evkv_submit_sized(struct evkv_store *store,
 	if (store == NULL || store->loop == NULL)
 		return 0;
 	evkv__loop_check_thread(store->loop);
+	evkv__loop_check_fork(store->loop);
 	if (request == NULL || size != sizeof(*request))
 		return submit_odd(store, request, size, cb, arg);
 	if (request->kind == EVKV_OP_GET && store->vtable->peek != NULL &&
 	    submit_peek(store, request, cb, arg))
+		return TICKET_ENDED;
+	if (request->kind == EVKV_OP_PUT && store->put != NULL &&
+	    submit_put(store, request, cb, arg))
 		return TICKET_ENDED;
 	return submit_checked(store, request, cb, arg);
 }

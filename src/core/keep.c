@@ -6,7 +6,7 @@
  * that copy lives as long; the levels above have no request any more once
  * submit has returned.
  */
-#include "loop/loop.h"
+#include "core/core.h"
 
 struct copier {
 	char *at;

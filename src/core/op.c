@@ -1,69 +1,70 @@
 /*
  * core/op.c - making, finding and freeing ops, and their memory.
  *
- * Ops are made LOOP_SLAB at a time and stay with the loop, in a free list. The
+ * Ops are made CORE_SLAB at a time and stay with the loop, in a free list. The
  * place in the slabs and a generation, which counts up with each use, make the
  * ticket: a late cancel can't hit another op.
  */
-#include "loop/loop.h"
+#include "core/core.h"
 
-static bool slabs_grow(struct evkv_loop *loop)
+static bool slabs_grow(struct core *core)
 {
-	size_t size = loop->slabs_size == 0 ? 8 : loop->slabs_size * 2;
+	size_t size = core->slabs_size == 0 ? 8 : core->slabs_size * 2;
 	struct op_slab *slabs = evkv_malloc(size * sizeof(*slabs));
 
 	if (slabs == NULL)
 		return false;
-	if (loop->slabs_count > 0)
-		memcpy(slabs, loop->slabs, loop->slabs_count * sizeof(*slabs));
-	evkv_free(loop->slabs);
-	loop->slabs = slabs;
-	loop->slabs_size = size;
+	if (core->slabs_count > 0)
+		memcpy(slabs, core->slabs, core->slabs_count * sizeof(*slabs));
+	evkv_free(core->slabs);
+	core->slabs = slabs;
+	core->slabs_size = size;
 	return true;
 }
 
-static bool slab_add(struct evkv_loop *loop)
+static bool slab_add(struct core *core)
 {
 	struct evkv_op *ops;
 	char *memory;
 	size_t i;
 
-	if (loop->slabs_count == loop->slabs_size && !slabs_grow(loop))
+	if (core->slabs_count == core->slabs_size && !slabs_grow(core))
 		return false;
-	memory = evkv_calloc(1, LOOP_SLAB * sizeof(*ops) + OP_LINE);
+	memory = evkv_calloc(1, CORE_SLAB * sizeof(*ops) + OP_LINE);
 	if (memory == NULL)
 		return false;
 	ops = (void *)(memory + OP_LINE - (uintptr_t)memory % OP_LINE);
-	for (i = LOOP_SLAB; i-- > 0;) {
-		ops[i].slot = (uint32_t)(loop->slabs_count * LOOP_SLAB + i);
-		ops[i].loop = loop;
+	for (i = CORE_SLAB; i-- > 0;) {
+		ops[i].slot = (uint32_t)(core->slabs_count * CORE_SLAB + i);
+		ops[i].loop = &core->loop;
 		ops[i].frames = ops[i].first;
 		ops[i].frames_size = OP_FRAMES;
-		ops[i].next = loop->free_ops;
-		loop->free_ops = &ops[i];
+		ops[i].next = core->free_ops;
+		core->free_ops = &ops[i];
 	}
-	loop->slabs[loop->slabs_count++] = (struct op_slab){ ops, memory };
+	core->slabs[core->slabs_count++] = (struct op_slab){ ops, memory };
 	return true;
 }
 
-void evkv__op_slabs_free(struct evkv_loop *loop)
+void evkv__op_slabs_free(struct core *core)
 {
 	size_t i;
 
-	for (i = 0; i < loop->slabs_count; i++)
-		evkv_free(loop->slabs[i].memory);
-	evkv_free(loop->slabs);
-	loop->slabs = NULL;
-	loop->slabs_count = 0;
-	loop->free_ops = NULL;
+	for (i = 0; i < core->slabs_count; i++)
+		evkv_free(core->slabs[i].memory);
+	evkv_free(core->slabs);
+	core->slabs = NULL;
+	core->slabs_count = 0;
+	core->free_ops = NULL;
 }
 
 struct evkv_op *evkv__op_new_slow(struct evkv_loop *loop, unsigned depth)
 {
+	struct core *core = evkv__core(loop);
 	struct evkv_frame *frames;
 	struct evkv_op *op;
 
-	if (loop->free_ops == NULL && !slab_add(loop))
+	if (core->free_ops == NULL && !slab_add(core))
 		return NULL;
 	op = evkv__op_new(loop, OP_FRAMES);
 	if (depth <= OP_FRAMES)
@@ -87,13 +88,6 @@ static void kept_values_unref(struct evkv_op *op)
 
 	for (i = 0; i < kept->count; i++)
 		evkv_value_unref(kept->counted_values[i]);
-}
-
-static void child_unlink(struct evkv_op *op)
-{
-	if (op->child_next != NULL)
-		op->child_next->child_link = op->child_link;
-	*op->child_link = op->child_next;
 }
 
 /* What only some ops have; makes the fields clean again. */
@@ -129,25 +123,26 @@ void evkv__op_maybe_free(struct evkv_op *op)
 			op_clean(op);
 		parent = op->parent;
 		if (parent != NULL) {
-			child_unlink(op);
+			LIST_REMOVE(op, child_link);
 			op->parent = NULL;
 			parent->children--;
 		}
 		op->flags = 0;
-		op->next = op->loop->free_ops;
-		op->loop->free_ops = op;
+		op->next = evkv__core(op->loop)->free_ops;
+		evkv__core(op->loop)->free_ops = op;
 		op = parent;
 	}
 }
 
 struct evkv_op *evkv__op_find(struct evkv_loop *loop, evkv_ticket ticket)
 {
+	const struct core *core = evkv__core(loop);
 	size_t slot = (size_t)(ticket & UINT32_MAX);
 	struct evkv_op *op;
 
-	if (slot == 0 || --slot >= loop->slabs_count * LOOP_SLAB)
+	if (slot == 0 || --slot >= core->slabs_count * CORE_SLAB)
 		return NULL;
-	op = &loop->slabs[slot / LOOP_SLAB].ops[slot % LOOP_SLAB];
+	op = &core->slabs[slot / CORE_SLAB].ops[slot % CORE_SLAB];
 	if (op->generation != (uint32_t)(ticket >> 32) || op->flags == 0)
 		return NULL;
 	return op;

@@ -10,18 +10,11 @@
 #ifndef EVKV_CORE_OP_H
 #define EVKV_CORE_OP_H
 
-#include <assert.h>
-
 #include "core/kind.h"
 #include "core/store.h"
+#include "loop/loop.h"
 #include "base/value.h"
 #include "evkv/driver.h"
-
-#ifdef EVKV_DEBUG
-#define EVKV__ASSERT(condition) assert(condition)
-#else
-#define EVKV__ASSERT(condition) ((void)sizeof(condition))
-#endif
 
 /* The way that is seldom gone, kept out of the one that is. */
 #define OP_NOINLINE __attribute__((noinline))
@@ -81,7 +74,7 @@ struct evkv_frame {
 	uint32_t entries; /* likewise; 0 = not admitted */
 	bool linked;
 	struct evkv_op *op; /* the rest while linked to a pending list */
-	struct evkv_frame *next, **link;
+	LIST_ENTRY(evkv_frame) link;
 };
 
 struct arena_chunk {
@@ -90,8 +83,8 @@ struct arena_chunk {
 	_Alignas(16) char bytes[];
 };
 
-struct deadline_list;
-struct order_turn;
+struct core;
+struct order_entry;
 
 /*
  * Laid out by use, for with a thousand ops under way each cache line counts. Of
@@ -99,13 +92,13 @@ struct order_turn;
  * the end of the arena, which is used up from there, to the first frame is
  * touched; by its callback and its end only the three lines from `next` on.
  *
- * Fields marked (clean) are what evkv__op_new() needs not set: whoever uses
+ * Fields marked (clean) need not be set by evkv__op_new(): code that uses
  * them sets OP_UNCLEAN, or puts them back before the op is free again.
  */
 struct evkv_op {
 	/* Seldom used. */
-	_Alignas(OP_LINE) struct evkv_op *child_first; /* (clean) */
-	struct evkv_op *child_next, **child_link;
+	_Alignas(OP_LINE) LIST_HEAD(, evkv_op) child_list; /* (clean) */
+	LIST_ENTRY(evkv_op) child_link;
 	size_t names_size; /* room in entries, for pages (clean) */
 	struct evkv_entry *report_entries; /* allocated ones (clean) */
 	/*
@@ -115,8 +108,11 @@ struct evkv_op {
 	struct evkv_op *answered;
 	_Alignas(16) char inner_arena[OP_ARENA];
 
-	_Alignas(OP_LINE) struct evkv_op *next; /* in the free list or the
-	                                           ready queue */
+	_Alignas(OP_LINE) union {
+		struct evkv_op *next; /* of the free list; of a ring */
+		struct loop_ready ready;
+		STAILQ_ENTRY(evkv_op) closer_link;
+	};
 	struct evkv_loop *loop;
 	uint32_t flags;
 	uint16_t depth;      /* frames in use */
@@ -139,15 +135,13 @@ struct evkv_op {
 
 	struct evkv_frame first[OP_FRAMES];
 
-	struct deadline_list *deadline; /* where OP_TIMED is set */
-	struct evkv_op *deadline_next, *deadline_prev;
-	int64_t deadline_at_us;
-	struct arena_chunk *chunks; /* (clean) */
+	struct loop_deadline deadline; /* where OP_TIMED is set */
+	struct arena_chunk *chunks;    /* (clean) */
 	/* Where OP_KEPT: the copy of the inputs, and what it is a copy of. */
 	const struct evkv_request *kept, *given;
-	struct order_turn *turns; /* where OP_ORDERED */
-	uint32_t frames_size;     /* (clean) */
-	uint16_t kept_depth;      /* the first level that has its request */
+	struct order_entry *order_entries; /* where OP_ORDERED */
+	uint32_t frames_size;              /* (clean) */
+	uint16_t kept_depth; /* the first level that has its request */
 
 	struct evkv_result report; /* of a detached op */
 };
@@ -169,10 +163,10 @@ static inline struct evkv_entry *evkv__op_entries(const struct evkv_op *op)
 	return (struct evkv_entry *)(uintptr_t)op->result.entries;
 }
 
-/* op.c: life and memory; evkv__op_new() is in loop.h. */
+/* op.c: life and memory; evkv__op_new() is in core.h. */
 struct evkv_op *evkv__op_new_slow(struct evkv_loop *loop, unsigned depth);
 void evkv__op_maybe_free(struct evkv_op *op);
-void evkv__op_slabs_free(struct evkv_loop *loop);
+void evkv__op_slabs_free(struct core *core);
 struct evkv_op *evkv__op_find(struct evkv_loop *loop, evkv_ticket ticket);
 static inline evkv_ticket evkv__op_ticket(const struct evkv_op *op)
 {
@@ -239,6 +233,19 @@ void evkv__op_report(struct evkv_op *op);
 void evkv__child_report(struct evkv_op *child);
 
 /* detach.c */
+/* Give a pending op a deadline; false = no memory. And take it away. */
+static inline bool evkv__op_time(struct evkv_op *op, int64_t timeout_ms)
+{
+	if (!evkv__deadline_set(op->loop, &op->deadline, timeout_ms))
+		return false;
+	op->flags |= OP_TIMED;
+	return true;
+}
+static inline void evkv__op_untime(struct evkv_op *op)
+{
+	evkv__deadline_clear(&op->deadline);
+	op->flags &= ~(uint32_t)OP_TIMED;
+}
 /* The op and those on whose behalf it is have had, or may have, an effect. */
 void evkv__op_mark(struct evkv_op *op);
 void evkv__op_detach(struct evkv_op *op, enum evkv_status status,

@@ -9,19 +9,20 @@
 
 #include "evkv/driver.h"
 
-struct order_turn;
+struct core;
+struct order_entry;
 
 /* The place of an operation in the queue of one of its keys. */
 struct order_link {
-	struct order_turn *turn;
+	struct order_entry *entry;
 	uint64_t hash; /* of the key */
 	struct order_link *next, *previous;
-	bool blocked; /* it may not begin because of who is in front */
+	bool blocked; /* by those in front of it */
 };
 
 /* An operation that is under way in a store, or waits to begin there. */
-struct order_turn {
-	struct order_turn *next; /* of the same op, at another level */
+struct order_entry {
+	struct order_entry *next; /* of the same op, at another level */
 	struct evkv_op *op;
 	struct order *order;
 	uint16_t depth; /* of the level */
@@ -30,7 +31,7 @@ struct order_turn {
 	size_t blocked; /* of the links */
 	size_t count;
 	struct order_link *links, one;
-	TAILQ_ENTRY(order_turn) due_link;
+	TAILQ_ENTRY(order_entry) due_link;
 };
 
 /*
@@ -51,7 +52,7 @@ struct order {
 	bool on;
 };
 
-/* As submit(), in turn. */
+/* As submit(), in entry. */
 enum evkv_verdict evkv__order_enter(struct evkv_op *op,
     struct evkv_store *store, const struct evkv_request *request);
 /* An OP_ORDERED op leaves its top level. */
@@ -60,7 +61,7 @@ void evkv__order_leave(struct evkv_op *op);
 void evkv__order_let_go(struct evkv_op *op);
 /* An OP_WAITING op is stopped: it ends without an effect. */
 void evkv__order_give_up(struct evkv_op *op);
-void evkv__order_run(struct evkv_loop *loop);
+void evkv__order_run(struct core *core);
 void evkv__order_free(struct order *order);
 
 /* Whether any operation is under way here, or waits. */

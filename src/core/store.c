@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "loop/loop.h"
+#include "core/core.h"
 
 #define MAX_PENDING 100000
 #define MAX_PENDING_BYTES ((size_t)1 << 30)
@@ -148,18 +148,12 @@ static void inner_link(struct evkv_store *store, struct store_inner *inner,
 {
 	inner->store = below;
 	inner->parent = store;
-	inner->link = &below->parents;
-	inner->next = below->parents;
-	if (inner->next != NULL)
-		inner->next->link = &inner->next;
-	below->parents = inner;
+	LIST_INSERT_HEAD(&below->parents, inner, link);
 }
 
 static void inner_unlink(struct store_inner *inner)
 {
-	if (inner->next != NULL)
-		inner->next->link = inner->link;
-	*inner->link = inner->next;
+	LIST_REMOVE(inner, link);
 	inner->store = NULL;
 }
 
@@ -170,6 +164,7 @@ static void store_fill(struct evkv_store *store,
 	size_t i;
 
 	store->refs = 1;
+	STAILQ_INIT(&store->closers);
 	store->max_pending = config->max_pending != 0 ? config->max_pending
 						      : MAX_PENDING;
 	store->max_pending_bytes = config->max_pending_bytes != 0
@@ -204,17 +199,6 @@ static void store_fill(struct evkv_store *store,
 	show_state(store);
 }
 
-static void store_link(struct evkv_store *store)
-{
-	struct evkv_loop *loop = store->loop;
-
-	store->link = &loop->stores;
-	store->next = loop->stores;
-	if (store->next != NULL)
-		store->next->link = &store->next;
-	loop->stores = store;
-}
-
 static struct evkv_store *store_new(struct evkv_loop *loop,
     const struct evkv_vtable *vtable, void *self,
     const struct evkv_store_config *config, struct evkv_error *error)
@@ -228,6 +212,11 @@ static struct evkv_store *store_new(struct evkv_loop *loop,
 	if (loop == NULL) {
 		evkv_error_set(error, EVKV_INVALID, "%s: loop is NULL",
 		    vtable->name);
+		return NULL;
+	}
+	if (evkv__loop_check_fork(loop)) {
+		evkv_error_set(error, EVKV_CLOSED, "%s: %s", vtable->name,
+		    evkv_cause_text(EVKV_CAUSE_FORK));
 		return NULL;
 	}
 	if (self != NULL)
@@ -246,7 +235,7 @@ static struct evkv_store *store_new(struct evkv_loop *loop,
 	store->self = self;
 	store->loop = loop;
 	store_fill(store, config);
-	store_link(store);
+	LIST_INSERT_HEAD(&evkv__core(loop)->stores, store, link);
 	return store;
 }
 
@@ -462,7 +451,8 @@ static void spread_state(struct evkv_store *store,
 		return;
 	if (store->state_cb != NULL)
 		evkv_task_queue(store->loop, &store->state_task);
-	for (above = store->parents; above != NULL; above = above->next) {
+	LIST_FOREACH(above, &store->parents, link)
+	{
 		if (!above->auxiliary)
 			spread_state(above->parent, changed);
 	}

@@ -23,7 +23,7 @@ struct store_inner {
 	struct evkv_store *parent;
 	bool auxiliary; /* it only helps: a cache */
 	bool awaited;   /* it ends with the wrapper, which waits for it */
-	struct store_inner *next, **link;
+	LIST_ENTRY(store_inner) link;
 };
 
 struct evkv_store {
@@ -52,12 +52,18 @@ struct evkv_store {
 	 * look up many of them at once.
 	 */
 	void (*resolve)(void *self);
+	/*
+	 * Likewise: a PUT of one value that has been checked, done at once and
+	 * without an op. false: it has had no effect, and is to go the ordinary
+	 * way, which also tells why.
+	 */
+	bool (*put)(void *self, const struct evkv_request *request);
 	struct order order;
-	struct evkv_frame *frames; /* of pending ops */
+	LIST_HEAD(, evkv_frame) frames; /* of pending ops */
 	struct evkv_timer drain_timer;
 	struct evkv_task step_task;
-	struct evkv_op *closers;         /* close ops, by op->next */
-	struct evkv_store *next, **link; /* all stores of the loop */
+	STAILQ_HEAD(, evkv_op) closers; /* close ops */
+	LIST_ENTRY(evkv_store) link;    /* all stores of the loop */
 
 	/*
 	 * The store's own state, and whose state is shown: the worst of its own
@@ -74,7 +80,8 @@ struct evkv_store {
 	char
 	    *text; /* what it was opened by, allocated; NULL = something else */
 	struct evkv_vtable own_vtable;
-	struct store_inner *parents; /* those whose inner store this is */
+	/* Of those whose inner store this is. */
+	LIST_HEAD(, store_inner) parents;
 	size_t inner_count;
 	struct store_inner inner[];
 };
@@ -87,6 +94,10 @@ void evkv__store_step(void *arg);
 /* End everything, at once; for evkv_loop_free(). */
 void evkv__store_end(struct evkv_store *store);
 void evkv__store_free(struct evkv_store *store);
+/* End what is pending, for its waiters. */
+void evkv__store_detach_all(struct evkv_store *store, enum evkv_cause cause);
+/* In the child of a fork: closed, as far as callers see. */
+void evkv__store_shut(struct evkv_store *store);
 /* Nothing is under way in them any more. */
 void evkv__store_drop_inner(struct evkv_store *store);
 

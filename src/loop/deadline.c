@@ -1,10 +1,10 @@
 /*
- * loop/deadline.c - the deadlines of pending ops.
+ * loop/deadline.c - what ends at a time, many at once: pending operations.
  *
- * One list for each length of timeout: in a list the ops are in order of expiry
- * by themselves, so setting and clearing a deadline costs a few pointers. A
- * list has one timer, for its first op; it is left alone when that op ends
- * early, and looks again when it rings. So there may be as many lists as there
+ * One list for each length of timeout: in a list they are in order of expiry by
+ * themselves, so setting and clearing a deadline costs a few pointers. A list
+ * has one timer, for its first; it is left alone when that is cleared early,
+ * and looks again when it rings. So there may be as many lists as there
  * were lengths within the longest of them: they are in a hash table by length.
  */
 #include "loop/loop.h"
@@ -12,7 +12,7 @@
 #define DEADLINE_BUCKETS_FIRST 16 /* a power of two */
 
 /* Odd multiples spread the lengths, which are often round numbers. */
-static struct deadline_list **bucket_of(struct deadline_list **buckets,
+static struct deadline_bucket *bucket_of(struct deadline_bucket *buckets,
     size_t size, int64_t timeout_ms)
 {
 	uint64_t hash = (uint64_t)timeout_ms * UINT64_C(0x9e3779b97f4a7c15);
@@ -25,18 +25,19 @@ static bool buckets_grow(struct evkv_loop *loop)
 {
 	size_t size = loop->deadlines_size == 0 ? DEADLINE_BUCKETS_FIRST
 						: loop->deadlines_size * 2;
-	struct deadline_list **buckets, **bucket, *list;
+	struct deadline_bucket *buckets;
+	struct deadline_list *list;
 	size_t i;
 
-	buckets = evkv_calloc(size, sizeof(struct deadline_list *));
+	buckets = evkv_calloc(size, sizeof(*buckets));
 	if (buckets == NULL)
 		return loop->deadlines_size > 0;
 	for (i = 0; i < loop->deadlines_size; i++) {
-		while ((list = loop->deadlines[i]) != NULL) {
-			loop->deadlines[i] = list->next;
-			bucket = bucket_of(buckets, size, list->timeout_ms);
-			list->next = *bucket;
-			*bucket = list;
+		while ((list = SLIST_FIRST(&loop->deadlines[i])) != NULL) {
+			SLIST_REMOVE_HEAD(&loop->deadlines[i], bucket_link);
+			SLIST_INSERT_HEAD(bucket_of(buckets, size,
+					      list->timeout_ms),
+			    list, bucket_link);
 		}
 	}
 	evkv_free(loop->deadlines);
@@ -48,12 +49,10 @@ static bool buckets_grow(struct evkv_loop *loop)
 static void list_free(struct deadline_list *list)
 {
 	struct evkv_loop *loop = list->loop;
-	struct deadline_list **link = bucket_of(loop->deadlines,
-	    loop->deadlines_size, list->timeout_ms);
 
-	while (*link != list)
-		link = &(*link)->next;
-	*link = list->next;
+	SLIST_REMOVE(bucket_of(loop->deadlines, loop->deadlines_size,
+			 list->timeout_ms),
+	    list, deadline_list, bucket_link);
 	loop->deadlines_count--;
 	if (loop->last_deadlines == list)
 		loop->last_deadlines = NULL;
@@ -66,25 +65,27 @@ static void list_rings(void *arg)
 	struct deadline_list *list = arg;
 	struct evkv_loop *loop = list->loop;
 	int64_t now_us = evkv_loop_now_us(loop);
+	struct loop_deadline *first;
 
 	/* There is room for it now; once those below have run maybe not. */
 	evkv_timer_set(loop, &list->timer, list->timeout_ms);
-	while (list->first != NULL && list->first->deadline_at_us <= now_us)
-		evkv__op_detach(list->first, EVKV_TIMEOUT, EVKV_CAUSE_TIMEOUT);
-	if (list->first == NULL) {
+	while ((first = TAILQ_FIRST(&list->deadlines)) != NULL &&
+	    first->at_us <= now_us)
+		loop->hooks->expired(loop, first);
+	if (first == NULL) {
 		list_free(list);
 		return;
 	}
 	/* Round up: a timer that rings too early would ring again at once. */
 	now_us = evkv__loop_read_clock(loop);
 	evkv_timer_set(loop, &list->timer,
-	    (list->first->deadline_at_us - now_us + 999) / 1000);
+	    (first->at_us - now_us + 999) / 1000);
 }
 
 static struct deadline_list *list_new(struct evkv_loop *loop,
     int64_t timeout_ms)
 {
-	struct deadline_list *list, **bucket;
+	struct deadline_list *list;
 
 	if (loop->deadlines_count >= loop->deadlines_size &&
 	    !buckets_grow(loop))
@@ -93,6 +94,7 @@ static struct deadline_list *list_new(struct evkv_loop *loop,
 	if (list == NULL)
 		return NULL;
 	list->loop = loop;
+	TAILQ_INIT(&list->deadlines);
 	list->timeout_ms = timeout_ms;
 	list->timer.run = list_rings;
 	list->timer.arg = list;
@@ -100,9 +102,9 @@ static struct deadline_list *list_new(struct evkv_loop *loop,
 		evkv_free(list);
 		return NULL;
 	}
-	bucket = bucket_of(loop->deadlines, loop->deadlines_size, timeout_ms);
-	list->next = *bucket;
-	*bucket = list;
+	SLIST_INSERT_HEAD(bucket_of(loop->deadlines, loop->deadlines_size,
+			      timeout_ms),
+	    list, bucket_link);
 	loop->deadlines_count++;
 	return list;
 }
@@ -116,17 +118,19 @@ static struct deadline_list *list_find(struct evkv_loop *loop,
 		return list;
 	if (loop->deadlines_count == 0)
 		return list_new(loop, timeout_ms);
-	list = *bucket_of(loop->deadlines, loop->deadlines_size, timeout_ms);
-	for (; list != NULL; list = list->next) {
+	SLIST_FOREACH(list,
+	    bucket_of(loop->deadlines, loop->deadlines_size, timeout_ms),
+	    bucket_link)
+	{
 		if (list->timeout_ms == timeout_ms)
 			return list;
 	}
 	return list_new(loop, timeout_ms);
 }
 
-bool evkv__deadline_set(struct evkv_op *op, int64_t timeout_ms)
+bool evkv__deadline_set(struct evkv_loop *loop, struct loop_deadline *deadline,
+    int64_t timeout_ms)
 {
-	struct evkv_loop *loop = op->loop;
 	struct deadline_list *list = list_find(loop, timeout_ms);
 
 	if (list == NULL)
@@ -136,32 +140,15 @@ bool evkv__deadline_set(struct evkv_op *op, int64_t timeout_ms)
 	    !evkv_timer_set(loop, &list->timer, timeout_ms))
 		return false;
 	loop->last_deadlines = list;
-	op->deadline_at_us = evkv__loop_after(loop, timeout_ms);
-	op->deadline = list;
-	op->flags |= OP_TIMED;
-	op->deadline_next = NULL;
-	op->deadline_prev = list->last;
-	if (list->last != NULL)
-		list->last->deadline_next = op;
-	else
-		list->first = op;
-	list->last = op;
+	deadline->at_us = evkv__loop_after(loop, timeout_ms);
+	deadline->list = list;
+	TAILQ_INSERT_TAIL(&list->deadlines, deadline, link);
 	return true;
 }
 
-void evkv__deadline_clear(struct evkv_op *op)
+void evkv__deadline_clear(struct loop_deadline *deadline)
 {
-	struct deadline_list *list = op->deadline;
-
-	if (op->deadline_prev != NULL)
-		op->deadline_prev->deadline_next = op->deadline_next;
-	else
-		list->first = op->deadline_next;
-	if (op->deadline_next != NULL)
-		op->deadline_next->deadline_prev = op->deadline_prev;
-	else
-		list->last = op->deadline_prev;
-	op->flags &= ~(uint32_t)OP_TIMED;
+	TAILQ_REMOVE(&deadline->list->deadlines, deadline, link);
 }
 
 void evkv__deadlines_end(struct evkv_loop *loop)
@@ -169,8 +156,8 @@ void evkv__deadlines_end(struct evkv_loop *loop)
 	size_t i;
 
 	for (i = 0; i < loop->deadlines_size; i++) {
-		while (loop->deadlines[i] != NULL)
-			list_free(loop->deadlines[i]);
+		while (!SLIST_EMPTY(&loop->deadlines[i]))
+			list_free(SLIST_FIRST(&loop->deadlines[i]));
 	}
 	evkv_free(loop->deadlines);
 }

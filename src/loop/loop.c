@@ -1,5 +1,5 @@
 /*
- * loop/loop.c - making and freeing a loop; its clock, log and attachments.
+ * loop/loop.c - what every loop has: its clock, log and attachments.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "base/line.h"
 #include "loop/loop.h"
 
 /* ---- The clock --------------------------------------------------------- */
@@ -56,6 +57,19 @@ int64_t evkv_loop_now_us(struct evkv_loop *loop)
 	    stamp.tv_usec != loop->stamp.tv_usec)
 		evkv_loop_refresh(loop);
 	return loop->now_us;
+}
+
+bool evkv_loop_is_here(const struct evkv_loop *loop)
+{
+	return __atomic_load_n(&loop->bound, __ATOMIC_ACQUIRE) &&
+	    pthread_equal(__atomic_load_n(&loop->thread, __ATOMIC_RELAXED),
+		pthread_self());
+}
+
+void evkv__loop_catch_up(struct evkv_loop *loop)
+{
+	if (!loop->injected && system_us(CLOCK_MONOTONIC_COARSE) > loop->now_us)
+		evkv_loop_refresh(loop);
 }
 
 int64_t evkv_loop_now_ms(struct evkv_loop *loop)
@@ -117,8 +131,8 @@ void *evkv_loop_attachment(struct evkv_loop *loop, const void *key)
 {
 	struct loop_attachment *attachment;
 
-	for (attachment = loop->attachments; attachment != NULL;
-	     attachment = attachment->next) {
+	SLIST_FOREACH(attachment, &loop->attachments, link)
+	{
 		if (attachment->key == key)
 			return attachment->thing;
 	}
@@ -135,8 +149,7 @@ bool evkv_loop_attach(struct evkv_loop *loop, const void *key, void *thing,
 	attachment->key = key;
 	attachment->thing = thing;
 	attachment->release = release;
-	attachment->next = loop->attachments;
-	loop->attachments = attachment;
+	SLIST_INSERT_HEAD(&loop->attachments, attachment, link);
 	return true;
 }
 
@@ -144,8 +157,8 @@ static void attachments_release(struct evkv_loop *loop)
 {
 	struct loop_attachment *attachment;
 
-	while ((attachment = loop->attachments) != NULL) {
-		loop->attachments = attachment->next;
+	while ((attachment = SLIST_FIRST(&loop->attachments)) != NULL) {
+		SLIST_REMOVE_HEAD(&loop->attachments, link);
 		attachment->release(attachment->thing);
 		evkv_free(attachment);
 	}
@@ -174,89 +187,36 @@ static void loop_configure(struct evkv_loop *loop, struct event_base *base,
 	random_seed(loop, options->seed);
 }
 
-struct evkv_loop *evkv_loop_new(struct event_base *base)
-{
-	return evkv_loop_new_with(base, NULL, NULL);
-}
-
-struct evkv_loop *evkv_loop_new_sized(struct event_base *base,
-    const struct evkv_loop_options *given, size_t size,
+bool evkv__loop_open(struct evkv_loop *loop, struct event_base *base,
+    const struct loop_hooks *hooks, const struct evkv_loop_options *options,
     struct evkv_error *error)
 {
-	struct evkv_loop_options options;
-	struct evkv_loop *loop;
-
-	if (base == NULL) {
-		evkv_error_set(error, EVKV_INVALID, "loop: base is NULL");
-		return NULL;
-	}
-	if (!evkv_options_read(&options, sizeof(options), given, size, error))
-		return NULL;
-	if (options.clock != NULL &&
-	    (options.clock->size < sizeof(struct evkv_clock) ||
-		options.clock->monotonic_us == NULL ||
-		options.clock->wall_us == NULL)) {
-		evkv_error_set(error, EVKV_INVALID,
-		    "loop: clock needs size, monotonic_us and wall_us");
-		return NULL;
-	}
-	loop = evkv_calloc(1, sizeof(*loop));
-	if (loop == NULL) {
+	if (!evkv__forks_watch()) {
 		evkv_error_set(error, EVKV_NOMEM, "loop: out of memory");
-		return NULL;
+		return false;
 	}
-	loop_configure(loop, base, &options);
-	evkv__peeks_init(loop);
-	TAILQ_INIT(&loop->due);
+	loop->hooks = hooks;
+	loop->forks = evkv__forks;
+	loop_configure(loop, base, options);
 	evkv__timers_init(loop);
 	if (evkv__ready_init(loop) && evkv__post_init(loop)) {
 		evkv_loop_refresh(loop);
-		return loop;
+		return true;
 	}
 	evkv_error_set(error, EVKV_IO, "loop: no file descriptor is left: %s",
 	    strerror(errno));
-	evkv_free(loop);
-	return NULL;
+	return false;
 }
 
-struct event_base *evkv_loop_base(const struct evkv_loop *loop)
+void evkv__loop_leave_events(struct evkv_loop *loop)
 {
-	return loop->base;
+	event_del(&loop->alarm);
+	evkv__ready_end(loop);
+	event_del(&loop->post_event);
 }
 
-static bool all_closed(const struct evkv_loop *loop)
+void evkv__loop_end(struct evkv_loop *loop)
 {
-	const struct evkv_store *store;
-
-	for (store = loop->stores; store != NULL; store = store->next) {
-		if (store->phase != STORE_CLOSED || store->pending > 0)
-			return false;
-	}
-	return true;
-}
-
-/*
- * Teardown: end every store (which completes every op), run what that queues,
- * wait for those whose threads are still at work; then the stores themselves,
- * then what they stood on.
- */
-void evkv_loop_free(struct evkv_loop *loop)
-{
-	struct evkv_store *store;
-
-	if (loop == NULL)
-		return;
-	loop->freeing = true;
-	evkv__loop_enter(loop);
-	do {
-		for (store = loop->stores; store != NULL; store = store->next)
-			evkv__store_end(store);
-		while (evkv__ready_run_all(loop))
-			;
-	} while (evkv__post_run(loop, all_closed(loop) ? 0 : 10) ||
-	    loop->ready != NULL || loop->tasks != NULL || !all_closed(loop));
-	while (loop->stores != NULL)
-		evkv__store_free(loop->stores);
 	attachments_release(loop);
 	while (evkv__post_run(loop, 0) || evkv__ready_run_all(loop))
 		;
@@ -264,7 +224,9 @@ void evkv_loop_free(struct evkv_loop *loop)
 	evkv__timers_end(loop);
 	evkv__ready_end(loop);
 	evkv__post_end(loop);
-	evkv__op_slabs_free(loop);
-	evkv__value_spares_free(&loop->spares);
-	evkv_free(loop);
+}
+
+struct event_base *evkv_loop_base(const struct evkv_loop *loop)
+{
+	return loop->base;
 }

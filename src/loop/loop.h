@@ -1,70 +1,88 @@
 /*
- * loop/loop.h - the inside of the loop.
+ * loop/loop.h - the inside of the loop: time, timers, tasks, posts, and a queue
+ * of what is ready. It knows nothing of operations and stores: core/life.c, which
+ * makes it, gives it hooks.
  */
 #ifndef EVKV_LOOP_LOOP_H
 #define EVKV_LOOP_LOOP_H
 
+#include <assert.h>
 #include <pthread.h>
+#include <stddef.h>
+#include <string.h>
 #include <sys/queue.h>
 #include <sys/time.h>
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "core/op.h"
+#include "evkv/alloc.h"
+#include "evkv/loop.h"
+#include "evkv/task.h"
 
-#define LOOP_SLAB 64 /* ops allocated at a time */
+#ifdef EVKV_DEBUG
+#define EVKV__ASSERT(condition) assert(condition)
+#else
+#define EVKV__ASSERT(condition) ((void)sizeof(condition))
+#endif
 
-/* LOOP_SLAB ops, at the first cache line's start in what was allocated. */
-struct op_slab {
-	struct evkv_op *ops;
-	void *memory;
+/* Something whose time has come, embedded in its owner; see loop_hooks. */
+struct loop_ready {
+	STAILQ_ENTRY(loop_ready) link;
+};
+
+/* Something that ends at a time, unless it is cleared before. */
+struct loop_deadline {
+	struct deadline_list *list; /* of those with a timeout of this length */
+	TAILQ_ENTRY(loop_deadline) link;
+	int64_t at_us;
+};
+
+/* What the loop calls; all required. */
+struct loop_hooks {
+	/* It was pushed in this turn or an earlier one; no longer queued. */
+	void (*ready)(struct evkv_loop *loop, struct loop_ready *ready);
+	/* Its time is over; clears it. */
+	void (*expired)(struct evkv_loop *loop, struct loop_deadline *deadline);
+	/* This is the child of a fork(), and the loop is of the parent. */
+	void (*forked)(struct evkv_loop *loop);
 };
 
 struct loop_attachment {
-	struct loop_attachment *next;
+	SLIST_ENTRY(loop_attachment) link;
 	const void *key;
 	void *thing;
 	void (*release)(void *thing);
 };
 
-/* Callbacks of inline ops that may be on the stack at a time. */
-#define LOOP_INLINE_MAX 16
-
-/*
- * The result of a get that needed no op, a hit. Kept, not made anew on the
- * stack: all but the value stays as evkv__peeks_init() made it.
- */
-struct loop_peek {
-	struct evkv_result result;
-	struct evkv_entry entry;
-};
-
-/* The pending ops whose timeouts have one length. */
+/* Those with a timeout of one length. */
 struct deadline_list {
-	struct deadline_list *next; /* in its bucket */
+	SLIST_ENTRY(deadline_list) bucket_link;
 	struct evkv_loop *loop;
 	int64_t timeout_ms;
-	struct evkv_op *first, *last;
+	TAILQ_HEAD(, loop_deadline) deadlines;
 	struct evkv_timer timer;
 };
 
+SLIST_HEAD(deadline_bucket, deadline_list);
+
 struct evkv_loop {
 	struct event_base *base;
+	const struct loop_hooks *hooks;
 	struct evkv_clock clock;
 	bool injected; /* the clock is the user's */
 	bool scramble;
 	bool freeing;
 	bool bound;     /* `thread` is known: it has run an event of ours */
+	bool forked;    /* the hook has been called */
+	unsigned forks; /* of the process, when the loop was made */
 	int64_t now_us; /* cached */
 	struct timeval stamp; /* libevent's cached time at that moment */
 	unsigned handling;    /* depth of our own event handlers */
-	struct loop_peek peeks[LOOP_INLINE_MAX]; /* for each such callback */
-	struct loop_peek *peek; /* the first that is not in use */
 	uint64_t random;
 
 	/* ready.c: what has ended, and tasks, in two FIFO queues. */
-	struct evkv_op *ready, **ready_tail;
+	STAILQ_HEAD(, loop_ready) ready;
 	struct evkv_task *tasks, **tasks_tail;
 	struct evkv_task tasks_mark; /* the end of a round */
 	struct event turn;
@@ -74,7 +92,7 @@ struct evkv_loop {
 	/* Dispatch is held by `hold` while either count is above 0. */
 	struct event hold;
 	bool held;
-	size_t outstanding; /* pending ops */
+	size_t outstanding; /* what must end by itself: pending operations */
 	size_t holds;       /* evkv_loop_hold() */
 
 	/* timer.c */
@@ -84,23 +102,11 @@ struct evkv_loop {
 	int64_t alarm_at_us; /* INT64_MAX: not armed */
 
 	/* deadline.c */
-	struct deadline_list **deadlines; /* chained buckets; doubles */
+	struct deadline_bucket *deadlines; /* doubles */
 	size_t deadlines_count, deadlines_size;
 	struct deadline_list *last_deadlines; /* the one used last */
 
-	/* op.c */
-	struct op_slab *slabs;
-	size_t slabs_count, slabs_size;
-	struct evkv_op *free_ops;
-	struct value_spares spares;
-
-	unsigned telling; /* callbacks of children on the stack */
-	/* order.c: those whose turn has come. */
-	TAILQ_HEAD(, order_turn) due;
-	bool beginning;
-
-	struct evkv_store *stores;
-	struct loop_attachment *attachments;
+	SLIST_HEAD(, loop_attachment) attachments;
 	evkv_log_cb log;
 	void *log_arg;
 
@@ -114,26 +120,47 @@ struct evkv_loop {
 };
 
 /*
- * error.c: what a message quotes (a path, a server's words) may hold anything,
- * but a message is one line.
+ * loop.c. `loop` is zeroed; false, with a filled error, where it can't be made:
+ * then there is nothing to end.
  */
-void evkv__one_line(char *message);
+bool evkv__loop_open(struct evkv_loop *loop, struct event_base *base,
+    const struct loop_hooks *hooks, const struct evkv_loop_options *options,
+    struct evkv_error *error);
+/* Attachments and what they post; all else is quiet. */
+void evkv__loop_end(struct evkv_loop *loop);
+/* Nothing but its events, which are the base's; in the child of a fork. */
+void evkv__loop_leave_events(struct evkv_loop *loop);
+/*
+ * Where the cached time is the system's and a callback has taken long: read the
+ * clock anew, for what counts from the submitting call. Costs some nanoseconds,
+ * by a clock that is a few milliseconds coarse.
+ */
+void evkv__loop_catch_up(struct evkv_loop *loop);
 
-/* flow.c */
-void evkv__peeks_init(struct evkv_loop *loop);
-
-static inline bool evkv__loop_may_nest(const struct evkv_loop *loop)
+/* fork.c: how often this process is the child of a fork(), since we know. */
+extern unsigned evkv__forks;
+bool evkv__forks_watch(void);
+void evkv__loop_notice_fork(struct evkv_loop *loop);
+/* Whether this is another process than that in which the loop was made. */
+static inline bool evkv__loop_check_fork(struct evkv_loop *loop)
 {
-	return loop->peek < &loop->peeks[LOOP_INLINE_MAX];
+	if (loop->forks != evkv__forks)
+		evkv__loop_notice_fork(loop);
+	return loop->forked;
 }
 
 /* ready.c */
-void evkv__ready_push(struct evkv_loop *loop, struct evkv_op *op);
+void evkv__ready_push(struct evkv_loop *loop, struct loop_ready *ready);
 bool evkv__ready_init(struct evkv_loop *loop);
 void evkv__ready_end(struct evkv_loop *loop);
 /* Run everything that is queued, without a budget; whether there was any. */
 bool evkv__ready_run_all(struct evkv_loop *loop);
-/* The count of pending ops or of holds has changed. */
+static inline bool evkv__ready_is_empty(const struct evkv_loop *loop)
+{
+	return STAILQ_EMPTY(&loop->ready) &&
+	    (loop->tasks == NULL || loop->forked);
+}
+/* The count of what is outstanding, or of holds, has changed. */
 void evkv__hold_update(struct evkv_loop *loop);
 
 /* timer.c */
@@ -141,8 +168,9 @@ void evkv__timers_init(struct evkv_loop *loop);
 void evkv__timers_end(struct evkv_loop *loop);
 
 /* deadline.c */
-bool evkv__deadline_set(struct evkv_op *op, int64_t timeout_ms);
-void evkv__deadline_clear(struct evkv_op *op);
+bool evkv__deadline_set(struct evkv_loop *loop, struct loop_deadline *deadline,
+    int64_t timeout_ms);
+void evkv__deadline_clear(struct loop_deadline *deadline);
 void evkv__deadlines_end(struct evkv_loop *loop);
 
 /* post.c */
@@ -150,33 +178,10 @@ bool evkv__post_init(struct evkv_loop *loop);
 void evkv__post_end(struct evkv_loop *loop);
 /* Run what was posted; wait_ms > 0: wait that long for something. */
 bool evkv__post_run(struct evkv_loop *loop, int wait_ms);
+/* In the child of a fork: a descriptor of its own. */
+void evkv__post_renew(struct evkv_loop *loop);
 
-/* A new op, with room for `depth` levels; NULL = no memory. */
-static inline struct evkv_op *evkv__op_new(struct evkv_loop *loop,
-    unsigned depth)
-{
-	struct evkv_op *op = loop->free_ops;
-
-	if (op == NULL || depth > OP_FRAMES)
-		return evkv__op_new_slow(loop, depth);
-	loop->free_ops = op->next;
-	op->generation++;
-	op->flags = OP_REPORTING;
-	op->depth = 0;
-	op->arena_left = OP_ARENA;
-	op->result = (struct evkv_result){
-		.message = "",
-		.entry_size = sizeof(struct evkv_entry),
-	};
-	return op;
-}
-
-/* Begin what waited for its turn, once all that ended before it was told. */
-static inline void evkv__order_go_on(struct evkv_loop *loop)
-{
-	if (!TAILQ_EMPTY(&loop->due) && loop->telling == 0 && !loop->beginning)
-		evkv__order_run(loop);
-}
+#define LOOP_DELAY_MAX INT64_C(3155760000000) /* 100 years, in milliseconds */
 
 /* The time at this moment, and not that of the turn. */
 static inline int64_t evkv__loop_read_clock(const struct evkv_loop *loop)
@@ -191,8 +196,8 @@ static inline int64_t evkv__loop_read_clock(const struct evkv_loop *loop)
 static inline int64_t evkv__loop_after(const struct evkv_loop *loop,
     int64_t delay_ms)
 {
-	if (delay_ms > EVKV_TTL_MAX)
-		delay_ms = EVKV_TTL_MAX;
+	if (delay_ms > LOOP_DELAY_MAX)
+		delay_ms = LOOP_DELAY_MAX;
 	return evkv__loop_read_clock(loop) +
 	    (delay_ms > 0 ? delay_ms * 1000 : 0);
 }
@@ -201,8 +206,12 @@ static inline int64_t evkv__loop_after(const struct evkv_loop *loop,
 static inline void evkv__loop_enter(struct evkv_loop *loop)
 {
 	loop->handling++;
-	loop->thread = pthread_self();
-	loop->bound = true;
+	if (!loop->bound || !pthread_equal(loop->thread, pthread_self())) {
+		/* Other threads may ask: evkv_loop_is_here(). */
+		__atomic_store_n(&loop->thread, pthread_self(),
+		    __ATOMIC_RELAXED);
+		__atomic_store_n(&loop->bound, true, __ATOMIC_RELEASE);
+	}
 	evkv_loop_refresh(loop);
 }
 

@@ -5,6 +5,7 @@
  * costs one wake-up.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -35,8 +36,12 @@ static void posts_append(struct evkv_loop *loop, struct evkv_post *post)
 
 bool evkv_loop_post(struct evkv_loop *loop, void (*run)(void *arg), void *arg)
 {
-	struct evkv_post *post = evkv_malloc(sizeof(*post));
+	struct evkv_post *post;
 
+	/* In the child of a fork nobody may hold the lock, nor release it. */
+	if (loop->forks != evkv__forks || loop->forked)
+		return false;
+	post = evkv_malloc(sizeof(*post));
 	if (post == NULL)
 		return false;
 	post->run = run;
@@ -94,9 +99,25 @@ static void posted(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (evkv__loop_check_fork(loop))
+		return;
 	evkv__loop_enter(loop);
 	evkv__post_run(loop, 0);
 	evkv__loop_leave(loop);
+}
+
+/*
+ * The parent's eventfd must be neither read nor taken out of an epoll set that
+ * is still shared with it: another one takes its number here.
+ */
+void evkv__post_renew(struct evkv_loop *loop)
+{
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	dup3(fd, loop->post_fd, O_CLOEXEC);
+	close(fd);
 }
 
 bool evkv__post_init(struct evkv_loop *loop)

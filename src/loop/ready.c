@@ -22,11 +22,9 @@ static void arm(struct evkv_loop *loop)
 	event_active(&loop->turn, EV_TIMEOUT, 0);
 }
 
-void evkv__ready_push(struct evkv_loop *loop, struct evkv_op *op)
+void evkv__ready_push(struct evkv_loop *loop, struct loop_ready *ready)
 {
-	op->next = NULL;
-	*loop->ready_tail = op;
-	loop->ready_tail = &op->next;
+	STAILQ_INSERT_TAIL(&loop->ready, ready, link);
 	arm(loop);
 }
 
@@ -53,38 +51,19 @@ void evkv_task_cancel(struct evkv_loop *loop, struct evkv_task *task)
 	task->link = NULL;
 }
 
-static void resolve(struct evkv_op *op)
+static inline void run_ready(struct evkv_loop *loop, struct loop_ready *ready)
 {
-	struct evkv_store *store = op->frames[0].store;
-
-	store->resolve(store->self);
-	EVKV__ASSERT((op->flags & OP_LATE) == 0);
-}
-
-static void run_op(struct evkv_op *op)
-{
-	const struct evkv_result *result = (op->flags & OP_DETACHED) != 0
-	    ? &op->report
-	    : &op->result;
-
-	if ((op->flags & OP_LATE) != 0)
-		resolve(op);
-	if (op->cb.root != NULL)
-		op->cb.root(result, op->arg);
-	op->flags &= ~(uint32_t)OP_REPORTING;
-	evkv__op_maybe_free(op);
+	STAILQ_REMOVE_HEAD(&loop->ready, link);
+	loop->hooks->ready(loop, ready);
 }
 
 /* At most `budget` callbacks, fewer on a break. */
-static void run_ops(struct evkv_loop *loop, unsigned budget)
+static void run_some(struct evkv_loop *loop, unsigned budget)
 {
-	struct evkv_op *op;
+	struct loop_ready *ready;
 
-	while (budget > 0 && (op = loop->ready) != NULL) {
-		loop->ready = op->next;
-		if (loop->ready == NULL)
-			loop->ready_tail = &loop->ready;
-		run_op(op);
+	while (budget > 0 && (ready = STAILQ_FIRST(&loop->ready)) != NULL) {
+		run_ready(loop, ready);
 		budget--;
 		if (event_base_got_break(loop->base))
 			return;
@@ -99,7 +78,7 @@ static void run_tasks(struct evkv_loop *loop)
 {
 	struct evkv_task *task, *mark = &loop->tasks_mark;
 
-	if (loop->tasks == NULL)
+	if (loop->tasks == NULL || loop->forked)
 		return;
 	evkv_task_queue(loop, mark);
 	while ((task = loop->tasks) != mark) {
@@ -119,13 +98,19 @@ static void held(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 }
 
+/* In the child of a fork nothing comes any more. */
+static bool is_held(const struct evkv_loop *loop)
+{
+	return (loop->outstanding > 0 || loop->holds > 0) && !loop->forked;
+}
+
 /*
- * Taken at once, let go of at the end of a turn: an op at a time would else
- * cost an event_add and an event_del each.
+ * Taken at once, let go of at the end of a turn: otherwise one operation at a
+ * time would cost an event_add and an event_del each.
  */
 void evkv__hold_update(struct evkv_loop *loop)
 {
-	bool wanted = loop->outstanding > 0 || loop->holds > 0;
+	bool wanted = is_held(loop);
 
 	if (wanted == loop->held)
 		return;
@@ -138,7 +123,7 @@ void evkv__hold_update(struct evkv_loop *loop)
 
 static void hold_drop(struct evkv_loop *loop)
 {
-	if (!loop->held || loop->outstanding > 0 || loop->holds > 0)
+	if (!loop->held || is_held(loop))
 		return;
 	loop->held = false;
 	event_del(&loop->hold);
@@ -152,15 +137,16 @@ static void turn(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	loop->turn_armed = false;
 	loop->draining = true;
+	evkv__loop_check_fork(loop);
 	evkv__loop_enter(loop);
-	run_ops(loop, TURN_BUDGET);
+	run_some(loop, TURN_BUDGET);
 	/* Also when callbacks are left: tasks send what these submit. */
 	if (!event_base_got_break(loop->base))
 		run_tasks(loop);
 	evkv__loop_leave(loop);
 	loop->draining = false;
 	hold_drop(loop);
-	if (loop->ready == NULL && loop->tasks == NULL)
+	if (evkv__ready_is_empty(loop))
 		return;
 	loop->turn_armed = true;
 	/* Without memory for the timer in the same turn, but not never. */
@@ -170,18 +156,14 @@ static void turn(evutil_socket_t fd, short what, void *arg)
 
 bool evkv__ready_run_all(struct evkv_loop *loop)
 {
-	struct evkv_op *op;
+	struct loop_ready *ready;
 	bool any = false;
 
 	loop->draining = true;
-	while (loop->ready != NULL || loop->tasks != NULL) {
+	while (!evkv__ready_is_empty(loop)) {
 		any = true;
-		while ((op = loop->ready) != NULL) {
-			loop->ready = op->next;
-			if (loop->ready == NULL)
-				loop->ready_tail = &loop->ready;
-			run_op(op);
-		}
+		while ((ready = STAILQ_FIRST(&loop->ready)) != NULL)
+			run_ready(loop, ready);
 		run_tasks(loop);
 	}
 	loop->draining = false;
@@ -203,7 +185,7 @@ void evkv_loop_release(struct evkv_loop *loop)
 
 bool evkv__ready_init(struct evkv_loop *loop)
 {
-	loop->ready_tail = &loop->ready;
+	STAILQ_INIT(&loop->ready);
 	loop->tasks_tail = &loop->tasks;
 	if (evtimer_assign(&loop->turn, loop->base, turn, loop) != 0)
 		return false;

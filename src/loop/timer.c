@@ -62,7 +62,7 @@ static bool heap_grow(struct evkv_loop *loop)
 
 /*
  * Arm the alarm if it would come too late; too early does no harm. false: there
- * is none, for want of memory; the next timer that is set tries again.
+ * is no memory for it; the next timer that is set tries again.
  */
 static bool alarm_update(struct evkv_loop *loop)
 {
@@ -123,6 +123,8 @@ static void run_due(struct evkv_loop *loop)
 	struct evkv_timer *timer;
 	size_t most = loop->timers_count;
 
+	if (evkv__loop_check_fork(loop))
+		return;
 	while (most-- > 0 && loop->timers_count > 0 &&
 	    loop->timers[1]->at_us <= now_us) {
 		timer = loop->timers[1];

@@ -282,8 +282,8 @@ static bool no_such_option(struct chain *chain, const struct element *element,
 
 	evkv__url_options_list(names, sizeof(names), name, type->options,
 	    type->option_count);
-	snprintf(what, sizeof(what), "an option of %.*s, which has %s",
-	    (int)strcspn(type->name, " "), type->name, names);
+	snprintf(what, sizeof(what), "an option of %s, which has %s",
+	    type->name, names);
 	return expected(chain, from, what);
 }
 
@@ -395,8 +395,8 @@ static bool enough_stores(struct chain *chain, const struct element *element)
 
 	if (element->inner_count >= type->inner_min)
 		return true;
-	snprintf(what, sizeof(what), "%u stores in the parentheses of %.*s",
-	    type->inner_min - 1, (int)strcspn(type->name, " "), type->name);
+	snprintf(what, sizeof(what), "%u stores in the parentheses of %s",
+	    type->inner_min - 1, type->name);
 	return expected(chain, chain->at, what);
 }
 

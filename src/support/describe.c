@@ -255,8 +255,7 @@ void evkv_text_options(struct evkv_text *text, const struct evkv_type *type,
 	bool wrapper = type->wrapper != NULL || type->inner_max > 0;
 
 	if (text->size == text->start)
-		evkv_text_add(text, "%.*s%s", (int)strcspn(type->name, " "),
-		    type->name, wrapper ? "" : ":");
+		evkv_text_add(text, "%s%s", type->name, wrapper ? "" : ":");
 	if (wrapper)
 		wrapper_options(text, type, options);
 	else

@@ -117,12 +117,6 @@ static void bounds_of(const struct evkv_url_option *row, int64_t *min,
 	}
 }
 
-static const char *first_name(const char *names, int *size)
-{
-	*size = (int)strcspn(names, " ");
-	return names;
-}
-
 static bool out_of_bounds(const struct evkv_type *type,
     const struct evkv_url_option *row, int64_t number, struct evkv_error *error)
 {
@@ -131,30 +125,24 @@ static bool out_of_bounds(const struct evkv_type *type,
 	    : row->type == EVKV_URL_SIZE                  ? " or 0"
 							  : "";
 	int64_t min, max;
-	int size;
-
-	first_name(type->name, &size);
 	bounds_of(row, &min, &max);
 	if (max == INT64_MAX)
 		evkv_error_set(error, EVKV_INVALID,
-		    "%.*s: %s is %lld; it must be at least %lld%s", size,
-		    type->name, name, (long long)number, (long long)min, unit);
+		    "%s: %s is %lld; it must be at least %lld%s", type->name,
+		    name, (long long)number, (long long)min, unit);
 	else
 		evkv_error_set(error, EVKV_INVALID,
-		    "%.*s: %s is %lld; it must be %lld to %lld%s", size,
-		    type->name, name, (long long)number, (long long)min,
-		    (long long)max, unit);
+		    "%s: %s is %lld; it must be %lld to %lld%s", type->name,
+		    name, (long long)number, (long long)min, (long long)max,
+		    unit);
 	return false;
 }
 
 static bool missing(const struct evkv_type *type,
     const struct evkv_url_option *row, struct evkv_error *error)
 {
-	int size;
-
-	first_name(type->name, &size);
-	evkv_error_set(error, EVKV_INVALID, "%.*s: %s must be given", size,
-	    type->name, row->name);
+	evkv_error_set(error, EVKV_INVALID, "%s: %s must be given", type->name,
+	    row->name);
 	return false;
 }
 

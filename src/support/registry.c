@@ -94,14 +94,14 @@ static bool is_set(const struct known *known)
 	return known->type != NULL || known->open != NULL;
 }
 
-static bool add_names(struct registry *registry, const struct evkv_type *type,
-    bool overrule)
+static bool add_names(struct registry *registry, const char *name,
+    const struct evkv_type *type, bool overrule)
 {
-	const char *name = type->name;
 	struct known *known;
 	size_t size;
 
-	for (; *name != '\0'; name += size + (name[size] == ' ')) {
+	for (; name != NULL && *name != '\0';
+	     name += size + (name[size] == ' ')) {
 		size = strcspn(name, " ");
 		known = get(registry, name, size);
 		if (known == NULL)
@@ -114,11 +114,18 @@ static bool add_names(struct registry *registry, const struct evkv_type *type,
 	return true;
 }
 
+static bool add_type(struct registry *registry, const struct evkv_type *type,
+    bool overrule)
+{
+	return add_names(registry, type->name, type, overrule) &&
+	    add_names(registry, type->also, type, overrule);
+}
+
 bool evkv__registry_offer(struct evkv_loop *loop, const struct evkv_type *type)
 {
 	struct registry *registry = evkv__registry_of(loop);
 
-	return registry != NULL && add_names(registry, type, false);
+	return registry != NULL && add_type(registry, type, false);
 }
 
 static bool is_wrapper(const struct evkv_type *type)
@@ -146,12 +153,14 @@ static bool is_name(const char *name, size_t size, bool wrapper)
 
 static bool names_ok(const struct evkv_type *type)
 {
-	const char *name = type->name;
+	const char *name = type->also;
 	size_t size;
 
-	if (name == NULL || *name == '\0')
+	if (type->name == NULL ||
+	    !is_name(type->name, strlen(type->name), is_wrapper(type)))
 		return false;
-	for (; *name != '\0'; name += size + (name[size] == ' ')) {
+	for (; name != NULL && *name != '\0';
+	     name += size + (name[size] == ' ')) {
 		size = strcspn(name, " ");
 		if (!is_name(name, size, is_wrapper(type)))
 			return false;
@@ -166,7 +175,7 @@ bool evkv_loop_register(struct evkv_loop *loop, const struct evkv_type *type)
 	if (loop == NULL || type == NULL || !names_ok(type))
 		return false;
 	registry = evkv__registry_of(loop);
-	return registry != NULL && add_names(registry, type, true);
+	return registry != NULL && add_type(registry, type, true);
 }
 
 bool evkv_loop_register_scheme(struct evkv_loop *loop, const char *scheme,
@@ -228,6 +237,22 @@ void evkv__registry_list(const struct registry *registry, const char *wanted,
     char *list, size_t size)
 {
 	evkv__list_nearest(list, size, wanted, wrapper_name, registry, "");
+}
+
+const struct evkv_type *evkv_loop_type(struct evkv_loop *loop, size_t i)
+{
+	const struct registry *registry = evkv__registry_of(loop);
+	const struct known *known = NULL;
+
+	if (registry != NULL)
+		known = registry->first;
+	for (; known != NULL; known = known->next) {
+		/* By its first name, and not by its others. */
+		if (known->type != NULL &&
+		    strcasecmp(known->type->name, known->name) == 0 && i-- == 0)
+			return known->type;
+	}
+	return NULL;
 }
 
 /* ---- Opening ------------------------------------------------------------- */

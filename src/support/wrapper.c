@@ -77,7 +77,7 @@ static uint32_t covered_classes(const struct evkv_wrapper *hooks)
 	return classes;
 }
 
-static void fill_vtable(struct wrapper *wrapper, const char *name)
+static void fill_vtable(struct wrapper *wrapper)
 {
 	const struct evkv_wrapper *hooks = &wrapper->hooks;
 	uint32_t classes = covered_classes(hooks);
@@ -86,7 +86,7 @@ static void fill_vtable(struct wrapper *wrapper, const char *name)
 		classes &= hooks->classes;
 	wrapper->vtable = (struct evkv_vtable){
 		.size = sizeof(struct evkv_vtable),
-		.name = name,
+		.name = wrapper->type->name,
 		.flags = (hooks->flags & EVKV_WRAPPER_KEEPS) != 0
 		    ? EVKV_VTABLE_KEEPS
 		    : 0,
@@ -136,16 +136,6 @@ static void narrow_kinds(const struct evkv_wrapper *hooks,
 
 /* ---- Making -------------------------------------------------------------- */
 
-/* The types that tell their name and others by one string. */
-static char *first_name_of(const char *names, char *to)
-{
-	size_t size = strcspn(names, " ");
-
-	memcpy(to, names, size);
-	to[size] = '\0';
-	return to;
-}
-
 /* The wrapper with its copy of the options, not yet made; NULL = no memory. */
 static struct wrapper *wrapper_new(const struct evkv_type *type,
     const void *options)
@@ -153,10 +143,8 @@ static struct wrapper *wrapper_new(const struct evkv_type *type,
 	size_t size = (type->options_size + 15) & ~(size_t)15;
 	size_t strings = evkv__options_strings_size(type, options);
 	struct wrapper *wrapper;
-	char *name;
 
-	wrapper = evkv_malloc(sizeof(*wrapper) + size + strings +
-	    strlen(type->name) + 1);
+	wrapper = evkv_malloc(sizeof(*wrapper) + size + strings);
 	if (wrapper == NULL)
 		return NULL;
 	memset(wrapper, 0, sizeof(*wrapper));
@@ -168,8 +156,7 @@ static struct wrapper *wrapper_new(const struct evkv_type *type,
 	memcpy(wrapper->options, options, type->options_size);
 	evkv__options_strings_copy(type, wrapper->options,
 	    wrapper->options + size);
-	name = wrapper->options + size + strings;
-	fill_vtable(wrapper, first_name_of(type->name, name));
+	fill_vtable(wrapper);
 	return wrapper;
 }
 
@@ -212,8 +199,7 @@ static struct evkv_store *make(const struct evkv_type *type,
 
 	if (wrapper != NULL && wrapper_init(wrapper, inner, error))
 		return create(wrapper, inner, error);
-	evkv_error_set(error, EVKV_NOMEM, "%.*s: out of memory",
-	    (int)strcspn(type->name, " "), type->name);
+	evkv_error_set(error, EVKV_NOMEM, "%s: out of memory", type->name);
 	if (wrapper != NULL)
 		wrapper_free(wrapper);
 	evkv_store_unref(inner);
@@ -228,14 +214,13 @@ struct evkv_store *evkv_wrapper_create(const struct evkv_type *type,
 
 	if (inner == NULL) {
 		evkv_error_set(error, EVKV_INVALID,
-		    "%.*s: the inner store is NULL",
-		    (int)strcspn(type->name, " "), type->name);
+		    "%s: the inner store is NULL", type->name);
 		return NULL;
 	}
 	if (type->options_size > sizeof(options))
 		evkv_error_set(error, EVKV_INVALID,
-		    "%.*s: an options struct has at most %zu bytes",
-		    (int)strcspn(type->name, " "), type->name, sizeof(options));
+		    "%s: an options struct has at most %zu bytes", type->name,
+		    sizeof(options));
 	else if (evkv_options_read(options, type->options_size, given, size,
 		     error) &&
 	    evkv_type_check(type, options, error))

@@ -60,7 +60,8 @@ static const struct evkv_wrapper clamp_ttl_hooks = {
 
 const struct evkv_type evkv__clamp_ttl_type = {
 	.size = sizeof(struct evkv_type),
-	.name = "clamp_ttl ttl_clamp",
+	.name = "clamp_ttl",
+	.also = "ttl_clamp",
 	.summary = "keeps the TTLs of puts, touches and new counters in bounds",
 	.options = clamp_ttl_options,
 	.option_count = sizeof(clamp_ttl_options) /

@@ -204,8 +204,8 @@ static size_t deadline_longest_chain(const struct evkv_loop *loop)
 
 	for (i = 0; i < loop->deadlines_size; i++) {
 		length = 0;
-		for (list = loop->deadlines[i]; list != NULL; list = list->next)
-			length++;
+		SLIST_FOREACH(list, &loop->deadlines[i], bucket_link)
+		length++;
 		if (length > longest)
 			longest = length;
 	}
@@ -300,4 +300,69 @@ EVKV_TEST(core_deadline, without_memory_for_a_deadline_the_op_ends)
 	deadline_check_nomem(2); /* the table */
 	deadline_check_nomem(3); /* the list */
 	deadline_check_nomem(4); /* the heap of timers */
+}
+
+/* ---- Long callbacks --------------------------------------------------------- */
+
+#define BUSY_US 300000
+
+static void busy(void)
+{
+	struct timespec now;
+	int64_t until_us;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	until_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 + BUSY_US;
+	do
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 < until_us);
+}
+
+struct busy_turn {
+	struct evkv_store *store;
+	struct answer put, touch;
+};
+
+/* A callback that computes for long, and then puts. */
+static void busy_then_put(struct answer *answer,
+    const struct evkv_result *result, void *arg)
+{
+	struct busy_turn *turn = arg;
+
+	(void)answer;
+	(void)result;
+	busy();
+	evkv_put(turn->store, EVKV_LIT("c"), EVKV_LIT("k"), EVKV_LIT("v"),
+	    10000, answer_cb, &turn->put);
+	busy();
+	evkv_touch(turn->store, EVKV_LIT("c"), EVKV_LIT("t"), 10000, answer_cb,
+	    &turn->touch);
+}
+
+/* Less than half of what the callback took has passed since. */
+EVKV_TEST(core_deadline, a_ttl_counts_from_the_submitting_call)
+{
+	struct busy_turn turn = { .put = ANSWER_INIT, .touch = ANSWER_INIT };
+	struct answer first = { .then = busy_then_put, .arg = &turn };
+	struct answer ttl = ANSWER_INIT;
+	struct rig rig;
+
+	rig_open_real(&rig);
+	turn.store = evkv_simple_new(rig.loop, NULL);
+	evkv_put(turn.store, EVKV_LIT("c"), EVKV_LIT("t"), EVKV_LIT("v"), 0,
+	    answer_cb, &first);
+	rig_wait(&rig, &turn.touch.calls);
+	evkv_ttl(turn.store, EVKV_LIT("c"), EVKV_LIT("t"), answer_cb, &ttl);
+	rig_wait(&rig, &ttl.calls);
+	check_between(ttl.entries[0].ttl_ms, 10000 - BUSY_US / 2000, 10000);
+	answer_reset(&ttl);
+	evkv_ttl(turn.store, EVKV_LIT("c"), EVKV_LIT("k"), answer_cb, &ttl);
+	rig_wait(&rig, &ttl.calls);
+	check_between(ttl.entries[0].ttl_ms, 10000 - BUSY_US * 3 / 2000, 10000);
+	answer_free(&first);
+	answer_free(&turn.put);
+	answer_free(&turn.touch);
+	answer_free(&ttl);
+	evkv_store_unref(turn.store);
+	rig_close(&rig);
 }

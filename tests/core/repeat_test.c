@@ -22,7 +22,7 @@ struct again {
 
 static void again_look(struct again *again)
 {
-	uintptr_t here = (uintptr_t)&again;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 
 	if (again->low == 0 || here < again->low)
 		again->low = here;
@@ -187,7 +187,7 @@ struct lonely {
 static void lonely_told(struct evkv_op *child, void *arg)
 {
 	struct lonely *lonely = arg;
-	uintptr_t here = (uintptr_t)&child;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 
 	check_int(lonely->inside, 0);
 	if (lonely->low == 0)

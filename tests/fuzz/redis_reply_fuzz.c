@@ -13,7 +13,7 @@
 #include "evkv/pipeline.h"
 #include "evkv/stores/redis.h"
 
-#define OPS 10
+#define OPS 14
 #define OUTPUT_MAX 65536
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -148,6 +148,11 @@ void evkv_pipeline_fail(struct evkv_pipeline *p, enum evkv_status status,
 		.message = "failed" };
 }
 
+void evkv_pipeline_try_now(struct evkv_pipeline *p)
+{
+	(void)p;
+}
+
 const char *evkv_pipeline_name(const struct evkv_pipeline *p)
 {
 	(void)p;
@@ -247,12 +252,14 @@ static void on_result(const struct evkv_result *result, void *arg)
 	digest(sum, result->message, strlen(result->message));
 	digest(sum, result->cursor.data, result->cursor.size);
 	for (size_t i = 0; i < result->count; i++) {
-		const struct evkv_entry *entry = &result->entries[i];
+		const struct evkv_entry *entry = evkv_result_entry(result, i);
 
 		digest(sum, &entry->status, sizeof(entry->status));
 		digest(sum, &entry->ttl_ms, sizeof(entry->ttl_ms));
 		digest(sum, entry->bytes.data, entry->bytes.size);
 		digest(sum, entry->name.data, entry->name.size);
+		digest(sum, &entry->number, sizeof(entry->number));
+		digest(sum, &entry->version, sizeof(entry->version));
 	}
 }
 
@@ -261,6 +268,7 @@ static void submit_all(struct evkv_store *store, struct call *calls)
 	struct evkv_slice c = EVKV_LIT("c"), none = EVKV_LIT("");
 	struct evkv_slice keys[] = { EVKV_LIT("1"), EVKV_LIT("2"),
 		EVKV_LIT("3") };
+	static const struct evkv_version version = { { 1 } };
 
 	evkv_get(store, c, keys[0], on_result, &calls[0]);
 	evkv_get_many(store, c, keys, 3, on_result, &calls[1]);
@@ -272,6 +280,11 @@ static void submit_all(struct evkv_store *store, struct call *calls)
 	evkv_keys(store, c, none, none, 0, on_result, &calls[7]);
 	evkv_clear(store, c, none, on_result, &calls[8]);
 	evkv_ping(store, on_result, &calls[9]);
+	evkv_get_version(store, c, keys[0], on_result, &calls[10]);
+	evkv_incr_many(store, c, keys, 2, 1, on_result, &calls[11]);
+	evkv_take_many(store, c, keys, 2, on_result, &calls[12]);
+	evkv_delete_if_version(store, c, keys[0], &version, on_result,
+	    &calls[13]);
 }
 
 static struct event_base *base;

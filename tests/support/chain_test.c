@@ -187,7 +187,8 @@ static const struct evkv_url_option secret_table[] = {
 };
 static const struct evkv_type secret_type = {
 	.size = sizeof(struct evkv_type),
-	.name = "vault vaults",
+	.name = "vault",
+	.also = "vaults",
 	.options = secret_table,
 	.option_count = 2,
 	.options_size = sizeof(struct secret_options),
@@ -240,7 +241,10 @@ EVKV_TEST(unit_chain, names_that_no_text_can_have)
 	}
 	check(!evkv_loop_register(NULL, &secret_type));
 	check(!evkv_loop_register(rig.loop, NULL));
-	type.name = "my_own another2";
+	type.name = "my_own";
+	type.also = "another2 a b-c";
+	check(!evkv_loop_register(rig.loop, &type));
+	type.also = "another2 a";
 	type.summary = "";
 	check(evkv_loop_register(rig.loop, &type));
 	check_text(&rig, "null: | another2 | my_own",

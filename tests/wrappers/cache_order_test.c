@@ -221,7 +221,6 @@ EVKV_TEST(wrappers_cache_order, unref_with_a_long_line)
 		check_status(a[i].status, EVKV_CLOSED);
 		answer_free(&a[i]);
 	}
-	gate_release_all(o.cache);
 	rig_settle(&o.rig);
 	bed_close(&o);
 }

@@ -139,15 +139,22 @@ struct evkv_field {
 	size_t present;
 	/** points to the value of an absent member; NULL = all zero */
 	const void *fallback;
-	/** INT and TIME: the bounds; both 0 = all that fits */
-	int64_t min_int, max_int;
-	/** UINT: the bounds; a max_uint of 0 = all that fits */
-	uint64_t min_uint, max_uint;
-	/** DOUBLE: the bounds; both 0 = none */
-	double min_double, max_double;
-	/** strings, BYTES: the bounds in bytes, arrays: of the elements' number;
-	 * a max_length of 0 = none */
-	size_t min_length, max_length;
+	/** INT and TIME: the least; this and max_int 0 = all that fits */
+	int64_t min_int;
+	/** INT and TIME: the most; this and min_int 0 = all that fits */
+	int64_t max_int;
+	/** UINT: the least */
+	uint64_t min_uint;
+	/** UINT: the most; 0 = all that fits */
+	uint64_t max_uint;
+	/** DOUBLE: the least; this and max_double 0 = no bounds */
+	double min_double;
+	/** DOUBLE: the most; this and min_double 0 = no bounds */
+	double max_double;
+	/** the least length: strings, BYTES in bytes, arrays in elements */
+	size_t min_length;
+	/** the greatest length; 0 = no bound */
+	size_t max_length;
 	/** ENUM: the names */
 	const struct evkv_field_name *names;
 	/** STRUCT: the inner table */

@@ -182,8 +182,8 @@ static inline struct evkv_store *evkv_redis_new(struct evkv_loop *loop,
  * @param store     a redis store, or a stack with one in it
  * @param user      copied; NULL or "" = the default user
  * @param password  copied; NULL = none is sent
- * @return OK; INVALID (there is no redis store, or more than one; a user without
- *         a password) or NOMEM, and nothing has changed
+ * @return OK; INVALID (there is no redis store, or more than one; a user
+ *         without a password) or NOMEM, and nothing has changed
  */
 EVKV_API enum evkv_status evkv_redis_set_credentials(struct evkv_store *store,
     const char *user, const char *password);

@@ -176,12 +176,11 @@ EVKV_API void evkv_statistics_reset(struct evkv_store *store);
  * the present counters of the stack below (evkv_store_counters()).
  *
  * Names of collections are shown as they are where they are UTF-8; a backslash
- * is shown as two; what is no UTF-8, and control characters, as a backslash, an
- * x and two digits. The collections beyond max_collections are a backslash and
- * the word other, which no name is shown as.
+ * is shown as two, and what is no UTF-8, and control characters, as `\xNN`. The
+ * collections beyond max_collections are `\other`, which no name is shown as.
  * @param store  a statistics store
  * @param out    where to
- * @return false where `store` is none of this kind, or memory is lacking: then
+ * @return false where `store` is none of this kind, or when out of memory: then
  *         the text is not whole
  */
 EVKV_API bool evkv_statistics_write_prometheus(const struct evkv_store *store,

@@ -203,6 +203,8 @@ static void *pool_main(void *arg)
 		if (executor->surplus > 0 && !executor->stopping) {
 			executor->surplus--;
 			pool_forget(executor, pthread_self());
+			/* It may have been woken for a lane. */
+			evkv__executor_wake(executor);
 			break;
 		}
 		if (executor->ready == NULL)

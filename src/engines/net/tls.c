@@ -158,7 +158,7 @@ enum net_step evkv__net_tls_start(struct transport *net, struct evkv_tls *tls,
 	return evkv__net_tls_step(net);
 }
 
-static void tls_note_reset(struct transport *net, int sys_error)
+static void tls_reset(struct transport *net, int sys_error)
 {
 	const char *words = net->greeted
 	    ? "the server closed the connection"
@@ -172,7 +172,7 @@ static void tls_note_reset(struct transport *net, int sys_error)
  * Certificates that fail do not get better by trying again soon. Servers tell
  * of ours, in TLS 1.3, after the handshake, by an alert.
  */
-static void tls_note_failure(struct transport *net, int error, int sys_error)
+static void tls_failed(struct transport *net, int error, int sys_error)
 {
 	long verified = SSL_get_verify_result(net->ssl);
 	unsigned long code = ERR_peek_error();
@@ -181,7 +181,7 @@ static void tls_note_failure(struct transport *net, int error, int sys_error)
 	if (error == SSL_ERROR_ZERO_RETURN ||
 	    (error == SSL_ERROR_SYSCALL && code == 0) ||
 	    ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-		tls_note_reset(net, error == SSL_ERROR_SYSCALL ? sys_error : 0);
+		tls_reset(net, error == SSL_ERROR_SYSCALL ? sys_error : 0);
 	} else if (!net->greeted && verified != X509_V_OK &&
 	    !net->tls->options.no_verify) {
 		evkv__net_fail(net, EVKV_CAUSE_TLS, 0,
@@ -220,7 +220,7 @@ enum net_step evkv__net_tls_step(struct transport *net)
 		    : NET_STEP_FAILED;
 	if (error == SSL_ERROR_SSL || error == SSL_ERROR_SYSCALL ||
 	    error == SSL_ERROR_ZERO_RETURN)
-		tls_note_failure(net, error, sys_error);
+		tls_failed(net, error, sys_error);
 	else
 		evkv__net_no_memory(net);
 	return NET_STEP_FAILED;
@@ -263,7 +263,7 @@ ssize_t evkv__net_tls_read(struct transport *net, char *data, size_t size)
 			return NET_AGAIN;
 		return NET_FAILED;
 	}
-	tls_note_failure(net, error, sys_error);
+	tls_failed(net, error, sys_error);
 	return NET_FAILED;
 }
 
@@ -287,6 +287,6 @@ ssize_t evkv__net_tls_write(struct transport *net, const char *data,
 		net->write_wants_read = error == SSL_ERROR_WANT_READ;
 		return NET_AGAIN;
 	}
-	tls_note_failure(net, error, sys_error);
+	tls_failed(net, error, sys_error);
 	return NET_FAILED;
 }

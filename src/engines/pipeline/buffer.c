@@ -1,6 +1,6 @@
 /*
- * engines/pipeline/buffer.c - a run of bytes that grows at its end and is used up from
- * its start.
+ * engines/pipeline/buffer.c - a run of bytes that grows at its end and is used
+ * up from its start.
  */
 #include "engines/pipeline/pipeline.h"
 

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define NAME_FRESH_US 1000000
+
 static int64_t connect_left_ms(const struct evkv_pipeline *p)
 {
 	int64_t left_us = p->attempt_end_us - evkv_loop_now_us(p->loop);
@@ -23,20 +25,20 @@ static bool connect_timer_arm(struct evkv_pipeline *p, int64_t delay_ms)
 	p->timer_set = evkv_timer_set(p->loop, &p->timer, delay_ms);
 	if (p->timer_set)
 		return true;
-	evkv__pipe_note_no_memory(p);
-	evkv__pipe_fail_noted(p);
+	evkv__pipe_set_no_memory(p);
+	evkv__pipe_give_up(p);
 	return false;
 }
 
 static void connect_net_failed(struct evkv_pipeline *p)
 {
-	evkv__pipe_note_net(p);
-	evkv__pipe_fail_noted(p);
+	evkv__pipe_set_failure_net(p);
+	evkv__pipe_give_up(p);
 }
 
 static void connect_address_failed(struct evkv_pipeline *p)
 {
-	evkv__pipe_note_net(p);
+	evkv__pipe_set_failure_net(p);
 	evkv__net_close(&p->net);
 }
 
@@ -112,7 +114,7 @@ static void connect_next(struct evkv_pipeline *p)
 			connect_address_failed(p);
 	}
 	if (step == NET_STEP_FAILED) {
-		evkv__pipe_fail_noted(p);
+		evkv__pipe_give_up(p);
 		return;
 	}
 	if (step == NET_STEP_DONE) {
@@ -157,19 +159,32 @@ static void connect_resolved(const struct evkv_lookup_result *result, void *arg)
 	p->lookup = NULL;
 	evkv__pipe_enter(p);
 	if (result->status == EVKV_OK) {
+		p->resolved_us = evkv_loop_now_us(p->loop);
 		p->address_count = result->count;
 		memcpy(p->addresses, result->addresses,
 		    result->count * sizeof(p->addresses[0]));
 		connect_next(p);
 	} else {
 		if (result->status == EVKV_NOMEM)
-			evkv__pipe_note_no_memory(p);
+			evkv__pipe_set_no_memory(p);
 		else
-			evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_RESOLVE,
-			    0, "cannot resolve the name: %s", result->message);
-		evkv__pipe_fail_noted(p);
+			evkv__pipe_set_failure(p, EVKV_UNAVAILABLE,
+			    EVKV_CAUSE_RESOLVE, 0,
+			    "cannot resolve the name: %s", result->message);
+		evkv__pipe_give_up(p);
 	}
 	evkv__pipe_leave(p);
+}
+
+/*
+ * What was found less than a second ago is used again: a busy store tries more
+ * often than its name server should be asked.
+ */
+static bool connect_knows_addresses(const struct evkv_pipeline *p)
+{
+	return p->address_count > 0 &&
+	    (p->unix_path != NULL ||
+		evkv_loop_now_us(p->loop) - p->resolved_us < NAME_FRESH_US);
 }
 
 void evkv__pipe_attempt(struct evkv_pipeline *p)
@@ -178,18 +193,17 @@ void evkv__pipe_attempt(struct evkv_pipeline *p)
 
 	p->attempts++;
 	p->phase = PHASE_RESOLVING;
-	p->address_count = p->address_next = 0;
+	p->address_next = 0;
 	p->proven = false;
 	p->attempt_end_us = evkv_loop_now_us(p->loop) +
 	    p->options.connect_timeout_ms * 1000;
 	if (!connect_timer_arm(p, p->options.connect_timeout_ms))
 		return;
-	if (p->unix_path != NULL) {
-		(void)evkv__net_unix_address(p->unix_path, &p->addresses[0]);
-		p->address_count = 1;
+	if (connect_knows_addresses(p)) {
 		connect_next(p);
 		return;
 	}
+	p->address_count = 0;
 	lookup = evkv_lookup_start(p->loop, p->host, p->options.port,
 	    p->options.connect_timeout_ms, connect_resolved, p);
 	if (lookup != NULL)
@@ -204,7 +218,6 @@ void evkv_pipeline_ready(struct evkv_pipeline *p)
 	p->ready_us = evkv_loop_now_us(p->loop);
 	p->down = false;
 	p->failure.status = EVKV_OK;
-	p->failure.denied = false;
 	if (p->was_ready)
 		p->reconnects++;
 	p->was_ready = true;
@@ -235,10 +248,10 @@ static void connect_attempt_timeout(struct evkv_pipeline *p)
 		    "the server did not answer the handshake in time" },
 	};
 
-	evkv__pipe_note(p, EVKV_UNAVAILABLE, texts[p->phase].cause, ETIMEDOUT,
-	    "%s (connect_timeout_ms is %lld)", texts[p->phase].words,
+	evkv__pipe_set_failure(p, EVKV_UNAVAILABLE, texts[p->phase].cause,
+	    ETIMEDOUT, "%s (connect_timeout_ms is %lld)", texts[p->phase].words,
 	    (long long)p->options.connect_timeout_ms);
-	evkv__pipe_fail_noted(p);
+	evkv__pipe_give_up(p);
 }
 
 /* What can be read already is read before time is called. */
@@ -355,7 +368,8 @@ static void connect_backoff_begin(struct evkv_pipeline *p, bool was_ready)
 	connect_pause(p, pause);
 	evkv_loop_log(p->loop,
 	    was_ready || !p->down ? EVKV_LOG_WARNING : EVKV_LOG_INFO,
-	    "%s; next try in %lld ms", p->failure.message, (long long)pause);
+	    "%s; next try within %lld ms", p->failure.message,
+	    (long long)pause);
 }
 
 /*

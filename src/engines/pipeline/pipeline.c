@@ -7,9 +7,9 @@
  *
  * Failures: whatever goes wrong before the connection is ready ends that try,
  * and what goes wrong afterwards ends the connection; both go through
- * evkv__pipe_note(), evkv__pipe_fail_noted() and evkv__pipe_lose(), which ends
- * the slots that were encoded, pauses and tries again. Slots that were not yet
- * encoded wait meanwhile, within bounds. Nothing is ever sent twice.
+ * evkv__pipe_set_failure(), evkv__pipe_give_up() and evkv__pipe_lose(), which
+ * ends the slots that were encoded, pauses and tries again. Slots that were not
+ * yet encoded wait meanwhile, within bounds. Nothing is ever sent twice.
  */
 #include "engines/pipeline/pipeline.h"
 
@@ -49,7 +49,7 @@ void evkv__pipe_leave(struct evkv_pipeline *p)
 
 /* ---- Failures and reports ---------------------------------------------- */
 
-void evkv__pipe_note(struct evkv_pipeline *p, enum evkv_status status,
+void evkv__pipe_set_failure(struct evkv_pipeline *p, enum evkv_status status,
     enum evkv_cause cause, int sys_error, const char *format, ...)
 {
 	struct failure *failure = &p->failure;
@@ -76,21 +76,22 @@ void evkv__pipe_note(struct evkv_pipeline *p, enum evkv_status status,
 	}
 }
 
-void evkv__pipe_note_net(struct evkv_pipeline *p)
+void evkv__pipe_set_failure_net(struct evkv_pipeline *p)
 {
 	const struct net_failure *failure = &p->net.failure;
 
-	evkv__pipe_note(p, failure->status, failure->cause, failure->sys_error,
-	    "%s", failure->words);
+	evkv__pipe_set_failure(p, failure->status, failure->cause,
+	    failure->sys_error, "%s", failure->words);
 	p->failure.denied = failure->denied;
 }
 
-void evkv__pipe_note_no_memory(struct evkv_pipeline *p)
+void evkv__pipe_set_no_memory(struct evkv_pipeline *p)
 {
-	evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0, "out of memory");
+	evkv__pipe_set_failure(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
+	    "out of memory");
 }
 
-void evkv__pipe_fail_noted(struct evkv_pipeline *p)
+void evkv__pipe_give_up(struct evkv_pipeline *p)
 {
 	if (p->phase == PHASE_CLOSED || p->phase == PHASE_BACKOFF)
 		return;
@@ -104,9 +105,9 @@ void evkv_pipeline_fail(struct evkv_pipeline *p, enum evkv_status status,
 {
 	if (!evkv__pipe_linked(p) || p->failing)
 		return;
-	evkv__pipe_note(p, status, cause, sys_error, "%s",
+	evkv__pipe_set_failure(p, status, cause, sys_error, "%s",
 	    message != NULL ? message : evkv_status_text(status));
-	evkv__pipe_fail_noted(p);
+	evkv__pipe_give_up(p);
 }
 
 void evkv__pipe_report(struct evkv_pipeline *p, enum evkv_state state)
@@ -227,6 +228,8 @@ static bool pipeline_strings_make(struct evkv_pipeline *p)
 	if (p->options.unix_path != NULL) {
 		p->unix_path = evkv_strdup(p->options.unix_path);
 		p->name = evkv_strdup(p->options.unix_path);
+		p->address_count = evkv__net_unix_address(p->options.unix_path,
+		    &p->addresses[0]);
 		return p->unix_path != NULL && p->name != NULL;
 	}
 	if (host == NULL || host[0] == '\0')

@@ -1,9 +1,9 @@
 /*
- * engines/pipeline/pipeline.h - the inside of the pipeline. docs/pipeline.md has the
- * table of states and events.
+ * engines/pipeline/pipeline.h - the inside of the pipeline. The states and
+ * events are a table in docs/pipeline.md.
  *
  * Whoever calls the driver does so between evkv__pipe_enter() and
- * evkv__pipe_leave(). A failure found in between is only noted;
+ * evkv__pipe_leave(). A failure found in between is only recorded;
  * evkv__pipe_leave() acts on it when the stack is unwound, and releases a
  * pipeline that was freed meanwhile. After each call of the driver the phase
  * may be another one.
@@ -95,11 +95,12 @@ struct evkv_pipeline {
 	struct evkv_lookup *lookup;
 	struct evkv_address addresses[EVKV_ADDRESSES_MAX];
 	size_t address_count, address_next;
+	int64_t resolved_us; /* when they were found */
 	int64_t attempt_end_us;
 	int64_t ready_us;
 	struct evkv_timer timer; /* of the attempt, or of the pause */
 	bool timer_set;
-	/* The pause after a failure: when it began, how long it is as a whole */
+	/* The pause after a failure: when it began, how long it is */
 	int64_t pause_begin_us, pause_us;
 	bool hurried; /* an operation has brought its end forward */
 
@@ -135,14 +136,14 @@ void evkv__pipe_enter(struct evkv_pipeline *p);
 void evkv__pipe_leave(struct evkv_pipeline *p);
 void evkv__pipe_report(struct evkv_pipeline *p, enum evkv_state state);
 /* Note a failure: status, cause, errno and words after the server's name. */
-void evkv__pipe_note(struct evkv_pipeline *p, enum evkv_status status,
+void evkv__pipe_set_failure(struct evkv_pipeline *p, enum evkv_status status,
     enum evkv_cause cause, int sys_error, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 /* Note what the transport says. */
-void evkv__pipe_note_net(struct evkv_pipeline *p);
-void evkv__pipe_note_no_memory(struct evkv_pipeline *p);
-/* Act on what was noted, as soon as nothing is on the stack. */
-void evkv__pipe_fail_noted(struct evkv_pipeline *p);
+void evkv__pipe_set_failure_net(struct evkv_pipeline *p);
+void evkv__pipe_set_no_memory(struct evkv_pipeline *p);
+/* Act on what was recorded, as soon as nothing is on the stack. */
+void evkv__pipe_give_up(struct evkv_pipeline *p);
 static inline bool evkv__pipe_linked(const struct evkv_pipeline *p)
 {
 	return p->phase == PHASE_HANDSHAKE || p->phase == PHASE_READY;

@@ -1,5 +1,5 @@
 /*
- * engines/pipeline/receive.c - bytes from the socket, through the driver's parse().
+ * engines/pipeline/receive.c - bytes from the socket, through parse().
  *
  * Read in pieces: the callbacks of one piece run, and what they submit is sent,
  * before the next is read, so that client and server work at the same time.
@@ -26,9 +26,9 @@ static void receive_parse_failed(struct evkv_pipeline *p)
 {
 	if (p->failing || !evkv__pipe_linked(p))
 		return;
-	evkv__pipe_note(p, EVKV_CORRUPT, EVKV_CAUSE_PROTOCOL, 0,
+	evkv__pipe_set_failure(p, EVKV_CORRUPT, EVKV_CAUSE_PROTOCOL, 0,
 	    "the server broke the protocol");
-	evkv__pipe_fail_noted(p);
+	evkv__pipe_give_up(p);
 }
 
 /* Give the driver what there is; how many slots were answered. */
@@ -68,21 +68,21 @@ static ssize_t receive_bytes(struct evkv_pipeline *p, size_t size)
 	ssize_t got;
 
 	if (p->in.tail - p->in.head >= p->options.max_input_bytes) {
-		evkv__pipe_note(p, EVKV_TOO_LARGE, EVKV_CAUSE_PROTOCOL, 0,
-		    "a reply exceeds %zu bytes (max_input_bytes)",
+		evkv__pipe_set_failure(p, EVKV_TOO_LARGE, EVKV_CAUSE_PROTOCOL,
+		    0, "a reply exceeds %zu bytes (max_input_bytes)",
 		    p->options.max_input_bytes);
 		if (receive_oldest(p) != NULL)
 			receive_oldest(p)->bits |= SLOT_SUSPECT;
 		return NET_FAILED;
 	}
 	if (!evkv__pipe_buffer_reserve(&p->in, size)) {
-		evkv__pipe_note(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
+		evkv__pipe_set_failure(p, EVKV_NOMEM, EVKV_CAUSE_NOMEM, 0,
 		    "out of memory for replies");
 		return NET_FAILED;
 	}
 	got = evkv__net_read(&p->net, p->in.data + p->in.tail, size);
 	if (got == NET_FAILED)
-		evkv__pipe_note_net(p);
+		evkv__pipe_set_failure_net(p);
 	return got;
 }
 
@@ -145,7 +145,7 @@ void evkv__pipe_input(struct evkv_pipeline *p, enum input_extent extent)
 			break;
 		}
 		if (got < 0) {
-			evkv__pipe_fail_noted(p);
+			evkv__pipe_give_up(p);
 			break;
 		}
 		p->progress_us = evkv_loop_now_us(p->loop);

@@ -189,7 +189,7 @@ static size_t send_gather(struct evkv_pipeline *p, struct iovec *ranges)
 
 /*
  * The server may have said why it does not listen any more: read that first.
- * The failure that was noted stays, unless reading finds a better one.
+ * The failure that was recorded stays, unless reading finds a better one.
  */
 static void send_write_failed(struct evkv_pipeline *p)
 {
@@ -199,7 +199,7 @@ static void send_write_failed(struct evkv_pipeline *p)
 	if (!evkv__pipe_linked(p) || p->failing)
 		return;
 	p->failure = failure;
-	evkv__pipe_fail_noted(p);
+	evkv__pipe_give_up(p);
 }
 
 /*
@@ -227,14 +227,14 @@ void evkv__pipe_flush(struct evkv_pipeline *p)
 			break;
 	}
 	if (size == NET_FAILED) {
-		evkv__pipe_note_net(p);
+		evkv__pipe_set_failure_net(p);
 		send_write_failed(p);
 	} else if (!evkv__net_watch_writing(&p->net,
 		       p->net.read_wants_write ||
 			   (evkv__pipe_output_size(p) > 0 &&
 			       !p->net.write_wants_read))) {
-		evkv__pipe_note_net(p);
-		evkv__pipe_fail_noted(p);
+		evkv__pipe_set_failure_net(p);
+		evkv__pipe_give_up(p);
 	}
 	evkv__pipe_ending_run(p);
 }

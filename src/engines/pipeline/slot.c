@@ -285,8 +285,8 @@ void evkv__pipe_age_run(void *arg)
 	p->age_set = false;
 	if (p->phase != PHASE_READY) {
 		if (p->failure.status == EVKV_OK)
-			evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_OFFLINE,
-			    ETIMEDOUT,
+			evkv__pipe_set_failure(p, EVKV_UNAVAILABLE,
+			    EVKV_CAUSE_OFFLINE, ETIMEDOUT,
 			    "no connection within %lld ms (max_offline_ms)",
 			    (long long)p->options.max_offline_ms);
 		slot_age_end(p, (uint64_t)evkv_loop_now_us(p->loop));

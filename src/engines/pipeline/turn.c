@@ -94,12 +94,12 @@ void evkv__pipe_tick_run(void *arg)
 	evkv__pipe_enter(p);
 	p->tick_set = false;
 	if (turn_stalled(p)) {
-		evkv__pipe_note(p, EVKV_UNAVAILABLE, EVKV_CAUSE_STALL,
+		evkv__pipe_set_failure(p, EVKV_UNAVAILABLE, EVKV_CAUSE_STALL,
 		    ETIMEDOUT,
 		    "the server has been silent for %lld ms "
 		    "(stall_timeout_ms)",
 		    (long long)p->options.stall_timeout_ms);
-		evkv__pipe_fail_noted(p);
+		evkv__pipe_give_up(p);
 	} else if (evkv__pipe_linked(p)) {
 		evkv__pipe_buffer_trim(&p->in);
 		evkv__pipe_buffer_trim(&p->out);

@@ -214,6 +214,7 @@ struct channel *evkv__channel_new(struct evkv_resolver *resolver,
 		return NULL;
 	channel->resolver = resolver;
 	channel->silence_ms = silence_ms;
+	channel->edition = resolver->edition;
 	channel->made_us = evkv_loop_now_us(resolver->loop);
 	LIST_INIT(&channel->sockets);
 	LIST_INSERT_HEAD(&resolver->channels, channel, link);

@@ -9,8 +9,9 @@
  * of the time that the caller has. One that never answers for IPv6 would hold
  * up the whole, so after a while IPv4 is asked for alone. Whatever fails makes
  * the next lookup begin with a channel of its own: files read anew, sockets
- * made anew. So does a file that has changed, and the word of a caller who
- * could not connect. Nothing that was answered is kept.
+ * made anew. So does a file that has changed, also for lookups that are under
+ * way, and the word of a caller who could not connect. Nothing that was
+ * answered is kept.
  *
  * A question that nobody waits for any more runs out beside others, and is
  * canceled where it would be alone.
@@ -20,7 +21,6 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #define DOUBT_US 100000 /* how old a channel gets before a doubt counts */
 #define LATE_MS 800     /* until IPv4 is asked for alone */
@@ -94,30 +94,26 @@ bool evkv__resolver_files(struct evkv_loop *loop, const char *resolv_path,
 
 /* ---- Which channel ----------------------------------------------------- */
 
-static int64_t resolver_time_ns(const struct timespec *time)
-{
-	return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
-}
-
 /* Whether the file is another one than the stamp says, which then tells it. */
-static bool resolver_file_changed(const char *path,
-    struct resolver_stamp *stamp)
+static bool resolver_file_changed(const char *path, struct file_stamp *stamp)
 {
-	struct resolver_stamp now;
-	struct stat file;
+	struct file_stamp now;
 
-	memset(&now, 0, sizeof(now));
-	if (stat(path, &file) == 0) {
-		now.device = (uint64_t)file.st_dev;
-		now.inode = (uint64_t)file.st_ino;
-		now.size = (int64_t)file.st_size;
-		now.changed_ns = resolver_time_ns(&file.st_ctim);
-		now.written_ns = resolver_time_ns(&file.st_mtim);
-	}
+	file_stamp_take(&now, path);
 	if (memcmp(&now, stamp, sizeof(now)) == 0)
 		return false;
 	*stamp = now;
 	return true;
+}
+
+static void resolver_look_at_files(struct evkv_resolver *resolver)
+{
+	bool changed = resolver_file_changed(resolver->resolv_path,
+	    &resolver->resolv_stamp);
+
+	changed |= resolver_file_changed(resolver->hosts_path,
+	    &resolver->hosts_stamp);
+	resolver->edition += changed;
 }
 
 /* The next lookup gets another one; this one stays while it is waited for. */
@@ -134,21 +130,20 @@ static void resolver_retire(struct evkv_resolver *resolver)
 static struct channel *resolver_channel(struct evkv_resolver *resolver,
     int64_t limit_ms)
 {
-	bool changed = resolver_file_changed(resolver->resolv_path,
-	    &resolver->resolv_stamp);
 	int64_t silence_ms = limit_ms / 10;
+	struct channel *channel;
 
+	resolver_look_at_files(resolver);
 	if (silence_ms > SILENCE_MAX_MS)
 		silence_ms = SILENCE_MAX_MS;
 	if (silence_ms < SILENCE_MIN_MS)
 		silence_ms = SILENCE_MIN_MS;
-	changed |= resolver_file_changed(resolver->hosts_path,
-	    &resolver->hosts_stamp);
-	if (resolver->channel != NULL &&
-	    (changed || resolver->channel->silence_ms > silence_ms ||
+	channel = resolver->channel;
+	if (channel != NULL &&
+	    (channel->edition != resolver->edition ||
+		channel->silence_ms > silence_ms ||
 		(resolver->doubted &&
-		    evkv_loop_now_us(resolver->loop) -
-			    resolver->channel->made_us >=
+		    evkv_loop_now_us(resolver->loop) - channel->made_us >=
 			DOUBT_US)))
 		resolver_retire(resolver);
 	if (resolver->channel == NULL)
@@ -309,16 +304,6 @@ void evkv__resolver_tell(struct evkv_resolver *resolver)
 
 /* ---- Lookups ----------------------------------------------------------- */
 
-static void resolver_late(void *arg)
-{
-	struct evkv_lookup *lookup = arg;
-	struct evkv_resolver *resolver = lookup->resolver;
-
-	/* Without memory the whole is waited for. */
-	(void)evkv__channel_ask(lookup->channel, lookup, QUESTION_IPV4);
-	evkv__resolver_tell(resolver);
-}
-
 static struct evkv_lookup *resolver_lookup_new(struct evkv_resolver *resolver,
     const char *name, int port, evkv_lookup_cb cb, void *arg)
 {
@@ -331,7 +316,6 @@ static struct evkv_lookup *resolver_lookup_new(struct evkv_resolver *resolver,
 	lookup->port = port;
 	lookup->cb = cb;
 	lookup->arg = arg;
-	lookup->late.run = resolver_late;
 	lookup->late.arg = lookup;
 	if (lookup->name != NULL)
 		return lookup;
@@ -372,20 +356,61 @@ static bool resolver_is_local(struct evkv_lookup *lookup)
 	return lookup->found_count > 0;
 }
 
-/* The lookup asks now, or `found` tells how it ended. */
+/* Asks name servers, or is over. */
+static void resolver_ask(struct evkv_lookup *lookup)
+{
+	lookup->edition = lookup->resolver->edition;
+	lookup->channel->waiting++;
+	if (evkv__channel_ask(lookup->channel, lookup, QUESTION_WHOLE))
+		return;
+	lookup->failure = ARES_ENOMEM;
+	resolver_over(lookup);
+}
+
+/* The files have changed since it was begun: it begins again by these. */
+static void resolver_ask_anew(struct evkv_lookup *lookup)
+{
+	resolver_leave(lookup);
+	lookup->channel = resolver_channel(lookup->resolver, lookup->limit_ms);
+	if (lookup->channel == NULL) {
+		lookup->failure = ARES_ENOMEM;
+		resolver_over(lookup);
+	} else if (resolver_is_local(lookup)) {
+		lookup->channel->waiting++;
+		resolver_over(lookup);
+	} else {
+		resolver_ask(lookup);
+	}
+}
+
+/* Again and again while it is under way. */
+static void resolver_late(void *arg)
+{
+	struct evkv_lookup *lookup = arg;
+	struct evkv_resolver *resolver = lookup->resolver;
+
+	resolver_look_at_files(resolver);
+	if (lookup->edition != resolver->edition)
+		resolver_ask_anew(lookup);
+	else if (lookup->questions[QUESTION_IPV4] == NULL)
+		/* Without memory the whole is waited for. */
+		(void)evkv__channel_ask(lookup->channel, lookup, QUESTION_IPV4);
+	if (!lookup->over)
+		(void)evkv_timer_set(resolver->loop, &lookup->late, LATE_MS);
+	evkv__resolver_tell(resolver);
+}
+
+/* The lookup is under way now, or what is found tells how it ended. */
 static bool resolver_begin(struct evkv_lookup *lookup)
 {
 	struct evkv_resolver *resolver = lookup->resolver;
 
 	if (resolver_is_local(lookup))
 		return false;
-	lookup->channel->waiting++;
 	TAILQ_INSERT_TAIL(&resolver->asking, lookup, link);
-	if (!evkv__channel_ask(lookup->channel, lookup, QUESTION_WHOLE)) {
-		lookup->failure = ARES_ENOMEM;
-		resolver_over(lookup);
-	}
+	resolver_ask(lookup);
 	if (!lookup->over) {
+		lookup->late.run = resolver_late;
 		(void)evkv_timer_set(resolver->loop, &lookup->late, LATE_MS);
 		return true;
 	}
@@ -431,6 +456,7 @@ struct evkv_lookup *evkv_lookup_start(struct evkv_loop *loop, const char *name,
 		resolver_no_memory(cb, arg);
 		return NULL;
 	}
+	lookup->limit_ms = limit_ms;
 	lookup->channel = resolver_channel(resolver, limit_ms);
 	if (lookup->channel == NULL)
 		lookup->failure = ARES_ENOMEM;

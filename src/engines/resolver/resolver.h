@@ -15,13 +15,8 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "engines/stamp.h"
 #include "evkv/resolver.h"
-
-/* What tells that a file is another one than before, or has changed. */
-struct resolver_stamp {
-	uint64_t device, inode;
-	int64_t size, changed_ns, written_ns;
-};
 
 enum question_kind {
 	QUESTION_WHOLE, /* both families at once, as c-ares asks */
@@ -53,7 +48,8 @@ struct channel {
 	struct event timer;
 	size_t waiting; /* lookups that have questions here */
 	int64_t made_us;
-	int silence_ms; /* until the next name server is asked */
+	unsigned edition; /* of the files that it has read */
+	int silence_ms;   /* until the next name server is asked */
 };
 
 struct evkv_lookup {
@@ -66,8 +62,10 @@ struct evkv_lookup {
 	char *name;
 	int port;
 	struct question *questions[QUESTION_KINDS]; /* NULL: not open */
-	struct evkv_timer late;                     /* then IPv4 alone */
-	int failure;                                /* ARES_* */
+	struct evkv_timer late; /* files that changed? then IPv4 alone */
+	unsigned edition;       /* of the files that it was begun by */
+	int64_t limit_ms;
+	int failure; /* ARES_* */
 	struct evkv_address found[EVKV_ADDRESSES_MAX];
 	size_t found_count;
 };
@@ -78,7 +76,8 @@ struct evkv_resolver {
 	const char *resolv_path, *hosts_path;
 	bool hosts_by_environment; /* for tests: c-ares reads CARES_HOSTS */
 	uint16_t dns_port;         /* 0 = 53 */
-	struct resolver_stamp resolv_stamp, hosts_stamp;
+	struct file_stamp resolv_stamp, hosts_stamp;
+	unsigned edition;              /* how often they have changed */
 	struct channel *channel;       /* for the next lookup, or NULL */
 	LIST_HEAD(, channel) channels; /* that one, and older ones in use */
 	bool doubted;

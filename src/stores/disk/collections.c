@@ -13,6 +13,11 @@
 static struct evkv_slice meta_next_id = { "next_id", 7 };
 static struct evkv_slice meta_epoch = { "epoch", 5 };
 static struct evkv_slice meta_turn = { "turn", 4 };
+static struct evkv_slice meta_instance = { "instance", 8 };
+static struct evkv_slice meta_versions = { "versions", 8 };
+
+#define VERSION_BITS 13                 /* for those of one transaction */
+#define VERSION_GAP (UINT64_C(1) << 24) /* transactions */
 
 static MDB_val to_val(struct evkv_slice slice)
 {
@@ -154,6 +159,60 @@ int evkv__disk_advance(struct disk_view *view)
 
 	return code != 0 ? code : meta_put(view, meta_turn, turn + 1);
 }
+
+/* ---- Versions ------------------------------------------------------------ */
+
+/*
+ * A version is the number of its transaction, from a base in "meta" on, and a
+ * number in it. The base goes up by a gap with the first one of each opening,
+ * so that what a power cut has undone (durability=os) is not given again, and
+ * when a copy begins with transaction 1 anew.
+ */
+static int versions_begin(struct disk_view *view)
+{
+	uint64_t base;
+	int code = meta_get(view, meta_versions, &base);
+
+	if (code != 0)
+		return code;
+	if (!view->env->versions_begun) {
+		base += VERSION_GAP;
+		code = meta_put(view, meta_versions, base);
+		view->versions_began = true;
+	}
+	view->version = (base + mdb_txn_id(view->txn)) << VERSION_BITS;
+	return code;
+}
+
+int evkv__disk_version_next(struct disk_view *view, uint64_t *version)
+{
+	int code = view->version == 0 ? versions_begin(view) : 0;
+
+	*version = ++view->version;
+	return code;
+}
+
+int evkv__disk_versions_rebase(struct disk_view *view)
+{
+	uint64_t base;
+	int code = meta_get(view, meta_versions, &base);
+
+	return code != 0 ? code
+			 : meta_put(view, meta_versions,
+			       base + mdb_txn_id(view->txn) + VERSION_GAP);
+}
+
+int evkv__disk_instance_read(struct disk_view *view, uint64_t *instance)
+{
+	return meta_get(view, meta_instance, instance);
+}
+
+int evkv__disk_instance_write(struct disk_view *view, uint64_t instance)
+{
+	return meta_put(view, meta_instance, instance);
+}
+
+/* ---- In order ------------------------------------------------------------ */
 
 int evkv__disk_collection_next(struct disk_view *view, struct evkv_slice from,
     bool past, struct evkv_slice *name, uint64_t *id)

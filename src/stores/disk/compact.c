@@ -10,20 +10,36 @@
  */
 #include "stores/disk/env.h"
 
+/* Versions of the copy go on behind those of the original. */
+static int compact_rebase(struct disk_env *env)
+{
+	struct disk_view view;
+	int code = evkv__disk_write_begin(env, &view);
+
+	if (code != 0)
+		return code;
+	code = evkv__disk_versions_rebase(&view);
+	if (code == 0)
+		return evkv__disk_write_commit(&view);
+	evkv__disk_write_abort(&view);
+	return code;
+}
+
 /* Copy what is current into generation `next`, leaving out free pages. */
 static bool compact_copy(struct disk_env *env, uint64_t next,
     struct disk_failure *failure)
 {
 	char path[PATH_MAX];
-	int code = EIO;
+	int code = compact_rebase(env);
 
+	if (code == DISK_LEFT)
+		return false;
+	if (code != 0)
+		return evkv__disk_code_fail(env, code, "can't write", failure);
 	if (!evkv__disk_dir_make(&env->dir, next, failure))
 		return false;
 	evkv__disk_dir_generation(&env->dir, next, true, path);
-	pthread_rwlock_rdlock(&env->gate);
-	if (env->lmdb != NULL)
-		code = mdb_env_copy2(env->lmdb, path, MDB_CP_COMPACT);
-	pthread_rwlock_unlock(&env->gate);
+	code = evkv__disk_copy(env, path, true);
 	if (code == 0)
 		return true;
 	return evkv__disk_code_fail(env, code, "can't copy", failure);
@@ -41,6 +57,7 @@ static bool compact_switch(struct disk_env *env, uint64_t next,
 
 	if (!durable && env->dir.generation != next)
 		return false;
+	evkv__disk_copy_cancel(env);
 	pthread_rwlock_wrlock(&env->gate);
 	evkv__disk_lmdb_close(env);
 	opened = evkv__disk_lmdb_open(env, true, failure);

@@ -31,7 +31,12 @@ bool evkv__disk_fail(struct disk_failure *failure, enum evkv_status status,
     __attribute__((format(printf, 4, 5)));
 static inline enum evkv_cause disk_cause(const struct disk_failure *failure)
 {
-	return failure->status == EVKV_NOMEM ? EVKV_CAUSE_NOMEM : EVKV_CAUSE_IO;
+	switch (failure->status) {
+	case EVKV_NOMEM: return EVKV_CAUSE_NOMEM;
+	case EVKV_INVALID: return EVKV_CAUSE_NONE;
+	case EVKV_CANCELED: return EVKV_CAUSE_CANCELED;
+	default: return EVKV_CAUSE_IO;
+	}
 }
 
 /* The status that fits an errno. */

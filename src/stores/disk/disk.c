@@ -57,8 +57,8 @@ static int64_t disk_wall_ms(struct disk_store *disk)
 }
 
 /* One cell into one entry. `now_ms` is the wall clock. */
-static void answer_entry(struct evkv_op *op, enum evkv_kind kind, size_t i,
-    struct disk_cell *cell, int64_t now_ms)
+static void answer_entry(struct evkv_op *op, const struct evkv_request *request,
+    size_t i, struct disk_cell *cell, int64_t now_ms)
 {
 	struct evkv_entry *entry = evkv_op_entry(op, i);
 
@@ -68,11 +68,16 @@ static void answer_entry(struct evkv_op *op, enum evkv_kind kind, size_t i,
 			evkv_value_unref(cell->value);
 			cell->value = NULL;
 			cell->status = EVKV_NOT_FOUND;
-		} else if (kind == EVKV_OP_TTL) {
+		} else if (request->kind == EVKV_OP_TTL) {
 			entry->ttl_ms = cell->expires_ms - now_ms;
 		}
 	}
 	entry->status = cell->status;
+	if (cell->status == EVKV_OK) {
+		entry->number = cell->number;
+		if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
+			entry->version = cell->version;
+	}
 	if (cell->value != NULL)
 		evkv_op_give_value(op, i, cell->value);
 	cell->value = NULL;
@@ -85,14 +90,14 @@ static void answer_keyed(struct disk_store *disk, struct disk_job *job)
 	size_t i;
 
 	for (i = 0; i < request->count; i++)
-		answer_entry(job->op, request->kind, i, &job->cells[i], now_ms);
+		answer_entry(job->op, request, i, &job->cells[i], now_ms);
 	if (job->failure.status != EVKV_OK)
 		evkv_op_explain(job->op, disk_cause(&job->failure),
 		    job->failure.sys_error, job->failure.message);
 	if (is_read(request->kind))
 		return;
 	evkv__disk_dirty(disk);
-	if (request->kind == EVKV_OP_DELETE)
+	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_HAS_TTL) == 0)
 		return;
 	if (request->ttls_ms != NULL || request->ttl_ms != EVKV_TTL_NONE)
 		evkv__disk_expiring(disk, disk->sweep_ms);
@@ -153,8 +158,10 @@ static bool disk_absent(const struct disk_store *disk)
 
 static bool request_makes(const struct evkv_request *request)
 {
-	return request->kind == EVKV_OP_PUT &&
-	    request->condition != EVKV_IF_PRESENT;
+	return request->kind == EVKV_OP_INCR ||
+	    (request->kind == EVKV_OP_PUT &&
+		request->condition != EVKV_IF_PRESENT &&
+		request->condition != EVKV_IF_VERSION);
 }
 
 static void answer_absent(struct evkv_op *op,
@@ -379,7 +386,7 @@ static bool inline_read(struct disk_store *disk, struct evkv_op *op,
 		cell.value = NULL;
 		evkv__disk_read_cell(&view, request, i, now_ms, &cell,
 		    &failure);
-		answer_entry(op, request->kind, i, &cell, now_ms);
+		answer_entry(op, request, i, &cell, now_ms);
 	}
 	evkv__disk_view_end(&view);
 	if (failure.status != EVKV_OK)
@@ -559,8 +566,6 @@ static void disk_counters(void *self, struct evkv_counters *counters)
 const struct evkv_vtable evkv__disk_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "disk",
-	.kinds = EVKV_KINDS_BASIC,
-	.conditions = EVKV_IF_BASIC,
 	.submit = disk_submit,
 	.stop = disk_stop,
 	.close = evkv__disk_close,

@@ -40,6 +40,7 @@ struct disk_store {
 	int64_t wall_ms, wall_at_us; /* the wall clock, as read then */
 	int64_t failed_ms;
 	size_t out;               /* jobs in lanes */
+	size_t backups;           /* those of them in lanes of their own */
 	struct disk_jobs waiting; /* for the store to be open */
 	struct disk_jobs held;    /* for others, by order.h */
 	struct disk_order order;
@@ -76,6 +77,9 @@ struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
 bool evkv__disk_options_read(struct evkv_loop *loop,
     struct evkv_disk_options *options, const struct evkv_disk_options *given,
     size_t size, struct evkv_error *error);
+
+/* backup.c: the writer has made one, or was left behind. */
+void evkv__disk_backup_done(struct disk_job *job);
 
 /* life.c */
 bool evkv__disk_init(struct disk_store *disk, struct evkv_loop *loop,

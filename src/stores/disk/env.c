@@ -16,6 +16,7 @@
  */
 #include "stores/disk/env.h"
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,6 +62,20 @@ bool evkv__disk_code_fail(const struct disk_env *env, int code,
 	return false;
 }
 
+/* ---- Counters ------------------------------------------------------------ */
+
+/* Tell what is there: rows, and bytes of the file in use. */
+static void env_count(struct disk_env *env, size_t count)
+{
+	MDB_envinfo info;
+
+	__atomic_store_n(&env->count, count, __ATOMIC_RELAXED);
+	if (mdb_env_info(env->lmdb, &info) == 0)
+		__atomic_store_n(&env->bytes,
+		    (info.me_last_pgno + 1) * env->space.page_size,
+		    __ATOMIC_RELAXED);
+}
+
 /* ---- Life ---------------------------------------------------------------- */
 
 /* A relative path must go on meaning the same after a chdir(). */
@@ -92,6 +107,8 @@ struct disk_env *evkv__disk_env_new(const struct disk_config *config)
 		return NULL;
 	}
 	env->watch.table_fd = -1;
+	env->copy_fds[0] = env->copy_fds[1] = -1;
+	pthread_mutex_init(&env->copy_mutex, NULL);
 	env->dir = (struct disk_dir){
 		.path = env->config.path, .fd = -1, .lock_fd = -1
 	};
@@ -107,6 +124,7 @@ struct disk_env *evkv__disk_env_new(const struct disk_config *config)
 void evkv__disk_env_free(struct disk_env *env)
 {
 	pthread_rwlock_destroy(&env->gate);
+	pthread_mutex_destroy(&env->copy_mutex);
 	if (env->workers != NULL)
 		evkv_free(env->workers[0].units);
 	evkv_free(env->workers);
@@ -152,22 +170,49 @@ static int env_write_format(struct disk_env *env, MDB_txn *txn)
 	return mdb_put(txn, env->meta, &key, &value, 0);
 }
 
-static int env_tables(struct disk_env *env, bool make)
+/* A store's own, so that no other's versions are taken for its own. */
+static uint64_t env_random(void)
 {
-	MDB_txn *txn;
-	int code = mdb_txn_begin(env->lmdb, NULL, make ? 0 : MDB_RDONLY, &txn);
+	uint64_t n = 0;
+
+	if (getrandom(&n, sizeof(n), 0) != (ssize_t)sizeof(n))
+		n = (uint64_t)evkv__disk_clock_ms() << 32 ^ (uint64_t)getpid();
+	return n;
+}
+
+enum env_how {
+	ENV_OPEN,
+	ENV_MAKE,  /* an unfinished generation, empty */
+	ENV_RENEW, /* likewise, a copy: of another instance from now on */
+};
+
+static int env_tables(struct disk_env *env, enum env_how how)
+{
+	struct disk_view view = { .env = env };
+	MDB_stat stat;
+	bool make = how == ENV_MAKE;
+	int code = mdb_txn_begin(env->lmdb, NULL,
+	    how == ENV_OPEN ? MDB_RDONLY : 0, &view.txn);
 
 	if (code != 0)
 		return code;
-	code = env_open_tables(env, txn, make ? MDB_CREATE : 0);
+	code = env_open_tables(env, view.txn, make ? MDB_CREATE : 0);
 	if (code == MDB_NOTFOUND)
 		code = DISK_DAMAGED;
 	if (code == 0)
-		code = make ? env_write_format(env, txn)
-			    : env_check_format(env, txn);
+		code = make ? env_write_format(env, view.txn)
+			    : env_check_format(env, view.txn);
+	if (code == 0 && how != ENV_OPEN)
+		code = evkv__disk_instance_write(&view, env_random());
 	if (code == 0)
-		return mdb_txn_commit(txn);
-	mdb_txn_abort(txn);
+		code = evkv__disk_instance_read(&view, &env->instance);
+	if (code == 0)
+		code = mdb_stat(view.txn, env->entries, &stat);
+	if (code == 0)
+		env_count(env, stat.ms_entries);
+	if (code == 0)
+		return mdb_txn_commit(view.txn);
+	mdb_txn_abort(view.txn);
 	return code;
 }
 
@@ -225,6 +270,7 @@ static int env_lmdb(struct disk_env *env, const char *path)
 		return code;
 	mdb_env_stat(env->lmdb, &stat);
 	memset(&env->space, 0, sizeof(env->space));
+	env->versions_begun = false;
 	env->space.page_size = stat.ms_psize;
 	return 0;
 }
@@ -248,21 +294,31 @@ static void env_seat_readers(struct disk_env *env)
 }
 
 /* Open LMDB and the tables of a generation, which it may have to make. */
-static bool env_generation(struct disk_env *env, bool make, bool alone,
+static bool env_generation(struct disk_env *env, enum env_how how, bool alone,
     struct disk_failure *failure)
 {
 	char path[PATH_MAX];
 	int code, dead;
 
-	evkv__disk_dir_generation(&env->dir, env->dir.generation, make, path);
+	evkv__disk_dir_generation(&env->dir, env->dir.generation,
+	    how != ENV_OPEN, path);
 	if (!evkv__disk_watch_table(env, path, alone, failure))
 		return false;
 	code = env_lmdb(env, path);
 	if (code == 0) {
 		mdb_reader_check(env->lmdb, &dead);
-		code = env_tables(env, make);
+		code = env_tables(env, how);
 	}
 	return code == 0 || env_lmdb_fail(env, code, failure);
+}
+
+static bool env_gone(const struct disk_env *env, struct disk_failure *failure)
+{
+	return evkv__disk_fail(failure, EVKV_IO, 0,
+	    "%s: was removed or replaced while the store was open; put it "
+	    "back, "
+	    "or open another store",
+	    env->config.path);
 }
 
 static bool env_make(struct disk_env *env, struct disk_failure *failure)
@@ -270,18 +326,27 @@ static bool env_make(struct disk_env *env, struct disk_failure *failure)
 	uint64_t generation = env->dir.highest + 1;
 
 	if (env->must_exist)
-		return evkv__disk_fail(failure, EVKV_IO, 0,
-		    "%s: is empty: it was removed or replaced while the store "
-		    "was open",
-		    env->config.path);
+		return env_gone(env, failure);
 	if (!evkv__disk_dir_make(&env->dir, generation, failure))
 		return false;
 	env->dir.generation = generation;
-	if (env_generation(env, true, true, failure) &&
+	if (env_generation(env, ENV_MAKE, true, failure) &&
 	    evkv__disk_dir_switch(&env->dir, generation, failure))
 		return true;
 	env->dir.generation = 0;
 	return false;
+}
+
+bool evkv__disk_env_renew(struct disk_env *env, uint64_t generation,
+    struct disk_failure *failure)
+{
+	bool opened;
+
+	env->dir.generation = generation;
+	opened = env_generation(env, ENV_RENEW, true, failure);
+	evkv__disk_lmdb_close(env);
+	env->dir.generation = 0;
+	return opened;
 }
 
 bool evkv__disk_lmdb_open(struct disk_env *env, bool alone,
@@ -290,7 +355,7 @@ bool evkv__disk_lmdb_open(struct disk_env *env, bool alone,
 	bool opened = env->dir.generation == 0
 	    ? env_make(env, failure)
 	    : evkv__disk_dir_inspect(&env->dir, env->dir.generation, failure) &&
-		env_generation(env, false, alone, failure);
+		env_generation(env, ENV_OPEN, alone, failure);
 
 	if (opened && evkv__disk_watch_begin(env, failure)) {
 		env_seat_readers(env);
@@ -329,10 +394,14 @@ bool evkv__disk_env_open(struct disk_env *env, struct disk_failure *failure)
 
 	if (env->dir.fd >= 0) /* it was lost */
 		evkv__disk_env_close(env);
-	if (!evkv__disk_watch_guard(env, failure) ||
-	    !evkv__disk_dir_open(&env->dir,
-		!env->config.lazy && !env->must_exist, &env->stop, failure))
+	if (!evkv__disk_watch_guard(env, failure))
 		return false;
+	if (!evkv__disk_dir_open(&env->dir,
+		!env->config.lazy && !env->must_exist, &env->stop, failure)) {
+		if (env->must_exist && failure->status == EVKV_NOT_FOUND)
+			env_gone(env, failure);
+		return false;
+	}
 	alone = evkv__disk_dir_exclude(&env->dir, &ignored);
 	pthread_rwlock_wrlock(&env->gate);
 	opened = evkv__disk_lmdb_open(env, alone, failure);
@@ -350,6 +419,7 @@ bool evkv__disk_env_open(struct disk_env *env, struct disk_failure *failure)
 
 void evkv__disk_env_close(struct disk_env *env)
 {
+	evkv__disk_copy_cancel(env);
 	pthread_rwlock_wrlock(&env->gate);
 	evkv__disk_lmdb_close(env);
 	pthread_rwlock_unlock(&env->gate);
@@ -362,6 +432,7 @@ bool evkv__disk_env_reopen(struct disk_env *env, struct disk_failure *failure)
 
 	if (evkv__disk_watch_lost(env, failure))
 		return false;
+	evkv__disk_copy_cancel(env);
 	pthread_rwlock_wrlock(&env->gate);
 	evkv__disk_lmdb_close(env);
 	opened = evkv__disk_lmdb_open(env, false, failure);
@@ -384,6 +455,7 @@ static int env_adopt_size(struct disk_env *env)
 	struct timespec until;
 	int code = EIO;
 
+	evkv__disk_copy_cancel(env);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += GATE_WAIT_MS / 1000;
 	if (pthread_rwlock_timedwrlock(&env->gate, &until) != 0)
@@ -512,17 +584,6 @@ int evkv__disk_write_begin(struct disk_env *env, struct disk_view *view)
 	return code;
 }
 
-static void write_count(struct disk_env *env, size_t count)
-{
-	MDB_envinfo info;
-
-	__atomic_store_n(&env->count, count, __ATOMIC_RELAXED);
-	if (mdb_env_info(env->lmdb, &info) == 0)
-		__atomic_store_n(&env->bytes,
-		    (info.me_last_pgno + 1) * env->space.page_size,
-		    __ATOMIC_RELAXED);
-}
-
 /*
  * Entries are counted before, and told when the commit has gone well. What went
  * into files that are not the store's any more was not stored.
@@ -539,10 +600,12 @@ int evkv__disk_write_commit(struct disk_view *view)
 	code = mdb_txn_commit(view->txn);
 	if (code == 0)
 		code = evkv__disk_watch(env, false);
-	if (code == 0)
-		write_count(env, stat.ms_entries);
-	else
+	if (code == 0) {
+		env_count(env, stat.ms_entries);
+		env->versions_begun |= view->versions_began;
+	} else {
 		view->names->txnid = 0;
+	}
 	pthread_rwlock_unlock(&view->env->gate);
 	return code;
 }

@@ -21,12 +21,13 @@
 #include "stores/disk/format.h"
 
 enum disk_code {
-	DISK_DAMAGED = -1, /* a row is not what was written */
-	DISK_EXISTS = -2,  /* a condition */
-	DISK_FULL = -3,    /* not even alone in a transaction */
-	DISK_LATER = -4,   /* not in this transaction: try in a new one */
-	DISK_LOST = -5,    /* the files are not those that were opened */
-	DISK_LEFT = -6,    /* nobody waits any more: touch no job */
+	DISK_DAMAGED = -1,  /* a row is not what was written */
+	DISK_EXISTS = -2,   /* a condition */
+	DISK_FULL = -3,     /* not even alone in a transaction */
+	DISK_LATER = -4,    /* not in this transaction: try in a new one */
+	DISK_LOST = -5,     /* the files are not those that were opened */
+	DISK_LEFT = -6,     /* nobody waits any more: touch no job */
+	DISK_CONFLICT = -7, /* another version */
 };
 
 enum disk_durability {
@@ -40,7 +41,8 @@ struct disk_config {
 	enum disk_durability durability;
 	size_t max_bytes;
 	unsigned max_readers;
-	bool lazy; /* don't make the directory: NOT_FOUND instead */
+	bool lazy;      /* don't make the directory: NOT_FOUND instead */
+	bool unpointed; /* CURRENT need not be there: to look at a generation */
 	/* A file that must be in place and the one that is open here. */
 	const char *guard; /* NULL = none; lives longer than this */
 	int guard_fd;
@@ -85,12 +87,12 @@ struct disk_space {
 
 /* The files as they were opened; watch.c. */
 enum disk_file {
+	DISK_FILE_GUARD,
 	DISK_FILE_DIR,
 	DISK_FILE_LOCK,
 	DISK_FILE_CURRENT,
 	DISK_FILE_DATA,
 	DISK_FILE_TABLE, /* lock.mdb */
-	DISK_FILE_GUARD,
 	DISK_FILES
 };
 
@@ -109,6 +111,7 @@ struct disk_watch {
 enum disk_wait_state {
 	DISK_WAIT_NONE,
 	DISK_WAIT_ON,   /* the writer waits */
+	DISK_WAIT_COPY, /* it copies, and may wait */
 	DISK_WAIT_LEFT, /* it was left behind: its jobs may be gone */
 };
 
@@ -135,7 +138,12 @@ struct disk_env {
 	struct disk_watch watch;
 	struct disk_wait wait;
 	struct disk_worker *workers; /* the first one writes */
-	size_t count, bytes;         /* atomic: rows, and bytes in use */
+	uint64_t instance;           /* of its versions */
+	bool versions_begun;         /* the writer's: in this opening */
+	/* Files that are being copied to; -1 = none. */
+	pthread_mutex_t copy_mutex;
+	int copy_fds[2];
+	size_t count, bytes; /* atomic: rows, and bytes in use */
 };
 
 /* A transaction and what goes with it. */
@@ -143,7 +151,10 @@ struct disk_view {
 	struct disk_env *env;
 	MDB_txn *txn;
 	struct disk_names *names;
-	MDB_cursor *entries; /* opened when needed; writers only */
+	/* Writers only. */
+	MDB_cursor *entries; /* opened when needed */
+	uint64_t version;    /* the last that was given; 0 = none */
+	bool versions_began; /* the first in this opening */
 };
 
 static inline struct evkv_slice disk_slice(const MDB_val *val)
@@ -170,8 +181,20 @@ bool evkv__disk_env_open(struct disk_env *env, struct disk_failure *failure);
 void evkv__disk_env_close(struct disk_env *env);
 /* Close and open LMDB anew, after an error that leaves it in doubt. */
 bool evkv__disk_env_reopen(struct disk_env *env, struct disk_failure *failure);
+/* Give an unfinished generation an instance of its own; the directory is open. */
+bool evkv__disk_env_renew(struct disk_env *env, uint64_t generation,
+    struct disk_failure *failure);
 /* compact.c */
 bool evkv__disk_env_compact(struct disk_env *env, struct disk_failure *failure);
+/*
+ * copy.c: copy into the directory of a generation; 0, a code, or ECANCELED
+ * where evkv__disk_copy_cancel() has broken it off.
+ */
+int evkv__disk_copy(struct disk_env *env, const char *path, bool compact);
+void evkv__disk_copy_cancel(struct disk_env *env);
+/* Copy into a directory that becomes a store: it is empty, or not there. */
+bool evkv__disk_env_backup(struct disk_env *env, const char *path, bool compact,
+    struct disk_failure *failure);
 
 /* With the gate held alone. `alone`: no other process has the store open. */
 bool evkv__disk_lmdb_open(struct disk_env *env, bool alone,
@@ -251,8 +274,14 @@ int64_t evkv__disk_clock_ms(void);
  * and there is no transaction.
  */
 int evkv__disk_wait_begin(struct disk_env *env, MDB_txn **txn);
-/* For how long the writer has waited, in milliseconds; -1 = it does not. */
-int64_t evkv__disk_wait_ms(const struct disk_env *env);
+/* Likewise, evkv__disk_env_backup() by the writer; DISK_LEFT, else 0. */
+int evkv__disk_wait_backup(struct disk_env *env, const char *path,
+    struct disk_failure *failure);
+/*
+ * For how long the writer has waited, in milliseconds; -1 = it does not.
+ * `copies`: to copy counts, too.
+ */
+int64_t evkv__disk_wait_ms(const struct disk_env *env, bool copies);
 /* Leave it behind. false: it does not wait. */
 bool evkv__disk_wait_leave(struct disk_env *env);
 bool evkv__disk_wait_left(const struct disk_env *env);
@@ -279,6 +308,13 @@ int evkv__disk_collection_make(struct disk_view *view, struct evkv_slice name,
     uint64_t *id);
 /* Forget the number of an empty collection. Writers only. */
 int evkv__disk_collection_drop(struct disk_view *view, struct evkv_slice name);
+/* A version that nothing has had. Writers only. */
+int evkv__disk_version_next(struct disk_view *view, uint64_t *version);
+/* What a copy without its transactions' numbers must know. Writers only. */
+int evkv__disk_versions_rebase(struct disk_view *view);
+/* The instance of versions: read, or given anew by a writer. */
+int evkv__disk_instance_read(struct disk_view *view, uint64_t *instance);
+int evkv__disk_instance_write(struct disk_view *view, uint64_t instance);
 /* Change something, for the sake of a commit. Writers only. */
 int evkv__disk_advance(struct disk_view *view);
 /* The first collection from `name` on: its name, in LMDB's memory. */
@@ -294,16 +330,23 @@ int evkv__disk_get(struct disk_view *view, struct evkv_slice collection,
 struct disk_put {
 	struct evkv_slice collection, key, value;
 	int64_t expires_ms; /* 0 = never */
-	enum evkv_condition condition;
-	bool taken; /* there is room for it */
+	/* Whose condition counts; NULL = none. */
+	const struct evkv_request *request;
+	size_t index;
+	bool taken;       /* there is room for it */
+	uint64_t version; /* filled in: the entry's new one */
 };
 int evkv__disk_put(struct disk_view *view, struct disk_put *put,
     int64_t now_ms);
-int evkv__disk_touch(struct disk_view *view, struct evkv_slice collection,
-    struct evkv_slice key, int64_t expires_ms, int64_t now_ms);
-/* 0 or MDB_NOTFOUND, which is also the answer for an expired one it removed. */
-int evkv__disk_delete(struct disk_view *view, struct evkv_slice collection,
-    struct evkv_slice key, int64_t now_ms);
+/* Of `put` all but value and version is given. */
+int evkv__disk_touch(struct disk_view *view, struct disk_put *put,
+    int64_t now_ms);
+/*
+ * 0 or MDB_NOTFOUND, which is also the answer for an expired one it removed, or
+ * DISK_CONFLICT. Of `put` the key and the condition are given.
+ */
+int evkv__disk_delete(struct disk_view *view, const struct disk_put *put,
+    int64_t now_ms);
 /* The row at the cursor, and its row of "expiry". */
 int evkv__disk_delete_at(struct disk_view *view, MDB_cursor *cursor,
     const MDB_val *row_key, const struct disk_row *row);

@@ -9,7 +9,7 @@ enum {
 	ROW_FLAG_LONG = 1 << 0,
 };
 
-#define HEAD_CHECKED 12 /* bytes, before the names */
+#define HEAD_CHECKED 20 /* bytes, before the names */
 
 /* Offsets in the head of a row. */
 enum {
@@ -18,6 +18,7 @@ enum {
 	ROW_HEAD_CHECK = 4,
 	ROW_EXPIRES = 8,
 	ROW_VALUE_CHECK = 16,
+	ROW_VERSION = 20,
 };
 
 uint32_t evkv__disk_checksum(uint32_t before, const void *data, size_t size)
@@ -61,6 +62,7 @@ bool evkv__disk_row_parse(struct evkv_slice bytes, size_t row_key_size,
 	row->head_check = (uint32_t)disk_get_le(data + ROW_HEAD_CHECK, 4);
 	row->expires_ms = (int64_t)disk_get_le(data + ROW_EXPIRES, 8);
 	row->value_check = (uint32_t)disk_get_le(data + ROW_VALUE_CHECK, 4);
+	row->version = disk_get_le(data + ROW_VERSION, 8);
 	row->long_key = evkv_bytes(data + DISK_ROW_HEAD, key_size);
 	row->value = evkv_bytes(data + DISK_ROW_HEAD + key_size,
 	    bytes.size - DISK_ROW_HEAD - key_size);
@@ -68,7 +70,7 @@ bool evkv__disk_row_parse(struct evkv_slice bytes, size_t row_key_size,
 }
 
 /* The checksum of the head covers what the row does not hold, too. */
-static uint32_t row_head_check(uint8_t flags, int64_t expires_ms,
+static uint32_t row_head_check(uint8_t flags, const struct disk_row *row,
     struct evkv_slice collection, struct evkv_slice key)
 {
 	unsigned char head[HEAD_CHECKED + EVKV_COLLECTION_MAX];
@@ -76,7 +78,8 @@ static uint32_t row_head_check(uint8_t flags, int64_t expires_ms,
 	head[0] = flags;
 	head[1] = (unsigned char)collection.size;
 	disk_put_le(head + 2, key.size, 2);
-	disk_put_le(head + 4, (uint64_t)expires_ms, 8);
+	disk_put_le(head + 4, (uint64_t)row->expires_ms, 8);
+	disk_put_le(head + 12, row->version, 8);
 	if (collection.size > 0)
 		memcpy(head + HEAD_CHECKED, collection.data, collection.size);
 	return evkv__disk_checksum(evkv__disk_checksum(0, head,
@@ -88,7 +91,7 @@ bool evkv__disk_row_head_ok(const struct disk_row *row,
     struct evkv_slice collection, struct evkv_slice key)
 {
 	return row->head_check ==
-	    row_head_check(row->flags, row->expires_ms, collection, key);
+	    row_head_check(row->flags, row, collection, key);
 }
 
 bool evkv__disk_row_ok(const struct disk_row *row, struct evkv_slice collection,
@@ -107,20 +110,22 @@ size_t evkv__disk_row_size(struct evkv_slice key, struct evkv_slice value)
 }
 
 void evkv__disk_row_write(unsigned char *to, struct evkv_slice collection,
-    struct evkv_slice key, int64_t expires_ms, struct evkv_slice value)
+    struct evkv_slice key, const struct disk_row *row)
 {
 	bool is_long = key.size > DISK_KEY_HEAD;
 	uint8_t flags = is_long ? ROW_FLAG_LONG : 0;
-	uint32_t check = row_head_check(flags, expires_ms, collection, key);
+	uint32_t check = row_head_check(flags, row, collection, key);
+	struct evkv_slice value = row->value;
 	unsigned char *rest = to + DISK_ROW_HEAD;
 
 	to[ROW_FLAGS] = flags;
 	to[1] = 0;
 	disk_put_le(to + ROW_KEY_SIZE, is_long ? key.size : 0, 2);
 	disk_put_le(to + ROW_HEAD_CHECK, check, 4);
-	disk_put_le(to + ROW_EXPIRES, (uint64_t)expires_ms, 8);
+	disk_put_le(to + ROW_EXPIRES, (uint64_t)row->expires_ms, 8);
 	disk_put_le(to + ROW_VALUE_CHECK,
 	    evkv__disk_checksum(check, value.data, value.size), 4);
+	disk_put_le(to + ROW_VERSION, row->version, 8);
 	if (is_long) {
 		memcpy(rest, key.data, key.size);
 		rest += key.size;

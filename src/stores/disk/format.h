@@ -13,7 +13,7 @@
 
 #include "evkv/request.h"
 
-#define DISK_FORMAT 2
+#define DISK_FORMAT 3
 #define DISK_MAGIC "evkv disk "
 
 #define DISK_ID_SIZE 8    /* a collection's number */
@@ -21,7 +21,7 @@
 #define DISK_HASH_SIZE 16
 #define DISK_LONG_PREFIX (DISK_ID_SIZE + DISK_KEY_HEAD + DISK_HASH_SIZE)
 #define DISK_ROW_KEY_MAX (DISK_LONG_PREFIX + 1)
-#define DISK_ROW_HEAD 20
+#define DISK_ROW_HEAD 28
 #define DISK_EXPIRY_KEY_MAX (8 + DISK_ROW_KEY_MAX)
 /* What LMDB takes as one item, less the most that a row adds to a value. */
 #define DISK_VALUE_MAX ((size_t)0xffffffff - DISK_ROW_HEAD - EVKV_KEY_MAX)
@@ -97,6 +97,7 @@ static inline bool disk_row_key_is_long(size_t row_key_size)
 struct disk_row {
 	struct evkv_slice long_key; /* empty where the row key tells it all */
 	int64_t expires_ms;         /* since 1970; 0 = never */
+	uint64_t version;           /* no other entry has or had it */
 	struct evkv_slice value;
 	uint32_t head_check, value_check;
 	uint8_t flags;
@@ -112,9 +113,9 @@ bool evkv__disk_row_ok(const struct disk_row *row, struct evkv_slice collection,
     struct evkv_slice key);
 
 size_t evkv__disk_row_size(struct evkv_slice key, struct evkv_slice value);
-/* Write a row of that size. */
+/* Write a row of that size; of `row` what is not a checksum or flag counts. */
 void evkv__disk_row_write(unsigned char *to, struct evkv_slice collection,
-    struct evkv_slice key, int64_t expires_ms, struct evkv_slice value);
+    struct evkv_slice key, const struct disk_row *row);
 
 static inline bool disk_row_live(const struct disk_row *row, int64_t now_ms)
 {

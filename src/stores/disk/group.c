@@ -41,47 +41,107 @@ static int64_t unit_expires(const struct disk_unit *unit)
 	return ttl_ms == EVKV_TTL_NONE ? 0 : unit->job->now_ms + ttl_ms;
 }
 
-static int unit_put(struct disk_view *view, const struct disk_unit *unit)
+static void unit_invalid(const struct disk_unit *unit)
+{
+	unit_cell(unit)->status = EVKV_INVALID;
+	evkv__disk_fail(&unit->job->failure, EVKV_INVALID, 0, "%s",
+	    EVKV_INCR_REFUSED);
+}
+
+/* 0 also where it is refused: then the cell has that status. */
+static int unit_incr(struct disk_view *view, const struct disk_unit *unit,
+    struct disk_put *put)
+{
+	struct disk_cell *cell = unit_cell(unit);
+	char text[EVKV_NUMBER_MAX];
+	struct disk_row row;
+	int64_t now_ms = unit->job->now_ms;
+	int code = evkv__disk_get(view, put->collection, put->key, now_ms, true,
+	    &row);
+
+	if (code != 0 && code != MDB_NOTFOUND)
+		return code;
+	if (evkv_incr_apply(unit->job->request, unit->index,
+		code == 0 ? &row.value : NULL, &cell->number) != EVKV_OK) {
+		unit_invalid(unit);
+		return 0;
+	}
+	if (code == 0)
+		put->expires_ms = row.expires_ms;
+	put->value = evkv_number_write(cell->number, text);
+	put->request = NULL; /* it has no condition */
+	return evkv__disk_put(view, put, now_ms);
+}
+
+/* The value goes to the cell before the entry is gone. */
+static int unit_take(struct disk_view *view, const struct disk_unit *unit,
+    const struct disk_put *put)
+{
+	struct disk_cell *cell = unit_cell(unit);
+	int64_t now_ms = unit->job->now_ms;
+	struct disk_row row;
+	int code = evkv__disk_get(view, put->collection, put->key, now_ms, true,
+	    &row);
+
+	if (code != 0)
+		return code;
+	cell->value = evkv_value_new(row.value);
+	if (cell->value == NULL) {
+		cell->status = EVKV_NOMEM;
+		return 0;
+	}
+	return evkv__disk_delete(view, put, now_ms);
+}
+
+static int unit_write(struct disk_view *view, const struct disk_unit *unit)
 {
 	const struct evkv_request *request = unit->job->request;
-
-	return evkv__disk_put(view,
-	    &(struct disk_put){
+	struct disk_put put = {
 		.collection = request->collection,
 		.key = request->keys[unit->index],
-		.value = disk_job_value(unit->job, unit->index),
-		.expires_ms = unit_expires(unit),
-		.condition = request->condition,
-	    },
-	    unit->job->now_ms);
+		.request = request,
+		.index = unit->index,
+	};
+	int code;
+
+	switch (request->kind) {
+	case EVKV_OP_DELETE:
+		return evkv__disk_delete(view, &put, unit->job->now_ms);
+	case EVKV_OP_TAKE: return unit_take(view, unit, &put);
+	default: put.expires_ms = unit_expires(unit); break;
+	}
+	if (request->kind == EVKV_OP_TOUCH)
+		return evkv__disk_touch(view, &put, unit->job->now_ms);
+	if (request->kind == EVKV_OP_INCR) {
+		code = unit_incr(view, unit, &put);
+	} else {
+		put.value = disk_job_value(unit->job, unit->index);
+		code = evkv__disk_put(view, &put, unit->job->now_ms);
+	}
+	unit_cell(unit)->version = evkv_version_counted(view->env->instance,
+	    put.version);
+	return code;
 }
 
 /* 0, or a code for which the transaction must be given up or ended. */
 static int unit_apply(struct disk_view *view, const struct disk_unit *unit)
 {
-	const struct evkv_request *request = unit->job->request;
 	struct disk_cell *cell = unit_cell(unit);
-	struct evkv_slice key = request->keys[unit->index];
-	int64_t now_ms = unit->job->now_ms;
 	int code;
 
-	if (request->kind == EVKV_OP_PUT) {
-		code = unit_put(view, unit);
-	} else if (request->kind == EVKV_OP_DELETE) {
-		code = evkv__disk_delete(view, request->collection, key,
-		    now_ms);
-	} else if (request->kind == EVKV_OP_TOUCH) {
-		code = evkv__disk_touch(view, request->collection, key,
-		    unit_expires(unit), now_ms);
-	} else {
+	if (!unit_writes(unit)) {
 		disk_job_read(view, unit->job, unit->index);
 		return 0;
 	}
+	/* A transaction that was given up may have filled it. */
+	evkv_value_unref(cell->value);
 	*cell = (struct disk_cell){ .status = EVKV_OK };
+	code = unit_write(view, unit);
 	switch (code) {
 	case 0: return 0;
 	case MDB_NOTFOUND: cell->status = EVKV_NOT_FOUND; return 0;
 	case DISK_EXISTS: cell->status = EVKV_EXISTS; return 0;
+	case DISK_CONFLICT: cell->status = EVKV_CONFLICT; return 0;
 	case DISK_DAMAGED:
 	case DISK_FULL:
 		cell->status = evkv__disk_code_status(code);
@@ -122,6 +182,8 @@ static size_t unit_pages(const struct disk_env *env,
 		return 0;
 	if (request->kind == EVKV_OP_PUT)
 		size += disk_job_value(unit->job, unit->index).size;
+	if (request->kind == EVKV_OP_INCR)
+		size += EVKV_NUMBER_MAX;
 	return evkv__disk_space_pages(env, size);
 }
 
@@ -177,24 +239,19 @@ static struct group_try group_try(struct disk_worker *worker,
 }
 
 /*
- * Pages that were freed of late become usable as transactions go by: two that
- * change nothing but a number.
+ * Pages that the last transaction has freed become usable in the next but one:
+ * let one go by that changes nothing but a number.
  */
 static void group_advance(struct disk_worker *worker)
 {
 	struct disk_view view;
-	int i;
 
-	for (i = 0; i < 2; i++) {
-		if (evkv__disk_write_begin(worker->env, &view) != 0)
-			return;
-		if (evkv__disk_advance(&view) != 0) {
-			evkv__disk_write_abort(&view);
-			return;
-		}
-		if (evkv__disk_write_commit(&view) != 0)
-			return;
-	}
+	if (evkv__disk_write_begin(worker->env, &view) != 0)
+		return;
+	if (evkv__disk_advance(&view) == 0)
+		evkv__disk_write_commit(&view);
+	else
+		evkv__disk_write_abort(&view);
 }
 
 /* Only reads: they need no write transaction. false: they do, after all. */

@@ -182,7 +182,7 @@ void evkv__disk_look(struct disk_store *disk)
 static void life_watch_writer(void *arg)
 {
 	struct disk_store *disk = arg;
-	int64_t waited = evkv__disk_wait_ms(disk->env);
+	int64_t waited = evkv__disk_wait_ms(disk->env, false);
 	char holder[100];
 
 	if (evkv_lane_jobs(disk->lanes[DISK_WRITER]) > 0)
@@ -210,6 +210,7 @@ void evkv__disk_own_done(struct disk_store *disk, struct disk_job *job)
 	case DISK_SWEEP: life_swept(disk); break;
 	case DISK_FLUSH: life_flushed(disk); break;
 	case DISK_LEAVE: disk->leaving = false; break;
+	case DISK_BACKUP: evkv__disk_backup_done(job); break;
 	default: disk->state = DISK_ENDED; break;
 	}
 }
@@ -272,7 +273,7 @@ static void life_leave(struct disk_store *disk)
 	/* No thread for that: don't wait. */
 	disk->leaving = false;
 	if (evkv__disk_wait_leave(disk->env))
-		life_abandon(disk);
+		evkv__disk_maybe_end(disk);
 }
 
 void evkv__disk_maybe_end(struct disk_store *disk)
@@ -280,7 +281,7 @@ void evkv__disk_maybe_end(struct disk_store *disk)
 	if (disk->state < DISK_ENDING || disk->ending)
 		return;
 	if (evkv__disk_wait_left(disk->env)) {
-		if (!disk->leaving)
+		if (!disk->leaving && disk->backups == 0)
 			life_abandon(disk);
 		return;
 	}
@@ -306,6 +307,7 @@ void evkv__disk_close(void *self)
 	evkv_timer_cancel(disk->loop, &disk->wait_timer);
 	disk->state = DISK_ENDING;
 	__atomic_store_n(&disk->env->stop, true, __ATOMIC_RELAXED);
+	evkv__disk_copy_cancel(disk->env);
 	if (disk->sweeping && !evkv_job_withdraw(&disk->sweep_job.job))
 		evkv_job_stop(&disk->sweep_job.job);
 	evkv__disk_maybe_end(disk);

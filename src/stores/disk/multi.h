@@ -17,8 +17,7 @@ struct multi_op {
 	struct multi_part *part;     /* that the child is of */
 	struct multi_ops *list;      /* in which it waits; NULL = none */
 	struct multi_op *next, **link;
-	bool inside; /* submit is running */
-	bool ended;  /* the answer is in the op */
+	bool ended; /* the answer is in the op */
 	/* Of what goes through all parts. */
 	struct multi_look *look;
 	size_t at; /* the next of its files */

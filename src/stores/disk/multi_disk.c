@@ -38,8 +38,7 @@ void evkv__multi_end(struct multi_op *mop)
 		mop->look = NULL;
 	}
 	mop->ended = true;
-	if (!mop->inside)
-		evkv_op_complete(mop->op);
+	evkv_op_complete(mop->op);
 }
 
 static void root_submit(struct multi_store *multi, enum multi_task task)
@@ -373,10 +372,8 @@ static enum evkv_verdict multi_submit(void *self, struct evkv_op *op,
 		multi_ops_append(&multi->waiting, mop);
 		return EVKV_VERDICT_PENDING;
 	}
-	mop->inside = true;
 	op_begin(mop);
-	mop->inside = false;
-	return mop->ended ? EVKV_VERDICT_DONE : EVKV_VERDICT_PENDING;
+	return EVKV_VERDICT_PENDING;
 }
 
 /*
@@ -440,8 +437,6 @@ static void multi_counters(void *self, struct evkv_counters *counters)
 static const struct evkv_vtable multi_disk_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "multi_disk",
-	.kinds = EVKV_KINDS_BASIC,
-	.conditions = EVKV_IF_BASIC,
 	.submit = multi_submit,
 	.stop = multi_stop,
 	.close = multi_close,

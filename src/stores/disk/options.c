@@ -1,6 +1,7 @@
 /*
  * disk/options.c - making a disk store from options or a URL.
  */
+#include "evkv/registry.h"
 #include "stores/disk/disk.h"
 
 #define MAX_BYTES_DEFAULT ((size_t)64 << 30)
@@ -8,8 +9,12 @@
 #define LMDB_READERS 512 /* places in LMDB's reader table */
 
 const struct evkv_capabilities evkv__disk_capabilities = {
-	.kinds = EVKV_KINDS_BASIC,
-	.put_conditions = EVKV_IF_BASIC,
+	.kinds = EVKV_KINDS_BASIC | EVKV_KIND_BIT(EVKV_OP_INCR) |
+	    EVKV_KIND_BIT(EVKV_OP_TAKE),
+	.request_flags = EVKV_FLAG_VERSIONS,
+	.put_conditions = EVKV_IF_BASIC | EVKV_IF_BIT(EVKV_IF_VERSION),
+	.delete_conditions = EVKV_IF_BIT(EVKV_IF_VERSION),
+	.touch_conditions = EVKV_IF_BIT(EVKV_IF_VERSION),
 	.flags = EVKV_STORE_KEY_ORDER | EVKV_STORE_ATOMIC_CONDITION |
 	    EVKV_STORE_ENUM_UNIQUE | EVKV_STORE_EXACT_AFFECTED,
 	.max_key = EVKV_KEY_MAX,
@@ -115,30 +120,46 @@ struct evkv_store *evkv__disk_new(struct evkv_loop *loop,
 
 /* ---- URLs ---------------------------------------------------------------- */
 
-#define OPTION(name_, type_, ...)                                              \
+#define OPTION(name_, type_, standard_, summary_, ...)                         \
 	{                                                                      \
 		.name = #name_, .type = EVKV_URL_##type_,                      \
 		.offset = offsetof(struct evkv_disk_options, name_),           \
-		__VA_ARGS__                                                    \
+		.standard = (standard_), .summary = (summary_), __VA_ARGS__    \
 	}
 
 static const struct evkv_url_option options_table[] = {
-	OPTION(durability, CHOICE, .choices = "full|os|none"),
-	OPTION(max_bytes, SIZE, .min = 1 << 20, .max = INT64_MAX),
-	OPTION(readers, INT, .min = 1, .max = DISK_READERS_MAX),
-	OPTION(inline_reads, BOOL, .min = 0),
-	OPTION(sweep_ms, DURATION, .min = -1, .max = INT64_MAX),
-	OPTION(sync_ms, DURATION, .min = 0),
-	OPTION(timeout_ms, DURATION, .min = 0),
-	OPTION(max_pending, SIZE, .min = 0),
-	OPTION(max_pending_bytes, SIZE, .min = 0),
-	OPTION(max_open, INT, .min = 1, .max = 100000),
+	OPTION(durability, CHOICE, "full", "when a put is acknowledged",
+	    .choices = "full|os|none"),
+	OPTION(max_bytes, SIZE, "64g", "the bound of the file", .min = 1 << 20,
+	    .max = INT64_MAX),
+	OPTION(readers, INT, "1", "reading lanes", .min = 1,
+	    .max = DISK_READERS_MAX),
+	OPTION(inline_reads, BOOL, "no",
+	    "read on the loop's thread where no write of the key is under way",
+	    .min = 0),
+	OPTION(sweep_ms, DURATION, "1s",
+	    "how often expired entries are removed; -1 = by purge_expired",
+	    .min = -1, .max = INT64_MAX),
+	OPTION(sync_ms, DURATION, "1s",
+	    "with durability=os, how often the file is brought to the disk",
+	    .min = 0),
+	OPTION(timeout_ms, DURATION, NULL,
+	    "the default deadline of an operation", .min = 0),
+	OPTION(max_pending, SIZE, "100000", "entries that may be pending",
+	    .min = 0),
+	OPTION(max_pending_bytes, SIZE, "1g", "bytes of their keys and values",
+	    .min = 0),
+	OPTION(max_open, INT, "64", "environments that are open at a time",
+	    .min = 1, .max = 100000),
 };
 #define OPTIONS_COUNT (sizeof(options_table) / sizeof(options_table[0]))
 
-static bool options_from_url(const struct evkv_url *url, size_t count,
+/* The options of the URL have been read; its path is to come. */
+static bool options_from_url(const struct evkv_making *making,
     struct evkv_disk_options *options, struct evkv_error *error)
 {
+	const struct evkv_url *url = making->url;
+
 	if (url->host[0] != '\0' || url->port != 0 || url->user[0] != '\0' ||
 	    url->has_password) {
 		evkv_error_set(error, EVKV_INVALID,
@@ -146,32 +167,59 @@ static bool options_from_url(const struct evkv_url *url, size_t count,
 		    url->scheme, url->scheme);
 		return false;
 	}
-	*options = (struct evkv_disk_options){ .path = url->path };
-	return evkv_url_options(url, options_table, count, options, error);
+	*options = *(const struct evkv_disk_options *)making->options;
+	options->path = url->path;
+	return true;
 }
 
-static struct evkv_store *options_open(struct evkv_loop *loop,
-    const struct evkv_url *url, struct evkv_error *error)
+static struct evkv_store *options_make(const struct evkv_type *type,
+    const struct evkv_making *making, struct evkv_error *error)
 {
 	struct evkv_disk_options options;
 
-	if (!options_from_url(url, OPTIONS_COUNT - 1, &options, error))
+	(void)type;
+	if (!options_from_url(making, &options, error))
 		return NULL;
-	return evkv_disk_new(loop, &options, error);
+	return evkv_disk_new(making->loop, &options, error);
 }
 
-static struct evkv_store *options_open_multi(struct evkv_loop *loop,
-    const struct evkv_url *url, struct evkv_error *error)
+static struct evkv_store *options_make_multi(const struct evkv_type *type,
+    const struct evkv_making *making, struct evkv_error *error)
 {
 	struct evkv_disk_options options;
 
-	if (!options_from_url(url, OPTIONS_COUNT, &options, error))
+	(void)type;
+	if (!options_from_url(making, &options, error))
 		return NULL;
-	return evkv_multi_disk_new(loop, &options, error);
+	return evkv_multi_disk_new(making->loop, &options, error);
 }
+
+#define PARTS (EVKV_URL_USER | EVKV_URL_HOST | EVKV_URL_PATH)
+
+static const struct evkv_type disk_type = {
+	.size = sizeof(struct evkv_type),
+	.name = "disk",
+	.summary = "a directory on the disk, by LMDB",
+	.options = options_table,
+	.option_count = OPTIONS_COUNT - 1,
+	.options_size = sizeof(struct evkv_disk_options),
+	.url_parts = PARTS,
+	.make = options_make,
+};
+
+static const struct evkv_type multi_disk_type = {
+	.size = sizeof(struct evkv_type),
+	.name = "multi_disk",
+	.summary = "a directory with one environment for each collection",
+	.options = options_table,
+	.option_count = OPTIONS_COUNT,
+	.options_size = sizeof(struct evkv_disk_options),
+	.url_parts = PARTS,
+	.make = options_make_multi,
+};
 
 bool evkv_disk_register(struct evkv_loop *loop)
 {
-	return evkv_loop_register_scheme(loop, "disk", options_open) &&
-	    evkv_loop_register_scheme(loop, "multi_disk", options_open_multi);
+	return evkv_loop_register(loop, &disk_type) &&
+	    evkv_loop_register(loop, &multi_disk_type);
 }

@@ -8,6 +8,7 @@
  * The row of "expiry" that belongs to an entry is replaced with it. The sweep
  * looks at the entry all the same before it believes such a row.
  */
+#include "evkv/number.h"
 #include "stores/disk/env.h"
 
 #define ROW_SMALL 1024 /* bytes */
@@ -168,8 +169,10 @@ static int rows_expiry_remove(struct disk_view *view, int64_t expires_ms,
 
 static void rows_write_to(void *to, const struct disk_put *put)
 {
-	evkv__disk_row_write(to, put->collection, put->key, put->expires_ms,
-	    put->value);
+	evkv__disk_row_write(to, put->collection, put->key,
+	    &(struct disk_row){ .expires_ms = put->expires_ms,
+		.version = put->version,
+		.value = put->value });
 }
 
 /*
@@ -197,13 +200,27 @@ static int rows_write(MDB_cursor *cursor, struct disk_row_key *row_key,
 	return code;
 }
 
-static int rows_condition(enum evkv_condition condition, bool live)
+/* Whether the condition holds; `row` NULL = there is no live one. */
+static int rows_condition(const struct disk_view *view,
+    const struct disk_put *put, const struct disk_row *row)
 {
-	if (condition == EVKV_IF_ABSENT && live)
-		return DISK_EXISTS;
-	if (condition == EVKV_IF_PRESENT && !live)
-		return MDB_NOTFOUND;
-	return 0;
+	struct evkv_version version;
+
+	if (put->request == NULL)
+		return 0;
+	if (row != NULL && put->request->condition == EVKV_IF_VERSION &&
+	    !evkv__disk_row_head_ok(row, put->collection, put->key))
+		return DISK_DAMAGED;
+	if (row != NULL)
+		version = evkv_version_counted(view->env->instance,
+		    row->version);
+	switch (evkv_condition_check(put->request, put->index,
+	    row != NULL ? &version : NULL)) {
+	case EVKV_OK: return 0;
+	case EVKV_EXISTS: return DISK_EXISTS;
+	case EVKV_CONFLICT: return DISK_CONFLICT;
+	default: return MDB_NOTFOUND;
+	}
 }
 
 static int rows_take(struct disk_view *view, const struct disk_put *put)
@@ -222,9 +239,12 @@ static int rows_put_collection(struct disk_view *view, struct disk_put *put,
 {
 	int code = evkv__disk_collection(view, put->collection, id);
 
-	if (code != MDB_NOTFOUND || put->condition == EVKV_IF_PRESENT)
+	if (code == MDB_NOTFOUND)
+		code = rows_condition(view, put, NULL);
+	else
 		return code;
-	code = rows_take(view, put);
+	if (code == 0)
+		code = rows_take(view, put);
 	put->taken = true;
 	return code != 0
 	    ? code
@@ -237,7 +257,7 @@ static int rows_put_collection(struct disk_view *view, struct disk_put *put,
  * index row.
  */
 static int rows_put_at(struct disk_view *view, MDB_cursor *cursor,
-    struct disk_row_key *row_key, const struct disk_put *put, int64_t now_ms)
+    struct disk_row_key *row_key, struct disk_put *put, int64_t now_ms)
 {
 	struct disk_row old = { .expires_ms = 0 };
 	int code = rows_find(cursor, row_key, put->key, &old);
@@ -250,13 +270,15 @@ static int rows_put_at(struct disk_view *view, MDB_cursor *cursor,
 		return code;
 	if (!found && code != MDB_NOTFOUND)
 		return code == MDB_KEYEXIST ? DISK_FULL : code;
-	code = rows_condition(put->condition,
-	    found && disk_row_live(&old, now_ms));
+	code = rows_condition(view, put,
+	    found && disk_row_live(&old, now_ms) ? &old : NULL);
 	if (code == 0 && !put->taken)
 		code = rows_take(view, put);
 	if (code == 0 && found && old.expires_ms != put->expires_ms)
 		code = rows_expiry_remove(view, old.expires_ms, row_key->bytes,
 		    row_key->size);
+	if (code == 0)
+		code = evkv__disk_version_next(view, &put->version);
 	if (code == 0)
 		code = rows_write(cursor, row_key, put, old_size);
 	if (code == 0 && !(found && old.expires_ms == put->expires_ms))
@@ -283,25 +305,26 @@ int evkv__disk_put(struct disk_view *view, struct disk_put *put, int64_t now_ms)
  * LMDB hands out nothing that may be written to, and the expiry is under the
  * checksum: a touch writes the row anew, by way of a copy of its value.
  */
-int evkv__disk_touch(struct disk_view *view, struct evkv_slice collection,
-    struct evkv_slice key, int64_t expires_ms, int64_t now_ms)
+int evkv__disk_touch(struct disk_view *view, struct disk_put *put,
+    int64_t now_ms)
 {
-	struct disk_put put = {
-		.collection = collection, .key = key, .expires_ms = expires_ms
-	};
 	struct disk_row row;
 	void *copy;
-	int code = evkv__disk_get(view, collection, key, now_ms, true, &row);
+	int code = evkv__disk_get(view, put->collection, put->key, now_ms, true,
+	    &row);
 
-	if (code != 0 || row.expires_ms == expires_ms)
+	if (code == 0)
+		code = rows_condition(view, put, &row);
+	if (code != 0)
 		return code;
 	copy = evkv_malloc(row.value.size);
 	if (copy == NULL)
 		return ENOMEM;
 	if (row.value.size > 0)
 		memcpy(copy, row.value.data, row.value.size);
-	put.value = evkv_bytes(copy, row.value.size);
-	code = evkv__disk_put(view, &put, now_ms);
+	put->value = evkv_bytes(copy, row.value.size);
+	put->request = NULL; /* it was looked at */
+	code = evkv__disk_put(view, put, now_ms);
 	evkv_free(copy);
 	return code;
 }
@@ -321,8 +344,8 @@ int evkv__disk_delete_at(struct disk_view *view, MDB_cursor *cursor,
 	return rows_expiry_remove(view, expires_ms, bytes, size);
 }
 
-int evkv__disk_delete(struct disk_view *view, struct evkv_slice collection,
-    struct evkv_slice key, int64_t now_ms)
+int evkv__disk_delete(struct disk_view *view, const struct disk_put *put,
+    int64_t now_ms)
 {
 	struct disk_row row = { .expires_ms = 0 };
 	struct disk_row_key row_key;
@@ -330,19 +353,22 @@ int evkv__disk_delete(struct disk_view *view, struct evkv_slice collection,
 	MDB_val at;
 	uint64_t id;
 	bool live;
-	int code = evkv__disk_collection(view, collection, &id);
+	int code = evkv__disk_collection(view, put->collection, &id);
 
 	if (code == 0)
 		code = rows_cursor(view, &cursor);
 	if (code != 0)
 		return code;
-	evkv__disk_row_key(&row_key, id, key);
-	code = rows_find(cursor, &row_key, key, &row);
+	evkv__disk_row_key(&row_key, id, put->key);
+	code = rows_find(cursor, &row_key, put->key, &row);
 	if (code == MDB_KEYEXIST)
 		return MDB_NOTFOUND;
 	if (code != 0 && (code != DISK_DAMAGED || row_key.is_long))
 		return code;
 	live = disk_row_live(&row, now_ms);
+	code = live ? rows_condition(view, put, &row) : 0;
+	if (code != 0)
+		return code;
 	at = (MDB_val){ row_key.size, row_key.bytes };
 	code = evkv__disk_delete_at(view, cursor, &at, &row);
 	return code == 0 && !live ? MDB_NOTFOUND : code;

@@ -17,8 +17,9 @@
  * what is reserved is there when a delete needs it.
  *
  * LMDB has the last word: where it has no room after all (MAP_FULL), pages that
- * were freed of late may help: two transactions that change nothing but a
- * number make them usable (group.c). A refusal is remembered with the number of
+ * the last transaction has freed may help: one that changes nothing but a number
+ * makes them usable (group.c). A value of more than a page needs pages side by
+ * side, which there may be too few of at the bound. A refusal is remembered with the number of
  * the last transaction. As long as that is the last, puts of as many pages are
  * refused without a transaction; from time to time one is tried all the same,
  * since a reader may have ended or the disk may have got room.
@@ -255,7 +256,7 @@ bool evkv__disk_space_stale(struct disk_env *env)
 		last = space_last_txnid(env);
 	pthread_rwlock_unlock(&env->gate);
 	stale = last != space->advanced;
-	/* As it will be after two more. */
-	space->advanced = last + 2;
+	/* As it will be after one more. */
+	space->advanced = last + 1;
 	return stale;
 }

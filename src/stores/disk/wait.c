@@ -31,13 +31,18 @@ static bool wait_change(struct disk_env *env, int from, int to)
 	    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+static bool wait_enter(struct disk_env *env, int state)
+{
+	__atomic_store_n(&env->wait.since_ms, evkv__disk_clock_ms(),
+	    __ATOMIC_RELAXED);
+	return wait_change(env, DISK_WAIT_NONE, state);
+}
+
 int evkv__disk_wait_begin(struct disk_env *env, MDB_txn **txn)
 {
 	int code;
 
-	__atomic_store_n(&env->wait.since_ms, evkv__disk_clock_ms(),
-	    __ATOMIC_RELAXED);
-	if (!wait_change(env, DISK_WAIT_NONE, DISK_WAIT_ON))
+	if (!wait_enter(env, DISK_WAIT_ON))
 		return DISK_LEFT;
 	code = mdb_txn_begin(env->lmdb, NULL, 0, txn);
 	if (wait_change(env, DISK_WAIT_ON, DISK_WAIT_NONE))
@@ -47,9 +52,31 @@ int evkv__disk_wait_begin(struct disk_env *env, MDB_txn **txn)
 	return DISK_LEFT;
 }
 
-int64_t evkv__disk_wait_ms(const struct disk_env *env)
+/* The job's memory may be gone when it was left: so a copy of the path. */
+int evkv__disk_wait_backup(struct disk_env *env, const char *path,
+    struct disk_failure *failure)
 {
-	if (__atomic_load_n(&env->wait.state, __ATOMIC_ACQUIRE) != DISK_WAIT_ON)
+	struct disk_failure found = { .status = EVKV_OK };
+	char *copy = evkv_strdup(path);
+
+	if (copy == NULL) {
+		evkv__disk_fail(failure, EVKV_NOMEM, 0, "out of memory");
+		return 0;
+	}
+	if (wait_enter(env, DISK_WAIT_COPY)) {
+		evkv__disk_env_backup(env, copy, false, &found);
+		if (wait_change(env, DISK_WAIT_COPY, DISK_WAIT_NONE))
+			*failure = found;
+	}
+	evkv_free(copy);
+	return evkv__disk_wait_left(env) ? DISK_LEFT : 0;
+}
+
+int64_t evkv__disk_wait_ms(const struct disk_env *env, bool copies)
+{
+	int state = __atomic_load_n(&env->wait.state, __ATOMIC_ACQUIRE);
+
+	if (state != DISK_WAIT_ON && (state != DISK_WAIT_COPY || !copies))
 		return -1;
 	return evkv__disk_clock_ms() -
 	    __atomic_load_n(&env->wait.since_ms, __ATOMIC_RELAXED);
@@ -57,7 +84,8 @@ int64_t evkv__disk_wait_ms(const struct disk_env *env)
 
 bool evkv__disk_wait_leave(struct disk_env *env)
 {
-	return wait_change(env, DISK_WAIT_ON, DISK_WAIT_LEFT);
+	return wait_change(env, DISK_WAIT_ON, DISK_WAIT_LEFT) ||
+	    wait_change(env, DISK_WAIT_COPY, DISK_WAIT_LEFT);
 }
 
 bool evkv__disk_wait_left(const struct disk_env *env)

@@ -24,10 +24,16 @@
 
 static const char *watch_name(enum disk_file file)
 {
-	static const char *const names[] = { "its directory", "LOCK", "CURRENT",
-		"data.mdb", "lock.mdb", "the directory of all collections" };
+	static const char *const names[] = { "the directory of all collections",
+		"its directory", "LOCK", "CURRENT", "data.mdb", "lock.mdb" };
 
 	return names[file];
+}
+
+static bool watch_wants(const struct disk_env *env, enum disk_file file)
+{
+	return (file != DISK_FILE_GUARD || env->config.guard != NULL) &&
+	    (file != DISK_FILE_CURRENT || !env->config.unpointed);
 }
 
 /* Path of a file, relative to the directory, or absolute. */
@@ -112,22 +118,34 @@ static int watch_quick(struct disk_env *env)
 	return 0;
 }
 
-int evkv__disk_watch(struct disk_env *env, bool quick)
+/* The names from the outside in, so that the first that is lost is told. */
+static int watch_names(struct disk_env *env, enum disk_file first,
+    enum disk_file last)
 {
-	int file, code;
+	int file;
 
-	if (__atomic_load_n(&env->watch.lost, __ATOMIC_ACQUIRE) != 0)
-		return DISK_LOST;
-	code = watch_quick(env);
-	if (quick || code != 0)
-		return code;
-	for (file = 0; file < DISK_FILES; file++) {
-		if (file == DISK_FILE_GUARD && env->config.guard == NULL)
+	for (file = (int)first; file <= (int)last; file++) {
+		if (!watch_wants(env, (enum disk_file)file))
 			continue;
 		if (!watch_same(env, (enum disk_file)file))
 			return watch_lose(env, (enum disk_file)file);
 	}
 	return 0;
+}
+
+int evkv__disk_watch(struct disk_env *env, bool quick)
+{
+	int code = 0;
+
+	if (__atomic_load_n(&env->watch.lost, __ATOMIC_ACQUIRE) != 0)
+		return DISK_LOST;
+	if (!quick)
+		code = watch_names(env, DISK_FILE_GUARD, DISK_FILE_CURRENT);
+	if (code == 0)
+		code = watch_quick(env);
+	if (code == 0 && !quick)
+		code = watch_names(env, DISK_FILE_DATA, DISK_FILE_TABLE);
+	return code;
 }
 
 bool evkv__disk_watch_lost(const struct disk_env *env,
@@ -212,7 +230,7 @@ bool evkv__disk_watch_begin(struct disk_env *env, struct disk_failure *failure)
 
 	mdb_env_get_fd(env->lmdb, &watch->data_fd);
 	for (file = 0; file < DISK_FILES; file++) {
-		if (file == DISK_FILE_GUARD && env->config.guard == NULL)
+		if (!watch_wants(env, (enum disk_file)file))
 			continue;
 		if (!watch_stat(env, (enum disk_file)file, &found))
 			return evkv__disk_fail(failure, EVKV_IO, errno,

@@ -51,6 +51,7 @@ void evkv__disk_read_cell(struct disk_view *view,
 		return;
 	}
 	cell->expires_ms = row.expires_ms;
+	cell->version = evkv_version_counted(view->env->instance, row.version);
 	if (!whole)
 		return;
 	cell->value = evkv_value_new(row.value);
@@ -90,11 +91,12 @@ static void work_leave(struct disk_env *env, struct disk_job *job)
 
 	for (waited = 0; waited < LEAVE_MS && !evkv_job_stopped(&job->job);
 	     waited += LEAVE_STEP_MS) {
-		if (evkv__disk_wait_ms(env) >= LEAVE_MS)
+		if (evkv__disk_wait_ms(env, true) >= LEAVE_MS)
 			break;
 		nanosleep(&step, NULL);
 	}
-	if (evkv__disk_wait_ms(env) >= LEAVE_MS && evkv__disk_wait_leave(env) &&
+	if (evkv__disk_wait_ms(env, true) >= LEAVE_MS &&
+	    evkv__disk_wait_leave(env) &&
 	    env->config.durability == DISK_OS_SYNC)
 		evkv__disk_env_sync(env);
 }
@@ -215,6 +217,8 @@ static void work_special(struct disk_worker *worker, struct disk_job *job)
 
 	if (job->task == DISK_OPEN) {
 		evkv__disk_env_open(env, &job->failure);
+	} else if (job->task == DISK_BACKUP) {
+		evkv__disk_wait_backup(env, job->path, &job->failure);
 	} else if (job->task == DISK_CLOSE) {
 		evkv__disk_env_close(env);
 	} else if (job->task == DISK_FLUSH ||

@@ -8,21 +8,25 @@
 #define EVKV_DISK_WORK_H
 
 #include "evkv/executor.h"
+#include "evkv/number.h"
 #include "stores/disk/env.h"
 
 enum disk_task {
 	DISK_OP, /* `request` */
 	DISK_OPEN,
 	DISK_CLOSE,
-	DISK_SWEEP, /* a removal that nobody asked for */
-	DISK_FLUSH, /* likewise, for durability=os */
-	DISK_LEAVE, /* on a reader's lane: the writer may be stuck */
+	DISK_SWEEP,  /* a removal that nobody asked for */
+	DISK_FLUSH,  /* likewise, for durability=os */
+	DISK_BACKUP, /* with all pages, to `path` */
+	DISK_LEAVE,  /* on a reader's lane: the writer may be stuck */
 };
 
 /* What became of one key. */
 struct disk_cell {
 	enum evkv_status status;
 	int64_t expires_ms;
+	int64_t number;
+	struct evkv_version version;
 	struct evkv_value *value;
 };
 
@@ -33,6 +37,7 @@ struct disk_job {
 	/* Input. */
 	const struct evkv_request *request;
 	int64_t now_ms; /* wall-clock */
+	const char *path;
 	struct evkv_slice position;
 
 	/* Output. */

@@ -5,7 +5,8 @@
  * connection that its keys fall to, and more of them where it is long, so that
  * no command holds the server for long and buffers stay small. Parts on one
  * connection go out in the request's order, which keeps the order of entries
- * with the same key.
+ * with the same key. The operation ends with its last part: one that came later
+ * on a key of another connection may call back before it.
  *
  * A part that is cut off fails those of its keys that have no answer yet:
  * writes whose bytes were handed over are UNKNOWN_OUTCOME, the rest has the
@@ -258,7 +259,8 @@ void evkv__redis_part_end(struct redis_connection *connection,
 		call_part_cut(part, end);
 	else if (part->versions)
 		evkv__redis_versions_clear(part);
-	evkv__redis_order_ended(part, answered);
+	if (--part->call->left == 0)
+		evkv_op_complete(part->slot.op);
 }
 
 void evkv__redis_call_stop(struct redis_call *call)
@@ -279,7 +281,8 @@ void evkv__redis_call_stop(struct redis_call *call)
 			call->left--;
 		}
 	}
-	evkv__redis_order_stopped(call);
+	if (call->left == 0)
+		evkv_op_complete(call->parts[0].slot.op);
 }
 
 /* ---- Submitting ------------------------------------------------------- */

@@ -338,7 +338,6 @@ bool evkv__redis_connection_open(struct redis_connection *connection,
 	};
 
 	connection->store = store;
-	connection->held_end = &connection->held;
 	connection->pipeline = evkv_pipeline_new(store->loop,
 	    &connection_protocol, connection, &options, error);
 	return connection->pipeline != NULL;

@@ -39,6 +39,7 @@ static bool credentials_set(struct redis_store *store, const char *user,
 	credentials_free(options->password);
 	options->user = our_user;
 	options->password = our_password;
+	store->secrets++;
 	return true;
 }
 
@@ -118,6 +119,7 @@ void evkv__redis_credentials_ask(struct redis_store *store)
 		if (password != NULL) {
 			credentials_free(options->password);
 			store->options.password = password;
+			store->secrets++;
 		}
 	}
 	explicit_bzero(line, sizeof(line));

@@ -68,14 +68,18 @@ static bool handshake_encode(struct redis_connection *connection,
 	return true;
 }
 
-/* Servers that don't know a command quote its words, the password's too. */
+/*
+ * Servers that don't know a command quote its words, the password's too. What
+ * was sent is not known any more where it has changed since.
+ */
 static bool handshake_may_show(const struct redis_connection *connection,
     struct evkv_slice words)
 {
 	const char *password = connection->store->options.password;
 	size_t size = evkv_str(password).size;
 
-	return !evkv__redis_error_is(words, "ERR unknown") &&
+	return connection->secrets == connection->store->secrets &&
+	    !evkv__redis_error_is(words, "ERR unknown") &&
 	    (size == 0 ||
 		memmem(words.data, words.size, password, size) == NULL);
 }
@@ -165,6 +169,7 @@ void evkv__redis_handshake(struct redis_connection *connection)
 
 	connection->refused = false;
 	evkv__redis_credentials_ask(connection->store);
+	connection->secrets = connection->store->secrets;
 	memset(greeting, 0, sizeof(*greeting));
 	greeting->slot.flags = EVKV_SLOT_HANDSHAKE | EVKV_SLOT_KEPT;
 	greeting->command = &handshake_command;

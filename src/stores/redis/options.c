@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "evkv/driver.h"
+#include "evkv/registry.h"
 
 #define OPTIONS_PORT 6379
 
@@ -228,37 +229,49 @@ void evkv__redis_options_free(struct evkv_redis_options *ours)
 
 /* ---- From a URL ------------------------------------------------------- */
 
-#define OPTIONS_ROW(field, type_)                                              \
+#define ROW(field_, type_, standard_, summary_)                                \
 	{                                                                      \
-		.name = #field, .type = (type_),                               \
-		.offset = offsetof(struct evkv_redis_options, field)           \
+		.name = #field_, .type = EVKV_URL_##type_,                     \
+		.offset = offsetof(struct evkv_redis_options, field_),         \
+		.standard = (standard_), .summary = (summary_)                 \
 	}
 
 static const struct evkv_url_option options_table[] = {
-	OPTIONS_ROW(db, EVKV_URL_INT),
-	OPTIONS_ROW(tls_ca_file, EVKV_URL_STRING),
-	OPTIONS_ROW(tls_cert_file, EVKV_URL_STRING),
-	OPTIONS_ROW(tls_key_file, EVKV_URL_STRING),
-	OPTIONS_ROW(tls_server_name, EVKV_URL_STRING),
-	OPTIONS_ROW(tls_insecure_no_verify, EVKV_URL_BOOL),
-	OPTIONS_ROW(client_name, EVKV_URL_STRING),
-	OPTIONS_ROW(key_prefix, EVKV_URL_STRING),
-	OPTIONS_ROW(allow_unprefixed_clear_all, EVKV_URL_BOOL),
-	OPTIONS_ROW(connections, EVKV_URL_INT),
-	OPTIONS_ROW(connect_timeout_ms, EVKV_URL_DURATION),
-	OPTIONS_ROW(stall_timeout_ms, EVKV_URL_DURATION),
-	OPTIONS_ROW(backoff_min_ms, EVKV_URL_DURATION),
-	OPTIONS_ROW(backoff_max_ms, EVKV_URL_DURATION),
-	OPTIONS_ROW(timeout_ms, EVKV_URL_DURATION),
-	OPTIONS_ROW(max_pending, EVKV_URL_SIZE),
-	OPTIONS_ROW(max_pending_bytes, EVKV_URL_SIZE),
-	OPTIONS_ROW(max_offline, EVKV_URL_SIZE),
-	OPTIONS_ROW(max_offline_bytes, EVKV_URL_SIZE),
-	OPTIONS_ROW(max_offline_ms, EVKV_URL_DURATION),
-	OPTIONS_ROW(fail_fast, EVKV_URL_BOOL),
-	OPTIONS_ROW(max_reply_bytes, EVKV_URL_SIZE),
-	OPTIONS_ROW(flush_bytes, EVKV_URL_SIZE),
-	OPTIONS_ROW(password_file, EVKV_URL_STRING),
+	ROW(db, INT, "0", "the number of the database"),
+	ROW(tls_ca_file, STRING, "the system's",
+	    "PEM file of the authorities to trust"),
+	ROW(tls_cert_file, STRING, NULL, "PEM file of a client certificate"),
+	ROW(tls_key_file, STRING, NULL, "PEM file of its key"),
+	ROW(tls_server_name, STRING, "the host",
+	    "the name that the certificate must bear"),
+	ROW(tls_insecure_no_verify, BOOL, "no", "accept any certificate"),
+	ROW(client_name, STRING, NULL, "for CLIENT SETNAME"),
+	ROW(key_prefix, STRING, NULL, "goes before every key on the server"),
+	ROW(allow_unprefixed_clear_all, BOOL, "no",
+	    "let clear_all empty the whole database"),
+	ROW(connections, INT, "1",
+	    "connections to spread the keys over, at most 64"),
+	ROW(connect_timeout_ms, DURATION, "5s",
+	    "from looking up the name to the end of the login"),
+	ROW(stall_timeout_ms, DURATION, "5s",
+	    "silence after which a connection is given up"),
+	ROW(backoff_min_ms, DURATION, "50ms",
+	    "the first wait before the next try to connect"),
+	ROW(backoff_max_ms, DURATION, "1s", "the longest such wait"),
+	ROW(timeout_ms, DURATION, NULL, "the default deadline of an operation"),
+	ROW(max_pending, SIZE, "100000", "entries that may be pending"),
+	ROW(max_pending_bytes, SIZE, "1g", "bytes of their keys and values"),
+	ROW(max_offline, SIZE, "10000",
+	    "operations that may wait for a connection"),
+	ROW(max_offline_bytes, SIZE, "64m", "bytes of their keys and values"),
+	ROW(max_offline_ms, DURATION, "5s", "how long they may wait"),
+	ROW(fail_fast, BOOL, "no", "let nothing wait for a connection"),
+	ROW(max_reply_bytes, SIZE, "1g", "the longest reply that is accepted"),
+	ROW(flush_bytes, SIZE, "64k",
+	    "bytes of replies that are worked on before the next requests are "
+	    "sent"),
+	ROW(password_file, STRING, NULL,
+	    "a file whose first line is the password, read before each login"),
 };
 
 /* The path of redis://host/3 is a database's number. */
@@ -315,7 +328,8 @@ static bool options_from_address(const struct evkv_url *url, bool local,
 		    url->scheme);
 		return false;
 	}
-	if (!options_db(url->path, &options->db)) {
+	if (url->path[0] != '\0' && url->path[1] != '\0' &&
+	    !options_db(url->path, &options->db)) {
 		evkv_error_set(error, EVKV_INVALID,
 		    "%s: the path must be the "
 		    "number of a database, not \"%.64s\"",
@@ -325,31 +339,36 @@ static bool options_from_address(const struct evkv_url *url, bool local,
 	return true;
 }
 
-static struct evkv_store *options_open(struct evkv_loop *loop,
-    const struct evkv_url *url, struct evkv_error *error)
+/* The options of the URL have been read. */
+static struct evkv_store *options_make(const struct evkv_type *type,
+    const struct evkv_making *making, struct evkv_error *error)
 {
 	struct evkv_redis_options options;
+	const struct evkv_url *url = making->url;
 	bool local = strchr(url->scheme, '+') != NULL;
 
-	memset(&options, 0, sizeof(options));
+	(void)type;
+	memcpy(&options, making->options, sizeof(options));
 	options.tls = strcmp(url->scheme, "rediss") == 0 ||
 	    strcmp(url->scheme, "valkeys") == 0;
-	if (!options_from_address(url, local, &options, error) ||
-	    !evkv_url_options(url, options_table,
-		sizeof(options_table) / sizeof(options_table[0]), &options,
-		error))
+	if (!options_from_address(url, local, &options, error))
 		return NULL;
-	return evkv_redis_new(loop, &options, error);
+	return evkv_redis_new(making->loop, &options, error);
 }
+
+static const struct evkv_type options_type = {
+	.size = sizeof(struct evkv_type),
+	.name = "redis",
+	.also = "rediss redis+unix valkey valkeys valkey+unix",
+	.summary = "a Redis or Valkey server",
+	.options = options_table,
+	.option_count = sizeof(options_table) / sizeof(options_table[0]),
+	.options_size = sizeof(struct evkv_redis_options),
+	.url_parts = EVKV_URL_USER | EVKV_URL_HOST | EVKV_URL_PATH,
+	.make = options_make,
+};
 
 bool evkv_redis_register(struct evkv_loop *loop)
 {
-	static const char *const schemes[] = { "redis", "rediss", "redis+unix",
-		"valkey", "valkeys", "valkey+unix" };
-
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-		if (!evkv_loop_register_scheme(loop, schemes[i], options_open))
-			return false;
-	}
-	return true;
+	return evkv_loop_register(loop, &options_type);
 }

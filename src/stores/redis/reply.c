@@ -2,12 +2,12 @@
  * Reading replies: the hiredis reader, with object functions that build no
  * tree but hand each element to the part that it belongs to, as it is read.
  *
- * hiredis needs a pointer for every element and takes NULL as a want of memory
- * that ends the reader, so each gets the address of one dummy. Where memory is
- * lacking for a value, the part notes it in the op. Counts of elements are the
- * server's word and are never used for a size; commands compare them with what
- * they asked for. Types beyond RESP2, which only newer versions of hiredis
- * know, break the protocol here.
+ * hiredis needs a pointer for every element and ends the reader where it gets
+ * NULL, so each gets the address of one dummy. Where memory is lacking for a
+ * value, the part records that in the op. Counts of elements are the server's
+ * word and are never used for a size; commands compare them with what they
+ * asked for. Types beyond RESP2, which only newer versions of hiredis know,
+ * break the protocol here.
  */
 #include "store.h"
 

@@ -1,6 +1,6 @@
 /*
  * Operations on entries that they do not name: KEYS, COLLECTIONS, CLEAR and
- * CLEAR_ALL, by SCAN ... TYPE string, round after round on the first connection.
+ * CLEAR_ALL, by SCAN ... TYPE string, round by round on the first connection.
  *
  * A page of names is as many rounds as bring `limit` names, bounded so that a
  * pattern that matches little in a large database gives empty pages in between
@@ -66,7 +66,7 @@ static bool scan_encode(struct redis_connection *connection,
 	struct redis_scan *scan = (struct redis_scan *)part;
 
 	scan_connection(scan, connection->number);
-	if (scan->doomed_count > 0) {
+	if (scan->victim_count > 0) {
 		if (!evkv__redis_scan_unlink(scan))
 			return false;
 		evkv_pipeline_effect(connection->pipeline);
@@ -141,11 +141,11 @@ static bool scan_item(struct redis_connection *connection,
 	if (part->answered > 0 || part->half)
 		return scan_item_page(scan, item);
 	if (item->depth != 0 || item->type != REDIS_ITEM_INTEGER ||
-	    item->number < 0 || (uint64_t)item->number > scan->doomed_count)
+	    item->number < 0 || (uint64_t)item->number > scan->victim_count)
 		return false;
 	scan->removed += item->number;
-	scan->doomed_count = 0;
-	scan->doomed_size = 0;
+	scan->victim_count = 0;
+	scan->victim_size = 0;
 	return true;
 }
 
@@ -153,22 +153,22 @@ static bool scan_item(struct redis_connection *connection,
 
 static void scan_free(struct redis_scan *scan)
 {
-	evkv_free(scan->doomed);
+	evkv_free(scan->victims);
 	evkv_free(scan->seen);
-	scan->doomed = NULL;
+	scan->victims = NULL;
 	scan->seen = NULL;
 }
 
 static const struct evkv_slot_end *scan_round(struct redis_scan *scan)
 {
-	bool unlinks = scan->doomed_count > 0;
+	bool unlinks = scan->victim_count > 0;
 
 	scan->rounds++;
 	scan->part.answered = 0;
 	/* Whether the round's first reply is that to SCAN. */
 	scan->part.half = !unlinks;
 	scan->part.replies = (unlinks ? 1U : 0U) + (scan->ended ? 0U : 1U);
-	scan->part.slot.size = scan->doomed_size + scan->match.size;
+	scan->part.slot.size = scan->victim_size + scan->match.size;
 	return evkv_pipeline_submit(scan->part.connection->pipeline,
 	    &scan->part.slot);
 }
@@ -177,7 +177,7 @@ static const struct evkv_slot_end *scan_round(struct redis_scan *scan)
 static bool scan_finished(const struct redis_scan *scan)
 {
 	if (scan->removes)
-		return scan->ended && scan->doomed_count == 0;
+		return scan->ended && scan->victim_count == 0;
 	return scan->ended || evkv_op_entry_count(scan->op) >= scan->limit ||
 	    scan->rounds >= SCAN_PAGE_ROUNDS;
 }

@@ -24,8 +24,8 @@ struct redis_scan {
 	uint64_t number; /* of the connection that gave it; 0 = none of ours */
 	int64_t removed;
 	/* Names to UNLINK, each after its size as a size_t. */
-	char *doomed;
-	size_t doomed_count, doomed_size, doomed_room;
+	char *victims;
+	size_t victim_count, victim_size, victim_room;
 	/* COLLECTIONS: numbers of names of the page, +1, by hash; 0 = free. */
 	uint32_t *seen;
 	size_t seen_room;
@@ -39,12 +39,12 @@ bool evkv__redis_scan_match(struct redis_scan *scan,
     const struct evkv_request *request);
 
 /*
- * One name that the server has. Adds it to the page or to the doomed, if it is
+ * One name that the server has. Adds it to the page or to the victims, if it is
  * ours and the request is about it. false = no memory.
  */
 bool evkv__redis_scan_name(struct redis_scan *scan, struct evkv_slice name);
 
-/* Append the UNLINK of all that is doomed to the output. */
+/* Append the UNLINK of all victims to the output. */
 bool evkv__redis_scan_unlink(struct redis_scan *scan);
 
 #endif

@@ -120,43 +120,44 @@ static bool names_add_once(struct redis_scan *scan, struct evkv_slice name)
 
 /* ---- Removal ---------------------------------------------------------- */
 
-static bool names_doom(struct redis_scan *scan, struct evkv_slice name)
+static bool names_add_victim(struct redis_scan *scan, struct evkv_slice name)
 {
-	size_t needed = scan->doomed_size + sizeof(name.size) + name.size;
+	size_t needed = scan->victim_size + sizeof(name.size) + name.size;
 
-	if (needed > scan->doomed_room) {
+	if (needed > scan->victim_room) {
 		size_t room = needed * 2 + 4096;
 		char *more = evkv_malloc(room);
 
 		if (more == NULL)
 			return false;
-		resp_raw(more, scan->doomed, scan->doomed_size);
-		evkv_free(scan->doomed);
-		scan->doomed = more;
-		scan->doomed_room = room;
+		resp_raw(more, scan->victims, scan->victim_size);
+		evkv_free(scan->victims);
+		scan->victims = more;
+		scan->victim_room = room;
 	}
-	memcpy(scan->doomed + scan->doomed_size, &name.size, sizeof(name.size));
-	memcpy(scan->doomed + scan->doomed_size + sizeof(name.size), name.data,
+	memcpy(scan->victims + scan->victim_size, &name.size,
+	    sizeof(name.size));
+	memcpy(scan->victims + scan->victim_size + sizeof(name.size), name.data,
 	    name.size);
-	scan->doomed_size = needed;
-	scan->doomed_count++;
+	scan->victim_size = needed;
+	scan->victim_count++;
 	return true;
 }
 
 bool evkv__redis_scan_unlink(struct redis_scan *scan)
 {
 	struct evkv_pipeline *pipeline = scan->part.connection->pipeline;
-	const char *from = scan->doomed;
+	const char *from = scan->victims;
 	char *room, *at;
 
 	room = evkv_pipeline_reserve(pipeline,
-	    RESP_HEAD_MAX + 12 + scan->doomed_size +
-		scan->doomed_count * resp_word_max(0));
+	    RESP_HEAD_MAX + 12 + scan->victim_size +
+		scan->victim_count * resp_word_max(0));
 	if (room == NULL)
 		return false;
-	at = resp_command(room, scan->doomed_count + 1);
+	at = resp_command(room, scan->victim_count + 1);
 	at = resp_word(at, EVKV_LIT("UNLINK"));
-	for (size_t i = 0; i < scan->doomed_count; i++) {
+	for (size_t i = 0; i < scan->victim_count; i++) {
 		size_t size;
 
 		memcpy(&size, from, sizeof(size));
@@ -201,7 +202,7 @@ bool evkv__redis_scan_name(struct redis_scan *scan, struct evkv_slice name)
 		in_one ? key : collection))
 		return true;
 	if (scan->removes)
-		return names_doom(scan, name);
+		return names_add_victim(scan, name);
 	return in_one ? evkv_op_add_name(scan->op, key)
 		      : names_add_once(scan, collection);
 }

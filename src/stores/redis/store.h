@@ -85,8 +85,6 @@ struct redis_part {
 	bool unqueued;  /* TTL: MULTI was refused */
 	bool apart;     /* TTL: it was not asked for */
 	bool versions;  /* are told */
-	/* In the queue of its connection; held_link is NULL where it is not. */
-	struct redis_part *held_next, **held_link;
 };
 
 /*
@@ -96,7 +94,6 @@ struct redis_part {
 struct redis_call {
 	uint32_t left; /* parts under way; 1 more while submitting */
 	uint32_t part_count;
-	bool held; /* some of its parts are, or were */
 	struct redis_part *parts;
 	struct redis_part only; /* is `parts` where there is one */
 };
@@ -144,14 +141,13 @@ struct redis_connection {
 	bool large;              /* the reader has a large buffer */
 	size_t left;             /* bytes to come of it, where known; or 0 */
 
-	/* Answered parts that wait for their turn (order.c). */
-	struct redis_part *held, **held_end;
 	enum evkv_state state;
 
 	bool full; /* the last that may need memory was refused for it */
 
 	struct redis_part greeting;              /* the handshake */
 	enum redis_step steps[REDIS_STEP_COUNT]; /* of which these are sent */
+	uint64_t secrets;           /* store->secrets at its beginning */
 	bool refused;               /* the handshake has failed ... */
 	struct redis_error refusal; /* ... for this */
 
@@ -172,6 +168,7 @@ struct redis_head {
 struct redis_store {
 	struct evkv_redis_options options; /* ours */
 	struct evkv_slice prefix;          /* of every key */
+	uint64_t secrets;                  /* how often the password changed */
 	struct redis_head head;
 	struct evkv_loop *loop;
 	struct evkv_store *store;
@@ -253,13 +250,6 @@ void evkv__redis_call_stop(struct redis_call *call);
 /* struct redis_command.end of every part of a call. */
 void evkv__redis_part_end(struct redis_connection *connection,
     struct redis_part *part, const struct evkv_slot_end *end);
-
-/* ---- order.c: who calls back first ------------------------------------- */
-
-/* A part has ended; completes the call, now or when its turn has come. */
-void evkv__redis_order_ended(struct redis_part *part, bool answered);
-/* The call's waiter is gone, and nothing is held for it any more. */
-void evkv__redis_order_stopped(struct redis_call *call);
 
 /* ---- ping.c: liveness ------------------------------------------------- */
 

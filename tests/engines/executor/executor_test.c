@@ -2,6 +2,7 @@
  * The executor alone: order, batches, bounds, and ends with work in flight.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -534,4 +535,162 @@ EVKV_TEST(executor, loops_share_one)
 		check_int(shared[i].back, ROUNDS * 8);
 	}
 	evkv_executor_unref(executor);
+}
+
+/* One handover for two lanes, again and again: the woken must wake another. */
+EVKV_TEST(executor, a_worker_wakes_the_next)
+{
+	struct bench *bench = bench_open(2);
+	struct bench *other = calloc(1, sizeof(*other));
+	sem_t one, two;
+	int i;
+
+	sem_init(&one, 0, 0);
+	sem_init(&two, 0, 0);
+	*other = (struct bench){ .rig = bench->rig,
+		.executor = bench->executor,
+		.loop_thread = pthread_self() };
+	other->lane = bench_lane(other, 0, 0);
+	bench->works[0].entered = other->works[0].gate = &one;
+	bench->works[0].gate = other->works[0].entered = &two;
+	for (i = 1; i <= 300; i++) {
+		submit(bench, 0, 1);
+		submit(other, 0, 1);
+		rig_until(&bench->rig,
+		    bench->back_count + other->back_count == 2 * i);
+	}
+	evkv_lane_free(other->lane);
+	free(other);
+	bench_close(bench);
+}
+
+/* Several lanes wait for the one worker; the last of them is freed. */
+EVKV_TEST(executor, the_last_lane_that_waits_may_be_freed)
+{
+	struct bench *bench = bench_open(1);
+	struct evkv_lane *lanes[3];
+	int i;
+
+	occupy(bench);
+	for (i = 0; i < 3; i++) {
+		lanes[i] = bench_lane(bench, 0, 0);
+		check(evkv_lane_submit(lanes[i], &bench->works[1 + i].job));
+		rig_turn(&bench->rig);
+	}
+	evkv_lane_free(lanes[2]);
+	lanes[2] = bench_lane(bench, 0, 0);
+	check(evkv_lane_submit(lanes[2], &bench->works[4].job));
+	rig_turn(&bench->rig);
+	evkv_job_stop(&bench->works[0].job);
+	rig_until(&bench->rig, bench->back_count == 5);
+	check_int(bench->withdrawn, 1);
+	check(bench->works[4].ran);
+	for (i = 0; i < 3; i++)
+		evkv_lane_free(lanes[i]);
+	bench_close(bench);
+}
+
+/* ---- Lanes that wait for something outside ------------------------------- */
+
+/* Another lane goes on meanwhile, and the pool is as large as before after. */
+EVKV_TEST(executor, a_relieved_lane_holds_up_no_other)
+{
+	struct bench *bench = bench_open(1);
+	struct evkv_lane *other;
+	int round, before = 0;
+
+	for (round = 0; round < 50; round++) {
+		bench->works[0].waits_for_stop = false;
+		occupy(bench);
+		check(evkv_lane_relieve(bench->lane));
+		check(evkv_lane_relieve(bench->lane));
+		other = bench_lane(bench, 0, 0);
+		check(evkv_lane_submit(other, &bench->works[1].job));
+		before = bench->back_count;
+		rig_until(&bench->rig, bench->back_count == before + 1);
+		evkv_job_stop(&bench->works[0].job);
+		check(evkv_lane_submit(other, &bench->works[1].job));
+		rig_until(&bench->rig, bench->back_count == before + 3);
+		sem_destroy(&bench->occupied);
+		evkv_lane_free(other);
+	}
+	/* Not inside run(): nothing is to be done. */
+	check(evkv_lane_relieve(bench->lane));
+	files_await_workers(1);
+	bench_close(bench);
+}
+
+struct stuck {
+	sem_t entered, gate, released;
+	int back, withdrawn;
+};
+
+static void stuck_run(struct evkv_job *jobs, void *arg)
+{
+	struct stuck *stuck = arg;
+
+	(void)jobs;
+	sem_post(&stuck->entered);
+	sem_wait(&stuck->gate);
+}
+
+static void stuck_done(struct evkv_job *jobs, void *arg)
+{
+	struct stuck *stuck = arg;
+
+	for (; jobs != NULL; jobs = evkv_job_next(jobs)) {
+		stuck->back++;
+		stuck->withdrawn += evkv_job_withdrawn(jobs);
+	}
+}
+
+static void stuck_released(void *arg)
+{
+	struct stuck *stuck = arg;
+
+	sem_post(&stuck->released);
+}
+
+/*
+ * All that is out comes back at once; the loop and the executor end without the
+ * thread, which releases what it has when it returns, if ever.
+ */
+EVKV_TEST(executor, an_abandoned_lane_is_not_waited_for)
+{
+	struct evkv_executor *executor = evkv_executor_new(
+	    &(struct evkv_executor_options){ .threads = 1 }, NULL);
+	struct evkv_job jobs[5];
+	struct evkv_lane *lane;
+	struct stuck stuck;
+	struct rig rig;
+	int i;
+
+	rig_open(&rig);
+	memset(&stuck, 0, sizeof(stuck));
+	memset(jobs, 0, sizeof(jobs));
+	sem_init(&stuck.entered, 0, 0);
+	sem_init(&stuck.gate, 0, 0);
+	sem_init(&stuck.released, 0, 0);
+	lane = evkv_lane_new(rig.loop, executor,
+	    &(struct evkv_lane_config){ .run = stuck_run,
+		.done = stuck_done,
+		.arg = &stuck,
+		.max_batch = 2 },
+	    NULL);
+	for (i = 0; i < 4; i++)
+		check(evkv_lane_submit(lane, &jobs[i]));
+	rig_turn(&rig);
+	sem_wait(&stuck.entered);
+	check(evkv_lane_submit(lane, &jobs[4])); /* not handed over */
+	evkv_lane_abandon(lane, stuck_released, &stuck);
+	check_int(stuck.back, 5);
+	check(stuck.withdrawn >= 3);
+	evkv_executor_unref(executor);
+	rig_close(&rig);
+	memset(jobs, 0xee, sizeof(jobs));
+	sem_post(&stuck.gate);
+	sem_post(&stuck.gate);
+	sem_wait(&stuck.released);
+	/* The thread ends after that: leave nothing for it. */
+	files_await_workers(0);
 }

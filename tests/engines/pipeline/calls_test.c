@@ -1,5 +1,5 @@
 /*
- * tests/pipeline/calls_test.c - the system calls of the loop's thread: none
+ * calls_test.c - the system calls of the loop's thread: none
  * that waits, and three per turn.
  *
  * The functions of the C library are replaced, here, by ones that count and

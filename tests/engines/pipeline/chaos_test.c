@@ -1,5 +1,5 @@
 /*
- * tests/pipeline/chaos_test.c - a random server, random ops, random ends of
+ * chaos_test.c - a random server, random ops, random ends of
  * them, by seed: every callback comes once and tells the truth.
  *
  * Each put has a key of its own, with rising numbers, so that the server sees

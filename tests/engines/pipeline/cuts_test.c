@@ -1,5 +1,5 @@
 /*
- * tests/pipeline/cuts_test.c - the connection broken off at every byte, in both
+ * cuts_test.c - the connection broken off at every byte, in both
  * directions; replies split at every byte, garbled, late, or one too many.
  */
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /*
- * tests/pipeline/holes_test.c - writes that are taken back, or cut off, while
+ * holes_test.c - writes that are taken back, or cut off, while
  * the socket is full: what was told to have no effect must have none.
  */
 #include <stdio.h>

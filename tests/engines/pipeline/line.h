@@ -1,5 +1,5 @@
 /*
- * tests/pipeline/line.h - the smallest protocol that needs a pipeline: a store
+ * line.h - the smallest protocol that needs a pipeline: a store
  * that speaks it, and the server's side, for tests/lib/peer.h.
  *
  *     g key      v<value> or -          (a value is its key and a dot)

@@ -1,5 +1,5 @@
 /*
- * tests/pipeline/memory_test.c - every allocation fails once, and from each one
+ * memory_test.c - every allocation fails once, and from each one
  * on: no crash, no leak, every callback once, and the store works again.
  */
 #include <stdio.h>

@@ -1,7 +1,8 @@
 /*
- * tests/engines/pipeline/names_test.c - where the connection goes: names, literals,
- * several addresses, unix sockets.
+ * tests/engines/pipeline/names_test.c - where the connection goes: names,
+ * literals, several addresses, unix sockets.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -167,11 +169,17 @@ EVKV_TEST(pipeline_names, a_dead_address_leaves_time_for_the_next)
 		(void)connect(fillers[i], (struct sockaddr *)&in, sizeof(in));
 	}
 	scene_store(&s);
-	rig_until(&s.rig, names.asked_a == 1);
-	for (i = 0; i < 10; i++)
+	rig_until(&s.rig, s.pipeline->address_count == 2);
+	for (i = 0; i < 5; i++)
 		rig_turn_waiting(&s.rig);
-	if (evkv_pipeline_state(s.pipeline) != EVKV_STATE_READY)
-		rig_advance(&s.rig, 2501);
+	/* Half of it, there being two. */
+	check_int(s.pipeline->address_next, 1);
+	rig_advance(&s.rig, 2499);
+	rig_turn(&s.rig);
+	check_int(s.pipeline->address_next, 1);
+	check_int(s.peer->accepted, 0);
+	rig_advance(&s.rig, 2);
+	check_int(s.pipeline->address_next, 2);
 	check_works(&s);
 	check_int(scene_counters(&s).attempts, 1);
 	for (i = 0; i < 8; i++)
@@ -230,6 +238,31 @@ static void check_comes_back(struct scene *s)
 		rig_advance(&s->rig, 20);
 	}
 	check_works(s);
+}
+
+/* A name server is asked once a second at most, however often it is tried. */
+EVKV_TEST(pipeline_names, what_was_found_is_used_for_a_second)
+{
+	static const struct dns_record wrong[] = {
+		{ "server.example", "127.0.0.2" },
+		{ NULL, NULL },
+	};
+	struct dns_server names;
+	struct dns dns;
+	struct scene s;
+	unsigned i;
+
+	begin(&s, &dns, &names, wrong);
+	scene_store(&s);
+	for (i = 0; i < 100; i++) {
+		check(evkv_get(s.store, EVKV_LIT("c"), EVKV_LIT("k1"), NULL,
+			  NULL) != 0);
+		rig_advance(&s.rig, 50);
+		rig_turn_waiting(&s.rig);
+	}
+	check_between(scene_counters(&s).attempts, 12, 60);
+	check_between(names.asked_a, 3, 6);
+	end(&s, &dns);
 }
 
 /* The server it was at is gone; the file names the new one. */
@@ -293,6 +326,76 @@ EVKV_TEST(pipeline_names, a_name_server_that_comes_later)
 	dns_resolv(&dns, "nameserver 127.0.0.1\n");
 	check_comes_back(&s);
 	end(&s, &dns);
+}
+
+/*
+ * fopen() of this program stands before the C library's: without descriptors
+ * resolv.conf can't be read, and c-ares asks whoever is at 127.0.0.1.
+ */
+static bool no_files;
+
+typedef FILE *fopen_fn(const char *path, const char *mode);
+
+__attribute__((visibility("default"))) FILE *fopen(const char *restrict path,
+    const char *restrict mode)
+{
+	void *found = dlsym(RTLD_NEXT, "fopen");
+	fopen_fn *next;
+
+	memcpy(&next, &found, sizeof(next));
+	if (!no_files)
+		return next(path, mode);
+	errno = EMFILE;
+	return NULL;
+}
+
+/* The name is resolved, wrongly, and no file changes: the failed try counts. */
+EVKV_TEST(pipeline_names, files_that_could_not_be_read_at_first)
+{
+	static const struct dns_record wrong[] = {
+		{ "server.example", "127.0.0.2" },
+		{ NULL, NULL },
+	};
+	struct dns_server names, other = { .records = one_address };
+	struct dns dns;
+	struct scene s;
+
+	begin(&s, &dns, &names, wrong);
+	dns_serve(&dns, &other, "127.0.0.2");
+	dns_resolv(&dns, "nameserver 127.0.0.2\n");
+	no_files = true;
+	scene_store(&s);
+	scene_until(&s, EVKV_STATE_DOWN);
+	no_files = false;
+	check(names.asked > 0);
+	check_int(s.cause, EVKV_CAUSE_CONNECT);
+	check_comes_back(&s);
+	check(other.asked > 0);
+	end(&s, &dns);
+}
+
+/* No descriptor is free when the connection is made; later there is one. */
+EVKV_TEST(pipeline_names, no_descriptor_for_a_connection)
+{
+	struct rlimit before, none;
+	struct scene s;
+	int fd;
+
+	scene_begin(&s);
+	check(getrlimit(RLIMIT_NOFILE, &before) == 0);
+	none = before;
+	fd = dup(0);
+	check(fd >= 0);
+	(void)close(fd);
+	none.rlim_cur = (rlim_t)fd;
+	check(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	scene_store(&s);
+	scene_until(&s, EVKV_STATE_DOWN);
+	check(setrlimit(RLIMIT_NOFILE, &before) == 0);
+	check_int(s.pipeline->failure.cause, EVKV_CAUSE_CONNECT);
+	check_contains(s.pipeline->failure.message, "Too many open files");
+	check_comes_back(&s);
+	end(&s, NULL);
 }
 
 /* ---- Sockets ----------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /*
- * tests/pipeline/offline_test.c - without a server: what waits, for how long,
+ * offline_test.c - without a server: what waits, for how long,
  * how much of it; the backoff; what full sockets and silent servers do.
  */
 #include <errno.h>

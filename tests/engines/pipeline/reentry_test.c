@@ -1,5 +1,5 @@
 /*
- * tests/pipeline/reentry_test.c - what others do to the pipeline inside the
+ * reentry_test.c - what others do to the pipeline inside the
  * end of a slot: child ops are told at once, without a turn in between.
  */
 #include <stdio.h>

@@ -260,6 +260,15 @@ EVKV_TEST(pipeline_rotation, files_that_stay)
 	rotate(&s, v.one, false);
 	comes_back(&s);
 	check(tls->context == context);
+	/* When one has changed, they are read once. */
+	copy(&v, v.one, "ca.pem", "ca.pem");
+	rotate(&s, v.one, false);
+	comes_back(&s);
+	check(tls->context != context);
+	context = tls->context;
+	rotate(&s, v.one, false);
+	comes_back(&s);
+	check(tls->context == context);
 	evkv_tls_unref(tls);
 	scene_close(&s);
 	vault_close(&v);

@@ -1,5 +1,5 @@
 /*
- * tests/pipeline/scene.c - see scene.h.
+ * scene.c - see scene.h.
  */
 #include "scene.h"
 

@@ -1,5 +1,5 @@
 /*
- * tests/pipeline/scene.h - a loop, a misbehaving server and a store on it.
+ * scene.h - a loop, a misbehaving server and a store on it.
  */
 #ifndef TESTS_PIPELINE_SCENE_H
 #define TESTS_PIPELINE_SCENE_H

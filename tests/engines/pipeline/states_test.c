@@ -1,5 +1,5 @@
 /*
- * tests/pipeline/states_test.c - the table of docs/pipeline.md: every state,
+ * states_test.c - the table of docs/pipeline.md: every state,
  * and what each event does in it.
  *
  * A row names the state, the event, and what becomes of a put that was

@@ -1,5 +1,5 @@
 /*
- * tests/pipeline/tls_test.c - TLS: whom it trusts, what it says when it does
+ * tls_test.c - TLS: whom it trusts, what it says when it does
  * not, and the pipeline's promises above it.
  */
 #include <dlfcn.h>

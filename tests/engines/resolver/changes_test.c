@@ -1,8 +1,11 @@
 /*
  * tests/engines/resolver/changes_test.c - the world changes while we run.
  */
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -66,7 +69,7 @@ EVKV_TEST(resolver_changes, a_resolv_conf_that_is_edited)
 	bed_close(&b);
 }
 
-/* Lookups that began with the old files end by them. */
+/* One that began with the old files may end by them; else by the new ones. */
 EVKV_TEST(resolver_changes, while_a_lookup_is_under_way)
 {
 	struct dns_server other = { .records = new_records };
@@ -88,6 +91,24 @@ EVKV_TEST(resolver_changes, while_a_lookup_is_under_way)
 	dns_release(&b.server);
 	rig_wait(&b.rig, &b.calls);
 	check_str(b.text, "127.0.0.7:6379");
+	/* Nobody answers, and then there is another file. */
+	dns_resolv(&b.dns, "nameserver 127.0.0.1\n");
+	b.server.silent = true;
+	begin(&b, "server.example", 5000);
+	rig_until(&b.rig, b.server.asked >= 4);
+	dns_resolv(&b.dns, "nameserver 127.0.0.2\n");
+	rig_advance(&b.rig, 801);
+	rig_wait(&b.rig, &b.calls);
+	check_str(b.text, "127.0.0.8:6379");
+	settle(&b);
+	dns_resolv(&b.dns, "nameserver 127.0.0.1\n");
+	begin(&b, "server.example", 5000);
+	rig_until(&b.rig, b.server.asked >= 6);
+	dns_hosts(&b.dns, "127.0.0.9 server.example\n");
+	rig_advance(&b.rig, 801);
+	rig_wait(&b.rig, &b.calls);
+	check_str(b.text, "127.0.0.9:6379");
+	settle(&b);
 	bed_close(&b);
 }
 
@@ -163,6 +184,47 @@ EVKV_TEST(resolver_changes, no_descriptor_at_the_wrong_moment)
 	bed_close(&b);
 }
 
+/*
+ * fopen() of this program stands before the C library's: resolv.conf can't be
+ * read, so 127.0.0.1 is asked, where the name is not known. That the lookup has
+ * failed is a doubt by itself.
+ */
+static bool no_files;
+
+typedef FILE *fopen_fn(const char *path, const char *mode);
+
+__attribute__((visibility("default"))) FILE *fopen(const char *restrict path,
+    const char *restrict mode)
+{
+	void *found = dlsym(RTLD_NEXT, "fopen");
+	fopen_fn *next;
+
+	memcpy(&next, &found, sizeof(next));
+	if (!no_files)
+		return next(path, mode);
+	errno = EMFILE;
+	return NULL;
+}
+
+EVKV_TEST(resolver_changes, a_file_that_could_not_be_read)
+{
+	static const struct dns_record none[] = { { NULL, NULL } };
+	struct dns_server other = { .records = new_records };
+	struct bed b;
+
+	bed_open(&b, none);
+	dns_serve(&b.dns, &other, "127.0.0.2");
+	dns_resolv(&b.dns, "nameserver 127.0.0.2\n");
+	no_files = true;
+	look(&b, "server.example");
+	no_files = false;
+	check_status(b.status, EVKV_UNAVAILABLE);
+	check(b.server.asked > 0);
+	rig_advance(&b.rig, 101);
+	check_found(&b, "server.example", "127.0.0.8:6379");
+	bed_close(&b);
+}
+
 /* Without a doubt the sockets and what was read are used on. */
 EVKV_TEST(resolver_changes, descriptors_are_given_back)
 {
@@ -179,5 +241,37 @@ EVKV_TEST(resolver_changes, descriptors_are_given_back)
 		check_found(&b, "server.example", "127.0.0.7:6379");
 		check_int(files_count("/proc/self/fd"), before);
 	}
+	bed_close(&b);
+}
+
+/* Files of nonsense, and no server: the service's stderr stays its own. */
+EVKV_TEST(resolver_changes, nothing_is_printed)
+{
+	static const char *const files[] = { "", "nonsense\n",
+		"nameserver nowhere\nnameserver fe80::1%nowhere\n",
+		"nameserver 127.0.0.3\noptions timeout:x rotate "
+		"ndots\nsearch\n",
+		"nameserver\0binary" };
+	FILE *file = tmpfile();
+	struct bed b;
+	int ours;
+	size_t i;
+
+	check(file != NULL);
+	bed_open(&b, old_records);
+	dns_stop(&b.server);
+	ours = dup(STDERR_FILENO);
+	check(ours >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		dns_resolv(&b.dns, files[i]);
+		dns_hosts(&b.dns, files[i]);
+		begin(&b, "server.example", 500);
+		rig_until(&b.rig, b.calls > 0 || b.lookup == NULL);
+	}
+	check(dup2(ours, STDERR_FILENO) >= 0);
+	(void)close(ours);
+	check(fseek(file, 0, SEEK_END) == 0);
+	check_int(ftell(file), 0);
+	check(fclose(file) == 0);
 	bed_close(&b);
 }

@@ -12,8 +12,8 @@
  *     dns_close(&dns);
  *
  * All servers of one dns have the same port, of UDP and of TCP, on addresses of
- * the loopback. A resolv.conf that names nobody is none, to c-ares, and makes it
- * ask 127.0.0.1.
+ * the loopback. A resolv.conf that names nobody is none, to c-ares, and makes
+ * it ask 127.0.0.1.
  */
 #ifndef TESTS_ENGINES_RESOLVER_DNS_H
 #define TESTS_ENGINES_RESOLVER_DNS_H

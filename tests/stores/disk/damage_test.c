@@ -12,7 +12,7 @@
 #include "kit.h"
 
 #define MARK "this-value-is-looked-for-in-the-file"
-#define ROW_HEAD 20
+#define ROW_HEAD 28
 
 /* Read the whole file; returns its size. */
 static size_t slurp(const struct kit *kit, unsigned char **bytes)

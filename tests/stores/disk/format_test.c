@@ -60,11 +60,14 @@ static void round_trip(size_t key_size, size_t value_size, int64_t expires_ms)
 	size = evkv__disk_row_size(keys, values);
 	bytes = malloc(size);
 	evkv__disk_row_key(&row_key, 77, keys);
-	evkv__disk_row_write(bytes, collection, keys, expires_ms, values);
+	evkv__disk_row_write(bytes, collection, keys,
+	    &(struct disk_row){
+		.expires_ms = expires_ms, .version = 99, .value = values });
 	check(evkv__disk_row_parse(evkv_bytes(bytes, size), row_key.size,
 	    &row));
 	check(evkv__disk_row_ok(&row, collection, keys));
 	check_int(row.expires_ms, expires_ms);
+	check_int(row.version, 99);
 	check_bytes(row.value, values);
 	check_int(row_key.is_long, key_size > DISK_KEY_HEAD);
 	if (row_key.is_long)
@@ -92,13 +95,16 @@ EVKV_TEST(disk_format, rows_come_back)
 
 EVKV_TEST(disk_format, a_row_is_these_bytes)
 {
-	static const unsigned char expected[] = { 0x00, 0x00, 0x00, 0x00, 0x72,
-		0x58, 0x1b, 0x7a, 0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02,
-		0x01, 0xe0, 0xdc, 0xc3, 0x50, 0x76 };
+	static const unsigned char expected[] = { 0x00, 0x00, 0x00, 0x00, 0xba,
+		0x24, 0x69, 0xc6, 0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02,
+		0x01, 0x9f, 0x57, 0x57, 0x67, 0x18, 0x17, 0x16, 0x15, 0x14,
+		0x13, 0x12, 0x11, 0x76 };
 	unsigned char bytes[sizeof(expected)];
 
 	evkv__disk_row_write(bytes, EVKV_LIT("c"), EVKV_LIT("k"),
-	    INT64_C(0x0102030405060708), EVKV_LIT("v"));
+	    &(struct disk_row){ .expires_ms = INT64_C(0x0102030405060708),
+		.version = UINT64_C(0x1112131415161718),
+		.value = EVKV_LIT("v") });
 	check(memcmp(bytes, expected, sizeof(bytes)) == 0);
 }
 

@@ -130,6 +130,44 @@ enum evkv_status kit_get(struct kit *kit, const char *collection,
 	return status;
 }
 
+static void keep_version(struct answer *answer,
+    const struct evkv_result *result, void *arg)
+{
+	(void)answer;
+	*(struct evkv_version *)arg = evkv_result_entry(result, 0)->version;
+}
+
+struct evkv_version kit_version(struct kit *kit, const char *collection,
+    struct evkv_slice key)
+{
+	struct evkv_version version;
+	struct answer answer = { .then = keep_version, .arg = &version };
+
+	evkv_get_version(kit->store, evkv_str(collection), key, answer_cb,
+	    &answer);
+	rig_wait(&kit->rig, &answer.calls);
+	check_status(answer.status, EVKV_OK);
+	answer_free(&answer);
+	return version;
+}
+
+enum evkv_status kit_if_version(struct kit *kit, enum evkv_kind kind,
+    struct evkv_slice key, const struct evkv_version *version)
+{
+	struct evkv_slice value = EVKV_LIT("changed");
+
+	return kit_one(kit,
+	    &(struct evkv_request){ .kind = kind,
+		.flags = EVKV_FLAG_SINGLE,
+		.collection = EVKV_LIT("c"),
+		.count = 1,
+		.keys = &key,
+		.values = kind == EVKV_OP_PUT ? &value : NULL,
+		.ttl_ms = kind == EVKV_OP_TOUCH ? 3600000 : 0,
+		.condition = EVKV_IF_VERSION,
+		.versions = version });
+}
+
 enum evkv_status kit_span(struct kit *kit, enum evkv_kind kind,
     const char *collection)
 {
@@ -147,7 +185,7 @@ void kit_data_file(const struct kit *kit, char *path, size_t size)
 	snprintf(name, sizeof(name), "%s/CURRENT", kit->path);
 	file = fopen(name, "r");
 	check(file != NULL);
-	check_int(fscanf(file, "evkv disk 2\ngeneration %lu\n", &generation),
+	check_int(fscanf(file, "evkv disk 3\ngeneration %lu\n", &generation),
 	    1);
 	fclose(file);
 	snprintf(path, size, "%s/g-%lu/data.mdb", kit->path, generation);

@@ -44,6 +44,12 @@ enum evkv_status kit_delete(struct kit *kit, const char *collection,
 /* The status of a get, and whether the value is as expected. */
 enum evkv_status kit_get(struct kit *kit, const char *collection,
     struct evkv_slice key, struct evkv_slice expected);
+/* The version of an entry that is there. */
+struct evkv_version kit_version(struct kit *kit, const char *collection,
+    struct evkv_slice key);
+/* A put, delete or touch on the condition of a version. */
+enum evkv_status kit_if_version(struct kit *kit, enum evkv_kind kind,
+    struct evkv_slice key, const struct evkv_version *version);
 /* A request without keys. */
 enum evkv_status kit_span(struct kit *kit, enum evkv_kind kind,
     const char *collection);

@@ -101,20 +101,20 @@ EVKV_TEST(disk_open, another_current_is_refused)
 	kit_begin(&kit);
 	kit_open(&kit, NULL);
 	kit_close(&kit);
-	files_write(kit.path, "CURRENT", "evkv disk 3\ngeneration 1\n");
-	check_refused(&kit, EVKV_UNSUPPORTED, "format 3");
+	files_write(kit.path, "CURRENT", "evkv disk 4\ngeneration 1\n");
+	check_refused(&kit, EVKV_UNSUPPORTED, "format 4");
 	rig_advance(&kit.rig, 2000);
-	/* Older, with other checksums: it is not damaged. */
-	files_write(kit.path, "CURRENT", "evkv disk 1\ngeneration 1\n");
-	check_refused(&kit, EVKV_UNSUPPORTED, "format 1");
+	/* Older, without versions: it is not damaged. */
+	files_write(kit.path, "CURRENT", "evkv disk 2\ngeneration 1\n");
+	check_refused(&kit, EVKV_UNSUPPORTED, "format 2");
 	rig_advance(&kit.rig, 2000);
 	files_write(kit.path, "CURRENT", "MANIFEST-000001\n");
 	check_refused(&kit, EVKV_REFUSED, "something else");
-	files_write(kit.path, "CURRENT", "evkv disk 2\ngeneration x\n");
+	files_write(kit.path, "CURRENT", "evkv disk 3\ngeneration x\n");
 	check_refused(&kit, EVKV_CORRUPT, "damaged");
-	files_write(kit.path, "CURRENT", "evkv disk 2\ngeneration 7\n");
+	files_write(kit.path, "CURRENT", "evkv disk 3\ngeneration 7\n");
 	check_refused(&kit, EVKV_CORRUPT, "data.mdb");
-	files_write(kit.path, "CURRENT", "evkv disk 2\ngeneration 1\n");
+	files_write(kit.path, "CURRENT", "evkv disk 3\ngeneration 1\n");
 	kit_open(&kit, NULL);
 	kit_end(&kit);
 }

@@ -310,3 +310,189 @@ EVKV_TEST(disk_space, a_disk_without_room_for_a_store)
 	check_int(umount(kit.folder), 0);
 	kit_end(&kit);
 }
+
+/* ---- Refusals ------------------------------------------------------------ */
+
+/* Transactions that were committed since the store was made. */
+static size_t last_transaction(struct kit *kit)
+{
+	char path[400];
+	size_t ids[2] = { 0, 0 };
+	int fd, i;
+
+	kit_data_file(kit, path, sizeof(path));
+	fd = open(path, O_RDONLY);
+	for (i = 0; i < 2; i++)
+		check_int(pread(fd, &ids[i], sizeof(ids[i]), i * 4096 + 144),
+		    sizeof(ids[i]));
+	close(fd);
+	return ids[ids[1] > ids[0]];
+}
+
+static void refuse_many(struct kit *kit, enum evkv_condition condition,
+    struct evkv_slice collection)
+{
+	struct answer answers[64];
+	struct evkv_slice keys[64], values[64];
+	char names[64][16];
+	unsigned i;
+
+	memset(answers, 0, sizeof(answers));
+	for (i = 0; i < 64; i++) {
+		keys[i] = key_of(900000 + i, names[i]);
+		values[i] = evkv_bytes(value, 2000);
+		evkv_submit(kit->store,
+		    &(struct evkv_request){ .kind = EVKV_OP_PUT,
+			.collection = collection,
+			.count = 1,
+			.keys = &keys[i],
+			.values = &values[i],
+			.condition = condition },
+		    answer_cb, &answers[i]);
+	}
+	for (i = 0; i < 64; i++) {
+		rig_wait(&kit->rig, &answers[i].calls);
+		check_status(answers[i].status, EVKV_NOSPACE);
+		answer_free(&answers[i]);
+	}
+}
+
+/* A full store; some larger ones and some smaller ones don't fit either. */
+static void open_filled(struct kit *kit, enum evkv_disk_durability durability)
+{
+	const struct evkv_disk_options options = { .durability = durability,
+		.max_bytes = (size_t)4 << 20 };
+
+	kit_begin(kit);
+	kit_open(kit, &options);
+	fill(kit, 2000);
+}
+
+EVKV_TEST(disk_space, a_refused_put_costs_no_commit)
+{
+	struct kit kit;
+	size_t before;
+	int i;
+
+	open_filled(&kit, EVKV_DISK_FULL);
+	refuse_many(&kit, EVKV_IF_ANY, EVKV_LIT("c"));
+	before = last_transaction(&kit);
+	for (i = 0; i < 20; i++) {
+		refuse_many(&kit, EVKV_IF_ANY, EVKV_LIT("c"));
+		refuse_many(&kit, EVKV_IF_ABSENT, EVKV_LIT("c"));
+		/* One that would make a collection leaves none. */
+		refuse_many(&kit, EVKV_IF_ANY, EVKV_LIT("new"));
+		check_status(kit_delete(&kit, "c", EVKV_LIT("never")),
+		    EVKV_NOT_FOUND);
+	}
+	check_int(last_transaction(&kit), before);
+	/* What a condition says goes before what there is room for. */
+	{
+		char name[16];
+		struct evkv_slice key = key_of(0, name);
+		struct evkv_slice text = evkv_bytes(value, 2000);
+		struct answer answer = ANSWER_INIT;
+
+		check_status(kit_do(&kit,
+				 &(struct evkv_request){ .kind = EVKV_OP_PUT,
+				     .flags = EVKV_FLAG_SINGLE,
+				     .collection = EVKV_LIT("c"),
+				     .count = 1,
+				     .keys = &key,
+				     .values = &text,
+				     .condition = EVKV_IF_ABSENT },
+				 &answer),
+		    EVKV_EXISTS);
+		answer_free(&answer);
+	}
+	kit_end(&kit);
+}
+
+/* What is freed is found at once, by this process or another's commit. */
+EVKV_TEST(disk_space, a_delete_makes_room_for_the_next_put)
+{
+	char key[16];
+	struct kit kit;
+	unsigned i, j;
+
+	open_filled(&kit, EVKV_DISK_NONE);
+	for (i = 0; i < 40; i++) {
+		for (j = 0; j < 10; j++)
+			check_status(kit_delete(&kit, "c",
+					 key_of(10 * i + j, key)),
+			    EVKV_OK);
+		for (j = 0; j < 100; j++) {
+			if (kit_put(&kit, "c", key_of(10000 + 100 * i + j, key),
+				evkv_bytes(value, 2000), 0) != EVKV_OK)
+				break;
+		}
+		check_between(j, 5, 20);
+		refuse_many(&kit, EVKV_IF_ANY, EVKV_LIT("c"));
+	}
+	kit_end(&kit);
+}
+
+/* The same size right after a large delete, in one turn and in two. */
+EVKV_TEST(disk_space, a_large_delete_makes_room_for_a_large_put)
+{
+	const struct evkv_disk_options options = { .durability = EVKV_DISK_NONE,
+		.max_bytes = (size_t)4 << 20 };
+	struct evkv_slice big = evkv_bytes(value, 100000);
+	struct answer put = ANSWER_INIT;
+	char key[16];
+	struct kit kit;
+	unsigned count, i;
+
+	kit_begin(&kit);
+	kit_open(&kit, &options);
+	count = fill(&kit, 100000);
+	check(count >= 25);
+	for (i = 0; i < 30; i++) {
+		check_status(kit_put(&kit, "c", EVKV_LIT("one more"), big, 0),
+		    EVKV_NOSPACE);
+		if (i % 2 == 0) {
+			check_status(kit_delete(&kit, "c",
+					 key_of(i % count, key)),
+			    EVKV_OK);
+		} else {
+			evkv_delete(kit.store, EVKV_LIT("c"),
+			    key_of(i % count, key), NULL, NULL);
+		}
+		evkv_put(kit.store, EVKV_LIT("c"), key_of(i % count, key), big,
+		    0, answer_cb, &put);
+		rig_wait(&kit.rig, &put.calls);
+		check_status(put.status, EVKV_OK);
+		answer_reset(&put);
+	}
+	answer_free(&put);
+	kit_end(&kit);
+}
+
+/*
+ * Room that comes from outside, here on the disk, is found although nothing
+ * was committed.
+ */
+EVKV_TEST(disk_space, room_from_outside_is_found)
+{
+	const struct evkv_disk_options options = { .durability = EVKV_DISK_NONE,
+		.max_bytes = (size_t)64 << 20 };
+	enum evkv_status status;
+	struct kit kit;
+
+	kit_begin_real(&kit);
+	if (mount("tmpfs", kit.folder, "tmpfs", 0, "size=6m") != 0) {
+		kit_end(&kit);
+		skip_test("mounting a tmpfs is not allowed here");
+	}
+	kit_open(&kit, &options);
+	fill(&kit, 3000);
+	check_int(mount("tmpfs", kit.folder, "tmpfs", MS_REMOUNT, "size=12m"),
+	    0);
+	rig_until(&kit.rig,
+	    (status = kit_put(&kit, "c", EVKV_LIT("more"),
+		 evkv_bytes(value, 3000), 0)) != EVKV_NOSPACE);
+	check_status(status, EVKV_OK);
+	kit_close(&kit);
+	check_int(umount(kit.folder), 0);
+	kit_end(&kit);
+}

@@ -100,6 +100,22 @@ static bool model_put(struct model_state *state, const struct model_step *step)
 	return true;
 }
 
+/* The version was that of `expected`, no other value being the same. */
+static bool model_delete_if(struct model_state *state,
+    const struct model_step *step)
+{
+	if (step->status == EVKV_CONFLICT)
+		return model_can_exist(state);
+	if (step->status == EVKV_NOT_FOUND) {
+		if (!model_can_be(state, MODEL_ABSENT))
+			return false;
+	} else if (!model_can_be(state, step->expected)) {
+		return false;
+	}
+	model_set(state, MODEL_ABSENT, step->began);
+	return true;
+}
+
 static bool model_step(struct model_state *state, const struct model_step *step)
 {
 	bool found = step->status == EVKV_OK;
@@ -107,7 +123,8 @@ static bool model_step(struct model_state *state, const struct model_step *step)
 	if (step->status == EVKV_UNKNOWN_OUTCOME) {
 		if (step->kind == EVKV_OP_PUT)
 			model_maybe(state, step->value, step->ended);
-		else if (step->kind == EVKV_OP_DELETE)
+		else if (step->kind == EVKV_OP_DELETE ||
+		    step->kind == EVKV_OP_TAKE)
 			model_maybe(state, MODEL_ABSENT, step->ended);
 		return true;
 	}
@@ -118,7 +135,14 @@ static bool model_step(struct model_state *state, const struct model_step *step)
 	case EVKV_OP_GET:
 	case EVKV_OP_TTL:
 		return model_can_be(state, found ? step->value : MODEL_ABSENT);
+	case EVKV_OP_TAKE:
+		if (!model_can_be(state, found ? step->value : MODEL_ABSENT))
+			return false;
+		model_set(state, MODEL_ABSENT, step->began);
+		return true;
 	case EVKV_OP_DELETE:
+		if (step->condition == EVKV_IF_VERSION)
+			return model_delete_if(state, step);
 		if (found ? !model_can_exist(state)
 			  : !model_can_be(state, MODEL_ABSENT))
 			return false;

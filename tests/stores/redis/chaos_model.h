@@ -1,5 +1,5 @@
 /*
- * tests/redis/chaos_model.h - what entries may hold, after operations of which
+ * chaos_model.h - what entries may hold, after operations of which
  * some ended with an unknown outcome.
  *
  * Each key has its operations in the order of submission, which is the order
@@ -24,8 +24,9 @@ struct model_step {
 	enum evkv_status status;
 	uint64_t
 	    value; /* PUT: the number of the value; GET, TTL: of what came */
-	uint32_t began; /* the era in which it was submitted ... */
-	uint32_t ended; /* ... and in which it called back */
+	uint64_t expected; /* DELETE with IF_VERSION: the value it is for */
+	uint32_t began;    /* the era in which it was submitted ... */
+	uint32_t ended;    /* ... and in which it called back */
 	bool called;
 };
 

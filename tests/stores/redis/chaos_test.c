@@ -1,5 +1,5 @@
 /*
- * tests/redis/chaos_test.c - random operations from a seed, while the server is
+ * chaos_test.c - random operations from a seed, while the server is
  * killed, started, stopped and continued at random. Every operation calls back
  * once; those on one key in their order; and what they answer, the final state
  * included, can have happened (chaos_model.h).
@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <openssl/sha.h>
 
 #include "chaos_model.h"
 #include "evkv/stores/redis.h"
@@ -89,13 +91,17 @@ static void chaos_entry(struct chaos *c, const struct chaos_op *op, size_t i,
 	step->status = entry->status;
 	step->ended = c->era;
 	step->called = true;
-	if (op->kind == EVKV_OP_GET || op->kind == EVKV_OP_TTL)
+	if (op->kind == EVKV_OP_GET || op->kind == EVKV_OP_TTL ||
+	    op->kind == EVKV_OP_TAKE)
 		step->value = entry->status == EVKV_OK
 		    ? value_number(entry->bytes)
 		    : MODEL_ABSENT;
 	if (evkv_failed(entry->status))
 		return;
 	c->answered++;
+	/* What has several keys calls back with the last of them. */
+	if (op->count > 1)
+		return;
 	if (op->steps[i] < c->last[key])
 		snprintf(c->wrong, sizeof(c->wrong),
 		    "key %u: step %zu called "
@@ -126,9 +132,31 @@ static enum evkv_kind chaos_kind(struct chaos *c)
 {
 	static const enum evkv_kind kinds[] = { EVKV_OP_GET, EVKV_OP_GET,
 		EVKV_OP_GET, EVKV_OP_PUT, EVKV_OP_PUT, EVKV_OP_PUT,
-		EVKV_OP_DELETE, EVKV_OP_EXISTS, EVKV_OP_TTL, EVKV_OP_TOUCH };
+		EVKV_OP_DELETE, EVKV_OP_DELETE, EVKV_OP_EXISTS, EVKV_OP_TTL,
+		EVKV_OP_TOUCH, EVKV_OP_TAKE };
 
 	return kinds[chaos_random(c, sizeof(kinds) / sizeof(kinds[0]))];
+}
+
+/* The number of the value that was put last; 1 where none was. */
+static uint64_t chaos_last_value(const struct model_key *key)
+{
+	size_t i;
+
+	for (i = key->count; i > 0; i--) {
+		if (key->steps[i - 1].kind == EVKV_OP_PUT)
+			return key->steps[i - 1].value;
+	}
+	return 1;
+}
+
+static void version_make(uint64_t number, struct evkv_version *version)
+{
+	unsigned char digest[SHA_DIGEST_LENGTH];
+	char bytes[VALUE_MAX];
+
+	SHA1((const unsigned char *)bytes, value_make(number, bytes), digest);
+	memcpy(version->bytes, digest, sizeof(version->bytes));
 }
 
 static void chaos_submit(struct chaos *c, enum evkv_kind kind,
@@ -136,6 +164,7 @@ static void chaos_submit(struct chaos *c, enum evkv_kind kind,
 {
 	char names[BATCH][16], bytes[BATCH][VALUE_MAX];
 	struct evkv_slice slices[BATCH], values[BATCH];
+	struct evkv_version versions[BATCH];
 	struct chaos_op *op = calloc(1, sizeof(*op));
 	struct evkv_request request = {
 		.kind = kind,
@@ -149,6 +178,11 @@ static void chaos_submit(struct chaos *c, enum evkv_kind kind,
 	if (kind == EVKV_OP_PUT) {
 		request.values = values;
 		request.condition = (enum evkv_condition)chaos_random(c, 3);
+	}
+	/* Only if it is still the last that was put, or one before. */
+	if (kind == EVKV_OP_DELETE && chaos_random(c, 2) == 0) {
+		request.condition = EVKV_IF_VERSION;
+		request.versions = versions;
 	}
 	if ((kind == EVKV_OP_PUT && chaos_random(c, 2) == 0) ||
 	    kind == EVKV_OP_TOUCH)
@@ -168,6 +202,10 @@ static void chaos_submit(struct chaos *c, enum evkv_kind kind,
 			step.value = ++c->values;
 			values[i] = evkv_bytes(bytes[i],
 			    value_make(step.value, bytes[i]));
+		}
+		if (request.condition == EVKV_IF_VERSION) {
+			step.expected = chaos_last_value(&c->keys[keys[i]]);
+			version_make(step.expected, &versions[i]);
 		}
 		op->keys[i] = keys[i];
 		op->steps[i] = model_add(&c->keys[keys[i]], &step);

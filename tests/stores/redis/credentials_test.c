@@ -94,6 +94,36 @@ EVKV_TEST(redis_credentials, set_anew)
 	scene_end(&s);
 }
 
+/* Another user, who was made for it; then one who may not come in. */
+EVKV_TEST(redis_credentials, of_another_user)
+{
+	char reply[256];
+	struct scene s;
+
+	begin(&s, "first");
+	scene_store(&s);
+	check_works(&s);
+	RAW(&s, reply, "ACL", "SETUSER", "bob", "on", ">b1", "~*", "+@all");
+	check_str(reply, "+OK\r\n");
+	check_status(evkv_redis_set_credentials(s.store, "bob", "b1"), EVKV_OK);
+	change(&s, "second");
+	check_works(&s);
+	RAW(&s, reply, "CLIENT", "LIST", "TYPE", "normal");
+	check_contains(reply, "user=bob");
+	RAW(&s, reply, "ACL", "SETUSER", "bob", "resetpass", ">b2");
+	RAW(&s, reply, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+	until_refused(&s);
+	check_contains(s.a.message, "AUTH: WRONGPASS");
+	check_status(evkv_redis_set_credentials(s.store, "bob", "b2"), EVKV_OK);
+	check_works(&s);
+	/* The default user, again. */
+	check_status(evkv_redis_set_credentials(s.store, NULL, "second"),
+	    EVKV_OK);
+	RAW(&s, reply, "ACL", "DELUSER", "bob");
+	check_works(&s);
+	scene_end(&s);
+}
+
 static const char *next_password;
 static unsigned asked;
 

@@ -1,5 +1,5 @@
 /*
- * tests/redis/cuts_test.c - the redis driver against a server that breaks off
+ * cuts_test.c - the redis driver against a server that breaks off
  * and dribbles.
  */
 #include <dlfcn.h>

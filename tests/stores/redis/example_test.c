@@ -1,5 +1,5 @@
 /*
- * tests/redis/example_test.c - examples/redis_cache while its server is killed
+ * example_test.c - examples/redis_cache while its server is killed
  * and started again: it goes on, and loses no callback.
  */
 #include <fcntl.h>

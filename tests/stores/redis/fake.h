@@ -1,5 +1,5 @@
 /*
- * tests/redis/fake.h - a loop, a server that speaks RESP2 as it is told to, and
+ * fake.h - a loop, a server that speaks RESP2 as it is told to, and
  * a redis store on it.
  *
  * The clock is injected. The fake keeps no entries: a GET of `k7` is answered

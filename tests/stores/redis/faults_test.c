@@ -1,5 +1,5 @@
 /*
- * tests/redis/faults_test.c - real servers that refuse, hold or lose what they
+ * faults_test.c - real servers that refuse, hold or lose what they
  * are asked, and whether what was told of it is what they hold.
  */
 #include <arpa/inet.h>

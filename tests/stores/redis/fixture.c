@@ -38,7 +38,7 @@ static struct evkv_store *fixture_open(struct evkv_conformance *run,
 	};
 
 	if (evkv_conformance_sweeping(run)) {
-		/* Without memory to connect with, nothing need be waited for. */
+		/* Without memory to connect nothing need be waited for. */
 		options.backoff_min_ms = 1;
 		options.backoff_max_ms = 2;
 		options.max_offline_ms = 250;

@@ -1,5 +1,5 @@
 /*
- * tests/redis/peer_test.c - the redis driver against a server that lies,
+ * peer_test.c - the redis driver against a server that lies,
  * refuses, and is not there.
  */
 #include <malloc.h>
@@ -383,6 +383,33 @@ EVKV_TEST(redis_peer, refused_credentials_are_told_without_the_password)
 		      "'bob' 'sesame' \r\n",
 	    "AUTH: refused by the server");
 	check_refused("-ERR no sesame here\r\n", "AUTH: refused");
+}
+
+/* Nor the one that was sent, when it is another one by then. */
+EVKV_TEST(redis_peer, a_password_that_changes_in_the_handshake)
+{
+	struct fake f;
+
+	fake_begin(&f);
+	f.options.password = "sesame";
+	f.to_auth = "-ERR no sesame here\r\n";
+	f.peer->plan.hold = true;
+	fake_store(&f);
+	fake_get(&f, 0);
+	rig_until(&f.rig,
+	    f.peer->newest != NULL && peer_taken(f.peer->newest) > 0);
+	check_status(evkv_redis_set_credentials(f.store, NULL, "other"),
+	    EVKV_OK);
+	f.peer->plan.hold = false;
+	peer_release(f.peer);
+	fake_wait(&f, 1);
+	check_status(f.answers[0].status, EVKV_REFUSED);
+	check_contains(f.answers[0].message, "AUTH: refused by the server");
+	check(strstr(f.log, "sesame") == NULL);
+	f.to_auth = NULL;
+	rig_advance(&f.rig, 1001);
+	fake_until_ready(&f);
+	fake_close(&f);
 }
 
 EVKV_TEST(redis_peer, a_server_that_is_loading_is_tried_again)

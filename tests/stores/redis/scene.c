@@ -1,4 +1,4 @@
-/* tests/redis/scene.c - a redis store on a real server. */
+/* scene.c - a redis store on a real server. */
 #include "scene.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /*
- * tests/redis/scene.h - a redis store on a real server, and one operation at a
+ * scene.h - a redis store on a real server, and one operation at a
  * time.
  */
 #ifndef TESTS_REDIS_SCENE_H

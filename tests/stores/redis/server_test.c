@@ -1,5 +1,5 @@
 /*
- * tests/redis/server_test.c - what is the redis driver's own, against real
+ * server_test.c - what is the redis driver's own, against real
  * servers: addresses, certificates, passwords, refusals, what is ours.
  */
 #include <stdio.h>

@@ -1,0 +1,95 @@
+/*
+ * core/core.h - what the core keeps for each loop, and its way to the loop.
+ */
+#ifndef EVKV_CORE_CORE_H
+#define EVKV_CORE_CORE_H
+
+#include "base/line.h"
+#include "core/op.h"
+#include "loop/loop.h"
+
+#define CORE_SLAB 64 /* ops allocated at a time */
+
+/* CORE_SLAB ops, at the first cache line's start in what was allocated. */
+struct op_slab {
+	struct evkv_op *ops;
+	void *memory;
+};
+
+/* Callbacks of inline ops that may be on the stack at a time. */
+#define CORE_INLINE_MAX 16
+
+/*
+ * The result of a get that needed no op, a hit. Kept, not made anew on the
+ * stack: all but the value stays as evkv__peeks_init() made it.
+ */
+struct core_peek {
+	struct evkv_result result;
+	struct evkv_entry entry;
+};
+
+struct core {
+	struct evkv_loop loop; /* first: they are one and the same */
+
+	/* flow.c */
+	struct core_peek peeks[CORE_INLINE_MAX]; /* for each such callback */
+	struct core_peek *peek; /* the first that is not in use */
+
+	/* op.c */
+	struct op_slab *slabs;
+	size_t slabs_count, slabs_size;
+	struct evkv_op *free_ops;
+	struct value_spares spares;
+
+	unsigned telling; /* callbacks of children on the stack */
+	/* order.c: those whose turn has come. */
+	TAILQ_HEAD(, order_entry) due;
+	bool beginning;
+
+	LIST_HEAD(, evkv_store) stores;
+};
+
+static inline struct core *evkv__core(struct evkv_loop *loop)
+{
+	return (struct core *)loop;
+}
+
+/* flow.c */
+void evkv__peeks_init(struct core *core);
+
+static inline bool evkv__core_may_nest(const struct core *core)
+{
+	return core->peek < &core->peeks[CORE_INLINE_MAX];
+}
+
+/* A new op, with room for `depth` levels; NULL = no memory. */
+static inline struct evkv_op *evkv__op_new(struct evkv_loop *loop,
+    unsigned depth)
+{
+	struct core *core = evkv__core(loop);
+	struct evkv_op *op = core->free_ops;
+
+	if (op == NULL || depth > OP_FRAMES)
+		return evkv__op_new_slow(loop, depth);
+	core->free_ops = op->next;
+	op->generation++;
+	op->flags = OP_REPORTING;
+	op->depth = 0;
+	op->arena_left = OP_ARENA;
+	op->result = (struct evkv_result){
+		.message = "",
+		.entry_size = sizeof(struct evkv_entry),
+	};
+	return op;
+}
+
+/* Begin what waited for its turn, once all that ended before it was told. */
+static inline void evkv__order_go_on(struct evkv_loop *loop)
+{
+	struct core *core = evkv__core(loop);
+
+	if (!TAILQ_EMPTY(&core->due) && core->telling == 0 && !core->beginning)
+		evkv__order_run(core);
+}
+
+#endif
