@@ -628,19 +628,18 @@ static inline bool submit_put(struct evkv_store *store,
 {
 	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
 	struct evkv_loop *loop = store->loop;
-	struct core *core = evkv__core(loop);
 
 	if (request->flags != flags || !has_plain_key(request) ||
-	    !is_plain_put(request) || !evkv__core_may_nest(core) ||
+	    !is_plain_put(request) || !evkv__core_may_nest(evkv__core(loop)) ||
 	    !has_room(store, 1, request->keys->size + request->values->size))
 		return false;
 	if (!(loop->scramble ? put_scrambled(store, request)
 			     : store->put(store->self, request)))
 		return false;
-	core->peek++;
+	evkv__core(loop)->peek++;
 	if (cb != NULL)
 		cb(&put_result, arg);
-	core->peek--;
+	evkv__core(loop)->peek--;
 	return true;
 }
 
