@@ -29,7 +29,7 @@ EVKV_BEGIN_DECLS
 /** The deepest nesting that any reader takes. */
 #define EVKV_JSON_DEPTH_MAX 64
 /** Room for the text of any number that the writer writes, in bytes. */
-#define EVKV_JSON_NUMBER_MAX 32
+#define EVKV_JSON_NUMBER_MAX 48
 
 /** What evkv_json_next() gives. */
 enum evkv_json_kind {

@@ -128,6 +128,12 @@ EVKV_API bool evkv_loop_post(struct evkv_loop *loop, void (*run)(void *arg),
  */
 EVKV_API int64_t evkv_loop_now_ms(struct evkv_loop *loop);
 
+/**
+ * Whether the calling thread is the loop's: the one that has last run it. Any
+ * thread.
+ */
+EVKV_API bool evkv_loop_is_here(const struct evkv_loop *loop);
+
 /** Run the timers that are due; for use with a clock of your own. */
 EVKV_API void evkv_loop_check_timers(struct evkv_loop *loop);
 

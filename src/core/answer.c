@@ -90,7 +90,7 @@ bool evkv_op_copy_value(struct evkv_op *op, size_t i, struct evkv_slice bytes)
 	struct evkv_loop *loop = op->loop;
 	struct evkv_value *value;
 
-	/* Whoever looks at a value too late is found out if it was freed. */
+	/* A value that is used too late is found out if it was freed. */
 	value = loop->scramble
 	    ? evkv_value_new(bytes)
 	    : evkv__value_new_spare(&evkv__core(loop)->spares, bytes);
@@ -176,7 +176,7 @@ void evkv_op_explain(struct evkv_op *op, enum evkv_cause cause, int sys_error,
 	result->message = words;
 }
 
-/* A want of memory is its own cause: who tells of it need not name it. */
+/* Out of memory is a cause of its own, also where it is not given. */
 static enum evkv_cause cause_of(enum evkv_status status, enum evkv_cause cause)
 {
 	return status == EVKV_NOMEM && cause == EVKV_CAUSE_NONE

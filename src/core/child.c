@@ -2,9 +2,9 @@
  * core/child.c - ops that wrappers issue on their own.
  *
  * The callbacks of the children of one op never run inside each other: a child
- * that is answered while one of them runs is told after it. So who asks again
- * in the callback, however often it is answered at once, goes round a loop here
- * and not down the stack.
+ * that is answered while one of them runs is told after it. So a callback that
+ * asks again, however often it is answered at once, is a loop here and does not
+ * go down the stack.
  */
 #include "core/core.h"
 
@@ -49,7 +49,7 @@ static struct evkv_op *child_new(struct evkv_op *parent,
 	child->flags |= OP_CHILD;
 	child->cb.child = cb;
 	child->arg = arg;
-	child->frames[0].store = store; /* for who repeats it */
+	child->frames[0].store = store; /* for evkv_child_repeat() */
 	if ((flags & EVKV_CHILD_AUXILIARY) != 0)
 		child->flags |= OP_AUXILIARY;
 	if (parent != NULL) {
@@ -61,7 +61,7 @@ static struct evkv_op *child_new(struct evkv_op *parent,
 	return child;
 }
 
-/* Who calls this holds the child. */
+/* The caller holds the child. */
 static void child_start(struct evkv_op *child, struct evkv_store *store,
     const struct evkv_request *request)
 {
@@ -163,7 +163,7 @@ void evkv__child_report(struct evkv_op *child)
 	evkv__op_maybe_free(teller);
 }
 
-/* Who tells the child whose callback runs tells the next one, too. */
+/* What tells the child whose callback runs tells the next one, too. */
 struct evkv_op *evkv_child_repeat(struct evkv_op *child,
     const struct evkv_request *request)
 {

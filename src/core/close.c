@@ -14,8 +14,8 @@
  * Nobody is told later because of what a silent server still owes: detached ops
  * may leave long after CLOSED, where an inner store lives on for others.
  *
- * It is always a task because the store's own code may be on the stack of who
- * asks: an op that leaves is completed by its driver. Within the task it goes
+ * It is always a task because the store's own code may be on the stack when it
+ * is asked for: an op that leaves is completed by its driver. Within the task it goes
  * down to the inner stores and up to the wrappers at once, so that a stack of
  * any depth closes in one turn.
  */
@@ -199,7 +199,7 @@ void evkv__store_end(struct evkv_store *store)
 	step_later(store);
 }
 
-/* Whoever still holds the handle holds a dead one, which answers nothing. */
+/* A handle that is still held is dead from now on: it answers nothing. */
 void evkv__store_free(struct evkv_store *store)
 {
 	struct evkv_loop *loop = store->loop;

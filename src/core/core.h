@@ -43,7 +43,7 @@ struct core {
 
 	unsigned telling; /* callbacks of children on the stack */
 	/* order.c: those whose turn has come. */
-	TAILQ_HEAD(, order_turn) due;
+	TAILQ_HEAD(, order_entry) due;
 	bool beginning;
 
 	LIST_HEAD(, evkv_store) stores;

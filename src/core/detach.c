@@ -2,7 +2,7 @@
  * core/detach.c - ending an op for its waiter while it runs out below.
  *
  * First everything below is asked to stop, so that what is still here will not
- * be sent; who can't hold a write back marks it as sent. Only then it is known
+ * be sent; a store that can't hold a write back marks it as sent. Only then it is known
  * what to tell: UNKNOWN_OUTCOME for a write that was sent, else the reason.
  */
 #include "core/core.h"
@@ -183,7 +183,7 @@ void evkv__op_detach(struct evkv_op *op, enum evkv_status status,
 		status = EVKV_UNKNOWN_OUTCOME;
 	report_fill(op, status, cause);
 	op->flags |= OP_STOPPED | OP_DETACHED;
-	/* Who ends it meanwhile is heard after: depth is not the real one. */
+	/* Where it is completed meanwhile: depth is not the real one now. */
 	frames_detached(op, status);
 	op->flags &= ~(uint32_t)OP_STOPPING;
 	if ((op->flags & OP_ORDERED) != 0)

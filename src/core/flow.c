@@ -97,7 +97,8 @@ static bool refuse(struct evkv_op *op, const struct evkv_store *store,
     const struct evkv_request *request, size_t entries, size_t bytes)
 {
 	if (store->loop->forked)
-		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_FORK, NULL);
+		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_FORK,
+		    evkv_cause_text(EVKV_CAUSE_FORK));
 	else if (store->phase != STORE_OPEN)
 		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_CLOSED, NULL);
 	else if (!takes(store, request))
@@ -293,7 +294,7 @@ void evkv__op_pend(struct evkv_op *op, int64_t timeout_ms)
 		evkv__op_detach(op, EVKV_NOMEM, EVKV_CAUSE_NOMEM);
 }
 
-/* Hand the result to whoever waits: a wrapper now, a user in a later turn. */
+/* Hand over the result: to a wrapper now, to a user in a later turn. */
 void evkv__op_report(struct evkv_op *op)
 {
 	if ((op->flags & OP_CHILD) != 0)
@@ -311,8 +312,8 @@ static void op_ended(struct evkv_op *op)
 }
 
 /*
- * Inside submit, and inside stop, the answer is only recorded: who is on the
- * stack may still look at the op.
+ * Inside submit, and inside stop, the answer is only recorded: code on the stack
+ * may still use the op.
  */
 void evkv_op_complete(struct evkv_op *op)
 {
@@ -595,6 +596,53 @@ static inline bool submit_peek(struct evkv_store *store,
 	return answer != EVKV_PEEK_DECLINE;
 }
 
+static const struct evkv_entry put_entry = { .status = EVKV_OK };
+static const struct evkv_result put_result = {
+	.status = EVKV_OK,
+	.kind = EVKV_OP_PUT,
+	.message = "",
+	.count = 1,
+	.entries = &put_entry,
+	.entry_size = sizeof(put_entry),
+	.affected = 1,
+};
+
+/* With inputs that do not survive the call. */
+static OP_NOINLINE bool put_scrambled(struct evkv_store *store,
+    const struct evkv_request *request)
+{
+	size_t size = evkv__request_copy_size(request);
+	struct evkv_request *scratch = evkv_malloc(size);
+	bool done;
+
+	if (scratch == NULL)
+		return false;
+	done = store->put(store->self, evkv__request_copy(scratch, request));
+	scratch_spoil(scratch, size);
+	return done;
+}
+
+/* As submit_peek(), for an inline put of one value. */
+static inline bool submit_put(struct evkv_store *store,
+    const struct evkv_request *request, evkv_cb cb, void *arg)
+{
+	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
+	struct evkv_loop *loop = store->loop;
+
+	if (request->flags != flags || !has_plain_key(request) ||
+	    !is_plain_put(request) || !evkv__loop_may_nest(loop) ||
+	    !has_room(store, 1, request->keys->size + request->values->size))
+		return false;
+	if (!(loop->scramble ? put_scrambled(store, request)
+			     : store->put(store->self, request)))
+		return false;
+	loop->peek++;
+	if (cb != NULL)
+		cb(&put_result, arg);
+	loop->peek--;
+	return true;
+}
+
 /* ---- The public side --------------------------------------------------- */
 
 static evkv_ticket submit_invalid(struct evkv_store *store, evkv_cb cb,
@@ -662,6 +710,9 @@ evkv_ticket evkv_submit_sized(struct evkv_store *store,
 		return submit_odd(store, request, size, cb, arg);
 	if (request->kind == EVKV_OP_GET && store->vtable->peek != NULL &&
 	    submit_peek(store, request, cb, arg))
+		return TICKET_ENDED;
+	if (request->kind == EVKV_OP_PUT && store->put != NULL &&
+	    submit_put(store, request, cb, arg))
 		return TICKET_ENDED;
 	return submit_checked(store, request, cb, arg);
 }

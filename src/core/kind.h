@@ -16,7 +16,7 @@ static inline uint32_t evkv__kind_classes(enum evkv_kind kind)
 	return (unsigned)kind < EVKV_KIND_COUNT ? table[kind] : 0;
 }
 
-/* An empty request, to begin with; not in sight of who copies it. */
+/* An empty request, to begin with; not in sight of the code that copies it. */
 extern const struct evkv_request evkv__request_none;
 
 #endif

@@ -84,7 +84,7 @@ struct arena_chunk {
 };
 
 struct core;
-struct order_turn;
+struct order_entry;
 
 /*
  * Laid out by use, for with a thousand ops under way each cache line counts. Of
@@ -92,7 +92,7 @@ struct order_turn;
  * the end of the arena, which is used up from there, to the first frame is
  * touched; by its callback and its end only the three lines from `next` on.
  *
- * Fields marked (clean) are what evkv__op_new() needs not set: whoever uses
+ * Fields marked (clean) need not be set by evkv__op_new(): code that uses
  * them sets OP_UNCLEAN, or puts them back before the op is free again.
  */
 struct evkv_op {
@@ -139,9 +139,9 @@ struct evkv_op {
 	struct arena_chunk *chunks;    /* (clean) */
 	/* Where OP_KEPT: the copy of the inputs, and what it is a copy of. */
 	const struct evkv_request *kept, *given;
-	struct order_turn *turns; /* where OP_ORDERED */
-	uint32_t frames_size;     /* (clean) */
-	uint16_t kept_depth;      /* the first level that has its request */
+	struct order_entry *order_entries; /* where OP_ORDERED */
+	uint32_t frames_size;              /* (clean) */
+	uint16_t kept_depth; /* the first level that has its request */
 
 	struct evkv_result report; /* of a detached op */
 };

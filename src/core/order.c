@@ -5,16 +5,16 @@
  * came before it on its keys has its answer, and what comes later begins after
  * it. Reads between two writes are free. So each operation that does not end
  * inside submit() stands in a queue at each of its keys. It takes all of its
- * places at once, in the order of submission, so nobody waits in a circle.
+ * places at once, in the order of submission, so there is no deadlock.
  *
  * What ends inside submit() leaves no trace here, unless something is submitted
- * meanwhile: those that are inside submit() are on a list, and whoever comes
- * puts them into their queues first.
+ * meanwhile: those that are inside submit() are on a list, and are put into
+ * their queues before the next one is.
  *
- * Who has to wait is kept, and begins from a loop when its turn has come: after
- * everything that ended before it has been told, at no depth of the stack. One
- * that is stopped leaves its queues at once: nobody waits for what has been
- * given up, and what had not begun had no effect.
+ * What has to wait is kept, and begins from a loop when nothing is before it:
+ * after everything that ended earlier has been told, at no depth of the stack.
+ * An operation that is stopped leaves its queues at once: nothing waits for an
+ * abandoned one, and one that had not begun had no effect.
  */
 #include "base/siphash.h"
 #include "core/core.h"
@@ -111,7 +111,7 @@ void evkv__order_free(struct order *order)
 /* ---- The queue of a key ------------------------------------------------- */
 
 /* A key that an operation names twice is queued for once. */
-static void queue_add(struct order *order, struct order_turn *turn,
+static void queue_add(struct order *order, struct order_entry *entry,
     uint64_t hash)
 {
 	struct order_slot *slot = find(order, hash);
@@ -120,42 +120,43 @@ static void queue_add(struct order *order, struct order_turn *turn,
 	if (slot->first == NULL) {
 		*slot = (struct order_slot){ .hash = hash };
 		order->used++;
-	} else if (slot->last->turn == turn) {
+	} else if (slot->last->entry == entry) {
 		return;
 	}
-	link = &turn->links[turn->count++];
+	link = &entry->links[entry->count++];
 	*link = (struct order_link){
-		.turn = turn,
+		.entry = entry,
 		.hash = hash,
 		.previous = slot->last,
-		.blocked = turn->writes ? slot->last != NULL : slot->writes > 0,
+		.blocked = entry->writes ? slot->last != NULL
+					 : slot->writes > 0,
 	};
 	if (slot->last != NULL)
 		slot->last->next = link;
 	else
 		slot->first = link;
 	slot->last = link;
-	slot->writes += turn->writes;
-	turn->blocked += link->blocked;
+	slot->writes += entry->writes;
+	entry->blocked += link->blocked;
 }
 
 static void link_free(struct order_link *link)
 {
-	struct order_turn *turn = link->turn;
+	struct order_entry *entry = link->entry;
 
 	if (!link->blocked)
 		return;
 	link->blocked = false;
-	if (--turn->blocked > 0)
+	if (--entry->blocked > 0)
 		return;
-	turn->due = true;
-	TAILQ_INSERT_TAIL(&evkv__core(turn->op->loop)->due, turn, due_link);
+	entry->due = true;
+	TAILQ_INSERT_TAIL(&evkv__core(entry->op->loop)->due, entry, due_link);
 }
 
 /* The reads up to the next write. */
 static void reads_free(struct order_link *link)
 {
-	for (; link != NULL && !link->turn->writes; link = link->next)
+	for (; link != NULL && !link->entry->writes; link = link->next)
 		link_free(link);
 }
 
@@ -169,12 +170,12 @@ static void free_behind(struct order_link *gone)
 
 	if (next == NULL)
 		return;
-	if (next->turn->writes) {
+	if (next->entry->writes) {
 		if (previous == NULL)
 			link_free(next);
-	} else if (gone->turn->writes &&
+	} else if (gone->entry->writes &&
 	    (previous == NULL ||
-		(!previous->turn->writes && !previous->blocked))) {
+		(!previous->entry->writes && !previous->blocked))) {
 		reads_free(next);
 	}
 }
@@ -191,7 +192,7 @@ static void queue_remove(struct order *order, struct order_link *link)
 		link->previous->next = link->next;
 	else
 		slot->first = link->next;
-	slot->writes -= link->turn->writes;
+	slot->writes -= link->entry->writes;
 	free_behind(link);
 	if (slot->first == NULL)
 		close_gap(order, slot);
@@ -199,62 +200,64 @@ static void queue_remove(struct order *order, struct order_link *link)
 
 /* ---- Turns -------------------------------------------------------------- */
 
-static void turn_leave(struct order_turn *turn)
+static void entry_leave(struct order_entry *entry)
 {
-	struct evkv_op *op = turn->op;
-	struct order_turn **at = &op->turns;
+	struct evkv_op *op = entry->op;
+	struct order_entry **at = &op->order_entries;
 	size_t i;
 
-	while (*at != turn)
+	while (*at != entry)
 		at = &(*at)->next;
-	*at = turn->next;
-	if (op->turns == NULL)
+	*at = entry->next;
+	if (op->order_entries == NULL)
 		op->flags &= ~(uint32_t)OP_ORDERED;
-	if (turn->due)
-		TAILQ_REMOVE(&evkv__core(op->loop)->due, turn, due_link);
-	for (i = 0; i < turn->count; i++)
-		queue_remove(turn->order, &turn->links[i]);
+	if (entry->due)
+		TAILQ_REMOVE(&evkv__core(op->loop)->due, entry, due_link);
+	for (i = 0; i < entry->count; i++)
+		queue_remove(entry->order, &entry->links[i]);
 }
 
 /* Put an op into the queues of its keys; false = no memory. */
-static bool turn_queue(struct order *order, struct evkv_op *op, uint16_t depth)
+static bool entry_queue(struct order *order, struct evkv_op *op, uint16_t depth)
 {
 	const struct evkv_request *request = op->frames[depth - 1].request;
 	size_t many = request->count > 1 ? request->count : 0, i;
-	struct order_turn *turn = evkv_op_alloc(op,
-	    sizeof(*turn) + many * sizeof(struct order_link));
+	struct order_entry *entry = evkv_op_alloc(op,
+	    sizeof(*entry) + many * sizeof(struct order_link));
 
-	if (turn == NULL || !reserve(order, op->loop, request->count))
+	if (entry == NULL || !reserve(order, op->loop, request->count))
 		return false;
-	*turn = (struct order_turn){
-		.next = (op->flags & OP_ORDERED) != 0 ? op->turns : NULL,
+	*entry = (struct order_entry){
+		.next = (op->flags & OP_ORDERED) != 0 ? op->order_entries
+						      : NULL,
 		.op = op,
 		.order = order,
 		.depth = depth,
 		.writes = (op->flags & OP_WRITES) != 0,
 	};
-	turn->links = many > 0 ? (struct order_link *)(turn + 1) : &turn->one;
-	op->turns = turn;
+	entry->links = many > 0 ? (struct order_link *)(entry + 1)
+				: &entry->one;
+	op->order_entries = entry;
 	op->flags |= OP_ORDERED;
 	for (i = 0; i < request->count; i++)
-		queue_add(order, turn, hash_of(order, request, i));
+		queue_add(order, entry, hash_of(order, request, i));
 	return true;
 }
 
 void evkv__order_leave(struct evkv_op *op)
 {
-	struct order_turn *turn = op->turns;
+	struct order_entry *entry = op->order_entries;
 
-	while (turn != NULL && turn->depth != op->depth)
-		turn = turn->next;
-	if (turn != NULL)
-		turn_leave(turn);
+	while (entry != NULL && entry->depth != op->depth)
+		entry = entry->next;
+	if (entry != NULL)
+		entry_leave(entry);
 }
 
 void evkv__order_let_go(struct evkv_op *op)
 {
 	while ((op->flags & OP_ORDERED) != 0)
-		turn_leave(op->turns);
+		entry_leave(op->order_entries);
 }
 
 void evkv__order_give_up(struct evkv_op *op)
@@ -280,7 +283,7 @@ static bool queue_entering(struct order *order)
 
 		while (first->next != NULL && !first->next->queued)
 			first = first->next;
-		if (!turn_queue(order, first->op, first->depth))
+		if (!entry_queue(order, first->op, first->depth))
 			return false;
 		first->queued = true;
 		if (first == entering)
@@ -306,7 +309,7 @@ static bool must_wait(const struct order *order, const struct evkv_op *op,
 
 static enum evkv_verdict wait_in_line(struct order *order, struct evkv_op *op)
 {
-	if (!evkv_op_keep(op) || !turn_queue(order, op, op->depth))
+	if (!evkv_op_keep(op) || !entry_queue(order, op, op->depth))
 		return evkv_op_nomem(op);
 	op->flags |= OP_WAITING;
 	return EVKV_VERDICT_PENDING;
@@ -334,7 +337,7 @@ enum evkv_verdict evkv__order_enter(struct evkv_op *op,
 	order->entering = entering.next;
 	if (verdict == EVKV_VERDICT_PENDING && (op->flags & OP_ENDED) == 0 &&
 	    order->on && !entering.queued &&
-	    !turn_queue(order, op, entering.depth))
+	    !entry_queue(order, op, entering.depth))
 		op->flags |= OP_UNORDERED;
 	return verdict;
 }
@@ -348,9 +351,9 @@ void evkv_store_set_ordered(struct evkv_store *store, bool ordered)
 /* ---- Beginning ---------------------------------------------------------- */
 
 /* The levels that it enters now are counted and linked as those before. */
-static void begin(struct order_turn *turn)
+static void begin(struct order_entry *entry)
 {
-	struct evkv_op *op = turn->op;
+	struct evkv_op *op = entry->op;
 	unsigned depth = op->depth;
 	struct evkv_frame *frame = &op->frames[depth - 1];
 	struct evkv_store *store = frame->store;
@@ -372,13 +375,13 @@ static void begin(struct order_turn *turn)
 
 void evkv__order_run(struct core *core)
 {
-	struct order_turn *turn;
+	struct order_entry *entry;
 
 	core->beginning = true;
-	while ((turn = TAILQ_FIRST(&core->due)) != NULL) {
-		TAILQ_REMOVE(&core->due, turn, due_link);
-		turn->due = false;
-		begin(turn);
+	while ((entry = TAILQ_FIRST(&core->due)) != NULL) {
+		TAILQ_REMOVE(&core->due, entry, due_link);
+		entry->due = false;
+		begin(entry);
 	}
 	core->beginning = false;
 }

@@ -10,19 +10,19 @@
 #include "evkv/driver.h"
 
 struct core;
-struct order_turn;
+struct order_entry;
 
 /* The place of an operation in the queue of one of its keys. */
 struct order_link {
-	struct order_turn *turn;
+	struct order_entry *entry;
 	uint64_t hash; /* of the key */
 	struct order_link *next, *previous;
-	bool blocked; /* it may not begin because of who is in front */
+	bool blocked; /* by those in front of it */
 };
 
 /* An operation that is under way in a store, or waits to begin there. */
-struct order_turn {
-	struct order_turn *next; /* of the same op, at another level */
+struct order_entry {
+	struct order_entry *next; /* of the same op, at another level */
 	struct evkv_op *op;
 	struct order *order;
 	uint16_t depth; /* of the level */
@@ -31,7 +31,7 @@ struct order_turn {
 	size_t blocked; /* of the links */
 	size_t count;
 	struct order_link *links, one;
-	TAILQ_ENTRY(order_turn) due_link;
+	TAILQ_ENTRY(order_entry) due_link;
 };
 
 /*
@@ -52,7 +52,7 @@ struct order {
 	bool on;
 };
 
-/* As submit(), in turn. */
+/* As submit(), in entry. */
 enum evkv_verdict evkv__order_enter(struct evkv_op *op,
     struct evkv_store *store, const struct evkv_request *request);
 /* An OP_ORDERED op leaves its top level. */

@@ -52,6 +52,12 @@ struct evkv_store {
 	 * look up many of them at once.
 	 */
 	void (*resolve)(void *self);
+	/*
+	 * Likewise: a PUT of one value that has been checked, done at once and
+	 * without an op. false: it has had no effect, and is to go the ordinary
+	 * way, which also tells why.
+	 */
+	bool (*put)(void *self, const struct evkv_request *request);
 	struct order order;
 	LIST_HEAD(, evkv_frame) frames; /* of pending ops */
 	struct evkv_timer drain_timer;

@@ -59,6 +59,13 @@ int64_t evkv_loop_now_us(struct evkv_loop *loop)
 	return loop->now_us;
 }
 
+bool evkv_loop_is_here(const struct evkv_loop *loop)
+{
+	return __atomic_load_n(&loop->bound, __ATOMIC_ACQUIRE) &&
+	    pthread_equal(__atomic_load_n(&loop->thread, __ATOMIC_RELAXED),
+		pthread_self());
+}
+
 void evkv__loop_catch_up(struct evkv_loop *loop)
 {
 	if (!loop->injected && system_us(CLOCK_MONOTONIC_COARSE) > loop->now_us)

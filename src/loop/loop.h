@@ -1,7 +1,7 @@
 /*
  * loop/loop.h - the inside of the loop: time, timers, tasks, posts, and a queue
- * of what is ready. It knows nothing of operations and stores: whoever makes it
- * (core/life.c) gives it hooks.
+ * of what is ready. It knows nothing of operations and stores: core/life.c, which
+ * makes it, gives it hooks.
  */
 #ifndef EVKV_LOOP_LOOP_H
 #define EVKV_LOOP_LOOP_H
@@ -206,8 +206,12 @@ static inline int64_t evkv__loop_after(const struct evkv_loop *loop,
 static inline void evkv__loop_enter(struct evkv_loop *loop)
 {
 	loop->handling++;
-	loop->thread = pthread_self();
-	loop->bound = true;
+	if (!loop->bound || !pthread_equal(loop->thread, pthread_self())) {
+		/* Other threads may ask: evkv_loop_is_here(). */
+		__atomic_store_n(&loop->thread, pthread_self(),
+		    __ATOMIC_RELAXED);
+		__atomic_store_n(&loop->bound, true, __ATOMIC_RELEASE);
+	}
 	evkv_loop_refresh(loop);
 }
 

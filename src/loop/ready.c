@@ -105,8 +105,8 @@ static bool is_held(const struct evkv_loop *loop)
 }
 
 /*
- * Taken at once, let go of at the end of a turn: an op at a time would else
- * cost an event_add and an event_del each.
+ * Taken at once, let go of at the end of a turn: otherwise one operation at a
+ * time would cost an event_add and an event_del each.
  */
 void evkv__hold_update(struct evkv_loop *loop)
 {

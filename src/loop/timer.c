@@ -62,7 +62,7 @@ static bool heap_grow(struct evkv_loop *loop)
 
 /*
  * Arm the alarm if it would come too late; too early does no harm. false: there
- * is none, for want of memory; the next timer that is set tries again.
+ * is no memory for it; the next timer that is set tries again.
  */
 static bool alarm_update(struct evkv_loop *loop)
 {

@@ -8,7 +8,9 @@
 
 #include <event2/event.h>
 
+#include "evkv/adapters/bridge.h"
 #include "evkv/adapters/require.h"
+#include "evkv/adapters/sync.h"
 #include "evkv/adapters/typed.h"
 #include "evkv/base64.h"
 #include "evkv/conformance.h"
@@ -52,6 +54,35 @@ extern enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
     const struct evkv_request *request);
 
 static struct evkv_error error = EVKV_ERROR_INIT;
+
+/* [evkv/adapters/bridge.h] */
+struct evkv_store *bridge_h(struct evkv_loop *loop, struct evkv_store *store);
+
+struct evkv_store *bridge_h(struct evkv_loop *loop, struct evkv_store *store)
+{
+	struct evkv_store *mine;
+
+	// on the store's loop, or before it runs
+	evkv_store_ref(store);
+	// on the other loop's thread
+	mine = evkv_bridge_new(loop, store, &error);
+	return mine;
+}
+
+/* [evkv/adapters/sync.h] */
+enum evkv_status sync_h(void);
+
+enum evkv_status sync_h(void)
+{
+	struct evkv_value *value;
+	enum evkv_status status;
+
+	struct evkv_sync *db = evkv_sync_open("memory:", NULL, &error);
+	evkv_sync_put(db, EVKV_LIT("users"), EVKV_LIT("7"), EVKV_LIT("Ada"), 0);
+	status = evkv_sync_get(db, EVKV_LIT("users"), EVKV_LIT("7"), &value);
+	evkv_sync_close(db, 1000);
+	return status;
+}
 
 /* [evkv/adapters/require.h] */
 void require_h(struct evkv_store *store, evkv_cb on_get);

@@ -22,7 +22,10 @@ EVKV_BEGIN_DECLS
 
 /** Options of a memory store. Zero in a field is its default. */
 struct evkv_memory_options {
-	/** The most entries; 0 = no bound but max_bytes. */
+	/**
+	 * The most entries; 0 = no bound but max_bytes. May be exceeded by a
+	 * sixty-fourth for some turns, where nearly all entries are in use.
+	 */
 	size_t max_entries;
 	/**
 	 * Bytes of keys, values and what the store adds to each entry. Evicted

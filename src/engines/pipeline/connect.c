@@ -218,7 +218,6 @@ void evkv_pipeline_ready(struct evkv_pipeline *p)
 	p->ready_us = evkv_loop_now_us(p->loop);
 	p->down = false;
 	p->failure.status = EVKV_OK;
-	p->failure.denied = false;
 	if (p->was_ready)
 		p->reconnects++;
 	p->was_ready = true;

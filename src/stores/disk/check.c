@@ -142,6 +142,7 @@ static void check_entry(struct check_walk *walk)
 		check_wrong(walk, "entries: a row that is none");
 		return;
 	}
+	walk->check->expiring += row.expires_ms != 0;
 	if (!walk->known || walk->id != disk_get_be64(key))
 		check_find_name(walk, disk_get_be64(key));
 	if (!walk->known) {

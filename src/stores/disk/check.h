@@ -11,6 +11,7 @@ struct disk_check {
 	void (*wrong)(const char *what, void *arg);
 	void *arg;
 	size_t entries, collections, expiries; /* rows that were looked at */
+	size_t expiring;                       /* entries with a TTL */
 	size_t problems;
 };
 

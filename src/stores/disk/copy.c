@@ -53,6 +53,8 @@ int evkv__disk_copy(struct disk_env *env, const char *path, bool compact)
 	char file[PATH_MAX + 16];
 	int fd, code = EIO;
 
+	if (__atomic_load_n(&env->stop, __ATOMIC_RELAXED))
+		return ECANCELED;
 	snprintf(file, sizeof(file), "%s/data.mdb", path);
 	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
 	if (fd < 0)
@@ -82,6 +84,8 @@ static bool backup_into(struct disk_env *env, struct disk_env *to, bool compact,
 		return false;
 	evkv__disk_dir_generation(&to->dir, generation, true, path);
 	code = evkv__disk_copy(env, path, compact);
+	if (code == 0 && __atomic_load_n(&env->stop, __ATOMIC_RELAXED))
+		code = ECANCELED;
 	if (code != 0)
 		evkv__disk_code_fail(env, code, "can't copy", failure);
 	if (code == 0 && evkv__disk_env_renew(to, generation, failure) &&

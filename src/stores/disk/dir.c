@@ -64,6 +64,7 @@ enum evkv_status evkv__disk_errno_status(int sys_error)
 	case EPERM:
 	case EROFS: return EVKV_REFUSED;
 	case ENOMEM: return EVKV_NOMEM;
+	case ECANCELED: return EVKV_CANCELED;
 	default: return EVKV_IO;
 	}
 }

@@ -34,6 +34,7 @@ static inline enum evkv_cause disk_cause(const struct disk_failure *failure)
 	switch (failure->status) {
 	case EVKV_NOMEM: return EVKV_CAUSE_NOMEM;
 	case EVKV_INVALID: return EVKV_CAUSE_NONE;
+	case EVKV_CANCELED: return EVKV_CAUSE_CANCELED;
 	default: return EVKV_CAUSE_IO;
 	}
 }

@@ -62,6 +62,20 @@ bool evkv__disk_code_fail(const struct disk_env *env, int code,
 	return false;
 }
 
+/* ---- Counters ------------------------------------------------------------ */
+
+/* Tell what is there: rows, and bytes of the file in use. */
+static void env_count(struct disk_env *env, size_t count)
+{
+	MDB_envinfo info;
+
+	__atomic_store_n(&env->count, count, __ATOMIC_RELAXED);
+	if (mdb_env_info(env->lmdb, &info) == 0)
+		__atomic_store_n(&env->bytes,
+		    (info.me_last_pgno + 1) * env->space.page_size,
+		    __ATOMIC_RELAXED);
+}
+
 /* ---- Life ---------------------------------------------------------------- */
 
 /* A relative path must go on meaning the same after a chdir(). */
@@ -175,6 +189,7 @@ enum env_how {
 static int env_tables(struct disk_env *env, enum env_how how)
 {
 	struct disk_view view = { .env = env };
+	MDB_stat stat;
 	bool make = how == ENV_MAKE;
 	int code = mdb_txn_begin(env->lmdb, NULL,
 	    how == ENV_OPEN ? MDB_RDONLY : 0, &view.txn);
@@ -191,6 +206,10 @@ static int env_tables(struct disk_env *env, enum env_how how)
 		code = evkv__disk_instance_write(&view, env_random());
 	if (code == 0)
 		code = evkv__disk_instance_read(&view, &env->instance);
+	if (code == 0)
+		code = mdb_stat(view.txn, env->entries, &stat);
+	if (code == 0)
+		env_count(env, stat.ms_entries);
 	if (code == 0)
 		return mdb_txn_commit(view.txn);
 	mdb_txn_abort(view.txn);
@@ -565,17 +584,6 @@ int evkv__disk_write_begin(struct disk_env *env, struct disk_view *view)
 	return code;
 }
 
-static void write_count(struct disk_env *env, size_t count)
-{
-	MDB_envinfo info;
-
-	__atomic_store_n(&env->count, count, __ATOMIC_RELAXED);
-	if (mdb_env_info(env->lmdb, &info) == 0)
-		__atomic_store_n(&env->bytes,
-		    (info.me_last_pgno + 1) * env->space.page_size,
-		    __ATOMIC_RELAXED);
-}
-
 /*
  * Entries are counted before, and told when the commit has gone well. What went
  * into files that are not the store's any more was not stored.
@@ -593,7 +601,7 @@ int evkv__disk_write_commit(struct disk_view *view)
 	if (code == 0)
 		code = evkv__disk_watch(env, false);
 	if (code == 0) {
-		write_count(env, stat.ms_entries);
+		env_count(env, stat.ms_entries);
 		env->versions_begun |= view->versions_began;
 	} else {
 		view->names->txnid = 0;

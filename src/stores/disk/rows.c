@@ -315,7 +315,7 @@ int evkv__disk_touch(struct disk_view *view, struct disk_put *put,
 
 	if (code == 0)
 		code = rows_condition(view, put, &row);
-	if (code != 0 || row.expires_ms == put->expires_ms)
+	if (code != 0)
 		return code;
 	copy = evkv_malloc(row.value.size);
 	if (copy == NULL)

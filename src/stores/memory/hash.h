@@ -6,8 +6,8 @@
  * such step, with secrets of their own. It takes a fifth of the time of a
  * SipHash-1-3, which is what a look-up in memory would else mostly be. All four
  * words are drawn by SipHash from the store's random key, one set for each
- * collection, and no answer shows any bit of them or of a hash: who does not
- * know them can't choose keys that fall together.
+ * collection, and nothing that is answered shows them or a hash (positions in
+ * cursors are hidden): without them nobody can choose keys that fall together.
  */
 #ifndef EVKV_STORES_MEMORY_HASH_H
 #define EVKV_STORES_MEMORY_HASH_H

@@ -13,15 +13,17 @@
  * entries with a TTL may be dead ones, and a sweep that finds little costs
  * about one hundredth of the time.
  *
- * What can fail: want of memory for an entry (NOMEM), an entry that is over
+ * What can fail: memory for an entry (NOMEM), an entry that is over
  * max_bytes by itself (TOO_LARGE), values of evicted entries that callers still
  * hold and that leave no room (NOSPACE). Either way the put has no effect.
  *
- * Teardown: close() dooms everything and ends when the last step has freed it;
+ * Teardown: close() clears everything and ends when the last step has freed it;
  * free() frees at once what is left. Values that callers hold live on: they
  * belong to the table's heap, which goes with the last of them.
  */
 #include "evkv/stores/memory.h"
+
+#include <stdio.h>
 
 #include "loop/loop.h"
 #include "stores/memory/store.h"
@@ -105,10 +107,30 @@ static enum evkv_status incr_one(struct memory *self,
 	    request_expiry_us(request, i, now_us), now_us, number);
 }
 
-static void put_explain(struct evkv_op *op, enum evkv_status status)
+/* The process may have no more memory long before max_bytes is reached. */
+static void explain_nomem(const struct memory *self, struct evkv_op *op)
+{
+	size_t max_bytes = self->table.max_bytes;
+	char text[160];
+
+	if (max_bytes == SIZE_MAX)
+		snprintf(text, sizeof(text),
+		    "out of memory; the memory store holds %zu bytes and has "
+		    "no max_bytes",
+		    evkv__table_bytes(&self->table));
+	else
+		snprintf(text, sizeof(text),
+		    "out of memory; the memory store holds %zu bytes of its "
+		    "max_bytes of %zu",
+		    evkv__table_bytes(&self->table), max_bytes);
+	evkv_op_explain(op, EVKV_CAUSE_NOMEM, 0, text);
+}
+
+static void put_explain(const struct memory *self, struct evkv_op *op,
+    enum evkv_status status)
 {
 	switch (status) {
-	case EVKV_NOMEM: evkv_op_explain(op, EVKV_CAUSE_NOMEM, 0, NULL); break;
+	case EVKV_NOMEM: explain_nomem(self, op); break;
 	case EVKV_TOO_LARGE:
 		evkv_op_explain(op, EVKV_CAUSE_NONE, 0,
 		    "an entry is larger than max_bytes");
@@ -122,6 +144,35 @@ static void put_explain(struct evkv_op *op, enum evkv_status status)
 		break;
 	default: break;
 	}
+}
+
+/* One value, without an op; see core/store.h. */
+static bool memory_put_now(void *arg, const struct evkv_request *request)
+{
+	struct memory *self = arg;
+	struct memory_put put = {
+		.key = request->keys[0],
+		.value = request->values[0],
+		.condition = request->condition,
+	};
+	struct memory_collection *collection;
+	uint64_t hash;
+	int64_t now_us;
+
+	if (self->late_count > 0)
+		evkv__memory_resolve(self);
+	collection = put_collection(self, request);
+	if (collection == NULL)
+		return false;
+	hash = table_hash(collection, put.key);
+	index_prefetch(&self->table.space.entries, hash);
+	now_us = evkv_loop_now_us(self->loop);
+	put.expires_at_us = expiry_us(now_us, request->ttl_ms);
+	if (evkv__table_put_hashed(&self->table, collection, &put, hash,
+		now_us) != EVKV_OK)
+		return false;
+	evkv__memory_follow_up(self);
+	return true;
 }
 
 /* PUT and INCR. */
@@ -138,7 +189,7 @@ static enum evkv_verdict memory_put(struct memory *self, struct evkv_op *op,
 		    ? put_one(self, request, i, now_us)
 		    : incr_one(self, request, i, now_us, &answer->number);
 		if (answer->status != EVKV_OK)
-			put_explain(op, answer->status);
+			put_explain(self, op, answer->status);
 		else if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
 			answer->version = evkv_version_counted(
 			    self->table.instance, self->table.version);
@@ -191,7 +242,8 @@ static enum evkv_verdict memory_submit(void *arg, struct evkv_op *op,
 	case EVKV_OP_EXISTS: return evkv__memory_read(self, op, request);
 	default: break;
 	}
-	evkv__memory_resolve(self);
+	if (self->late_count > 0)
+		evkv__memory_resolve(self);
 	switch (request->kind) {
 	case EVKV_OP_PUT:
 	case EVKV_OP_INCR: return memory_put(self, op, request);
@@ -426,5 +478,6 @@ struct evkv_store *evkv_memory_new_sized(struct evkv_loop *loop,
 		return NULL;
 	self->store = store;
 	store->resolve = evkv__memory_resolve;
+	store->put = memory_put_now;
 	return store;
 }

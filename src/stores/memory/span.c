@@ -8,7 +8,7 @@
  *
  * CLEAR and CLEAR_ALL without a pattern take effect at once, whatever there is.
  * They are answered at once too, where no entry can have expired, since then
- * the count is known; else when the doomed entries have been freed and counted.
+ * the count is known; else when the cleared entries have been freed and counted.
  *
  * Everything else is a job that walks over the table, by a segment at a time:
  * PURGE_EXPIRED, CLEAR and CLEAR_ALL of what matches a pattern, and COLLECTIONS where it
@@ -31,6 +31,7 @@ static size_t match_work(const struct evkv_request *request,
 /* ---- Pages --------------------------------------------------------- */
 
 struct memory_page {
+	const struct memory *self;
 	struct evkv_op *op;
 	const struct evkv_request *request;
 	const struct memory_collection *collection; /* for KEYS */
@@ -92,13 +93,50 @@ static bool page_is_full(const struct memory_page *page)
 	return page->names >= page->limit || page->work >= PAGE_WORK;
 }
 
+/*
+ * A position is a part of a hash, and cursors may be seen by those who choose
+ * keys. So it is hidden by four rounds of a Feistel network under the store's
+ * random key; the same in reverse
+ * order, with the halves exchanged, shows it again.
+ */
+static uint32_t position_round(const struct memory_table *table,
+    uint32_t halves, unsigned char round)
+{
+	const unsigned char input[3] = { round, (unsigned char)(halves >> 8),
+		(unsigned char)halves };
+	uint32_t mask = (uint32_t)siphash_1_3(table->key0, table->key1,
+	    evkv_bytes(input, sizeof(input)));
+
+	return halves << 16 | ((halves >> 16 ^ mask) & 0xffff);
+}
+
+static uint32_t position_hide(const struct memory_table *table, uint32_t hash32)
+{
+	unsigned char round;
+
+	for (round = 0; round < 4; round++)
+		hash32 = position_round(table, hash32, round);
+	return hash32;
+}
+
+static uint32_t position_show(const struct memory_table *table, uint32_t hidden)
+{
+	unsigned char round;
+
+	hidden = hidden << 16 | hidden >> 16;
+	for (round = 4; round-- > 0;)
+		hidden = position_round(table, hidden, round);
+	return hidden << 16 | hidden >> 16;
+}
+
 static void page_set_position(struct memory_page *page, uint32_t hash32)
 {
+	uint32_t hidden = position_hide(&page->self->table, hash32);
 	unsigned char position[4] = {
-		(unsigned char)(hash32 >> 24),
-		(unsigned char)(hash32 >> 16),
-		(unsigned char)(hash32 >> 8),
-		(unsigned char)hash32,
+		(unsigned char)(hidden >> 24),
+		(unsigned char)(hidden >> 16),
+		(unsigned char)(hidden >> 8),
+		(unsigned char)hidden,
 	};
 
 	evkv_op_set_position(page->op, "memory",
@@ -139,6 +177,7 @@ static bool page_begin(struct memory_page *page, struct memory *self,
 	const unsigned char *bytes;
 
 	memset(page, 0, sizeof(*page));
+	page->self = self;
 	page->op = op;
 	page->request = request;
 	page->now_us = evkv_loop_now_us(self->loop);
@@ -153,8 +192,9 @@ static bool page_begin(struct memory_page *page, struct memory *self,
 	}
 	bytes = position.data;
 	if (position.size == 4)
-		*hash32 = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
-		    (uint32_t)bytes[2] << 8 | bytes[3];
+		*hash32 = position_show(&self->table,
+		    (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
+			(uint32_t)bytes[2] << 8 | bytes[3]);
 	return true;
 }
 
@@ -272,7 +312,7 @@ static void job_finish(struct memory_job *job, struct memory *self)
 
 static bool job_is_over(const struct memory_job *job)
 {
-	/* Nobody waits for the rest of it; but the doomed point to the job. */
+	/* Nobody waits for the rest; but what was cleared points to the job. */
 	bool walking = job->walking && !evkv_op_detached(job->op);
 
 	return !walking && job->tally.left == 0;

@@ -20,7 +20,7 @@ struct memory_job {
 	int64_t affected; /* beside those that walk and tally counted */
 };
 
-/* Doomed entries that a step looks for. */
+/* Cleared entries that a step looks for. */
 #define RECLAIM_STEP 128
 /* Gets that are looked up together, and the longest key that may wait. */
 #define LATE_MAX 64

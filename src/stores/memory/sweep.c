@@ -1,6 +1,6 @@
 /*
  * stores/memory/sweep.c - what the memory table does in steps: eviction, the
- * burial of what is doomed, walks, the sweep for expired entries.
+ * freeing of what was cleared, walks, the sweep for expired entries.
  */
 #include "stores/memory/table.h"
 
@@ -214,7 +214,7 @@ void evkv__table_make_room(struct memory_table *table,
 		;
 }
 
-/* ---- What is doomed ------------------------------------------------ */
+/* ---- What was cleared ----------------------------------------------- */
 
 void evkv__table_clear(struct memory_table *table,
     struct memory_collection *collection, struct memory_tally *tally)
@@ -397,6 +397,20 @@ static bool walk_takes(struct memory_walk *walk, struct memory_entry *entry)
 	return false;
 }
 
+/*
+ * What was used until it expired is likely to be put again, and is then to start
+ * as used, as if it had been there. Where nothing is evicted nobody needs that.
+ */
+static void ghost_of_expired(struct memory_table *table,
+    const struct memory_entry *entry)
+{
+	struct memory_ghosts *ghosts = &table->space.ghosts;
+
+	if (ghosts->size > 0)
+		evkv__ghosts_add(ghosts,
+		    table_hash(entry_collection(entry), entry_key(entry)), 0);
+}
+
 /* Whether it was removed; else *due is no later than it expires. */
 static bool walk_entry(struct memory_table *table, struct memory_walk *walk,
     struct index_place *place, int64_t *due)
@@ -407,6 +421,8 @@ static bool walk_entry(struct memory_table *table, struct memory_walk *walk,
 
 	table->work++;
 	if (walk_takes(walk, entry)) {
+		if (entry->visited && walk->now_us >= entry->expires_at_us)
+			ghost_of_expired(table, entry);
 		evkv__index_remove(&table->space.entries, place);
 		evkv__table_drop(table, &table->space, entry);
 		return true;

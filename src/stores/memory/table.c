@@ -83,12 +83,12 @@ struct memory_collection *evkv__table_collection_slow(
 	return collection;
 }
 
-struct memory_collection *evkv__table_collection_make(
+struct memory_collection *evkv__table_collection_make_slow(
     struct memory_table *table, struct evkv_slice name)
 {
 	struct memory_collection *collection;
 
-	collection = evkv__table_collection(table, name);
+	collection = evkv__table_collection_slow(table, name);
 	if (collection != NULL)
 		return collection;
 	collection = evkv_calloc(1, sizeof(*collection) + name.size);
@@ -263,6 +263,8 @@ static void table_set_expiry(struct memory_table *table,
 {
 	struct memory_collection *collection = entry_collection(entry);
 
+	if (expires_at_us == entry->expires_at_us)
+		return;
 	expiry_leave(&table->space, collection, entry);
 	entry->expires_at_us = expires_at_us;
 	expiry_enter(table, collection, entry, segment);
@@ -358,11 +360,10 @@ static enum evkv_status put_insert(struct memory_table *table,
 	return EVKV_OK;
 }
 
-enum evkv_status evkv__table_put(struct memory_table *table,
+enum evkv_status evkv__table_put_hashed(struct memory_table *table,
     struct memory_collection *collection, const struct memory_put *put,
-    int64_t now_us)
+    uint64_t hash, int64_t now_us)
 {
-	uint64_t hash = table_hash(collection, put->key);
 	struct memory_entry *old, *entry;
 	struct index_place place;
 	enum evkv_status status;

@@ -52,9 +52,9 @@ struct memory_entry {
  */
 #define ENTRY_OVERHEAD 32
 
-/* Entries that a clear has doomed and that are still to be freed. */
+/* Entries that a clear has removed and that are still to be freed. */
 struct memory_tally {
-	int64_t now_us;  /* when it was pronounced */
+	int64_t now_us;  /* when that was */
 	int64_t removed; /* freed so far that had not expired by then */
 	size_t left;
 };
@@ -177,7 +177,7 @@ struct memory_entry *evkv__entry_new(struct memory_heap *heap,
 /* Overwrite the value where it is; false: it can't be done. */
 bool evkv__entry_overwrite(struct memory_entry *entry,
     const struct memory_put *put);
-/* Free an entry that has left the table, or leave it to those who hold it. */
+/* Free an entry that has left the table, or leave it to its holders. */
 void evkv__entry_release(struct memory_entry *entry, struct memory_heap *heap);
 /* The value that an external entry stands for. */
 struct evkv_value *evkv__entry_external(const struct memory_entry *entry);
@@ -252,8 +252,15 @@ static inline struct memory_collection *evkv__table_collection(
 	    : evkv__table_collection_slow(table, name);
 }
 /* The same; made where it is not there. NULL = no memory. */
-struct memory_collection *evkv__table_collection_make(
+struct memory_collection *evkv__table_collection_make_slow(
     struct memory_table *table, struct evkv_slice name);
+static inline struct memory_collection *evkv__table_collection_make(
+    struct memory_table *table, struct evkv_slice name)
+{
+	return evkv__table_is_last(table, name)
+	    ? table->last
+	    : evkv__table_collection_make_slow(table, name);
+}
 
 /* The entry of a key, expired or not, and its place; NULL: not there. */
 static inline struct memory_entry *evkv__table_find(const struct memory_table
@@ -294,9 +301,16 @@ static inline struct memory_entry *evkv__table_get(const struct memory_table
  * NOSPACE where held values leave no room. Evicts afterwards, a bounded number
  * of entries.
  */
-enum evkv_status evkv__table_put(struct memory_table *table,
+enum evkv_status evkv__table_put_hashed(struct memory_table *table,
     struct memory_collection *collection, const struct memory_put *put,
-    int64_t now_us);
+    uint64_t hash, int64_t now_us);
+static inline enum evkv_status evkv__table_put(struct memory_table *table,
+    struct memory_collection *collection, const struct memory_put *put,
+    int64_t now_us)
+{
+	return evkv__table_put_hashed(table, collection, put,
+	    table_hash(collection, put->key), now_us);
+}
 
 /*
  * Key i of an INCR; the expiry is that of an entry that is made. INVALID where
@@ -377,7 +391,7 @@ void evkv__table_clear(struct memory_table *table,
 bool evkv__table_clear_all(struct memory_table *table,
     struct memory_tally *tally);
 
-/* Free some of what is doomed, `entries` at most; false: there is none. */
+/* Free some of what was cleared, `entries` at most; false: there is none. */
 bool evkv__table_reclaim(struct memory_table *table, size_t entries);
 
 /* A walk over all entries, in order of hash; zero at first. */

@@ -6,8 +6,8 @@
  * suspect. The rules that keep the cache true:
  *
  *   - a write takes the key's load off the record when it begins, when it is
- *     sent to the primary and when it ends: such a load answers those who wait
- *     for it, but nobody joins it any more and it does not fill;
+ *     sent to the primary and when it ends: such a load answers its waiters,
+ *     but nothing joins it any more and it does not fill;
  *   - while a write is under way, and for stall_timeout after one of unknown
  *     outcome, loads of its key do not fill;
  *   - a key whose eviction failed goes past the cache until an eviction

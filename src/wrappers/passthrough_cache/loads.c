@@ -1,8 +1,8 @@
 /*
- * wrappers/passthrough_cache/loads.c - from the primary to those who wait, and
- * into the cache.
+ * wrappers/passthrough_cache/loads.c - from the primary to the waiters, and into
+ * the cache.
  *
- * A load belongs to no get: those who wait for it may be gone when it arrives.
+ * A load belongs to no get: its waiters may be gone when it arrives.
  */
 #include "wrappers/passthrough_cache/cache.h"
 
@@ -181,7 +181,7 @@ static void key_answer(struct load_key *key, const struct evkv_result *result,
 }
 
 /*
- * Fill before anybody is told: who is told may write at once, and what was
+ * Fill before any waiter is told: it may write at once, and what was
  * loaded before that write must not be filled after it.
  */
 static void loaded(struct evkv_op *child, void *arg)

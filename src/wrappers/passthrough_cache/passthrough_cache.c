@@ -2,7 +2,7 @@
  * wrappers/passthrough_cache/passthrough_cache.c - a cache in front of a store.
  *
  * Happy path: a get is one look-up in the cache; what is missing there is
- * loaded from the primary, once for all who ask at the same time, and put into
+ * loaded from the primary, once for all gets at the same time, and put into
  * the cache for as long as the primary's entry has left. A write evicts, then
  * writes the primary.
  *

@@ -122,7 +122,7 @@ static struct evkv_request child_request(const struct evkv_request *request)
 
 /*
  * A load that began while the cache was asked to evict does not see this write:
- * whoever asks from now on must not join it.
+ * no get from now on may join it.
  */
 static void fence_again(struct write *write)
 {

@@ -251,8 +251,8 @@ EVKV_TEST(pipeline_raw, a_reply_at_the_bound)
 /* ---- Which ones ------------------------------------------------------- */
 
 /*
- * The socket is full, and so is the output where that has bounds: what comes now
- * waits unencoded then.
+ * The socket is full, and so is the output where that has bounds: what is
+ * submitted now waits unencoded then.
  */
 static void raw_block(struct raw *raw, size_t max_output_bytes)
 {
@@ -312,6 +312,57 @@ EVKV_TEST(pipeline_raw, which_slots_end_where_too_many_bytes_wait)
 	raw_until(&raw, EVKV_STATE_DOWN);
 	for (i = 1; i <= 2; i++)
 		check_int(raw.slots[i].ends, i > 1);
+	raw_close(&raw);
+}
+
+/* ---- Time ------------------------------------------------------------- */
+
+/* Silence is no matter then, and nothing looks for it all the time. */
+EVKV_TEST(pipeline_raw, no_stall_timeout)
+{
+	struct raw raw;
+	unsigned i;
+
+	raw_begin(&raw);
+	raw.options.stall_timeout_ms = -1;
+	raw_make(&raw);
+	raw_until(&raw, EVKV_STATE_READY);
+	check(raw_submit(&raw, 0, 1) == NULL);
+	rig_until(&raw.rig, raw.taken_size == 1);
+	for (i = 0; i < 10; i++) {
+		rig_advance(&raw.rig, 10001);
+		rig_turn(&raw.rig);
+		check(raw.p->tick_set);
+		check_between(raw.p->tick.at_us - raw.rig.now_us, 9000000,
+		    10000000);
+	}
+	check_int(evkv_pipeline_state(raw.p), EVKV_STATE_READY);
+	raw_say(&raw, "A\n");
+	rig_until(&raw.rig, raw.slots[0].ends == 1);
+	raw_close(&raw);
+}
+
+EVKV_TEST(pipeline_raw, attempts_and_reconnects_are_counted)
+{
+	struct evkv_pipeline_counters counters;
+	struct raw raw;
+	unsigned i;
+
+	raw_begin(&raw);
+	peer_refuse(raw.peer);
+	raw_make(&raw);
+	raw_until(&raw, EVKV_STATE_DOWN);
+	peer_accept(raw.peer);
+	for (i = 0; i < 3; i++) {
+		evkv_pipeline_try_now(raw.p);
+		rig_advance(&raw.rig, 0);
+		raw_until(&raw, EVKV_STATE_READY);
+		evkv_pipeline_counters(raw.p, &counters);
+		check_int(counters.attempts, i + 2);
+		check_int(counters.reconnects, i);
+		peer_cut_all(raw.peer);
+		raw_until(&raw, EVKV_STATE_DOWN);
+	}
 	raw_close(&raw);
 }
 

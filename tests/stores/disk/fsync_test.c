@@ -4,6 +4,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,9 +28,67 @@ static int syncs; /* atomic: how many there were */
 static ino_t wanted_folder;
 static int folder_syncs;
 
+/*
+ * What is done to make a store durable, in words: files by name. The worker's
+ * while a store is opened or compacted.
+ */
+static char order_of_steps[4000];
+
+static void add_step(const char *step)
+{
+	size_t used = strlen(order_of_steps);
+
+	snprintf(order_of_steps + used, sizeof(order_of_steps) - used, "%s ",
+	    step);
+}
+
+static void add_sync(int fd)
+{
+	char link[64], path[400];
+	const char *name;
+	ssize_t size;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	size = readlink(link, path, sizeof(path) - 1);
+	path[size > 0 ? size : 0] = '\0';
+	name = strrchr(path, '/');
+	if (name == NULL)
+		return;
+	if (strcmp(name, "/data.mdb") == 0)
+		add_step("data");
+	else if (strncmp(name, "/CURRENT", 8) == 0)
+		add_step("current");
+	else if (strcmp(name, "/store") == 0)
+		add_step("dir");
+}
+
+SEEN int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	if (strcmp(to, "CURRENT") == 0)
+		add_step("rename");
+	return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
+}
+
+/* Atomic: an errno for those of more than 1 MiB; how many there were. */
+static int large_fallocate, fallocates;
+
+SEEN int fallocate(int fd, int mode, off_t at, off_t size)
+{
+	int sys_error = __atomic_load_n(&large_fallocate, __ATOMIC_RELAXED);
+
+	__atomic_add_fetch(&fallocates, 1, __ATOMIC_RELAXED);
+	if (sys_error != 0 && size > (off_t)1 << 20) {
+		errno = sys_error;
+		return -1;
+	}
+	return (int)syscall(SYS_fallocate, fd, mode, at, size);
+}
+
 SEEN int fsync(int fd)
 {
 	struct stat stat;
+
+	add_sync(fd);
 
 	if (fstat(fd, &stat) == 0 &&
 	    stat.st_ino == __atomic_load_n(&wanted_folder, __ATOMIC_RELAXED))
@@ -382,5 +441,97 @@ EVKV_TEST(disk_fsync, a_sweep_that_fails_is_done_later)
 	check_int(stored(&kit), 1);
 	rig_advance(&kit.rig, 60000);
 	rig_until(&kit.rig, stored(&kit) == 0);
+	kit_end(&kit);
+}
+
+/* ---- A group whose commit failed in doubt --------------------------------- */
+
+/*
+ * Reads that were in it don't tell what may not be: IO. A get directly behind
+ * it tells what is in the files then.
+ */
+EVKV_TEST(disk_fsync, reads_of_a_group_in_doubt_tell_nothing)
+{
+	struct answer put = ANSWER_INIT, get = ANSWER_INIT;
+	struct answer behind = ANSWER_INIT;
+	struct evkv_slice key = EVKV_LIT("k"), value = EVKV_LIT("new");
+	struct evkv_request request = { .kind = EVKV_OP_PUT,
+		.collection = EVKV_LIT("c"),
+		.count = 1,
+		.keys = &key,
+		.values = &value };
+	struct kit kit;
+
+	open_full(&kit);
+	/* In one turn: one group. The get is behind the put of its key. */
+	set(&fail_sync, EIO);
+	evkv_submit(kit.store, &request, answer_cb, &put);
+	evkv_get(kit.store, EVKV_LIT("c"), key, answer_cb, &get);
+	rig_wait(&kit.rig, &put.calls);
+	rig_wait(&kit.rig, &get.calls);
+	check_status(put.status, EVKV_UNKNOWN_OUTCOME);
+	check_status(get.status, EVKV_IO);
+	check_int(get.cause, EVKV_CAUSE_IO);
+	check_int(get.count, 1);
+	check(!get.entries[0].has_value);
+	evkv_get(kit.store, EVKV_LIT("c"), key, answer_cb, &behind);
+	rig_wait(&kit.rig, &behind.calls);
+	check_status(behind.status, EVKV_OK);
+	check(behind.entries[0].bytes.size == 3);
+	set(&fail_sync, 0);
+	must_put(&kit, "next");
+	must_get(&kit, "next");
+	answer_free(&put);
+	answer_free(&get);
+	answer_free(&behind);
+	kit_end(&kit);
+}
+
+/* ---- The order of what makes a generation durable ------------------------- */
+
+/*
+ * What is renamed to CURRENT is on the disk before, as is the generation that it
+ * names; and the directory is brought to the disk after it.
+ */
+EVKV_TEST(disk_fsync, the_pointer_is_renamed_before_the_directory_is_synced)
+{
+	struct kit kit;
+	int before;
+
+	kit_begin(&kit);
+	order_of_steps[0] = '\0';
+	kit_open(&kit, NULL);
+	check_contains(order_of_steps, "data dir current rename dir");
+	before = (int)strlen(order_of_steps);
+	must_put(&kit, "v");
+	check_status(kit_span(&kit, EVKV_OP_COMPACT, ""), EVKV_OK);
+	check_contains(order_of_steps + before, "data dir current rename dir");
+	kit_end(&kit);
+}
+
+/* ---- Room in steps --------------------------------------------------------- */
+
+/* A disk that has no room for as much as is asked for may have for less. */
+EVKV_TEST(disk_fsync, less_room_is_asked_for_where_there_is_little)
+{
+	const struct evkv_disk_options options = { .max_bytes = (size_t)64
+		    << 20 };
+	static char value[900000];
+	struct kit kit;
+
+	kit_begin(&kit);
+	kit_open(&kit, &options);
+	must_put(&kit, "old");
+	/* The first, generous one fails; the second must be tried. */
+	set(&large_fallocate, ENOSPC);
+	set(&fallocates, 0);
+	check_status(kit_put(&kit, "c", EVKV_LIT("large"),
+			 evkv_bytes(value, sizeof(value)), 0),
+	    EVKV_OK);
+	check_status(kit_put(&kit, "c", EVKV_LIT("larger"),
+			 evkv_bytes(value, sizeof(value)), 0),
+	    EVKV_OK);
+	check(__atomic_load_n(&fallocates, __ATOMIC_RELAXED) >= 2);
+	set(&large_fallocate, 0);
 	kit_end(&kit);
 }

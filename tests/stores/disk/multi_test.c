@@ -2,8 +2,11 @@
  * multi_disk: names that are safe, parts that are opened and closed.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "faults.h"
 #include "kit.h"
@@ -401,5 +404,78 @@ EVKV_TEST(disk_multi, the_same_process_twice_is_refused)
 	check_status(kit_put(&twin, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),
 	    EVKV_LOCKED);
 	kit_end(&twin);
+	kit_end(&kit);
+}
+
+/* ---- Two processes ------------------------------------------------------- */
+
+/* Each has its own parts open, and each sees what the other has put. */
+EVKV_TEST(disk_multi, two_processes_share_a_directory)
+{
+	char command[700];
+	struct kit kit;
+	int i;
+
+	kit_begin_real(&kit);
+	multi_open(&kit, 2);
+	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),
+	    EVKV_OK);
+	for (i = 0; i < 3; i++) {
+		/* The other process looks at each part while it is open here. */
+		snprintf(command, sizeof(command), "%s %s >/dev/null",
+		    DISK_CHECK, kit.path);
+		check_int(system(command), 0);
+		snprintf(command, sizeof(command),
+		    "%s --backup %s %s/copy%d >/dev/null", DISK_CHECK, kit.path,
+		    kit.folder, i);
+		check_int(system(command), 0);
+		check_status(kit_put(&kit, i % 2 == 0 ? "c" : "d",
+				 EVKV_LIT("k"), EVKV_LIT("w"), 0),
+		    EVKV_OK);
+	}
+	kit_close(&kit);
+	/* The last copy is a store with both. */
+	snprintf(kit.path, sizeof(kit.path), "%.200s/copy2", kit.folder);
+	multi_open(&kit, 2);
+	check_status(kit_get(&kit, "c", EVKV_LIT("k"), EVKV_LIT("w")), EVKV_OK);
+	check_status(kit_get(&kit, "d", EVKV_LIT("k"), EVKV_LIT("w")), EVKV_OK);
+	kit_end(&kit);
+}
+
+/* A writer in another process and one here, on one part. */
+EVKV_TEST(disk_multi, two_processes_write_one_part)
+{
+	int counted = 0, status, i;
+	struct kit kit;
+	pid_t pid;
+
+	kit_begin_real(&kit);
+	multi_open(&kit, 2);
+	check_status(kit_put(&kit, "c", EVKV_LIT("n"), EVKV_LIT("0"), 0),
+	    EVKV_OK);
+	kit_close(&kit);
+	pid = fork();
+	for (i = 0; i < 100; i++) {
+		struct answer answer = ANSWER_INIT;
+
+		if (i == 0) {
+			/* A child has a loop of its own. */
+			if (pid == 0)
+				rig_open_real(&kit.rig);
+			multi_open(&kit, 2);
+		}
+		evkv_incr(kit.store, EVKV_LIT("c"), EVKV_LIT("n"), 1, answer_cb,
+		    &answer);
+		rig_wait(&kit.rig, &answer.calls);
+		counted += answer.status == EVKV_OK;
+		answer_free(&answer);
+	}
+	if (pid == 0)
+		_exit(counted == 100 ? 0 : 1);
+	check(waitpid(pid, &status, 0) == pid);
+	check(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	check_int(counted, 100);
+	check_status(kit_get(&kit, "c", EVKV_LIT("n"), EVKV_LIT("200")),
+	    EVKV_OK);
 	kit_end(&kit);
 }

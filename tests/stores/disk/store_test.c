@@ -522,3 +522,58 @@ EVKV_TEST(disk_store, without_a_loop_it_says_so)
 	check_int(many.status, EVKV_INVALID);
 	check_contains(many.message, "loop is NULL");
 }
+
+/* ---- Closing keeps its word ---------------------------------------------- */
+
+static enum evkv_status reopened;
+
+/* In the callback of the close: open the directory again. */
+static void open_again(struct answer *answer, const struct evkv_result *result,
+    void *arg)
+{
+	struct kit *kit = arg;
+
+	(void)answer;
+	check_status(result->status, EVKV_OK);
+	reopened = EVKV_STATUS_COUNT;
+	kit->store = evkv_disk_new(kit->rig.loop,
+	    &(struct evkv_disk_options){
+		.path = kit->path, .max_bytes = (size_t)64 << 20 },
+	    NULL);
+}
+
+/* A disk store, bare or under wrappers, closed; the callback opens it anew. */
+static void close_and_open(int depth)
+{
+	struct answer closed = ANSWER_INIT, ready = ANSWER_INIT;
+	struct evkv_store *outer;
+	struct kit kit;
+	int i;
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	outer = kit.store;
+	for (i = 0; i < depth; i++)
+		outer = evkv_prefix_keys_new(outer, EVKV_LIT("p:"), NULL);
+	evkv_put(outer, EVKV_LIT("c"), EVKV_LIT("k"), EVKV_LIT("v"), 0, NULL,
+	    NULL);
+	closed.then = open_again;
+	closed.arg = &kit;
+	evkv_store_close(outer, -1, answer_cb, &closed);
+	rig_wait(&kit.rig, &closed.calls);
+	evkv_store_wait_ready(kit.store, -1, answer_cb, &ready);
+	rig_wait(&kit.rig, &ready.calls);
+	check_status(ready.status, EVKV_OK);
+	evkv_store_unref(outer);
+	answer_free(&closed);
+	answer_free(&ready);
+	kit_end(&kit);
+}
+
+EVKV_TEST(disk_store, its_directory_is_free_in_the_callback_of_a_close)
+{
+	int i;
+
+	for (i = 0; i < 30; i++)
+		close_and_open(i % 3);
+}

@@ -274,3 +274,87 @@ EVKV_TEST(unit_memory_index, moved_one_is_whole_and_leaves_an_empty_one)
 		dismantle(&to);
 	}
 }
+
+/* ---- Dues ----------------------------------------------------------- */
+
+static int64_t due_of(uintptr_t number)
+{
+	return 1000 + (int64_t)(hash_of(number) % 100000);
+}
+
+/* No segment is due later than something in it; the earliest is first. */
+static void check_dues(const struct index *index, const bool *in,
+    uintptr_t most)
+{
+	int64_t earliest = INT64_MAX;
+	uintptr_t i;
+
+	for (i = 1; i <= most; i++) {
+		if (!in[i])
+			continue;
+		check(index_segment(index, hash_of(i))->due <= due_of(i));
+		if (index_segment(index, hash_of(i))->due < earliest)
+			earliest = index_segment(index, hash_of(i))->due;
+	}
+	check_int(index_earliest_due(index), earliest);
+	if (earliest != INT64_MAX)
+		check_int(index_earliest(index)->due, earliest);
+}
+
+EVKV_TEST(unit_memory_index, segments_keep_the_earliest_due_of_what_they_join)
+{
+	static bool in[5001];
+	struct index index;
+	uintptr_t i;
+
+	index_open(&index);
+	memset(in, 0, sizeof(in));
+	for (i = 1; i <= 5000; i++) {
+		check(evkv__index_insert(&index, hash_of(i), item_of(i),
+		    due_of(i)));
+		in[i] = true;
+	}
+	check_dues(&index, in, 5000);
+	/* By and by, so that neighbours are joined again and again. */
+	for (i = 1; i < 5000; i++) {
+		take_out(&index, i);
+		in[i] = false;
+		if (i % 250 == 0)
+			check_dues(&index, in, 5000);
+	}
+	check_int(index.segments, 1);
+	check(index_earliest_due(&index) <= due_of(5000));
+	take_out(&index, 5000);
+	check(index_earliest(&index) == NULL);
+	dismantle(&index);
+}
+
+EVKV_TEST(unit_memory_index, earliest_is_known_whatever_is_set)
+{
+	static bool in[3001];
+	struct index_segment *segment;
+	struct index index;
+	uintptr_t i;
+	int64_t due;
+
+	index_open(&index);
+	memset(in, 0, sizeof(in));
+	for (i = 1; i <= 3000; i++)
+		insert(&index, i);
+	check(index_earliest(&index) == NULL);
+	for (i = 1; i <= 3000; i++) {
+		segment = index_segment(&index, hash_of(i));
+		due = i % 3 == 0 ? INT64_MAX : due_of(i);
+		evkv__index_set_due(&index, segment, due);
+		index_lower_due(&index, segment, INT64_MAX); /* no lower */
+		check_int(segment->due, due);
+		check(index_earliest_due(&index) <= due);
+	}
+	/* All later than any by its turn, until none is. */
+	while ((segment = index_earliest(&index)) != NULL) {
+		due = segment->due;
+		evkv__index_set_due(&index, segment, INT64_MAX);
+		check(index_earliest_due(&index) >= due);
+	}
+	dismantle(&index);
+}

@@ -362,3 +362,32 @@ EVKV_TEST(unit_memory_kinds, many_are_done_one_by_one)
 {
 	on_both(many_are_done_one_by_one);
 }
+
+/* Out of memory below max_bytes: the message tells both. */
+EVKV_TEST(unit_memory_kinds, no_memory_names_max_bytes)
+{
+	static char text[200000];
+	bool told = false;
+	size_t n;
+
+	rig_open(&rig);
+	store = evkv_memory_new(rig.loop,
+	    &(struct evkv_memory_options){ .max_bytes = 1000000 }, NULL);
+	memset(text, 'x', sizeof(text) - 1);
+	check_status(put("v", EVKV_IF_ANY, NULL, 0), EVKV_OK);
+	/* Some allocation is that of the entry. */
+	for (n = 1; n < 10 && !told; n++) {
+		faults_fail_nth(n);
+		if (put(text, EVKV_IF_ANY, NULL, 0) == EVKV_NOMEM)
+			told = strstr(last.message, "max_bytes of 1000000") !=
+			    NULL;
+		else
+			check_status(put("v", EVKV_IF_ANY, NULL, 0), EVKV_OK);
+		faults_off();
+	}
+	check(told);
+	check_status(get(0), EVKV_OK);
+	check_slice(evkv_str(last.bytes), "v");
+	evkv_store_unref(store);
+	rig_close(&rig);
+}

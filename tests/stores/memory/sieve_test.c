@@ -22,7 +22,7 @@ struct sieve {
 	struct node nodes[KEYS];
 	int newest, oldest, hand;
 	size_t count, room;
-	/* NULL = none; `slots` of them: who was evicted, as which eviction. */
+	/* NULL = none; `slots` of them: what was evicted, as which eviction. */
 	struct {
 		uint64_t hash;
 		size_t eviction;
@@ -286,7 +286,7 @@ static void run_at_the_end(size_t room)
 	int i, j, next = 0, n = (int)room;
 
 	for (i = 0; i < 300; i++) {
-		for (j = 0; j < n && next > n; j++)
+		for (j = 0; j < n && next > n + 2; j++)
 			pair_get(next - n + j - i % 3);
 		pair_put(next++ % KEYS);
 		pair_check();
@@ -431,4 +431,24 @@ EVKV_TEST(unit_memory_sieve, what_has_expired_costs_nobody_its_place)
 		check_expired(rooms[i / 2], 50, i % 2 == 1);
 		check_expired(rooms[i / 2], rooms[i / 2], i % 2 == 1);
 	}
+}
+
+EVKV_TEST(unit_memory_sieve, what_was_used_until_it_expired_comes_back_as_used)
+{
+	struct memory_table table;
+	uint32_t i;
+
+	check(evkv__table_init(&table, 100, 0, 1, 2));
+	for (i = 0; i < 110; i++)
+		kit_put_number(&table, i, 1000);
+	check(kit_get_number(&table, 105) != NULL);
+	while (evkv__table_walk(&table,
+	    &(struct memory_walk){ .now_us = 1000 }))
+		;
+	check_int(evkv__table_count(&table), 0);
+	kit_put_number(&table, 105, MEMORY_NEVER);
+	check_int(table.space.newest->visited, 1);
+	kit_put_number(&table, 106, MEMORY_NEVER);
+	check_int(table.space.newest->visited, 0);
+	evkv__table_end(&table);
 }

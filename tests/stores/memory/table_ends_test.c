@@ -3,7 +3,7 @@
 
 #include "table_kit.h"
 
-/* ---- What is doomed ------------------------------------------------ */
+/* ---- What was cleared ----------------------------------------------- */
 
 EVKV_TEST(unit_memory_table_ends, clearing_counts_what_had_not_expired)
 {
@@ -152,7 +152,7 @@ EVKV_TEST(unit_memory_table_ends, knows_whether_a_collection_is_alive)
 	kit_put_at(&table, "c", EVKV_LIT("b"), EVKV_LIT("v"), 70, 0);
 	kit_put_at(&table, "c", EVKV_LIT("d"), EVKV_LIT("v"), 65, 0);
 	check_int(evkv__collection_alive(record, 69), ALIVE_YES);
-	/* The one that would have lived longest goes: who knows? */
+	/* The one that would have lived longest goes. */
 	evkv__table_delete(&table, record, EVKV_LIT("b"), NULL, 0);
 	check_int(evkv__collection_alive(record, 60), ALIVE_UNKNOWN);
 	while (evkv__table_walk(&table, &walk))

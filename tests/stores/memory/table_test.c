@@ -1,4 +1,4 @@
-/* The bounded table: against a naive model, its hashing, want of memory. */
+/* The bounded table: against a naive model, its hashing, out of memory. */
 #include <stdio.h>
 
 #include "table_kit.h"

@@ -130,3 +130,28 @@ EVKV_TEST(unit_memory_table_values, large_counted_values_are_not_copied)
 	evkv__table_end(&table);
 	check_int(faults_outstanding(), 0);
 }
+
+EVKV_TEST(unit_memory_table_values, counted_values_count_for_the_bound)
+{
+	static char bytes[9000];
+	struct evkv_value *value = evkv_value_new(evkv_bytes(bytes, 6000));
+	struct evkv_value *over = evkv_value_new(evkv_bytes(bytes, 9000));
+	struct memory_table table;
+
+	check(evkv__table_init(&table, 0, 8192, 1, 2));
+	check_status(put_counted(&table, "a", value), EVKV_OK);
+	check_between(evkv__table_bytes(&table), 6000, 8192);
+	/* Larger than all there may be, though nothing is copied. */
+	check_status(put_counted(&table, "b", over), EVKV_TOO_LARGE);
+	check(kit_get(&table, "c", "a") != NULL);
+	/* A second one takes the place of the first. */
+	check_status(put_counted(&table, "b", value), EVKV_OK);
+	check(kit_get(&table, "c", "a") == NULL);
+	check(kit_get(&table, "c", "b") != NULL);
+	check_int(table.evictions, 1);
+	check(evkv__table_bytes(&table) <= 8192);
+	kit_check_sound(&table);
+	evkv__table_end(&table);
+	evkv_value_unref(value);
+	evkv_value_unref(over);
+}

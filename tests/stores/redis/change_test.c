@@ -326,6 +326,13 @@ static void numbers_that_begin_elsewhere(struct scene *s)
 	incr_from(s, "n", 1, 1000, 60000);
 	check_int(s->a.entries[0].number, 6);
 	check_int(ttl_of(s, "n"), EVKV_TTL_NONE);
+	/* A TTL alone, from 0 on. */
+	incr_from(s, "t", 3, 0, 60000);
+	check_int(s->a.entries[0].number, 3);
+	check_between(ttl_of(s, "t"), 50000, 60000);
+	incr_from(s, "t", -4, 0, 1000);
+	check_int(s->a.entries[0].number, -1);
+	check_between(ttl_of(s, "t"), 50000, 60000);
 	/* Only an entry that is made can overflow its beginning. */
 	incr_from(s, "new", 1, INT64_MAX, 0);
 	check_status(s->a.status, EVKV_INVALID);
@@ -401,6 +408,83 @@ static void take(struct scene *s)
 EVKV_TEST(redis_change, take)
 {
 	on_each(take);
+}
+
+/* ---- Several connections ------------------------------------------------ */
+
+#define MANY 40
+
+/* Each key has its own version, delta and TTL, whichever connection it is on. */
+static void spread(struct scene *s)
+{
+	char names[MANY][8], texts[MANY][8];
+	struct evkv_slice keys[MANY], values[MANY];
+	struct evkv_version read[MANY];
+	int64_t deltas[MANY], ttls[MANY];
+	struct evkv_request request = { .kind = EVKV_OP_PUT,
+		.flags = EVKV_FLAG_VERSIONS,
+		.collection = C,
+		.count = MANY,
+		.keys = keys,
+		.values = values };
+	unsigned i;
+
+	scene_close_store(s);
+	s->options.connections = 4;
+	scene_store(s);
+	for (i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof(names[i]), "k%u", i);
+		snprintf(texts[i], sizeof(texts[i]), "%u", i * 7);
+		keys[i] = evkv_str(names[i]);
+		values[i] = evkv_str(texts[i]);
+		deltas[i] = i;
+		ttls[i] = 100000 * (i + 1);
+	}
+	ask(s, &request);
+	check_status(s->a.status, EVKV_OK);
+	for (i = 0; i < MANY; i++)
+		read[i] = s->a.entries[i].version;
+	request.kind = EVKV_OP_GET;
+	request.values = NULL;
+	ask(s, &request);
+	for (i = 0; i < MANY; i++)
+		check(evkv_version_equal(&read[i], &s->a.entries[i].version));
+	request = (struct evkv_request){ .kind = EVKV_OP_TOUCH,
+		.collection = C,
+		.count = MANY,
+		.keys = keys,
+		.ttls_ms = ttls,
+		.condition = EVKV_IF_VERSION,
+		.versions = read };
+	ask(s, &request);
+	for (i = 0; i < MANY; i++)
+		check_status(s->a.entries[i].status, EVKV_OK);
+	request = (struct evkv_request){ .kind = EVKV_OP_INCR,
+		.collection = C,
+		.count = MANY,
+		.keys = keys,
+		.deltas = deltas,
+		.initial = 1 };
+	ask(s, &request);
+	for (i = 0; i < MANY; i++)
+		check_int(s->a.entries[i].number, i * 8);
+	request = (struct evkv_request){ .kind = EVKV_OP_TTL,
+		.collection = C,
+		.count = MANY,
+		.keys = keys };
+	ask(s, &request);
+	for (i = 0; i < MANY; i++)
+		check_between(s->a.entries[i].ttl_ms, ttls[i] - 50000, ttls[i]);
+	DO(s, evkv_take_many(s->store, C, keys, MANY, answer_cb, &s->a));
+	for (i = 0; i < MANY; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "%u", i * 8);
+		check_bytes(s->a.entries[i].bytes, evkv_str(texts[i]));
+	}
+}
+
+EVKV_TEST(redis_change, over_several_connections)
+{
+	on_each(spread);
 }
 
 /* ---- A server that is full, and one that forbids ----------------------- */

@@ -8,6 +8,7 @@
 
 #include "evkv/number.h"
 #include "fake.h"
+#include "lib/faults.h"
 
 #define C EVKV_LIT("c")
 #define K EVKV_LIT("k")
@@ -277,5 +278,80 @@ EVKV_TEST(redis_rounds, what_take_answers)
 	check_status(f.answers[0].status, EVKV_UNKNOWN_OUTCOME);
 	f.peer->plan.silent = false;
 	fake_check_recovered(&f);
+	fake_close(&f);
+}
+
+EVKV_TEST(redis_rounds, a_take_without_memory_for_its_value)
+{
+	static char reply[1100];
+	const char *script[] = { reply, NULL };
+	struct fake f;
+
+	fake_open(&f);
+	snprintf(reply, sizeof(reply), "$1000\r\n%01000d\r\n", 7);
+	f.script = script;
+	f.peer->plan.hold = true;
+	check(evkv_take(f.store, C, K, answer_cb, fresh(&f)) != 0);
+	rig_until(&f.rig, f.commands == 1);
+	faults_fail_from(1);
+	f.peer->plan.hold = false;
+	peer_release(f.peer);
+	rig_wait(&f.rig, &f.answers[0].calls);
+	check(faults_fired() > 0);
+	faults_off();
+	check_status(f.answers[0].status, EVKV_UNKNOWN_OUTCOME);
+	check_int(f.answers[0].cause, EVKV_CAUSE_NOMEM);
+	/* The connection has done nothing wrong. */
+	check_int(f.peer->accepted, 1);
+	fake_check_recovered(&f);
+	fake_close(&f);
+}
+
+/* ---- Replies that the server would not send ----------------------------- */
+
+static bool is_suspect(const struct answer *a)
+{
+	check_status(a->status, EVKV_UNAVAILABLE);
+	return strstr(a->message, "client-output-buffer-limit") != NULL;
+}
+
+/* Of several batches the first, and none where it was something else. */
+EVKV_TEST(redis_rounds, which_reply_may_have_been_too_long)
+{
+	struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("b") };
+	struct fake f;
+	unsigned round, i;
+
+	for (round = 0; round < 2; round++) {
+		fake_open(&f);
+		f.peer->plan.silent = true;
+		fake_get(&f, 0);
+		for (i = 1; i < 3; i++)
+			check(evkv_get_many(f.store, C, keys, 2, answer_cb,
+				  &f.answers[i]) != 0);
+		rig_until(&f.rig, f.commands == 3);
+		if (round == 0)
+			peer_cut_all(f.peer);
+		else
+			rig_advance(&f.rig, 5001);
+		fake_wait(&f, 3);
+		check(!is_suspect(&f.answers[0]));
+		check_int(is_suspect(&f.answers[1]), round == 0);
+		check(!is_suspect(&f.answers[2]));
+		fake_close(&f);
+	}
+	/* One key, part of whose value has come. */
+	fake_open(&f);
+	f.script = (const char *const[]){ "$100000\r\nabc", "", NULL };
+	fake_get(&f, 0);
+	fake_get(&f, 2);
+	rig_until(&f.rig, f.commands == 2);
+	rig_turn(&f.rig);
+	peer_cut_all(f.peer);
+	fake_wait(&f, 1);
+	rig_wait(&f.rig, &f.answers[2].calls);
+	check(is_suspect(&f.answers[0]));
+	check_contains(f.answers[0].message, "1 key ");
+	check(!is_suspect(&f.answers[2]));
 	fake_close(&f);
 }
