@@ -17,7 +17,8 @@
  *                 .name = "mine", .open = open_mine });
  *     }
  *
- * For authors of stores and wrappers; a library of its own, libevkv-conformance.
+ * For authors of stores and wrappers; a library of its own,
+ * libevkv-conformance.
  * The program writes TAP (Test Anything Protocol) and takes options, see
  * evkv_conformance_main().
  *

@@ -23,11 +23,18 @@
 #include "evkv/stores/memory.h"
 #include "evkv/stores/null.h"
 #include "evkv/stores/simple.h"
+#include "evkv/wrappers/circuit_breaker.h"
 #include "evkv/wrappers/clamp_ttl.h"
+#include "evkv/wrappers/concurrency_limit.h"
+#include "evkv/wrappers/fallback.h"
 #include "evkv/wrappers/fault.h"
 #include "evkv/wrappers/passthrough_cache.h"
+#include "evkv/wrappers/prefix_collections.h"
 #include "evkv/wrappers/prefix_keys.h"
 #include "evkv/wrappers/read_only.h"
+#include "evkv/wrappers/retry.h"
+#include "evkv/wrappers/single_collection.h"
 #include "evkv/wrappers/statistics.h"
+#include "evkv/wrappers/timeout.h"
 
 #endif

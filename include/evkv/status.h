@@ -15,6 +15,7 @@
 #define EVKV_STATUS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "evkv/export.h"
 
@@ -80,6 +81,9 @@ enum evkv_status {
 	/** how many there are */
 	EVKV_STATUS_COUNT
 };
+
+/** The bit of a status in a set of statuses. */
+#define EVKV_STATUS_BIT(status) (UINT32_C(1) << (status))
 
 /** X(name, text) for every cause. */
 #define EVKV_CAUSE_TABLE(X)                                                    \

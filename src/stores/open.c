@@ -76,8 +76,10 @@ const struct evkv_type *evkv_core_type(size_t i)
 		&evkv__memory_type,
 		&evkv__clamp_ttl_type,
 		&evkv__passthrough_cache_type,
+		&evkv__prefix_collections_type,
 		&evkv__prefix_keys_type,
 		&evkv__read_only_type,
+		&evkv__single_collection_type,
 	};
 
 	return i < sizeof(types) / sizeof(types[0]) ? types[i] : NULL;

@@ -7,7 +7,6 @@
  */
 #include "conformance.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -249,7 +248,7 @@ static bool conformance_knows_versions(const struct evkv_conformance *c,
 }
 
 /* Why a case does not apply to the open store, or NULL. */
-static const char *conformance_unfit(const struct evkv_conformance *c,
+const char *conformance_unfit(const struct evkv_conformance *c,
     const struct conformance_case *which)
 {
 	if ((which->kinds & ~c->can->kinds) != 0)
@@ -336,121 +335,6 @@ void conformance_run(const struct evkv_conformance_suite *suite,
 		conformance_judge(&once.c, passed);
 	else if (!passed)
 		test_fail_again(text);
-}
-
-/* ---- Sweeps ----------------------------------------------------------- */
-
-struct conformance_try {
-	struct evkv_conformance c;
-	const struct evkv_conformance_suite *suite;
-	enum conformance_mode mode;
-	const struct conformance_case *which;
-	size_t n;
-	bool from;
-	bool unfit;
-};
-
-static struct evkv_conformance *conformance_swept;
-
-/* A check may fail for want of memory, if somebody was told of the want. */
-static bool conformance_pardon(void)
-{
-	return conformance_swept != NULL && conformance_swept->saw_nomem;
-}
-
-static void conformance_try_run(void *arg)
-{
-	struct conformance_try *try = arg;
-	struct evkv_conformance *c = &try->c;
-
-	if (try->from)
-		faults_fail_from(try->n);
-	else
-		faults_fail_nth(try->n);
-	conformance_open(c);
-	try->unfit = conformance_unfit(c, try->which) != NULL;
-	if (!try->unfit)
-		try->which->run(c);
-}
-
-/* With memory again: all ops end, the store works, nothing is left over. */
-static void conformance_try_after(void *arg)
-{
-	struct conformance_try *try = arg;
-	struct evkv_conformance *c = &try->c;
-
-	test_from(NULL, 0);
-	if (c->rig.loop != NULL)
-		conformance_wait_all(c);
-	c->sweeping = false;
-	if (c->store != NULL && !c->injured) {
-		evkv_store_set_limits(c->store, 100000, (size_t)1 << 30);
-		evkv_store_set_timeout(c->store, 0);
-		must_put(c, L("after"), L("key"), L("value"), EVKV_TTL_NONE);
-		if (!conformance_has(c, EVKV_CONFORMANCE_FORGETS)) {
-			must_get(c, L("after"), L("key"), L("value"));
-			check_status(do_delete(c, L("after"), L("key"))->status,
-			    EVKV_OK);
-		}
-		must_miss(c, L("after"), L("key"));
-	}
-	conformance_end(c);
-}
-
-/* Whether the nth allocation was reached. */
-static bool conformance_try_nth(struct conformance_try *try)
-{
-	char text[900];
-	size_t before = faults_outstanding(), fired;
-	bool ok;
-
-	conformance_begin(&try->c, try->suite, try->mode);
-	try->c.sweeping = true;
-	conformance_swept = &try->c;
-	test_set_pardon(conformance_pardon);
-	ok = test_try(conformance_try_run, try);
-	test_set_pardon(NULL);
-	conformance_swept = NULL;
-	fired = faults_fired();
-	faults_off();
-	if (ok)
-		ok = test_try(conformance_try_after, try);
-	test_from(NULL, 0);
-	if (!ok) {
-		(void)snprintf(text, sizeof(text), "%s", test_message());
-		fail_test("%s allocation %zu: %s", try->from ? "from" : "only",
-		    try->n, text);
-	}
-	if (faults_outstanding() != before)
-		fail_test("%s allocation %zu: %zu blocks outstanding",
-		    try->from ? "from" : "only", try->n,
-		    faults_outstanding() - before);
-	return fired > 0;
-}
-
-void conformance_sweep(const struct evkv_conformance_suite *suite,
-    enum conformance_mode mode, const struct conformance_case *which)
-{
-	struct conformance_try try = {
-		.suite = suite, .mode = mode, .which = which
-	};
-	bool from;
-
-	if (conformance_exception(suite, which->name) != NULL)
-		skip_test("the suite has an exception from this case");
-	for (from = false;; from = true) {
-		try.from = from;
-		/* Every n at first, every 50th part of it far out. */
-		for (try.n = 1; conformance_try_nth(&try);)
-			try.n += 1 + try.n / 200 * 4;
-		if (try.unfit)
-			skip_test("does not apply");
-		if (getenv("EVKV_TEST_VERBOSE") != NULL)
-			(void)fprintf(stderr, "%s: %s allocation 1 to %zu\n",
-			    which->name, from ? "from" : "only", try.n - 1);
-		if (from)
-			break;
-	}
 }
 
 /* ---- Operations ------------------------------------------------------- */
@@ -608,68 +492,4 @@ struct evkv_slice conformance_bytes(struct evkv_conformance *c, size_t size,
 		bytes[i] = (unsigned char)(seed >> 16);
 	}
 	return evkv_bytes(bytes, size);
-}
-
-/* ---- For the suite's functions ---------------------------------------- */
-
-struct evkv_store *evkv_conformance_delay(struct evkv_conformance *c,
-    struct evkv_store *inner, struct evkv_error *error)
-{
-	static const uint32_t flags[] = {
-		[CONFORMANCE_DELAYED] = DELAY_WAITS,
-		[CONFORMANCE_REPEATED] = DELAY_WAITS | DELAY_REFUSES,
-		[CONFORMANCE_REFUSED] = DELAY_WAITS | DELAY_REFUSES_ALL,
-	};
-
-	c->delay_used = true;
-	if (c->mode == CONFORMANCE_PLAIN)
-		return inner;
-	return delay_new_with(inner, flags[c->mode], error);
-}
-
-void *evkv_conformance_data(const struct evkv_conformance *c)
-{
-	return c->data;
-}
-
-void evkv_conformance_set_data(struct evkv_conformance *c, void *data)
-{
-	c->data = data;
-}
-
-void *evkv_conformance_arg(const struct evkv_conformance *c)
-{
-	return c->suite->arg;
-}
-
-bool evkv_conformance_sweeping(const struct evkv_conformance *c)
-{
-	return c->sweeping;
-}
-
-void *evkv_conformance_alloc(struct evkv_conformance *c, size_t size)
-{
-	return conformance_alloc(c, size);
-}
-
-void evkv_conformance_skip(struct evkv_conformance *c, const char *format, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	skip_test("%s: %s", c->suite->name, text);
-}
-
-void evkv_conformance_fail(struct evkv_conformance *c, const char *format, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	fail_test("%s: %s", c->suite->name, text);
 }

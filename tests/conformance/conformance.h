@@ -71,6 +71,9 @@ void conformance_run(const struct evkv_conformance_suite *suite,
 /* As conformance_run() with allocations failing, by every n. */
 void conformance_sweep(const struct evkv_conformance_suite *suite,
     enum conformance_mode mode, const struct conformance_case *which);
+/* Why a case does not apply to the open store, or NULL. */
+const char *conformance_unfit(const struct evkv_conformance *c,
+    const struct conformance_case *which);
 /* What the suite says of a case, or NULL. */
 const struct evkv_conformance_exception *conformance_exception(
     const struct evkv_conformance_suite *suite, const char *name);

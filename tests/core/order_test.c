@@ -31,14 +31,15 @@ static void lines_told(struct evkv_op *child, void *arg)
 static enum evkv_verdict lines_submit(void *self, struct evkv_op *op,
     const struct evkv_request *request)
 {
+	/* Not the address of a local: ASan may have that elsewhere. */
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 	struct lines *lines = self;
 
 	lines->begun++;
-	if (lines->low == 0 ||
-	    (uintptr_t)__builtin_frame_address(0) < lines->low)
-		lines->low = (uintptr_t)__builtin_frame_address(0);
-	if ((uintptr_t)__builtin_frame_address(0) > lines->high)
-		lines->high = (uintptr_t)__builtin_frame_address(0);
+	if (lines->low == 0 || here < lines->low)
+		lines->low = here;
+	if (here > lines->high)
+		lines->high = here;
 	if (lines->forwards)
 		return evkv_op_forward(op, lines->inner, request);
 	evkv_child_submit(op, lines->inner, request, EVKV_CHILD_BORROWS,

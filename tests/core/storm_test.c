@@ -249,10 +249,11 @@ static void storm_many(uint64_t first, uint64_t last)
 EVKV_TEST(core_storm, everything_is_answered_once_and_truly)
 {
 	const char *text = getenv("EVKV_TEST_SEED");
+	const char *stacks = getenv("EVKV_STORM_STACKS");
 	uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : 0;
 
 	if (text != NULL)
 		storm_many(seed, seed);
 	else
-		storm_many(1, 40);
+		storm_many(1, stacks != NULL ? strtoull(stacks, NULL, 10) : 10);
 }

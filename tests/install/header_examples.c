@@ -33,6 +33,9 @@ void error_h(struct evkv_loop *loop);
 void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
     void *my);
 void key_codec_h(void);
+void circuit_breaker_h(struct evkv_store *store);
+void concurrency_limit_h(struct evkv_store *store);
+void fallback_h(struct evkv_loop *loop, struct evkv_store *primary);
 void fault_h(struct evkv_store *store);
 void loop_h(void);
 void open_h(struct evkv_loop *loop);
@@ -48,7 +51,9 @@ void redis_h(struct evkv_loop *loop);
 void simple_h(struct evkv_loop *loop);
 void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary);
 void prefix_keys_h(struct evkv_store *store);
+void retry_h(struct evkv_store *store);
 void statistics_h(struct evkv_store *store, struct evbuffer *reply);
+void timeout_h(struct evkv_store *store);
 extern evkv_cb value_h;
 extern enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
     const struct evkv_request *request);
@@ -511,6 +516,33 @@ static void on_get(const struct evkv_result *result, void *arg)
 
 evkv_cb value_h = on_get;
 
+/* [evkv/wrappers/circuit_breaker.h] */
+void circuit_breaker_h(struct evkv_store *store)
+{
+	store = evkv_circuit_breaker_new(store,
+	    &(struct evkv_circuit_breaker_options){ .slow_ms = 500 }, &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/concurrency_limit.h] */
+void concurrency_limit_h(struct evkv_store *store)
+{
+	store = evkv_concurrency_limit_new(store,
+	    &(struct evkv_concurrency_limit_options){ .max_running = 32,
+	        .max_queue = 500, .max_wait_ms = 200 }, &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/fallback.h] */
+void fallback_h(struct evkv_loop *loop, struct evkv_store *primary)
+{
+	struct evkv_store *store;
+
+	store = evkv_fallback_new(primary, evkv_open(loop, "disk:/var/copy",
+	    &error), NULL, &error);
+	evkv_store_unref(store);
+}
+
 /* [evkv/wrappers/fault.h] */
 void fault_h(struct evkv_store *store)
 {
@@ -536,6 +568,15 @@ void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary)
 void prefix_keys_h(struct evkv_store *store)
 {
 	store = evkv_prefix_keys_new(store, EVKV_LIT("app:"), &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/retry.h] */
+void retry_h(struct evkv_store *store)
+{
+	store = evkv_retry_new(store, &(struct evkv_retry_options){
+	    .attempts = 4, .attempt_timeout_ms = 250, .deadline_ms = 2000 },
+	    &error);
 	evkv_store_unref(store);
 }
 
@@ -595,10 +636,39 @@ void registry_h(struct evkv_loop *loop)
 {
 	evkv_loop_register(loop, &my_type);
 }
+
+/* [evkv/wrappers/prefix_collections.h] */
+void prefix_collections_h(struct evkv_store *store);
+
+void prefix_collections_h(struct evkv_store *store)
+{
+	store = evkv_prefix_collections_new(store, EVKV_LIT("app-"), &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/single_collection.h] */
+void single_collection_h(struct evkv_store *store);
+
+void single_collection_h(struct evkv_store *store)
+{
+	store = evkv_single_collection_new(store,
+	    &(struct evkv_single_collection_options){
+	        .collection = EVKV_LIT("app") }, &error);
+	evkv_store_unref(store);
+}
+
 /* [evkv/wrappers/statistics.h] */
 void statistics_h(struct evkv_store *store, struct evbuffer *reply)
 {
 	store = evkv_statistics_new(store, NULL, &error);
 	evkv_statistics_write_prometheus(store, reply);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/timeout.h] */
+void timeout_h(struct evkv_store *store)
+{
+	store = evkv_timeout_new(store,
+	    &(struct evkv_timeout_options){ .timeout_ms = 250 }, &error);
 	evkv_store_unref(store);
 }

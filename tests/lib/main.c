@@ -1,10 +1,10 @@
 /*
- * tests/lib/main.c - runs a program's tests: by Criterion, or with --plain as the
- * first argument in this process.
+ * tests/lib/main.c - runs a program's tests: by Criterion, or with --plain as
+ * the first argument in this process.
  *
- * After --plain, arguments are patterns as of the shell, for "suite/name" or the
- * name alone; none = all. -l lists. Exit status: 0 all passed, 77 all skipped,
- * else 1.
+ * After --plain, arguments are patterns as of the shell, for "suite/name" or
+ * the name alone; none = all. -l lists. Exit status: 0 all passed, 77 all
+ * skipped, else 1.
  */
 #include <fnmatch.h>
 #include <stdbool.h>

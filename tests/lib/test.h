@@ -47,6 +47,13 @@ enum test_outcome {
 /* Run one case, with all checks around it. */
 enum test_outcome test_run(const struct test_case *test);
 
+/*
+ * Whether LeakSanitizer, where it is there, found a leak; for the end of many
+ * tests that do not ask it one by one, after test_leaks_at_end().
+ */
+bool test_leaked(void);
+void test_leaks_at_end(void);
+
 /* What the last failed check or skip_test() said: "file:line: text". */
 const char *test_message(void);
 

@@ -86,8 +86,8 @@ struct model_expected {
 struct model_entry *model_find(struct model_reference *reference,
     unsigned collection, unsigned key);
 /*
- * `known` holds what IF_VERSION gives for each key; `refused` has a bit for each
- * key at which nothing is done.
+ * `known` holds what IF_VERSION gives for each key; `refused` has a bit for
+ * each key at which nothing is done.
  */
 void model_apply(struct model_reference *reference, const struct model_op *op,
     const struct model_known *known, uint32_t refused,

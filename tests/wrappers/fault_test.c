@@ -323,7 +323,7 @@ static void run_reordered(uint64_t seed, int *order)
 {
 	struct ordered *ops = calloc(ORDER_OPS, sizeof(*ops));
 	unsigned last[ORDER_KEYS] = { 0 };
-	char key[8], value[8];
+	char key[16], value[16];
 	struct fixture f;
 	int i;
 

@@ -18,10 +18,10 @@ void open_fixture(struct fixture *f, struct evkv_statistics_options options)
 	now_ns = step_ns = 0;
 	rig_open(&f->rig);
 	options.clock_ns = test_clock;
-	f->store = evkv_statistics_new(gate_new(evkv_memory_new(f->rig.loop,
-						    NULL, &error),
-					   &f->gate, &error),
-	    &options, &error);
+	f->held = gate_new(evkv_memory_new(f->rig.loop, NULL, &error), &f->gate,
+	    &error);
+	f->store = evkv_statistics_new(evkv_store_ref(f->held), &options,
+	    &error);
 	if (f->store == NULL)
 		fail_test("%s", error.message);
 }
@@ -32,6 +32,7 @@ void close_fixture(struct fixture *f)
 	gate_release_all(f->gate);
 	answer_free(&f->answer);
 	evkv_store_unref(f->store);
+	evkv_store_unref(f->held);
 	rig_close(&f->rig);
 }
 

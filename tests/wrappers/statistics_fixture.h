@@ -13,7 +13,7 @@
 struct fixture {
 	struct rig rig;
 	struct gate *gate;
-	struct evkv_store *store;
+	struct evkv_store *held, *store;
 	struct answer answer;
 };
 

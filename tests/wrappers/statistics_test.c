@@ -225,8 +225,7 @@ EVKV_TEST(unit_statistics, a_close_is_counted)
 	check_int(total(&f).operations, 1);
 	answer_free(&get_answer);
 	answer_free(&closed);
-	evkv_store_unref(f.store);
-	rig_close(&f.rig);
+	close_fixture(&f);
 }
 
 /* ---- Every operation once, whatever happens -------------------------------- */

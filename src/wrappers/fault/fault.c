@@ -199,6 +199,8 @@ static void fault_stop(void *self, struct evkv_op *op)
 
 	(void)self;
 	held->stopped = true;
+	if (!held->passed)
+		evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
 	if (!held->waiting)
 		held_end(held);
 }

@@ -36,15 +36,99 @@ OPEN_(fault_slow)
 	    &(struct evkv_fault_options){ .reorder_permille = 700 }, error);
 }
 
-#define SUITE_(name_)                                                          \
+OPEN_(timeout)
+{
+	return evkv_timeout_new(memory(run, loop, error),
+	    &(struct evkv_timeout_options){ .timeout_ms = 3600000 }, error);
+}
+
+/* Without pauses, as the clock may stand still. */
+OPEN_(retry)
+{
+	return evkv_retry_new(memory(run, loop, error),
+	    &(struct evkv_retry_options){ .backoff_ms = -1 }, error);
+}
+
+/* Only for what never happens here: the second store has other entries. */
+OPEN_(fallback)
+{
+	struct evkv_store *primary = memory(run, loop, error);
+
+	return evkv_fallback_new(primary, memory(run, loop, error),
+	    &(struct evkv_fallback_options){
+		.statuses = EVKV_STATUS_BIT(EVKV_CORRUPT) },
+	    error);
+}
+
+/* With more failures than there are, as time may stand still while it is open. */
+OPEN_(circuit_breaker)
+{
+	return evkv_circuit_breaker_new(memory(run, loop, error),
+	    &(struct evkv_circuit_breaker_options){ .min_operations = 1000000 },
+	    error);
+}
+
+OPEN_(concurrency_limit)
+{
+	return evkv_concurrency_limit_new(memory(run, loop, error),
+	    &(struct evkv_concurrency_limit_options){
+		.max_running = 2, .max_queue = 1000000 },
+	    error);
+}
+
+OPEN_(prefix_collections)
+{
+	return evkv_prefix_collections_new(memory(run, loop, error),
+	    EVKV_LIT("a:%*_"), error);
+}
+
+OPEN_(single_collection)
+{
+	return evkv_single_collection_new(memory(run, loop, error),
+	    &(struct evkv_single_collection_options){
+		.collection = EVKV_LIT("all of them") },
+	    error);
+}
+
+/* Over a store that keeps the order of keys. */
+OPEN_(single_collection_ordered)
+{
+	return evkv_single_collection_new(evkv_conformance_delay(run,
+					      evkv_simple_new(loop, error),
+					      error),
+	    NULL, error);
+}
+
+#define SUITE_(name_, ...)                                                     \
 	{                                                                      \
 		.size = sizeof(struct evkv_conformance_suite), .name = #name_, \
-		.open = open_##name_                                           \
+		.open = open_##name_, __VA_ARGS__                              \
 	}
 
+/* A name of 255 bytes has more with the prefix. */
+static const struct evkv_conformance_exception long_names[] = {
+	{ .name = "collections_hold_any_byte",
+	    .reason = "with the prefix a name may be too long",
+	    .kind = EVKV_OP_PUT,
+	    .status = EVKV_INVALID },
+	{ .name = "the_longest_collection_works",
+	    .reason = "with the prefix it is too long",
+	    .kind = EVKV_OP_PUT,
+	    .status = EVKV_INVALID },
+	{ .name = NULL },
+};
+
 const struct evkv_conformance_suite conformance_suites[] = {
-	SUITE_(statistics),
-	SUITE_(fault),
-	SUITE_(fault_slow),
+	SUITE_(statistics, .quirks = 0),
+	SUITE_(fault, .quirks = 0),
+	SUITE_(fault_slow, .quirks = 0),
+	SUITE_(timeout, .quirks = 0),
+	SUITE_(retry, .quirks = 0),
+	SUITE_(fallback, .quirks = 0),
+	SUITE_(circuit_breaker, .quirks = 0),
+	SUITE_(concurrency_limit, .quirks = 0),
+	SUITE_(prefix_collections, .exceptions = long_names),
+	SUITE_(single_collection, .quirks = 0),
+	SUITE_(single_collection_ordered, .quirks = 0),
 	{ .name = NULL },
 };

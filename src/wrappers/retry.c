@@ -1,0 +1,458 @@
+/*
+ * wrappers/retry.c - tries again what has failed and may be repeated.
+ *
+ * Happy path: the operation goes on as a child, which is answered, and that is
+ * the answer. Otherwise, while tries, budget and time are left, what has failed
+ * so that it may be repeated is asked again after a pause: of a batch those
+ * entries alone, as the others have had their effect.
+ *
+ * The core keeps the order of each key: what follows waits for the last try.
+ *
+ * Failures: with no try left the last failure is the answer. Without memory for
+ * a child its entries are NOMEM. Whose waiter is cut off in a pause ends at once,
+ * and nothing more is sent for it.
+ */
+#include "evkv/wrappers/retry.h"
+
+#include <string.h>
+
+#include "evkv/driver.h"
+#include "support/pick.h"
+
+#define ATTEMPTS 3
+#define ATTEMPTS_MOST 1000
+#define BACKOFF_MS 20
+#define BACKOFF_MS_MOST 3600000
+#define MAX_BACKOFF_MS 2000
+#define BUDGET_PERCENT 20
+#define BUDGET_RESERVE 100
+#define TOKEN 100 /* what a repetition costs; an operation earns a percentage */
+
+struct retry {
+	struct evkv_loop *loop;
+	struct evkv_store *inner;
+	struct evkv_retry_options options; /* no defaults left */
+	uint64_t tokens, tokens_most;
+	struct evkv_retry_counters counters;
+};
+
+/* An operation. */
+struct call {
+	struct retry *retry;
+	struct evkv_op *op;
+	struct evkv_timer timer;
+	struct evkv_request request; /* of the next try */
+	/* The entries that it asks for; NULL = all. */
+	uint32_t *open;
+	int64_t start_ms;
+	unsigned tries;
+	bool pausing;
+	bool stopped; /* nobody waits for it any more */
+};
+
+/* ---- What may be repeated ------------------------------------------------- */
+
+static bool is_keyed(const struct call *call)
+{
+	return (evkv_kind_classes(call->request.kind) & EVKV_CLASS_HAS_KEYS) !=
+	    0;
+}
+
+/* The entry of the operation that entry i of a try is. */
+static size_t entry_of(const struct call *call, size_t i)
+{
+	return call->open != NULL ? call->open[i] : i;
+}
+
+/* Writes that are the same when they are done twice, unless others interfere. */
+static bool is_plain_write(const struct evkv_request *request)
+{
+	switch (request->kind) {
+	case EVKV_OP_PUT:
+	case EVKV_OP_DELETE:
+	case EVKV_OP_TOUCH: return request->condition == EVKV_IF_ANY;
+	case EVKV_OP_CLEAR:
+	case EVKV_OP_CLEAR_ALL: return true;
+	default: return false;
+	}
+}
+
+static bool is_repeatable(const struct call *call, enum evkv_status status)
+{
+	const uint32_t no_effect = EVKV_STATUS_BIT(EVKV_BUSY) |
+	    EVKV_STATUS_BIT(EVKV_TIMEOUT) | EVKV_STATUS_BIT(EVKV_UNAVAILABLE);
+	const struct evkv_retry_options *options = &call->retry->options;
+	uint32_t classes = evkv_kind_classes(call->request.kind);
+
+	if ((options->statuses & EVKV_STATUS_BIT(status)) == 0)
+		return false;
+	return (no_effect & EVKV_STATUS_BIT(status)) != 0 ||
+	    (classes & EVKV_CLASS_WRITES) == 0 ||
+	    (classes & EVKV_CLASS_REPEATABLE) != 0 ||
+	    (options->repeat_writes && is_plain_write(&call->request));
+}
+
+/* How many entries of a try are to be repeated; of a kind without keys 1. */
+static size_t count_repeatable(const struct call *call,
+    const struct evkv_result *result)
+{
+	size_t count = 0, i;
+
+	if (!is_keyed(call) || result->count < call->request.count)
+		return is_repeatable(call, result->status)
+		    ? call->request.count + !is_keyed(call)
+		    : 0;
+	for (i = 0; i < result->count; i++)
+		count += is_repeatable(call,
+		    evkv_result_entry(result, i)->status);
+	return count;
+}
+
+/* ---- Budget and time ------------------------------------------------------- */
+
+static void budget_earn(struct retry *retry)
+{
+	retry->tokens += retry->options.budget_percent;
+	if (retry->tokens > retry->tokens_most)
+		retry->tokens = retry->tokens_most;
+}
+
+/* Anything from nothing to twice the pause before, as many wait alike. */
+static int64_t draw_pause(const struct call *call)
+{
+	const struct evkv_retry_options *options = &call->retry->options;
+	int64_t most = options->backoff_ms;
+	unsigned i;
+
+	for (i = 1; i < call->tries && most < options->max_backoff_ms; i++)
+		most *= 2;
+	if (most > options->max_backoff_ms)
+		most = options->max_backoff_ms;
+	return (int64_t)(evkv_loop_random(call->retry->loop) %
+	    (uint64_t)(most + 1));
+}
+
+/* What is left for all tries, in milliseconds; INT64_MAX = no bound. */
+static int64_t time_left(const struct call *call)
+{
+	int64_t deadline_ms = call->retry->options.deadline_ms;
+
+	if (deadline_ms == 0)
+		return INT64_MAX;
+	return deadline_ms -
+	    (evkv_loop_now_ms(call->retry->loop) - call->start_ms);
+}
+
+/* Whether there is to be one more try, after a pause. */
+static bool may_go_on(struct call *call, int64_t *pause_ms)
+{
+	struct retry *retry = call->retry;
+
+	*pause_ms = draw_pause(call);
+	if (call->stopped) {
+		return false;
+	} else if (call->tries >= retry->options.attempts) {
+		retry->counters.exhausted++;
+		return false;
+	} else if (*pause_ms >= time_left(call)) {
+		retry->counters.late++;
+		return false;
+	} else if (retry->tokens < TOKEN) {
+		retry->counters.over_budget++;
+		return false;
+	}
+	retry->tokens -= TOKEN;
+	retry->counters.repeated++;
+	return true;
+}
+
+/* ---- The next try ------------------------------------------------------------ */
+
+/*
+ * Take what has its answer and ask for the other `count` entries next; false:
+ * no memory, and nothing was changed.
+ */
+static bool narrow(struct call *call, struct evkv_op *child, size_t count)
+{
+	const struct evkv_result *result = evkv_op_result(child);
+	struct evkv_request picked = call->request;
+	size_t asked = picked.count, left = 0, i;
+	uint32_t *from, *open;
+
+	from = evkv_op_alloc(call->op, 2 * count * sizeof(*from));
+	if (from == NULL)
+		return false;
+	open = from + count;
+	for (i = 0; i < asked; i++) {
+		if (!is_repeatable(call, evkv_result_entry(result, i)->status))
+			continue;
+		from[left] = (uint32_t)i;
+		open[left++] = (uint32_t)entry_of(call, i);
+	}
+	if (!evkv__request_pick(call->op, &picked, from, count))
+		return false;
+	for (i = 0, left = 0; i < asked; i++) {
+		if (left < count && from[left] == i) {
+			left++;
+			continue;
+		}
+		if (evkv_failed(evkv_result_entry(result, i)->status))
+			evkv_op_explain(call->op, result->cause,
+			    result->sys_error, result->message);
+		evkv_op_take(call->op, entry_of(call, i), child, i);
+	}
+	call->request = picked;
+	call->open = open;
+	return true;
+}
+
+static void set_timeout(struct call *call)
+{
+	int64_t timeout_ms = call->retry->options.attempt_timeout_ms;
+	int64_t left_ms = time_left(call);
+
+	if (left_ms < 1)
+		left_ms = 1;
+	if (left_ms != INT64_MAX && (timeout_ms == 0 || left_ms < timeout_ms))
+		timeout_ms = left_ms;
+	call->request.timeout_ms = timeout_ms;
+}
+
+/* ---- Ends --------------------------------------------------------------------- */
+
+/* The last try's answers are the operation's. */
+static void call_end(struct call *call, struct evkv_op *child)
+{
+	const struct evkv_result *result = evkv_op_result(child);
+	struct evkv_op *op = call->op;
+	size_t i;
+
+	if (call->tries > 1 && !evkv_failed(result->status))
+		call->retry->counters.recovered++;
+	if (child != NULL && call->open == NULL) {
+		evkv_op_take_all(op, child);
+	} else if (!is_keyed(call)) {
+		evkv_op_nomem(op);
+	} else {
+		for (i = 0; i < call->request.count; i++)
+			evkv_op_take(op, entry_of(call, i), child, i);
+		if (evkv_failed(result->status))
+			evkv_op_explain(op, result->cause, result->sys_error,
+			    result->message);
+	}
+	evkv_op_complete(op);
+}
+
+static void call_answered(struct evkv_op *child, void *arg)
+{
+	struct call *call = arg;
+	size_t count = 0;
+	int64_t pause_ms;
+
+	call->tries++;
+	if (child != NULL)
+		count = count_repeatable(call, evkv_op_result(child));
+	if (count == 0 || !may_go_on(call, &pause_ms)) {
+		call_end(call, child);
+		return;
+	}
+	if (is_keyed(call) && count < call->request.count &&
+	    !narrow(call, child, count)) {
+		call_end(call, child);
+		return;
+	}
+	/* Without memory for a timer there is no pause. */
+	if (pause_ms > 0 &&
+	    evkv_timer_set(call->retry->loop, &call->timer, pause_ms)) {
+		call->pausing = true;
+		return;
+	}
+	set_timeout(call);
+	evkv_child_repeat(child, &call->request);
+}
+
+static void call_try(struct call *call)
+{
+	set_timeout(call);
+	evkv_child_submit(call->op, call->retry->inner, &call->request,
+	    EVKV_CHILD_BORROWS, call_answered, call);
+}
+
+static void call_due(void *arg)
+{
+	struct call *call = arg;
+
+	call->pausing = false;
+	call_try(call);
+}
+
+/* ---- The slots ---------------------------------------------------------------- */
+
+static enum evkv_verdict retry_submit(void *arg, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
+	struct retry *retry = arg;
+	struct call *call;
+
+	/* Who waits for the first connection asks how that goes. */
+	if ((request->flags & EVKV_FLAG_WAIT_READY) != 0)
+		return evkv_op_forward(op, retry->inner, request);
+	call = evkv_op_alloc(op, sizeof(*call));
+	if (call == NULL)
+		return evkv_op_nomem(op);
+	*call = (struct call){
+		.retry = retry,
+		.op = op,
+		.timer = { .run = call_due, .arg = call },
+		.request = *request,
+		.start_ms = evkv_loop_now_ms(retry->loop),
+	};
+	call->request.flags &= ~flags;
+	evkv_op_set_data(op, call);
+	budget_earn(retry);
+	call_try(call);
+	return EVKV_VERDICT_PENDING;
+}
+
+/* A try that is under way ends by its own stop. */
+static void retry_stop(void *arg, struct evkv_op *op)
+{
+	struct call *call = evkv_op_data(op);
+
+	(void)arg;
+	call->stopped = true;
+	if (!call->pausing)
+		return;
+	evkv_timer_cancel(call->retry->loop, &call->timer);
+	evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
+	evkv_op_complete(op);
+}
+
+static void retry_free(void *self)
+{
+	evkv_free(self);
+}
+
+static enum evkv_peek retry_peek(void *arg, const struct evkv_request *request,
+    struct evkv_value **value)
+{
+	struct retry *retry = arg;
+
+	return evkv_store_peek(retry->inner, request, value);
+}
+
+static const struct evkv_vtable retry_vtable = {
+	.size = sizeof(retry_vtable),
+	.name = "retry",
+	.flags = EVKV_VTABLE_TRANSPARENT | EVKV_VTABLE_KEEPS |
+	    EVKV_VTABLE_ORDERED,
+	.submit = retry_submit,
+	.stop = retry_stop,
+	.free = retry_free,
+	.peek = retry_peek,
+};
+
+bool evkv_retry_read_counters_sized(const struct evkv_store *store,
+    struct evkv_retry_counters *counters, size_t size)
+{
+	const struct retry *retry = evkv_store_self(store, &retry_vtable);
+
+	memset(counters, 0, size);
+	if (retry == NULL)
+		return false;
+	memcpy(counters, &retry->counters,
+	    size < sizeof(*counters) ? size : sizeof(*counters));
+	return true;
+}
+
+/* ---- Making ------------------------------------------------------------------- */
+
+static const char *wrong_with(const struct evkv_retry_options *options)
+{
+	const uint32_t answers = EVKV_STATUS_BIT(EVKV_CONFLICT + 1) - 1;
+
+	if (options->attempts > ATTEMPTS_MOST)
+		return "attempts is over 1000";
+	if (options->backoff_ms < -1 || options->backoff_ms > BACKOFF_MS_MOST)
+		return "backoff_ms is below -1 or over 1 hour";
+	if (options->max_backoff_ms < 0 ||
+	    options->max_backoff_ms > BACKOFF_MS_MOST)
+		return "max_backoff_ms is negative or over 1 hour";
+	if (options->attempt_timeout_ms < 0 ||
+	    options->attempt_timeout_ms > EVKV_TTL_MAX)
+		return "attempt_timeout_ms is negative or over 100 years";
+	if (options->deadline_ms < 0 || options->deadline_ms > EVKV_TTL_MAX)
+		return "deadline_ms is negative or over 100 years";
+	if (options->budget_percent > 1000)
+		return "budget_percent is over 1000";
+	if (options->budget_reserve > 1000000)
+		return "budget_reserve is over 1000000";
+	if ((options->statuses & answers) != 0 ||
+	    options->statuses >= EVKV_STATUS_BIT(EVKV_STATUS_COUNT))
+		return "statuses names one that is no failure";
+	return NULL;
+}
+
+static void fill_defaults(struct evkv_retry_options *options)
+{
+	if (options->attempts == 0)
+		options->attempts = ATTEMPTS;
+	if (options->backoff_ms == 0)
+		options->backoff_ms = BACKOFF_MS;
+	else if (options->backoff_ms < 0)
+		options->backoff_ms = 0;
+	if (options->max_backoff_ms == 0)
+		options->max_backoff_ms = MAX_BACKOFF_MS;
+	if (options->budget_percent == 0)
+		options->budget_percent = BUDGET_PERCENT;
+	if (options->budget_reserve == 0)
+		options->budget_reserve = BUDGET_RESERVE;
+	if (options->statuses == 0)
+		options->statuses = EVKV_STATUS_BIT(EVKV_BUSY) |
+		    EVKV_STATUS_BIT(EVKV_TIMEOUT) |
+		    EVKV_STATUS_BIT(EVKV_UNAVAILABLE);
+	if (options->repeat_writes)
+		options->statuses |= EVKV_STATUS_BIT(EVKV_UNKNOWN_OUTCOME);
+}
+
+static struct retry *retry_self(struct evkv_store *inner,
+    const struct evkv_retry_options *options)
+{
+	struct retry *retry = evkv_calloc(1, sizeof(*retry));
+
+	if (retry == NULL)
+		return NULL;
+	retry->loop = evkv_store_loop(inner);
+	retry->inner = inner;
+	retry->options = *options;
+	fill_defaults(&retry->options);
+	retry->tokens_most = TOKEN * (uint64_t)retry->options.budget_reserve;
+	retry->tokens = retry->tokens_most;
+	return retry;
+}
+
+struct evkv_store *evkv_retry_new_sized(struct evkv_store *inner,
+    const struct evkv_retry_options *given, size_t size,
+    struct evkv_error *error)
+{
+	const struct evkv_store_config config = {
+		.inner = &inner,
+		.inner_count = 1,
+	};
+	struct evkv_retry_options options;
+	const char *why;
+
+	if (!evkv_options_read(&options, sizeof(options), given, size, error)) {
+		evkv_store_unref(inner);
+		return NULL;
+	}
+	why = wrong_with(&options);
+	if (inner != NULL && why != NULL) {
+		evkv_error_set(error, EVKV_INVALID, "retry: %s", why);
+		evkv_store_unref(inner);
+		return NULL;
+	}
+	return evkv_store_create(NULL, &retry_vtable,
+	    inner != NULL ? retry_self(inner, &options) : NULL, &config, error);
+}
