@@ -630,16 +630,16 @@ static inline bool submit_put(struct evkv_store *store,
 	struct evkv_loop *loop = store->loop;
 
 	if (request->flags != flags || !has_plain_key(request) ||
-	    !is_plain_put(request) || !evkv__loop_may_nest(loop) ||
+	    !is_plain_put(request) || !evkv__core_may_nest(evkv__core(loop)) ||
 	    !has_room(store, 1, request->keys->size + request->values->size))
 		return false;
 	if (!(loop->scramble ? put_scrambled(store, request)
 			     : store->put(store->self, request)))
 		return false;
-	loop->peek++;
+	evkv__core(loop)->peek++;
 	if (cb != NULL)
 		cb(&put_result, arg);
-	loop->peek--;
+	evkv__core(loop)->peek--;
 	return true;
 }
 
