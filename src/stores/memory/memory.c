@@ -100,11 +100,18 @@ static enum evkv_status incr_one(struct memory *self,
     int64_t *number)
 {
 	struct memory_collection *collection = put_collection(self, request);
+	struct memory_incr incr = {
+		.request = request,
+		.i = i,
+		.expires_at_us = request_expiry_us(request, i, now_us),
+	};
+	enum evkv_status status;
 
 	if (collection == NULL)
 		return EVKV_NOMEM;
-	return evkv__table_incr(&self->table, collection, request, i,
-	    request_expiry_us(request, i, now_us), now_us, number);
+	status = evkv__table_incr(&self->table, collection, &incr, now_us);
+	*number = incr.number;
+	return status;
 }
 
 /* The process may have no more memory long before max_bytes is reached. */

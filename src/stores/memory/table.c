@@ -397,12 +397,12 @@ enum evkv_status evkv__table_put_hashed(struct memory_table *table,
 }
 
 enum evkv_status evkv__table_incr(struct memory_table *table,
-    struct memory_collection *collection, const struct evkv_request *request,
-    size_t i, int64_t expires_at_us, int64_t now_us, int64_t *number)
+    struct memory_collection *collection, struct memory_incr *incr,
+    int64_t now_us)
 {
 	struct memory_put put = {
-		.key = request->keys[i],
-		.expires_at_us = expires_at_us,
+		.key = incr->request->keys[incr->i],
+		.expires_at_us = incr->expires_at_us,
 	};
 	char text[EVKV_NUMBER_MAX];
 	struct memory_entry *entry;
@@ -417,11 +417,11 @@ enum evkv_status evkv__table_incr(struct memory_table *table,
 			: &entry->value);
 		put.expires_at_us = entry->expires_at_us;
 	}
-	status = evkv_incr_apply(request, i, entry != NULL ? &old : NULL,
-	    number);
+	status = evkv_incr_apply(incr->request, incr->i,
+	    entry != NULL ? &old : NULL, &incr->number);
 	if (status != EVKV_OK)
 		return status;
-	put.value = evkv_number_write(*number, text);
+	put.value = evkv_number_write(incr->number, text);
 	return evkv__table_put(table, collection, &put, now_us);
 }
 

@@ -139,6 +139,14 @@ struct memory_put {
 	int64_t expires_at_us;
 };
 
+/* Key i of an INCR. */
+struct memory_incr {
+	const struct evkv_request *request;
+	size_t i;
+	int64_t expires_at_us; /* of an entry that is made */
+	int64_t number;        /* the answer */
+};
+
 /* ---- Entries (entry.c) -------------------------------------- */
 
 static inline struct evkv_slice entry_key(const struct memory_entry *entry)
@@ -313,12 +321,12 @@ static inline enum evkv_status evkv__table_put(struct memory_table *table,
 }
 
 /*
- * Key i of an INCR; the expiry is that of an entry that is made. INVALID where
- * the entry holds no number or the sum does not fit, else as for a put.
+ * INVALID where the entry holds no number or the sum does not fit, else as for
+ * a put.
  */
 enum evkv_status evkv__table_incr(struct memory_table *table,
-    struct memory_collection *collection, const struct evkv_request *request,
-    size_t i, int64_t expires_at_us, int64_t now_us, int64_t *number);
+    struct memory_collection *collection, struct memory_incr *incr,
+    int64_t now_us);
 
 /*
  * OK, NOT_FOUND where there is no such entry or it has expired; CONFLICT where
