@@ -9,6 +9,7 @@
 #define EVKV_EVKV_H
 
 #include "evkv/alloc.h"
+#include "evkv/each.h"
 #include "evkv/error.h"
 #include "evkv/export.h"
 #include "evkv/loop.h"
@@ -26,8 +27,10 @@
 #include "evkv/wrappers/circuit_breaker.h"
 #include "evkv/wrappers/clamp_ttl.h"
 #include "evkv/wrappers/concurrency_limit.h"
+#include "evkv/wrappers/default_value.h"
 #include "evkv/wrappers/fallback.h"
 #include "evkv/wrappers/fault.h"
+#include "evkv/wrappers/limit_size.h"
 #include "evkv/wrappers/passthrough_cache.h"
 #include "evkv/wrappers/prefix_collections.h"
 #include "evkv/wrappers/prefix_keys.h"

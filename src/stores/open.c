@@ -74,12 +74,21 @@ const struct evkv_type *evkv_core_type(size_t i)
 		&null_type,
 		&simple_type,
 		&evkv__memory_type,
+		&evkv__circuit_breaker_type,
 		&evkv__clamp_ttl_type,
+		&evkv__concurrency_limit_type,
+		&evkv__default_value_type,
+		&evkv__fallback_type,
+		&evkv__fault_type,
+		&evkv__limit_size_type,
 		&evkv__passthrough_cache_type,
 		&evkv__prefix_collections_type,
 		&evkv__prefix_keys_type,
 		&evkv__read_only_type,
+		&evkv__retry_type,
 		&evkv__single_collection_type,
+		&evkv__statistics_type,
+		&evkv__timeout_type,
 	};
 
 	return i < sizeof(types) / sizeof(types[0]) ? types[i] : NULL;

@@ -8,8 +8,8 @@
 
 /*
  * Make `request` one for its keys at the `count` places `from`, in order. Its
- * arrays are new ones, in the op's memory, as a child that was cut off may still
- * read the old ones. false: no memory, and the request is of no more use.
+ * arrays are new ones, in the op's memory, as a child that was cut off may
+ * still read the old ones. false: no memory, and the request is of no more use.
  */
 bool evkv__request_pick(struct evkv_op *op, struct evkv_request *request,
     const uint32_t *from, size_t count);

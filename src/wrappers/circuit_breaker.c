@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "evkv/driver.h"
+#include "wrappers/types.h"
 
 #define PARTS 10
 #define WINDOW_MS 10000
@@ -40,6 +41,7 @@ struct breaker {
 	int64_t now_part; /* the number of the part that is being filled */
 	struct part parts[PARTS];
 	uint64_t opened, refused;
+	struct evkv_circuit_breaker_options given; /* for who describes it */
 };
 
 /* What an operation carries. */
@@ -48,7 +50,7 @@ struct call {
 	uint32_t epoch;
 };
 
-/* ---- The window -------------------------------------------------------------- */
+/* ---- The window --------------------------------------------------------- */
 
 /* The part that is now, after those that are over have been emptied. */
 static struct part *window_now(struct breaker *breaker, int64_t now_us)
@@ -82,7 +84,7 @@ static bool reaches(uint32_t count, unsigned percent, uint32_t of)
 	return (uint64_t)count * 100 >= (uint64_t)percent * of;
 }
 
-/* ---- The states ---------------------------------------------------------------- */
+/* ---- The states --------------------------------------------------------- */
 
 static void enter(struct breaker *breaker, enum evkv_circuit state)
 {
@@ -180,7 +182,7 @@ static void count_end(struct breaker *breaker, const struct call *call,
 		count_probe(breaker, failed, slow, cause);
 }
 
-/* ---- The slots -------------------------------------------------------------------- */
+/* ---- The slots ---------------------------------------------------------- */
 
 static enum evkv_verdict refuse(struct breaker *breaker, struct evkv_op *op)
 {
@@ -261,6 +263,62 @@ static enum evkv_peek breaker_peek(void *self,
 	return answer;
 }
 
+/* ---- By text ------------------------------------------------------------ */
+
+#define ROW(name_, field_, type_, min_, max_, summary_, standard_)             \
+	{                                                                      \
+		.name = (name_), .field = #field_, .type = (type_),            \
+		.offset = offsetof(struct evkv_circuit_breaker_options,        \
+		    field_),                                                   \
+		.min = (min_), .max = (max_), .summary = (summary_),           \
+		.standard = (standard_)                                        \
+	}
+
+static const struct evkv_url_option circuit_breaker_options[] = {
+	ROW("window", window_ms, EVKV_URL_DURATION, 10, INT64_C(86400000),
+	    "how far back is looked", "10s"),
+	ROW("min_operations", min_operations, EVKV_URL_INT, 1, 1000000,
+	    "with fewer in the window it stays closed", "20"),
+	ROW("failure_percent", failure_percent, EVKV_URL_INT, 1, 100,
+	    "so many of 100 failed", "50"),
+	ROW("slow", slow_ms, EVKV_URL_DURATION, 1, INT64_C(86400000),
+	    "an operation that takes so long is slow", NULL),
+	ROW("slow_percent", slow_percent, EVKV_URL_INT, 1, 100,
+	    "so many of 100 were slow", "50"),
+	ROW("open", open_ms, EVKV_URL_DURATION, 1, INT64_C(86400000),
+	    "how long it stays open", "5s"),
+	ROW("probes", probes, EVKV_URL_INT, 1, 1000,
+	    "operations that have to go well to close it", "3"),
+};
+
+static struct evkv_store *circuit_breaker_make(const struct evkv_type *type,
+    const struct evkv_making *making, struct evkv_error *error)
+{
+	(void)type;
+	return evkv_circuit_breaker_new(making->inner[0], making->options,
+	    error);
+}
+
+const struct evkv_type evkv__circuit_breaker_type = {
+	.size = sizeof(struct evkv_type),
+	.name = "circuit_breaker",
+	.summary = "leaves a store alone that fails too often",
+	.options = circuit_breaker_options,
+	.option_count = sizeof(circuit_breaker_options) /
+	    sizeof(circuit_breaker_options[0]),
+	.options_size = sizeof(struct evkv_circuit_breaker_options),
+	.inner_min = 1,
+	.inner_max = 1,
+	.make = circuit_breaker_make,
+};
+
+static void breaker_describe(void *arg, struct evkv_text *text)
+{
+	struct breaker *self = arg;
+
+	evkv_text_options(text, &evkv__circuit_breaker_type, &self->given);
+}
+
 static const struct evkv_vtable breaker_vtable = {
 	.size = sizeof(breaker_vtable),
 	.name = "circuit_breaker",
@@ -270,6 +328,7 @@ static const struct evkv_vtable breaker_vtable = {
 	.detached = breaker_detached,
 	.free = breaker_free,
 	.peek = breaker_peek,
+	.describe = breaker_describe,
 };
 
 bool evkv_circuit_breaker_read_sized(struct evkv_store *store,
@@ -297,7 +356,7 @@ bool evkv_circuit_breaker_read_sized(struct evkv_store *store,
 	return true;
 }
 
-/* ---- Making ------------------------------------------------------------------------ */
+/* ---- Making ------------------------------------------------------------- */
 
 static const char *wrong_with(const struct evkv_circuit_breaker_options
 	*options)
@@ -356,7 +415,7 @@ static struct breaker *breaker_self(struct evkv_store *inner,
 		return NULL;
 	breaker->loop = evkv_store_loop(inner);
 	breaker->inner = inner;
-	breaker->options = *options;
+	breaker->given = breaker->options = *options;
 	fill_defaults(&breaker->options);
 	breaker->part_us = 1000 * breaker->options.window_ms / PARTS;
 	breaker->now_part = evkv_loop_now_us(breaker->loop) / breaker->part_us;

@@ -7,14 +7,15 @@
  * of the stack. While some wait nobody passes them, so the order of submission
  * is that of beginning.
  *
- * Failures: with the queue full, or the time of waiting over: BUSY. Whose waiter
- * is cut off in the queue leaves it at once, without effect.
+ * Failures: with the queue full, or the time of waiting over: BUSY. Whose
+ * waiter is cut off in the queue leaves it at once, without effect.
  */
 #include "evkv/wrappers/concurrency_limit.h"
 
 #include <string.h>
 
 #include "evkv/driver.h"
+#include "wrappers/types.h"
 
 #define MAX_RUNNING 64
 #define MAX_QUEUE 1000
@@ -30,6 +31,7 @@ struct limit {
 	struct evkv_task begin_task;
 	struct evkv_timer wait_timer; /* for the first in the queue */
 	struct evkv_concurrency_limit_counters counters;
+	struct evkv_concurrency_limit_options given; /* for who describes it */
 };
 
 struct call {
@@ -39,9 +41,11 @@ struct call {
 	int64_t since_ms;
 };
 
-/* ---- The queue -------------------------------------------------------------- */
+/* ---- The queue ---------------------------------------------------------- */
 
-/* Without memory for the timer the next operation that comes or ends sets it. */
+/*
+ * Without memory for the timer the next operation that comes or ends sets it.
+ */
 static void wait_for_first(struct limit *limit)
 {
 	int64_t left_ms;
@@ -100,7 +104,7 @@ static void wait_over(void *arg)
 	wait_for_first(limit);
 }
 
-/* ---- Running ------------------------------------------------------------------ */
+/* ---- Running ------------------------------------------------------------ */
 
 static void call_ended(struct evkv_op *child, void *arg)
 {
@@ -142,7 +146,7 @@ static void begin_some(void *arg)
 	}
 }
 
-/* ---- The slots ------------------------------------------------------------------ */
+/* ---- The slots ---------------------------------------------------------- */
 
 static enum evkv_verdict limit_submit(void *self, struct evkv_op *op,
     const struct evkv_request *request)
@@ -211,6 +215,55 @@ static enum evkv_peek limit_peek(void *self, const struct evkv_request *request,
 	return evkv_store_peek(limit->inner, request, value);
 }
 
+/* ---- By text ------------------------------------------------------------ */
+
+#define ROW(name_, field_, type_, min_, max_, summary_, standard_)             \
+	{                                                                      \
+		.name = (name_), .field = #field_, .type = (type_),            \
+		.offset = offsetof(struct evkv_concurrency_limit_options,      \
+		    field_),                                                   \
+		.min = (min_), .max = (max_), .summary = (summary_),           \
+		.standard = (standard_)                                        \
+	}
+
+static const struct evkv_url_option concurrency_limit_options[] = {
+	ROW("max_running", max_running, EVKV_URL_SIZE, 1, 1000000,
+	    "operations in the store below at once", "64"),
+	ROW("max_queue", max_queue, EVKV_URL_SIZE, 1, 1000000,
+	    "operations that wait", "1000"),
+	ROW("max_wait", max_wait_ms, EVKV_URL_DURATION, 1, INT64_C(86400000),
+	    "how long one may wait", NULL),
+};
+
+static struct evkv_store *concurrency_limit_make(const struct evkv_type *type,
+    const struct evkv_making *making, struct evkv_error *error)
+{
+	(void)type;
+	return evkv_concurrency_limit_new(making->inner[0], making->options,
+	    error);
+}
+
+const struct evkv_type evkv__concurrency_limit_type = {
+	.size = sizeof(struct evkv_type),
+	.name = "concurrency_limit",
+	.summary = "bounds how many operations go on at once",
+	.options = concurrency_limit_options,
+	.option_count = sizeof(concurrency_limit_options) /
+	    sizeof(concurrency_limit_options[0]),
+	.options_size = sizeof(struct evkv_concurrency_limit_options),
+	.argument = "max_running",
+	.inner_min = 1,
+	.inner_max = 1,
+	.make = concurrency_limit_make,
+};
+
+static void limit_describe(void *arg, struct evkv_text *text)
+{
+	struct limit *self = arg;
+
+	evkv_text_options(text, &evkv__concurrency_limit_type, &self->given);
+}
+
 static const struct evkv_vtable limit_vtable = {
 	.size = sizeof(limit_vtable),
 	.name = "concurrency_limit",
@@ -219,6 +272,7 @@ static const struct evkv_vtable limit_vtable = {
 	.stop = limit_stop,
 	.free = limit_free,
 	.peek = limit_peek,
+	.describe = limit_describe,
 };
 
 bool evkv_concurrency_limit_read_sized(const struct evkv_store *store,
@@ -234,7 +288,7 @@ bool evkv_concurrency_limit_read_sized(const struct evkv_store *store,
 	return true;
 }
 
-/* ---- Making ---------------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------- */
 
 static bool options_ok(const struct evkv_concurrency_limit_options *options,
     struct evkv_error *error)
@@ -263,6 +317,7 @@ static struct limit *limit_self(struct evkv_store *inner,
 		return NULL;
 	limit->loop = evkv_store_loop(inner);
 	limit->inner = inner;
+	limit->given = *options;
 	limit->max_running = options->max_running != 0 ? options->max_running
 						       : MAX_RUNNING;
 	limit->max_queue = options->max_queue != 0 ? options->max_queue

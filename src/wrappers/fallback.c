@@ -15,6 +15,7 @@
 
 #include "evkv/driver.h"
 #include "support/pick.h"
+#include "wrappers/types.h"
 
 #define NO_EFFECT                                                              \
 	(EVKV_STATUS_BIT(EVKV_BUSY) | EVKV_STATUS_BIT(EVKV_TIMEOUT) |          \
@@ -24,6 +25,7 @@ struct fallback {
 	struct evkv_store *primary, *second;
 	struct evkv_fallback_options options;
 	uint64_t count;
+	struct evkv_fallback_options given; /* for who describes it */
 };
 
 struct call {
@@ -34,7 +36,7 @@ struct call {
 	bool stopped;     /* nobody waits for it any more */
 };
 
-/* ---- The second store ------------------------------------------------------- */
+/* ---- The second store --------------------------------------------------- */
 
 static bool is_for_second(const struct call *call, enum evkv_status status)
 {
@@ -100,7 +102,7 @@ static bool ask_second(struct call *call)
 	return true;
 }
 
-/* ---- The primary -------------------------------------------------------------- */
+/* ---- The primary -------------------------------------------------------- */
 
 static void primary_answered(struct evkv_op *child, void *arg)
 {
@@ -183,6 +185,52 @@ static enum evkv_peek fallback_peek(void *self,
 	return answer;
 }
 
+/* ---- By text ------------------------------------------------------------ */
+
+#define ROW(name_, field_, type_, min_, max_, summary_, standard_)             \
+	{                                                                      \
+		.name = (name_), .field = #field_, .type = (type_),            \
+		.offset = offsetof(struct evkv_fallback_options, field_),      \
+		.min = (min_), .max = (max_), .summary = (summary_),           \
+		.standard = (standard_)                                        \
+	}
+
+static const struct evkv_url_option fallback_options[] = {
+	ROW("on_miss", on_miss, EVKV_URL_BOOL, 0, 0,
+	    "ask the second store also for what is not there", NULL),
+	ROW("writes", writes, EVKV_URL_BOOL, 0, 0,
+	    "plain writes that had no effect go to the second store", NULL),
+	ROW("timeout", timeout_ms, EVKV_URL_DURATION, 1, EVKV_TTL_MAX,
+	    "how long the primary may take", NULL),
+};
+
+static struct evkv_store *fallback_make(const struct evkv_type *type,
+    const struct evkv_making *making, struct evkv_error *error)
+{
+	(void)type;
+	return evkv_fallback_new(making->inner[0], making->inner[1],
+	    making->options, error);
+}
+
+const struct evkv_type evkv__fallback_type = {
+	.size = sizeof(struct evkv_type),
+	.name = "fallback",
+	.summary = "asks a second store where the first one fails",
+	.options = fallback_options,
+	.option_count = sizeof(fallback_options) / sizeof(fallback_options[0]),
+	.options_size = sizeof(struct evkv_fallback_options),
+	.inner_min = 2,
+	.inner_max = 2,
+	.make = fallback_make,
+};
+
+static void fallback_describe(void *arg, struct evkv_text *text)
+{
+	struct fallback *self = arg;
+
+	evkv_text_options(text, &evkv__fallback_type, &self->given);
+}
+
 static const struct evkv_vtable fallback_vtable = {
 	.size = sizeof(fallback_vtable),
 	.name = "fallback",
@@ -192,6 +240,7 @@ static const struct evkv_vtable fallback_vtable = {
 	.stop = fallback_stop,
 	.free = fallback_free,
 	.peek = fallback_peek,
+	.describe = fallback_describe,
 };
 
 uint64_t evkv_fallback_count(const struct evkv_store *store)
@@ -202,7 +251,7 @@ uint64_t evkv_fallback_count(const struct evkv_store *store)
 	return fallback != NULL ? fallback->count : 0;
 }
 
-/* ---- Making ---------------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------- */
 
 static bool options_ok(const struct evkv_fallback_options *options,
     struct evkv_error *error)
@@ -229,7 +278,7 @@ static struct fallback *fallback_self(struct evkv_store *const *inner,
 		return NULL;
 	fallback->primary = inner[0];
 	fallback->second = inner[1];
-	fallback->options = *options;
+	fallback->given = fallback->options = *options;
 	if (options->statuses == 0)
 		fallback->options.statuses = NO_EFFECT |
 		    EVKV_STATUS_BIT(EVKV_REFUSED) |

@@ -9,8 +9,8 @@
  * The core keeps the order of each key: what follows waits for the last try.
  *
  * Failures: with no try left the last failure is the answer. Without memory for
- * a child its entries are NOMEM. Whose waiter is cut off in a pause ends at once,
- * and nothing more is sent for it.
+ * a child its entries are NOMEM. Whose waiter is cut off in a pause ends at
+ * once, and nothing more is sent for it.
  */
 #include "evkv/wrappers/retry.h"
 
@@ -18,6 +18,7 @@
 
 #include "evkv/driver.h"
 #include "support/pick.h"
+#include "wrappers/types.h"
 
 #define ATTEMPTS 3
 #define ATTEMPTS_MOST 1000
@@ -34,6 +35,7 @@ struct retry {
 	struct evkv_retry_options options; /* no defaults left */
 	uint64_t tokens, tokens_most;
 	struct evkv_retry_counters counters;
+	struct evkv_retry_options given; /* for who describes it */
 };
 
 /* An operation. */
@@ -50,7 +52,7 @@ struct call {
 	bool stopped; /* nobody waits for it any more */
 };
 
-/* ---- What may be repeated ------------------------------------------------- */
+/* ---- What may be repeated ----------------------------------------------- */
 
 static bool is_keyed(const struct call *call)
 {
@@ -64,7 +66,9 @@ static size_t entry_of(const struct call *call, size_t i)
 	return call->open != NULL ? call->open[i] : i;
 }
 
-/* Writes that are the same when they are done twice, unless others interfere. */
+/*
+ * Writes that are the same when they are done twice, unless others interfere.
+ */
 static bool is_plain_write(const struct evkv_request *request)
 {
 	switch (request->kind) {
@@ -108,7 +112,7 @@ static size_t count_repeatable(const struct call *call,
 	return count;
 }
 
-/* ---- Budget and time ------------------------------------------------------- */
+/* ---- Budget and time ---------------------------------------------------- */
 
 static void budget_earn(struct retry *retry)
 {
@@ -166,7 +170,7 @@ static bool may_go_on(struct call *call, int64_t *pause_ms)
 	return true;
 }
 
-/* ---- The next try ------------------------------------------------------------ */
+/* ---- The next try ------------------------------------------------------- */
 
 /*
  * Take what has its answer and ask for the other `count` entries next; false:
@@ -218,7 +222,7 @@ static void set_timeout(struct call *call)
 	call->request.timeout_ms = timeout_ms;
 }
 
-/* ---- Ends --------------------------------------------------------------------- */
+/* ---- Ends --------------------------------------------------------------- */
 
 /* The last try's answers are the operation's. */
 static void call_end(struct call *call, struct evkv_op *child)
@@ -286,7 +290,7 @@ static void call_due(void *arg)
 	call_try(call);
 }
 
-/* ---- The slots ---------------------------------------------------------------- */
+/* ---- The slots ---------------------------------------------------------- */
 
 static enum evkv_verdict retry_submit(void *arg, struct evkv_op *op,
     const struct evkv_request *request)
@@ -342,6 +346,61 @@ static enum evkv_peek retry_peek(void *arg, const struct evkv_request *request,
 	return evkv_store_peek(retry->inner, request, value);
 }
 
+/* ---- By text ------------------------------------------------------------ */
+
+#define ROW(name_, field_, type_, min_, max_, summary_, standard_)             \
+	{                                                                      \
+		.name = (name_), .field = #field_, .type = (type_),            \
+		.offset = offsetof(struct evkv_retry_options, field_),         \
+		.min = (min_), .max = (max_), .summary = (summary_),           \
+		.standard = (standard_)                                        \
+	}
+
+static const struct evkv_url_option retry_options[] = {
+	ROW("attempts", attempts, EVKV_URL_INT, 1, 1000,
+	    "how often an operation is tried at most", "3"),
+	ROW("backoff", backoff_ms, EVKV_URL_DURATION, -1, 3600000,
+	    "the first pause is at most so long; -1 = no pauses", "20ms"),
+	ROW("max_backoff", max_backoff_ms, EVKV_URL_DURATION, 1, 3600000,
+	    "no pause is longer", "2s"),
+	ROW("attempt_timeout", attempt_timeout_ms, EVKV_URL_DURATION, 1,
+	    EVKV_TTL_MAX, "the deadline of each try", NULL),
+	ROW("deadline", deadline_ms, EVKV_URL_DURATION, 1, EVKV_TTL_MAX,
+	    "the time for all tries and pauses together", NULL),
+	ROW("budget_percent", budget_percent, EVKV_URL_INT, 1, 1000,
+	    "repetitions per 100 operations, in the long run", "20"),
+	ROW("budget_reserve", budget_reserve, EVKV_URL_INT, 1, 1000000,
+	    "and so many more at once", "100"),
+	ROW("repeat_writes", repeat_writes, EVKV_URL_BOOL, 0, 0,
+	    "also repeat plain writes of unknown outcome", NULL),
+};
+
+static struct evkv_store *retry_make(const struct evkv_type *type,
+    const struct evkv_making *making, struct evkv_error *error)
+{
+	(void)type;
+	return evkv_retry_new(making->inner[0], making->options, error);
+}
+
+const struct evkv_type evkv__retry_type = {
+	.size = sizeof(struct evkv_type),
+	.name = "retry",
+	.summary = "tries again what has failed and may be repeated",
+	.options = retry_options,
+	.option_count = sizeof(retry_options) / sizeof(retry_options[0]),
+	.options_size = sizeof(struct evkv_retry_options),
+	.inner_min = 1,
+	.inner_max = 1,
+	.make = retry_make,
+};
+
+static void retry_describe(void *arg, struct evkv_text *text)
+{
+	struct retry *self = arg;
+
+	evkv_text_options(text, &evkv__retry_type, &self->given);
+}
+
 static const struct evkv_vtable retry_vtable = {
 	.size = sizeof(retry_vtable),
 	.name = "retry",
@@ -351,6 +410,7 @@ static const struct evkv_vtable retry_vtable = {
 	.stop = retry_stop,
 	.free = retry_free,
 	.peek = retry_peek,
+	.describe = retry_describe,
 };
 
 bool evkv_retry_read_counters_sized(const struct evkv_store *store,
@@ -366,7 +426,7 @@ bool evkv_retry_read_counters_sized(const struct evkv_store *store,
 	return true;
 }
 
-/* ---- Making ------------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------- */
 
 static const char *wrong_with(const struct evkv_retry_options *options)
 {
@@ -425,7 +485,7 @@ static struct retry *retry_self(struct evkv_store *inner,
 		return NULL;
 	retry->loop = evkv_store_loop(inner);
 	retry->inner = inner;
-	retry->options = *options;
+	retry->given = retry->options = *options;
 	fill_defaults(&retry->options);
 	retry->tokens_most = TOKEN * (uint64_t)retry->options.budget_reserve;
 	retry->tokens = retry->tokens_most;

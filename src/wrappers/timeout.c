@@ -12,11 +12,13 @@
 #include "evkv/wrappers/timeout.h"
 
 #include "evkv/driver.h"
+#include "wrappers/types.h"
 
 struct timeout {
 	struct evkv_store *inner;
 	int64_t keyed_ms;
-	int64_t span_ms; /* -1 = none */
+	int64_t span_ms;                   /* -1 = none */
+	struct evkv_timeout_options given; /* for who describes it */
 };
 
 /* In milliseconds; 0 or less = no bound. */
@@ -72,6 +74,50 @@ static enum evkv_peek timeout_peek(void *arg,
 	return evkv_store_peek(self->inner, request, value);
 }
 
+/* ---- By text ------------------------------------------------------------ */
+
+#define ROW(name_, field_, type_, min_, max_, summary_, standard_)             \
+	{                                                                      \
+		.name = (name_), .field = #field_, .type = (type_),            \
+		.offset = offsetof(struct evkv_timeout_options, field_),       \
+		.min = (min_), .max = (max_), .summary = (summary_),           \
+		.standard = (standard_)                                        \
+	}
+
+static const struct evkv_url_option timeout_options[] = {
+	ROW("timeout", timeout_ms, EVKV_URL_DURATION, 1, EVKV_TTL_MAX,
+	    "for operations that name keys; required", NULL),
+	ROW("span_timeout", span_timeout_ms, EVKV_URL_DURATION, -1,
+	    EVKV_TTL_MAX, "for all others; -1 = no bound", "as timeout"),
+};
+
+static struct evkv_store *timeout_make(const struct evkv_type *type,
+    const struct evkv_making *making, struct evkv_error *error)
+{
+	(void)type;
+	return evkv_timeout_new(making->inner[0], making->options, error);
+}
+
+const struct evkv_type evkv__timeout_type = {
+	.size = sizeof(struct evkv_type),
+	.name = "timeout",
+	.summary = "bounds how long the store below may take",
+	.options = timeout_options,
+	.option_count = sizeof(timeout_options) / sizeof(timeout_options[0]),
+	.options_size = sizeof(struct evkv_timeout_options),
+	.argument = "timeout",
+	.inner_min = 1,
+	.inner_max = 1,
+	.make = timeout_make,
+};
+
+static void timeout_describe(void *arg, struct evkv_text *text)
+{
+	struct timeout *self = arg;
+
+	evkv_text_options(text, &evkv__timeout_type, &self->given);
+}
+
 static const struct evkv_vtable timeout_vtable = {
 	.size = sizeof(timeout_vtable),
 	.name = "timeout",
@@ -79,9 +125,10 @@ static const struct evkv_vtable timeout_vtable = {
 	.submit = timeout_submit,
 	.free = timeout_free,
 	.peek = timeout_peek,
+	.describe = timeout_describe,
 };
 
-/* ---- Making --------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------- */
 
 static bool timeout_check(const struct evkv_timeout_options *options,
     struct evkv_error *error)
@@ -107,6 +154,7 @@ static struct timeout *timeout_self(struct evkv_store *inner,
 		return NULL;
 	*self = (struct timeout){
 		.inner = inner,
+		.given = *options,
 		.keyed_ms = options->timeout_ms,
 		.span_ms = options->span_timeout_ms != 0
 		    ? options->span_timeout_ms

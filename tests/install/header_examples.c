@@ -533,6 +533,27 @@ void concurrency_limit_h(struct evkv_store *store)
 	evkv_store_unref(store);
 }
 
+/* [evkv/wrappers/limit_size.h] */
+void limit_size_h(struct evkv_store *store);
+
+void limit_size_h(struct evkv_store *store)
+{
+	store = evkv_limit_size_new(store,
+	    &(struct evkv_limit_size_options){ .max_value = 1 << 20 }, &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/default_value.h] */
+void default_value_h(struct evkv_store *store);
+
+void default_value_h(struct evkv_store *store)
+{
+	store = evkv_default_value_new(store,
+	    &(struct evkv_default_value_options){ .value = EVKV_LIT("0"),
+	        .collections = EVKV_LIT("counts*") }, &error);
+	evkv_store_unref(store);
+}
+
 /* [evkv/wrappers/fallback.h] */
 void fallback_h(struct evkv_loop *loop, struct evkv_store *primary)
 {

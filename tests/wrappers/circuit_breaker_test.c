@@ -80,12 +80,12 @@ static enum evkv_status get_failing(struct fixture *f)
 	return status;
 }
 
-/* ---- The states against a table ------------------------------------------------ */
+/* ---- The states against a table ----------------------------------------- */
 
 /*
- * What happens, one letter after the other: '.' an operation that goes well, 'F'
- * one that fails, 'S' one that is slow, '1' to '9' so many seconds. After each
- * the state: 'c' closed, 'o' open, 'h' half open.
+ * What happens, one letter after the other: '.' an operation that goes well,
+ * 'F' one that fails, 'S' one that is slow, '1' to '9' so many seconds. After
+ * each the state: 'c' closed, 'o' open, 'h' half open.
  */
 static void play(struct evkv_circuit_breaker_options options,
     const char *events, const char *states)
@@ -287,7 +287,7 @@ EVKV_TEST(unit_circuit_breaker, inline_gets_count)
 	rig_close(&rig);
 }
 
-/* ---- Against a list of what happened --------------------------------------------- */
+/* ---- Against a list of what happened ------------------------------------ */
 
 #define EVENTS 2000
 
@@ -330,7 +330,7 @@ EVKV_TEST(unit_circuit_breaker, the_window_against_a_list)
 	}
 }
 
-/* ---- Making ------------------------------------------------------------------------ */
+/* ---- Making ------------------------------------------------------------- */
 
 EVKV_TEST(unit_circuit_breaker, bad_options_are_refused)
 {

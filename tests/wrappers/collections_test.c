@@ -1,6 +1,6 @@
 /*
- * prefix_collections and single_collection: where entries are, that no two names
- * meet, and that what is somebody else's is left alone.
+ * prefix_collections and single_collection: where entries are, that no two
+ * names meet, and that what is somebody else's is left alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,7 +123,7 @@ static void check_names(struct fixture *f, struct evkv_request request,
 	check_str(text, expected);
 }
 
-/* ---- single_collection: where entries are --------------------------------------- */
+/* ---- single_collection: where entries are ------------------------------- */
 
 EVKV_TEST(unit_single_collection, the_names_of_the_mission)
 {
@@ -181,7 +181,7 @@ EVKV_TEST(unit_single_collection, another_separator)
 	close_fixture(&f);
 }
 
-/* ---- single_collection: no two names meet ------------------------------------------ */
+/* ---- single_collection: no two names meet ------------------------------- */
 
 /* The nth string over an alphabet, shorter ones first. */
 static size_t nth_string(size_t n, const char *alphabet, size_t letters,
@@ -426,7 +426,7 @@ EVKV_TEST(unit_single_collection, bad_options_are_refused)
 	close_fixture(&f);
 }
 
-/* ---- prefix_collections ---------------------------------------------------------------- */
+/* ---- prefix_collections ------------------------------------------------- */
 
 static void open_prefix(struct fixture *f, const char *prefix)
 {
@@ -525,7 +525,7 @@ EVKV_TEST(unit_prefix_collections, bad_prefixes_are_refused)
 	close_fixture(&f);
 }
 
-/* ---- By text --------------------------------------------------------------------------- */
+/* ---- By text ------------------------------------------------------------ */
 
 EVKV_TEST(unit_prefix_collections, chains_by_text)
 {

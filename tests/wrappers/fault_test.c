@@ -79,7 +79,7 @@ static int add(struct fixture *f, struct evkv_fault_rule rule)
 	return number;
 }
 
-/* ---- When ------------------------------------------------------------------ */
+/* ---- When --------------------------------------------------------------- */
 
 EVKV_TEST(unit_fault, the_nth)
 {
@@ -181,7 +181,7 @@ EVKV_TEST(unit_fault, by_chance_and_the_same_for_a_seed)
 	check_str(one, "FFFFFFFFFFFFFFFFFFFF");
 }
 
-/* ---- What ------------------------------------------------------------------ */
+/* ---- What --------------------------------------------------------------- */
 
 EVKV_TEST(unit_fault, an_answer_is_lost)
 {
@@ -308,7 +308,7 @@ EVKV_TEST(unit_fault, what_is_mute_may_have_an_effect)
 	close_fixture(&f);
 }
 
-/* ---- Order ----------------------------------------------------------------- */
+/* ---- Order -------------------------------------------------------------- */
 
 #define ORDER_OPS 200
 #define ORDER_KEYS 5
@@ -372,7 +372,7 @@ EVKV_TEST(unit_fault, keys_overtake_each_other_and_no_key_itself)
 	check(overtaken > 10);
 }
 
-/* ---- Early ends -------------------------------------------------------------- */
+/* ---- Early ends --------------------------------------------------------- */
 
 EVKV_TEST(unit_fault, cancel_and_close_while_held)
 {
@@ -454,7 +454,7 @@ EVKV_TEST(unit_fault, release)
 	close_fixture(&f);
 }
 
-/* ---- Making -------------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------- */
 
 EVKV_TEST(unit_fault, bad_rules_and_options_are_refused)
 {

@@ -11,7 +11,7 @@
 #include "lib/faults.h"
 #include "statistics_fixture.h"
 
-/* ---- Counting ------------------------------------------------------------- */
+/* ---- Counting ----------------------------------------------------------- */
 
 EVKV_TEST(unit_statistics, keys_hits_misses_and_bytes)
 {
@@ -228,7 +228,7 @@ EVKV_TEST(unit_statistics, a_close_is_counted)
 	close_fixture(&f);
 }
 
-/* ---- Every operation once, whatever happens -------------------------------- */
+/* ---- Every operation once, whatever happens ----------------------------- */
 
 struct tally {
 	uint64_t by_status[EVKV_STATUS_COUNT];
@@ -305,7 +305,7 @@ EVKV_TEST(unit_statistics, every_operation_is_counted_once)
 	}
 }
 
-/* ---- Collections ------------------------------------------------------------ */
+/* ---- Collections -------------------------------------------------------- */
 
 struct seen {
 	char text[4096];
@@ -422,7 +422,7 @@ EVKV_TEST(unit_statistics, without_memory_the_operation_passes)
 	}
 }
 
-/* ---- Making ------------------------------------------------------------------ */
+/* ---- Making ------------------------------------------------------------- */
 
 EVKV_TEST(unit_statistics, other_stores_are_told_apart)
 {

@@ -40,7 +40,9 @@ struct evkv_circuit_breaker_options {
 	unsigned slow_percent;
 	/** how long it stays open, in milliseconds: up to 1 day; 0 = 5000 */
 	int64_t open_ms;
-	/** how many operations have to go well to close it, up to 1000; 0 = 3 */
+	/**
+	 * how many operations have to go well to close it, up to 1000; 0 = 3
+	 */
 	unsigned probes;
 	/**
 	 * EVKV_STATUS_BIT() of what counts as failed; 0 = BUSY, TIMEOUT,

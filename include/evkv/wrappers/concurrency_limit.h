@@ -6,10 +6,10 @@
  *         &(struct evkv_concurrency_limit_options){ .max_running = 32,
  *             .max_queue = 500, .max_wait_ms = 200 }, &error);
  *
- * What is too many waits, first come, first served, for one that ends. What does
- * not fit into the queue, or has waited for too long, is BUSY, without effect.
- * An operation whose waiter was cut off has its place until the store below has
- * ended it, too: it is still work there.
+ * What is too many waits, first come, first served, for one that ends. What
+ * does not fit into the queue, or has waited for too long, is BUSY, without
+ * effect. An operation whose waiter was cut off has its place until the store
+ * below has ended it, too: it is still work there.
  *
  * A batch is one operation.
  */
@@ -24,7 +24,9 @@ EVKV_BEGIN_DECLS
 struct evkv_concurrency_limit_options {
 	/** operations in the store below at once: 1 to 1000000; 0 = 64 */
 	size_t max_running;
-	/** operations that wait: up to 1000000; 0 = 1000, SIZE_MAX = none may */
+	/**
+	 * operations that wait: up to 1000000; 0 = 1000, SIZE_MAX = none may
+	 */
 	size_t max_queue;
 	/** how long one may wait, in milliseconds, up to 1 day; 0 = no bound */
 	int64_t max_wait_ms;

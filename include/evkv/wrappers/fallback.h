@@ -10,12 +10,12 @@
  * fails too, the primary's failure is the answer. A miss is an answer, not a
  * failure, unless `on_miss` is set.
  *
- * All else is the primary's alone: writes (but see `writes`), pages, as pages of
- * two stores do not join, and reads that ask for versions, which mean nothing in
- * another store.
+ * All else is the primary's alone: writes (but see `writes`), pages, as pages
+ * of two stores do not join, and reads that ask for versions, which mean
+ * nothing in another store.
  *
- * The two are not kept alike: the second store has what somebody else put there,
- * or what `writes` has left.
+ * The two are not kept alike: the second store has what somebody else put
+ * there, or what `writes` has left.
  */
 #ifndef EVKV_WRAPPERS_FALLBACK_H
 #define EVKV_WRAPPERS_FALLBACK_H
@@ -54,7 +54,8 @@ EVKV_API struct evkv_store *evkv_fallback_new_sized(struct evkv_store *primary,
 /**
  * Put a second store behind a first one. What the whole can do, and its state,
  * are the primary's. May be called in a callback.
- * @param primary  asked first; consumed, also on failure; NULL is passed through
+ * @param primary  asked first; consumed, also on failure; NULL is passed
+ * through
  * @param second   asked where that fails; likewise
  * @param options  copied; NULL = the defaults
  * @param error    filled where NULL is returned: INVALID (the same store twice,

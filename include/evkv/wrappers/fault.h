@@ -15,7 +15,8 @@
  * each time.
  *
  * Whatever the rules do, the promises of docs/contract.md hold: operations on
- * one key keep their order, and a write whose answer is lost is UNKNOWN_OUTCOME.
+ * one key keep their order, and a write whose answer is lost is
+ * UNKNOWN_OUTCOME.
  *
  * All calls may be made in a callback.
  */
@@ -80,7 +81,7 @@ struct evkv_fault_rule {
 /** What may be set. Zero in a field is its default. */
 struct evkv_fault_options {
 	/** for what is drawn; 0 = from the loop's random numbers */
-	uint64_t seed;
+	size_t seed;
 	/** the chance to FAIL with UNAVAILABLE, 0 to 1000 of 1000 */
 	unsigned fail_permille;
 	/** the chance to LOSE */
@@ -104,8 +105,8 @@ EVKV_API struct evkv_store *evkv_fault_new_sized(struct evkv_store *inner,
  * Put faults between a store and its users. Transparent: every kind, condition
  * and flag goes through.
  * @param inner    the store; consumed, also on failure; NULL is passed through
- * @param options  each chance that is not 0 becomes a rule, in their order; NULL
- *                 = no rule
+ * @param options  each chance that is not 0 becomes a rule, in their order;
+ *                 NULL = no rule
  * @param error    filled where NULL is returned: INVALID (a number out of
  *                 bounds) or NOMEM
  */

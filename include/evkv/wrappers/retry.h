@@ -9,12 +9,12 @@
  * What is repeated: an operation that failed with a status that says it had no
  * effect (BUSY, TIMEOUT, UNAVAILABLE), and with others only as the options say.
  * Of a batch only the entries that failed so are asked again. Between two tries
- * it waits for a random time, which grows (exponential backoff, full jitter). Each
- * operation keeps its place: later ones on its keys wait for its last try.
+ * it waits for a random time, which grows (exponential backoff, full jitter).
+ * Each operation keeps its place: later ones on its keys wait for its last try.
  *
- * A budget bounds all tries together: each operation adds a share of a try, each
- * repetition takes one. So a store that is down is not asked several times as
- * often as one that is up.
+ * A budget bounds all tries together: each operation adds a share of a try,
+ * each repetition takes one. So a store that is down is not asked several times
+ * as often as one that is up.
  *
  * When no try is left, or none allowed, the last failure is the answer.
  */
@@ -44,7 +44,9 @@ struct evkv_retry_options {
 	 * bound but the operation's own deadline
 	 */
 	int64_t deadline_ms;
-	/** repetitions per 100 operations, 1 to 1000, in the long run; 0 = 20 */
+	/**
+	 * repetitions per 100 operations, 1 to 1000, in the long run; 0 = 20
+	 */
 	unsigned budget_percent;
 	/** and so many more at once, up to 1000000; 0 = 100 */
 	unsigned budget_reserve;
@@ -85,8 +87,8 @@ EVKV_API struct evkv_store *evkv_retry_new_sized(struct evkv_store *inner,
     struct evkv_error *error);
 
 /**
- * Try again what the store below fails to do. Transparent: every kind, condition
- * and flag goes through. May be called in a callback.
+ * Try again what the store below fails to do. Transparent: every kind,
+ * condition and flag goes through. May be called in a callback.
  * @param inner    the store; consumed, also on failure; NULL is passed through
  * @param options  copied; NULL = the defaults
  * @param error    filled where NULL is returned: INVALID (a number out of

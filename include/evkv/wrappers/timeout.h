@@ -6,10 +6,10 @@
  *         &(struct evkv_timeout_options){ .timeout_ms = 250 }, &error);
  *
  * What a request says of its own deadline counts at the store that it is
- * submitted to, for the whole way. This one counts where it is in the stack: over
- * a primary and under its cache, over one of the stores that a fallback tries.
- * Past it the operation ends with TIMEOUT, or UNKNOWN_OUTCOME where it may have
- * been applied, and runs out below unseen; the connection lives on.
+ * submitted to, for the whole way. This one counts where it is in the stack:
+ * over a primary and under its cache, over one of the stores that a fallback
+ * tries. Past it the operation ends with TIMEOUT, or UNKNOWN_OUTCOME where it
+ * may have been applied, and runs out below unseen; the connection lives on.
  */
 #ifndef EVKV_WRAPPERS_TIMEOUT_H
 #define EVKV_WRAPPERS_TIMEOUT_H
@@ -42,8 +42,8 @@ EVKV_API struct evkv_store *evkv_timeout_new_sized(struct evkv_store *inner,
  * flag goes through. May be called in a callback.
  * @param inner    the store; consumed, also on failure; NULL is passed through
  * @param options  copied
- * @param error    filled where NULL is returned: INVALID (timeout_ms is missing,
- *                 a time out of bounds) or NOMEM
+ * @param error    filled where NULL is returned: INVALID (timeout_ms is
+ *                 missing, a time out of bounds) or NOMEM
  */
 static inline struct evkv_store *evkv_timeout_new(struct evkv_store *inner,
     const struct evkv_timeout_options *options, struct evkv_error *error)

@@ -18,6 +18,8 @@
  */
 #include "wrappers/fault/fault.h"
 
+#include "wrappers/types.h"
+
 struct held {
 	struct held *next, **link;
 	struct fault *fault;
@@ -31,7 +33,7 @@ struct held {
 	bool stopped; /* nobody waits for it any more */
 };
 
-/* ---- Holding -------------------------------------------------------------- */
+/* ---- Holding ------------------------------------------------------------ */
 
 static void held_link(struct fault *fault, struct held *held)
 {
@@ -150,7 +152,7 @@ static void held_begin(struct held *held)
 	}
 }
 
-/* ---- The slots ------------------------------------------------------------ */
+/* ---- The slots ---------------------------------------------------------- */
 
 static enum evkv_verdict fault_fail(struct evkv_op *op,
     const struct evkv_fault_rule *rule)
@@ -214,6 +216,59 @@ static void fault_free(void *self)
 	evkv_free(fault);
 }
 
+/* ---- By text ------------------------------------------------------------ */
+
+#define ROW(name_, field_, type_, min_, max_, summary_, standard_)             \
+	{                                                                      \
+		.name = (name_), .field = #field_, .type = (type_),            \
+		.offset = offsetof(struct evkv_fault_options, field_),         \
+		.min = (min_), .max = (max_), .summary = (summary_),           \
+		.standard = (standard_)                                        \
+	}
+
+static const struct evkv_url_option fault_options[] = {
+	ROW("seed", seed, EVKV_URL_SIZE, 1, INT64_MAX, "for what is drawn",
+	    "by chance"),
+	ROW("fail", fail_permille, EVKV_URL_INT, 1, 1000,
+	    "the chance to fail, of 1000", NULL),
+	ROW("lose", lose_permille, EVKV_URL_INT, 1, 1000,
+	    "the chance to lose an answer, of 1000", NULL),
+	ROW("drop", drop_permille, EVKV_URL_INT, 1, 1000,
+	    "the chance to drop an operation, of 1000", NULL),
+	ROW("reorder", reorder_permille, EVKV_URL_INT, 1, 1000,
+	    "the chance to let others pass, of 1000", NULL),
+	ROW("delay", delay_permille, EVKV_URL_INT, 1, 1000,
+	    "the chance to delay, of 1000", NULL),
+	ROW("delay_time", delay_ms, EVKV_URL_DURATION, 1, EVKV_TTL_MAX,
+	    "a delay at most", "10ms"),
+};
+
+static struct evkv_store *fault_make(const struct evkv_type *type,
+    const struct evkv_making *making, struct evkv_error *error)
+{
+	(void)type;
+	return evkv_fault_new(making->inner[0], making->options, error);
+}
+
+const struct evkv_type evkv__fault_type = {
+	.size = sizeof(struct evkv_type),
+	.name = "fault",
+	.summary = "fails, delays, loses and reorders on demand, for tests",
+	.options = fault_options,
+	.option_count = sizeof(fault_options) / sizeof(fault_options[0]),
+	.options_size = sizeof(struct evkv_fault_options),
+	.inner_min = 1,
+	.inner_max = 1,
+	.make = fault_make,
+};
+
+static void fault_describe(void *self, struct evkv_text *text)
+{
+	struct fault *fault = self;
+
+	evkv_text_options(text, &evkv__fault_type, &fault->given);
+}
+
 static const struct evkv_vtable fault_vtable = {
 	.size = sizeof(fault_vtable),
 	.name = "fault",
@@ -222,6 +277,7 @@ static const struct evkv_vtable fault_vtable = {
 	.submit = fault_submit,
 	.stop = fault_stop,
 	.free = fault_free,
+	.describe = fault_describe,
 };
 
 struct fault *evkv__fault_self(const struct evkv_store *store)
@@ -229,7 +285,7 @@ struct fault *evkv__fault_self(const struct evkv_store *store)
 	return evkv_store_self(store, &fault_vtable);
 }
 
-/* ---- What tests ask ------------------------------------------------------- */
+/* ---- What tests ask ----------------------------------------------------- */
 
 size_t evkv_fault_held(const struct evkv_store *store)
 {
@@ -271,7 +327,7 @@ void evkv_fault_release(struct evkv_store *store)
 	evkv_task_queue(fault->loop, &fault->release_task);
 }
 
-/* ---- Making --------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------- */
 
 static struct fault *fault_self_new(struct evkv_store *inner,
     const struct evkv_fault_options *options, struct evkv_error *error)
@@ -282,6 +338,7 @@ static struct fault *fault_self_new(struct evkv_store *inner,
 		return NULL;
 	fault->loop = evkv_store_loop(inner);
 	fault->inner = inner;
+	fault->given = *options;
 	fault->tail = &fault->held;
 	fault->release_task.run = fault_release;
 	fault->release_task.arg = fault;

@@ -21,13 +21,16 @@ struct fault {
 	struct held *held, **tail; /* in order of submission */
 	size_t held_count;
 	struct evkv_task release_task;
+	struct evkv_fault_options given; /* for who describes it */
 };
 
 /* The `self` of a fault store, or NULL. */
 struct fault *evkv__fault_self(const struct evkv_store *store);
 
 /* rules.c */
-/* Add the rules that options ask for; false, with an error, where they can't. */
+/*
+ * Add the rules that options ask for; false, with an error, where they can't.
+ */
 bool evkv__fault_options(struct fault *fault,
     const struct evkv_fault_options *options, struct evkv_error *error);
 /* The rule that fires for this operation, or NULL. */

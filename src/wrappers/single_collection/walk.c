@@ -1,8 +1,8 @@
 /*
  * wrappers/single_collection/walk.c - collections and clear_all.
  *
- * Pages of all keys are asked for. For collections, the ones that they belong to
- * are the answer, each once; a page that brings none is followed by the next
+ * Pages of all keys are asked for. For collections, the ones that they belong
+ * to are the answer, each once; a page that brings none is followed by the next
  * one, up to a bound. For clear_all each collection is cleared by its head, so
  * that what is somebody else's stays, and the next page is asked for.
  *
@@ -47,7 +47,7 @@ static bool walk_removes(const struct walk *walk)
 	return evkv_op_result(walk->op)->kind == EVKV_OP_CLEAR_ALL;
 }
 
-/* ---- What a page brings ----------------------------------------------------- */
+/* ---- What a page brings ------------------------------------------------- */
 
 static bool is_same(const struct walk_collection *collection,
     struct evkv_slice name)
@@ -120,7 +120,7 @@ static bool page_came(struct walk *walk, struct evkv_op *child)
 	    ++walk->pages < WALK_PAGES;
 }
 
-/* ---- Steps: an item is a collection, or NULL for a page ---------------------- */
+/* ---- Steps: an item is a collection, or NULL for a page ----------------- */
 
 static enum evkv_fanout_next walk_next(void *arg, void **item)
 {

@@ -1,5 +1,6 @@
 /*
- * wrappers/statistics/histogram.h - times, in buckets of bounded relative width.
+ * wrappers/statistics/histogram.h - times, in buckets of bounded relative
+ * width.
  *
  * Below 16 ns each nanosecond has its bucket; above, each octave has 16 of
  * equal width. The last bucket ends at 2^42 ns, about 73 minutes, and takes all

@@ -18,6 +18,8 @@
 
 #include <time.h>
 
+#include "wrappers/types.h"
+
 #define MAX_COLLECTIONS 100
 #define MAX_COLLECTIONS_MOST 65536
 #define SAMPLE_INLINE 32
@@ -239,6 +241,54 @@ static void statistics_free(void *arg)
 	evkv_free(self);
 }
 
+/* ---- By text ------------------------------------------------------------ */
+
+#define ROW(name_, field_, type_, min_, max_, summary_, standard_)             \
+	{                                                                      \
+		.name = (name_), .field = #field_, .type = (type_),            \
+		.offset = offsetof(struct evkv_statistics_options, field_),    \
+		.min = (min_), .max = (max_), .summary = (summary_),           \
+		.standard = (standard_)                                        \
+	}
+
+static const struct evkv_url_option statistics_options[] = {
+	ROW("name", name, EVKV_URL_STRING, 0, 0,
+	    "the label of the store in the text for Prometheus",
+	    "the store below"),
+	ROW("max_collections", max_collections, EVKV_URL_SIZE, 1, 65536,
+	    "collections that are told apart", "100"),
+	ROW("sample_inline", sample_inline, EVKV_URL_INT, 1, 65536,
+	    "of inline answers one in so many is timed", "32"),
+};
+
+static struct evkv_store *statistics_make(const struct evkv_type *type,
+    const struct evkv_making *making, struct evkv_error *error)
+{
+	(void)type;
+	return evkv_statistics_new(making->inner[0], making->options, error);
+}
+
+const struct evkv_type evkv__statistics_type = {
+	.size = sizeof(struct evkv_type),
+	.name = "statistics",
+	.summary = "counts and times what passes, by collection and kind",
+	.options = statistics_options,
+	.option_count = sizeof(statistics_options) /
+	    sizeof(statistics_options[0]),
+	.options_size = sizeof(struct evkv_statistics_options),
+	.argument = "name",
+	.inner_min = 1,
+	.inner_max = 1,
+	.make = statistics_make,
+};
+
+static void statistics_describe(void *arg, struct evkv_text *text)
+{
+	struct statistics *self = arg;
+
+	evkv_text_options(text, &evkv__statistics_type, &self->given);
+}
+
 static const struct evkv_vtable statistics_vtable = {
 	.size = sizeof(statistics_vtable),
 	.name = "statistics",
@@ -248,6 +298,7 @@ static const struct evkv_vtable statistics_vtable = {
 	.detached = statistics_detached,
 	.free = statistics_free,
 	.peek = statistics_peek,
+	.describe = statistics_describe,
 };
 
 struct statistics *evkv__statistics_self(const struct evkv_store *store)
@@ -292,6 +343,8 @@ static struct statistics *statistics_self_new(struct evkv_store *inner,
 	self->hash_seed = siphash_seed(evkv_loop_random(loop),
 	    evkv_loop_random(loop));
 	self->name = evkv_strdup(options->name);
+	self->given = *options;
+	self->given.name = self->name;
 	if ((options->name != NULL && self->name == NULL) ||
 	    !evkv__series_init(self,
 		options->max_collections != 0 ? options->max_collections

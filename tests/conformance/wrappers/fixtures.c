@@ -60,7 +60,9 @@ OPEN_(fallback)
 	    error);
 }
 
-/* With more failures than there are, as time may stand still while it is open. */
+/*
+ * With more failures than there are, as time may stand still while it is open.
+ */
 OPEN_(circuit_breaker)
 {
 	return evkv_circuit_breaker_new(memory(run, loop, error),
@@ -99,6 +101,24 @@ OPEN_(single_collection_ordered)
 	    NULL, error);
 }
 
+/* Above what the cases put. */
+OPEN_(limit_size)
+{
+	return evkv_limit_size_new(memory(run, loop, error),
+	    &(struct evkv_limit_size_options){
+		.max_value = 1 << 20, .max_key = 4000 },
+	    error);
+}
+
+/* In a collection of its own: elsewhere what is not there is not there. */
+OPEN_(default_value)
+{
+	return evkv_default_value_new(memory(run, loop, error),
+	    &(struct evkv_default_value_options){ .value = EVKV_LIT("none"),
+		.collections = EVKV_LIT("with a default") },
+	    error);
+}
+
 #define SUITE_(name_, ...)                                                     \
 	{                                                                      \
 		.size = sizeof(struct evkv_conformance_suite), .name = #name_, \
@@ -127,6 +147,8 @@ const struct evkv_conformance_suite conformance_suites[] = {
 	SUITE_(fallback, .quirks = 0),
 	SUITE_(circuit_breaker, .quirks = 0),
 	SUITE_(concurrency_limit, .quirks = 0),
+	SUITE_(limit_size, .quirks = 0),
+	SUITE_(default_value, .quirks = 0),
 	SUITE_(prefix_collections, .exceptions = long_names),
 	SUITE_(single_collection, .quirks = 0),
 	SUITE_(single_collection_ordered, .quirks = 0),
