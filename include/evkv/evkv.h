@@ -9,6 +9,7 @@
 #define EVKV_EVKV_H
 
 #include "evkv/alloc.h"
+#include "evkv/each.h"
 #include "evkv/error.h"
 #include "evkv/export.h"
 #include "evkv/loop.h"

@@ -31,7 +31,7 @@ struct core_peek {
 struct core {
 	struct evkv_loop loop; /* first: they are one and the same */
 
-	/* flow.c */
+	/* boundary.c */
 	struct core_peek peeks[CORE_INLINE_MAX]; /* for each such callback */
 	struct core_peek *peek; /* the first that is not in use */
 
@@ -54,7 +54,7 @@ static inline struct core *evkv__core(struct evkv_loop *loop)
 	return (struct core *)loop;
 }
 
-/* flow.c */
+/* boundary.c */
 void evkv__peeks_init(struct core *core);
 
 static inline bool evkv__core_may_nest(const struct core *core)

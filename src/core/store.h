@@ -86,6 +86,16 @@ struct evkv_store {
 	struct store_inner inner[];
 };
 
+/* Open, and within its bounds; one op alone may have any number of bytes. */
+static inline bool evkv__store_has_room(const struct evkv_store *store,
+    size_t entries, size_t bytes)
+{
+	return store->phase == STORE_OPEN &&
+	    store->pending + entries <= store->max_pending &&
+	    (store->pending_bytes + bytes <= store->max_pending_bytes ||
+		store->pending_bytes == 0);
+}
+
 /* close.c */
 /* An op has left a store that is on its way out. */
 void evkv__store_left(struct evkv_store *store);

@@ -144,6 +144,26 @@ EVKV_TEST(core_child, one_sent_child_makes_the_outcome_unknown)
 	scene_close(&s);
 }
 
+/* It was never sent, so far as the mark tells; but what it did is not known. */
+EVKV_TEST(core_child, a_child_that_cannot_tell_makes_the_outcome_unknown)
+{
+	struct echo echo = { .mode = ECHO_PAIR };
+	struct answer a = ANSWER_INIT;
+	struct scene s;
+	evkv_ticket ticket;
+
+	echo_open(&s, &echo, SCRIPTED_STOP_HOLDS);
+	ticket = scene_put(&s, &a);
+	scripted_complete(s.script, 0, EVKV_UNKNOWN_OUTCOME);
+	evkv_cancel(s.rig.loop, ticket);
+	rig_turn(&s.rig);
+	check_status(a.status, EVKV_UNKNOWN_OUTCOME);
+	check_int(a.cause, EVKV_CAUSE_CANCELED);
+	scripted_complete_all(s.script, EVKV_CANCELED);
+	answer_free(&a);
+	scene_close(&s);
+}
+
 EVKV_TEST(core_child, a_child_may_have_a_deadline)
 {
 	struct echo echo = { .mode = ECHO_CHILD, .child_timeout_ms = 50 };

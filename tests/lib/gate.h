@@ -33,9 +33,10 @@ struct gate {
 	unsigned asked[EVKV_KIND_COUNT];    /* operations seen, by kind */
 	unsigned keys[EVKV_KIND_COUNT];     /* and the keys in them */
 	unsigned released[EVKV_KIND_COUNT]; /* held, and let pass */
+	struct gate *gone_next;             /* its store has ended */
 };
 
-/* Wrap `inner` (consumed); *gate lives as long as the store. */
+/* Wrap `inner` (consumed); *gate lives until the next one is made. */
 struct evkv_store *gate_new(struct evkv_store *inner, struct gate **gate,
     struct evkv_error *error);
 /* The same, that does not count as in this process. */

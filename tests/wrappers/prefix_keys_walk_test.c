@@ -519,3 +519,65 @@ EVKV_TEST(unit_prefix_keys, capabilities)
 	check(open_script(&rig, &script, EVKV_KINDS_BASIC, 2) == NULL);
 	rig_close(&rig);
 }
+
+/* ---- A store that can't tell how many entries a clear removed ----------- */
+
+struct blind {
+	struct evkv_store *node;
+	unsigned clears;
+};
+
+static enum evkv_verdict blind_submit(void *self, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct blind *blind = self;
+
+	return evkv_op_forward(op, evkv_store_inner(blind->node, 0), request);
+}
+
+/* After one that counted, another that does not. */
+static void blind_complete(void *self, struct evkv_op *op)
+{
+	struct blind *blind = self;
+
+	if (evkv_op_result(op)->kind == EVKV_OP_CLEAR && blind->clears++ > 0)
+		evkv_op_set_affected(op, -1);
+}
+
+static void blind_free(void *self)
+{
+	(void)self;
+}
+
+static const struct evkv_vtable blind_vtable = {
+	.size = sizeof(struct evkv_vtable),
+	.name = "blind",
+	.flags = EVKV_VTABLE_TRANSPARENT,
+	.submit = blind_submit,
+	.complete = blind_complete,
+	.free = blind_free,
+};
+
+EVKV_TEST(unit_prefix_keys, a_clear_all_that_cannot_tell_says_so)
+{
+	struct blind blind = { .clears = 0 };
+	struct evkv_store *simple, *store;
+	struct answer answer = ANSWER_INIT;
+	struct fixture f = { .gate = NULL };
+
+	rig_open(&f.rig);
+	simple = evkv_simple_new(f.rig.loop, NULL);
+	blind.node = evkv_store_create(NULL, &blind_vtable, &blind,
+	    &(struct evkv_store_config){ .inner = &simple, .inner_count = 1 },
+	    NULL);
+	store = evkv_prefix_keys_new(blind.node, EVKV_LIT("p:"), NULL);
+	put(&f, store, "a", "1");
+	put(&f, store, "b", "1");
+	evkv_clear_all(store, answer_cb, &answer);
+	rig_wait(&f.rig, &answer.calls);
+	check_status(answer.status, EVKV_OK);
+	check_int(answer.affected, -1);
+	answer_free(&answer);
+	evkv_store_unref(store);
+	rig_close(&f.rig);
+}

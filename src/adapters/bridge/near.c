@@ -203,15 +203,14 @@ static void show_state(struct bridge *bridge)
 	enum evkv_state state;
 	enum evkv_cause cause;
 
-	if (bridge->node == NULL)
-		return;
 	pthread_mutex_lock(&bridge->mutex);
 	state = bridge->state;
 	cause = bridge->cause;
 	memcpy(message, bridge->message, sizeof(message));
 	bridge->state_changed = false;
 	pthread_mutex_unlock(&bridge->mutex);
-	evkv_store_set_state(bridge->node, state, cause, message);
+	if (bridge->node != NULL)
+		evkv_store_set_state(bridge->node, state, cause, message);
 }
 
 static void back_run(void *arg)

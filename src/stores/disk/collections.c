@@ -12,7 +12,7 @@
 
 static struct evkv_slice meta_next_id = { "next_id", 7 };
 static struct evkv_slice meta_epoch = { "epoch", 5 };
-static struct evkv_slice meta_turn = { "turn", 4 };
+static struct evkv_slice meta_advance = { "turn", 4 };
 static struct evkv_slice meta_instance = { "instance", 8 };
 static struct evkv_slice meta_versions = { "versions", 8 };
 
@@ -154,10 +154,10 @@ int evkv__disk_collection_drop(struct disk_view *view, struct evkv_slice name)
 
 int evkv__disk_advance(struct disk_view *view)
 {
-	uint64_t turn;
-	int code = meta_get(view, meta_turn, &turn);
+	uint64_t count;
+	int code = meta_get(view, meta_advance, &count);
 
-	return code != 0 ? code : meta_put(view, meta_turn, turn + 1);
+	return code != 0 ? code : meta_put(view, meta_advance, count + 1);
 }
 
 /* ---- Versions ------------------------------------------------------------ */

@@ -297,8 +297,8 @@ static bool dir_sync_at(const struct disk_dir *dir, const char *name, int flags)
 }
 
 /*
- * The name of the directory is in its parent. Who may not read that has to
- * leave it to the system.
+ * The name of the directory is in its parent. One that may not be read is left
+ * to the system.
  */
 static bool dir_sync_parent(const struct disk_dir *dir)
 {

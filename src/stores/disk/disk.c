@@ -319,8 +319,8 @@ void evkv__disk_done(struct evkv_job *jobs, void *arg)
 }
 
 /*
- * What is completed may submit more, which joins the end of the list where it
- * would else go before what is in it. If that begins another try, the rest
+ * Completing an op may submit more, which joins the end of the list, so that
+ * nothing overtakes what is in it. If that starts another opening, the rest
  * waits for it.
  */
 void evkv__disk_release_waiting(struct disk_store *disk)

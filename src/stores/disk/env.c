@@ -1,11 +1,7 @@
 /*
- * disk/env.c - opening, closing and using the LMDB environment of a store.
+ * disk/env.c - opening and closing the LMDB environment of a store.
  *
- * The map has its full size from the start, so nothing grows while it is used;
- * only another process with a larger bound can change it (MDB_MAP_RESIZED), and
- * then everybody here leaves for a moment. Readers keep their transaction
- * objects and reset them, so that beginning to read costs no lock and no page
- * is pinned between jobs.
+ * The map has its full size from the start, so nothing grows while it is used.
  *
  * An error of the file system at a commit leaves LMDB's idea of the file in
  * doubt: evkv__disk_env_reopen() reads it anew. If that fails, too, the
@@ -14,7 +10,6 @@
  *
  * Teardown order: transactions of readers, LMDB, the directory with its locks.
  */
-#include "stores/disk/env.h"
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -25,7 +20,6 @@
 #define TABLES 4
 #define MAP_SPARE ((size_t)1 << 20)
 #define FILE_MODE 0660
-#define GATE_WAIT_MS 1000
 
 static const char format_key[] = "format";
 
@@ -60,20 +54,6 @@ bool evkv__disk_code_fail(const struct disk_env *env, int code,
 	    env->config.path, what, text);
 	failure->sys_error = code > 0 ? code : 0;
 	return false;
-}
-
-/* ---- Counters ------------------------------------------------------------ */
-
-/* Tell what is there: rows, and bytes of the file in use. */
-static void env_count(struct disk_env *env, size_t count)
-{
-	MDB_envinfo info;
-
-	__atomic_store_n(&env->count, count, __ATOMIC_RELAXED);
-	if (mdb_env_info(env->lmdb, &info) == 0)
-		__atomic_store_n(&env->bytes,
-		    (info.me_last_pgno + 1) * env->space.page_size,
-		    __ATOMIC_RELAXED);
 }
 
 /* ---- Life ---------------------------------------------------------------- */
@@ -209,7 +189,7 @@ static int env_tables(struct disk_env *env, enum env_how how)
 	if (code == 0)
 		code = mdb_stat(view.txn, env->entries, &stat);
 	if (code == 0)
-		env_count(env, stat.ms_entries);
+		evkv__disk_env_count(env, stat.ms_entries);
 	if (code == 0)
 		return mdb_txn_commit(view.txn);
 	mdb_txn_abort(view.txn);
@@ -276,11 +256,11 @@ static int env_lmdb(struct disk_env *env, const char *path)
 }
 
 /*
- * Take the readers their places in LMDB's table, which is under a lock that
- * other processes use too: the loop's thread must not wait for it. Who gets
- * none here asks again.
+ * Register the readers in LMDB's table, which is under a lock that other
+ * processes use too: the loop's thread must not wait for it. A reader that gets
+ * no slot here tries again when it begins to read.
  */
-static void env_seat_readers(struct disk_env *env)
+static void env_register_readers(struct disk_env *env)
 {
 	struct disk_reader *reader;
 
@@ -358,7 +338,7 @@ bool evkv__disk_lmdb_open(struct disk_env *env, bool alone,
 		env_generation(env, ENV_OPEN, alone, failure);
 
 	if (opened && evkv__disk_watch_begin(env, failure)) {
-		env_seat_readers(env);
+		env_register_readers(env);
 		env->must_exist = true;
 		return true;
 	}
@@ -444,208 +424,4 @@ void evkv__disk_reader_add(struct disk_env *env, struct disk_reader *reader)
 {
 	reader->next = env->readers;
 	env->readers = reader;
-}
-
-/*
- * Another process has a larger map: take its size. A writer that waits for that
- * process's lock may hold the gate for long.
- */
-static int env_adopt_size(struct disk_env *env)
-{
-	struct timespec until;
-	int code = EIO;
-
-	evkv__disk_copy_cancel(env);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += GATE_WAIT_MS / 1000;
-	if (pthread_rwlock_timedwrlock(&env->gate, &until) != 0)
-		return MDB_MAP_RESIZED;
-	if (env->lmdb != NULL)
-		code = mdb_env_set_mapsize(env->lmdb, 0);
-	pthread_rwlock_unlock(&env->gate);
-	return code;
-}
-
-/* ---- Reading ------------------------------------------------------------- */
-
-static int reader_begin(struct disk_env *env, struct disk_reader *reader)
-{
-	int dead, code;
-
-	if (env->lmdb == NULL)
-		return EIO;
-	code = evkv__disk_watch(env, reader == &env->here);
-	if (code != 0)
-		return code;
-	if (reader->txn != NULL)
-		return mdb_txn_renew(reader->txn);
-	code = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &reader->txn);
-	if (code == MDB_READERS_FULL &&
-	    mdb_reader_check(env->lmdb, &dead) == 0 && dead > 0)
-		code = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &reader->txn);
-	if (code != 0)
-		reader->txn = NULL;
-	return code;
-}
-
-/* With the gate held, which is let go of where it fails. */
-static int view_begin(struct disk_env *env, struct disk_reader *reader,
-    struct disk_view *view)
-{
-	int code = reader_begin(env, reader);
-
-	if (code == 0) {
-		*view = (struct disk_view){
-			.env = env, .txn = reader->txn, .names = &reader->names
-		};
-		code = evkv__disk_names_check(view);
-		if (code == 0)
-			return 0;
-		mdb_txn_reset(reader->txn);
-	}
-	pthread_rwlock_unlock(&env->gate);
-	return code;
-}
-
-int evkv__disk_view_begin(struct disk_env *env, struct disk_reader *reader,
-    struct disk_view *view)
-{
-	int code, tries;
-
-	for (tries = 0; tries < 10; tries++) {
-		pthread_rwlock_rdlock(&env->gate);
-		code = view_begin(env, reader, view);
-		if (code != MDB_MAP_RESIZED)
-			return code;
-		code = env_adopt_size(env);
-		if (code != 0)
-			return code;
-	}
-	return MDB_MAP_RESIZED;
-}
-
-int evkv__disk_view_try(struct disk_env *env, struct disk_reader *reader,
-    struct disk_view *view)
-{
-	if (pthread_rwlock_tryrdlock(&env->gate) != 0)
-		return EBUSY;
-	if (reader->txn == NULL) {
-		pthread_rwlock_unlock(&env->gate);
-		return EBUSY;
-	}
-	return view_begin(env, reader, view);
-}
-
-void evkv__disk_view_end(struct disk_view *view)
-{
-	mdb_txn_reset(view->txn);
-	pthread_rwlock_unlock(&view->env->gate);
-}
-
-/* ---- Writing ------------------------------------------------------------- */
-
-static int write_begin(struct disk_env *env, struct disk_view *view)
-{
-	int code;
-
-	*view = (struct disk_view){ .env = env, .names = &env->names };
-	if (evkv__disk_wait_left(env))
-		return DISK_LEFT;
-	if (env->lmdb == NULL)
-		return evkv__disk_watch_lost(env, &(struct disk_failure){ 0 })
-		    ? DISK_LOST
-		    : EIO;
-	code = evkv__disk_watch(env, false);
-	return code != 0 ? code : evkv__disk_wait_begin(env, &view->txn);
-}
-
-int evkv__disk_write_begin(struct disk_env *env, struct disk_view *view)
-{
-	struct disk_failure ignored;
-	int code = EIO, tries;
-
-	for (tries = 0; tries < 10; tries++) {
-		pthread_rwlock_rdlock(&env->gate);
-		code = write_begin(env, view);
-		if (code == 0) {
-			code = evkv__disk_names_check(view);
-			if (code == 0)
-				return 0;
-			mdb_txn_abort(view->txn);
-		}
-		pthread_rwlock_unlock(&env->gate);
-		if (code == MDB_MAP_RESIZED)
-			code = env_adopt_size(env);
-		else if (code == EIO || code == MDB_PANIC)
-			code = evkv__disk_env_reopen(env, &ignored) ? 0 : EIO;
-		if (code != 0)
-			break;
-	}
-	return code;
-}
-
-/*
- * Entries are counted before, and told when the commit has gone well. What went
- * into files that are not the store's any more was not stored.
- */
-int evkv__disk_write_commit(struct disk_view *view)
-{
-	struct disk_env *env = view->env;
-	MDB_stat stat = { .ms_entries = env->count };
-	int code;
-
-	if (view->entries != NULL)
-		mdb_cursor_close(view->entries);
-	(void)mdb_stat(view->txn, env->entries, &stat);
-	code = mdb_txn_commit(view->txn);
-	if (code == 0)
-		code = evkv__disk_watch(env, false);
-	if (code == 0) {
-		env_count(env, stat.ms_entries);
-		env->versions_begun |= view->versions_began;
-	} else {
-		view->names->txnid = 0;
-	}
-	pthread_rwlock_unlock(&view->env->gate);
-	return code;
-}
-
-void evkv__disk_write_abort(struct disk_view *view)
-{
-	if (view->entries != NULL)
-		mdb_cursor_close(view->entries);
-	mdb_txn_abort(view->txn);
-	/* Names that were made in it are none. */
-	memset(view->names, 0, sizeof(*view->names));
-	pthread_rwlock_unlock(&view->env->gate);
-}
-
-int evkv__disk_env_sync(struct disk_env *env)
-{
-	int code = EIO;
-
-	pthread_rwlock_rdlock(&env->gate);
-	if (env->lmdb != NULL)
-		code = mdb_env_sync(env->lmdb, 1);
-	pthread_rwlock_unlock(&env->gate);
-	return code;
-}
-
-bool evkv__disk_env_in_doubt(struct disk_env *env, int code)
-{
-	MDB_txn *txn;
-	int probe = 0;
-
-	if (code == 0 || code == DISK_LEFT)
-		return false;
-	if (!disk_code_is_full(code) && code != ENOMEM)
-		return true;
-	pthread_rwlock_rdlock(&env->gate);
-	if (env->lmdb != NULL) {
-		probe = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &txn);
-		if (probe == 0)
-			mdb_txn_abort(txn);
-	}
-	pthread_rwlock_unlock(&env->gate);
-	return probe == MDB_PANIC;
 }

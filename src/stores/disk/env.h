@@ -204,6 +204,11 @@ void evkv__disk_lmdb_close(struct disk_env *env);
 /* Make a reader known to the environment, before anything uses it. */
 void evkv__disk_reader_add(struct disk_env *env, struct disk_reader *reader);
 
+/* ---- view.c -------------------------------------------------------------- */
+
+/* Show what is there: rows, and bytes of the file in use. */
+void evkv__disk_env_count(struct disk_env *env, size_t count);
+
 /*
  * Begin to read, and end; `try` does not wait for the gate and answers EBUSY
  * where it would have to.
@@ -285,7 +290,7 @@ int64_t evkv__disk_wait_ms(const struct disk_env *env, bool copies);
 /* Leave it behind. false: it does not wait. */
 bool evkv__disk_wait_leave(struct disk_env *env);
 bool evkv__disk_wait_left(const struct disk_env *env);
-/* Who else has lock.mdb open: "process 12" or so. */
+/* The other processes that have lock.mdb open: "process 12" or so. */
 void evkv__disk_wait_holder(const struct disk_env *env, char *text,
     size_t size);
 

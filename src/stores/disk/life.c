@@ -4,10 +4,10 @@
  * Opening and closing are jobs of the writer's lane, so that they are in order
  * with all else that changes the environment.
  *
- * Closing: timers are cancelled; every waiter has been told already, so what is
+ * Closing: timers are cancelled; every op has been reported already, so what is
  * left are jobs that workers have taken. When the last of them is back the
  * environment is closed by a job; when that is back the lanes are freed, which
- * no longer waits for anything, and the core is told.
+ * no longer waits for anything, and the store has ended.
  */
 #include "stores/disk/disk.h"
 

@@ -105,7 +105,7 @@ struct multi_part *evkv__multi_part(struct multi_store *multi, const char *file,
 void evkv__multi_part_used(struct multi_part *part);
 /* After `pending` went down; the part may be gone. */
 void evkv__multi_part_idle(struct multi_part *part);
-/* Begin to close all; multi_disk.c is told by evkv__multi_parts_gone(). */
+/* Begin to close all; evkv__multi_parts_gone() is called at the end. */
 void evkv__multi_parts_close(struct multi_store *multi);
 
 /* multi_disk.c */

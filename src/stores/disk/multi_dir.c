@@ -189,7 +189,7 @@ static bool root_sync(const char *root)
 	for (i = 0; i < 2 && synced; i++) {
 		snprintf(path, sizeof(path), "%s/%s", root, names[i]);
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		/* Who may not read the parent has to leave it to the system. */
+		/* A parent that may not be read is left to the system. */
 		if (fd < 0)
 			return i > 0 && (errno == EACCES || errno == EPERM);
 		synced = fsync(fd) == 0;

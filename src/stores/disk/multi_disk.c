@@ -50,7 +50,7 @@ static void root_submit(struct multi_store *multi, enum multi_task task)
 	evkv_lane_submit(multi->lane, &multi->root.job);
 }
 
-/* A part had trouble with its files: is it that all of them are gone? */
+/* A part failed with IO: was the whole directory lost? */
 static void root_suspect(struct multi_store *multi, enum evkv_status status)
 {
 	if (status == EVKV_IO && multi->state == DISK_READY && !multi->root_out)
@@ -129,7 +129,7 @@ static void walk_done(struct evkv_op *child, void *arg)
 		walk_step(mop);
 }
 
-/* Whether a page of collections is complete; then it is told where it ended. */
+/* Whether a page of collections is complete; then its cursor is set. */
 static bool walk_page_full(struct multi_op *mop)
 {
 	const struct evkv_request *request = evkv_op_request(mop->op);

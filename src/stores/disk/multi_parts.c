@@ -127,7 +127,7 @@ static void part_closed(const struct evkv_result *result, void *arg)
 }
 
 /*
- * Without memory to be told of the end, it is forgotten at once: until it has
+ * Without memory for the callback of the close, it is forgotten at once: until it has
  * ended, opening its directory anew is answered with BUSY.
  */
 static void part_close(struct multi_part *part)

@@ -49,7 +49,7 @@ unsigned evkv__disk_order_route(struct disk_order *order,
     const uint64_t *hashes, size_t count, bool writes, unsigned free_lane,
     bool scanning);
 
-/* Note a job as being in a lane (DISK_LANE_HELD: as held), and as gone. */
+/* Enter a job as being in a lane (DISK_LANE_HELD: as held); take it out. */
 void evkv__disk_order_enter(struct disk_order *order, const uint64_t *hashes,
     size_t count, unsigned lane);
 void evkv__disk_order_leave(struct disk_order *order, const uint64_t *hashes,

@@ -119,7 +119,7 @@ static int space_begin(struct disk_env *env, size_t pages)
 	struct disk_space *space = &env->space;
 	size_t most = env->config.max_bytes / space->page_size, end;
 	MDB_envinfo info;
-	int code = evkv__disk_watch(env, false);
+	int code = evkv__disk_watch(env, true);
 
 	if (code == 0)
 		code = mdb_env_info(env->lmdb, &info);

@@ -3,7 +3,7 @@
  *
  * Each call looks at a bounded number of rows and leaves its place in a struct
  * disk_removal, so that a transaction stays small however much there is to
- * remove, and others get their turn in between.
+ * remove, and other operations go in between.
  *
  * The index of expiry says where to look and not what to do: an entry is
  * removed only where it says itself that it expires then.

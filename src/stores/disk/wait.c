@@ -3,8 +3,8 @@
  *
  * The lock is in lock.mdb and shared by all processes; while one of them holds
  * it (stopped, in a debugger, or with a long transaction) mdb_txn_begin() waits
- * and can't be broken off. So the writer says when it begins to wait. Who
- * closes the store may then leave it behind: the state goes from ON to LEFT,
+ * and can't be broken off. So the writer says when it begins to wait. A store
+ * that is closed may then leave it behind: the state goes from ON to LEFT,
  * and when the lock is got at last the writer sees that, ends the transaction
  * and touches nothing but the environment, which it takes along. Whoever
  * changes the state first wins.

@@ -118,7 +118,7 @@ static int watch_quick(struct disk_env *env)
 	return 0;
 }
 
-/* The names from the outside in, so that the first that is lost is told. */
+/* The names from the outside in, so that the outermost loss is reported. */
 static int watch_names(struct disk_env *env, enum disk_file first,
     enum disk_file last)
 {

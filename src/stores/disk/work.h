@@ -77,7 +77,7 @@ struct disk_worker {
 void evkv__disk_run_readers(struct evkv_job *jobs, void *arg);
 void evkv__disk_run_writer(struct evkv_job *jobs, void *arg);
 
-/* Read key `index` of a request into its cell; a failure is told, too. */
+/* Read key `index` of a request into its cell; a failure is reported, too. */
 void evkv__disk_read_cell(struct disk_view *view,
     const struct evkv_request *request, size_t index, int64_t now_ms,
     struct disk_cell *cell, struct disk_failure *failure);

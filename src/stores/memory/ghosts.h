@@ -56,11 +56,12 @@ static inline unsigned ghosts_tick(const struct memory_ghosts *ghosts)
 static inline void ghosts_prefetch(const struct memory_ghosts *ghosts,
     uint64_t hash)
 {
-	size_t slot = ghosts_slot(ghosts, hash);
 	const uint16_t *block;
+	size_t slot;
 
 	if (ghosts->size == 0)
 		return;
+	slot = ghosts_slot(ghosts, hash);
 	block = ghosts->blocks[slot / GHOSTS_BLOCK];
 	if (block != NULL)
 		__builtin_prefetch(&block[slot % GHOSTS_BLOCK]);

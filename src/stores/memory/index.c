@@ -1,4 +1,4 @@
-/* stores/memory/stores/memory_index.c - a hash table that grows by small steps. */
+/* stores/memory/index.c - a hash table that grows by small steps. */
 #include "stores/memory/index.h"
 
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /*
- * stores/memory/memory.c - the memory store: a driver on memory_table.h.
+ * stores/memory/memory.c - the memory store: a driver on table.h.
  *
  * Ops with keys are answered inside submit, entry by entry. A get hands out the
- * entry itself, pinned until the op has ended; see memory_read.c. Ops that are
- * about more than a few hundred entries are answered later, see memory_span.c.
+ * entry itself, pinned until the op has ended; see read.c. Ops that are
+ * about more than a few hundred entries are answered later, see span.c.
  *
  * All that takes long is done in steps by one task, a step a turn: jobs of
  * pending ops, freeing what was cleared, evicting what a large value displaced,
@@ -100,11 +100,18 @@ static enum evkv_status incr_one(struct memory *self,
     int64_t *number)
 {
 	struct memory_collection *collection = put_collection(self, request);
+	struct memory_incr incr = {
+		.request = request,
+		.i = i,
+		.expires_at_us = request_expiry_us(request, i, now_us),
+	};
+	enum evkv_status status;
 
 	if (collection == NULL)
 		return EVKV_NOMEM;
-	return evkv__table_incr(&self->table, collection, request, i,
-	    request_expiry_us(request, i, now_us), now_us, number);
+	status = evkv__table_incr(&self->table, collection, &incr, now_us);
+	*number = incr.number;
+	return status;
 }
 
 /* The process may have no more memory long before max_bytes is reached. */
@@ -161,7 +168,9 @@ static bool memory_put_now(void *arg, const struct evkv_request *request)
 
 	if (self->late_count > 0)
 		evkv__memory_resolve(self);
-	collection = put_collection(self, request);
+	collection = evkv__table_is_last(&self->table, request->collection)
+	    ? self->table.last
+	    : put_collection(self, request);
 	if (collection == NULL)
 		return false;
 	hash = table_hash(collection, put.key);

@@ -100,13 +100,13 @@ void evkv__memory_resolve(void *arg)
 	struct memory_table *table = &self->table;
 	struct memory_entry *entry;
 	struct memory_late *late;
+	int64_t now_us = evkv_loop_now_us(self->loop);
 
 	for (late = self->late; late < &self->late[self->late_count]; late++)
 		index_prefetch_item(&table->space.entries, late->hash);
 	for (late = self->late; late < &self->late[self->late_count]; late++) {
 		entry = evkv__table_get(table, table->last,
-		    evkv_bytes(late->key, late->key_size), late->hash,
-		    late->now_us);
+		    evkv_bytes(late->key, late->key_size), late->hash, now_us);
 		if (entry != NULL)
 			answer_hit(late->op, 0, entry);
 		else
@@ -119,7 +119,7 @@ void evkv__memory_resolve(void *arg)
 
 /* Put a get off; false: this one can't be. */
 static bool read_late(struct memory *self, struct evkv_op *op,
-    struct evkv_slice key, int64_t now_us)
+    struct evkv_slice key)
 {
 	struct memory_late *late;
 
@@ -130,7 +130,6 @@ static bool read_late(struct memory *self, struct evkv_op *op,
 	late = &self->late[self->late_count++];
 	late->op = op;
 	late->hash = table_hash(self->table.last, key);
-	late->now_us = now_us;
 	late->key_size = key.size;
 	memcpy(late->key, key.data, key.size);
 	index_prefetch(&self->table.space.entries, late->hash);
@@ -183,20 +182,22 @@ enum evkv_verdict evkv__memory_read(struct memory *self, struct evkv_op *op,
 {
 	struct memory_table *table = &self->table;
 	struct memory_collection *collection;
-	int64_t now_us = evkv_loop_now_us(self->loop);
 	size_t i, count;
+	int64_t now_us;
 
 	collection = read_collection(self, request->collection);
+	if (collection != NULL && request->count == 1 &&
+	    request->kind == EVKV_OP_GET &&
+	    (request->flags & EVKV_FLAG_VERSIONS) == 0 &&
+	    read_late(self, op, request->keys[0]))
+		return EVKV_VERDICT_DONE;
+	now_us = evkv_loop_now_us(self->loop);
 	if (collection == NULL) {
 		for (i = 0; i < request->count; i++)
 			read_one(self, op, i, request, NULL, now_us);
 		return EVKV_VERDICT_DONE;
 	}
 	if (request->count == 1) {
-		if (request->kind == EVKV_OP_GET &&
-		    (request->flags & EVKV_FLAG_VERSIONS) == 0 &&
-		    read_late(self, op, request->keys[0], now_us))
-			return EVKV_VERDICT_DONE;
 		read_one(self, op, 0, request,
 		    evkv__table_get(table, collection, request->keys[0],
 			table_hash(collection, request->keys[0]), now_us),

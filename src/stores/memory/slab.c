@@ -1,4 +1,4 @@
-/* stores/memory/stores/memory_slab.c - memory for very many things of like size. */
+/* stores/memory/slab.c - memory for very many things of like size. */
 #include "stores/memory/slab.h"
 
 #include <string.h>

@@ -30,7 +30,6 @@ struct memory_job {
 struct memory_late {
 	struct evkv_op *op;
 	uint64_t hash;
-	int64_t now_us;
 	size_t key_size;
 	char key[LATE_KEY_MAX];
 };
@@ -56,7 +55,7 @@ struct memory {
 /* memory.c: see to it that what an op has left to be done will be. */
 void evkv__memory_follow_up(struct memory *self);
 
-/* memory_read.c: GET, TTL and HAS. */
+/* read.c: GET, TTL and HAS. */
 enum evkv_verdict evkv__memory_read(struct memory *self, struct evkv_op *op,
     const struct evkv_request *request);
 /* Look up the gets that wait; before anything could change their answers. */
@@ -67,7 +66,7 @@ enum evkv_peek evkv__memory_peek(void *self, const struct evkv_request *request,
 void evkv__memory_take(struct memory *self, struct evkv_op *op, size_t i,
     const struct memory_collection *collection, struct evkv_slice key);
 
-/* memory_span.c */
+/* span.c */
 enum evkv_verdict evkv__memory_span(struct memory *self, struct evkv_op *op,
     const struct evkv_request *request);
 /* One step of the first job; then it is the next one's turn. */

@@ -1,19 +1,10 @@
 /*
- * stores/memory/sweep.c - what the memory table does in steps: eviction, the
- * freeing of what was cleared, walks, the sweep for expired entries.
+ * stores/memory/sweep.c - what the memory table does in steps: the freeing of
+ * what was cleared, walks, the sweep for expired entries.
  */
 #include "stores/memory/table.h"
 
 #include "core/op.h"
-
-/* Of what a put looks at to make room, what it looks for among the cleared. */
-#define EVICT_RECLAIM 32
-/*
- * The part of max_entries and of max_bytes by which they may be exceeded for a
- * while.
- */
-#define EVICT_SLACK_ENTRIES 64
-#define EVICT_SLACK_BYTES 16
 
 /* Entries between two looks at the clock; how long a step may take. */
 #define PACE_LOOK 8
@@ -31,7 +22,7 @@
 /* ---- The pace of a step -------------------------------------------- */
 
 /* After so many entries more: whether the step has taken long enough. */
-static bool pace_is_over(struct memory_pace *pace,
+bool evkv__pace_is_over(struct memory_pace *pace,
     const struct memory_table *table, size_t entries)
 {
 	int64_t now_us;
@@ -44,174 +35,6 @@ static bool pace_is_over(struct memory_pace *pace,
 	if (pace->ends_us == 0)
 		pace->ends_us = now_us + PACE_US;
 	return now_us >= pace->ends_us;
-}
-
-static bool entry_is_over(const struct memory_entry *entry, int64_t now_us)
-{
-	return now_us >= entry->expires_at_us || entry_collection(entry)->dead;
-}
-
-/* ---- Making room: SIEVE -------------------------------------------- */
-
-/*
- * The hand goes from the oldest entry to the newest and round again (Zhang et
- * al., "SIEVE is simpler than LRU", 2024). An entry that was used since it last
- * came by is spared once. As new entries come in at the far end, those that
- * were spared stay behind the hand, out of the way of a scan, until it has come
- * round again. What was put just now, `keep`, counts as not yet there.
- *
- * Where all that it comes by was used, the hand stops after so many entries and
- * stays there: NULL. With `force` it takes one all the same.
- */
-static struct memory_entry *hand_choose(struct memory_table *table,
-    const struct memory_entry *keep, int64_t now_us, size_t enough, bool force)
-{
-	struct memory_space *space = &table->space;
-	struct memory_entry *entry = space->hand;
-
-	for (;; entry = entry->newer) {
-		if (entry == keep && entry != NULL)
-			entry = entry->newer;
-		if (entry == NULL)
-			entry = space->oldest;
-		if (entry == keep)
-			continue;
-		if (!entry->visited || entry_is_over(entry, now_us))
-			break;
-		if (table->work >= enough) {
-			space->hand = entry;
-			return force ? entry : NULL;
-		}
-		table->work++;
-		entry->visited = 0;
-		if (entry->newer != NULL)
-			__builtin_prefetch(&entry->newer->visited);
-	}
-	table->work++;
-	return entry;
-}
-
-/* Ghosts are kept for about as many keys as there are entries. */
-static size_t ghosts_wanted(const struct memory_table *table)
-{
-	size_t count = table->space.entries.count;
-
-	if (table->max_entries / 2 <= count)
-		return table->max_entries;
-	return count > table->space.ghosts.size / GHOSTS_PER_ENTRY
-	    ? count + count / 4
-	    : count;
-}
-
-static bool evict_one(struct memory_table *table,
-    const struct memory_entry *keep, int64_t now_us, size_t enough, bool force)
-{
-	struct memory_space *space = &table->space;
-	struct memory_entry *entry;
-	uint64_t hash;
-
-	entry = hand_choose(table, keep, now_us, enough, force);
-	if (entry == NULL)
-		return false;
-	hash = table_hash(entry_collection(entry), entry_key(entry));
-	if (!entry_is_over(entry, now_us)) {
-		table->evictions++;
-		if (!table->forgets)
-			evkv__ghosts_add(&space->ghosts, hash,
-			    ghosts_wanted(table));
-	}
-	space->hand = entry->newer;
-	if (keep != NULL && space->hand == keep && keep->newer == NULL)
-		space->hand = NULL; /* it came after all others */
-	evkv__table_remove(table, entry, hash);
-	return true;
-}
-
-static size_t excess(size_t have, size_t bound)
-{
-	return have > bound ? have - bound : 0;
-}
-
-bool evkv__table_is_over(const struct memory_table *table)
-{
-	return table->space.newest != table->space.oldest &&
-	    (evkv__table_count(table) > table->max_entries ||
-		evkv__table_bytes(table) > table->max_bytes);
-}
-
-/* A segment whose entries have to be looked at for what has expired. */
-static void walk_earliest(struct memory_table *table, int64_t now_us);
-
-/*
- * One step; false: there is no room to be made, or it is enough for now. What
- * was cleared goes first, then what has expired, whatever is due: an entry that
- * nobody can see any more must not cost another one its place.
- */
-static bool make_room_once(struct memory_table *table,
-    const struct memory_entry *keep, int64_t now_us, size_t enough, bool force)
-{
-	if (!evkv__table_is_over(table))
-		return false;
-	if (evkv__table_bytes(table) > table->max_bytes &&
-	    evkv__table_reclaim(table, EVICT_RECLAIM))
-		return true;
-	if (table_next_due(table) > now_us || force)
-		return evict_one(table, keep, now_us, enough, force);
-	walk_earliest(table, now_us);
-	return table->work < enough;
-}
-
-static size_t larger(size_t a, size_t b)
-{
-	return a > b ? a : b;
-}
-
-/*
- * By how much the bound may be exceeded after a put. A large value may take the
- * room of very many small ones, so it may exceed the bound by itself until
- * further puts, or the driver's task, have evicted enough; but a put that finds
- * the bound exceeded by more than its own value leaves no more than it found.
- */
-static size_t slack_after(const struct memory_table *table,
-    const struct memory_entry *keep)
-{
-	size_t over = excess(evkv__table_bytes(table), table->max_bytes);
-	size_t slack = table->max_bytes / EVICT_SLACK_BYTES, cost;
-
-	if (over <= slack)
-		return slack;
-	cost = keep != NULL ? evkv__entry_cost(keep) : 0;
-	return larger(slack, larger(cost, excess(over, cost)));
-}
-
-/* Beyond that, used entries go too, as many as it takes. */
-static bool is_far_over(const struct memory_table *table, size_t slack)
-{
-	return excess(evkv__table_bytes(table), table->max_bytes) > slack ||
-	    excess(evkv__table_count(table), table->max_entries) >
-	    table->max_entries / EVICT_SLACK_ENTRIES;
-}
-
-void evkv__table_make_room(struct memory_table *table,
-    const struct memory_entry *keep, int64_t now_us)
-{
-	size_t slack, enough = table->evict_work;
-	struct memory_pace pace = { 0 };
-	bool over = false;
-
-	if (!evkv__table_is_over(table))
-		return;
-	slack = slack_after(table, keep);
-	enough = table->work < SIZE_MAX - enough ? table->work + enough
-						 : SIZE_MAX;
-	while (!over && table->work < enough) {
-		if (!make_room_once(table, keep, now_us, enough, false))
-			break;
-		over = pace_is_over(&pace, table, 1);
-	}
-	while (is_far_over(table, slack) &&
-	    make_room_once(table, keep, now_us, table->work, true))
-		;
 }
 
 /* ---- What was cleared ----------------------------------------------- */
@@ -289,7 +112,7 @@ static void retired_reclaim(struct memory_table *table, size_t entries)
 		if (entry->older != NULL)
 			__builtin_prefetch(entry->older);
 		evkv__table_drop(table, retired, entry);
-		over = pace_is_over(&pace, table, 1);
+		over = evkv__pace_is_over(&pace, table, 1);
 	}
 	if (retired->newest != NULL || evkv__ghosts_free_some(&retired->ghosts))
 		return;
@@ -330,7 +153,7 @@ static bool batch_remove(const struct batch *batch, struct memory_table *table,
 
 	for (i = 0; i < batch->count; i++) {
 		evkv__table_remove(table, batch->entries[i], batch->hashes[i]);
-		over = pace_is_over(pace, table, 1) || over;
+		over = evkv__pace_is_over(pace, table, 1) || over;
 	}
 	return !over;
 }
@@ -464,7 +287,7 @@ static bool walk_entries(struct memory_table *table, struct memory_walk *walk,
 			if (segment->chunks[place.chunk].tags[place.lane] !=
 				0 &&
 			    walk_entry(table, walk, &place, due) &&
-			    pace_is_over(&pace, table, 1))
+			    evkv__pace_is_over(&pace, table, 1))
 				return false;
 		}
 	}
@@ -487,7 +310,7 @@ static bool walk_segment(struct memory_table *table, struct memory_walk *walk,
 	return true;
 }
 
-static void walk_earliest(struct memory_table *table, int64_t now_us)
+void evkv__table_walk_earliest(struct memory_table *table, int64_t now_us)
 {
 	struct index_segment *segment = index_earliest(&table->space.entries);
 	struct memory_walk walk = { .now_us = now_us };
@@ -508,7 +331,7 @@ static bool walk_visit(struct memory_table *table, struct memory_walk *walk,
 	if (walk_takes(walk, entry))
 		evkv__table_remove(table, entry,
 		    table_hash(entry_collection(entry), entry_key(entry)));
-	return pace_is_over(pace, table, walk->work - before) ||
+	return evkv__pace_is_over(pace, table, walk->work - before) ||
 	    walk->work >= WALK_WORK;
 }
 
@@ -605,7 +428,7 @@ enum memory_sweep evkv__table_sweep(struct memory_table *table, int64_t now_us)
 		return SWEEP_ENDED;
 	had = index_earliest(entries)->count;
 	count = entries->count;
-	walk_earliest(table, now_us);
+	evkv__table_walk_earliest(table, now_us);
 	return count - entries->count > had / 4 ? SWEEP_RICH : SWEEP_POOR;
 }
 

@@ -1,4 +1,4 @@
-/* stores/memory/stores/memory_table.c - the bounded table behind the memory store. */
+/* stores/memory/table.c - the bounded table behind the memory store. */
 #include "stores/memory/table.h"
 
 #include "core/op.h"
@@ -391,17 +391,18 @@ enum evkv_status evkv__table_put_hashed(struct memory_table *table,
 	entry->version = ++table->version;
 	if (table->space.dead > 0 || table->retired != NULL)
 		evkv__table_reclaim(table, RECLAIM_PER_PUT);
-	evkv__table_make_room(table, entry, now_us);
+	if (evkv__table_is_over(table))
+		evkv__table_make_room(table, entry, now_us);
 	return EVKV_OK;
 }
 
 enum evkv_status evkv__table_incr(struct memory_table *table,
-    struct memory_collection *collection, const struct evkv_request *request,
-    size_t i, int64_t expires_at_us, int64_t now_us, int64_t *number)
+    struct memory_collection *collection, struct memory_incr *incr,
+    int64_t now_us)
 {
 	struct memory_put put = {
-		.key = request->keys[i],
-		.expires_at_us = expires_at_us,
+		.key = incr->request->keys[incr->i],
+		.expires_at_us = incr->expires_at_us,
 	};
 	char text[EVKV_NUMBER_MAX];
 	struct memory_entry *entry;
@@ -416,11 +417,11 @@ enum evkv_status evkv__table_incr(struct memory_table *table,
 			: &entry->value);
 		put.expires_at_us = entry->expires_at_us;
 	}
-	status = evkv_incr_apply(request, i, entry != NULL ? &old : NULL,
-	    number);
+	status = evkv_incr_apply(incr->request, incr->i,
+	    entry != NULL ? &old : NULL, &incr->number);
 	if (status != EVKV_OK)
 		return status;
-	put.value = evkv_number_write(*number, text);
+	put.value = evkv_number_write(incr->number, text);
 	return evkv__table_put(table, collection, &put, now_us);
 }
 

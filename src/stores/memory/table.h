@@ -139,7 +139,15 @@ struct memory_put {
 	int64_t expires_at_us;
 };
 
-/* ---- Entries (memory_entry.c) -------------------------------------- */
+/* Key i of an INCR. */
+struct memory_incr {
+	const struct evkv_request *request;
+	size_t i;
+	int64_t expires_at_us; /* of an entry that is made */
+	int64_t number;        /* the answer */
+};
+
+/* ---- Entries (entry.c) -------------------------------------- */
 
 static inline struct evkv_slice entry_key(const struct memory_entry *entry)
 {
@@ -182,7 +190,7 @@ void evkv__entry_release(struct memory_entry *entry, struct memory_heap *heap);
 /* The value that an external entry stands for. */
 struct evkv_value *evkv__entry_external(const struct memory_entry *entry);
 
-/* ---- The table (memory_table.c) ------------------------------------ */
+/* ---- The table (table.c) ------------------------------------ */
 
 /* Bounds 0 = none. false = no memory. */
 bool evkv__table_init(struct memory_table *table, size_t max_entries,
@@ -313,12 +321,12 @@ static inline enum evkv_status evkv__table_put(struct memory_table *table,
 }
 
 /*
- * Key i of an INCR; the expiry is that of an entry that is made. INVALID where
- * the entry holds no number or the sum does not fit, else as for a put.
+ * INVALID where the entry holds no number or the sum does not fit, else as for
+ * a put.
  */
 enum evkv_status evkv__table_incr(struct memory_table *table,
-    struct memory_collection *collection, const struct evkv_request *request,
-    size_t i, int64_t expires_at_us, int64_t now_us, int64_t *number);
+    struct memory_collection *collection, struct memory_incr *incr,
+    int64_t now_us);
 
 /*
  * OK, NOT_FOUND where there is no such entry or it has expired; CONFLICT where
@@ -345,17 +353,22 @@ static inline int64_t table_next_due(const struct memory_table *table)
 	return index_earliest_due(&table->space.entries);
 }
 
-/*
- * Whether there is more than there may be, and something that can go: a put
- * evicts a bounded number of entries and leaves the rest to the next ones.
- */
-bool evkv__table_is_over(const struct memory_table *table);
-
 /* Bytes that count for max_bytes. */
 static inline size_t evkv__table_bytes(const struct memory_table *table)
 {
 	return table->bytes +
 	    atomic_load_explicit(&table->heap->held, memory_order_relaxed);
+}
+
+/*
+ * Whether there is more than there may be, and something that can go: a put
+ * evicts a bounded number of entries and leaves the rest to the next ones.
+ */
+static inline bool evkv__table_is_over(const struct memory_table *table)
+{
+	return (evkv__table_count(table) > table->max_entries ||
+		   evkv__table_bytes(table) > table->max_bytes) &&
+	    table->space.newest != table->space.oldest;
 }
 
 /* Internal: an entry leaves its space, its place in the index is gone. */
@@ -365,7 +378,7 @@ void evkv__table_drop(struct memory_table *table, struct memory_space *space,
 void evkv__table_remove(struct memory_table *table, struct memory_entry *entry,
     uint64_t hash);
 
-/* ---- Steps (memory_sweep.c) ---------------------------------------- */
+/* ---- Steps (sweep.c) ---------------------------------------- */
 
 /*
  * A step ends after so many entries, or sooner if they took long: what freeing
@@ -376,6 +389,10 @@ struct memory_pace {
 	int64_t ends_us;
 	size_t work; /* since the last look at the clock */
 };
+
+/* After so many entries more: whether the step has taken long enough. */
+bool evkv__pace_is_over(struct memory_pace *pace,
+    const struct memory_table *table, size_t entries);
 
 /* Evict until the bounds hold, within bounds of its own; never `keep`. */
 void evkv__table_make_room(struct memory_table *table,
@@ -419,6 +436,9 @@ enum memory_sweep {
 	SWEEP_RICH,  /* much was found: go on at once */
 };
 enum memory_sweep evkv__table_sweep(struct memory_table *table, int64_t now_us);
+
+/* Remove what has expired of the segment that is due first; there is one. */
+void evkv__table_walk_earliest(struct memory_table *table, int64_t now_us);
 
 /* Whether a collection has an entry that is not expired. */
 enum memory_alive { ALIVE_NO, ALIVE_YES, ALIVE_UNKNOWN };

@@ -596,27 +596,31 @@ EVKV_TEST(executor, the_last_lane_that_waits_may_be_freed)
 EVKV_TEST(executor, a_relieved_lane_holds_up_no_other)
 {
 	struct bench *bench = bench_open(1);
-	struct evkv_lane *other;
-	int round, before = 0;
+	struct bench *other = calloc(1, sizeof(*other));
+	int round;
 
-	for (round = 0; round < 50; round++) {
-		bench->works[0].waits_for_stop = false;
+	*other = (struct bench){ .rig = bench->rig,
+		.executor = bench->executor,
+		.loop_thread = pthread_self() };
+	other->lane = bench_lane(other, 0, 0);
+	for (round = 1; round <= 50; round++) {
 		occupy(bench);
 		check(evkv_lane_relieve(bench->lane));
 		check(evkv_lane_relieve(bench->lane));
-		other = bench_lane(bench, 0, 0);
-		check(evkv_lane_submit(other, &bench->works[1].job));
-		before = bench->back_count;
-		rig_until(&bench->rig, bench->back_count == before + 1);
+		submit(other, 0, 1);
+		rig_until(&bench->rig, other->back_count == 2 * round - 1);
 		evkv_job_stop(&bench->works[0].job);
-		check(evkv_lane_submit(other, &bench->works[1].job));
-		rig_until(&bench->rig, bench->back_count == before + 3);
+		submit(other, 0, 1);
+		rig_until(&bench->rig,
+		    bench->back_count == round &&
+			other->back_count == 2 * round);
 		sem_destroy(&bench->occupied);
-		evkv_lane_free(other);
 	}
 	/* Not inside run(): nothing is to be done. */
 	check(evkv_lane_relieve(bench->lane));
 	files_await_workers(1);
+	evkv_lane_free(other->lane);
+	free(other);
 	bench_close(bench);
 }
 

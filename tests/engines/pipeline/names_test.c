@@ -400,6 +400,25 @@ EVKV_TEST(pipeline_names, no_descriptor_for_a_connection)
 
 /* ---- Sockets ----------------------------------------------------------- */
 
+/* As the system may do with a port of the loopback that nobody listens at. */
+EVKV_TEST(pipeline_names, a_socket_that_is_connected_to_itself)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	socklen_t size = sizeof(in);
+	struct transport net;
+
+	memset(&net, 0, sizeof(net));
+	net.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	check(net.fd >= 0);
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	check(bind(net.fd, (struct sockaddr *)&in, size) == 0);
+	check(getsockname(net.fd, (struct sockaddr *)&in, &size) == 0);
+	check(connect(net.fd, (struct sockaddr *)&in, size) == 0);
+	check(!evkv__net_connected(&net));
+	check_int(net.failure.sys_error, ECONNREFUSED);
+	(void)close(net.fd);
+}
+
 static int option(int fd, int level, int name)
 {
 	int value = -1;

@@ -6,10 +6,12 @@
  * A slot's command is its letter, as often as it says; a reply is a letter and
  * a line end.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "engines/pipeline/pipeline.h"
@@ -64,7 +66,11 @@ static enum evkv_parse raw_parse(void *self, struct evkv_slot *slot,
 {
 	const char *end = size > 0 ? memchr(data, '\n', size) : NULL;
 
-	(void)self;
+	if (end != NULL && data[0] == '!') {
+		evkv_pipeline_fail(((struct raw *)self)->p, EVKV_CORRUPT,
+		    EVKV_CAUSE_PROTOCOL, 0, "as I thought");
+		return EVKV_PARSE_MORE;
+	}
 	if (end == NULL)
 		return EVKV_PARSE_MORE;
 	if (slot == NULL)
@@ -248,6 +254,31 @@ EVKV_TEST(pipeline_raw, a_reply_at_the_bound)
 	}
 }
 
+/* Bytes move only where at least as many were used up before them. */
+EVKV_TEST(pipeline_raw, a_buffer_grows_before_it_moves_much)
+{
+	struct buffer buffer = { .data = NULL };
+
+	check(evkv__pipe_buffer_make_room(&buffer, 16384));
+	check_int(buffer.size, 16384);
+	memset(buffer.data, 'a', 16384);
+	buffer.tail = 16384;
+	evkv__pipe_buffer_consume(&buffer, 16000);
+	check(evkv__pipe_buffer_make_room(&buffer, 1000));
+	check_int(buffer.size, 16384);
+	check_int(buffer.head, 0);
+	check_int(buffer.tail, 384);
+	memset(buffer.data + 384, 'b', 16000);
+	buffer.tail = 16384;
+	evkv__pipe_buffer_consume(&buffer, 100);
+	check(evkv__pipe_buffer_make_room(&buffer, 50));
+	check_int(buffer.size, 32768);
+	check_int(buffer.tail - buffer.head, 16284);
+	check_int(buffer.data[buffer.head + 283], 'a');
+	check_int(buffer.data[buffer.head + 284], 'b');
+	evkv__pipe_buffer_free(&buffer);
+}
+
 /* ---- Which ones ------------------------------------------------------- */
 
 /*
@@ -386,6 +417,79 @@ EVKV_TEST(pipeline_raw, an_unasked_reply_while_the_output_is_blocked)
 	raw_until(&raw, EVKV_STATE_DOWN);
 	check_int(raw.slots[1].reply, 0);
 	check_int(raw.p->failure.cause, EVKV_CAUSE_PROTOCOL);
+	raw_close(&raw);
+}
+
+/*
+ * send() of this program stands before the C library's: on this descriptor
+ * nothing can be sent any more.
+ */
+static int broken_fd = -1;
+
+typedef ssize_t send_fn(int fd, const void *data, size_t size, int flags);
+
+__attribute__((visibility("default"))) ssize_t send(int fd, const void *data,
+    size_t size, int flags)
+{
+	void *found = dlsym(RTLD_NEXT, "send");
+	send_fn *next;
+
+	memcpy(&next, &found, sizeof(next));
+	if (fd != broken_fd)
+		return next(fd, data, size, flags);
+	errno = EPIPE;
+	return -1;
+}
+
+/* All that the server has said before is read, whatever it takes. */
+EVKV_TEST(pipeline_raw, replies_that_came_before_a_write_failed)
+{
+	struct raw raw;
+	unsigned i;
+	int size = 0;
+
+	raw_begin(&raw);
+	raw.options.read_bytes = 2;
+	raw_make(&raw);
+	raw_until(&raw, EVKV_STATE_READY);
+	for (i = 0; i < 3; i++)
+		check(raw_submit(&raw, i, 1) == NULL);
+	rig_until(&raw.rig, raw.taken_size == 3);
+	raw_say(&raw, "A\nB\nC\n");
+	for (i = 0; i < 1000000 && size < 6; i++)
+		check(ioctl(raw.p->net.fd, FIONREAD, &size) == 0);
+	check_int(size, 6);
+	check(raw_submit(&raw, 3, 1) == NULL);
+	broken_fd = raw.p->net.fd;
+	evkv__pipe_turn_run(raw.p);
+	broken_fd = -1;
+	for (i = 0; i < 3; i++) {
+		check_int(raw.slots[i].ends, 1);
+		check_int(raw.slots[i].reply, 'A' + (int)i);
+	}
+	check_int(raw.slots[3].ends, 1);
+	check_int(raw.slots[3].end.fate, EVKV_SLOT_UNSENT);
+	check_int(raw.slots[3].end.sys_error, EPIPE);
+	raw_close(&raw);
+}
+
+/* A driver that gives up in the middle says which slot it was about. */
+EVKV_TEST(pipeline_raw, a_driver_gives_up_while_it_parses)
+{
+	struct raw raw;
+	unsigned i;
+
+	raw_open(&raw);
+	for (i = 0; i < 3; i++)
+		check(raw_submit(&raw, i, 1) == NULL);
+	rig_until(&raw.rig, raw.taken_size == 3);
+	raw_say(&raw, "A\n!\nC\n");
+	rig_until(&raw.rig, raw.slots[2].ends == 1);
+	check_int(raw.slots[0].reply, 'A');
+	check_status(raw.slots[1].end.status, EVKV_CORRUPT);
+	check_contains(raw.slots[1].message, "as I thought");
+	check_status(raw.slots[2].end.status, EVKV_UNAVAILABLE);
+	check_int(raw.slots[2].end.cause, EVKV_CAUSE_PROTOCOL);
 	raw_close(&raw);
 }
 

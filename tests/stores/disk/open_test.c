@@ -150,6 +150,24 @@ EVKV_TEST(disk_open, a_truncated_or_foreign_file_is_refused)
 	kit_end(&kit);
 }
 
+/* As under `ulimit -v` or valgrind: the message says which option it is. */
+EVKV_TEST(disk_open, too_large_a_map_is_told_by_its_option)
+{
+	const struct evkv_disk_options options = { .max_bytes = (size_t)1
+		    << 50 };
+	struct answer answer = ANSWER_INIT;
+	struct kit kit;
+
+	kit_begin(&kit);
+	check_status(kit_try_open(&kit, &options, &answer), EVKV_NOMEM);
+	check_contains(answer.message, "max_bytes");
+	answer_free(&answer);
+	kit_close(&kit);
+	/* It has left nothing that stands in the way. */
+	kit_open(&kit, NULL);
+	kit_end(&kit);
+}
+
 EVKV_TEST(disk_open, a_missing_parent_is_told)
 {
 	struct kit kit;

@@ -170,6 +170,68 @@ EVKV_TEST(redis_rounds, a_removal_cut_between_unlink_and_scan)
 	}
 }
 
+/* A page that finds nothing ends all the same, with a cursor to go on by. */
+EVKV_TEST(redis_rounds, a_page_is_so_many_rounds)
+{
+	const char *script[100];
+	struct answer *a;
+	struct fake f;
+	size_t i;
+
+	for (i = 0; i < 99; i++)
+		script[i] = "*2\r\n$1\r\n7\r\n*0\r\n";
+	script[99] = NULL;
+	fake_open(&f);
+	f.script = script;
+	a = fresh(&f);
+	check(evkv_keys(f.store, C, EVKV_LIT(""), EVKV_LIT(""), 10, answer_cb,
+		  a) != 0);
+	wait_for(&f, a);
+	check_status(a->status, EVKV_OK);
+	check_int(a->count, 0);
+	check(a->cursor.size > 0);
+	check_int(f.commands, 64);
+	fake_close(&f);
+}
+
+/* ---- Read-only servers -------------------------------------------------- */
+
+static void put_readonly(struct fake *f)
+{
+	static const char *const script[] = { "-READONLY a replica\r\n", NULL };
+
+	f->script = script;
+	check(evkv_put(f->store, C, K, EVKV_LIT("v"), 0, answer_cb, fresh(f)) !=
+	    0);
+	wait_for(f, &f->answers[0]);
+	check_status(f->answers[0].status, EVKV_REFUSED);
+}
+
+/* Not more often than one that fails is tried. */
+EVKV_TEST(redis_rounds, how_often_a_connection_is_renewed)
+{
+	struct fake f;
+	unsigned i;
+
+	fake_open(&f);
+	put_readonly(&f);
+	rig_until(&f.rig, f.peer->alive == 0);
+	rig_until(&f.rig, evkv_store_state(f.store) == EVKV_STATE_DOWN);
+	rig_advance(&f.rig, 60);
+	fake_until_ready(&f);
+	check_int(f.peer->accepted, 2);
+	put_readonly(&f);
+	for (i = 0; i < 5; i++)
+		rig_turn_waiting(&f.rig);
+	check_int(f.peer->alive, 1);
+	rig_advance(&f.rig, 1001);
+	put_readonly(&f);
+	rig_until(&f.rig, f.peer->alive == 0);
+	fake_check_recovered(&f);
+	check_int(f.peer->accepted, 3);
+	fake_close(&f);
+}
+
 /* ---- Scripts ---------------------------------------------------------- */
 
 static const struct {

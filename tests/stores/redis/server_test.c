@@ -58,6 +58,28 @@ EVKV_TEST(redis_server, entries_are_where_others_look_for_them)
 	scene_end(&s);
 }
 
+EVKV_TEST(redis_server, a_database_of_its_own)
+{
+	char reply[256];
+	struct scene s;
+	int db;
+
+	scene_begin_own(&s, &(struct server_options){ .kind = SERVER_REDIS });
+	for (db = 0; db < 3; db++) {
+		s.options.db = db;
+		scene_store(&s);
+		DO_PUT(&s, "c", "k", "v");
+		check_status(s.a.status, EVKV_OK);
+		RAW(&s, reply, "INFO", "keyspace");
+		check_contains(reply,
+		    db == 0       ? "db0:keys=1"
+			: db == 1 ? "db1:keys=1"
+				  : "db2:keys=1");
+		scene_close_store(&s);
+	}
+	scene_end(&s);
+}
+
 EVKV_TEST(redis_server, only_ours_is_seen_and_removed)
 {
 	struct evkv_slice none = EVKV_LIT("");

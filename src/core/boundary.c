@@ -1,0 +1,397 @@
+/*
+ * core/boundary.c - where users' calls come in: checks, the op, and short ways
+ * for the commonest requests.
+ */
+#include "core/core.h"
+
+/* Names no op, and never will: slots count from 1. */
+#define TICKET_ENDED (UINT64_C(1) << 32)
+
+/* Overwrite what a store might still be looking at, to find it out early. */
+static void scratch_spoil(struct evkv_request *scratch, size_t size)
+{
+	memset(scratch, 0xa5, size);
+	evkv_free(scratch);
+}
+
+/* Unwound while the inputs are still there for the wrappers to see. */
+static enum evkv_verdict enter_unwound(struct evkv_op *op,
+    struct evkv_store *store, const struct evkv_request *request)
+{
+	enum evkv_verdict verdict = evkv__op_enter(op, store, request);
+
+	if (!evkv__op_is_done(op, verdict))
+		return EVKV_VERDICT_PENDING;
+	evkv__op_unwind(op);
+	return EVKV_VERDICT_DONE;
+}
+
+/* As enter_unwound(), with inputs that do not survive the call. */
+static enum evkv_verdict enter_scrambled(struct evkv_op *op,
+    struct evkv_store *store, const struct evkv_request *request)
+{
+	size_t size = evkv__request_copy_size(request);
+	struct evkv_request *scratch = evkv_malloc(size);
+	enum evkv_verdict verdict;
+
+	if (scratch == NULL)
+		return evkv_op_nomem(op);
+	verdict = enter_unwound(op, store,
+	    evkv__request_copy(scratch, request));
+	scratch_spoil(scratch, size);
+	return verdict;
+}
+
+/* One key, and a valid one. */
+static inline bool has_plain_key(const struct evkv_request *request)
+{
+	return request->count == 1 && request->keys != NULL &&
+	    request->keys->data != NULL &&
+	    request->keys->size - 1 < EVKV_KEY_MAX;
+}
+
+/* Nothing odd about all but what only some kinds use. */
+static inline bool is_plain_apart(const struct evkv_request *request,
+    uintptr_t odd)
+{
+	const uint32_t plain = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
+
+	odd |= request->match.prefix.size | request->match.pattern.size |
+	    request->match.cursor.size | request->match.limit |
+	    (uintptr_t)request->versions | (uintptr_t)request->deltas |
+	    (uintptr_t)request->delta | (uintptr_t)request->initial |
+	    (request->flags & ~plain);
+	return odd == 0 && request->collection.size <= EVKV_COLLECTION_MAX &&
+	    (request->collection.data != NULL ||
+		request->collection.size == 0) &&
+	    request->timeout_ms >= -1;
+}
+
+static inline bool is_plain(const struct evkv_request *request)
+{
+	uintptr_t odd = (uintptr_t)request->values |
+	    (uintptr_t)request->counted_values | (uintptr_t)request->ttls_ms |
+	    (uintptr_t)request->ttl_ms | (uintptr_t)request->condition;
+
+	return is_plain_apart(request, odd);
+}
+
+/* A put of one value, not a counted one. */
+static inline bool is_plain_put(const struct evkv_request *request)
+{
+	const struct evkv_slice *value = request->values;
+	uintptr_t odd = (uintptr_t)request->counted_values |
+	    (uintptr_t)request->ttls_ms;
+
+	return value != NULL && (value->data != NULL || value->size == 0) &&
+	    value->size <= EVKV_VALUE_MAX && request->ttl_ms >= 0 &&
+	    request->ttl_ms <= EVKV_TTL_MAX &&
+	    (unsigned)request->condition <= EVKV_IF_PRESENT &&
+	    is_plain_apart(request, odd);
+}
+
+/*
+ * Whether a request is of the commonest sort, one key that is read, written or
+ * deleted, and has nothing wrong about it; all others take the long way.
+ */
+static inline bool check_quick(const struct evkv_request *request,
+    uint32_t classes)
+{
+	if ((classes & EVKV_CLASS_HAS_KEYS) == 0 || !has_plain_key(request))
+		return false;
+	if ((classes & EVKV_CLASS_HAS_VALUES) != 0)
+		return is_plain_put(request);
+	return is_plain(request);
+}
+
+static enum evkv_verdict boundary(struct evkv_op *op, struct evkv_store *store,
+    const struct evkv_request *request)
+{
+	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
+	uint32_t classes = evkv__kind_classes(request->kind);
+
+	op->result.kind = request->kind;
+	op->flags |= (classes & (OP_WRITES | OP_KEYED)) |
+	    ((request->flags & flags) << OP_REQUEST_SHIFT);
+	if ((op->flags & (OP_SINGLE | OP_KEYED)) == (OP_SINGLE | OP_KEYED))
+		evkv__op_make_entries(op, 1);
+	if (!check_quick(request, classes) && !evkv__request_check(op, request))
+		return EVKV_VERDICT_DONE;
+	if ((op->flags & (OP_SINGLE | OP_KEYED)) == OP_KEYED &&
+	    !evkv__op_make_entries(op, request->count))
+		return evkv_op_nomem(op);
+	if (request->ttl_ms != 0 || request->ttls_ms != NULL)
+		evkv__loop_catch_up(op->loop);
+	if (op->loop->scramble)
+		return enter_scrambled(op, store, request);
+	return enter_unwound(op, store, request);
+}
+
+static void run_inline(struct evkv_op *op)
+{
+	struct core *core = evkv__core(op->loop);
+
+	core->peek++;
+	if (op->cb.root != NULL)
+		op->cb.root(&op->result, op->arg);
+	core->peek--;
+	op->flags &= ~(uint32_t)OP_REPORTING;
+	evkv__op_maybe_free(op);
+}
+
+static int64_t deadline_of(const struct evkv_store *store,
+    const struct evkv_request *request)
+{
+	return request->timeout_ms != 0 ? request->timeout_ms
+					: store->timeout_ms;
+}
+
+static OP_NOINLINE evkv_ticket submit_checked(struct evkv_store *store,
+    const struct evkv_request *request, evkv_cb cb, void *arg)
+{
+	struct evkv_op *op = evkv__op_new(store->loop, store->depth);
+	int64_t timeout_ms;
+	evkv_ticket ticket;
+
+	if (op == NULL)
+		return 0;
+	op->cb.root = cb;
+	op->arg = arg;
+	ticket = evkv__op_ticket(op);
+	timeout_ms = deadline_of(store, request);
+	if (boundary(op, store, request) == EVKV_VERDICT_PENDING) {
+		evkv__op_pend(op, timeout_ms);
+		return ticket;
+	}
+	if ((op->flags & OP_INLINE) != 0 &&
+	    evkv__core_may_nest(evkv__core(op->loop)))
+		run_inline(op);
+	else
+		evkv__ready_push(op->loop, &op->ready);
+	evkv__order_go_on(store->loop);
+	return ticket;
+}
+
+/* ---- Inline gets without an op ----------------------------------------- */
+
+static const struct evkv_entry miss_entry = { .status = EVKV_NOT_FOUND };
+static const struct evkv_result miss_result = {
+	.status = EVKV_NOT_FOUND,
+	.kind = EVKV_OP_GET,
+	.message = "",
+	.count = 1,
+	.entries = &miss_entry,
+	.entry_size = sizeof(struct evkv_entry),
+};
+
+void evkv__peeks_init(struct core *core)
+{
+	size_t i;
+
+	core->peek = core->peeks;
+	for (i = 0; i < CORE_INLINE_MAX; i++) {
+		core->peeks[i].result = miss_result;
+		core->peeks[i].result.status = EVKV_OK;
+		core->peeks[i].result.entries = &core->peeks[i].entry;
+		core->peeks[i].entry.status = EVKV_OK;
+	}
+}
+
+static inline void peek_hit(struct core *core, struct evkv_value *value,
+    evkv_cb cb, void *arg)
+{
+	struct core_peek *peek = core->peek;
+
+	evkv__value_pin(value);
+	peek->entry.bytes.data = evkv__value_data(value);
+	peek->entry.bytes.size = value->size;
+	peek->entry.value = value;
+	core->peek = peek + 1;
+	if (cb != NULL)
+		cb(&peek->result, arg);
+	core->peek = peek;
+	evkv__value_unpin(value);
+}
+
+static inline void peek_miss(struct core *core, evkv_cb cb, void *arg)
+{
+	core->peek++;
+	if (cb != NULL)
+		cb(&miss_result, arg);
+	core->peek--;
+}
+
+/* As evkv_store_peek(), with inputs that do not survive the call. */
+static OP_NOINLINE enum evkv_peek peek_scrambled(struct evkv_store *store,
+    const struct evkv_request *request, struct evkv_value **value)
+{
+	size_t size = evkv__request_copy_size(request);
+	struct evkv_request *scratch = evkv_malloc(size);
+	enum evkv_peek answer;
+
+	if (scratch == NULL)
+		return EVKV_PEEK_DECLINE;
+	answer = evkv_store_peek(store, evkv__request_copy(scratch, request),
+	    value);
+	scratch_spoil(scratch, size);
+	return answer;
+}
+
+/*
+ * An inline get of one key whose store answers from memory: no op is needed.
+ * false: take the ordinary way, which also says what is wrong.
+ */
+static inline bool submit_peek(struct evkv_store *store,
+    const struct evkv_request *request, evkv_cb cb, void *arg)
+{
+	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
+	struct evkv_loop *loop = store->loop;
+	struct evkv_value *value;
+	enum evkv_peek answer;
+
+	if (request->flags != flags || !has_plain_key(request) ||
+	    !is_plain(request) || !evkv__core_may_nest(evkv__core(loop)))
+		return false;
+	answer = loop->scramble ? peek_scrambled(store, request, &value)
+				: evkv_store_peek(store, request, &value);
+	if (answer == EVKV_PEEK_HIT)
+		peek_hit(evkv__core(loop), value, cb, arg);
+	else if (answer == EVKV_PEEK_MISS)
+		peek_miss(evkv__core(loop), cb, arg);
+	return answer != EVKV_PEEK_DECLINE;
+}
+
+static const struct evkv_entry put_entry = { .status = EVKV_OK };
+static const struct evkv_result put_result = {
+	.status = EVKV_OK,
+	.kind = EVKV_OP_PUT,
+	.message = "",
+	.count = 1,
+	.entries = &put_entry,
+	.entry_size = sizeof(put_entry),
+	.affected = 1,
+};
+
+/* With inputs that do not survive the call. */
+static OP_NOINLINE bool put_scrambled(struct evkv_store *store,
+    const struct evkv_request *request)
+{
+	size_t size = evkv__request_copy_size(request);
+	struct evkv_request *scratch = evkv_malloc(size);
+	bool done;
+
+	if (scratch == NULL)
+		return false;
+	done = store->put(store->self, evkv__request_copy(scratch, request));
+	scratch_spoil(scratch, size);
+	return done;
+}
+
+/* As submit_peek(), for an inline put of one value. */
+static inline bool submit_put(struct evkv_store *store,
+    const struct evkv_request *request, evkv_cb cb, void *arg)
+{
+	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
+	struct evkv_loop *loop = store->loop;
+	struct core *core = evkv__core(loop);
+
+	if (request->flags != flags || !has_plain_key(request) ||
+	    !is_plain_put(request) || !evkv__core_may_nest(core) ||
+	    !evkv__store_has_room(store, 1,
+		request->keys->size + request->values->size))
+		return false;
+	if (request->ttl_ms != 0)
+		evkv__loop_catch_up(loop);
+	if (!(loop->scramble ? put_scrambled(store, request)
+			     : store->put(store->self, request)))
+		return false;
+	core->peek++;
+	if (cb != NULL)
+		cb(&put_result, arg);
+	core->peek--;
+	return true;
+}
+
+/* ---- The public side --------------------------------------------------- */
+
+static evkv_ticket submit_invalid(struct evkv_store *store, evkv_cb cb,
+    void *arg, const char *message)
+{
+	struct evkv_op *op = evkv__op_new(store->loop, 1);
+
+	if (op == NULL)
+		return 0;
+	op->cb.root = cb;
+	op->arg = arg;
+	op->result.kind = EVKV_KIND_COUNT;
+	evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE, message);
+	evkv__ready_push(op->loop, &op->ready);
+	return evkv__op_ticket(op);
+}
+
+evkv_ticket evkv_submit_refused(struct evkv_store *store,
+    const struct evkv_request *request, const char *message, evkv_cb cb,
+    void *arg)
+{
+	struct evkv_op *op;
+
+	if (store == NULL || store->loop == NULL)
+		return 0;
+	evkv__loop_check_thread(store->loop);
+	evkv__loop_check_fork(store->loop);
+	op = evkv__op_new(store->loop, 1);
+	if (op == NULL)
+		return 0;
+	op->cb.root = cb;
+	op->arg = arg;
+	op->result.kind = request->kind;
+	if ((request->flags & EVKV_FLAG_SINGLE) != 0) {
+		op->flags |= OP_KEYED | OP_SINGLE;
+		evkv__op_make_entries(op, 1);
+	}
+	evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE, message);
+	evkv__ready_push(op->loop, &op->ready);
+	return evkv__op_ticket(op);
+}
+
+/* None, or one as another version of the headers has it. */
+static OP_NOINLINE evkv_ticket submit_odd(struct evkv_store *store,
+    const struct evkv_request *request, size_t size, evkv_cb cb, void *arg)
+{
+	struct evkv_request ours;
+
+	if (request == NULL)
+		return submit_invalid(store, cb, arg, "request is NULL");
+	if (!evkv_options_read(&ours, sizeof(ours), request, size, NULL))
+		return submit_invalid(store, cb, arg,
+		    "request uses fields that this library does not know");
+	return submit_checked(store, &ours, cb, arg);
+}
+
+evkv_ticket evkv_submit_sized(struct evkv_store *store,
+    const struct evkv_request *request, size_t size, evkv_cb cb, void *arg)
+{
+	if (store == NULL || store->loop == NULL)
+		return 0;
+	evkv__loop_check_thread(store->loop);
+	evkv__loop_check_fork(store->loop);
+	if (request == NULL || size != sizeof(*request))
+		return submit_odd(store, request, size, cb, arg);
+	if (request->kind == EVKV_OP_GET && store->vtable->peek != NULL &&
+	    submit_peek(store, request, cb, arg))
+		return TICKET_ENDED;
+	if (request->kind == EVKV_OP_PUT && store->put != NULL &&
+	    submit_put(store, request, cb, arg))
+		return TICKET_ENDED;
+	return submit_checked(store, request, cb, arg);
+}
+
+void evkv_cancel(struct evkv_loop *loop, evkv_ticket ticket)
+{
+	struct evkv_op *op;
+
+	evkv__loop_check_thread(loop);
+	op = evkv__op_find(loop, ticket);
+	if (op != NULL && (op->flags & (OP_CHILD | OP_ADMIN)) == 0)
+		evkv__op_detach(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED);
+}
