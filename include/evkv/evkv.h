@@ -31,6 +31,7 @@
 #include "evkv/wrappers/fallback.h"
 #include "evkv/wrappers/fault.h"
 #include "evkv/wrappers/limit_size.h"
+#include "evkv/wrappers/logging.h"
 #include "evkv/wrappers/passthrough_cache.h"
 #include "evkv/wrappers/prefix_collections.h"
 #include "evkv/wrappers/prefix_keys.h"

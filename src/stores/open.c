@@ -81,6 +81,7 @@ const struct evkv_type *evkv_core_type(size_t i)
 		&evkv__fallback_type,
 		&evkv__fault_type,
 		&evkv__limit_size_type,
+		&evkv__logging_type,
 		&evkv__passthrough_cache_type,
 		&evkv__prefix_collections_type,
 		&evkv__prefix_keys_type,

@@ -13,6 +13,7 @@ extern const struct evkv_type evkv__default_value_type;
 extern const struct evkv_type evkv__fallback_type;
 extern const struct evkv_type evkv__fault_type;
 extern const struct evkv_type evkv__limit_size_type;
+extern const struct evkv_type evkv__logging_type;
 extern const struct evkv_type evkv__passthrough_cache_type;
 extern const struct evkv_type evkv__prefix_collections_type;
 extern const struct evkv_type evkv__prefix_keys_type;

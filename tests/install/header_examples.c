@@ -533,6 +533,17 @@ void concurrency_limit_h(struct evkv_store *store)
 	evkv_store_unref(store);
 }
 
+/* [evkv/wrappers/logging.h] */
+void logging_h(struct evkv_store *store);
+
+void logging_h(struct evkv_store *store)
+{
+	store = evkv_logging_new(store,
+	    &(struct evkv_logging_options){ .slow_ms = 100,
+	        .redact_keys = true }, &error);
+	evkv_store_unref(store);
+}
+
 /* [evkv/wrappers/limit_size.h] */
 void limit_size_h(struct evkv_store *store);
 

@@ -46,6 +46,7 @@ EVKV_TEST(unit_wrapper_chains, each_by_text)
 		"simple: | prefix_collections(app-)",
 		"simple: | limit_size(1m, max_key=100, max_keys=50, "
 		"max_bytes=2m)",
+		"simple: | logging(all=yes, redact_keys=yes, slow=100ms)",
 		"simple: | default_value(none, collections=counts*)",
 		"simple: | concurrency_limit | circuit_breaker | retry | "
 		"fallback(simple: | statistics(second)) | statistics",

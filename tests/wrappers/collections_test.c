@@ -88,6 +88,15 @@ static void check_bottom(struct fixture *f, const char *expected)
 	free(text);
 }
 
+static char *copy_of(struct evkv_slice bytes)
+{
+	char *copy = calloc(1, bytes.size + 1);
+
+	if (bytes.size > 0)
+		memcpy(copy, bytes.data, bytes.size);
+	return copy;
+}
+
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -106,8 +115,7 @@ static void check_names(struct fixture *f, struct evkv_request request,
 		check_status(f->answer.status, EVKV_OK);
 		for (i = 0; i < f->answer.count; i++) {
 			check(count < 256);
-			names[count++] = strndup(f->answer.entries[i].name.data,
-			    f->answer.entries[i].name.size);
+			names[count++] = copy_of(f->answer.entries[i].name);
 		}
 		if (f->answer.cursor.size > 0)
 			memcpy(cursor, f->answer.cursor.data,

@@ -101,6 +101,12 @@ OPEN_(single_collection_ordered)
 	    NULL, error);
 }
 
+OPEN_(logging)
+{
+	return evkv_logging_new(memory(run, loop, error),
+	    &(struct evkv_logging_options){ .all = true }, error);
+}
+
 /* Above what the cases put. */
 OPEN_(limit_size)
 {
@@ -147,6 +153,7 @@ const struct evkv_conformance_suite conformance_suites[] = {
 	SUITE_(fallback, .quirks = 0),
 	SUITE_(circuit_breaker, .quirks = 0),
 	SUITE_(concurrency_limit, .quirks = 0),
+	SUITE_(logging, .quirks = 0),
 	SUITE_(limit_size, .quirks = 0),
 	SUITE_(default_value, .quirks = 0),
 	SUITE_(prefix_collections, .exceptions = long_names),
