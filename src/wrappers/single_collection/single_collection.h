@@ -14,6 +14,9 @@
 struct single_collection {
 	struct evkv_slice collection, separator, default_collection;
 	struct evkv_store *inner;
+	/* The last name that was asked for, and its head; none while 0. */
+	size_t last_head_size, last_size;
+	char last[EVKV_COLLECTION_MAX], last_head[HEAD_MAX];
 };
 
 /* names.c */
