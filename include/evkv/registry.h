@@ -20,7 +20,7 @@
  * The table serves the constructor, which checks options by it; evkv_open(),
  * which reads them from text; evkv_store_describe(), which writes them; and
  * docs/reference.md, which is generated from it. evkv/wrapper.h says what
- * `wrapper` is; who has none gives `make`.
+ * `wrapper` is; a type without one gives `make`.
  */
 #ifndef EVKV_REGISTRY_H
 #define EVKV_REGISTRY_H

@@ -166,7 +166,7 @@ EVKV_API bool evkv_statistics_each(const struct evkv_store *store,
     evkv_statistics_cb visit, void *arg);
 
 /**
- * Begin anew at zero. What is under way is counted when it ends.
+ * Start over at zero. What is under way is counted when it ends.
  * @param store  a statistics store; any other is left alone
  */
 EVKV_API void evkv_statistics_reset(struct evkv_store *store);
