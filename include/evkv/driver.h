@@ -160,6 +160,9 @@ struct evkv_vtable {
 	 * its answer. Complete the ops that are still under way (they are
 	 * detached), end connections, timers and tasks, and call
 	 * evkv_store_closed(), now or later, when the last op is completed.
+	 * A wrapper need not wait for ops that are in inner stores; children of
+	 * no parent it detaches here (evkv_child_detach()), or waits for them.
+	 * Inner stores that nobody else holds are ended after this call.
 	 * evkv_loop_free() waits for it by running posts (evkv_loop_post()) and
 	 * tasks, but no events. NULL: there is nothing to end.
 	 */

@@ -2,8 +2,9 @@
  * core/detach.c - ending an op for its waiter while it runs out below.
  *
  * First everything below is asked to stop, so that what is still here will not
- * be sent; a store that can't hold a write back marks it as sent. Only then it is known
- * what to tell: UNKNOWN_OUTCOME for a write that was sent, else the reason.
+ * be sent; a store that can't hold a write back marks it as sent. Only then it
+ * is known what to tell: UNKNOWN_OUTCOME for a write that was sent, else the
+ * reason.
  */
 #include "core/core.h"
 

@@ -300,13 +300,14 @@ static void op_ended(struct evkv_op *op)
 }
 
 /*
- * Inside submit, and inside stop, the answer is only recorded: code on the stack
- * may still use the op.
+ * Inside submit, and inside stop, the answer is only recorded: code on the
+ * stack may still use the op.
  */
 void evkv_op_complete(struct evkv_op *op)
 {
 	struct evkv_loop *loop = op->loop;
 
+	EVKV__ASSERT(op->depth > 0); /* once only */
 	evkv__loop_check_thread(loop);
 	if ((op->flags & OP_DRIVING) == 0 ||
 	    (op->flags & (OP_STOPPING | OP_BEGINNING)) != 0) {

@@ -3,7 +3,7 @@
  */
 #include "core/core.h"
 
-/* ---- What the loop calls -------------------------------------------------- */
+/* ---- What the loop calls ------------------------------------------------- */
 
 static void resolve(struct evkv_op *op)
 {
@@ -61,7 +61,7 @@ static const struct loop_hooks core_hooks = {
 	.forked = core_forked,
 };
 
-/* ---- Making --------------------------------------------------------------- */
+/* ---- Making -------------------------------------------------------------- */
 
 struct evkv_loop *evkv_loop_new(struct event_base *base)
 {
@@ -110,7 +110,7 @@ struct evkv_loop *evkv_loop_new_sized(struct event_base *base,
 	return NULL;
 }
 
-/* ---- Freeing -------------------------------------------------------------- */
+/* ---- Freeing ------------------------------------------------------------- */
 
 static bool all_closed(const struct core *core)
 {

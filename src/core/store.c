@@ -491,6 +491,9 @@ static void tell_state(void *arg)
 void evkv_store_set_state(struct evkv_store *store, enum evkv_state state,
     enum evkv_cause cause, const char *message)
 {
+	/* What is closed stays so, whatever was on its way. */
+	if (store->phase == STORE_CLOSED && state != EVKV_STATE_CLOSED)
+		return;
 	store->state = state;
 	store->state_cause = cause;
 	snprintf(store->state_message, sizeof(store->state_message), "%s",

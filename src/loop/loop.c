@@ -108,6 +108,8 @@ static void random_seed(struct evkv_loop *loop, uint64_t seed)
 
 void evkv_loop_set_log(struct evkv_loop *loop, evkv_log_cb cb, void *arg)
 {
+	if (loop == NULL)
+		return;
 	loop->log = cb;
 	loop->log_arg = arg;
 }

@@ -1,7 +1,7 @@
 /*
  * loop/loop.h - the inside of the loop: time, timers, tasks, posts, and a queue
- * of what is ready. It knows nothing of operations and stores: core/life.c, which
- * makes it, gives it hooks.
+ * of what is ready. It knows nothing of operations and stores: core/life.c,
+ * which makes it, gives it hooks.
  */
 #ifndef EVKV_LOOP_LOOP_H
 #define EVKV_LOOP_LOOP_H

@@ -299,7 +299,7 @@ EVKV_TEST(core_close, submitting_while_the_loop_is_freed)
 	scene_close(&s);
 }
 
-/* ---- Stacks --------------------------------------------------------------- */
+/* ---- Stacks -------------------------------------------------------------- */
 
 enum { STACK_DEPTH = 12 };
 
@@ -391,7 +391,7 @@ EVKV_TEST(core_close, a_stack_does_not_wait_for_a_store_that_is_shared)
 	scene_close(&s);
 }
 
-/* ---- Dead handles ---------------------------------------------------------- */
+/* ---- Dead handles -------------------------------------------------------- */
 
 static void never(enum evkv_state state, enum evkv_cause cause,
     const char *message, void *arg)

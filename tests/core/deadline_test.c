@@ -302,7 +302,7 @@ EVKV_TEST(core_deadline, without_memory_for_a_deadline_the_op_ends)
 	deadline_check_nomem(4); /* the heap of timers */
 }
 
-/* ---- Long callbacks --------------------------------------------------------- */
+/* ---- Long callbacks ------------------------------------------------------ */
 
 #define BUSY_US 300000
 

@@ -229,7 +229,7 @@ EVKV_TEST(core_repeat, a_child_of_nobody_is_repeated_likewise)
 	scene_close(&s);
 }
 
-/* ---- What may go wrong ---------------------------------------------------- */
+/* ---- What may go wrong --------------------------------------------------- */
 
 EVKV_TEST(core_repeat, a_repeat_of_a_stopped_parent_ends_at_once)
 {

@@ -53,8 +53,7 @@ void wait_for_it(struct fixture *f)
 	check_int(f->answer.calls, 1);
 }
 
-enum evkv_status put(struct fixture *f, const char *key,
-    const char *value)
+enum evkv_status put(struct fixture *f, const char *key, const char *value)
 {
 	const struct evkv_slice key_slice = evkv_str(key);
 	const struct evkv_slice value_slice = evkv_str(value);

@@ -75,7 +75,9 @@ struct failure {
 
 struct evkv_pipeline {
 	struct evkv_loop *loop;
-	const struct evkv_protocol *protocol;
+	const struct evkv_protocol
+	    *protocol; /* a copy, filled up to our size */
+	struct evkv_protocol own_protocol;
 	void *self;
 	struct evkv_pipeline_options options; /* defaults filled in */
 	char *host, *unix_path, *name;

@@ -64,8 +64,8 @@ int evkv__disk_copy(struct disk_env *env, const char *path, bool compact)
 	if (env->lmdb != NULL)
 		code = evkv__disk_watch(env, false);
 	if (code == 0)
-		code = mdb_env_copyfd2(env->lmdb, fd,
-		    compact ? MDB_CP_COMPACT : 0);
+		code = compact ? mdb_env_copyfd2(env->lmdb, fd, MDB_CP_COMPACT)
+			       : evkv__disk_wait_copy(env, fd);
 	pthread_rwlock_unlock(&env->gate);
 	copy_close(env, fd);
 	/* What was broken off could not be written. */

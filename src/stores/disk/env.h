@@ -279,9 +279,8 @@ int64_t evkv__disk_clock_ms(void);
  * and there is no transaction.
  */
 int evkv__disk_wait_begin(struct disk_env *env, MDB_txn **txn);
-/* Likewise, evkv__disk_env_backup() by the writer; DISK_LEFT, else 0. */
-int evkv__disk_wait_backup(struct disk_env *env, const char *path,
-    struct disk_failure *failure);
+/* Likewise, a copy of all pages, which waits for the lock, too. */
+int evkv__disk_wait_copy(struct disk_env *env, int fd);
 /*
  * For how long the writer has waited, in milliseconds; -1 = it does not.
  * `copies`: to copy counts, too.

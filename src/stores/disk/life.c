@@ -203,6 +203,15 @@ static void life_watch_writer(void *arg)
 	    (unsigned long long)disk->env->dir.generation, holder);
 }
 
+/* A flush that fails now has nobody else to be reported to. */
+static void life_closed(struct disk_store *disk)
+{
+	disk->state = DISK_ENDED;
+	if (disk->close_job.failure.status != EVKV_OK)
+		evkv_loop_log(disk->loop, EVKV_LOG_ERROR, "disk: close: %s",
+		    disk->close_job.failure.message);
+}
+
 void evkv__disk_own_done(struct disk_store *disk, struct disk_job *job)
 {
 	switch (job->task) {
@@ -211,7 +220,7 @@ void evkv__disk_own_done(struct disk_store *disk, struct disk_job *job)
 	case DISK_FLUSH: life_flushed(disk); break;
 	case DISK_LEAVE: disk->leaving = false; break;
 	case DISK_BACKUP: evkv__disk_backup_done(job); break;
-	default: disk->state = DISK_ENDED; break;
+	default: life_closed(disk); break;
 	}
 }
 

@@ -6,6 +6,7 @@
 #ifndef EVKV_DISK_MULTI_H
 #define EVKV_DISK_MULTI_H
 
+#include "evkv/fanout.h"
 #include "evkv/key_codec.h"
 #include "stores/disk/disk.h"
 
@@ -13,17 +14,14 @@ struct multi_op {
 	struct evkv_op *op;
 	struct multi_store *multi;
 	struct evkv_request request; /* for the parts */
-	const char *file;            /* the part that is wanted */
 	struct multi_part *part;     /* that the child is of */
 	struct multi_ops *list;      /* in which it waits; NULL = none */
 	struct multi_op *next, **link;
-	bool ended; /* the answer is in the op */
 	/* Of what goes through all parts. */
 	struct multi_look *look;
-	size_t at; /* the next of its files */
-	size_t looked;
-	int64_t affected;
-	bool child_out, stepping;
+	struct evkv_fanout *fanout; /* NULL until the parts are known */
+	size_t at;                  /* the next of its files */
+	size_t looked;              /* parts that have answered */
 	char own_file[EVKV_FILE_NAME_MAX + 1];
 };
 

@@ -29,15 +29,19 @@ static bool kind_is_of_one(enum evkv_kind kind)
 	return (evkv_kind_classes(kind) & EVKV_CLASS_COLLECTION) != 0;
 }
 
+static void look_drop(struct multi_op *mop)
+{
+	if (mop->look == NULL)
+		return;
+	evkv__multi_look_free(mop->look);
+	evkv_free(mop->look);
+	mop->look = NULL;
+}
+
 /* The answer is in the op. */
 void evkv__multi_end(struct multi_op *mop)
 {
-	if (mop->look != NULL) {
-		evkv__multi_look_free(mop->look);
-		evkv_free(mop->look);
-		mop->look = NULL;
-	}
-	mop->ended = true;
+	look_drop(mop);
 	evkv_op_complete(mop->op);
 }
 
@@ -83,83 +87,100 @@ static void one_done(struct evkv_op *child, void *arg)
 
 /* ---- All collections ----------------------------------------------------- */
 
-static void walk_step(struct multi_op *mop);
-
-/*
- * What one part has answered, into the answer of all. Where one fails when
- * others have removed something already, that marks the op as sent.
- */
-static void walk_take(struct multi_op *mop, struct evkv_op *child)
-{
-	const struct evkv_result *result = evkv_op_result(child);
-	size_t i;
-
-	if (evkv_failed(result->status)) {
-		root_suspect(mop->multi, result->status);
-		evkv_op_cut(mop->op, result->status, result->cause,
-		    result->message);
-		evkv_op_explain(mop->op, result->cause, result->sys_error,
-		    result->message);
-		mop->ended = true;
-		return;
-	}
-	mop->affected += result->affected;
-	for (i = 0; i < result->count && !mop->ended; i++)
-		mop->ended = !evkv_op_add_name(mop->op,
-		    evkv_result_entry(result, i)->name);
-	mop->looked++;
-}
-
-static void walk_done(struct evkv_op *child, void *arg)
-{
-	struct multi_op *mop = arg;
-	struct multi_part *part = mop->part;
-
-	mop->child_out = false;
-	mop->at++;
-	if (child == NULL) {
-		evkv_op_cut(mop->op, EVKV_NOMEM, EVKV_CAUSE_NOMEM, NULL);
-		mop->ended = true;
-	} else {
-		walk_take(mop, child);
-	}
-	part->pending--;
-	evkv__multi_part_idle(part);
-	if (!mop->stepping)
-		walk_step(mop);
-}
-
-/* Whether a page of collections is complete; then its cursor is set. */
-static bool walk_page_full(struct multi_op *mop)
+/* Whether a page of collections is complete; then it gets a cursor. */
+static bool walk_page_full(const struct multi_op *mop)
 {
 	const struct evkv_request *request = evkv_op_request(mop->op);
 	const struct evkv_result *result = evkv_op_result(mop->op);
 	size_t limit = request->match.limit != 0 ? request->match.limit : 1000;
 
-	if (request->kind != EVKV_OP_COLLECTIONS ||
-	    (mop->looked < WALK_PARTS && result->count < limit))
-		return false;
-	evkv_op_set_position(mop->op, multi_disk_vtable.name,
-	    evkv_str(mop->look->files[mop->at - 1]));
-	return true;
+	return request->kind == EVKV_OP_COLLECTIONS &&
+	    (mop->looked >= WALK_PARTS || result->count >= limit);
 }
 
-static void walk_step(struct multi_op *mop)
+/* One part after the other: where the last one ended the next page begins. */
+static enum evkv_fanout_next walk_next(void *arg, void **item)
 {
-	mop->stepping = true;
-	while (!mop->ended && !mop->child_out && mop->list == NULL &&
-	    mop->at < mop->look->count && !walk_page_full(mop)) {
-		mop->file = mop->look->files[mop->at];
-		evkv__multi_go(mop);
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct multi_op *mop = arg;
+	struct multi_part *part;
+
+	if (mop->at == mop->look->count || walk_page_full(mop))
+		return EVKV_FANOUT_END;
+	part = evkv__multi_part(mop->multi, mop->look->files[mop->at], &error);
+	if (part == NULL) {
+		evkv_fanout_fail(mop->fanout, error.status, EVKV_CAUSE_NONE,
+		    error.message);
+		return EVKV_FANOUT_END;
 	}
-	mop->stepping = false;
-	if (mop->child_out || mop->list != NULL)
-		return;
-	if (!mop->ended &&
-	    (evkv_kind_classes(mop->request.kind) & EVKV_CLASS_WRITES) != 0)
-		evkv_op_set_affected(mop->op, mop->affected);
-	evkv__multi_end(mop);
+	if (part->state == PART_CLOSING) {
+		multi_ops_append(&part->waiting, mop);
+		return EVKV_FANOUT_WAIT;
+	}
+	evkv__multi_part_used(part);
+	mop->at++;
+	*item = part;
+	return EVKV_FANOUT_STEP;
 }
+
+static void walk_ask(void *arg, void *item, struct evkv_fanout_ask *ask)
+{
+	const struct multi_op *mop = arg;
+
+	ask->store = ((struct multi_part *)item)->store;
+	ask->request = mop->request;
+	ask->flags = EVKV_CHILD_BORROWS;
+}
+
+static bool walk_came(void *arg, void *item, struct evkv_op *child)
+{
+	const struct evkv_result *result = evkv_op_result(child);
+	struct multi_op *mop = arg;
+	size_t i;
+
+	(void)item;
+	mop->looked++;
+	for (i = 0; i < result->count; i++) {
+		if (!evkv_op_add_name(mop->op,
+			evkv_result_entry(result, i)->name)) {
+			evkv_fanout_fail(mop->fanout, EVKV_NOMEM,
+			    EVKV_CAUSE_NOMEM, NULL);
+			break;
+		}
+	}
+	return false;
+}
+
+static void walk_over(void *arg, void *item)
+{
+	struct multi_part *part = item;
+
+	(void)arg;
+	part->pending--;
+	evkv__multi_part_idle(part);
+}
+
+static void walk_finish(void *arg, struct evkv_op *op, bool failed)
+{
+	struct multi_op *mop = arg;
+
+	if (failed)
+		root_suspect(mop->multi, evkv_op_result(op)->status);
+	else if (mop->at < mop->look->count)
+		evkv_op_set_position(op, multi_disk_vtable.name,
+		    evkv_str(mop->look->files[mop->at - 1]));
+	look_drop(mop);
+}
+
+static const struct evkv_fanout_hooks walk_hooks = {
+	.size = sizeof(struct evkv_fanout_hooks),
+	.next = walk_next,
+	.ask = walk_ask,
+	.came = walk_came,
+	.over = walk_over,
+	.finish = walk_finish,
+	.most = 1,
+};
 
 /* Begin behind the cursor. */
 static void walk_begin(struct multi_op *mop)
@@ -169,6 +190,12 @@ static void walk_begin(struct multi_op *mop)
 	struct evkv_slice position = EVKV_LIT("");
 	char file[EVKV_FILE_NAME_MAX + 1] = "";
 
+	mop->fanout = evkv_fanout_new(mop->op, &walk_hooks, mop);
+	if (mop->fanout == NULL) {
+		evkv_op_nomem(mop->op);
+		evkv__multi_end(mop);
+		return;
+	}
 	if (request->match.cursor.size > 0)
 		evkv_cursor_open(request, multi_disk_vtable.name, &position);
 	if (position.size > 0 && position.size < sizeof(file))
@@ -176,7 +203,7 @@ static void walk_begin(struct multi_op *mop)
 	while (position.size > 0 && mop->at < look->count &&
 	    strcmp(look->files[mop->at], file) <= 0)
 		mop->at++;
-	walk_step(mop);
+	evkv_fanout_go(mop->fanout);
 }
 
 static void walk_list(struct multi_op *mop)
@@ -197,19 +224,21 @@ static void walk_list(struct multi_op *mop)
 
 /* ---- On the way ---------------------------------------------------------- */
 
-/* Ask the part that the op wants, or wait for it. */
+/* Ask the part that the op wants, or wait for it; or go on with a walk. */
 void evkv__multi_go(struct multi_op *mop)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
-	struct multi_part *part = evkv__multi_part(mop->multi, mop->file,
-	    &error);
+	struct multi_part *part;
 
+	if (mop->fanout != NULL) {
+		evkv_fanout_go(mop->fanout);
+		return;
+	}
+	part = evkv__multi_part(mop->multi, mop->own_file, &error);
 	if (part == NULL) {
 		evkv_op_fail(mop->op, error.status, EVKV_CAUSE_NONE,
 		    error.message);
-		mop->ended = true;
-		if (!mop->stepping)
-			evkv__multi_end(mop);
+		evkv__multi_end(mop);
 		return;
 	}
 	if (part->state == PART_CLOSING) {
@@ -218,9 +247,8 @@ void evkv__multi_go(struct multi_op *mop)
 	}
 	evkv__multi_part_used(part);
 	mop->part = part;
-	mop->child_out = true;
 	evkv_child_submit(mop->op, part->store, &mop->request,
-	    EVKV_CHILD_BORROWS, mop->look != NULL ? walk_done : one_done, mop);
+	    EVKV_CHILD_BORROWS, one_done, mop);
 }
 
 /* The directory is open: begin. */
@@ -337,7 +365,6 @@ static struct multi_op *make_mop(struct multi_store *multi, struct evkv_op *op)
 	mop->request.timeout_ms = -1;
 	if (kind_is_of_one(request->kind)) {
 		evkv_file_name_encode(request->collection, mop->own_file);
-		mop->file = mop->own_file;
 	} else {
 		mop->request.match.cursor = EVKV_LIT("");
 	}
@@ -385,11 +412,17 @@ static void multi_stop(void *self, struct evkv_op *op)
 	struct multi_op *mop = evkv_op_data(op);
 
 	(void)self;
-	if (mop->look != NULL && mop->at > 0)
+	if (mop->look != NULL && mop->looked > 0)
 		evkv_op_mark_sent(op);
 	if (mop->list == NULL)
 		return;
 	multi_ops_remove(mop);
+	if (mop->fanout != NULL) {
+		evkv_fanout_fail(mop->fanout, EVKV_CANCELED,
+		    EVKV_CAUSE_CANCELED, NULL);
+		evkv_fanout_go(mop->fanout);
+		return;
+	}
 	evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
 	evkv__multi_end(mop);
 }

@@ -52,24 +52,15 @@ int evkv__disk_wait_begin(struct disk_env *env, MDB_txn **txn)
 	return DISK_LEFT;
 }
 
-/* The job's memory may be gone when it was left: so a copy of the path. */
-int evkv__disk_wait_backup(struct disk_env *env, const char *path,
-    struct disk_failure *failure)
+int evkv__disk_wait_copy(struct disk_env *env, int fd)
 {
-	struct disk_failure found = { .status = EVKV_OK };
-	char *copy = evkv_strdup(path);
+	int code;
 
-	if (copy == NULL) {
-		evkv__disk_fail(failure, EVKV_NOMEM, 0, "out of memory");
-		return 0;
-	}
-	if (wait_enter(env, DISK_WAIT_COPY)) {
-		evkv__disk_env_backup(env, copy, false, &found);
-		if (wait_change(env, DISK_WAIT_COPY, DISK_WAIT_NONE))
-			*failure = found;
-	}
-	evkv_free(copy);
-	return evkv__disk_wait_left(env) ? DISK_LEFT : 0;
+	if (!wait_enter(env, DISK_WAIT_COPY))
+		return DISK_LEFT;
+	code = mdb_env_copyfd2(env->lmdb, fd, 0);
+	return wait_change(env, DISK_WAIT_COPY, DISK_WAIT_NONE) ? code
+								: DISK_LEFT;
 }
 
 int64_t evkv__disk_wait_ms(const struct disk_env *env, bool copies)

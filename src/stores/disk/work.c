@@ -210,6 +210,21 @@ static void work_remove(struct disk_worker *worker, struct disk_job *job)
 
 /* ---- The writer ---------------------------------------------------------- */
 
+/* All that is the job's may be gone when the writer was left behind. */
+static void work_backup(struct disk_env *env, struct disk_job *job)
+{
+	struct disk_failure failure = { .status = EVKV_OK };
+	char *path = evkv_strdup(job->path);
+
+	if (path == NULL)
+		evkv__disk_fail(&failure, EVKV_NOMEM, 0, "out of memory");
+	else
+		evkv__disk_env_backup(env, path, false, &failure);
+	if (!evkv__disk_wait_left(env))
+		job->failure = failure;
+	evkv_free(path);
+}
+
 static void work_special(struct disk_worker *worker, struct disk_job *job)
 {
 	struct disk_env *env = worker->env;
@@ -218,8 +233,10 @@ static void work_special(struct disk_worker *worker, struct disk_job *job)
 	if (job->task == DISK_OPEN) {
 		evkv__disk_env_open(env, &job->failure);
 	} else if (job->task == DISK_BACKUP) {
-		evkv__disk_wait_backup(env, job->path, &job->failure);
+		work_backup(env, job);
 	} else if (job->task == DISK_CLOSE) {
+		if (env->lmdb != NULL && env->config.durability == DISK_OS_SYNC)
+			code = evkv__disk_env_sync(env);
 		evkv__disk_env_close(env);
 	} else if (job->task == DISK_FLUSH ||
 	    job->request->kind == EVKV_OP_SYNC) {

@@ -165,7 +165,8 @@ enum evkv_peek evkv__memory_peek(void *arg, const struct evkv_request *request,
 	entry = evkv__table_find(&self->table, collection, request->keys[0],
 	    table_hash(collection, request->keys[0]), &place);
 	if (entry == NULL ||
-	    evkv_loop_now_us(self->loop) >= entry->expires_at_us)
+	    (entry->expires_at_us != MEMORY_NEVER &&
+		evkv_loop_now_us(self->loop) >= entry->expires_at_us))
 		return EVKV_PEEK_MISS;
 	entry->visited = 1;
 	/* Others may have that value too, and count pins of their own. */

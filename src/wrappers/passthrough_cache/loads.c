@@ -1,6 +1,6 @@
 /*
- * wrappers/passthrough_cache/loads.c - from the primary to the waiters, and into
- * the cache.
+ * wrappers/passthrough_cache/loads.c - from the primary to the waiters, and
+ * into the cache.
  *
  * A load belongs to no get: its waiters may be gone when it arrives.
  */

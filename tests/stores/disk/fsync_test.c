@@ -535,3 +535,37 @@ EVKV_TEST(disk_fsync, less_room_is_asked_for_where_there_is_little)
 	set(&large_fallocate, 0);
 	kit_end(&kit);
 }
+
+/* ---- The last flush ------------------------------------------------------- */
+
+static void count_error(enum evkv_log_level level, const char *message,
+    void *arg)
+{
+	if (level == EVKV_LOG_ERROR && strstr(message, "close") != NULL)
+		++*(int *)arg;
+}
+
+/* With durability=os the close brings to the disk what is owed, or says so. */
+EVKV_TEST(disk_fsync, a_close_flushes_and_tells_where_it_can_t)
+{
+	struct kit kit;
+	int errors = 0;
+
+	kit_begin(&kit);
+	evkv_loop_set_log(kit.rig.loop, count_error, &errors);
+	kit_open(&kit, NULL);
+	must_put(&kit, "v");
+	set(&syncs, 0);
+	kit_close(&kit);
+	check(__atomic_load_n(&syncs, __ATOMIC_RELAXED) > 0);
+	check_int(errors, 0);
+	kit_open(&kit, NULL);
+	must_put(&kit, "w");
+	set(&fail_sync, EIO);
+	kit_close(&kit);
+	set(&fail_sync, 0);
+	check_int(errors, 1);
+	kit_open(&kit, NULL);
+	must_get(&kit, "w");
+	kit_end(&kit);
+}

@@ -265,6 +265,33 @@ EVKV_TEST(disk_locks, a_removal_that_waits_is_left_behind_too)
 	kit_end(&kit);
 }
 
+/* A copy of all pages takes the lock, too. */
+EVKV_TEST(disk_locks, a_copy_that_waits_is_left_behind_too)
+{
+	struct answer copied = ANSWER_INIT, closed = ANSWER_INIT;
+	struct holder holder;
+	struct kit kit;
+	char path[400];
+
+	begin(&kit, &holder, 2);
+	snprintf(path, sizeof(path), "%s/copy", kit.folder);
+	check(evkv_disk_backup(kit.store, path, EVKV_DISK_BACKUP_PAGES,
+	    answer_cb, &copied));
+	rig_advance(&kit.rig, 50);
+	evkv_store_close(kit.store, 50, answer_cb, &closed);
+	rig_wait(&kit.rig, &closed.calls);
+	check_int(copied.calls, 1);
+	check_status(copied.status, EVKV_CLOSED);
+	evkv_store_unref(kit.store);
+	holder_end(&holder);
+	reopen_when_free(&kit);
+	check_status(kit_get(&kit, "c", EVKV_LIT("k"), EVKV_LIT("old")),
+	    EVKV_OK);
+	kit_end(&kit);
+	answer_free(&copied);
+	answer_free(&closed);
+}
+
 /* A moment of waiting is no reason to leave anything behind. */
 EVKV_TEST(disk_locks, a_lock_that_comes_soon_is_waited_for)
 {

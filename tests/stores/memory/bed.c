@@ -1,4 +1,4 @@
-/* tests/memory/bed.c - a memory store to test on. */
+/* tests/stores/memory/bed.c - a memory store to test on. */
 #include "bed.h"
 
 #include <stdio.h>

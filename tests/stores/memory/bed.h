@@ -1,5 +1,5 @@
 /*
- * tests/memory/bed.h - a memory store to test on, with the loop that it needs.
+ * tests/stores/memory/bed.h - a memory store to test on, with the loop that it needs.
  */
 #ifndef TESTS_MEMORY_BED_H
 #define TESTS_MEMORY_BED_H

@@ -363,3 +363,34 @@ EVKV_TEST(unit_memory_store, collections_in_doubt_fail_without_names)
 	answer_free(&answer);
 	bed_close(&bed);
 }
+
+/* In one turn, before any sweep. */
+EVKV_TEST(unit_memory_store, what_has_expired_makes_room_before_any_other)
+{
+	struct answer answer = ANSWER_INIT;
+	struct bed bed;
+	char key[16];
+	unsigned i;
+
+	bed_open(&bed, 2000, 0);
+	for (i = 0; i < 1000; i++) {
+		bed_put_numbers(&bed, COLLECTION, i, i + 1, 0);
+		bed_put_numbers(&bed, COLLECTION, 5000 + i, 5001 + i, 10);
+	}
+	bed.rig.now_us += 10000;
+	for (i = 9000; i < 10000; i++)
+		evkv_put(bed.store, COLLECTION, number_key(key, sizeof(key), i),
+		    EVKV_LIT("v"), 0, NULL, NULL);
+	rig_settle(&bed.rig);
+	check_int(bed_counters(&bed).evictions, 0);
+	check_int(bed_counters(&bed).entries, 2000);
+	for (i = 0; i < 1000; i++) {
+		answer_reset(&answer);
+		evkv_get(bed.store, COLLECTION, number_key(key, sizeof(key), i),
+		    answer_cb, &answer);
+		bed_wait(&bed, &answer);
+		check_status(answer.status, EVKV_OK);
+	}
+	answer_free(&answer);
+	bed_close(&bed);
+}

@@ -1,4 +1,4 @@
-/* tests/memory/table_kit.c - short ways to use the bounded table. */
+/* tests/stores/memory/table_kit.c - short ways to use the bounded table. */
 #include "table_kit.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /*
- * tests/memory/table_kit.h - short ways to use the bounded table, and what has
+ * tests/stores/memory/table_kit.h - short ways to use the bounded table, and what has
  * to hold of it at all times. Times are 0 where there is no parameter for them.
  */
 #ifndef TESTS_MEMORY_TABLE_KIT_H

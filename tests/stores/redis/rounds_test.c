@@ -133,6 +133,39 @@ EVKV_TEST(redis_rounds, numbers_that_no_server_would_answer)
 	}
 }
 
+/* PERSIST, then EXISTS; what had a TTL was there, whatever comes after. */
+EVKV_TEST(redis_rounds, a_ttl_that_is_removed)
+{
+	static const struct {
+		const char *persist, *exists;
+		enum evkv_status status;
+	} cases[] = {
+		{ ":1\r\n", ":1\r\n", EVKV_OK },
+		{ ":1\r\n", ":0\r\n", EVKV_OK },
+		{ ":1\r\n", "-ERR x\r\n", EVKV_OK },
+		{ ":0\r\n", ":1\r\n", EVKV_OK },
+		{ ":0\r\n", ":0\r\n", EVKV_NOT_FOUND },
+		{ ":0\r\n", "-ERR x\r\n", EVKV_SERVER },
+		{ "-ERR x\r\n", ":1\r\n", EVKV_SERVER },
+	};
+	struct fake f;
+	size_t i;
+
+	fake_open(&f);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *script[] = { cases[i].persist, cases[i].exists,
+			NULL };
+
+		f.script = script;
+		check(evkv_touch(f.store, C, K, EVKV_TTL_NONE, answer_cb,
+			  fresh(&f)) != 0);
+		wait_for(&f, &f.answers[0]);
+		check_status(f.answers[0].status, cases[i].status);
+	}
+	f.script = NULL;
+	fake_close(&f);
+}
+
 /* ---- Removals --------------------------------------------------------- */
 
 /* Its entries are gone; whether all are is not known. */
