@@ -139,6 +139,9 @@ EVKV_API void evkv_text_add(struct evkv_text *text, const char *format, ...)
 #endif
     ;
 
+/** Append a string as a part of a URL: what may not stand there as %XX. */
+EVKV_API void evkv_text_encoded(struct evkv_text *text, const char *string);
+
 /**
  * Append the options that are not at their default, by a table: "max_bytes=64m".
  * A secret is written as ***. Stores write them behind a question mark, wrappers

@@ -88,6 +88,13 @@ static void redis_counters(void *self, struct evkv_counters *counters)
 	}
 }
 
+static void redis_describe(void *self, struct evkv_text *text)
+{
+	const struct redis_store *store = self;
+
+	evkv__redis_options_describe(&store->options, text);
+}
+
 static const struct evkv_vtable redis_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "redis",
@@ -96,6 +103,7 @@ static const struct evkv_vtable redis_vtable = {
 	.close = redis_close,
 	.free = redis_free,
 	.counters = redis_counters,
+	.describe = redis_describe,
 };
 
 struct redis_store *evkv__redis_self(const struct evkv_store *store)
