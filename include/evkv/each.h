@@ -9,8 +9,8 @@
  *         .kind = EVKV_OP_KEYS, .collection = EVKV_LIT("users"),
  *         .values = true }, on_user, on_end, NULL);
  *
- * The next page is asked for while this one is told, values come by batches, and
- * a bounded number of operations is under way at a time.
+ * The next page is asked for while this one is told, values come by batches,
+ * and a bounded number of operations is under way at a time.
  */
 #ifndef EVKV_EACH_H
 #define EVKV_EACH_H
@@ -73,9 +73,9 @@ struct evkv_each_result {
 /**
  * Gets each name. A page's names come in their order; with values, batches come
  * in the order in which they are answered, which is that of the names with a
- * `most` of 1, and entries that are gone meanwhile are left out. A store without
- * EVKV_STORE_ENUM_UNIQUE may name one twice. May do all that a callback may,
- * evkv_each_cancel() too.
+ * `most` of 1, and entries that are gone meanwhile are left out. A store
+ * without EVKV_STORE_ENUM_UNIQUE may name one twice. May do all that a callback
+ * may, evkv_each_cancel() too.
  * @return false: enough; the walk ends with OK
  */
 typedef bool (*evkv_each_cb)(const struct evkv_each_item *item, void *arg);

@@ -81,7 +81,9 @@ struct evkv_fanout_hooks {
 	 * what the steps have changed is set already.
 	 */
 	void (*finish)(void *arg, struct evkv_op *op, bool failed);
-	/** Steps under way at a time; 0 = 8, at most 64. 1 keeps their order. */
+	/**
+	 * Steps under way at a time; 0 = 8, at most 64. 1 keeps their order.
+	 */
 	unsigned most;
 	/** Steps begun in one turn; 0 = 64. */
 	unsigned budget;

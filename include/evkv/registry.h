@@ -94,8 +94,8 @@ struct evkv_type {
  * Make a type known to evkv_open() on a loop. A name that is known already gets
  * the new meaning. The table must live as long as the loop.
  * @return false where a name is not [a-z][a-z0-9_]* (a store's may be any that
- *         evkv_loop_register_scheme() takes), out of memory, or where one of the
- *         two is NULL
+ *         evkv_loop_register_scheme() takes), where one of
+ *         the two is NULL, or out of memory
  */
 EVKV_API bool evkv_loop_register(struct evkv_loop *loop,
     const struct evkv_type *type);
@@ -143,9 +143,9 @@ EVKV_API void evkv_text_add(struct evkv_text *text, const char *format, ...)
 EVKV_API void evkv_text_encoded(struct evkv_text *text, const char *string);
 
 /**
- * Append the options that are not at their default, by a table: "max_bytes=64m".
- * A secret is written as ***. Stores write them behind a question mark, wrappers
- * in parentheses; this call does that too.
+ * Append the options that are not at their default, by a table:
+ * "max_bytes=64m". A secret is written as ***. Stores write them behind a
+ * question mark, wrappers in parentheses; this call does that too.
  * @param type     the table
  * @param options  a struct of type->options_size bytes
  */

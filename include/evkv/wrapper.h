@@ -111,7 +111,9 @@ struct evkv_wrapper {
 	 */
 	void (*place)(void *self, struct evkv_slice collection,
 	    struct evkv_place *place);
-	/** What stands before the name of each collection in the inner store. */
+	/**
+	 * What stands before the name of each collection in the inner store.
+	 */
 	struct evkv_slice (*collection_head)(void *self);
 	/**
 	 * The TTL of an entry that a request of this kind sets.

@@ -1,5 +1,5 @@
 /*
- * header_examples.c - the examples at the tops of the public headers, compiled
+ * tests/install/header_examples.c - the examples at the tops of the public headers, compiled
  * as they stand there. check-headers compares them, line by line, within the
  * section of each header.
  */

@@ -68,7 +68,9 @@ struct evkv_logging_options {
 	bool all;
 	/** do not tell keys, but a hash of them */
 	bool redact_keys;
-	/** tell what takes so long, in milliseconds, up to 1 day; 0 = nothing */
+	/**
+	 * tell what takes so long, in milliseconds, up to 1 day; 0 = nothing
+	 */
 	int64_t slow_ms;
 	/** gets the records; NULL = lines for the loop's log */
 	evkv_logging_cb cb;

@@ -18,7 +18,7 @@ struct hub {
 
 static const char hub_key;
 
-/* ---- The handle -------------------------------------------------------------- */
+/* ---- The handle --------------------------------------------------------- */
 
 static enum evkv_verdict far_submit(void *arg, struct evkv_op *op,
     const struct evkv_request *request)
@@ -60,7 +60,7 @@ static void on_state(enum evkv_state state, enum evkv_cause cause,
 	pthread_mutex_unlock(&bridge->mutex);
 }
 
-/* ---- Jobs -------------------------------------------------------------------- */
+/* ---- Jobs --------------------------------------------------------------- */
 
 /* Under the lock: hand it back, or keep it where nobody waits for it. */
 static bool hand_back(struct bridge *bridge, struct bridge_job *job)
@@ -151,7 +151,7 @@ void evkv__bridge_post_in(struct bridge *bridge)
 	evkv_loop_post_owned(bridge->far_loop, &bridge->in_post);
 }
 
-/* ---- Life -------------------------------------------------------------------- */
+/* ---- Life --------------------------------------------------------------- */
 
 /* What is still queued has had no effect. */
 static void refuse_queued(struct bridge *bridge)

@@ -1,6 +1,6 @@
 /*
- * disk/collections.c - collections have numbers, which begin the keys of their
- * rows: a name may have 255 bytes and LMDB's keys only 511.
+ * stores/disk/collections.c - collections have numbers, which begin the keys of
+ * their rows: a name may have 255 bytes and LMDB's keys only 511.
  *
  * A number is never used again. When an empty collection's name is dropped, the
  * epoch in "meta" goes up, in the same transaction; whoever remembers numbers,

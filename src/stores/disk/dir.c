@@ -1,6 +1,6 @@
 /*
- * disk/dir.c - what is in a store's directory: CURRENT, generations, and what
- * is somebody else's.
+ * stores/disk/dir.c - what is in a store's directory: CURRENT, generations, and
+ * what is somebody else's.
  *
  * A generation is built as g-N.new and made durable; then CURRENT names it, by
  * rename, and then it gets its name g-N. So a g-N is complete and may hold all

@@ -1,5 +1,5 @@
 /*
- * disk/dir_lock.c - the locks of a store's directory.
+ * stores/disk/dir_lock.c - the locks of a store's directory.
  *
  * The locks are open file description locks on bytes of LOCK. They belong to
  * the open file and not to the process, so a second opening in this process

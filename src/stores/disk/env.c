@@ -1,5 +1,5 @@
 /*
- * disk/env.c - opening and closing the LMDB environment of a store.
+ * stores/disk/env.c - opening and closing the LMDB environment of a store.
  *
  * The map has its full size from the start, so nothing grows while it is used.
  *

@@ -1,6 +1,6 @@
 /*
- * disk/env.h - one LMDB environment and what is done in it. Knows nothing of
- * ops and loops; all but evkv__disk_view_try() may block.
+ * stores/disk/env.h - one LMDB environment and what is done in it. Knows
+ * nothing of ops and loops; all but evkv__disk_view_try() may block.
  *
  * Calls return 0, an LMDB code (negative), an errno (positive) or one of
  * enum disk_code.
@@ -9,8 +9,8 @@
  * remaps, closes or replaces the environment holds it alone. It is taken before
  * any lock of LMDB's and never by a holder a second time.
  */
-#ifndef EVKV_DISK_ENV_H
-#define EVKV_DISK_ENV_H
+#ifndef EVKV_STORES_DISK_ENV_H
+#define EVKV_STORES_DISK_ENV_H
 
 #include <errno.h>
 #include <lmdb.h>
@@ -181,7 +181,9 @@ bool evkv__disk_env_open(struct disk_env *env, struct disk_failure *failure);
 void evkv__disk_env_close(struct disk_env *env);
 /* Close and open LMDB anew, after an error that leaves it in doubt. */
 bool evkv__disk_env_reopen(struct disk_env *env, struct disk_failure *failure);
-/* Give an unfinished generation an instance of its own; the directory is open. */
+/*
+ * Give an unfinished generation an instance of its own; the directory is open.
+ */
 bool evkv__disk_env_renew(struct disk_env *env, uint64_t generation,
     struct disk_failure *failure);
 /* compact.c */

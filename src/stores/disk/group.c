@@ -1,5 +1,5 @@
 /*
- * disk/group.c - group commit.
+ * stores/disk/group.c - group commit.
  *
  * The happy path: one transaction takes all the entries that wait, in order,
  * and each has its answer when the commit is on the disk.

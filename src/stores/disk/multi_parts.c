@@ -1,5 +1,5 @@
 /*
- * disk/multi_parts.c - the open parts of a multi_disk store.
+ * stores/disk/multi_parts.c - the open parts of a multi_disk store.
  *
  * Parts are listed by use. When a part is wanted and max_open are open, the
  * oldest of them that has nothing pending is closed. What comes for a part that
@@ -127,8 +127,8 @@ static void part_closed(const struct evkv_result *result, void *arg)
 }
 
 /*
- * Without memory for the callback of the close, it is forgotten at once: until it has
- * ended, opening its directory anew is answered with BUSY.
+ * Without memory for the callback of the close, it is forgotten at once: until
+ * it has ended, opening its directory anew is answered with BUSY.
  */
 static void part_close(struct multi_part *part)
 {

@@ -1,5 +1,5 @@
 /*
- * disk/rows.c - one entry: get, put, touch, delete.
+ * stores/disk/rows.c - one entry: get, put, touch, delete.
  *
  * A long key is found among the rows with the same head and hash by the full
  * key in each; as a rule there is one. A put that finds nothing takes the first

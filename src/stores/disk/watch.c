@@ -1,5 +1,5 @@
 /*
- * disk/watch.c - whether the files of an open store are still its own.
+ * stores/disk/watch.c - whether the files of an open store are still its own.
  *
  * A directory that is removed or replaced, or a file of it, takes with it what
  * is written from then on, and LMDB does not notice. So the inodes are

@@ -1,11 +1,11 @@
 /*
- * disk/work.h - jobs, and what workers do with them.
+ * stores/disk/work.h - jobs, and what workers do with them.
  *
  * A worker sees a job's input, which is in the op's memory and does not change
  * while the job is out, and fills in its output. It never touches the op.
  */
-#ifndef EVKV_DISK_WORK_H
-#define EVKV_DISK_WORK_H
+#ifndef EVKV_STORES_DISK_WORK_H
+#define EVKV_STORES_DISK_WORK_H
 
 #include "evkv/executor.h"
 #include "evkv/number.h"

@@ -8,11 +8,13 @@
  *
  * CLEAR and CLEAR_ALL without a pattern take effect at once, whatever there is.
  * They are answered at once too, where no entry can have expired, since then
- * the count is known; else when the cleared entries have been freed and counted.
+ * the count is known; else when the cleared entries have been freed and
+ * counted.
  *
  * Everything else is a job that walks over the table, by a segment at a time:
- * PURGE_EXPIRED, CLEAR and CLEAR_ALL of what matches a pattern, and COLLECTIONS where it
- * is in doubt whether a collection has an entry left that has not expired.
+ * PURGE_EXPIRED, CLEAR and CLEAR_ALL of what matches a pattern, and COLLECTIONS
+ * where it is in doubt whether a collection has an entry left that has not
+ * expired.
  */
 #include "core/op.h"
 #include "stores/memory/store.h"

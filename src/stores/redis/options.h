@@ -1,5 +1,5 @@
 /*
- * options.h - the options of a redis store, checked and owned.
+ * stores/redis/options.h - the options of a redis store, checked and owned.
  */
 #ifndef EVKV_SRC_STORES_REDIS_OPTIONS_H
 #define EVKV_SRC_STORES_REDIS_OPTIONS_H

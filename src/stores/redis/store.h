@@ -1,5 +1,5 @@
 /*
- * store.h - what the files of the redis driver share.
+ * stores/redis/store.h - what the files of the redis driver share.
  *
  * An operation on keys is a call of one or more parts. A part is the commands
  * for some of the keys, sent together on one connection, and one slot of its

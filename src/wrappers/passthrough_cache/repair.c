@@ -190,7 +190,9 @@ static void repair_all(struct cache *cache, int64_t now_us)
 	};
 	struct repair *repair;
 
-	/* What is on its way into the cache might arrive after the clear_all. */
+	/*
+	 * What is on its way into the cache might arrive after the clear_all.
+	 */
 	if (!LIST_EMPTY(&cache->fills))
 		return;
 	if (now_us >= cache->off_until_us)
