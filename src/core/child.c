@@ -163,7 +163,10 @@ void evkv__child_report(struct evkv_op *child)
 	evkv__op_maybe_free(teller);
 }
 
-/* What tells the child whose callback runs tells the next one, too. */
+/*
+ * What tells the child whose callback runs tells the next one, too. One that was
+ * detached is still under way below; its frames hold its store.
+ */
 struct evkv_op *evkv_child_repeat(struct evkv_op *child,
     const struct evkv_request *request)
 {
@@ -171,8 +174,10 @@ struct evkv_op *evkv_child_repeat(struct evkv_op *child,
 	struct evkv_store *store = child->frames[0].store;
 	struct evkv_op *teller = child->next, *next;
 
-	EVKV__ASSERT((child->flags & (OP_CHILD | OP_REPORTING | OP_DRIVING)) ==
+	EVKV__ASSERT((child->flags & (OP_CHILD | OP_REPORTING)) ==
 		(OP_CHILD | OP_REPORTING) &&
+	    ((child->flags & OP_DRIVING) == 0 ||
+		(child->flags & OP_DETACHED) != 0) &&
 	    child->busy > 0);
 	next = child_new(child->parent, store, 0, child->cb.child, child->arg);
 	if (next == NULL) {
