@@ -164,8 +164,8 @@ void evkv__child_report(struct evkv_op *child)
 }
 
 /*
- * What tells the child whose callback runs tells the next one, too. One that was
- * detached is still under way below; its frames hold its store.
+ * What tells the child whose callback runs tells the next one, too. One that
+ * was detached is still under way below; its frames hold its store.
  */
 struct evkv_op *evkv_child_repeat(struct evkv_op *child,
     const struct evkv_request *request)
