@@ -135,8 +135,8 @@ void evkv__loop_end(struct evkv_loop *loop);
 void evkv__loop_leave_events(struct evkv_loop *loop);
 /*
  * Where the cached time is the system's and a callback has taken long: read the
- * clock anew, for what counts from the submitting call. Costs some nanoseconds,
- * by a clock that is a few milliseconds coarse.
+ * clock again, for what counts from the submitting call. Costs some
+ * nanoseconds, by a clock that is a few milliseconds coarse.
  */
 void evkv__loop_catch_up(struct evkv_loop *loop);
 

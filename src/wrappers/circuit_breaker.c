@@ -43,7 +43,7 @@ struct breaker {
 	struct part *part; /* that one */
 	struct part parts[PARTS];
 	uint64_t opened, refused;
-	struct evkv_circuit_breaker_options given; /* for who describes it */
+	struct evkv_circuit_breaker_options given; /* for describe */
 };
 
 /* What an operation carries. */
@@ -214,7 +214,7 @@ static enum evkv_verdict breaker_submit(void *self, struct evkv_op *op,
 	struct breaker *breaker = self;
 	struct call *call;
 
-	/* Who waits for the first connection asks the store itself. */
+	/* A ping that waits for the first connection asks the store itself. */
 	if ((request->flags & EVKV_FLAG_WAIT_READY) != 0)
 		return evkv_op_forward(op, breaker->inner, request);
 	let_time_pass(breaker);

@@ -18,7 +18,7 @@ struct timeout {
 	struct evkv_store *inner;
 	int64_t keyed_ms;
 	int64_t span_ms;                   /* -1 = none */
-	struct evkv_timeout_options given; /* for who describes it */
+	struct evkv_timeout_options given; /* for describe */
 };
 
 /* In milliseconds; 0 or less = no bound. */

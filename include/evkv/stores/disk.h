@@ -167,7 +167,7 @@ enum {
  * @param flags  EVKV_DISK_BACKUP_*
  * @param cb     gets the outcome, on the loop's thread, never inside this call:
  *               OK, INVALID, UNSUPPORTED, REFUSED (not empty), CLOSED or
- *               CANCELED (the store was closed, compacted or opened anew
+ *               CANCELED (the store was closed, compacted or reopened
  *               meanwhile), LOCKED, NOSPACE, IO, or why the store can't be
  *               opened; may be NULL
  * @param arg    for the callback

@@ -166,7 +166,7 @@ int evkv__disk_advance(struct disk_view *view)
  * A version is the number of its transaction, from a base in "meta" on, and a
  * number in it. The base goes up by a gap with the first one of each opening,
  * so that what a power cut has undone (durability=os) is not given again, and
- * when a copy begins with transaction 1 anew.
+ * when a copy begins with transaction 1 again.
  */
 static int versions_begin(struct disk_view *view)
 {

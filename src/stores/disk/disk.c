@@ -14,7 +14,7 @@
  *                     at most once in RETRY_MS
  *   no room           NOSPACE for that entry, the others go on (group.c)
  *   a damaged entry   CORRUPT for it; a delete or a put mends it
- *   the disk fails    reads IO; writes UNKNOWN_OUTCOME, and LMDB is opened anew
+ *   the disk fails    reads IO; writes UNKNOWN_OUTCOME, and LMDB is reopened
  *   cut off           a job that no worker has taken is withdrawn: no effect;
  *                     else a write is UNKNOWN_OUTCOME, and its job runs out
  */

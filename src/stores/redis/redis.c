@@ -15,7 +15,7 @@
  */
 #include "store.h"
 
-/* Not in sight of who copies it, who would clear it instead. */
+/* In a file of its own, so that it is copied whole where it is used. */
 const struct redis_call evkv__redis_call_none = { .left = 0 };
 
 static enum evkv_verdict redis_submit(void *self, struct evkv_op *op,

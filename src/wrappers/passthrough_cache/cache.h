@@ -185,8 +185,8 @@ void evkv__cache_wait(struct cache *cache, struct evkv_op *op,
     struct evkv_op *child);
 
 /*
- * Submit a child of nobody, which is given up when the cache is closed. `cb`
- * calls evkv__background_end() first of all.
+ * Submit a child without a parent, which is given up when the cache is closed.
+ * `cb` calls evkv__background_end() first of all.
  */
 struct evkv_op *evkv__background_submit(struct cache *cache,
     struct background *background, struct evkv_store *store,

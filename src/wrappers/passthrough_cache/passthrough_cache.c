@@ -81,7 +81,7 @@ static enum evkv_peek passthrough_cache_peek(void *self,
 	return EVKV_PEEK_DECLINE;
 }
 
-/* What is under way for nobody is not waited for: it runs out unseen. */
+/* What has no waiter is not waited for: it ends unseen. */
 static void passthrough_cache_close(void *self)
 {
 	struct cache *cache = self;
