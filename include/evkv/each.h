@@ -98,8 +98,8 @@ EVKV_API struct evkv_each *evkv_each_sized(struct evkv_store *store,
  * @param end    gets the end; may be NULL
  * @param arg    for both
  * @return for evkv_each_cancel(); NULL, and no callback comes: the store or
- *         `item` is NULL, the query has fields that this library does not know,
- *         or out of memory
+ *         `item` is NULL, the store's loop was freed, the query has fields that
+ *         this library does not know, or memory was lacking
  */
 static inline struct evkv_each *evkv_each(struct evkv_store *store,
     const struct evkv_each_query *query, evkv_each_cb item,

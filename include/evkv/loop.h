@@ -44,7 +44,10 @@ struct evkv_clock {
 	size_t size;
 	/** microseconds since some moment in the past; never goes back */
 	int64_t (*monotonic_us)(void *arg);
-	/** microseconds since 1970-01-01 UTC */
+	/**
+	 * microseconds since 1970-01-01 UTC; should go on as monotonic_us does,
+	 * for caches are emptied where the two go apart by more than 500 ms
+	 */
 	int64_t (*wall_us)(void *arg);
 	/** for both functions */
 	void *arg;

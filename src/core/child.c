@@ -49,6 +49,7 @@ static struct evkv_op *child_new(struct evkv_op *parent,
 	child->flags |= OP_CHILD;
 	child->cb.child = cb;
 	child->arg = arg;
+	child->deadline_us_of = NULL;
 	child->frames[0].store = store; /* for evkv_child_repeat() */
 	if ((flags & EVKV_CHILD_AUXILIARY) != 0)
 		child->flags |= OP_AUXILIARY;
@@ -184,6 +185,8 @@ struct evkv_op *evkv_child_repeat(struct evkv_op *child,
 		child->flags |= OP_LACKING;
 		return NULL;
 	}
+	if (next->parent == NULL)
+		next->deadline_us_of = child->deadline_us_of;
 	next->flags |= OP_WITHHELD | (child->flags & kept);
 	next->busy++;
 	child_start(next, store, request);
@@ -192,6 +195,13 @@ struct evkv_op *evkv_child_repeat(struct evkv_op *child,
 	if ((next->flags & OP_DRIVING) == 0 || (next->flags & OP_DETACHED) != 0)
 		answered_add(teller, next);
 	return next;
+}
+
+void evkv_child_set_deadline(struct evkv_op *child,
+    int64_t (*deadline_us)(void *arg))
+{
+	EVKV__ASSERT((child->flags & OP_CHILD) != 0 && child->parent == NULL);
+	child->deadline_us_of = deadline_us;
 }
 
 void evkv_child_detach(struct evkv_op *child, enum evkv_status status,

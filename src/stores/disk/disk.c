@@ -70,6 +70,9 @@ static void answer_entry(struct evkv_op *op, const struct evkv_request *request,
 			cell->status = EVKV_NOT_FOUND;
 		} else if (request->kind == EVKV_OP_TTL) {
 			entry->ttl_ms = cell->expires_ms - now_ms;
+			/* More than can be put, if the clock was set back. */
+			if (entry->ttl_ms > EVKV_TTL_MAX)
+				entry->ttl_ms = EVKV_TTL_MAX;
 		}
 	}
 	entry->status = cell->status;
