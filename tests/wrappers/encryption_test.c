@@ -196,7 +196,7 @@ EVKV_TEST(unit_encryption, rotation)
 	struct evkv_error error = EVKV_ERROR_INIT;
 	struct sealed s;
 	unsigned id;
-	char key[8];
+	char key[16];
 
 	open_encryption(&s, &ring, 0);
 	for (id = 1; id < 4; id++) {
@@ -250,7 +250,7 @@ EVKV_TEST(unit_encryption, many_keys)
 {
 	struct ring ring = { .known = 101 };
 	struct sealed s;
-	char key[8];
+	char key[16];
 	int id;
 
 	open_encryption(&s, &ring, 0);
