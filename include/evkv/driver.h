@@ -226,7 +226,9 @@ struct evkv_store_config {
 	size_t max_pending;
 	/** as in evkv_store_set_limits(); 0 = its default */
 	size_t max_pending_bytes;
-	/** the default deadline in milliseconds; 0 = that of inner[0], or none */
+	/**
+	 * the default deadline in milliseconds; 0 = that of inner[0], or none
+	 */
 	int64_t timeout_ms;
 	/**
 	 * The first state; 0 = CONNECTING. A wrapper with inner stores begins

@@ -2,8 +2,8 @@
  * The options of a URL into an options struct, by a table.
  *
  * Every error names the option, shows the beginning of a value that is
- * wrong, and says what is allowed. The value of an option of type STRING is never
- * shown: it takes anything, and may be a secret.
+ * wrong, and says what is allowed. The value of an option of type STRING is
+ * never shown: it takes anything, and may be a secret.
  */
 #include "base/url.h"
 

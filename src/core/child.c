@@ -134,9 +134,9 @@ static void tell(struct evkv_op *child, struct evkv_op *teller)
 }
 
 /*
- * The parent tells its children one after the other; a child of nobody those
- * that repeat it. What a child has changed a parent that is cut off later must
- * not deny.
+ * The children of a parent are reported one after the other, and so are the
+ * repetitions of a child without a parent. What a child has changed counts as a
+ * change by its parent, also when that is cut off later.
  */
 void evkv__child_report(struct evkv_op *child)
 {
@@ -165,8 +165,8 @@ void evkv__child_report(struct evkv_op *child)
 }
 
 /*
- * What tells the child whose callback runs tells the next one, too. One that was
- * detached is still under way below; its frames hold its store.
+ * What tells the child whose callback runs tells the next one, too. One that
+ * was detached is still under way below; its frames hold its store.
  */
 struct evkv_op *evkv_child_repeat(struct evkv_op *child,
     const struct evkv_request *request)

@@ -131,11 +131,13 @@ static void fill_cache(struct load *load, struct evkv_op *child)
 	    sizeof(int64_t);
 	struct fill fill = { 0 };
 
-	if (child == NULL || load->epoch != load->cache->epoch ||
-	    load->cache->closing)
+	if (child == NULL || load->cache->closing)
 		return;
 	/* Not the turn's time: its callbacks may have taken long until now. */
 	evkv_loop_refresh(load->cache->loop);
+	evkv__repair_clocks(load->cache);
+	if (load->epoch != load->cache->epoch)
+		return;
 	fill.keys = evkv_op_alloc(child, load->count * each);
 	if (fill.keys == NULL)
 		return;

@@ -1,6 +1,6 @@
 /*
- * offline_test.c - without a server: what waits, for how long,
- * how much of it; the backoff; what full sockets and silent servers do.
+ * tests/engines/pipeline/offline_test.c - without a server: what waits, for how
+ * long, how much of it; the backoff; what full sockets and silent servers do.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * server_test.c - what is the redis driver's own, against real
- * servers: addresses, certificates, passwords, refusals, what is ours.
+ * tests/stores/redis/server_test.c - what is the redis driver's own, against
+ * real servers: addresses, certificates, passwords, refusals, what is ours.
  */
 #include <stdio.h>
 #include <stdlib.h>
