@@ -188,7 +188,7 @@ static void key_answer(struct load_key *key, const struct evkv_result *result,
 }
 
 /*
- * Fill before any waiter is told: it may write at once, and what was
+ * Fill before any waiter gets its answer: it may write at once, and what was
  * loaded before that write must not be filled after it.
  */
 static void loaded(struct evkv_op *child, void *arg)
