@@ -4,9 +4,10 @@
  *
  * One million entries, 16-byte keys, 100-byte values, a TTL each. The floor,
  * memory_floor.c, does the whole of a get: hash, look-up, comparison of the
- * key, expiry, recency, and a view of the value. All operations run inside of a dispatched
- * loop, as a service's do. "64 deferred" has 64 operations outstanding: a
- * callback submits them, and the last of their callbacks wakes it again.
+ * key, expiry, recency, and a view of the value. All operations run inside of a
+ * dispatched loop, as a service's do. "64 deferred" has 64 operations
+ * outstanding: a callback submits them, and the last of their callbacks wakes
+ * it again.
  *
  *     memory [repetitions [entries]]
  */

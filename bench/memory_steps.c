@@ -3,9 +3,9 @@
  *
  * With ten million entries, each kind of work that touches all of them is timed
  * step by step: each put of the growth, and each turn of the loop while clear,
- * clear_all, close, purge_expired and the sweep for expired entries are under way. Times
- * are of CPU, so that what else runs on the machine does not count; page faults
- * and the allocator do.
+ * clear_all, close, purge_expired and the sweep for expired entries are under
+ * way. Times are of CPU, so that what else runs on the machine does not count;
+ * page faults and the allocator do.
  *
  *     memory_steps [entries]
  */

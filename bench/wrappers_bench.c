@@ -18,7 +18,8 @@ struct side {
 	struct evkv_store *store;
 	char keys[ENTRIES][KEY_SIZE];
 	struct evkv_slice key;
-	size_t hits;
+	struct evkv_request request;
+	size_t ops, hits;
 };
 
 static struct evkv_store *bare(struct evkv_store *store)
@@ -37,6 +38,48 @@ static struct evkv_store *statistics_all(struct evkv_store *store)
 	    &(struct evkv_statistics_options){ .sample_inline = 1 }, NULL);
 }
 
+static struct evkv_store *timeout(struct evkv_store *store)
+{
+	return evkv_timeout_new(store,
+	    &(struct evkv_timeout_options){ .timeout_ms = 1000 }, NULL);
+}
+
+static struct evkv_store *retry(struct evkv_store *store)
+{
+	return evkv_retry_new(store, NULL, NULL);
+}
+
+static struct evkv_store *circuit_breaker(struct evkv_store *store)
+{
+	return evkv_circuit_breaker_new(store, NULL, NULL);
+}
+
+static struct evkv_store *concurrency_limit(struct evkv_store *store)
+{
+	return evkv_concurrency_limit_new(store, NULL, NULL);
+}
+
+static struct evkv_store *logging(struct evkv_store *store)
+{
+	return evkv_logging_new(store, NULL, NULL);
+}
+
+static struct evkv_store *limit_size(struct evkv_store *store)
+{
+	return evkv_limit_size_new(store,
+	    &(struct evkv_limit_size_options){ .max_value = 1000 }, NULL);
+}
+
+static struct evkv_store *single_collection(struct evkv_store *store)
+{
+	return evkv_single_collection_new(store, NULL, NULL);
+}
+
+static struct evkv_store *prefix_collections(struct evkv_store *store)
+{
+	return evkv_prefix_collections_new(store, EVKV_LIT("app-"), NULL);
+}
+
 static const struct {
 	const char *name;
 	struct evkv_store *(*wrap)(struct evkv_store *store);
@@ -44,6 +87,14 @@ static const struct {
 	{ "memory alone", bare },
 	{ "statistics", statistics },
 	{ "statistics, all timed", statistics_all },
+	{ "timeout", timeout },
+	{ "retry", retry },
+	{ "circuit_breaker", circuit_breaker },
+	{ "concurrency_limit", concurrency_limit },
+	{ "logging", logging },
+	{ "limit_size", limit_size },
+	{ "single_collection", single_collection },
+	{ "prefix_collections", prefix_collections },
 };
 
 #define COUNT (sizeof(wrappers) / sizeof(wrappers[0]))
@@ -55,19 +106,34 @@ static void on_result(const struct evkv_result *result, void *arg)
 	side->hits += result->status == EVKV_OK;
 }
 
-static void run(struct side *side, size_t ops, struct evkv_request *request)
+/* In the loop, as a service would: the time is read once a turn there. */
+static void run_in_loop(evutil_socket_t fd, short what, void *arg)
 {
+	struct side *side = arg;
 	size_t i;
 
-	request->flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
-	request->collection = EVKV_LIT("bench");
-	request->count = 1;
-	request->keys = &side->key;
-	side->hits = 0;
-	for (i = 0; i < ops; i++) {
+	(void)fd;
+	(void)what;
+	for (i = 0; i < side->ops; i++) {
 		side->key = evkv_bytes(side->keys[i % ENTRIES], KEY_SIZE);
-		evkv_submit(side->store, request, on_result, side);
+		evkv_submit(side->store, &side->request, on_result, side);
 	}
+}
+
+static void run(struct side *side, size_t ops,
+    const struct evkv_request *request)
+{
+	struct event_base *base = evkv_loop_base(evkv_store_loop(side->store));
+
+	side->request = *request;
+	side->request.flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
+	side->request.collection = EVKV_LIT("bench");
+	side->request.count = 1;
+	side->request.keys = &side->key;
+	side->ops = ops;
+	side->hits = 0;
+	event_base_once(base, -1, EV_TIMEOUT, run_in_loop, side, NULL);
+	event_base_dispatch(base);
 	bench_check(side->hits == ops);
 }
 

@@ -2,7 +2,8 @@
  * conformance_custom_store.c - the store of custom_store.c under the suite that
  * every store passes. From an installed evkv:
  *
- *     cc -DCUSTOM_STORE_WITHOUT_MAIN conformance_custom_store.c custom_store.c \
+ *     cc -DCUSTOM_STORE_WITHOUT_MAIN \
+ *         conformance_custom_store.c custom_store.c \
  *         $(pkg-config --cflags --libs evkv-conformance)
  *     ./a.out --cases
  *

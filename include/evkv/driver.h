@@ -226,7 +226,9 @@ struct evkv_store_config {
 	size_t max_pending;
 	/** as in evkv_store_set_limits(); 0 = its default */
 	size_t max_pending_bytes;
-	/** the default deadline in milliseconds; 0 = that of inner[0], or none */
+	/**
+	 * the default deadline in milliseconds; 0 = that of inner[0], or none
+	 */
 	int64_t timeout_ms;
 	/**
 	 * The first state; 0 = CONNECTING. A wrapper with inner stores begins
@@ -588,6 +590,17 @@ EVKV_API struct evkv_op *evkv_child_repeat(struct evkv_op *child,
  */
 EVKV_API void evkv_child_detach(struct evkv_op *child, enum evkv_status status,
     enum evkv_cause cause);
+
+/**
+ * Tell evkv_op_deadline_us() until when a child of nobody is of use, as those
+ * it is for have deadlines. It does not end then; a store that knows that it
+ * can't answer in time may say why before that.
+ * @param child        one without a parent, under way
+ * @param deadline_us  called with the child's `arg` when a store asks, not after
+ *                     the child's callback; 0 = there is none
+ */
+EVKV_API void evkv_child_set_deadline(struct evkv_op *child,
+    int64_t (*deadline_us)(void *arg));
 
 /**
  * Move an entry of a child, its value included, into the parent's answer.

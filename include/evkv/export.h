@@ -8,11 +8,11 @@
 /** The version of these headers: changes with an incompatible change. */
 #define EVKV_VERSION_MAJOR 0
 /** Changes with an addition; while MAJOR is 0 also with a break. */
-#define EVKV_VERSION_MINOR 1
+#define EVKV_VERSION_MINOR 2
 /** Changes with a fix. */
 #define EVKV_VERSION_PATCH 0
 /** The version as text, "major.minor.patch". */
-#define EVKV_VERSION "0.1.0"
+#define EVKV_VERSION "0.2.0"
 
 /** Marks what the shared library exports. */
 #if defined(__GNUC__)

@@ -16,8 +16,9 @@
  * store answers BUSY; after a number of them in one turn of the loop the rest
  * waits for a later one, so that stores which answer at once do not hold it up.
  * The first failure ends the operation with it (UNKNOWN_OUTCOME where something
- * was changed before), and no more steps begin. When the waiter is told early,
- * the core stops the steps that are under way, and no others begin.
+ * was changed before), and no more steps begin. When the operation is detached
+ * (deadline, cancel, close), the core stops the steps that are under way, and
+ * no others begin.
  *
  * All calls are for the loop's thread.
  */
@@ -81,17 +82,20 @@ struct evkv_fanout_hooks {
 	 * what the steps have changed is set already.
 	 */
 	void (*finish)(void *arg, struct evkv_op *op, bool failed);
-	/** Steps under way at a time; 0 = 8, at most 64. 1 keeps their order. */
+	/**
+	 * Steps under way at a time; 0 = 8, at most 64. 1 keeps their order.
+	 */
 	unsigned most;
 	/** Steps begun in one turn; 0 = 64. */
 	unsigned budget;
 };
 
 /**
- * Make one, and keep the op's inputs: evkv_op_request() is valid in the hooks.
+ * Make a fan-out, and keep the op's inputs: evkv_op_request() is valid in the
+ * hooks.
  * @param hooks  copied
  * @param arg    for the hooks
- * @return NULL = no memory: then answer evkv_op_nomem()
+ * @return NULL when out of memory: then answer evkv_op_nomem()
  */
 EVKV_API struct evkv_fanout *evkv_fanout_new(struct evkv_op *op,
     const struct evkv_fanout_hooks *hooks, void *arg);

@@ -136,9 +136,9 @@ EVKV_API evkv_ticket evkv_take_many(struct evkv_store *store,
 /**
  * Add to the number that an entry holds as decimal text; an entry that is not
  * there is made with `delta` and without a TTL (evkv_submit() takes another
- * start and a TTL). OK with the new number in the entry; INVALID, without effect,
- * where the value is no number as Redis writes it or the sum does not fit into 64
- * bits; UNSUPPORTED where the store can't.
+ * start and a TTL). OK with the new number in the entry; INVALID, without
+ * effect, where the value is no number as Redis writes it or the sum does not
+ * fit into 64 bits; UNSUPPORTED where the store can't.
  * @param delta  what is added; may be negative
  */
 EVKV_API evkv_ticket evkv_incr(struct evkv_store *store,

@@ -20,7 +20,7 @@
  * The table serves the constructor, which checks options by it; evkv_open(),
  * which reads them from text; evkv_store_describe(), which writes them; and
  * docs/reference.md, which is generated from it. evkv/wrapper.h says what
- * `wrapper` is; who has none gives `make`.
+ * `wrapper` is; a type without one gives `make`.
  */
 #ifndef EVKV_REGISTRY_H
 #define EVKV_REGISTRY_H
@@ -94,8 +94,8 @@ struct evkv_type {
  * Make a type known to evkv_open() on a loop. A name that is known already gets
  * the new meaning. The table must live as long as the loop.
  * @return false where a name is not [a-z][a-z0-9_]* (a store's may be any that
- *         evkv_loop_register_scheme() takes), out of memory, or where one of the
- *         two is NULL
+ *         evkv_loop_register_scheme() takes), where one of
+ *         the two is NULL, or out of memory
  */
 EVKV_API bool evkv_loop_register(struct evkv_loop *loop,
     const struct evkv_type *type);
@@ -132,7 +132,7 @@ EVKV_API bool evkv_type_check(const struct evkv_type *type, const void *options,
 /** Text that is being written, for the vtable's describe(). */
 struct evkv_text;
 
-/** Append to it, as printf does; the text's words are not quoted. */
+/** Append to it, as printf does; nothing in it is quoted. */
 EVKV_API void evkv_text_add(struct evkv_text *text, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 2, 3)))
@@ -140,9 +140,15 @@ EVKV_API void evkv_text_add(struct evkv_text *text, const char *format, ...)
     ;
 
 /**
- * Append the options that are not at their default, by a table: "max_bytes=64m".
- * A secret is written as ***. Stores write them behind a question mark, wrappers
- * in parentheses; this call does that too.
+ * Append a string as a part of a URL: what is not allowed there is written as
+ * %XX.
+ */
+EVKV_API void evkv_text_encoded(struct evkv_text *text, const char *string);
+
+/**
+ * Append the options that are not at their default, by a table:
+ * "max_bytes=64m". A secret is written as ***. Stores write them behind a
+ * question mark, wrappers in parentheses; this call does that too.
  * @param type     the table
  * @param options  a struct of type->options_size bytes
  */

@@ -341,8 +341,8 @@ static inline const struct evkv_entry *evkv_result_entry(
 
 /**
  * How a result arrives: exactly once for every ticket, on the loop's thread,
- * never before the submitting call has returned (except with EVKV_FLAG_INLINE). It
- * may submit, cancel, close and unref.
+ * never before the submitting call has returned (except with EVKV_FLAG_INLINE).
+ * It may submit, cancel, close and unref.
  * @param result  never NULL
  * @param arg     what was given with the callback
  */

@@ -57,13 +57,13 @@ EVKV_BEGIN_DECLS
  * | INVALID         | an argument is not valid; nothing was done              |
  * | UNSUPPORTED     | the store can't do this; nothing was done               |
  * | BUSY            | a bound on pending work was reached; nothing was done   |
- * | LOCKED          | another process or store holds the files; nothing was done |
+ * | LOCKED          | another process or store holds the files              |
  * | TIMEOUT         | the deadline passed, without effect                     |
  * | CANCELED        | canceled, without effect                                |
  * | CLOSED          | the store is closed; nothing was done                   |
  * | UNAVAILABLE     | the server can't be reached; nothing was done           |
- * | UNKNOWN_OUTCOME | a write was cut off after it was sent: it may take effect |
- * | REFUSED         | not allowed: credentials, permissions, a read-only store |
+ * | UNKNOWN_OUTCOME | a write was cut off after it was sent, and may happen   |
+ * | REFUSED         | not allowed: login, permissions, a read-only store      |
  * | TOO_LARGE       | larger than the store takes                             |
  * | NOSPACE         | no space is left in the store                           |
  * | SERVER          | the server answered with an error                       |
@@ -147,7 +147,9 @@ EVKV_API const char *evkv_cause_name(enum evkv_cause cause);
 /** One sentence about a cause. As evkv_cause_name(). */
 EVKV_API const char *evkv_cause_text(enum evkv_cause cause);
 
-/** Whether a status is a failure; OK, NOT_FOUND, EXISTS and CONFLICT are not. */
+/**
+ * Whether a status is a failure; OK, NOT_FOUND, EXISTS and CONFLICT are not.
+ */
 static inline bool evkv_failed(enum evkv_status status)
 {
 	return status > EVKV_CONFLICT;

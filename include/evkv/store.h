@@ -54,7 +54,9 @@ struct evkv_capabilities {
 	int64_t ttl_unit_ms;
 	/** how much longer than its TTL an entry may live, in milliseconds */
 	int64_t ttl_excess_ms;
-	/** the EVKV_FLAG_* beyond INLINE, SINGLE and WAIT_READY that it takes */
+	/**
+	 * the EVKV_FLAG_* beyond INLINE, SINGLE and WAIT_READY that it takes
+	 */
 	uint32_t request_flags;
 	/** EVKV_IF_BIT() of each condition of a PUT, EVKV_IF_ANY apart */
 	uint32_t put_conditions;
@@ -79,8 +81,8 @@ EVKV_API void evkv_store_unref(struct evkv_store *store);
  * Pending ones have `drain_ms` to end by themselves; then they are ended with
  * CLOSED or UNKNOWN_OUTCOME. Inner stores that nobody else holds a reference to
  * end at the same time, so that the callback comes within `drain_ms` and a turn
- * of the loop, however deep the stack, and after they are closed, too: what they
- * had open may be opened again in it. (A store whose worker thread is busy
+ * of the loop, however deep the stack, and after they are closed, too: what
+ * they had open may be opened again in it. (A store whose worker thread is busy
  * follows when that is done.) Inner stores that are shared live on. The handle
  * itself stays valid until its last unref. A second close gets its callback
  * with the first.
@@ -137,7 +139,7 @@ EVKV_API void evkv_store_set_timeout(struct evkv_store *store,
 EVKV_API void evkv_store_set_limits(struct evkv_store *store,
     size_t max_pending, size_t max_pending_bytes);
 
-/** Where a store stands. */
+/** The state of a store. */
 enum evkv_state {
 	/** not tried yet, or trying */
 	EVKV_STATE_CONNECTING,
@@ -155,7 +157,7 @@ enum evkv_state {
  */
 EVKV_API const char *evkv_state_name(enum evkv_state state);
 
-/** Where a store stands; a wrapper's state is the worst of its stack. */
+/** The state of a store; a wrapper's state is the worst of its stack. */
 EVKV_API enum evkv_state evkv_store_state(const struct evkv_store *store);
 
 /**

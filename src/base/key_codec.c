@@ -230,7 +230,9 @@ enum evkv_file_name evkv_file_name_decode(const char *file, void *buffer,
 			byte = key_codec_unescape(file + at, size - at);
 		else
 			byte = -1;
-		/* An escape for a plain byte: we would have written the byte. */
+		/*
+		 * An escape for a plain byte: we would have written the byte.
+		 */
 		if (byte < 0 || key_codec_plain((unsigned char)byte, at == 0))
 			return EVKV_FILE_NAME_FOREIGN;
 		to[decoded++] = (unsigned char)byte;

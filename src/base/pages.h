@@ -2,8 +2,9 @@
  * base/pages.h - memory by the megabyte.
  *
  * It is mapped by the system and unmapped again, so that releasing one piece
- * costs no more than that piece: free() may keep pieces and release gigabytes at
- * once later. Where evkv_set_allocator() has set an allocator, that one is used.
+ * costs no more than that piece: free() may keep pieces and release gigabytes
+ * at once later. Where evkv_set_allocator() has set an allocator, that one is
+ * used.
  */
 #ifndef EVKV_BASE_PAGES_H
 #define EVKV_BASE_PAGES_H
@@ -14,8 +15,8 @@
 void *evkv__pages_alloc(size_t size);
 /*
  * Release the last `part` of `size` bytes, or all of them where they came from
- * an allocator. Returns how many are left at the beginning. `part` is a multiple
- * of the system's page size.
+ * an allocator. Returns how many are left at the beginning. `part` is a
+ * multiple of the system's page size.
  */
 size_t evkv__pages_shrink(void *pages, size_t size, size_t part);
 

@@ -2,8 +2,8 @@
  * base/siphash.h - SipHash-1-3, a keyed hash against flooding, and its parts.
  *
  * By J.-P. Aumasson and D. J. Bernstein, "SipHash: a fast short-input PRF"
- * (2012): one round for each 8 bytes and three at the end. Nobody without the key
- * can choose inputs whose hashes collide.
+ * (2012): one round for each 8 bytes and three at the end. Nobody without the
+ * key can choose inputs whose hashes collide.
  */
 #ifndef EVKV_BASE_SIPHASH_H
 #define EVKV_BASE_SIPHASH_H

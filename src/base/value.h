@@ -5,9 +5,9 @@
  * A store that keeps entries embeds the header first in each of them. All that
  * the loop's thread holds (the store's own hold and the pins of operations)
  * counts as one reference; every evkv_value_ref() is another. So a get needs no
- * atomic operation: it pins. An entry that is removed from the store while it is
- * pinned is marked as detached, and the last unpin releases the one reference;
- * otherwise the remover releases it.
+ * atomic operation: it pins. An entry that is removed from the store while it
+ * is pinned is marked as detached, and the last unpin releases the one
+ * reference; otherwise the remover releases it.
  */
 #ifndef EVKV_BASE_VALUE_H
 #define EVKV_BASE_VALUE_H

@@ -49,6 +49,7 @@ static struct evkv_op *child_new(struct evkv_op *parent,
 	child->flags |= OP_CHILD;
 	child->cb.child = cb;
 	child->arg = arg;
+	child->deadline_us_of = NULL;
 	child->frames[0].store = store; /* for evkv_child_repeat() */
 	if ((flags & EVKV_CHILD_AUXILIARY) != 0)
 		child->flags |= OP_AUXILIARY;
@@ -133,9 +134,9 @@ static void tell(struct evkv_op *child, struct evkv_op *teller)
 }
 
 /*
- * The parent tells its children one after the other; a child of nobody those
- * that repeat it. What a child has changed a parent that is cut off later must
- * not deny.
+ * The children of a parent are reported one after the other, and so are the
+ * repetitions of a child without a parent. What a child has changed counts as a
+ * change by its parent, also when that is cut off later.
  */
 void evkv__child_report(struct evkv_op *child)
 {
@@ -163,7 +164,10 @@ void evkv__child_report(struct evkv_op *child)
 	evkv__op_maybe_free(teller);
 }
 
-/* What tells the child whose callback runs tells the next one, too. */
+/*
+ * What tells the child whose callback runs tells the next one, too. One that
+ * was detached is still under way below; its frames hold its store.
+ */
 struct evkv_op *evkv_child_repeat(struct evkv_op *child,
     const struct evkv_request *request)
 {
@@ -171,14 +175,18 @@ struct evkv_op *evkv_child_repeat(struct evkv_op *child,
 	struct evkv_store *store = child->frames[0].store;
 	struct evkv_op *teller = child->next, *next;
 
-	EVKV__ASSERT((child->flags & (OP_CHILD | OP_REPORTING | OP_DRIVING)) ==
+	EVKV__ASSERT((child->flags & (OP_CHILD | OP_REPORTING)) ==
 		(OP_CHILD | OP_REPORTING) &&
+	    ((child->flags & OP_DRIVING) == 0 ||
+		(child->flags & OP_DETACHED) != 0) &&
 	    child->busy > 0);
 	next = child_new(child->parent, store, 0, child->cb.child, child->arg);
 	if (next == NULL) {
 		child->flags |= OP_LACKING;
 		return NULL;
 	}
+	if (next->parent == NULL)
+		next->deadline_us_of = child->deadline_us_of;
 	next->flags |= OP_WITHHELD | (child->flags & kept);
 	next->busy++;
 	child_start(next, store, request);
@@ -187,6 +195,13 @@ struct evkv_op *evkv_child_repeat(struct evkv_op *child,
 	if ((next->flags & OP_DRIVING) == 0 || (next->flags & OP_DETACHED) != 0)
 		answered_add(teller, next);
 	return next;
+}
+
+void evkv_child_set_deadline(struct evkv_op *child,
+    int64_t (*deadline_us)(void *arg))
+{
+	EVKV__ASSERT((child->flags & OP_CHILD) != 0 && child->parent == NULL);
+	child->deadline_us_of = deadline_us;
 }
 
 void evkv_child_detach(struct evkv_op *child, enum evkv_status status,

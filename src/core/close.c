@@ -15,9 +15,9 @@
  * may leave long after CLOSED, where an inner store lives on for others.
  *
  * It is always a task because the store's own code may be on the stack when it
- * is asked for: an op that leaves is completed by its driver. Within the task it
- * goes down to the inner stores and up to the wrappers at once, so that a stack
- * of any depth closes in one turn.
+ * is asked for: an op that leaves is completed by its driver. Within the task
+ * it goes down to the inner stores and up to the wrappers at once, so that a
+ * stack of any depth closes in one turn.
  */
 #include "core/core.h"
 

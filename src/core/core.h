@@ -20,7 +20,7 @@ struct op_slab {
 #define CORE_INLINE_MAX 16
 
 /*
- * The result of a get that needed no op, a hit. Kept, not made anew on the
+ * The result of a get that needed no op, a hit. Kept, not made again on the
  * stack: all but the value stays as evkv__peeks_init() made it.
  */
 struct core_peek {

@@ -98,7 +98,11 @@ struct order_entry;
 struct evkv_op {
 	/* Seldom used. */
 	_Alignas(OP_LINE) LIST_HEAD(, evkv_op) child_list; /* (clean) */
-	LIST_ENTRY(evkv_op) child_link;
+	union {
+		LIST_ENTRY(evkv_op) child_link; /* where it has a parent */
+		/* A child of nobody: evkv_child_set_deadline(), or NULL. */
+		int64_t (*deadline_us_of)(void *arg);
+	};
 	size_t names_size; /* room in entries, for pages (clean) */
 	struct evkv_entry *report_entries; /* allocated ones (clean) */
 	/*

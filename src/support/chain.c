@@ -12,7 +12,8 @@
  *
  * An error names the column and what was expected there, and never quotes what
  * stands there: it may be a piece of a password that had to be quoted. Beside
- * that constructors tell what they do not like, which is prefixed by the column.
+ * that constructors tell what they do not like, which is prefixed by the
+ * column.
  */
 #include <stdio.h>
 #include <string.h>

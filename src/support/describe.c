@@ -98,6 +98,11 @@ static void text_url(struct evkv_text *text, const char *string,
 	}
 }
 
+void evkv_text_encoded(struct evkv_text *text, const char *string)
+{
+	text_url(text, string, "/");
+}
+
 static bool is_plain_word(struct evkv_slice word)
 {
 	const char *bytes = word.data;

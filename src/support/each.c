@@ -428,7 +428,7 @@ struct evkv_each *evkv_each_sized(struct evkv_store *store,
 	struct evkv_each *each;
 	char *to;
 
-	if (store == NULL || item == NULL ||
+	if (store == NULL || evkv_store_loop(store) == NULL || item == NULL ||
 	    !evkv_options_read(&query, sizeof(query), given, size, NULL))
 		return NULL;
 	each = evkv_calloc(1,

@@ -73,7 +73,9 @@ static void fail_as(struct evkv_fanout *fanout,
 	evkv_op_explain(fanout->op, result->cause, result->sys_error, NULL);
 }
 
-/* One that had failed without effect has had one, by a step that ended later. */
+/*
+ * One that had failed without effect has had one, by a step that ended later.
+ */
 static void fail_with_effect(struct evkv_fanout *fanout)
 {
 	const struct evkv_result *result = evkv_op_result(fanout->op);

@@ -9,7 +9,9 @@
 /* Bytes for copies of all the strings of an options struct. */
 size_t evkv__options_strings_size(const struct evkv_type *type,
     const void *options);
-/* Copy the strings into `memory` of that size, and let the struct point there. */
+/*
+ * Copy the strings into `memory` of that size, and let the struct point there.
+ */
 void evkv__options_strings_copy(const struct evkv_type *type, void *options,
     char *memory);
 

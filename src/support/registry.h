@@ -37,7 +37,9 @@ struct evkv_store *evkv__registry_open(struct evkv_loop *loop,
 struct evkv_store *evkv__registry_make(const struct evkv_type *type,
     const struct evkv_making *making, struct evkv_error *error);
 
-/* describe.c: a URL, as text that is a URL, secrets as ***; NULL = no memory. */
+/*
+ * describe.c: a URL, as text that is a URL, secrets as ***; NULL = no memory.
+ */
 char *evkv__url_text(const struct evkv_url *url, const struct evkv_type *type);
 
 #endif

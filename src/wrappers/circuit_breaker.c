@@ -39,9 +39,11 @@ struct breaker {
 	enum evkv_cause cause;        /* of what opened it */
 	int64_t part_us;              /* the length of a part */
 	int64_t now_part; /* the number of the part that is being filled */
+	int64_t part_end_us;
+	struct part *part; /* that one */
 	struct part parts[PARTS];
 	uint64_t opened, refused;
-	struct evkv_circuit_breaker_options given; /* for who describes it */
+	struct evkv_circuit_breaker_options given; /* for describe */
 };
 
 /* What an operation carries. */
@@ -52,8 +54,8 @@ struct call {
 
 /* ---- The window --------------------------------------------------------- */
 
-/* The part that is now, after those that are over have been emptied. */
-static struct part *window_now(struct breaker *breaker, int64_t now_us)
+/* Go on to the part that is now; those that are over are emptied. */
+static void window_go_on(struct breaker *breaker, int64_t now_us)
 {
 	int64_t part = now_us / breaker->part_us, i = breaker->now_part + 1;
 
@@ -61,9 +63,17 @@ static struct part *window_now(struct breaker *breaker, int64_t now_us)
 		i = part - PARTS + 1;
 	for (; i <= part; i++)
 		breaker->parts[i % PARTS] = (struct part){ .operations = 0 };
-	if (part > breaker->now_part)
-		breaker->now_part = part;
-	return &breaker->parts[breaker->now_part % PARTS];
+	breaker->now_part = part;
+	breaker->part_end_us = (part + 1) * breaker->part_us;
+	breaker->part = &breaker->parts[part % PARTS];
+}
+
+/* The part that is now. Inline gets come here: mostly it is the one before. */
+static inline struct part *window_now(struct breaker *breaker, int64_t now_us)
+{
+	if (now_us >= breaker->part_end_us)
+		window_go_on(breaker, now_us);
+	return breaker->part;
 }
 
 static struct part window_sum(const struct breaker *breaker)
@@ -204,7 +214,7 @@ static enum evkv_verdict breaker_submit(void *self, struct evkv_op *op,
 	struct breaker *breaker = self;
 	struct call *call;
 
-	/* Who waits for the first connection asks the store itself. */
+	/* A ping that waits for the first connection asks the store itself. */
 	if ((request->flags & EVKV_FLAG_WAIT_READY) != 0)
 		return evkv_op_forward(op, breaker->inner, request);
 	let_time_pass(breaker);
@@ -418,7 +428,7 @@ static struct breaker *breaker_self(struct evkv_store *inner,
 	breaker->given = breaker->options = *options;
 	fill_defaults(&breaker->options);
 	breaker->part_us = 1000 * breaker->options.window_ms / PARTS;
-	breaker->now_part = evkv_loop_now_us(breaker->loop) / breaker->part_us;
+	window_go_on(breaker, evkv_loop_now_us(breaker->loop));
 	return breaker;
 }
 

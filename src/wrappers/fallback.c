@@ -25,7 +25,7 @@ struct fallback {
 	struct evkv_store *primary, *second;
 	struct evkv_fallback_options options;
 	uint64_t count;
-	struct evkv_fallback_options given; /* for who describes it */
+	struct evkv_fallback_options given; /* for describe */
 };
 
 struct call {
@@ -33,7 +33,7 @@ struct call {
 	struct evkv_op *op;
 	struct evkv_request request; /* to the primary, then to the second */
 	uint32_t *places; /* in the operation, of the second's entries */
-	bool stopped;     /* nobody waits for it any more */
+	bool stopped;     /* abandoned */
 };
 
 /* ---- The second store --------------------------------------------------- */

@@ -18,7 +18,7 @@ struct timeout {
 	struct evkv_store *inner;
 	int64_t keyed_ms;
 	int64_t span_ms;                   /* -1 = none */
-	struct evkv_timeout_options given; /* for who describes it */
+	struct evkv_timeout_options given; /* for describe */
 };
 
 /* In milliseconds; 0 or less = no bound. */
@@ -76,19 +76,23 @@ static enum evkv_peek timeout_peek(void *arg,
 
 /* ---- By text ------------------------------------------------------------ */
 
-#define ROW(name_, field_, type_, min_, max_, summary_, standard_)             \
-	{                                                                      \
-		.name = (name_), .field = #field_, .type = (type_),            \
-		.offset = offsetof(struct evkv_timeout_options, field_),       \
-		.min = (min_), .max = (max_), .summary = (summary_),           \
-		.standard = (standard_)                                        \
-	}
-
 static const struct evkv_url_option timeout_options[] = {
-	ROW("timeout", timeout_ms, EVKV_URL_DURATION, 1, EVKV_TTL_MAX,
-	    "for operations that name keys; required", NULL),
-	ROW("span_timeout", span_timeout_ms, EVKV_URL_DURATION, -1,
-	    EVKV_TTL_MAX, "for all others; -1 = no bound", "as timeout"),
+	{ .name = "timeout",
+	    .field = "timeout_ms",
+	    .type = EVKV_URL_DURATION,
+	    .offset = offsetof(struct evkv_timeout_options, timeout_ms),
+	    .min = 1,
+	    .max = EVKV_TTL_MAX,
+	    .summary = "for operations that name keys",
+	    .flags = EVKV_OPTION_REQUIRED },
+	{ .name = "span_timeout",
+	    .field = "span_timeout_ms",
+	    .type = EVKV_URL_DURATION,
+	    .offset = offsetof(struct evkv_timeout_options, span_timeout_ms),
+	    .min = -1,
+	    .max = EVKV_TTL_MAX,
+	    .summary = "for all others; -1 = no bound",
+	    .standard = "as timeout" },
 };
 
 static struct evkv_store *timeout_make(const struct evkv_type *type,

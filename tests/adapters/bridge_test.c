@@ -107,7 +107,7 @@ EVKV_TEST(adapters_bridge, what_is_wrong_is_told_and_consumed)
 	rig_close(&other);
 }
 
-/* ---- Order and numbers ------------------------------------------------------- */
+/* ---- Order and numbers -------------------------------------------------- */
 
 #define LOOPS 4
 #ifndef BRIDGE_OPS
@@ -190,7 +190,7 @@ EVKV_TEST(adapters_bridge, many_loops_share_a_store)
 	evkv_store_unref(store);
 }
 
-/* ---- Loops that go ------------------------------------------------------------ */
+/* ---- Loops that go ------------------------------------------------------ */
 
 /* Both loops are turned by the test, one after the other. */
 struct hand {

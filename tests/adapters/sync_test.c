@@ -79,7 +79,7 @@ EVKV_TEST(adapters_sync, the_store_may_be_made_by_the_program)
 	check_status(evkv_sync_close(db, 0), EVKV_OK);
 }
 
-/* ---- Walks ----------------------------------------------------------------- */
+/* ---- Walks -------------------------------------------------------------- */
 
 struct walk {
 	struct evkv_sync *db;
@@ -131,7 +131,7 @@ EVKV_TEST(adapters_sync, walks_over_all_pages_and_calls_meanwhile)
 	check_status(evkv_sync_close(db, 0), EVKV_OK);
 }
 
-/* ---- Threads ---------------------------------------------------------------- */
+/* ---- Threads ------------------------------------------------------------ */
 
 #ifndef SYNC_CALLS
 #define SYNC_CALLS 2000
@@ -234,7 +234,7 @@ EVKV_TEST(adapters_sync, on_a_loop_that_runs_already)
 	far_close(&far);
 }
 
-/* ---- Closing ----------------------------------------------------------------- */
+/* ---- Closing ------------------------------------------------------------ */
 
 static enum evkv_verdict silent_submit(void *arg, struct evkv_op *op,
     const struct evkv_request *request)

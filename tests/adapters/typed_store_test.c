@@ -229,7 +229,7 @@ EVKV_TEST(adapters_typed_store, raw_structs)
 	scene_close(&s);
 }
 
-/* ---- Schemas --------------------------------------------------------------- */
+/* ---- Schemas ------------------------------------------------------------ */
 
 static void schema_wrong(struct rig *rig, struct evkv_field field,
     const char *why)

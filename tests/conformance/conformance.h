@@ -89,8 +89,8 @@ void conformance_end(struct evkv_conformance *c);
 
 /*
  * Submit, and check that the callback does not run inside the call (but for
- * EVKV_FLAG_INLINE). The answer is the run's: freed at its end, and checked then
- * to have been called exactly once. `store` NULL = c->store.
+ * EVKV_FLAG_INLINE). The answer is the run's: freed at its end, and checked
+ * then to have been called exactly once. `store` NULL = c->store.
  */
 struct answer *conformance_submit(struct evkv_conformance *c,
     struct evkv_store *store, const struct evkv_request *request);

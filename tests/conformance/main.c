@@ -4,8 +4,8 @@
  *
  * Everything runs in this process, one after the other. What a case that failed
  * leaves behind is ended before the next one begins. Each has to leave evkv's
- * allocator as it was; LeakSanitizer, which takes longer than a case, is asked at
- * the end.
+ * allocator as it was; LeakSanitizer, which takes longer than a case, is asked
+ * at the end.
  */
 #include <errno.h>
 #include <fnmatch.h>

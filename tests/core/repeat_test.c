@@ -253,6 +253,32 @@ EVKV_TEST(core_repeat, a_repeat_of_a_stopped_parent_ends_at_once)
 	scene_close(&s);
 }
 
+/* Its time is over, and the store still has it. */
+EVKV_TEST(core_repeat, a_child_that_was_given_up_is_repeated)
+{
+	struct lonely lonely = { .left = 1, .key = EVKV_LIT("k") };
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	lonely.request = (struct evkv_request){
+		.kind = EVKV_OP_GET,
+		.count = 1,
+		.keys = &lonely.key,
+		.timeout_ms = 50,
+	};
+	check(evkv_child_submit(NULL, s.store, &lonely.request, 0, lonely_told,
+		  &lonely) != NULL);
+	rig_advance(&s.rig, 50);
+	check_int(lonely.calls, 1);
+	check_int(scripted_count(s.script), 2);
+	scripted_complete(s.script, 0, EVKV_OK);
+	check_int(lonely.calls, 1);
+	scripted_complete(s.script, 0, EVKV_OK);
+	check_int(lonely.calls, 2);
+	check_int(lonely.left, 0);
+	scene_close(&s);
+}
+
 EVKV_TEST(core_repeat, without_memory_it_is_told_with_null)
 {
 	struct lonely lonely = { .left = 1, .key = EVKV_LIT("k") };

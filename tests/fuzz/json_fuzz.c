@@ -1,6 +1,6 @@
 /*
- * json_fuzz.c - the reader of JSON: fed whole and byte by byte it gives the
- * same tokens, and what it accepts it can write again.
+ * tests/fuzz/json_fuzz.c - the reader of JSON: fed whole and byte by byte it
+ * gives the same tokens, and what it accepts it can write again.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * typed_fuzz.c - decoding structs: no input is read out of bounds, and what is
- * accepted is written and accepted again.
+ * tests/fuzz/typed_fuzz.c - decoding structs: no input is read out of bounds,
+ * and what is accepted is written and accepted again.
  */
 #include <stdlib.h>
 

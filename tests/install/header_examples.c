@@ -1,7 +1,7 @@
 /*
- * header_examples.c - the examples at the tops of the public headers, compiled
- * as they stand there. check-headers compares them, line by line, within the
- * section of each header.
+ * tests/install/header_examples.c - the examples at the tops of the public
+ * headers, compiled as they stand there. check-headers compares them, line by
+ * line, within the section of each header.
  */
 #include <stdio.h>
 #include <stdlib.h>

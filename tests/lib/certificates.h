@@ -1,8 +1,8 @@
 /*
- * certificates.h - EC keys and certificates for tests of TLS.
+ * tests/lib/certificates.h - EC keys and certificates for tests of TLS.
  */
-#ifndef EVKV_TESTS_CERTIFICATES_H
-#define EVKV_TESTS_CERTIFICATES_H
+#ifndef TESTS_LIB_CERTIFICATES_H
+#define TESTS_LIB_CERTIFICATES_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /*
- * server.h - real Redis and Valkey servers for tests.
+ * tests/lib/server.h - real Redis and Valkey servers for tests.
  *
  *     struct server server;
  *
@@ -12,8 +12,8 @@
  * the loopback and in a temporary folder of its own. It dies with the thread
  * that started it, and is only ever signalled by its pid.
  */
-#ifndef EVKV_TESTS_SERVER_H
-#define EVKV_TESTS_SERVER_H
+#ifndef TESTS_LIB_SERVER_H
+#define TESTS_LIB_SERVER_H
 
 #include <stdbool.h>
 #include <stddef.h>

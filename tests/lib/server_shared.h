@@ -1,5 +1,5 @@
 /*
- * server_shared.h - one server for all cases of a test program.
+ * tests/lib/server_shared.h - one server for all cases of a test program.
  *
  * Criterion runs each case in a process of its own, which would have to start
  * its own server. A program that links this starts one of each kind that it
@@ -11,8 +11,8 @@
  *     struct server *server = server_shared(SERVER_REDIS);
  *     int db = server_shared_db(server);
  */
-#ifndef EVKV_TESTS_SERVER_SHARED_H
-#define EVKV_TESTS_SERVER_SHARED_H
+#ifndef TESTS_LIB_SERVER_SHARED_H
+#define TESTS_LIB_SERVER_SHARED_H
 
 #include "server.h"
 

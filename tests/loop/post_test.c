@@ -1,5 +1,5 @@
 /*
- * tests/core/post_test.c - work posted from other threads, and values shared
+ * tests/loop/post_test.c - work posted from other threads, and values shared
  * between them. ThreadSanitizer watches.
  */
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /*
- * tests/core/ready_test.c - when callbacks run: in a later turn, once deferred
+ * tests/loop/ready_test.c - when callbacks run: in a later turn, once deferred
  * whatever is stacked, within a budget, and not after a break.
  */
 #include <event2/event.h>

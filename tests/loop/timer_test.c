@@ -1,5 +1,5 @@
 /*
- * tests/core/timer_test.c - timers on the loop's clock, and what else a loop
+ * tests/loop/timer_test.c - timers on the loop's clock, and what else a loop
  * carries.
  */
 #include <stdio.h>

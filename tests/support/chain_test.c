@@ -1,6 +1,6 @@
 /*
- * Chains by text: what is built, what is described, which errors are told where,
- * and that nothing is left behind.
+ * Chains by text: what is built, what is described, which errors are told
+ * where, and that nothing is left behind.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
  * The fan-out engine over several stores: how many steps are under way, pages,
- * what is awaited, failures, BUSY, and being told early. prefix_keys_walk_test.c
- * has it over one store.
+ * what is awaited, failures, BUSY, and being told early.
+ * prefix_keys_walk_test.c has it over one store.
  */
 #include <stdio.h>
 #include <string.h>

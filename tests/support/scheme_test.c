@@ -85,6 +85,44 @@ EVKV_TEST(unit_scheme, those_of_disk_can_be_spelled)
 #endif
 
 #ifdef HAVE_REDIS
+static void check_described(struct evkv_store *store, const char *expected)
+{
+	char *text;
+
+	check(store != NULL);
+	text = evkv_store_describe(store, 0);
+	check_str(text, expected);
+	evkv_free(text);
+	evkv_store_unref(store);
+}
+
+/* What was built by a call is a URL too, which opens the same. */
+EVKV_TEST(unit_scheme, a_redis_store_is_described_by_its_options)
+{
+	static const char url[] = "redis://a%3Ab:***@[::1]:6379?db=3&"
+				  "key_prefix=x%20y&timeout_ms=1500ms";
+	struct rig rig;
+
+	rig_open(&rig);
+	check(evkv_redis_register(rig.loop));
+	check_described(evkv_redis_new(rig.loop,
+			    &(struct evkv_redis_options){ .host = "::1",
+				.user = "a:b",
+				.password = "secret",
+				.db = 3,
+				.timeout_ms = 1500,
+				.key_prefix = "x y" },
+			    NULL),
+	    url);
+	check_described(evkv_open(rig.loop, url, NULL), url);
+	check_described(evkv_open(rig.loop,
+			    "redis+unix:///tmp/a%20b?db=1 | read_only", NULL),
+	    "redis+unix:///tmp/a%20b?db=1 | read_only");
+	check_described(evkv_open(rig.loop, "valkeys://h/0?fail_fast=1", NULL),
+	    "rediss://h:6379?fail_fast=yes");
+	rig_close(&rig);
+}
+
 EVKV_TEST(unit_scheme, those_of_redis_can_be_spelled)
 {
 	struct rig rig;

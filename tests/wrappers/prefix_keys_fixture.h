@@ -1,8 +1,8 @@
 /*
  * prefix_keys over a store that can be looked at and held back.
  */
-#ifndef TESTS_UNIT_PREFIX_KEYS_FIXTURE_H
-#define TESTS_UNIT_PREFIX_KEYS_FIXTURE_H
+#ifndef TESTS_WRAPPERS_PREFIX_KEYS_FIXTURE_H
+#define TESTS_WRAPPERS_PREFIX_KEYS_FIXTURE_H
 
 #include "evkv/driver.h"
 #include "evkv/evkv.h"

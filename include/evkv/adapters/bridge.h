@@ -28,13 +28,13 @@ EVKV_BEGIN_DECLS
  * `loop`. The other loop may be running.
  *
  * The other loop must run; while it serves a bridge, its
- * event_base_dispatch() stays alive. When it is freed first, what is under way ends with CLOSED or
- * UNKNOWN_OUTCOME, and so does everything later. The other loop must not be
- * freed while this call runs.
+ * event_base_dispatch() stays alive. When it is freed first, what is under way
+ * ends with CLOSED or UNKNOWN_OUTCOME, and so does everything later. The other
+ * loop must not be freed while this call runs.
  *
  * @param loop   the loop that uses the store
- * @param store  the store of the other loop, of which one reference is consumed,
- *               also on failure; NULL is passed through
+ * @param store  the store of the other loop, of which one reference is
+ *               consumed, also on failure; NULL is passed through
  * @param error  filled where NULL is returned: INVALID (the store is of this
  *               loop, or `loop` is NULL) or NOMEM; may be NULL
  */

@@ -4,9 +4,9 @@
  *
  *     evkv_require_get(store, EVKV_LIT("users"), EVKV_LIT("7"), on_get, NULL);
  *
- * Each is the call of evkv/ops.h of the same name, whose misses are EVKV_MISSING,
- * a failure, with a message that names operation, collection and key; of many
- * keys the first that is missing.
+ * Each is the call of evkv/ops.h of the same name, whose misses are
+ * EVKV_MISSING, a failure, with a message that names operation, collection and
+ * key; of many keys the first that is missing.
  */
 #ifndef EVKV_ADAPTERS_REQUIRE_H
 #define EVKV_ADAPTERS_REQUIRE_H

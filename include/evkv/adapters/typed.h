@@ -25,9 +25,9 @@
  *
  * Values are checked both ways. An error names the path, where it stands, what
  * was found and what was expected: `items[3].price: byte 120: expected a number
- * of at least 0, found "x"`. Integers are exact to 64 bits. Members stand in the
- * order of the table; a member that is not in the table is ignored, refused or
- * kept, as the schema says.
+ * of at least 0, found "x"`. Integers are exact to 64 bits. Members stand in
+ * the order of the table; a member that is not in the table is ignored, refused
+ * or kept, as the schema says.
  */
 #ifndef EVKV_ADAPTERS_TYPED_H
 #define EVKV_ADAPTERS_TYPED_H
@@ -40,7 +40,7 @@ struct evkv_json_writer;
 struct evkv_schema;
 struct evkv_typed;
 
-/* ---- Tables --------------------------------------------------------------- */
+/* ---- Tables ------------------------------------------------------------- */
 
 /** What a member is in C, and in JSON. */
 enum evkv_field_kind {
@@ -77,9 +77,11 @@ enum evkv_field_kind {
 	EVKV_FIELD_KIND_CUSTOM,
 };
 
-/** What is to be known of a member. */
+/** Flags of a member. */
 enum {
-	/** it must be in the object; without it an absent member is its default */
+	/**
+	 * it must be in the object; without it an absent member is its default
+	 */
 	EVKV_FIELD_REQUIRED = 1 << 0,
 	/** no error and no log shows its value */
 	EVKV_FIELD_SECRET = 1 << 1,
@@ -116,7 +118,7 @@ struct evkv_arena;
 /** Memory from an arena, aligned as by malloc(); NULL = out of memory. */
 EVKV_API void *evkv_arena_alloc(struct evkv_arena *arena, size_t size);
 
-/** One member of a struct. Zero in what is not mentioned is "not so". */
+/** One member of a struct. Zero in a field is its default. */
 struct evkv_field {
 	/** the name in JSON */
 	const char *name;
@@ -262,7 +264,7 @@ EVKV_API void *evkv_typed_decode(const struct evkv_schema *schema,
  * ignored. Any thread. */
 EVKV_API void evkv_typed_free_object(void *object);
 
-/* ---- Over a store --------------------------------------------------------- */
+/* ---- Over a store ------------------------------------------------------- */
 
 /** How structs become values; zero in a slot is JSON's. */
 struct evkv_codec {

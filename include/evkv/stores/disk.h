@@ -43,7 +43,9 @@ enum evkv_disk_durability {
 	 * what came after, and may damage the store.
 	 */
 	EVKV_DISK_OS,
-	/** As EVKV_DISK_OS, but only SYNC writes the file to the disk in time. */
+	/**
+	 * As EVKV_DISK_OS, but only SYNC writes the file to the disk in time.
+	 */
 	EVKV_DISK_NONE,
 };
 
@@ -52,7 +54,9 @@ enum evkv_disk_durability {
  * copied. In a URL the options are named like the fields.
  */
 struct evkv_disk_options {
-	/** The directory; its parent must exist. Required; the path of a URL. */
+	/**
+	 * The directory; its parent must exist. Required; the path of a URL.
+	 */
 	const char *path;
 	/** When a put is acknowledged. */
 	enum evkv_disk_durability durability;
@@ -151,11 +155,11 @@ enum {
 };
 
 /**
- * Copy a disk store, as it is at one moment, while it is in use. A worker with a
- * thread of its own copies; reads and writes go on. Pages that are being copied
- * can't be reused meanwhile, so the file may grow. The copy is a directory that
- * opens as a store; versions of the original are not valid in it. A copy that
- * fails leaves no store. May be called in a callback.
+ * Copy a disk store, as it is at one moment, while it is in use. A worker with
+ * a thread of its own copies; reads and writes go on. Pages that are being
+ * copied can't be reused meanwhile, so the file may grow. The copy is a
+ * directory that opens as a store; versions of the original are not valid in
+ * it. A copy that fails leaves no store. May be called in a callback.
  * @param store  a disk store's own handle; any other is UNSUPPORTED, wrapped
  *               and multi_disk stores too (evkv_disk_check --backup copies
  *               those of the latter)
@@ -163,7 +167,7 @@ enum {
  * @param flags  EVKV_DISK_BACKUP_*
  * @param cb     gets the outcome, on the loop's thread, never inside this call:
  *               OK, INVALID, UNSUPPORTED, REFUSED (not empty), CLOSED or
- *               CANCELED (the store was closed, compacted or opened anew
+ *               CANCELED (the store was closed, compacted or reopened
  *               meanwhile), LOCKED, NOSPACE, IO, or why the store can't be
  *               opened; may be NULL
  * @param arg    for the callback

@@ -21,6 +21,10 @@
  *
  * What other processes write to the primary is seen when the cached entry
  * expires: bound that by max_ttl_ms.
+ *
+ * Where the wall clock is set, or the machine was suspended, the cache is
+ * emptied, for its entries may count by another clock than the primary's
+ * (docs/contract.md).
  */
 #ifndef EVKV_WRAPPERS_PASSTHROUGH_CACHE_H
 #define EVKV_WRAPPERS_PASSTHROUGH_CACHE_H

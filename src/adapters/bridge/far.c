@@ -4,7 +4,7 @@
  *
  * The far end has a handle of its own over the store, to watch its state. All
  * far ends of a loop are in a hub, which the loop carries: when the loop is
- * freed, the hub tells each near end that nobody is there any more.
+ * freed, the hub tells each near end that the far end is gone.
  */
 #include "adapters/bridge/bridge.h"
 
@@ -18,7 +18,7 @@ struct hub {
 
 static const char hub_key;
 
-/* ---- The handle -------------------------------------------------------------- */
+/* ---- The handle --------------------------------------------------------- */
 
 static enum evkv_verdict far_submit(void *arg, struct evkv_op *op,
     const struct evkv_request *request)
@@ -60,9 +60,9 @@ static void on_state(enum evkv_state state, enum evkv_cause cause,
 	pthread_mutex_unlock(&bridge->mutex);
 }
 
-/* ---- Jobs -------------------------------------------------------------------- */
+/* ---- Jobs --------------------------------------------------------------- */
 
-/* Under the lock: hand it back, or keep it where nobody waits for it. */
+/* Under the lock: hand it back, or keep it where it is abandoned. */
 static bool hand_back(struct bridge *bridge, struct bridge_job *job)
 {
 	if (job->stopped)
@@ -151,7 +151,7 @@ void evkv__bridge_post_in(struct bridge *bridge)
 	evkv_loop_post_owned(bridge->far_loop, &bridge->in_post);
 }
 
-/* ---- Life -------------------------------------------------------------------- */
+/* ---- Life --------------------------------------------------------------- */
 
 /* What is still queued has had no effect. */
 static void refuse_queued(struct bridge *bridge)
@@ -175,7 +175,7 @@ static void refuse_queued(struct bridge *bridge)
 	}
 }
 
-/* The far end is no more, be it that its loop goes or that nobody needs it. */
+/* The far end ends, because its loop is freed or because nothing uses it. */
 static void far_end(struct bridge *bridge)
 {
 	struct evkv_store *store;

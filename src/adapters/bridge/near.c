@@ -10,7 +10,7 @@
 #include "adapters/sync/sync.h"
 #include "core/op.h"
 
-/* ---- Life ------------------------------------------------------------------ */
+/* ---- Life --------------------------------------------------------------- */
 
 static void bridge_free(struct bridge *bridge)
 {
@@ -72,7 +72,7 @@ static struct bridge_job *job_new(struct bridge *bridge, struct evkv_op *op,
 	return job;
 }
 
-/* ---- There ----------------------------------------------------------------- */
+/* ---- There -------------------------------------------------------------- */
 
 static enum evkv_verdict bridge_submit(void *arg, struct evkv_op *op,
     const struct evkv_request *request)
@@ -128,7 +128,7 @@ static void bridge_stop(void *arg, struct evkv_op *op)
 	evkv_op_complete(op);
 }
 
-/* ---- And back -------------------------------------------------------------- */
+/* ---- And back ----------------------------------------------------------- */
 
 static void take_keys(struct evkv_op *op, const struct evkv_result *result)
 {
@@ -246,7 +246,7 @@ void evkv__bridge_post_back(struct bridge *bridge)
 	evkv_loop_post_owned(bridge->near_loop, &bridge->back_post);
 }
 
-/* ---- The store ------------------------------------------------------------- */
+/* ---- The store ---------------------------------------------------------- */
 
 /* Withdraw what is queued, and leave to the far end what it has. */
 static bool job_abandon(struct bridge *bridge, struct bridge_job *job)

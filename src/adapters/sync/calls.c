@@ -162,7 +162,7 @@ enum evkv_status evkv_sync_compact(struct evkv_sync *sync)
 	return bare(sync, EVKV_OP_COMPACT);
 }
 
-/* ---- Walks ----------------------------------------------------------------- */
+/* ---- Walks -------------------------------------------------------------- */
 
 struct visitor {
 	bool (*visit)(struct evkv_slice name, void *arg);

@@ -51,7 +51,7 @@ static void wait_for(sem_t *semaphore)
 		;
 }
 
-/* ---- On the loop's thread -------------------------------------------------- */
+/* ---- On the loop's thread ----------------------------------------------- */
 
 static void on_result(const struct evkv_result *result, void *arg)
 {
@@ -122,7 +122,7 @@ static void *thread_run(void *arg)
 	return NULL;
 }
 
-/* ---- Opening and closing --------------------------------------------------- */
+/* ---- Opening and closing ------------------------------------------------ */
 
 static struct evkv_sync *sync_new(struct evkv_error *error)
 {
@@ -254,7 +254,7 @@ enum evkv_status evkv_sync_close(struct evkv_sync *sync, int64_t drain_ms)
 	return call.status;
 }
 
-/* ---- Calls ----------------------------------------------------------------- */
+/* ---- Calls -------------------------------------------------------------- */
 
 static enum evkv_status call_run(struct call *call)
 {

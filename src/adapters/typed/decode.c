@@ -9,7 +9,7 @@
 
 #define UNKNOWN_MAX 256 /* members of one object that no table has */
 
-/* ---- Arrays and pointers -------------------------------------------------- */
+/* ---- Arrays and pointers ------------------------------------------------ */
 
 /* How many elements come until the array's end; the reader stays. */
 static bool count_elements(struct decoder *d, const struct typed_path *path,
@@ -89,7 +89,7 @@ static bool decode_union(struct decoder *d, const struct evkv_field *field,
 	    path, token);
 }
 
-/* ---- Objects -------------------------------------------------------------- */
+/* ---- Objects ------------------------------------------------------------ */
 
 /* null is an absent member, where that is no value of the field's own. */
 static bool is_absent(const struct evkv_field *field,

@@ -21,7 +21,7 @@ struct evkv_arena {
 	_Alignas(16) char object[];
 };
 
-/* ---- Memory --------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------- */
 
 void *evkv_arena_alloc(struct evkv_arena *arena, size_t size)
 {
@@ -77,7 +77,7 @@ void *evkv__decode_memory(struct decoder *d, size_t size,
 	return memory;
 }
 
-/* ---- Tokens --------------------------------------------------------------- */
+/* ---- Tokens ------------------------------------------------------------- */
 
 bool evkv__decode_syntax_wrong(struct decoder *d, const struct typed_path *path)
 {
@@ -161,7 +161,7 @@ static bool raw_text(struct decoder *d, const struct typed_path *path,
 	return true;
 }
 
-/* ---- Values --------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------- */
 
 /* A string's bytes in the arena, with a NUL behind them. */
 static bool take_string(struct decoder *d, const struct typed_path *path,

@@ -93,7 +93,7 @@ void evkv_typed_free(struct evkv_typed *typed)
 	evkv_free(typed);
 }
 
-/* ---- What comes back ------------------------------------------------------ */
+/* ---- What comes back ---------------------------------------------------- */
 
 /* The status and message of the whole, where an entry turns out to be bad. */
 struct verdict {
@@ -193,7 +193,7 @@ void *evkv_typed_take_over(const struct evkv_typed_entry *entry)
 	return object;
 }
 
-/* ---- What is asked -------------------------------------------------------- */
+/* ---- What is asked ------------------------------------------------------ */
 
 static void values_free(struct evkv_json_writer *writers, size_t count)
 {

@@ -135,7 +135,9 @@ bool evkv__executor_relieve(struct evkv_executor *executor,
 void evkv__executor_leave(struct evkv_executor *executor,
     struct evkv_lane *lane);
 
-/* lane.c: an abandoned lane whose run() has returned and whose jobs are back. */
+/*
+ * lane.c: an abandoned lane whose run() has returned and whose jobs are back.
+ */
 void evkv__lane_release(struct evkv_lane *lane);
 
 /* port.c, on a worker: jobs are done. */

@@ -282,6 +282,11 @@ struct evkv_pipeline *evkv_pipeline_new_sized(struct evkv_loop *loop,
 		evkv_error_set(error, EVKV_INVALID, "loop is NULL");
 		return NULL;
 	}
+	if (protocol->size < offsetof(struct evkv_protocol, state)) {
+		evkv_error_set(error, EVKV_INVALID,
+		    "a protocol needs its size, encode, parse and end");
+		return NULL;
+	}
 	if (!evkv_options_read(&ours, sizeof(ours), options, size, error) ||
 	    !pipeline_options_check(&ours, error))
 		return NULL;
@@ -291,7 +296,10 @@ struct evkv_pipeline *evkv_pipeline_new_sized(struct evkv_loop *loop,
 		return NULL;
 	}
 	p->loop = loop;
-	p->protocol = protocol;
+	memcpy(&p->own_protocol, protocol,
+	    protocol->size < sizeof(*protocol) ? protocol->size
+					       : sizeof(*protocol));
+	p->protocol = &p->own_protocol;
 	p->self = self;
 	p->options = ours;
 	p->options.tls = evkv__tls_ref(ours.tls);

@@ -262,7 +262,8 @@ static void slot_age_end(struct evkv_pipeline *p, uint64_t now_us)
 
 	for (slot = p->waiting.first; slot != NULL; slot = next) {
 		next = slot->next;
-		if (slot->mark == 0)
+		/* Again where it is due: what it is for may have grown. */
+		if (slot->mark <= now_us)
 			slot_due_set(p, slot);
 		if (slot->mark <= now_us) {
 			evkv__pipe_waiting_remove(p, slot);

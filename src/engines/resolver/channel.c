@@ -3,7 +3,7 @@
  *
  * c-ares tells which of its sockets want to be read or written, and when it
  * wants to be called again though nothing has come; both become events, which
- * are there only while it asks somebody. It keeps its own time, by the system's
+ * are there only while it asks a server. It keeps its own time, by the system's
  * clock.
  *
  * It would raise SIGPIPE where a name server closes a TCP connection (before

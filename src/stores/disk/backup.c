@@ -1,5 +1,5 @@
 /*
- * disk/backup.c - evkv_disk_backup(), on the loop's side.
+ * stores/disk/backup.c - evkv_disk_backup(), on the loop's side.
  *
  * The happy path: the store is waited for; then the copy is a job of a lane of
  * its own, relieved at once so that the other lanes have as many threads as

@@ -1,6 +1,6 @@
 /*
- * disk/check.c - a walk over all rows: their order, their checksums, and that
- * the tables agree with each other.
+ * stores/disk/check.c - a walk over all rows: their order, their checksums, and
+ * that the tables agree with each other.
  */
 #include "stores/disk/check.h"
 

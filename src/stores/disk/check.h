@@ -1,8 +1,8 @@
 /*
- * disk/check.h - looking at everything that is in a store.
+ * stores/disk/check.h - looking at everything that is in a store.
  */
-#ifndef EVKV_DISK_CHECK_H
-#define EVKV_DISK_CHECK_H
+#ifndef EVKV_STORES_DISK_CHECK_H
+#define EVKV_STORES_DISK_CHECK_H
 
 #include "stores/disk/env.h"
 

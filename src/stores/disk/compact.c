@@ -1,6 +1,6 @@
 /*
- * disk/compact.c - giving space back: a copy without free pages becomes the new
- * generation.
+ * stores/disk/compact.c - giving space back: a copy without free pages becomes
+ * the new generation.
  *
  * Under the directory's mutex and with all other processes kept out: copy, make
  * durable, let CURRENT name the copy, open it in place of the old one, remove

@@ -1,15 +1,15 @@
 /*
- * disk/copy.c - copies of an environment: for compact, and for backups.
+ * stores/disk/copy.c - copies of an environment: for compact, and for backups.
  *
  * LMDB writes a copy to a descriptor in one call, which may take minutes. To
  * break it off, as closing does, the descriptor is replaced by one that can't
- * be written to. A copy with all pages takes LMDB's write lock for a moment; one
- * that leaves out free pages takes none.
+ * be written to. A copy with all pages takes LMDB's write lock for a moment;
+ * one that leaves out free pages takes none.
  *
  * A backup is a directory like that of a store: copied into an unfinished
  * generation, given an instance of its own, so that versions of the original
- * are not taken for its own, then named by CURRENT. Cut short, it is a directory
- * without CURRENT, and no store.
+ * are not taken for its own, then named by CURRENT. Cut short, it is a
+ * directory without CURRENT, and no store.
  */
 #include <fcntl.h>
 #include <stdio.h>

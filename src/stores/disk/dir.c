@@ -1,6 +1,6 @@
 /*
- * disk/dir.c - what is in a store's directory: CURRENT, generations, and what
- * is somebody else's.
+ * stores/disk/dir.c - what is in a store's directory: CURRENT, generations, and
+ * what belongs to others.
  *
  * A generation is built as g-N.new and made durable; then CURRENT names it, by
  * rename, and then it gets its name g-N. So a g-N is complete and may hold all
@@ -220,7 +220,7 @@ static bool current_damaged(const struct disk_dir *dir,
 	    dir->path);
 }
 
-/* A text that is cut off in the first words is damaged, not somebody else's. */
+/* A text that is cut off in the first words is damaged, not foreign. */
 static bool current_parse(struct disk_dir *dir, const char *text,
     struct disk_failure *failure)
 {

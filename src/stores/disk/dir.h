@@ -1,6 +1,6 @@
 /*
- * disk/dir.h - the directory of a store: whose it is, which generation counts,
- * and the locks.
+ * stores/disk/dir.h - the directory of a store: whose it is, which generation
+ * counts, and the locks.
  *
  *     LOCK       byte ranges of it are locked (dir_lock.c); it is empty
  *     CURRENT    names the format and the generation that counts
@@ -9,8 +9,8 @@
  *
  * Never on a loop's thread: all of it may block.
  */
-#ifndef EVKV_DISK_DIR_H
-#define EVKV_DISK_DIR_H
+#ifndef EVKV_STORES_DISK_DIR_H
+#define EVKV_STORES_DISK_DIR_H
 
 #include <limits.h>
 #include <stddef.h>

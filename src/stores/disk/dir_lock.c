@@ -1,5 +1,5 @@
 /*
- * disk/dir_lock.c - the locks of a store's directory.
+ * stores/disk/dir_lock.c - the locks of a store's directory.
  *
  * The locks are open file description locks on bytes of LOCK. They belong to
  * the open file and not to the process, so a second opening in this process
@@ -83,15 +83,34 @@ static bool lock_is_own(int fd)
 	return own;
 }
 
+/* Between the try and the look the holder may have let go: so try again. */
+static bool lock_process_try(int fd, bool *own)
+{
+	int tries;
+
+	*own = false;
+	for (tries = 0; tries < 3 && !*own; tries++) {
+		if (lock_try(fd, F_WRLCK, BYTE_PIDS + getpid()))
+			return true;
+		if (!lock_is_taken())
+			return false;
+		*own = lock_is_own(fd);
+	}
+	errno = EAGAIN;
+	return false;
+}
+
 bool evkv__disk_lock_process(int fd, const char *path,
     struct disk_failure *failure)
 {
-	if (lock_try(fd, F_WRLCK, BYTE_PIDS + getpid()))
+	bool own;
+
+	if (lock_process_try(fd, &own))
 		return true;
 	if (!lock_is_taken())
 		return evkv__disk_fail(failure, evkv__disk_errno_status(errno),
 		    errno, "%s: can't lock it", path);
-	if (lock_is_own(fd))
+	if (own)
 		return evkv__disk_fail(failure, EVKV_LOCKED, 0,
 		    "%s: is open already in this process; share that store, or "
 		    "close it first",

@@ -1,8 +1,8 @@
 /*
- * disk/disk.h - the store on the loop's side.
+ * stores/disk/disk.h - the store on the loop's side.
  */
-#ifndef EVKV_DISK_DISK_H
-#define EVKV_DISK_DISK_H
+#ifndef EVKV_STORES_DISK_DISK_H
+#define EVKV_STORES_DISK_DISK_H
 
 #include "evkv/stores/disk.h"
 #include "stores/disk/order.h"

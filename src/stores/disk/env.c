@@ -1,10 +1,10 @@
 /*
- * disk/env.c - opening and closing the LMDB environment of a store.
+ * stores/disk/env.c - opening and closing the LMDB environment of a store.
  *
  * The map has its full size from the start, so nothing grows while it is used.
  *
  * An error of the file system at a commit leaves LMDB's idea of the file in
- * doubt: evkv__disk_env_reopen() reads it anew. If that fails, too, the
+ * doubt: evkv__disk_env_reopen() reads it again. If that fails, too, the
  * environment stays closed (`lmdb` NULL), what comes is answered with EIO, and
  * each write tries again.
  *

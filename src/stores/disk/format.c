@@ -1,5 +1,5 @@
 /*
- * disk/format.c - rows to bytes and back.
+ * stores/disk/format.c - rows to bytes and back.
  */
 #include "stores/disk/format.h"
 

@@ -1,12 +1,12 @@
 /*
- * disk/format.h - the rows, as docs/disk-format.md defines them.
+ * stores/disk/format.h - the rows, as docs/disk-format.md defines them.
  *
  * Four tables: "meta", "collections" (name to number), "entries" and "expiry".
  * All numbers of ours are little-endian but those inside row keys, which are
  * big-endian so that they sort.
  */
-#ifndef EVKV_DISK_FORMAT_H
-#define EVKV_DISK_FORMAT_H
+#ifndef EVKV_STORES_DISK_FORMAT_H
+#define EVKV_STORES_DISK_FORMAT_H
 
 #include <stdbool.h>
 #include <stdint.h>

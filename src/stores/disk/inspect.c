@@ -1,5 +1,5 @@
 /*
- * disk/inspect.c - a look at data.mdb before LMDB maps it.
+ * stores/disk/inspect.c - a look at data.mdb before LMDB maps it.
  *
  * LMDB trusts its file: pages that are missing at the end end the process by
  * SIGBUS. So the two meta pages are read here. Their layout is LMDB's, in the

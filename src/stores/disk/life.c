@@ -1,5 +1,6 @@
 /*
- * disk/life.c - opening, the work of its own, and closing of a disk store.
+ * stores/disk/life.c - opening, the work of its own, and closing of a disk
+ * store.
  *
  * Opening and closing are jobs of the writer's lane, so that they are in order
  * with all else that changes the environment.

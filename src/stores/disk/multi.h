@@ -1,10 +1,10 @@
 /*
- * disk/multi.h - a disk store for each collection, in one directory.
+ * stores/disk/multi.h - a disk store for each collection, in one directory.
  *
  * A part is the disk store of one collection, known by its file name.
  */
-#ifndef EVKV_DISK_MULTI_H
-#define EVKV_DISK_MULTI_H
+#ifndef EVKV_STORES_DISK_MULTI_H
+#define EVKV_STORES_DISK_MULTI_H
 
 #include "evkv/fanout.h"
 #include "evkv/key_codec.h"

@@ -1,5 +1,5 @@
 /*
- * disk/multi_dir.c - the directory of a multi_disk store, on a worker.
+ * stores/disk/multi_dir.c - the directory of a multi_disk store, on a worker.
  *
  * It holds a file `.multi_disk`, a name that no collection has, which marks it
  * as ours and on which a lock keeps this process from opening it twice; and a

@@ -1,5 +1,5 @@
 /*
- * disk/names.c - enumeration, by the order of the B-tree.
+ * stores/disk/names.c - enumeration, by the order of the B-tree.
  *
  * A page begins behind the row that the page before has looked at last, or at
  * the literal head of the pattern, and ends where the head does. Rows that have

@@ -1,5 +1,5 @@
 /*
- * disk/options.c - making a disk store from options or a URL.
+ * stores/disk/options.c - making a disk store from options or a URL.
  */
 #include "evkv/registry.h"
 #include "stores/disk/disk.h"

@@ -1,6 +1,6 @@
 /*
- * disk/order.c - the table of keys that are under way: open addressing, linear
- * probing, at most half full, deletion by moving back.
+ * stores/disk/order.c - the table of keys that are under way: open addressing,
+ * linear probing, at most half full, deletion by moving back.
  */
 #include "stores/disk/order.h"
 

@@ -1,8 +1,8 @@
 /*
- * disk/order.h - what keeps operations on one key in order.
+ * stores/disk/order.h - what keeps operations on one key in order.
  *
  * Within a lane jobs stay in order; between lanes they don't. So every key of a
- * job that is out is noted here with its lane, and a job goes where its keys
+ * job that is out is recorded here with its lane, and a job goes where its keys
  * are. One that would have to be in two places at once, or a write whose key is
  * being read, is held until what it waits for has come back; and so is whatever
  * comes later for a key that a held one wants.
@@ -10,8 +10,8 @@
  * Keys are known by 64 bits of a keyed hash, XXH3: two keys that share it only
  * wait for each other without need.
  */
-#ifndef EVKV_DISK_ORDER_H
-#define EVKV_DISK_ORDER_H
+#ifndef EVKV_STORES_DISK_ORDER_H
+#define EVKV_STORES_DISK_ORDER_H
 
 #include "evkv/slice.h"
 

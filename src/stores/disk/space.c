@@ -1,5 +1,5 @@
 /*
- * disk/space.c - how much puts may take, so that deletes always can.
+ * stores/disk/space.c - how much puts may take, so that deletes always can.
  *
  * A delete copies pages before it frees any: in a database without a free page
  * it fails. So puts may leave only so many pages in use that `reserve` others
@@ -17,12 +17,13 @@
  * what is reserved is there when a delete needs it.
  *
  * LMDB has the last word: where it has no room after all (MAP_FULL), pages that
- * the last transaction has freed may help: one that changes nothing but a number
- * makes them usable (group.c). A value of more than a page needs pages side by
- * side, which there may be too few of at the bound. A refusal is remembered with the number of
- * the last transaction. As long as that is the last, puts of as many pages are
- * refused without a transaction; from time to time one is tried all the same,
- * since a reader may have ended or the disk may have got room.
+ * the last transaction has freed may help: one that changes nothing but a
+ * number makes them usable (group.c). A value of more than a page needs pages
+ * side by side, which there may be too few of at the bound. A refusal is
+ * remembered with the number of the last transaction. As long as that is the
+ * last, puts of as many pages are refused without a transaction; from time to
+ * time one is tried all the same, since a reader may have ended or the disk may
+ * have got room.
  */
 #include "stores/disk/env.h"
 

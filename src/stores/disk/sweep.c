@@ -1,5 +1,6 @@
 /*
- * disk/sweep.c - removing what is not named key by key: clear, clear_all, purge_expired.
+ * stores/disk/sweep.c - removing what is not named key by key: clear,
+ * clear_all, purge_expired.
  *
  * Each call looks at a bounded number of rows and leaves its place in a struct
  * disk_removal, so that a transaction stays small however much there is to

@@ -1,5 +1,5 @@
 /*
- * disk/view.c - transactions: reading, writing, committing.
+ * stores/disk/view.c - transactions: reading, writing, committing.
  *
  * Readers keep their transaction objects and reset them, so that beginning to
  * read costs no lock and no page is pinned between jobs. Only another process
@@ -164,8 +164,8 @@ int evkv__disk_write_begin(struct disk_env *env, struct disk_view *view)
 }
 
 /*
- * Entries are counted before, and reported when the commit has gone well. What went
- * into files that are not the store's any more was not stored.
+ * Entries are counted before, and reported when the commit has gone well. What
+ * went into files that are not the store's any more was not stored.
  */
 int evkv__disk_write_commit(struct disk_view *view)
 {

@@ -1,5 +1,5 @@
 /*
- * disk/wait.c - waiting for LMDB's write lock.
+ * stores/disk/wait.c - waiting for LMDB's write lock.
  *
  * The lock is in lock.mdb and shared by all processes; while one of them holds
  * it (stopped, in a debugger, or with a long transaction) mdb_txn_begin() waits

@@ -1,5 +1,5 @@
 /*
- * disk/work.c - what the workers do with a batch of jobs.
+ * stores/disk/work.c - what the workers do with a batch of jobs.
  *
  * Readers: one read transaction for the batch, values copied once into counted
  * ones. The writer: entries of all the jobs gather in groups, each committed as

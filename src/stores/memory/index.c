@@ -338,7 +338,8 @@ static bool directory_double(struct index *index)
 
 /*
  * Have the directory's double ready by the time that it is needed: begin when
- * a quarter of the pointers are single ones. Being out of memory does no harm yet.
+ * a quarter of the pointers are single ones. Being out of memory does no harm
+ * yet.
  */
 static void directory_look_ahead(struct index *index)
 {

@@ -262,7 +262,8 @@ static enum evkv_verdict memory_submit(void *arg, struct evkv_op *op,
 	case EVKV_OP_PING:
 	case EVKV_OP_SYNC:
 	case EVKV_OP_COMPACT:
-		return EVKV_VERDICT_DONE; /* nothing to wait for, nothing kept back */
+		/* Nothing to wait for, nothing kept back. */
+		return EVKV_VERDICT_DONE;
 	default: return evkv__memory_span(self, op, request);
 	}
 }

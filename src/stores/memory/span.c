@@ -8,11 +8,13 @@
  *
  * CLEAR and CLEAR_ALL without a pattern take effect at once, whatever there is.
  * They are answered at once too, where no entry can have expired, since then
- * the count is known; else when the cleared entries have been freed and counted.
+ * the count is known; else when the cleared entries have been freed and
+ * counted.
  *
  * Everything else is a job that walks over the table, by a segment at a time:
- * PURGE_EXPIRED, CLEAR and CLEAR_ALL of what matches a pattern, and COLLECTIONS where it
- * is in doubt whether a collection has an entry left that has not expired.
+ * PURGE_EXPIRED, CLEAR and CLEAR_ALL of what matches a pattern, and COLLECTIONS
+ * where it is in doubt whether a collection has an entry left that has not
+ * expired.
  */
 #include "core/op.h"
 #include "stores/memory/store.h"
@@ -238,7 +240,7 @@ static bool job_wants_entry(struct memory_entry *entry, void *arg)
 	const struct evkv_request *request = evkv_op_request(job->op);
 	const struct memory_collection *collection = entry_collection(entry);
 
-	/* By name: the record may be freed and made anew between two steps. */
+	/* By name: the record may be freed and made again between two steps. */
 	if (!evkv_slice_equal(request->collection,
 		evkv_bytes(collection->name, collection->name_size)))
 		return false;

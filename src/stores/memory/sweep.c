@@ -221,8 +221,9 @@ static bool walk_takes(struct memory_walk *walk, struct memory_entry *entry)
 }
 
 /*
- * What was used until it expired is likely to be put again, and is then to start
- * as used, as if it had been there. Where nothing is evicted nobody needs that.
+ * What was used until it expired is likely to be put again, and is then to
+ * start as used, as if it had been there. Where nothing is evicted nobody needs
+ * that.
  */
 static void ghost_of_expired(struct memory_table *table,
     const struct memory_entry *entry)
@@ -389,8 +390,8 @@ bool evkv__table_walk(struct memory_table *table, struct memory_walk *walk)
 /*
  * Entries of like TTL expire in the order in which they came. So what has
  * expired is taken from that end first, where nothing else has to be looked at
- * and memory is freed in order; from the newest on, as in retired_reclaim(), if even
- * that has expired. Returns how many there were.
+ * and memory is freed in order; from the newest on, as in retired_reclaim(), if
+ * even that has expired. Returns how many there were.
  */
 static size_t sweep_end(struct memory_table *table, int64_t now_us)
 {

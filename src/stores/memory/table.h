@@ -14,8 +14,8 @@
  *
  * Clearing a collection takes its record out of the index of collections, so
  * that nothing finds its entries any more, and lets them die by and by;
- * clearing all everything does so with the whole space. What holds up a caller is
- * thus never more than a few hundred entries: what is called a step below.
+ * clearing all everything does so with the whole space. What holds up a caller
+ * is thus never more than a few hundred entries: what is called a step below.
  */
 #ifndef EVKV_STORES_MEMORY_TABLE_H
 #define EVKV_STORES_MEMORY_TABLE_H

@@ -1,6 +1,6 @@
 /*
- * commands.h - what the commands on keys share: writing them, and the replies
- * that are alike.
+ * stores/redis/commands.h - what the commands on keys share: writing them, and
+ * the replies that are alike.
  */
 #ifndef EVKV_SRC_STORES_REDIS_COMMANDS_H
 #define EVKV_SRC_STORES_REDIS_COMMANDS_H

@@ -58,7 +58,7 @@ enum change_answer {
 	CHANGE_TOO_LARGE,
 };
 
-/* Hashing is quick enough to hold up nobody up to here. */
+/* Up to here hashing does not hold up the server. */
 #define CHANGE_VALUE_MAX "65536"
 
 /* KEYS[1]; ARGV[1]: the version in hexadecimal digits. */

@@ -328,12 +328,12 @@ static bool options_from_address(const struct evkv_url *url, bool local,
 		    url->scheme);
 		return false;
 	}
+	/* With a slash too few it may hold a password: it is not shown. */
 	if (url->path[0] != '\0' && url->path[1] != '\0' &&
 	    !options_db(url->path, &options->db)) {
 		evkv_error_set(error, EVKV_INVALID,
-		    "%s: the path must be the "
-		    "number of a database, not \"%.64s\"",
-		    url->scheme, url->path);
+		    "%s: the path must be the number of a database",
+		    url->scheme);
 		return false;
 	}
 	return true;
@@ -367,6 +367,59 @@ static const struct evkv_type options_type = {
 	.url_parts = EVKV_URL_USER | EVKV_URL_HOST | EVKV_URL_PATH,
 	.make = options_make,
 };
+
+/* ---- As a URL ----------------------------------------------------------- */
+
+/* Put those back to zero that are as the defaults have them. */
+static void drop_defaults(struct evkv_redis_options *options)
+{
+	static const size_t sizes[] = {
+		[EVKV_URL_BOOL] = sizeof(bool),
+		[EVKV_URL_INT] = sizeof(int),
+		[EVKV_URL_SIZE] = sizeof(size_t),
+		[EVKV_URL_DURATION] = sizeof(int64_t),
+		[EVKV_URL_STRING] = 0,
+	};
+	struct evkv_redis_options defaults;
+	const struct evkv_url_option *row;
+	char *field;
+
+	memset(&defaults, 0, sizeof(defaults));
+	options_defaults(&defaults);
+	for (size_t i = 0; i < options_type.option_count; i++) {
+		row = &options_table[i];
+		field = (char *)options + row->offset;
+		if (memcmp(field, (const char *)&defaults + row->offset,
+			sizes[row->type]) == 0)
+			memset(field, 0, sizes[row->type]);
+	}
+}
+
+void evkv__redis_options_describe(const struct evkv_redis_options *ours,
+    struct evkv_text *text)
+{
+	struct evkv_redis_options options = *ours;
+	bool literal = strchr(ours->host, ':') != NULL;
+
+	evkv_text_add(text, "%s://",
+	    ours->tls                ? "rediss"
+		: ours->path != NULL ? "redis+unix"
+				     : "redis");
+	if (ours->user != NULL)
+		evkv_text_encoded(text, ours->user);
+	if (ours->password != NULL)
+		evkv_text_add(text, ":***@");
+	if (ours->path != NULL) {
+		evkv_text_encoded(text, ours->path);
+	} else if (literal) {
+		evkv_text_add(text, "[%s]:%d", ours->host, ours->port);
+	} else {
+		evkv_text_encoded(text, ours->host);
+		evkv_text_add(text, ":%d", ours->port);
+	}
+	drop_defaults(&options);
+	evkv_text_options(text, &options_type, &options);
+}
 
 bool evkv_redis_register(struct evkv_loop *loop)
 {

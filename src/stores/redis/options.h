@@ -1,9 +1,10 @@
 /*
- * options.h - the options of a redis store, checked and owned.
+ * stores/redis/options.h - the options of a redis store, checked and owned.
  */
 #ifndef EVKV_SRC_STORES_REDIS_OPTIONS_H
 #define EVKV_SRC_STORES_REDIS_OPTIONS_H
 
+#include "evkv/registry.h"
 #include "evkv/stores/redis.h"
 
 #define REDIS_PREFIX_MAX 1024 /* bytes of key_prefix */
@@ -20,5 +21,9 @@ bool evkv__redis_options_init(struct evkv_redis_options *ours,
 
 /* Release the strings; the password is wiped first. */
 void evkv__redis_options_free(struct evkv_redis_options *ours);
+
+/* Write them as a URL; the password as ***, defaults not at all. */
+void evkv__redis_options_describe(const struct evkv_redis_options *ours,
+    struct evkv_text *text);
 
 #endif

@@ -15,7 +15,7 @@
  */
 #include "store.h"
 
-/* Not in sight of who copies it, who would clear it instead. */
+/* In a file of its own, so that it is copied whole where it is used. */
 const struct redis_call evkv__redis_call_none = { .left = 0 };
 
 static enum evkv_verdict redis_submit(void *self, struct evkv_op *op,
@@ -88,6 +88,13 @@ static void redis_counters(void *self, struct evkv_counters *counters)
 	}
 }
 
+static void redis_describe(void *self, struct evkv_text *text)
+{
+	const struct redis_store *store = self;
+
+	evkv__redis_options_describe(&store->options, text);
+}
+
 static const struct evkv_vtable redis_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "redis",
@@ -96,6 +103,7 @@ static const struct evkv_vtable redis_vtable = {
 	.close = redis_close,
 	.free = redis_free,
 	.counters = redis_counters,
+	.describe = redis_describe,
 };
 
 struct redis_store *evkv__redis_self(const struct evkv_store *store)

@@ -13,7 +13,7 @@
 
 static int reply_dummy;
 
-/* Hand an element to whom it belongs; nobody is told about dropped ones. */
+/* Pass an element to its operation; dropped ones are not reported. */
 static void reply_give(struct redis_connection *connection,
     const struct redis_item *item)
 {

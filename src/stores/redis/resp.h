@@ -1,7 +1,7 @@
 /*
- * resp.h - writing commands in RESP2, the protocol's request form: an array
- * of bulk strings. The writer puts bytes where it is told to; whoever calls it
- * has reserved room for them, by the bounds below.
+ * stores/redis/resp.h - writing commands in RESP2, the protocol's request form:
+ * an array of bulk strings. The writer puts bytes where it is told to; whoever
+ * calls it has reserved room for them, by the bounds below.
  */
 #ifndef EVKV_SRC_STORES_REDIS_RESP_H
 #define EVKV_SRC_STORES_REDIS_RESP_H

@@ -1,5 +1,6 @@
 /*
- * scan.h - an operation on entries that it does not name, under way.
+ * stores/redis/scan.h - an operation on entries that it does not name, under
+ * way.
  */
 #ifndef EVKV_SRC_STORES_REDIS_SCAN_H
 #define EVKV_SRC_STORES_REDIS_SCAN_H

@@ -310,7 +310,9 @@ static enum evkv_verdict simple_collections(struct simple *self,
 	return EVKV_VERDICT_DONE;
 }
 
-/* Whether a clear or a clear_all is about an entry; a purge_expired never is. */
+/*
+ * Whether a clear or a clear_all is about an entry; a purge_expired never is.
+ */
 static bool simple_doomed(const struct evkv_request *request,
     const struct simple_entry *entry)
 {

@@ -30,7 +30,7 @@ struct held {
 	unsigned turns;
 	bool passed;  /* its child was made */
 	bool waiting; /* for its child */
-	bool stopped; /* nobody waits for it any more */
+	bool stopped; /* abandoned */
 };
 
 /* ---- Holding ------------------------------------------------------------ */

@@ -131,11 +131,13 @@ static void fill_cache(struct load *load, struct evkv_op *child)
 	    sizeof(int64_t);
 	struct fill fill = { 0 };
 
-	if (child == NULL || load->epoch != load->cache->epoch ||
-	    load->cache->closing)
+	if (child == NULL || load->cache->closing)
 		return;
 	/* Not the turn's time: its callbacks may have taken long until now. */
 	evkv_loop_refresh(load->cache->loop);
+	evkv__repair_clocks(load->cache);
+	if (load->epoch != load->cache->epoch)
+		return;
 	fill.keys = evkv_op_alloc(child, load->count * each);
 	if (fill.keys == NULL)
 		return;
@@ -263,8 +265,48 @@ bool evkv__load_add(struct load *load, struct get *get, size_t i,
 	return true;
 }
 
+/* The latest of one key's waiters; INT64_MAX = one has none, 0 = none waits. */
+static int64_t key_deadline_us(const struct load_key *key)
+{
+	const struct waiter *waiter;
+	const struct evkv_op *op;
+	int64_t last_us = 0, us;
+
+	STAILQ_FOREACH(waiter, &key->waiters, link)
+	{
+		op = evkv__get_op(waiter->get);
+		if (evkv_op_detached(op))
+			continue;
+		us = evkv_op_deadline_us(op);
+		if (us == 0)
+			return INT64_MAX;
+		if (us > last_us)
+			last_us = us;
+	}
+	return last_us;
+}
+
+/*
+ * When nobody waits for the load any more: a primary that can't be reached says
+ * so before that, where the waiters' own deadlines would say TIMEOUT alone.
+ */
+static int64_t load_deadline_us(void *arg)
+{
+	const struct load *load = arg;
+	int64_t last_us = 0, us;
+	size_t i;
+
+	for (i = 0; i < load->count; i++) {
+		us = key_deadline_us(&load->keys[i]);
+		if (us > last_us)
+			last_us = us;
+	}
+	return last_us != INT64_MAX ? last_us : 0;
+}
+
 void evkv__load_send(struct load *load)
 {
+	struct evkv_op *child;
 	struct evkv_slice *keys = (void *)(load->keys + load->count);
 	struct evkv_request request = { .kind = EVKV_OP_TTL, .keys = keys };
 
@@ -277,6 +319,8 @@ void evkv__load_send(struct load *load)
 							   .record);
 	request.collection = evkv__record_collection(load->keys[0].record);
 	load->sent_us = evkv_loop_now_us(load->cache->loop);
-	evkv__background_submit(load->cache, &load->load, load->cache->primary,
-	    &request, loaded, load);
+	child = evkv__background_submit(load->cache, &load->load,
+	    load->cache->primary, &request, loaded, load);
+	if (child != NULL)
+		evkv_child_set_deadline(child, load_deadline_us);
 }

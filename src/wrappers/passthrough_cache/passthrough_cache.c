@@ -13,6 +13,7 @@
  */
 #include "wrappers/passthrough_cache/cache.h"
 
+#include "loop/loop.h"
 #include "wrappers/types.h"
 
 #define STALL_MS 5000
@@ -70,6 +71,7 @@ static enum evkv_peek passthrough_cache_peek(void *self,
 {
 	struct cache *cache = self;
 
+	evkv__repair_clocks(cache);
 	if (cache->off || request->keys->size > cache->max_key ||
 	    evkv__record_find(cache, request->collection, *request->keys) !=
 		NULL)
@@ -79,7 +81,7 @@ static enum evkv_peek passthrough_cache_peek(void *self,
 	return EVKV_PEEK_DECLINE;
 }
 
-/* What is under way for nobody is not waited for: it runs out unseen. */
+/* What has no waiter is not waited for: it ends unseen. */
 static void passthrough_cache_close(void *self)
 {
 	struct cache *cache = self;
@@ -154,6 +156,7 @@ static struct cache *cache_new(struct evkv_store *primary,
 	cache->primary_unit_ms = evkv_store_capabilities(primary)->ttl_unit_ms;
 	cache->hash_key[0] = evkv_loop_random(cache->loop);
 	cache->hash_key[1] = evkv_loop_random(cache->loop);
+	cache->wall_jumps = evkv__loop_wall_jumps(cache->loop);
 	cache->repair_timer.run = evkv__repair_run;
 	cache->repair_timer.arg = cache;
 	return cache;

@@ -7,6 +7,7 @@
  * with it any more. Past the bound the whole cache is off until it could be
  * emptied. Only the timer takes records off the list.
  */
+#include "loop/loop.h"
 #include "wrappers/passthrough_cache/cache.h"
 
 #define REPAIR_MS 1000
@@ -120,6 +121,16 @@ void evkv__repair_all(struct cache *cache, bool late)
 	repair_later(cache);
 }
 
+void evkv__repair_clocks(struct cache *cache)
+{
+	uint64_t jumps = evkv__loop_wall_jumps(cache->loop);
+
+	if (jumps == cache->wall_jumps)
+		return;
+	cache->wall_jumps = jumps;
+	evkv__repair_all(cache, false);
+}
+
 static struct repair *repair_new(struct cache *cache, struct key_record *record)
 {
 	struct repair *repair = evkv_malloc(sizeof(*repair));
@@ -190,7 +201,9 @@ static void repair_all(struct cache *cache, int64_t now_us)
 	};
 	struct repair *repair;
 
-	/* What is on its way into the cache might arrive after the clear_all. */
+	/*
+	 * What is on its way into the cache might arrive after the clear_all.
+	 */
 	if (!LIST_EMPTY(&cache->fills))
 		return;
 	if (now_us >= cache->off_until_us)

@@ -11,16 +11,25 @@
 
 #include "wrappers/types.h"
 
+/* Mostly it is the same collection again; who calls copies the head at once. */
 static void single_collection_place(void *arg, struct evkv_slice collection,
     struct evkv_place *place)
 {
-	const struct single_collection *self = arg;
+	struct single_collection *self = arg;
 
 	if (collection.size == 0)
 		collection = self->default_collection;
+	if (self->last_head_size == 0 ||
+	    !evkv_slice_equal(evkv_bytes(self->last, self->last_size),
+		collection)) {
+		self->last_size = collection.size;
+		if (collection.size > 0)
+			memcpy(self->last, collection.data, collection.size);
+		self->last_head_size = evkv__single_head(self->separator,
+		    collection, self->last_head);
+	}
 	place->collection = self->collection;
-	place->key_head = evkv_bytes(place->room,
-	    evkv__single_head(self->separator, collection, place->room));
+	place->key_head = evkv_bytes(self->last_head, self->last_head_size);
 }
 
 static enum evkv_verdict single_collection_submit(void *arg, struct evkv_op *op,
@@ -80,7 +89,7 @@ static void *single_collection_init(void *arg, struct evkv_store *inner,
 		    why);
 		return NULL;
 	}
-	self = evkv_malloc(sizeof(*self));
+	self = evkv_calloc(1, sizeof(*self));
 	if (self == NULL)
 		return NULL;
 	self->collection = options->collection;

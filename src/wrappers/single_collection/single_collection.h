@@ -14,6 +14,9 @@
 struct single_collection {
 	struct evkv_slice collection, separator, default_collection;
 	struct evkv_store *inner;
+	/* The last name that was asked for, and its head; none while 0. */
+	size_t last_head_size, last_size;
+	char last[EVKV_COLLECTION_MAX], last_head[HEAD_MAX];
 };
 
 /* names.c */
@@ -22,7 +25,7 @@ size_t evkv__single_head(struct evkv_slice separator,
     struct evkv_slice collection, char *head);
 /*
  * The collection of an inner key, in EVKV_COLLECTION_MAX bytes; false: it has
- * none, it is somebody else's.
+ * none, it is foreign.
  */
 bool evkv__single_collection_of(struct evkv_slice separator,
     struct evkv_slice key, char *bytes, struct evkv_slice *collection);

@@ -4,7 +4,7 @@
  * Pages of all keys are asked for. For collections, the ones that they belong
  * to are the answer, each once; a page that brings none is followed by the next
  * one, up to a bound. For clear_all each collection is cleared by its head, so
- * that what is somebody else's stays, and the next page is asked for.
+ * that what belongs to others stays, and the next page is asked for.
  *
  * With an inner store that keeps keys in order, those of one collection follow
  * each other: the cursor has the name that was told last, besides the inner

@@ -33,7 +33,7 @@ struct collection {
 struct statistics {
 	struct evkv_store *inner;
 	char *name; /* NULL = that of the inner store */
-	struct evkv_statistics_options given; /* for who describes it */
+	struct evkv_statistics_options given; /* for describe */
 	int64_t (*clock_ns)(void *arg);
 	void *clock_arg;
 

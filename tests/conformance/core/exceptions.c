@@ -1,7 +1,8 @@
 /*
- * tests/conformance/core/exceptions.c - a wrapper whose purpose changes what the
- * suite expects: puts are REFUSED. The suite `refuses` names the cases and the
- * answer, and passes; the others name too few, too many, or the wrong answer.
+ * tests/conformance/core/exceptions.c - a wrapper whose purpose changes what
+ * the suite expects: puts are REFUSED. The suite `refuses` names the cases and
+ * the answer, and passes; the others name too few, too many, or the wrong
+ * answer.
  */
 #include "evkv/driver.h"
 #include "suites.h"

@@ -1,5 +1,6 @@
 /*
- * tests/conformance/kit/fixtures.c - wrappers made of hooks, and a chain by text.
+ * tests/conformance/kit/fixtures.c - wrappers made of hooks, and a chain by
+ * text.
  */
 #include "suites.h"
 

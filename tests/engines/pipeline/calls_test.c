@@ -1,6 +1,6 @@
 /*
- * calls_test.c - the system calls of the loop's thread: none
- * that waits, and three per turn.
+ * tests/engines/pipeline/calls_test.c - the system calls of the loop's thread:
+ * none that waits, and three per turn.
  *
  * The functions of the C library are replaced, here, by ones that count and
  * look whether the descriptor may block.

@@ -1,6 +1,6 @@
 /*
- * chaos_test.c - a random server, random ops, random ends of
- * them, by seed: every callback comes once and tells the truth.
+ * tests/engines/pipeline/chaos_test.c - a random server, random ops, random
+ * ends of them, by seed: every callback comes once and tells the truth.
  *
  * Each put has a key of its own, with rising numbers, so that the server sees
  * what was done, how often and in which order. EVKV_CHAOS_SEEDS=n runs n seeds

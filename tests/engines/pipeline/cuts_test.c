@@ -1,6 +1,7 @@
 /*
- * cuts_test.c - the connection broken off at every byte, in both
- * directions; replies split at every byte, garbled, late, or one too many.
+ * tests/engines/pipeline/cuts_test.c - the connection broken off at every byte,
+ * in both directions; replies split at every byte, garbled, late, or one too
+ * many.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * holes_test.c - writes that are taken back, or cut off, while
- * the socket is full: what was told to have no effect must have none.
+ * tests/engines/pipeline/holes_test.c - writes that are taken back, or cut off,
+ * while the socket is full: what was told to have no effect must have none.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * line.c - a store on the line protocol.
+ * tests/engines/pipeline/line.c - a store on the line protocol.
  *
  * An op is one slot with one line, and one reply, for each key.
  */

@@ -1,6 +1,6 @@
 /*
- * line.h - the smallest protocol that needs a pipeline: a store
- * that speaks it, and the server's side, for tests/lib/peer.h.
+ * tests/engines/pipeline/line.h - the smallest protocol that needs a pipeline:
+ * a store that speaks it, and the server's side, for tests/lib/peer.h.
  *
  *     g key      v<value> or -          (a value is its key and a dot)
  *     p key val  +
@@ -11,8 +11,8 @@
  * Keys are k0 to k9999 on the server's side, which remembers what was done to
  * each.
  */
-#ifndef TESTS_PIPELINE_LINE_H
-#define TESTS_PIPELINE_LINE_H
+#ifndef TESTS_ENGINES_PIPELINE_LINE_H
+#define TESTS_ENGINES_PIPELINE_LINE_H
 
 #include "evkv/evkv.h"
 #include "evkv/pipeline.h"

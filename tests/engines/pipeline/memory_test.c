@@ -1,6 +1,7 @@
 /*
- * memory_test.c - every allocation fails once, and from each one
- * on: no crash, no leak, every callback once, and the store works again.
+ * tests/engines/pipeline/memory_test.c - every allocation fails once, and from
+ * each one on: no crash, no leak, every callback once, and the store works
+ * again.
  */
 #include <stdio.h>
 

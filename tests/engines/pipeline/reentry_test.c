@@ -1,6 +1,6 @@
 /*
- * reentry_test.c - what others do to the pipeline inside the
- * end of a slot: child ops are told at once, without a turn in between.
+ * tests/engines/pipeline/reentry_test.c - what others do to the pipeline inside
+ * the end of a slot: child ops are told at once, without a turn in between.
  */
 #include <stdio.h>
 #include <string.h>

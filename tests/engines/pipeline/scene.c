@@ -1,5 +1,5 @@
 /*
- * scene.c - see scene.h.
+ * tests/engines/pipeline/scene.c - see scene.h.
  */
 #include "scene.h"
 

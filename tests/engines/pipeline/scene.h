@@ -1,8 +1,9 @@
 /*
- * scene.h - a loop, a misbehaving server and a store on it.
+ * tests/engines/pipeline/scene.h - a loop, a misbehaving server and a store on
+ * it.
  */
-#ifndef TESTS_PIPELINE_SCENE_H
-#define TESTS_PIPELINE_SCENE_H
+#ifndef TESTS_ENGINES_PIPELINE_SCENE_H
+#define TESTS_ENGINES_PIPELINE_SCENE_H
 
 #include "line.h"
 #include "rig.h"

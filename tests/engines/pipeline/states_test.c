@@ -1,6 +1,6 @@
 /*
- * states_test.c - the table of docs/pipeline.md: every state,
- * and what each event does in it.
+ * tests/engines/pipeline/states_test.c - the table of docs/pipeline.md: every
+ * state, and what each event does in it.
  *
  * A row names the state, the event, and what becomes of a put that was
  * submitted before the event: its status and cause (PENDING: it still waits),

@@ -1,6 +1,6 @@
 /*
- * tls_test.c - TLS: whom it trusts, what it says when it does
- * not, and the pipeline's promises above it.
+ * tests/engines/pipeline/tls_test.c - TLS: whom it trusts, what it says when it
+ * does not, and the pipeline's promises above it.
  */
 #include <dlfcn.h>
 #include <errno.h>

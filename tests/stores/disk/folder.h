@@ -1,8 +1,8 @@
 /*
- * tests/disk/folder.h - temporary folders.
+ * tests/stores/disk/folder.h - temporary folders.
  */
-#ifndef TESTS_DISK_FOLDER_H
-#define TESTS_DISK_FOLDER_H
+#ifndef TESTS_STORES_DISK_FOLDER_H
+#define TESTS_STORES_DISK_FOLDER_H
 
 #include <stddef.h>
 

@@ -444,7 +444,7 @@ EVKV_TEST(disk_fsync, a_sweep_that_fails_is_done_later)
 	kit_end(&kit);
 }
 
-/* ---- A group whose commit failed in doubt --------------------------------- */
+/* ---- A group whose commit failed in doubt ------------------------------- */
 
 /*
  * Reads that were in it don't tell what may not be: IO. A get directly behind
@@ -487,11 +487,11 @@ EVKV_TEST(disk_fsync, reads_of_a_group_in_doubt_tell_nothing)
 	kit_end(&kit);
 }
 
-/* ---- The order of what makes a generation durable ------------------------- */
+/* ---- The order of what makes a generation durable ----------------------- */
 
 /*
- * What is renamed to CURRENT is on the disk before, as is the generation that it
- * names; and the directory is brought to the disk after it.
+ * What is renamed to CURRENT is on the disk before, as is the generation that
+ * it names; and the directory is brought to the disk after it.
  */
 EVKV_TEST(disk_fsync, the_pointer_is_renamed_before_the_directory_is_synced)
 {
@@ -509,7 +509,7 @@ EVKV_TEST(disk_fsync, the_pointer_is_renamed_before_the_directory_is_synced)
 	kit_end(&kit);
 }
 
-/* ---- Room in steps --------------------------------------------------------- */
+/* ---- Room in steps ------------------------------------------------------ */
 
 /* A disk that has no room for as much as is asked for may have for less. */
 EVKV_TEST(disk_fsync, less_room_is_asked_for_where_there_is_little)
@@ -536,7 +536,7 @@ EVKV_TEST(disk_fsync, less_room_is_asked_for_where_there_is_little)
 	kit_end(&kit);
 }
 
-/* ---- The last flush ------------------------------------------------------- */
+/* ---- The last flush ----------------------------------------------------- */
 
 static void count_error(enum evkv_log_level level, const char *message,
     void *arg)

@@ -1,9 +1,9 @@
 /*
- * tests/disk/kit.h - a disk store in a temporary folder, and blocking calls on
- * it.
+ * tests/stores/disk/kit.h - a disk store in a temporary folder, and blocking
+ * calls on it.
  */
-#ifndef TESTS_DISK_KIT_H
-#define TESTS_DISK_KIT_H
+#ifndef TESTS_STORES_DISK_KIT_H
+#define TESTS_STORES_DISK_KIT_H
 
 #include "evkv/stores/disk.h"
 #include "folder.h"

@@ -421,7 +421,9 @@ EVKV_TEST(disk_multi, two_processes_share_a_directory)
 	check_status(kit_put(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v"), 0),
 	    EVKV_OK);
 	for (i = 0; i < 3; i++) {
-		/* The other process looks at each part while it is open here. */
+		/*
+		 * The other process looks at each part while it is open here.
+		 */
 		snprintf(command, sizeof(command), "%s %s >/dev/null",
 		    DISK_CHECK, kit.path);
 		check_int(system(command), 0);

@@ -1,8 +1,9 @@
 /*
- * tests/stores/memory/bed.h - a memory store to test on, with the loop that it needs.
+ * tests/stores/memory/bed.h - a memory store to test on, with the loop that it
+ * needs.
  */
-#ifndef TESTS_MEMORY_BED_H
-#define TESTS_MEMORY_BED_H
+#ifndef TESTS_STORES_MEMORY_BED_H
+#define TESTS_STORES_MEMORY_BED_H
 
 #include "evkv/stores/memory.h"
 #include "lib/rig.h"

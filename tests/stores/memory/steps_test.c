@@ -1,4 +1,6 @@
-/* What the memory store does in steps: clear, clear_all, purge_expired, close. */
+/*
+ * What the memory store does in steps: clear, clear_all, purge_expired, close.
+ */
 #include "bed.h"
 
 #include "core/store.h"

@@ -1,9 +1,10 @@
 /*
- * tests/stores/memory/table_kit.h - short ways to use the bounded table, and what has
- * to hold of it at all times. Times are 0 where there is no parameter for them.
+ * tests/stores/memory/table_kit.h - short ways to use the bounded table, and
+ * what has to hold of it at all times. Times are 0 where there is no parameter
+ * for them.
  */
-#ifndef TESTS_MEMORY_TABLE_KIT_H
-#define TESTS_MEMORY_TABLE_KIT_H
+#ifndef TESTS_STORES_MEMORY_TABLE_KIT_H
+#define TESTS_STORES_MEMORY_TABLE_KIT_H
 
 #include "lib/faults.h"
 #include "lib/test.h"

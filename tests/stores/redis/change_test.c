@@ -414,7 +414,9 @@ EVKV_TEST(redis_change, take)
 
 #define MANY 40
 
-/* Each key has its own version, delta and TTL, whichever connection it is on. */
+/*
+ * Each key has its own version, delta and TTL, whichever connection it is on.
+ */
 static void spread(struct scene *s)
 {
 	char names[MANY][8], texts[MANY][8];

@@ -1,14 +1,14 @@
 /*
- * chaos_model.h - what entries may hold, after operations of which
- * some ended with an unknown outcome.
+ * tests/stores/redis/chaos_model.h - what entries may hold, after operations of
+ * which some ended with an unknown outcome.
  *
  * Each key has its operations in the order of submission, which is the order
  * in which they take effect. One that ended UNKNOWN_OUTCOME may take effect at
  * any later time, or never, but not after the server that it was sent to has
  * been killed: `era` counts the kills.
  */
-#ifndef EVKV_TESTS_REDIS_CHAOS_MODEL_H
-#define EVKV_TESTS_REDIS_CHAOS_MODEL_H
+#ifndef TESTS_STORES_REDIS_CHAOS_MODEL_H
+#define TESTS_STORES_REDIS_CHAOS_MODEL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /*
- * chaos_test.c - random operations from a seed, while the server is
- * killed, started, stopped and continued at random. Every operation calls back
- * once; those on one key in their order; and what they answer, the final state
- * included, can have happened (chaos_model.h).
+ * tests/stores/redis/chaos_test.c - random operations from a seed, while the
+ * server is killed, started, stopped and continued at random. Every operation
+ * calls back once; those on one key in their order; and what they answer, the
+ * final state included, can have happened (chaos_model.h).
  *
  * EVKV_TEST_SEED in the environment repeats a run's choices. CHAOS_OPS says how
  * many operations there are.

@@ -1,6 +1,6 @@
 /*
- * cuts_test.c - the redis driver against a server that breaks off
- * and dribbles.
+ * tests/stores/redis/cuts_test.c - the redis driver against a server that
+ * breaks off and dribbles.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * example_test.c - examples/redis_cache while its server is killed
- * and started again: it goes on, and loses no callback.
+ * tests/stores/redis/example_test.c - examples/redis_cache while its server is
+ * killed and started again: it goes on, and loses no callback.
  */
 #include <fcntl.h>
 #include <poll.h>

@@ -1,12 +1,12 @@
 /*
- * fake.h - a loop, a server that speaks RESP2 as it is told to, and
- * a redis store on it.
+ * tests/stores/redis/fake.h - a loop, a server that speaks RESP2 as it is told
+ * to, and a redis store on it.
  *
  * The clock is injected. The fake keeps no entries: a GET of `k7` is answered
  * with `v-k7`, keys that begin with `no` are missing, writes succeed.
  */
-#ifndef EVKV_TESTS_REDIS_FAKE_H
-#define EVKV_TESTS_REDIS_FAKE_H
+#ifndef TESTS_STORES_REDIS_FAKE_H
+#define TESTS_STORES_REDIS_FAKE_H
 
 #include "evkv/stores/redis.h"
 #include "lib/peer.h"

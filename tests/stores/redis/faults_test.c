@@ -1,6 +1,6 @@
 /*
- * faults_test.c - real servers that refuse, hold or lose what they
- * are asked, and whether what was told of it is what they hold.
+ * tests/stores/redis/faults_test.c - real servers that refuse, hold or lose
+ * what they are asked, and whether what was told of it is what they hold.
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>

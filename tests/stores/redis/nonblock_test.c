@@ -1,7 +1,7 @@
 /*
- * nonblock_test.c - nothing blocks the loop. The calls that could
- * are interposed: what libevent, hiredis and evkv call comes here first. And a
- * get that the cache serves makes no system call at all, which the kernel
+ * tests/stores/redis/nonblock_test.c - nothing blocks the loop. The calls that
+ * could are interposed: what libevent, hiredis and evkv call comes here first.
+ * And a get that the cache serves makes no system call at all, which the kernel
  * itself is asked to see to.
  */
 #include <dlfcn.h>

@@ -1,5 +1,5 @@
 /*
- * peer_test.c - the redis driver against a server that lies,
+ * tests/stores/redis/peer_test.c - the redis driver against a server that lies,
  * refuses, and is not there.
  */
 #include <malloc.h>

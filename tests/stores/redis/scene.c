@@ -1,4 +1,4 @@
-/* scene.c - a redis store on a real server. */
+/* tests/stores/redis/scene.c - a redis store on a real server. */
 #include "scene.h"
 
 #include <string.h>

@@ -1,9 +1,9 @@
 /*
- * scene.h - a redis store on a real server, and one operation at a
- * time.
+ * tests/stores/redis/scene.h - a redis store on a real server, and one
+ * operation at a time.
  */
-#ifndef TESTS_REDIS_SCENE_H
-#define TESTS_REDIS_SCENE_H
+#ifndef TESTS_STORES_REDIS_SCENE_H
+#define TESTS_STORES_REDIS_SCENE_H
 
 #include "evkv/stores/redis.h"
 #include "lib/rig.h"
