@@ -16,6 +16,12 @@
 
 EVKV_BEGIN_DECLS
 
+/*
+ * The time and the random numbers of no loop are 0: a wrapper's constructor may
+ * ask for them before evkv_store_create() refuses an inner store whose loop was
+ * freed.
+ */
+
 /** Wall-clock time in milliseconds since 1970, for expiry kept on disk. */
 EVKV_API int64_t evkv_loop_wall_ms(struct evkv_loop *loop);
 /** The cached monotonic time in microseconds. */

@@ -48,6 +48,8 @@ int64_t evkv_loop_now_us(struct evkv_loop *loop)
 {
 	struct timeval stamp;
 
+	if (loop == NULL)
+		return 0;
 	if (loop->injected)
 		return loop->clock.monotonic_us(loop->clock.arg);
 	if (loop->handling > 0)
@@ -79,7 +81,7 @@ int64_t evkv_loop_now_ms(struct evkv_loop *loop)
 
 int64_t evkv_loop_wall_ms(struct evkv_loop *loop)
 {
-	return loop->clock.wall_us(loop->clock.arg) / 1000;
+	return loop != NULL ? loop->clock.wall_us(loop->clock.arg) / 1000 : 0;
 }
 
 /* ---- The wall clock against the monotonic one --------------------------- */
@@ -137,8 +139,11 @@ uint64_t evkv__loop_wall_jumps(struct evkv_loop *loop)
 
 uint64_t evkv_loop_random(struct evkv_loop *loop)
 {
-	uint64_t z = (loop->random += UINT64_C(0x9e3779b97f4a7c15));
+	uint64_t z;
 
+	if (loop == NULL)
+		return 0;
+	z = (loop->random += UINT64_C(0x9e3779b97f4a7c15));
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
 	return z ^ (z >> 31);

@@ -74,7 +74,8 @@ static void fail_as(struct evkv_fanout *fanout,
 }
 
 /*
- * One that had failed without effect has had one, by a step that ended later.
+ * One that had failed without effect has had one, or may have, by a step that
+ * ended later.
  */
 static void fail_with_effect(struct evkv_fanout *fanout)
 {
@@ -125,6 +126,8 @@ static void step_answered(struct fanout_step *step, struct evkv_op *child)
 	drop_cursor(step);
 	if (evkv_failed(result->status)) {
 		fail_as(fanout, result);
+		if (result->status == EVKV_UNKNOWN_OUTCOME)
+			fail_with_effect(fanout);
 	} else if (fanout->failed) {
 		if (result->affected != 0)
 			fail_with_effect(fanout);

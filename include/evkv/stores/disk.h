@@ -171,7 +171,8 @@ enum {
  *               meanwhile), LOCKED, NOSPACE, IO, or why the store can't be
  *               opened; may be NULL
  * @param arg    for the callback
- * @return false when out of memory, and for store NULL: no callback will come
+ * @return false when out of memory, for store NULL and for one whose loop was
+ *         freed: no callback will come
  */
 EVKV_API bool evkv_disk_backup(struct evkv_store *store, const char *path,
     uint32_t flags, evkv_cb cb, void *arg);
