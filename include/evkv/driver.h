@@ -596,8 +596,8 @@ EVKV_API void evkv_child_detach(struct evkv_op *child, enum evkv_status status,
  * it is for have deadlines. It does not end then; a store that knows that it
  * can't answer in time may say why before that.
  * @param child        one without a parent, under way
- * @param deadline_us  called with the child's `arg` when a store asks, not after
- *                     the child's callback; 0 = there is none
+ * @param deadline_us  called with the child's `arg` when a store asks, not
+ *                     after the child's callback; 0 = there is none
  */
 EVKV_API void evkv_child_set_deadline(struct evkv_op *child,
     int64_t (*deadline_us)(void *arg));
