@@ -13,8 +13,8 @@
  * EVKV_VERDICT_PENDING and calls evkv_op_complete() later. The core then
  * unwinds the frames, and the boundary defers the callback.
  *
- * The waiter of an op is whoever gets its callback. An op whose waiter got an
- * answer while a store is still working on it (deadline, cancel, close) is
+ * The waiter of an op is the one that gets its callback. An op whose waiter got
+ * an answer while a store is still working on it (deadline, cancel, close) is
  * detached; it is completed like any other.
  *
  * Everything here is for the loop's thread, and may be called in any slot.

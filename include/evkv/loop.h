@@ -102,9 +102,11 @@ static inline struct evkv_loop *evkv_loop_new_with(struct event_base *base,
 
 /**
  * End everything: every pending operation gets its callback (CLOSED, or
- * UNKNOWN_OUTCOME where it may have taken effect), and every store is closed. A handle that is still referenced is dead until its last unref: submitting to it returns ticket 0, and no callback comes. May block
- * until worker threads have ended. Not inside a callback. Call it before
- * event_base_free(). NULL is ignored.
+ * UNKNOWN_OUTCOME where it may have taken effect), and every store is closed. A
+ * handle that is still referenced is dead until its last unref: submitting to
+ * it returns ticket 0, and no callback comes. May block until worker threads
+ * have ended. Not inside a callback. Call it before event_base_free(). NULL is
+ * ignored.
  */
 EVKV_API void evkv_loop_free(struct evkv_loop *loop);
 

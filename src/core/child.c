@@ -2,9 +2,9 @@
  * core/child.c - ops that wrappers issue on their own.
  *
  * The callbacks of the children of one op never run inside each other: a child
- * that is answered while one of them runs is told after it. So a callback that
- * asks again, however often it is answered at once, is a loop here and does not
- * go down the stack.
+ * that is answered while one of them runs is reported after it. So a callback
+ * that asks again, however often it is answered at once, is a loop here and
+ * does not go down the stack.
  */
 #include "core/core.h"
 
@@ -16,8 +16,8 @@ static void child_link(struct evkv_op *child, struct evkv_op *parent)
 }
 
 /*
- * A child of a stopped parent could have an effect that the parent's waiter was
- * told is none; unless it was told UNKNOWN_OUTCOME. What only tidies up
+ * A child of a stopped parent could have an effect although the parent was
+ * reported as without one, unless that was UNKNOWN_OUTCOME. What only tidies up
  * (auxiliary) may always go on.
  */
 static enum evkv_verdict child_enter(struct evkv_op *child,

@@ -83,7 +83,9 @@ static inline struct evkv_op *evkv__op_new(struct evkv_loop *loop,
 	return op;
 }
 
-/* Begin what waited for its turn, once all that ended before it was told. */
+/*
+ * Begin what waited for its turn, once all that ended before it was reported.
+ */
 static inline void evkv__order_go_on(struct evkv_loop *loop)
 {
 	struct core *core = evkv__core(loop);

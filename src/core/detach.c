@@ -188,7 +188,7 @@ void evkv__op_detach(struct evkv_op *op, enum evkv_status status,
 		evkv__op_untime(op);
 	op->busy++;
 	evkv__core(loop)
-	    ->telling++; /* what comes after it must not be told before it */
+	    ->telling++; /* what comes after it must not overtake it */
 	op->flags |= OP_STOPPING;
 	if ((op->flags & OP_STOPPED) == 0) {
 		stop_store(op);

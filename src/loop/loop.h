@@ -129,7 +129,7 @@ struct evkv_loop {
 bool evkv__loop_open(struct evkv_loop *loop, struct event_base *base,
     const struct loop_hooks *hooks, const struct evkv_loop_options *options,
     struct evkv_error *error);
-/* Attachments and what they post; all else is quiet. */
+/* Ends attachments and what they post; all else has ended before. */
 void evkv__loop_end(struct evkv_loop *loop);
 /* Nothing but its events, which are the base's; in the child of a fork. */
 void evkv__loop_leave_events(struct evkv_loop *loop);

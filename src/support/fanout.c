@@ -7,7 +7,7 @@
  *
  * Failure modes: the first failure of a step is that of the op; BUSY is none as
  * long as another step is under way, after which it is tried again, with fewer
- * at a time. When the waiter was told early nothing more begins.
+ * at a time. Once the op is detached nothing more begins.
  */
 #include "evkv/fanout.h"
 
@@ -211,7 +211,7 @@ static bool begin_steps(struct evkv_fanout *fanout)
 
 	while (!fanout->failed) {
 		if (evkv_op_detached(fanout->op)) {
-			/* The waiter was told: nothing more is wanted. */
+			/* The op is detached: nothing more is wanted. */
 			evkv_fanout_fail(fanout, EVKV_CANCELED,
 			    EVKV_CAUSE_CANCELED, NULL);
 			break;

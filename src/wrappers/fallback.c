@@ -6,8 +6,8 @@
  *
  * Failures: entries that failed so that the second store may be asked are asked
  * there, in a second child. An entry that the second store answers gets that
- * answer; one that it fails keeps the primary's failure. So memory that is
- * lacking for the second child leaves the primary's answers as they are.
+ * answer; one that it fails keeps the primary's failure. Without memory
+ * for the second child the primary's answers stay as they are.
  *
  * The core keeps the order of each key: what follows waits for both stores.
  */

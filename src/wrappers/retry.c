@@ -9,8 +9,8 @@
  * The core keeps the order of each key: what follows waits for the last try.
  *
  * Failures: with no try left the last failure is the answer. Without memory for
- * a child its entries are NOMEM. Whose waiter is cut off in a pause ends at
- * once, and nothing more is sent for it.
+ * a child its entries are NOMEM. An operation that is detached in a pause ends
+ * at once, and nothing more is sent for it.
  */
 #include "evkv/wrappers/retry.h"
 

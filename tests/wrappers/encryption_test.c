@@ -16,6 +16,7 @@
 struct ring {
 	unsigned known, asked;
 	unsigned char salt;
+	bool alike; /* one key by all ids */
 };
 
 static bool give_key(void *arg, uint32_t id, unsigned char *key)
@@ -23,7 +24,8 @@ static bool give_key(void *arg, uint32_t id, unsigned char *key)
 	struct ring *ring = arg;
 
 	ring->asked++;
-	memset(key, (int)(id + ring->salt), EVKV_ENCRYPTION_KEY_SIZE);
+	memset(key, ring->alike ? 1 : (int)(id + ring->salt),
+	    EVKV_ENCRYPTION_KEY_SIZE);
 	return id < ring->known;
 }
 
@@ -149,6 +151,7 @@ EVKV_TEST(unit_encryption, what_is_moved_does_not_open)
 	bytes = raw_of(&s, "key", &size);
 	raw = evkv_bytes(bytes, size);
 	check_status(moved(&s, raw, "c", "other"), EVKV_CORRUPT);
+	check_status(moved(&s, raw, "c", "kex"), EVKV_CORRUPT);
 	check_status(moved(&s, raw, "d", "key"), EVKV_CORRUPT);
 	check_status(moved(&s, raw, "", "key"), EVKV_CORRUPT);
 	/* The same bytes, parted elsewhere. */
@@ -242,6 +245,22 @@ EVKV_TEST(unit_encryption, a_wrong_key_is_corrupt)
 	s.store = make(&s, &ring, 0);
 	check_status(sealed_get(&s, s.store, "k"), EVKV_CORRUPT);
 	check_contains(s.answer.message, "does not open");
+	sealed_close(&s);
+}
+
+EVKV_TEST(unit_encryption, the_id_is_sealed_too)
+{
+	struct ring ring = { .known = 4, .alike = true };
+	unsigned char *raw;
+	struct sealed s;
+	size_t size;
+
+	open_encryption(&s, &ring, 0);
+	sealed_check(&s, "k", EVKV_LIT("value"));
+	raw = raw_of(&s, "k", &size);
+	raw[4] = 2;
+	sealed_check_corrupt(&s, evkv_bytes(raw, size), "does not open");
+	free(raw);
 	sealed_close(&s);
 }
 

@@ -33,6 +33,18 @@
 
 EVKV_BEGIN_DECLS
 
+/** What a cache asks its primary for on a miss. */
+enum evkv_primary_ttl {
+	/** the value and its remaining TTL */
+	EVKV_PRIMARY_TTL_ASK,
+	/**
+	 * the value alone, which costs a server less: an entry stays in the
+	 * cache for max_ttl_ms, which must be given, even where the primary's
+	 * has expired meanwhile. For primaries whose entries live longer.
+	 */
+	EVKV_PRIMARY_TTL_IGNORE,
+};
+
 /** Options of a passthrough cache. Zero in a field is its default. */
 struct evkv_passthrough_cache_options {
 	/**
@@ -60,6 +72,14 @@ struct evkv_passthrough_cache_options {
 	 * to live are not cached. Keep it well below the usual TTL.
 	 */
 	int64_t cache_timeout_ms;
+	/**
+	 * An entry stays in the cache for up to so much less than it could, by
+	 * chance, in milliseconds, below max_ttl_ms: what was loaded together
+	 * does not expire together. It only shortens. 0 = none.
+	 */
+	int64_t jitter_ms;
+	/** Whether a miss asks the primary for the remaining TTL. */
+	enum evkv_primary_ttl primary_ttl;
 };
 
 /** evkv_passthrough_cache_new() with the size of the caller's struct. */

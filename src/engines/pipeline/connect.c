@@ -327,9 +327,8 @@ static void connect_pause(struct evkv_pipeline *p, int64_t pause_ms)
 
 /*
  * The try comes after a fourth of the pause at least, and at random up to three
- * eighths: among many clients each pause has another length already, and they
- * shall not come together for being busy. After a refusal it waits the whole
- * pause.
+ * eighths: among many clients each pause has another length already, and being
+ * busy must not bring them together. After a refusal it waits the whole pause.
  */
 void evkv__pipe_hurry(struct evkv_pipeline *p)
 {

@@ -197,7 +197,7 @@ enum evkv_verdict evkv_slot_fail(struct evkv_op *op,
 
 /*
  * When a slot has waited for long enough. Where the server is known to be dead,
- * an operation with a deadline is told so before that: an eighth of its time
+ * an operation with a deadline ends so before that: an eighth of its time
  * is left out. While it waits, `mark` is that moment; 0 = not yet known, for
  * deadlines are set when submit() has returned.
  */

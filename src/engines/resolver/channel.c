@@ -138,7 +138,7 @@ static ares_ssize_t channel_receive(ares_socket_t fd, void *data, size_t size,
 }
 
 /*
- * That a port is closed is told once, to the call that comes next on the
+ * That a port is closed is reported once, to the call that comes next on the
  * socket. Where that is another send, the question before it would never know:
  * it is left for the read, which has all of them ask the next server.
  */

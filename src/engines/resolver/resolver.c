@@ -1,5 +1,5 @@
 /*
- * engines/resolver/resolver.c - lookups: begun, told, canceled.
+ * engines/resolver/resolver.c - lookups: begun, reported, canceled.
  *
  * Happy path: a literal is answered at once, so is a name of the hosts file;
  * for the others a name server is asked, for both families together, and the

@@ -3,9 +3,9 @@
  * their rows: a name may have 255 bytes and LMDB's keys only 511.
  *
  * A number is never used again. When an empty collection's name is dropped, the
- * epoch in "meta" goes up, in the same transaction; whoever remembers numbers,
- * in this process or another, looks at it when it sees a new transaction. So a
- * remembered number is never of a collection that is gone.
+ * epoch in "meta" goes up, in the same transaction; code that remembers
+ * numbers, in this process or another, looks at it when it sees a new
+ * transaction. So a remembered number is never of a collection that is gone.
  */
 
 #include "stores/disk/env.h"

@@ -112,7 +112,7 @@ void evkv__disk_env_free(struct disk_env *env)
 	evkv_free(env);
 }
 
-/* Open the tables, made by whoever made the store. */
+/* Open the tables, made with the store. */
 static int env_open_tables(struct disk_env *env, MDB_txn *txn, unsigned flags)
 {
 	int code = mdb_dbi_open(txn, "meta", flags, &env->meta);

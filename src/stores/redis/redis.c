@@ -10,7 +10,7 @@
  *
  * Failures: the pipeline deals with everything that can happen to a
  * connection, and says for each slot whether it was sent. What the server
- * refuses is told in its own words (errors.c). Damage on the wire ends the
+ * refuses is reported in its own words (errors.c). Damage on the wire ends the
  * connection (connection.c).
  */
 #include "store.h"

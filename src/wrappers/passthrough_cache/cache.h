@@ -65,7 +65,9 @@ struct cache {
 	int64_t max_ttl_ms;
 	int64_t stall_us;
 	int64_t cache_timeout_ms;
-	int64_t primary_unit_ms, cache_unit_ms;
+	int64_t primary_unit_ms, cache_unit_ms, cache_excess_ms;
+	int64_t jitter_ms;
+	bool ask_ttl;
 	size_t max_bypass;
 	size_t max_key, max_value; /* that the cache takes */
 

@@ -62,14 +62,19 @@ static bool fill_ttl(const struct load *load, int64_t left_ms, int64_t *ttl_ms)
 	const struct cache *cache = load->cache;
 	int64_t age_us = evkv_loop_now_us(cache->loop) - load->sent_us;
 
-	if (left_ms == EVKV_TTL_NONE) {
-		*ttl_ms = cache->max_ttl_ms;
-		return true;
-	}
-	left_ms -= (age_us + 999) / 1000 + cache->primary_unit_ms +
-	    cache->cache_timeout_ms;
+	*ttl_ms = EVKV_TTL_NONE;
+	if (left_ms != EVKV_TTL_NONE && cache->ask_ttl)
+		left_ms -= (age_us + 999) / 1000 + cache->primary_unit_ms +
+		    cache->cache_timeout_ms + cache->cache_excess_ms;
+	else if (cache->max_ttl_ms != 0)
+		left_ms = cache->max_ttl_ms;
+	else
+		return true; /* neither expires */
 	if (cache->max_ttl_ms != 0 && left_ms > cache->max_ttl_ms)
 		left_ms = cache->max_ttl_ms;
+	if (cache->jitter_ms > 0)
+		left_ms -= (int64_t)(evkv_loop_random(cache->loop) %
+		    ((uint64_t)cache->jitter_ms + 1));
 	*ttl_ms = left_ms - left_ms % cache->cache_unit_ms;
 	return *ttl_ms > 0;
 }
@@ -183,7 +188,7 @@ static void key_answer(struct load_key *key, const struct evkv_result *result,
 }
 
 /*
- * Fill before any waiter is told: it may write at once, and what was
+ * Fill before any waiter gets its answer: it may write at once, and what was
  * loaded before that write must not be filled after it.
  */
 static void loaded(struct evkv_op *child, void *arg)
@@ -308,7 +313,10 @@ void evkv__load_send(struct load *load)
 {
 	struct evkv_op *child;
 	struct evkv_slice *keys = (void *)(load->keys + load->count);
-	struct evkv_request request = { .kind = EVKV_OP_TTL, .keys = keys };
+	struct evkv_request request = {
+		.kind = load->cache->ask_ttl ? EVKV_OP_TTL : EVKV_OP_GET,
+		.keys = keys,
+	};
 
 	if (load->count == 0) {
 		load_put(load);

@@ -149,6 +149,9 @@ static struct cache *cache_new(struct evkv_store *primary,
 	    (can->flags & EVKV_STORE_IN_PROCESS) == 0)
 		cache->cache_timeout_ms = CACHE_TIMEOUT_MS;
 	cache->cache_unit_ms = can->ttl_unit_ms;
+	cache->cache_excess_ms = can->ttl_excess_ms;
+	cache->jitter_ms = options->jitter_ms;
+	cache->ask_ttl = options->primary_ttl == EVKV_PRIMARY_TTL_ASK;
 	/* The cache would round it up, and keep entries for longer. */
 	cache->max_ttl_ms -= cache->max_ttl_ms % cache->cache_unit_ms;
 	cache->max_key = can->max_key;
@@ -186,6 +189,17 @@ static const char *wrong_with(const struct evkv_store *primary,
 		return "max_ttl_ms is below the cache's TTL unit";
 	if ((can->kinds & needed) != needed)
 		return "the cache can't get, put and delete";
+	if (options->jitter_ms < 0 ||
+	    (options->jitter_ms > 0 &&
+		options->jitter_ms >= options->max_ttl_ms))
+		return "jitter_ms is negative or not below max_ttl_ms";
+	if ((unsigned)options->primary_ttl > EVKV_PRIMARY_TTL_IGNORE)
+		return "primary_ttl is not one of enum evkv_primary_ttl";
+	if (options->primary_ttl == EVKV_PRIMARY_TTL_IGNORE)
+		return options->max_ttl_ms > 0
+		    ? NULL
+		    : "max_ttl_ms must be given where the primary's TTL is "
+		      "ignored";
 	if ((evkv_store_capabilities(primary)->kinds &
 		EVKV_KIND_BIT(EVKV_OP_TTL)) == 0)
 		return "the primary can't tell the remaining TTL";

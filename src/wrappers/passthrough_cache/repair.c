@@ -1,6 +1,6 @@
 /*
  * wrappers/passthrough_cache/repair.c - when the cache or the primary has not
- * said whether it did what it was told.
+ * said whether it did what it was asked.
  *
  * Suspect records are on a list, bounded by max_bypass, which a timer goes
  * through: it evicts what is bypassed, and drops a record when nothing is wrong
