@@ -11,6 +11,6 @@ pkg_check_modules(evkv_libevent_core REQUIRED IMPORTED_TARGET
 # XXH3 gives what it always will since 0.8.0.
 pkg_check_modules(evkv_libxxhash QUIET IMPORTED_TARGET libxxhash>=0.8.0)
 
-foreach(module libcares openssl hiredis lmdb)
+foreach(module libcares openssl hiredis lmdb libzstd libsodium)
 	pkg_check_modules(evkv_${module} QUIET IMPORTED_TARGET ${module})
 endforeach()

@@ -15,6 +15,8 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR}/lib)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS libevent-dev)
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS
-	"libc-ares-dev, libssl-dev, libhiredis-dev, liblmdb-dev, libxxhash-dev")
+	"libc-ares-dev, libssl-dev, libhiredis-dev, liblmdb-dev, libxxhash-dev"
+	"libzstd-dev, libsodium-dev")
+list(JOIN CPACK_DEBIAN_PACKAGE_SUGGESTS ", " CPACK_DEBIAN_PACKAGE_SUGGESTS)
 
 include(CPack)

@@ -12,8 +12,8 @@
  * answer.
  *
  * The repair writes CURRENT anew where it is missing or damaged and exactly one
- * generation is sound, or the marker of a multi_disk store that has parts. It
- * removes nothing, and nobody else may have the store open.
+ * generation is sound: of a multi_disk store, in each part, and its marker
+ * likewise. It removes nothing, and nobody else may have the store open.
  *
  * The backup copies a store, also one in use, into a directory that opens as a
  * store. --pages: page by page, free ones included; writes wait meanwhile.
@@ -217,12 +217,13 @@ static int repair_env(struct disk_env *env)
 	return status;
 }
 
-static int repair_one(const char *path)
+static int repair_one(const char *path, void *arg)
 {
 	struct disk_config config = tool_config(path);
 	struct disk_env *env;
 	int status;
 
+	(void)arg;
 	config.unpointed = true;
 	env = evkv__disk_env_new(&config);
 	if (env == NULL)
@@ -333,6 +334,15 @@ static int multi_write_marker(const char *path)
 	return done ? EXIT_SOUND : EXIT_UNOPENED;
 }
 
+static int multi_repair(const char *path)
+{
+	size_t parts;
+	int status = multi_write_marker(path);
+
+	return status == EXIT_SOUND ? each_part(path, repair_one, NULL, &parts)
+				    : status;
+}
+
 static int multi_backup(const char *path, struct backup *backup)
 {
 	size_t parts;
@@ -369,8 +379,8 @@ int main(int argc, char **argv)
 	size_t parts;
 
 	if (argc == 3 && strcmp(argv[1], "--repair") == 0)
-		return is_multi(argv[2]) ? multi_write_marker(argv[2])
-					 : repair_one(argv[2]);
+		return is_multi(argv[2]) ? multi_repair(argv[2])
+					 : repair_one(argv[2], NULL);
 	if (argc >= 4 && strcmp(argv[1], "--backup") == 0) {
 		if (strcmp(argv[2], "--pages") == 0) {
 			backup.compact = false;

@@ -21,6 +21,12 @@
 #ifdef HAVE_REDIS
 #include "evkv/stores/redis.h"
 #endif
+#ifdef HAVE_COMPRESSION
+#include "evkv/wrappers/compression.h"
+#endif
+#ifdef HAVE_ENCRYPTION
+#include "evkv/wrappers/encryption.h"
+#endif
 
 static const char head[] =
     "# Reference: stores, wrappers and their options\n"
@@ -193,6 +199,12 @@ int main(void)
 #endif
 #ifdef HAVE_REDIS
 	evkv_redis_register(loop);
+#endif
+#ifdef HAVE_COMPRESSION
+	evkv_compression_register(loop);
+#endif
+#ifdef HAVE_ENCRYPTION
+	evkv_encryption_register(loop);
 #endif
 	printf("%s", head);
 	print_types(loop, false);

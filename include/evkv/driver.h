@@ -13,8 +13,8 @@
  * EVKV_VERDICT_PENDING and calls evkv_op_complete() later. The core then
  * unwinds the frames, and the boundary defers the callback.
  *
- * The waiter of an op is whoever gets its callback. An op whose waiter got an
- * answer while a store is still working on it (deadline, cancel, close) is
+ * The waiter of an op is the one that gets its callback. An op whose waiter got
+ * an answer while a store is still working on it (deadline, cancel, close) is
  * detached; it is completed like any other.
  *
  * Everything here is for the loop's thread, and may be called in any slot.
@@ -590,6 +590,17 @@ EVKV_API struct evkv_op *evkv_child_repeat(struct evkv_op *child,
  */
 EVKV_API void evkv_child_detach(struct evkv_op *child, enum evkv_status status,
     enum evkv_cause cause);
+
+/**
+ * Tell evkv_op_deadline_us() until when a child of nobody is of use, as those
+ * it is for have deadlines. It does not end then; a store that knows that it
+ * can't answer in time may say why before that.
+ * @param child        one without a parent, under way
+ * @param deadline_us  called with the child's `arg` when a store asks, not after
+ *                     the child's callback; 0 = there is none
+ */
+EVKV_API void evkv_child_set_deadline(struct evkv_op *child,
+    int64_t (*deadline_us)(void *arg));
 
 /**
  * Move an entry of a child, its value included, into the parent's answer.

@@ -1,6 +1,6 @@
 /**
  * @file
- * All names of a query, over all its pages, perhaps with their values.
+ * Walks over all names of a query, page by page, with their values if wanted.
  *
  *     static bool on_user(const struct evkv_each_item *item, void *arg);
  *     static void on_end(const struct evkv_each_result *result, void *arg);
@@ -9,8 +9,8 @@
  *         .kind = EVKV_OP_KEYS, .collection = EVKV_LIT("users"),
  *         .values = true }, on_user, on_end, NULL);
  *
- * The next page is asked for while this one is told, values come by batches,
- * and a bounded number of operations is under way at a time.
+ * The next page is asked for while the names of this one are reported. Values
+ * are fetched in batches. The number of operations under way is bounded.
  */
 #ifndef EVKV_EACH_H
 #define EVKV_EACH_H
@@ -58,15 +58,15 @@ struct evkv_each_item {
 /** How a walk ended. */
 struct evkv_each_result {
 	/**
-	 * OK: all were told, or the callback stopped it; CANCELED; else the
-	 * failure of an operation, after which no more are told
+	 * OK: all were reported, or the callback stopped the walk; CANCELED;
+	 * else the failure of an operation, after which no more are reported
 	 */
 	enum evkv_status status;
 	/** why, where the status is a failure */
 	enum evkv_cause cause;
 	/** one line about a failure, never NULL */
 	const char *message;
-	/** how many names were told */
+	/** how many names were reported */
 	uint64_t count;
 };
 
@@ -76,7 +76,7 @@ struct evkv_each_result {
  * `most` of 1, and entries that are gone meanwhile are left out. A store
  * without EVKV_STORE_ENUM_UNIQUE may name one twice. May do all that a callback
  * may, evkv_each_cancel() too.
- * @return false: enough; the walk ends with OK
+ * @return false to stop: the walk ends with OK
  */
 typedef bool (*evkv_each_cb)(const struct evkv_each_item *item, void *arg);
 
@@ -98,8 +98,8 @@ EVKV_API struct evkv_each *evkv_each_sized(struct evkv_store *store,
  * @param end    gets the end; may be NULL
  * @param arg    for both
  * @return for evkv_each_cancel(); NULL, and no callback comes: the store or
- *         `item` is NULL, the query has fields that this library does not know,
- *         or memory was lacking
+ *         `item` is NULL, the store's loop was freed, the query has fields that
+ *         this library does not know, or memory was lacking
  */
 static inline struct evkv_each *evkv_each(struct evkv_store *store,
     const struct evkv_each_query *query, evkv_each_cb item,
@@ -109,8 +109,8 @@ static inline struct evkv_each *evkv_each(struct evkv_store *store,
 }
 
 /**
- * End a walk: no more names are told, and the end comes in a later turn, with
- * CANCELED. May be called in a callback.
+ * End a walk: no more names are reported, and the end comes in a later turn,
+ * with CANCELED. May be called in a callback.
  * @param each  whose end callback has not run; NULL is ignored
  */
 EVKV_API void evkv_each_cancel(struct evkv_each *each);

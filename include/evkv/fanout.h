@@ -16,8 +16,9 @@
  * store answers BUSY; after a number of them in one turn of the loop the rest
  * waits for a later one, so that stores which answer at once do not hold it up.
  * The first failure ends the operation with it (UNKNOWN_OUTCOME where something
- * was changed before), and no more steps begin. When the waiter is told early,
- * the core stops the steps that are under way, and no others begin.
+ * was changed before), and no more steps begin. When the operation is detached
+ * (deadline, cancel, close), the core stops the steps that are under way, and
+ * no others begin.
  *
  * All calls are for the loop's thread.
  */
@@ -90,10 +91,11 @@ struct evkv_fanout_hooks {
 };
 
 /**
- * Make one, and keep the op's inputs: evkv_op_request() is valid in the hooks.
+ * Make a fan-out, and keep the op's inputs: evkv_op_request() is valid in the
+ * hooks.
  * @param hooks  copied
  * @param arg    for the hooks
- * @return NULL = no memory: then answer evkv_op_nomem()
+ * @return NULL when out of memory: then answer evkv_op_nomem()
  */
 EVKV_API struct evkv_fanout *evkv_fanout_new(struct evkv_op *op,
     const struct evkv_fanout_hooks *hooks, void *arg);

@@ -162,7 +162,7 @@ struct evkv_json_writer {
 	char *data;
 	/** its size in bytes */
 	size_t size;
-	/** memory was lacking, or what was written is not JSON: invalid UTF-8,
+	/** out of memory, or what was written is not JSON: invalid UTF-8,
 	 * NaN, infinity; then the text is useless */
 	bool failed;
 	/** the writer's: room for the text, and whether a comma comes next */

@@ -44,7 +44,10 @@ struct evkv_clock {
 	size_t size;
 	/** microseconds since some moment in the past; never goes back */
 	int64_t (*monotonic_us)(void *arg);
-	/** microseconds since 1970-01-01 UTC */
+	/**
+	 * microseconds since 1970-01-01 UTC; should go on as monotonic_us does,
+	 * for caches are emptied where the two go apart by more than 500 ms
+	 */
 	int64_t (*wall_us)(void *arg);
 	/** for both functions */
 	void *arg;
@@ -100,10 +103,10 @@ static inline struct evkv_loop *evkv_loop_new_with(struct event_base *base,
 /**
  * End everything: every pending operation gets its callback (CLOSED, or
  * UNKNOWN_OUTCOME where it may have taken effect), and every store is closed. A
- * handle that somebody still holds a reference to is a dead one until its last
- * unref: submitting to it returns ticket 0, and no callback comes. May block
- * until worker threads have ended. Not inside a callback. Call it before
- * event_base_free(). NULL is ignored.
+ * handle that is still referenced is dead until its last unref: submitting to
+ * it returns ticket 0, and no callback comes. May block until worker threads
+ * have ended. Not inside a callback. Call it before event_base_free(). NULL is
+ * ignored.
  */
 EVKV_API void evkv_loop_free(struct evkv_loop *loop);
 

@@ -65,7 +65,7 @@ enum {
  * however many they are; the driver counts those. Embedded in the driver's own
  * record, usually in the op's memory. Zero it and fill in the first part. It
  * belongs to the pipeline from a successful evkv_pipeline_submit() until end()
- * is called or evkv_pipeline_stop() gives true; then it may be used anew.
+ * is called or evkv_pipeline_stop() gives true; then it may be used again.
  * An op may have several slots, on one or on several pipelines.
  */
 struct evkv_slot {

@@ -20,7 +20,7 @@
  * The table serves the constructor, which checks options by it; evkv_open(),
  * which reads them from text; evkv_store_describe(), which writes them; and
  * docs/reference.md, which is generated from it. evkv/wrapper.h says what
- * `wrapper` is; who has none gives `make`.
+ * `wrapper` is; a type without one gives `make`.
  */
 #ifndef EVKV_REGISTRY_H
 #define EVKV_REGISTRY_H
@@ -132,14 +132,17 @@ EVKV_API bool evkv_type_check(const struct evkv_type *type, const void *options,
 /** Text that is being written, for the vtable's describe(). */
 struct evkv_text;
 
-/** Append to it, as printf does; the text's words are not quoted. */
+/** Append to it, as printf does; nothing in it is quoted. */
 EVKV_API void evkv_text_add(struct evkv_text *text, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 2, 3)))
 #endif
     ;
 
-/** Append a string as a part of a URL: what may not stand there as %XX. */
+/**
+ * Append a string as a part of a URL: what is not allowed there is written as
+ * %XX.
+ */
 EVKV_API void evkv_text_encoded(struct evkv_text *text, const char *string);
 
 /**

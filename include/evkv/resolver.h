@@ -76,7 +76,7 @@ EVKV_API void evkv_lookup_cancel(struct evkv_lookup *lookup);
 
 /**
  * Tell that an address found by this loop's lookups could not be used: the
- * next lookup reads the files anew and asks on fresh sockets. Costs nothing by
+ * next lookup reads the files again and asks on fresh sockets. Costs nothing by
  * itself; many calls in a tenth of a second count once.
  */
 EVKV_API void evkv_resolver_doubt(struct evkv_loop *loop);

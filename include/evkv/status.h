@@ -123,7 +123,7 @@ enum evkv_status {
  * | RESET    | the connection was lost                     |
  * | STALL    | the server stopped answering                |
  * | PROTOCOL | the server broke the protocol               |
- * | SERVER   | the server said so; the message has its words |
+ * | SERVER   | the server said so; the message has its text |
  * | IO       | an input or output error; sys_error has errno |
  * | NOMEM    | out of memory                               |
  * | FORK     | the loop was made before this process was forked |

@@ -139,7 +139,7 @@ EVKV_API void evkv_store_set_timeout(struct evkv_store *store,
 EVKV_API void evkv_store_set_limits(struct evkv_store *store,
     size_t max_pending, size_t max_pending_bytes);
 
-/** Where a store stands. */
+/** The state of a store. */
 enum evkv_state {
 	/** not tried yet, or trying */
 	EVKV_STATE_CONNECTING,
@@ -157,7 +157,7 @@ enum evkv_state {
  */
 EVKV_API const char *evkv_state_name(enum evkv_state state);
 
-/** Where a store stands; a wrapper's state is the worst of its stack. */
+/** The state of a store; a wrapper's state is the worst of its stack. */
 EVKV_API enum evkv_state evkv_store_state(const struct evkv_store *store);
 
 /**

@@ -16,11 +16,17 @@
 
 EVKV_BEGIN_DECLS
 
+/*
+ * The time and the random numbers of no loop are 0: a wrapper's constructor may
+ * ask for them before evkv_store_create() refuses an inner store whose loop was
+ * freed.
+ */
+
 /** Wall-clock time in milliseconds since 1970, for expiry kept on disk. */
 EVKV_API int64_t evkv_loop_wall_ms(struct evkv_loop *loop);
 /** The cached monotonic time in microseconds. */
 EVKV_API int64_t evkv_loop_now_us(struct evkv_loop *loop);
-/** Read the clock anew: first thing in an event's callback of your own. */
+/** Read the clock again: first thing in an event's callback of your own. */
 EVKV_API void evkv_loop_refresh(struct evkv_loop *loop);
 /** 64 random bits, for jitter and hash keys; not for secrets. */
 EVKV_API uint64_t evkv_loop_random(struct evkv_loop *loop);

@@ -91,7 +91,7 @@ struct evkv_url_option {
 	int64_t max;
 	/** CHOICE: the words, "full|os|none" */
 	const char *choices;
-	/** what it does, in a few words; NULL = nothing is said */
+	/** what it does, in a few words; NULL = none */
 	const char *summary;
 	/** the default as it would be written ("64m"); NULL = none, or off */
 	const char *standard;

@@ -53,7 +53,7 @@ enum {
 	 */
 	EVKV_WRAPPER_KEY_HEADS = 1 << 0,
 	/**
-	 * Renames collections by the head that `collection_head` tells. With
+	 * Renames collections by the head that `collection_head` gives. With
 	 * neither of the two flags a wrapper that has a `place` hook can't do
 	 * COLLECTIONS and CLEAR_ALL, unless its own `submit` does.
 	 */
@@ -83,8 +83,7 @@ struct evkv_wrapper {
 	 * @param options  the kit's copy, strings included; it lives as long as
 	 *                 the store. All zero where none were given.
 	 * @param inner    the inner store, borrowed; lives as long as `self`
-	 * @param error    to be filled where NULL is returned; if it is not,
-	 *                 memory was lacking
+	 * @param error    to be filled where NULL is returned; else it is NOMEM
 	 */
 	void *(*init)(void *options, struct evkv_store *inner,
 	    struct evkv_error *error);
@@ -144,7 +143,7 @@ struct evkv_wrapper {
 	/**
 	 * A name of a page on its way up, without its head; its bytes may be
 	 * overwritten.
-	 * @return false: it is nobody's here, and is dropped
+	 * @return false to drop the name: it does not belong to this level
 	 */
 	bool (*name)(void *self, enum evkv_kind kind, struct evkv_slice *name);
 

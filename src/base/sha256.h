@@ -1,5 +1,5 @@
 /*
- * SHA-256, for names for which nobody can find a collision.
+ * SHA-256, for names that must not collide.
  */
 #ifndef EVKV_BASE_SHA256_H
 #define EVKV_BASE_SHA256_H

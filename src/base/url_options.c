@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define URL_OPTIONS_QUOTE 40 /* so much of a bad value is shown */
+#define URL_OPTIONS_QUOTE 40 /* the longest bad value that is shown */
 
 struct url_options_unit {
 	const char *suffix;
@@ -58,15 +58,30 @@ static const char *const url_options_bools[] = {
 
 #define URL_OPTIONS_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/*
+ * Whether a bad value may be shown: with other bytes than those of numbers and
+ * words it may have run on into what was to be another part of the URL, perhaps
+ * a password.
+ */
+static bool url_options_shown(const char *value)
+{
+	static const char word[] = "abcdefghijklmnopqrstuvwxyz"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789+-._ ";
+
+	return strlen(value) <= URL_OPTIONS_QUOTE &&
+	    value[strspn(value, word)] == '\0';
+}
+
 /* An option's value is wrong: say so, and what is allowed; false. */
 static bool url_options_bad(const struct evkv_url_pair *pair,
     const char *allowed, struct evkv_error *error)
 {
-	bool cut = strlen(pair->value) > URL_OPTIONS_QUOTE;
+	bool shown = url_options_shown(pair->value);
 
-	evkv_error_set(error, EVKV_INVALID,
-	    "URL: option %s: '%.*s%s' is not %s", pair->name, URL_OPTIONS_QUOTE,
-	    pair->value, cut ? "..." : "", allowed);
+	evkv_error_set(error, EVKV_INVALID, "URL: option %s: %s%s%s is not %s",
+	    pair->name, shown ? "'" : "", shown ? pair->value : "its value",
+	    shown ? "'" : "", allowed);
 	return false;
 }
 

@@ -109,7 +109,7 @@ struct value_spare {
 	struct value_spare *next;
 };
 
-/* A record of its own, so that blocks can be told from other values. */
+/* A record of its own, so that blocks differ from other values. */
 static const struct evkv_value_owner value_block = { value_release };
 
 /* Which size of blocks is for values of `size` bytes: VALUE_SIZES = none. */

@@ -166,7 +166,7 @@ void evkv_op_explain(struct evkv_op *op, enum evkv_cause cause, int sys_error,
 		result->sys_error = sys_error;
 	if (result->message[0] != '\0' || message == NULL || message[0] == '\0')
 		return;
-	/* Without memory for the words the status has to do. */
+	/* Without memory for the message there is only the status. */
 	size = strlen(message) + 1;
 	words = evkv_op_alloc(op, size);
 	if (words == NULL)

@@ -50,7 +50,7 @@ static inline bool has_plain_key(const struct evkv_request *request)
 	    request->keys->size - 1 < EVKV_KEY_MAX;
 }
 
-/* Nothing odd about all but what only some kinds use. */
+/* Only plain fields, apart from those that only some kinds use. */
 static inline bool is_plain_apart(const struct evkv_request *request,
     uintptr_t odd)
 {

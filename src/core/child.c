@@ -2,9 +2,9 @@
  * core/child.c - ops that wrappers issue on their own.
  *
  * The callbacks of the children of one op never run inside each other: a child
- * that is answered while one of them runs is told after it. So a callback that
- * asks again, however often it is answered at once, is a loop here and does not
- * go down the stack.
+ * that is answered while one of them runs is reported after it. So a callback
+ * that asks again, however often it is answered at once, is a loop here and
+ * does not go down the stack.
  */
 #include "core/core.h"
 
@@ -16,8 +16,8 @@ static void child_link(struct evkv_op *child, struct evkv_op *parent)
 }
 
 /*
- * A child of a stopped parent could have an effect that the parent's waiter was
- * told is none; unless it was told UNKNOWN_OUTCOME. What only tidies up
+ * A child of a stopped parent could have an effect although the parent was
+ * reported as without one, unless that was UNKNOWN_OUTCOME. What only tidies up
  * (auxiliary) may always go on.
  */
 static enum evkv_verdict child_enter(struct evkv_op *child,
@@ -49,6 +49,7 @@ static struct evkv_op *child_new(struct evkv_op *parent,
 	child->flags |= OP_CHILD;
 	child->cb.child = cb;
 	child->arg = arg;
+	child->deadline_us_of = NULL;
 	child->frames[0].store = store; /* for evkv_child_repeat() */
 	if ((flags & EVKV_CHILD_AUXILIARY) != 0)
 		child->flags |= OP_AUXILIARY;
@@ -133,9 +134,9 @@ static void tell(struct evkv_op *child, struct evkv_op *teller)
 }
 
 /*
- * The parent tells its children one after the other; a child of nobody those
- * that repeat it. What a child has changed a parent that is cut off later must
- * not deny.
+ * The children of a parent are reported one after the other, and so are the
+ * repetitions of a child without a parent. What a child has changed counts as a
+ * change by its parent, also when that is cut off later.
  */
 void evkv__child_report(struct evkv_op *child)
 {
@@ -164,8 +165,8 @@ void evkv__child_report(struct evkv_op *child)
 }
 
 /*
- * What tells the child whose callback runs tells the next one, too. One that was
- * detached is still under way below; its frames hold its store.
+ * What tells the child whose callback runs tells the next one, too. One that
+ * was detached is still under way below; its frames hold its store.
  */
 struct evkv_op *evkv_child_repeat(struct evkv_op *child,
     const struct evkv_request *request)
@@ -184,6 +185,8 @@ struct evkv_op *evkv_child_repeat(struct evkv_op *child,
 		child->flags |= OP_LACKING;
 		return NULL;
 	}
+	if (next->parent == NULL)
+		next->deadline_us_of = child->deadline_us_of;
 	next->flags |= OP_WITHHELD | (child->flags & kept);
 	next->busy++;
 	child_start(next, store, request);
@@ -192,6 +195,13 @@ struct evkv_op *evkv_child_repeat(struct evkv_op *child,
 	if ((next->flags & OP_DRIVING) == 0 || (next->flags & OP_DETACHED) != 0)
 		answered_add(teller, next);
 	return next;
+}
+
+void evkv_child_set_deadline(struct evkv_op *child,
+    int64_t (*deadline_us)(void *arg))
+{
+	EVKV__ASSERT((child->flags & OP_CHILD) != 0 && child->parent == NULL);
+	child->deadline_us_of = deadline_us;
 }
 
 void evkv_child_detach(struct evkv_op *child, enum evkv_status status,

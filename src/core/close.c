@@ -4,14 +4,14 @@
  *   OPEN -> DRAINING   close or last unref; new ops end with CLOSED
  *   DRAINING -> ENDING nothing is pending, or the drain time is over: what is
  *                      pending is detached, the vtable's close() is called, and
- *                      the inner stores that nobody else holds are told to end
+ *                      inner stores without other references begin to end
  *   ENDING -> CLOSED   close() is answered and those inner stores are closed,
- *                      or, where there are none, the last op has left: the
- *                      closers are told
+ *                      or, where there are none, the last op has left:
+ *                      the callbacks of close are queued
  *   CLOSED -> freed    when the last detached op has left, the inner references
  *                      go; at the last unref the store is freed
  *
- * Nobody is told later because of what a silent server still owes: detached ops
+ * No callback waits for what a silent server still owes: detached ops
  * may leave long after CLOSED, where an inner store lives on for others.
  *
  * It is always a task because the store's own code may be on the stack when it

@@ -20,7 +20,7 @@ struct op_slab {
 #define CORE_INLINE_MAX 16
 
 /*
- * The result of a get that needed no op, a hit. Kept, not made anew on the
+ * The result of a get that needed no op, a hit. Kept, not made again on the
  * stack: all but the value stays as evkv__peeks_init() made it.
  */
 struct core_peek {
@@ -83,7 +83,9 @@ static inline struct evkv_op *evkv__op_new(struct evkv_loop *loop,
 	return op;
 }
 
-/* Begin what waited for its turn, once all that ended before it was told. */
+/*
+ * Begin what waited for its turn, once all that ended before it was reported.
+ */
 static inline void evkv__order_go_on(struct evkv_loop *loop)
 {
 	struct core *core = evkv__core(loop);

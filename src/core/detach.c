@@ -18,14 +18,28 @@ bool evkv_op_detached(const struct evkv_op *op)
 	return (op->flags & (OP_DETACHED | OP_STOPPED)) != 0;
 }
 
+/* Its own, or that of those whom a child of nobody is for; 0 = none. */
+static int64_t own_deadline_us(const struct evkv_op *op)
+{
+	const uint32_t states = OP_CHILD | OP_DRIVING | OP_DETACHED;
+
+	if ((op->flags & OP_TIMED) != 0)
+		return op->deadline.at_us;
+	/* Only while its callback is to come is there what it is for. */
+	if ((op->flags & states) == (OP_CHILD | OP_DRIVING) &&
+	    op->parent == NULL && op->deadline_us_of != NULL)
+		return op->deadline_us_of(op->arg);
+	return 0;
+}
+
 int64_t evkv_op_deadline_us(const struct evkv_op *op)
 {
-	int64_t first_us = 0;
+	int64_t first_us = 0, us;
 
 	for (; op != NULL; op = op->parent) {
-		if ((op->flags & OP_TIMED) != 0 &&
-		    (first_us == 0 || op->deadline.at_us < first_us))
-			first_us = op->deadline.at_us;
+		us = own_deadline_us(op);
+		if (us != 0 && (first_us == 0 || us < first_us))
+			first_us = us;
 	}
 	return first_us;
 }
@@ -174,7 +188,7 @@ void evkv__op_detach(struct evkv_op *op, enum evkv_status status,
 		evkv__op_untime(op);
 	op->busy++;
 	evkv__core(loop)
-	    ->telling++; /* what comes after it must not be told before it */
+	    ->telling++; /* what comes after it must not overtake it */
 	op->flags |= OP_STOPPING;
 	if ((op->flags & OP_STOPPED) == 0) {
 		stop_store(op);

@@ -216,7 +216,7 @@ const struct evkv_request *evkv_op_request(const struct evkv_op *op)
 
 	if (frame == NULL)
 		return NULL;
-	/* A driver that answers while the levels above are told of an end. */
+	/* A driver that answers while the levels above are being informed. */
 	if (frame->request == NULL &&
 	    (op->flags & (OP_STOPPING | OP_KEPT)) == (OP_STOPPING | OP_KEPT))
 		return op->kept;

@@ -4,8 +4,8 @@
  * An op has two sides. The reporting side ends when its callback has run; the
  * driving side when the driver has answered. Mostly the second ends first. A
  * deadline, a cancel or a close detaches the op: it is reported at once, from a
- * report of its own, and runs out below unseen, still counted. An op is freed
- * when both sides and all its children have let go.
+ * report of its own, and ends below without a waiter, still counted. An op is
+ * freed when both sides and all its children have let go.
  */
 #ifndef EVKV_CORE_OP_H
 #define EVKV_CORE_OP_H
@@ -48,7 +48,7 @@ enum {
 	OP_UNCLEAN = 1 << 22,  /* some field marked (clean) is to be put back */
 	OP_TIMED = 1 << 23,    /* has a deadline */
 	OP_TELLING = 1 << 24,  /* the callback of a child of it is running */
-	OP_WITHHELD = 1 << 25, /* a repeated child, told by its predecessor */
+	OP_WITHHELD = 1 << 25, /* a repeat, its predecessor reports it */
 	OP_LACKING = 1 << 26,  /* there was no memory to repeat it */
 	OP_WAITING = 1 << 27,  /* at its top level, by order.c */
 	OP_ORDERED = 1 << 28,  /* holds its keys at some level */
@@ -98,12 +98,16 @@ struct order_entry;
 struct evkv_op {
 	/* Seldom used. */
 	_Alignas(OP_LINE) LIST_HEAD(, evkv_op) child_list; /* (clean) */
-	LIST_ENTRY(evkv_op) child_link;
+	union {
+		LIST_ENTRY(evkv_op) child_link; /* where it has a parent */
+		/* A child of nobody: evkv_child_set_deadline(), or NULL. */
+		int64_t (*deadline_us_of)(void *arg);
+	};
 	size_t names_size; /* room in entries, for pages (clean) */
 	struct evkv_entry *report_entries; /* allocated ones (clean) */
 	/*
-	 * Children that have their answer and are still to be told, a ring by
-	 * next; this is the last one (clean).
+	 * Children that have their answer and are still to be reported, a ring
+	 * by next; this is the last one (clean).
 	 */
 	struct evkv_op *answered;
 	_Alignas(16) char inner_arena[OP_ARENA];

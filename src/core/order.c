@@ -12,9 +12,9 @@
  * their queues before the next one is.
  *
  * What has to wait is kept, and begins from a loop when nothing is before it:
- * after everything that ended earlier has been told, at no depth of the stack.
- * An operation that is stopped leaves its queues at once: nothing waits for an
- * abandoned one, and one that had not begun had no effect.
+ * after everything that ended earlier has been reported, at no depth of the
+ * stack. An operation that is stopped leaves its queues at once: nothing waits
+ * for an abandoned one, and one that had not begun had no effect.
  */
 #include "base/siphash.h"
 #include "core/core.h"

@@ -57,7 +57,7 @@ enum evkv_verdict evkv__order_enter(struct evkv_op *op,
     struct evkv_store *store, const struct evkv_request *request);
 /* An OP_ORDERED op leaves its top level. */
 void evkv__order_leave(struct evkv_op *op);
-/* Nobody waits for this op any more. */
+/* This op is abandoned. */
 void evkv__order_let_go(struct evkv_op *op);
 /* An OP_WAITING op is stopped: it ends without an effect. */
 void evkv__order_give_up(struct evkv_op *op);

@@ -14,7 +14,7 @@ enum store_phase {
 	STORE_OPEN,
 	STORE_DRAINING, /* new ops end with CLOSED, pending ones may end */
 	STORE_ENDING, /* pending ones have been detached, close() was called */
-	STORE_CLOSED, /* closers told; inner references go with the last op */
+	STORE_CLOSED, /* reported; inner references go with the last op */
 };
 
 /* An inner store of a wrapper, in the list of the wrappers over it. */

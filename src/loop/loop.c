@@ -48,6 +48,8 @@ int64_t evkv_loop_now_us(struct evkv_loop *loop)
 {
 	struct timeval stamp;
 
+	if (loop == NULL)
+		return 0;
 	if (loop->injected)
 		return loop->clock.monotonic_us(loop->clock.arg);
 	if (loop->handling > 0)
@@ -79,15 +81,69 @@ int64_t evkv_loop_now_ms(struct evkv_loop *loop)
 
 int64_t evkv_loop_wall_ms(struct evkv_loop *loop)
 {
-	return loop->clock.wall_us(loop->clock.arg) / 1000;
+	return loop != NULL ? loop->clock.wall_us(loop->clock.arg) / 1000 : 0;
+}
+
+/* ---- The wall clock against the monotonic one --------------------------- */
+
+/* Two readings that are further apart than this are not of one moment. */
+#define WALL_READ_US 20000
+
+/* How far the wall clock is ahead; false: not to be told just now. */
+static bool wall_ahead(const struct evkv_loop *loop, int64_t *ahead_us)
+{
+	int64_t before_us, after_us, wall_us;
+
+	if (loop->injected) {
+		before_us = after_us = evkv__loop_read_clock(loop);
+		wall_us = loop->clock.wall_us(loop->clock.arg);
+	} else {
+		/* Both move at the same ticks of the kernel. */
+		before_us = system_us(CLOCK_MONOTONIC_COARSE);
+		wall_us = system_us(CLOCK_REALTIME_COARSE);
+		after_us = system_us(CLOCK_MONOTONIC_COARSE);
+	}
+	*ahead_us = wall_us - after_us;
+	return after_us - before_us <= WALL_READ_US;
+}
+
+static void wall_compare(struct evkv_loop *loop)
+{
+	const int64_t step_us = EVKV__WALL_STEP_MS * 1000;
+	int64_t ahead_us;
+
+	if (!wall_ahead(loop, &ahead_us) ||
+	    (ahead_us - loop->wall_ahead_us <= step_us &&
+		loop->wall_ahead_us - ahead_us <= step_us))
+		return;
+	evkv_loop_log(loop, EVKV_LOG_INFO,
+	    "loop: the wall clock moved by %lld ms against the monotonic one",
+	    (long long)(ahead_us - loop->wall_ahead_us) / 1000);
+	loop->wall_ahead_us = ahead_us;
+	loop->wall_jumps++;
+}
+
+/* Once for each reading of the system's clock: that is once a turn, mostly. */
+uint64_t evkv__loop_wall_jumps(struct evkv_loop *loop)
+{
+	int64_t now_us = evkv_loop_now_us(loop);
+
+	if (loop->injected || now_us != loop->wall_compared_us) {
+		loop->wall_compared_us = now_us;
+		wall_compare(loop);
+	}
+	return loop->wall_jumps;
 }
 
 /* ---- Random numbers: splitmix64 (Steele, Lea, Flood 2014) --------------- */
 
 uint64_t evkv_loop_random(struct evkv_loop *loop)
 {
-	uint64_t z = (loop->random += UINT64_C(0x9e3779b97f4a7c15));
+	uint64_t z;
 
+	if (loop == NULL)
+		return 0;
+	z = (loop->random += UINT64_C(0x9e3779b97f4a7c15));
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
 	return z ^ (z >> 31);
@@ -203,6 +259,7 @@ bool evkv__loop_open(struct evkv_loop *loop, struct event_base *base,
 	evkv__timers_init(loop);
 	if (evkv__ready_init(loop) && evkv__post_init(loop)) {
 		evkv_loop_refresh(loop);
+		wall_ahead(loop, &loop->wall_ahead_us);
 		return true;
 	}
 	evkv_error_set(error, EVKV_IO, "loop: no file descriptor is left: %s",

@@ -77,8 +77,11 @@ struct evkv_loop {
 	bool forked;    /* the hook has been called */
 	unsigned forks; /* of the process, when the loop was made */
 	int64_t now_us; /* cached */
-	struct timeval stamp; /* libevent's cached time at that moment */
-	unsigned handling;    /* depth of our own event handlers */
+	struct timeval stamp;     /* libevent's cached time at that moment */
+	unsigned handling;        /* depth of our own event handlers */
+	int64_t wall_ahead_us;    /* of the monotonic clock, at the last jump */
+	int64_t wall_compared_us; /* `now_us` when that was looked at */
+	uint64_t wall_jumps;
 	uint64_t random;
 
 	/* ready.c: what has ended, and tasks, in two FIFO queues. */
@@ -126,16 +129,24 @@ struct evkv_loop {
 bool evkv__loop_open(struct evkv_loop *loop, struct event_base *base,
     const struct loop_hooks *hooks, const struct evkv_loop_options *options,
     struct evkv_error *error);
-/* Attachments and what they post; all else is quiet. */
+/* Ends attachments and what they post; all else has ended before. */
 void evkv__loop_end(struct evkv_loop *loop);
 /* Nothing but its events, which are the base's; in the child of a fork. */
 void evkv__loop_leave_events(struct evkv_loop *loop);
 /*
  * Where the cached time is the system's and a callback has taken long: read the
- * clock anew, for what counts from the submitting call. Costs some nanoseconds,
- * by a clock that is a few milliseconds coarse.
+ * clock again, for what counts from the submitting call. Costs some
+ * nanoseconds, by a clock that is a few milliseconds coarse.
  */
 void evkv__loop_catch_up(struct evkv_loop *loop);
+
+/*
+ * How often the wall clock has been set, or the machine has slept: the two
+ * clocks went apart by more than EVKV__WALL_STEP_MS since the last time. For
+ * what trusts that two expiries, one by each clock, keep their order.
+ */
+#define EVKV__WALL_STEP_MS INT64_C(500)
+uint64_t evkv__loop_wall_jumps(struct evkv_loop *loop);
 
 /* fork.c: how often this process is the child of a fork(), since we know. */
 extern unsigned evkv__forks;

@@ -116,7 +116,7 @@ void evkv_timer_cancel(struct evkv_loop *loop, struct evkv_timer *timer)
 	sift_down(loop, last->position);
 }
 
-/* Those due at the start; what they set anew waits for the next time. */
+/* Those due at the start; what they set again waits for the next time. */
 static void run_due(struct evkv_loop *loop)
 {
 	int64_t now_us = evkv_loop_now_us(loop);

@@ -216,7 +216,7 @@ static struct evkv_store *parse_store(struct chain *chain)
 
 /* ---- Wrappers ------------------------------------------------------------ */
 
-/* A wrapper, and what its arguments have told so far. */
+/* A wrapper, and what its arguments have set so far. */
 struct element {
 	const struct evkv_type *type;
 	const char *from; /* where it stands */

@@ -2,15 +2,15 @@
  * support/each.c - a walk over all pages of a query: see evkv/each.h.
  *
  * Happy path: a page's operation is submitted with the cursor of the one
- * before; when it is answered the next one is, and then its names are told.
+ * before; when it is answered the next one is, and then its names are reported.
  * With values its names are kept in a list instead, and asked for by batches;
  * at most two pages with names that are not yet asked for are kept.
  *
  * The walk ends when nothing is left to ask, or at the first failure, a cancel
  * or a callback that has enough: then what is under way is cancelled. The end
- * is told by a task when the last callback of an operation has run. BUSY is no
- * failure while another operation of the walk is under way: the batch is asked
- * for once more then.
+ * is reported by a task when the last callback of an operation has run. BUSY is
+ * no failure while another operation of the walk is under way: the batch is
+ * asked for once more then.
  */
 #include "evkv/each.h"
 
@@ -49,7 +49,7 @@ struct evkv_each {
 	void *arg;
 	struct evkv_task task; /* tells the end */
 	unsigned under_way;
-	bool ended;              /* nothing is told any more */
+	bool ended;              /* nothing is reported any more */
 	bool last_page;          /* no page is left to ask for */
 	evkv_ticket page_ticket; /* 0: none is under way */
 	char *cursor;            /* of the next page, allocated */
@@ -347,7 +347,7 @@ static void on_page(const struct evkv_result *result, void *arg)
 		(each->query.values && !page_add(each, result)))) {
 		stop_nomem(each);
 	} else if (!each->ended && !each->query.values) {
-		/* The walk must not end while this page is told. */
+		/* The walk must not end while this page is reported. */
 		each->under_way++;
 		each_go_on(each);
 		tell_names(each, result);
@@ -428,7 +428,7 @@ struct evkv_each *evkv_each_sized(struct evkv_store *store,
 	struct evkv_each *each;
 	char *to;
 
-	if (store == NULL || item == NULL ||
+	if (store == NULL || evkv_store_loop(store) == NULL || item == NULL ||
 	    !evkv_options_read(&query, sizeof(query), given, size, NULL))
 		return NULL;
 	each = evkv_calloc(1,

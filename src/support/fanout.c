@@ -7,7 +7,7 @@
  *
  * Failure modes: the first failure of a step is that of the op; BUSY is none as
  * long as another step is under way, after which it is tried again, with fewer
- * at a time. When the waiter was told early nothing more begins.
+ * at a time. Once the op is detached nothing more begins.
  */
 #include "evkv/fanout.h"
 
@@ -74,7 +74,8 @@ static void fail_as(struct evkv_fanout *fanout,
 }
 
 /*
- * One that had failed without effect has had one, by a step that ended later.
+ * One that had failed without effect has had one, or may have, by a step that
+ * ended later.
  */
 static void fail_with_effect(struct evkv_fanout *fanout)
 {
@@ -125,6 +126,8 @@ static void step_answered(struct fanout_step *step, struct evkv_op *child)
 	drop_cursor(step);
 	if (evkv_failed(result->status)) {
 		fail_as(fanout, result);
+		if (result->status == EVKV_UNKNOWN_OUTCOME)
+			fail_with_effect(fanout);
 	} else if (fanout->failed) {
 		if (result->affected != 0)
 			fail_with_effect(fanout);
@@ -208,7 +211,7 @@ static bool begin_steps(struct evkv_fanout *fanout)
 
 	while (!fanout->failed) {
 		if (evkv_op_detached(fanout->op)) {
-			/* The waiter was told: nothing more is wanted. */
+			/* The op is detached: nothing more is wanted. */
 			evkv_fanout_fail(fanout, EVKV_CANCELED,
 			    EVKV_CAUSE_CANCELED, NULL);
 			break;

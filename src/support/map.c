@@ -103,7 +103,7 @@ static bool map_ttls(struct wrapper *wrapper, struct evkv_op *op,
 	return true;
 }
 
-/* With the words of evkv_op_explain(), where the hook has given some. */
+/* With the message of evkv_op_explain(), where the hook has given some. */
 static void fail_as_explained(struct evkv_op *op, enum evkv_status status)
 {
 	const struct evkv_result *result = evkv_op_result(op);

@@ -62,7 +62,10 @@ static void wrapper_free(void *self)
 	    EVKV_CLASS_HAS_CONDITION)
 #define CLASSES_NUMBERS (EVKV_CLASS_HAS_DELTA | EVKV_CLASS_ANSWERS_NUMBERS)
 
-/* Who encodes values must see them all, and a number is a value's text. */
+/*
+ * A wrapper that encodes values must see them all, and a number is a value's
+ * text.
+ */
 static uint32_t covered_classes(const struct evkv_wrapper *hooks)
 {
 	uint32_t classes = CLASSES_ALWAYS;

@@ -1,12 +1,12 @@
 /*
- * wrappers/circuit_breaker.c - leaves a store alone that fails too often.
+ * wrappers/circuit_breaker.c - stops asking a store that fails too often.
  *
  * Happy path, closed: the operation is forwarded, and how it ends is counted in
- * one of ten parts of the window. The header has the states; what an operation
- * that began in an earlier state tells is not heard.
+ * one of ten parts of the window. The header has the states; an operation that
+ * began in an earlier state is not counted.
  *
- * Failures: where memory for what an operation carries is lacking it passes and
- * is not counted; where it was to be a probe it is NOMEM.
+ * Failures: without memory for its record an operation passes and is not
+ * counted; where it was to be a probe it is NOMEM.
  */
 #include "evkv/wrappers/circuit_breaker.h"
 
@@ -43,7 +43,7 @@ struct breaker {
 	struct part *part; /* that one */
 	struct part parts[PARTS];
 	uint64_t opened, refused;
-	struct evkv_circuit_breaker_options given; /* for who describes it */
+	struct evkv_circuit_breaker_options given; /* for describe */
 };
 
 /* What an operation carries. */
@@ -214,7 +214,7 @@ static enum evkv_verdict breaker_submit(void *self, struct evkv_op *op,
 	struct breaker *breaker = self;
 	struct call *call;
 
-	/* Who waits for the first connection asks the store itself. */
+	/* A ping that waits for the first connection asks the store itself. */
 	if ((request->flags & EVKV_FLAG_WAIT_READY) != 0)
 		return evkv_op_forward(op, breaker->inner, request);
 	let_time_pass(breaker);
@@ -248,7 +248,7 @@ static void breaker_detached(void *self, struct evkv_op *op,
 {
 	struct call *call = evkv_op_data(op);
 
-	/* The result tells what the waiter is told, and why. */
+	/* The result has what the waiter gets, and why. */
 	if (call != NULL)
 		count_end(self, call, status, evkv_op_result(op)->cause);
 }

@@ -4,8 +4,8 @@
  * Happy path: there is room, and the operation goes on as a child, which tells
  * when the store below has really ended it. Otherwise it is kept and waits in a
  * queue; when one ends, a task begins as many as there is room for, at no depth
- * of the stack. While some wait nobody passes them, so the order of submission
- * is that of beginning.
+ * of the stack. While some wait, none overtakes them, so the order of
+ * submission is that of beginning.
  *
  * Failures: with the queue full, or the time of waiting over: BUSY. Whose
  * waiter is cut off in the queue leaves it at once, without effect.
@@ -31,7 +31,7 @@ struct limit {
 	struct evkv_task begin_task;
 	struct evkv_timer wait_timer; /* for the first in the queue */
 	struct evkv_concurrency_limit_counters counters;
-	struct evkv_concurrency_limit_options given; /* for who describes it */
+	struct evkv_concurrency_limit_options given; /* for describe */
 };
 
 struct call {
@@ -156,7 +156,7 @@ static enum evkv_verdict limit_submit(void *self, struct evkv_op *op,
 	    limit->counters.running < limit->max_running;
 	struct call *call;
 
-	/* Who waits for a connection is no work. */
+	/* Waiting for a connection is no work. */
 	if ((request->flags & EVKV_FLAG_WAIT_READY) != 0)
 		return evkv_op_forward(op, limit->inner, request);
 	if (!runs && limit->counters.queued >= limit->max_queue) {
@@ -204,7 +204,9 @@ static void limit_free(void *self)
 	evkv_free(limit);
 }
 
-/* What is answered at once takes no room, but it may not pass who waits. */
+/*
+ * What is answered at once takes no room, but it may not overtake what waits.
+ */
 static enum evkv_peek limit_peek(void *self, const struct evkv_request *request,
     struct evkv_value **value)
 {

@@ -6,8 +6,8 @@
  *
  * Failures: entries that failed so that the second store may be asked are asked
  * there, in a second child. An entry that the second store answers gets that
- * answer; one that it fails keeps the primary's failure. So memory that is
- * lacking for the second child leaves the primary's answers as they are.
+ * answer; one that it fails keeps the primary's failure. Without memory
+ * for the second child the primary's answers stay as they are.
  *
  * The core keeps the order of each key: what follows waits for both stores.
  */
@@ -25,7 +25,7 @@ struct fallback {
 	struct evkv_store *primary, *second;
 	struct evkv_fallback_options options;
 	uint64_t count;
-	struct evkv_fallback_options given; /* for who describes it */
+	struct evkv_fallback_options given; /* for describe */
 };
 
 struct call {
@@ -33,7 +33,7 @@ struct call {
 	struct evkv_op *op;
 	struct evkv_request request; /* to the primary, then to the second */
 	uint32_t *places; /* in the operation, of the second's entries */
-	bool stopped;     /* nobody waits for it any more */
+	bool stopped;     /* abandoned */
 };
 
 /* ---- The second store --------------------------------------------------- */

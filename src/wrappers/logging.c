@@ -5,7 +5,7 @@
  * it is worth telling. Names are needed then, when the inputs may be gone:
  * those of an operation that is pending are copied before submit returns. An
  * inline get that is answered at once neither fails nor is slow, and passes by
- * peek, unless all are told.
+ * peek, unless all are logged.
  *
  * Failures: without memory for what an operation carries it passes untold.
  */
@@ -18,7 +18,7 @@
 #include "evkv/driver.h"
 #include "wrappers/types.h"
 
-#define KEY_MOST 64 /* bytes of a key that are told */
+#define KEY_MOST 64 /* bytes of a key that are logged */
 #define DAY_MS INT64_C(86400000)
 
 struct logging {
@@ -96,7 +96,7 @@ static void write_line(struct evkv_loop *loop,
 	    failed ? ": " : "", failed ? record->message : "");
 }
 
-/* ---- What is told ------------------------------------------------------- */
+/* ---- What is logged ----------------------------------------------------- */
 
 static void call_name(const struct logging *self, struct call *call,
     const struct evkv_request *request)

@@ -9,8 +9,8 @@
  * The core keeps the order of each key: what follows waits for the last try.
  *
  * Failures: with no try left the last failure is the answer. Without memory for
- * a child its entries are NOMEM. Whose waiter is cut off in a pause ends at
- * once, and nothing more is sent for it.
+ * a child its entries are NOMEM. An operation that is detached in a pause ends
+ * at once, and nothing more is sent for it.
  */
 #include "evkv/wrappers/retry.h"
 
@@ -35,7 +35,7 @@ struct retry {
 	struct evkv_retry_options options; /* no defaults left */
 	uint64_t tokens, tokens_most;
 	struct evkv_retry_counters counters;
-	struct evkv_retry_options given; /* for who describes it */
+	struct evkv_retry_options given; /* for describe */
 };
 
 /* An operation. */
@@ -49,7 +49,7 @@ struct call {
 	int64_t start_ms;
 	unsigned tries;
 	bool pausing;
-	bool stopped; /* nobody waits for it any more */
+	bool stopped; /* abandoned */
 };
 
 /* ---- What may be repeated ----------------------------------------------- */
@@ -299,7 +299,7 @@ static enum evkv_verdict retry_submit(void *arg, struct evkv_op *op,
 	struct retry *retry = arg;
 	struct call *call;
 
-	/* Who waits for the first connection asks how that goes. */
+	/* A ping that waits for the first connection reports how it went. */
 	if ((request->flags & EVKV_FLAG_WAIT_READY) != 0)
 		return evkv_op_forward(op, retry->inner, request);
 	call = evkv_op_alloc(op, sizeof(*call));

@@ -5,9 +5,9 @@
  * takes over its answer. An inline get passes by peek.
  *
  * Failures: past the deadline the core ends the child with TIMEOUT, or with
- * UNKNOWN_OUTCOME where it was sent, and that is the answer; it runs out below
- * unseen. Where memory for a child is lacking: NOMEM. Whose waiter is cut off
- * runs out within the same deadline.
+ * UNKNOWN_OUTCOME where it was sent, and that is the answer; below, it
+ * ends without a waiter. Without memory for a child the answer is NOMEM. A
+ * detached operation ends within the same deadline.
  */
 #include "evkv/wrappers/timeout.h"
 
@@ -18,7 +18,7 @@ struct timeout {
 	struct evkv_store *inner;
 	int64_t keyed_ms;
 	int64_t span_ms;                   /* -1 = none */
-	struct evkv_timeout_options given; /* for who describes it */
+	struct evkv_timeout_options given; /* for describe */
 };
 
 /* In milliseconds; 0 or less = no bound. */

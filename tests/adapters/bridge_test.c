@@ -82,7 +82,7 @@ EVKV_TEST(adapters_bridge, operations_go_there_and_back)
 EVKV_TEST(adapters_bridge, what_is_wrong_is_told_and_consumed)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
-	struct rig rig, other;
+	struct rig rig, other, freed;
 	struct evkv_store *store;
 
 	rig_open(&rig);
@@ -97,6 +97,13 @@ EVKV_TEST(adapters_bridge, what_is_wrong_is_told_and_consumed)
 	check(evkv_bridge_new(NULL, evkv_simple_new(rig.loop, NULL), &error) ==
 	    NULL);
 	check_contains(error.message, "loop is NULL");
+	evkv_error_clear(&error);
+	rig_open(&freed);
+	store = evkv_simple_new(freed.loop, NULL);
+	rig_close(&freed);
+	check(evkv_bridge_new(rig.loop, store, &error) == NULL);
+	check_contains(error.message, "was freed");
+	evkv_error_clear(&error);
 	store = evkv_bridge_new(rig.loop, evkv_simple_new(other.loop, NULL),
 	    NULL);
 	check(store != NULL);

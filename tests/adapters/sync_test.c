@@ -7,6 +7,7 @@
 #include "evkv/stores/simple.h"
 #include "far.h"
 #include "faults.h"
+#include "rig.h"
 #include "test.h"
 
 #define C EVKV_LIT("c")
@@ -49,6 +50,8 @@ EVKV_TEST(adapters_sync, it_feels_like_a_plain_store)
 EVKV_TEST(adapters_sync, a_bad_url_is_told)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
+	struct evkv_store *store;
+	struct rig rig;
 
 	check(evkv_sync_open("nosuch:", NULL, &error) == NULL);
 	check_contains(error.message, "nosuch");
@@ -56,6 +59,12 @@ EVKV_TEST(adapters_sync, a_bad_url_is_told)
 	evkv_error_clear(&error);
 	check(evkv_sync_new(NULL, &error) == NULL);
 	check_contains(error.message, "store is NULL");
+	evkv_error_clear(&error);
+	rig_open(&rig);
+	store = evkv_simple_new(rig.loop, NULL);
+	rig_close(&rig);
+	check(evkv_sync_new(store, &error) == NULL);
+	check_contains(error.message, "was freed");
 	check_status(evkv_sync_put(NULL, C, K, K, 0), EVKV_INVALID);
 }
 

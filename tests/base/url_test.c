@@ -462,10 +462,13 @@ EVKV_TEST(unit_url, bad_options_are_named)
 	refuse_option("x:?mode=ful", "mode", "full|os|none");
 	refuse_option("x:?mode=", "mode", "full|os|none");
 	refuse_option("x:?mode=full%7Cos", "mode", "full|os|none");
-	/* A message is one line, whatever the value. */
-	refuse_option("x:?number=%0A%07", "'\?\?'", "a number");
+	/* A message is one line, whatever the value, and never a password. */
+	refuse_option("x:?number=%0A%07", "number: its value is", "a number");
 	refuse_option("x:?number=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-	    "aaaa...'", "a number");
+	    "number: its value is", "a number");
+	refuse_option("x:?number=3;password=hunter2", "number: its value is",
+	    "a number");
+	refuse_option("x:?number=0x3", "number: '0x3' is", "a number");
 }
 
 EVKV_TEST(unit_url, parts_a_scheme_has_no_use_for)

@@ -1,7 +1,7 @@
 /*
- * tests/install/header_examples.c - the examples at the tops of the public headers, compiled
- * as they stand there. check-headers compares them, line by line, within the
- * section of each header.
+ * tests/install/header_examples.c - the examples at the tops of the public
+ * headers, compiled as they stand there. check-headers compares them, line by
+ * line, within the section of each header.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +25,8 @@
 #include "evkv/stores/disk.h"
 #include "evkv/stores/redis.h"
 #include "evkv/wrapper.h"
+#include "evkv/wrappers/compression.h"
+#include "evkv/wrappers/encryption.h"
 
 void alloc_h(void);
 int main(int argc, char **argv);
@@ -34,7 +36,9 @@ void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
     void *my);
 void key_codec_h(void);
 void circuit_breaker_h(struct evkv_store *store);
+void compression_h(struct evkv_store *store);
 void concurrency_limit_h(struct evkv_store *store);
+void encryption_h(struct evkv_store *store);
 void fallback_h(struct evkv_loop *loop, struct evkv_store *primary);
 void fault_h(struct evkv_store *store);
 void routing_h(struct evkv_loop *loop);
@@ -522,6 +526,23 @@ void circuit_breaker_h(struct evkv_store *store)
 {
 	store = evkv_circuit_breaker_new(store,
 	    &(struct evkv_circuit_breaker_options){ .slow_ms = 500 }, &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/compression.h] */
+void compression_h(struct evkv_store *store)
+{
+	store = evkv_compression_new(store,
+	    &(struct evkv_compression_options){ .min_size = 1024 }, &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/encryption.h] */
+void encryption_h(struct evkv_store *store)
+{
+	store = evkv_encryption_new(store,
+	    &(struct evkv_encryption_options){
+	        .key_file = "/etc/service/evkv.key" }, &error);
 	evkv_store_unref(store);
 }
 

@@ -338,6 +338,14 @@ EVKV_TEST(unit_each, the_store_and_the_loop_may_go)
 	rig_close(&w.rig);
 	check_int(w.ends, 1);
 
+	/* With a loop that is gone there is nothing to walk over. */
+	open_walk(&w, 1);
+	rig_close(&w.rig);
+	check(evkv_each(w.store,
+		  &(struct evkv_each_query){ .kind = EVKV_OP_KEYS }, on_item,
+		  on_end, &w) == NULL);
+	evkv_store_unref(w.store);
+
 	open_walk(&w, 300);
 	start(&w, (struct evkv_each_query){ .match.limit = 10 });
 	evkv_store_close(w.store, 0, NULL, NULL);

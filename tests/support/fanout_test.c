@@ -319,7 +319,7 @@ EVKV_TEST(unit_fanout, half_done_is_of_unknown_outcome)
 	struct scene s;
 	int later;
 
-	for (later = 0; later < 2; later++) {
+	for (later = 0; later < 3; later++) {
 		open_scene(&s);
 		s.spread.most = 2;
 		hold(&s);
@@ -331,7 +331,11 @@ EVKV_TEST(unit_fanout, half_done_is_of_unknown_outcome)
 			gate_fail(s.gates[2], 0, EVKV_IO, EVKV_CAUSE_IO);
 		} else {
 			gate_fail(s.gates[1], 0, EVKV_IO, EVKV_CAUSE_IO);
-			gate_release(s.gates[0], 0);
+			if (later == 1)
+				gate_release(s.gates[0], 0);
+			else
+				gate_fail(s.gates[0], 0, EVKV_UNKNOWN_OUTCOME,
+				    EVKV_CAUSE_RESET);
 		}
 		rig_turn(&s.rig);
 		check_int(s.answer.calls, 1);

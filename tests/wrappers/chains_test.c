@@ -146,3 +146,44 @@ EVKV_TEST(unit_wrapper_chains, a_deep_stack_works)
 	evkv_store_unref(store);
 	rig_close(&rig);
 }
+
+/* A handle that outlived its loop. */
+static struct evkv_store *dead_store(void)
+{
+	struct evkv_store *store;
+	struct rig rig;
+
+	rig_open(&rig);
+	store = evkv_memory_new(rig.loop, NULL, NULL);
+	rig_close(&rig);
+	return store;
+}
+
+static void check_refused(struct evkv_store *store, struct evkv_error *error)
+{
+	check(store == NULL);
+	check_status(error->status, EVKV_INVALID);
+	check_contains(error->message, "closed");
+	evkv_error_clear(error);
+}
+
+EVKV_TEST(unit_wrapper_chains, none_over_a_store_whose_loop_was_freed)
+{
+	struct evkv_error e = EVKV_ERROR_INIT;
+
+	check_refused(evkv_statistics_new(dead_store(), NULL, &e), &e);
+	check_refused(evkv_fault_new(dead_store(), NULL, &e), &e);
+	check_refused(evkv_retry_new(dead_store(), NULL, &e), &e);
+	check_refused(evkv_logging_new(dead_store(), NULL, &e), &e);
+	check_refused(evkv_circuit_breaker_new(dead_store(), NULL, &e), &e);
+	check_refused(evkv_concurrency_limit_new(dead_store(), NULL, &e), &e);
+	check_refused(evkv_single_collection_new(dead_store(), NULL, &e), &e);
+	check_refused(evkv_read_only_new(dead_store(), &e), &e);
+	check_refused(evkv_prefix_keys_new(dead_store(), EVKV_LIT("p"), &e),
+	    &e);
+	check_refused(evkv_fallback_new(dead_store(), dead_store(), NULL, &e),
+	    &e);
+	check_refused(evkv_passthrough_cache_new(dead_store(), dead_store(),
+			  NULL, &e),
+	    &e);
+}

@@ -255,6 +255,48 @@ static void refused(struct rig *rig, struct evkv_store *primary,
 	check_contains(error.message, word);
 }
 
+EVKV_TEST(wrappers_passthrough_cache, jitter_only_shortens)
+{
+	const struct evkv_passthrough_cache_options options = {
+		.max_ttl_ms = 10000, .jitter_ms = 4000
+	};
+	int64_t least = INT64_MAX, most = 0, ttl_ms;
+	struct cache_bed bed;
+	unsigned i;
+
+	bed_open(&bed, BED_LOCAL, &options);
+	bed_put(&bed, bed.below, K, EVKV_LIT("v"), 0);
+	for (i = 0; i < 100; i++) {
+		bed_check_filled(&bed, "v");
+		ttl_ms = bed_ttl(&bed, bed.tier);
+		check(ttl_ms >= 6000 && ttl_ms <= 10000);
+		least = ttl_ms < least ? ttl_ms : least;
+		most = ttl_ms > most ? ttl_ms : most;
+		evkv_delete(bed.tier, C, K, NULL, NULL);
+		bed_settle(&bed);
+	}
+	check(most - least > 1000);
+	/* Never beyond what the primary has left. */
+	bed_put(&bed, bed.below, K, EVKV_LIT("v"), 5000);
+	bed_check_filled(&bed, "v");
+	check(bed_ttl(&bed, bed.tier) < 5000);
+	bed_close(&bed);
+}
+
+EVKV_TEST(wrappers_passthrough_cache, the_primary_s_ttl_may_be_ignored)
+{
+	const struct evkv_passthrough_cache_options options = {
+		.max_ttl_ms = 10000, .primary_ttl = EVKV_PRIMARY_TTL_IGNORE
+	};
+	struct cache_bed bed;
+
+	bed_open(&bed, BED_LOCAL, &options);
+	bed_put(&bed, bed.below, K, EVKV_LIT("v"), 3000);
+	bed_check_filled(&bed, "v");
+	check_int(bed_ttl(&bed, bed.tier), 10000);
+	bed_close(&bed);
+}
+
 EVKV_TEST(wrappers_passthrough_cache, bad_arguments_are_refused)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
@@ -283,6 +325,15 @@ EVKV_TEST(wrappers_passthrough_cache, bad_arguments_are_refused)
 	    evkv_simple_new(rig.loop, &error),
 	    &(struct evkv_passthrough_cache_options){ .cache_timeout_ms = -1 },
 	    "cache_timeout_ms");
+	refused(&rig, evkv_simple_new(rig.loop, &error),
+	    evkv_simple_new(rig.loop, &error),
+	    &(struct evkv_passthrough_cache_options){ .jitter_ms = 1 },
+	    "jitter_ms");
+	refused(&rig, evkv_simple_new(rig.loop, &error),
+	    evkv_simple_new(rig.loop, &error),
+	    &(struct evkv_passthrough_cache_options){
+		.primary_ttl = EVKV_PRIMARY_TTL_IGNORE },
+	    "max_ttl_ms");
 	check_str(error.message, "");
 	rig_close(&rig);
 }

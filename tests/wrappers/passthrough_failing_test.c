@@ -252,3 +252,46 @@ EVKV_TEST(wrappers_passthrough_failing, a_miss_has_no_cause)
 	rig_close(&rig);
 	scripted_free(primary);
 }
+
+/* What loads for all is of use until the last of them has gone. */
+EVKV_TEST(wrappers_passthrough_failing, a_load_has_its_waiters_deadline)
+{
+	struct evkv_slice key = K;
+	struct evkv_request request = {
+		.kind = EVKV_OP_GET, .collection = C, .count = 1, .keys = &key
+	};
+	struct answer a[3] = { ANSWER_INIT, ANSWER_INIT, ANSWER_INIT };
+	evkv_ticket ticket;
+	struct cache_bed s;
+	struct evkv_op *op;
+	int64_t start_us;
+
+	bed_open(&s, BED_LOCAL, NULL);
+	s.primary->mode = GATE_BEFORE;
+	start_us = evkv_loop_now_us(s.rig.loop);
+	request.timeout_ms = 300;
+	evkv_submit(s.store, &request, answer_cb, &a[0]);
+	request.timeout_ms = 100;
+	evkv_submit(s.store, &request, answer_cb, &a[1]);
+	check_int(s.primary->held_count, 1);
+	op = s.primary->held[0];
+	check_int(evkv_op_deadline_us(op), start_us + 300000);
+	/* One without a deadline, while it waits. */
+	request.timeout_ms = -1;
+	ticket = evkv_submit(s.store, &request, answer_cb, &a[2]);
+	check_int(s.primary->held_count, 1);
+	check_int(evkv_op_deadline_us(op), 0);
+	evkv_cancel(s.rig.loop, ticket);
+	check_int(evkv_op_deadline_us(op), start_us + 300000);
+	bed_pass_time(&s, 300);
+	check_status(a[0].status, EVKV_TIMEOUT);
+	check_status(a[1].status, EVKV_TIMEOUT);
+	check_status(a[2].status, EVKV_CANCELED);
+	/* Nobody waits, but the load goes on. */
+	check_int(s.primary->held_count, 1);
+	check_int(evkv_op_deadline_us(op), 0);
+	gate_release_all(s.primary);
+	for (size_t i = 0; i < 3; i++)
+		answer_free(&a[i]);
+	bed_close(&s);
+}

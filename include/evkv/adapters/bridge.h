@@ -36,7 +36,7 @@ EVKV_BEGIN_DECLS
  * @param store  the store of the other loop, of which one reference is
  *               consumed, also on failure; NULL is passed through
  * @param error  filled where NULL is returned: INVALID (the store is of this
- *               loop, or `loop` is NULL) or NOMEM; may be NULL
+ *               loop, its loop was freed, or `loop` is NULL) or NOMEM; may be NULL
  */
 EVKV_API struct evkv_store *evkv_bridge_new(struct evkv_loop *loop,
     struct evkv_store *store, struct evkv_error *error);

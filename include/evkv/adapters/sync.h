@@ -11,7 +11,7 @@
  * program's that is running (evkv_sync_new()). All calls here may be made on
  * any thread but the loop's, where they would wait for themselves: there they
  * are INVALID. Each ends with the status that its callback would get; a call
- * that has no memory for its answer is NOMEM.
+ * that is out of memory for its answer is NOMEM.
  */
 #ifndef EVKV_ADAPTERS_SYNC_H
 #define EVKV_ADAPTERS_SYNC_H

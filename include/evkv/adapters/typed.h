@@ -77,7 +77,7 @@ enum evkv_field_kind {
 	EVKV_FIELD_KIND_CUSTOM,
 };
 
-/** What is to be known of a member. */
+/** Flags of a member. */
 enum {
 	/**
 	 * it must be in the object; without it an absent member is its default
@@ -118,7 +118,7 @@ struct evkv_arena;
 /** Memory from an arena, aligned as by malloc(); NULL = out of memory. */
 EVKV_API void *evkv_arena_alloc(struct evkv_arena *arena, size_t size);
 
-/** One member of a struct. Zero in what is not mentioned is "not so". */
+/** One member of a struct. Zero in a field is its default. */
 struct evkv_field {
 	/** the name in JSON */
 	const char *name;

@@ -167,11 +167,12 @@ enum {
  * @param flags  EVKV_DISK_BACKUP_*
  * @param cb     gets the outcome, on the loop's thread, never inside this call:
  *               OK, INVALID, UNSUPPORTED, REFUSED (not empty), CLOSED or
- *               CANCELED (the store was closed, compacted or opened anew
+ *               CANCELED (the store was closed, compacted or reopened
  *               meanwhile), LOCKED, NOSPACE, IO, or why the store can't be
  *               opened; may be NULL
  * @param arg    for the callback
- * @return false when out of memory, and for store NULL: no callback will come
+ * @return false when out of memory, for store NULL and for one whose loop was
+ *         freed: no callback will come
  */
 EVKV_API bool evkv_disk_backup(struct evkv_store *store, const char *path,
     uint32_t flags, evkv_cb cb, void *arg);

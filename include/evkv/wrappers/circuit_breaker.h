@@ -1,6 +1,6 @@
 /**
  * @file
- * Leaves a store alone that fails too often.
+ * Stops sending operations to a store that fails too often, for a while.
  *
  *     store = evkv_circuit_breaker_new(store,
  *         &(struct evkv_circuit_breaker_options){ .slow_ms = 500 }, &error);
@@ -13,7 +13,7 @@
  *   When these have ended well: CLOSED, with an empty window. When one fails or
  *   is slow: OPEN. When they take longer than open_ms, a few more go through.
  *
- * The state of the store (evkv_store_state()) tells: DOWN while it is open,
+ * The state of the store (evkv_store_state()) is DOWN while it is open and
  * CONNECTING while it is half open.
  */
 #ifndef EVKV_WRAPPERS_CIRCUIT_BREAKER_H
@@ -23,20 +23,22 @@
 
 EVKV_BEGIN_DECLS
 
-/** When. Zero in a field is its default. */
+/** Options. Zero in a field is its default. */
 struct evkv_circuit_breaker_options {
-	/** how far back is looked, in milliseconds: 10 to 1 day, in tenths; 0 =
-	 * 10000 */
+	/**
+	 * the length of the window, in milliseconds: 10 to 1 day, in steps of a
+	 * tenth; 0 = 10000
+	 */
 	int64_t window_ms;
 	/** with fewer operations than this in the window it stays closed; up to
 	 * 1000000; 0 = 20 */
 	unsigned min_operations;
-	/** so many of 100 failed: 1 to 100; 0 = 50 */
+	/** the percentage of failures that opens it: 1 to 100; 0 = 50 */
 	unsigned failure_percent;
 	/** an operation that takes so long is slow, in milliseconds, up to 1
 	 * day; 0 = none is */
 	int64_t slow_ms;
-	/** so many of 100 were slow: 1 to 100; 0 = 50 */
+	/** the percentage of slow operations that opens it: 1 to 100; 0 = 50 */
 	unsigned slow_percent;
 	/** how long it stays open, in milliseconds: up to 1 day; 0 = 5000 */
 	int64_t open_ms;
@@ -52,19 +54,19 @@ struct evkv_circuit_breaker_options {
 	uint32_t statuses;
 };
 
-/** Where it stands. */
+/** Its state. */
 enum evkv_circuit {
 	/** everything goes through */
 	EVKV_CIRCUIT_CLOSED,
-	/** nothing does */
+	/** nothing goes through */
 	EVKV_CIRCUIT_OPEN,
-	/** a few operations do, to see how it goes */
+	/** a few operations go through, as a probe */
 	EVKV_CIRCUIT_HALF_OPEN,
 };
 
-/** What it has seen and done. */
+/** Its counters. */
 struct evkv_circuit_breaker_counters {
-	/** where it stands */
+	/** its state */
 	enum evkv_circuit state;
 	/** operations that have ended within the window */
 	uint32_t operations;
@@ -106,7 +108,7 @@ EVKV_API bool evkv_circuit_breaker_read_sized(struct evkv_store *store,
     struct evkv_circuit_breaker_counters *counters, size_t size);
 
 /**
- * What a circuit breaker has seen and done.
+ * Read the counters of a circuit breaker.
  * @param store     a circuit breaker
  * @param counters  filled; all zero where it is none
  * @return false where `store` is none of this kind

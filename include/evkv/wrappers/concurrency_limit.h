@@ -1,17 +1,17 @@
 /**
  * @file
- * At most so many operations in the store below at once.
+ * Bounds how many operations run in the store below at once.
  *
  *     store = evkv_concurrency_limit_new(store,
  *         &(struct evkv_concurrency_limit_options){ .max_running = 32,
  *             .max_queue = 500, .max_wait_ms = 200 }, &error);
  *
- * What is too many waits, first come, first served, for one that ends. What
- * does not fit into the queue, or has waited for too long, is BUSY, without
- * effect. An operation whose waiter was cut off has its place until the store
- * below has ended it, too: it is still work there.
+ * More than that wait in a queue, first come, first served. What does not fit
+ * into the queue, or has waited for too long, is BUSY, without effect. An
+ * operation that was cut off (deadline, cancel) keeps its place until the store
+ * below has ended it: it is still work there.
  *
- * A batch is one operation.
+ * A batch counts as one operation.
  */
 #ifndef EVKV_WRAPPERS_CONCURRENCY_LIMIT_H
 #define EVKV_WRAPPERS_CONCURRENCY_LIMIT_H
@@ -20,19 +20,19 @@
 
 EVKV_BEGIN_DECLS
 
-/** How many. Zero in a field is its default. */
+/** Options. Zero in a field is its default. */
 struct evkv_concurrency_limit_options {
 	/** operations in the store below at once: 1 to 1000000; 0 = 64 */
 	size_t max_running;
 	/**
-	 * operations that wait: up to 1000000; 0 = 1000, SIZE_MAX = none may
+	 * operations that wait: up to 1000000; 0 = 1000, SIZE_MAX = none
 	 */
 	size_t max_queue;
 	/** how long one may wait, in milliseconds, up to 1 day; 0 = no bound */
 	int64_t max_wait_ms;
 };
 
-/** How many there are, and were. */
+/** Its counters. */
 struct evkv_concurrency_limit_counters {
 	/** in the store below now */
 	size_t running;
@@ -40,9 +40,9 @@ struct evkv_concurrency_limit_counters {
 	size_t queued;
 	/** the most that have waited at once */
 	size_t most_queued;
-	/** that were BUSY as the queue was full */
+	/** answered BUSY because the queue was full */
 	uint64_t refused;
-	/** that were BUSY as they had waited too long */
+	/** answered BUSY because they had waited too long */
 	uint64_t expired;
 };
 
@@ -74,7 +74,7 @@ EVKV_API bool evkv_concurrency_limit_read_sized(const struct evkv_store *store,
     struct evkv_concurrency_limit_counters *counters, size_t size);
 
 /**
- * How many operations there are, and were.
+ * Read its counters.
  * @param store     a concurrency limit
  * @param counters  filled; all zero where it is none
  * @return false where `store` is none of this kind

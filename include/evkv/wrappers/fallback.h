@@ -10,11 +10,11 @@
  * fails too, the primary's failure is the answer. A miss is an answer, not a
  * failure, unless `on_miss` is set.
  *
- * All else is the primary's alone: writes (but see `writes`), pages, as pages
- * of two stores do not join, and reads that ask for versions, which mean
- * nothing in another store.
+ * Everything else goes to the primary alone: writes (but see `writes`), pages,
+ * as pages of two stores do not join, and reads that ask for versions, which
+ * mean nothing in another store.
  *
- * The two are not kept alike: the second store has what somebody else put
+ * The two stores are not kept in step: the second one has what others put
  * there, or what `writes` has left.
  */
 #ifndef EVKV_WRAPPERS_FALLBACK_H
@@ -24,7 +24,7 @@
 
 EVKV_BEGIN_DECLS
 
-/** When and for what. Zero in a field is its default. */
+/** Options. Zero in a field is its default. */
 struct evkv_fallback_options {
 	/**
 	 * EVKV_STATUS_BIT() of the failures for which the second store is
@@ -36,7 +36,7 @@ struct evkv_fallback_options {
 	/**
 	 * put, delete and touch without a condition that surely had no effect
 	 * in the primary (BUSY, TIMEOUT, UNAVAILABLE) go to the second store.
-	 * The primary never hears of them.
+	 * The primary never gets them.
 	 */
 	bool writes;
 	/**

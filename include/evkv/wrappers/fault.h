@@ -8,11 +8,11 @@
  *         .action = EVKV_FAULT_FAIL, .kinds = EVKV_KIND_BIT(EVKV_OP_PUT),
  *         .nth = 3, .status = EVKV_UNAVAILABLE });
  *
- * Each operation is held against the rules, in the order in which they were
- * added, until one fires; where none does it passes as it is. What is drawn
- * comes from the seed and depends on nothing but the operations before, and
- * delays run by the loop's clock: with an injected one a test runs the same way
- * each time.
+ * Each operation is compared with the rules, in the order in which they were
+ * added, until one fires. Where none does, it passes as it is. Random choices
+ * come from the seed and depend only on the operations before, and delays run
+ * by the loop's clock. So with an injected clock a test runs the same way each
+ * time.
  *
  * Whatever the rules do, the promises of docs/contract.md hold: operations on
  * one key keep their order, and a write whose answer is lost is
@@ -27,7 +27,7 @@
 
 EVKV_BEGIN_DECLS
 
-/** What is done to an operation. */
+/** What happens to an operation. */
 enum evkv_fault_action {
 	/** answered with the rule's status; the inner store never sees it */
 	EVKV_FAULT_FAIL,
@@ -42,7 +42,7 @@ enum evkv_fault_action {
 	EVKV_FAULT_DELAY_AFTER,
 	/** never passes: ends by its deadline, a cancel or a close */
 	EVKV_FAULT_DROP,
-	/** takes effect and is never answered; ends likewise */
+	/** takes effect and is never answered; ends as with DROP */
 	EVKV_FAULT_MUTE,
 	/** waits for some turns of the loop: others overtake it */
 	EVKV_FAULT_REORDER,
@@ -56,12 +56,12 @@ struct evkv_fault_rule {
 	enum evkv_fault_action action;
 	/** EVKV_KIND_BIT() of the kinds that it is for; 0 = all */
 	uint32_t kinds;
-	/** it fires for the nth operation held against it, from 1; 0 = see
+	/** it fires for the nth operation compared with it, from 1; 0 = see
 	 * permille */
 	uint64_t nth;
 	/** the chance to fire, 1 to 1000 of 1000; 0 = always. Not with nth. */
 	unsigned permille;
-	/** it fires so often and no more; 0 = no bound */
+	/** the most times that it fires; 0 = no bound */
 	uint64_t limit;
 	/**
 	 * FAIL, LOSE: the status, a failure; 0 = UNAVAILABLE. UNKNOWN_OUTCOME
@@ -74,13 +74,15 @@ struct evkv_fault_rule {
 	int64_t delay_min_ms;
 	/** and the longest; 0 = delay_min_ms */
 	int64_t delay_max_ms;
-	/** REORDER: at most so many turns, drawn; 0 = 8 */
+	/**
+	 * REORDER: the most turns, of which a random number is waited; 0 = 8
+	 */
 	unsigned turns;
 };
 
-/** What may be set. Zero in a field is its default. */
+/** Options. Zero in a field is its default. */
 struct evkv_fault_options {
-	/** for what is drawn; 0 = from the loop's random numbers */
+	/** the seed of random choices; 0 = from the loop's random numbers */
 	size_t seed;
 	/** the chance to FAIL with UNAVAILABLE, 0 to 1000 of 1000 */
 	unsigned fail_permille;
@@ -92,7 +94,7 @@ struct evkv_fault_options {
 	unsigned reorder_permille;
 	/** the chance to DELAY */
 	unsigned delay_permille;
-	/** that delay at most, in milliseconds, up to 100 years; 0 = 10 */
+	/** the longest such delay, in milliseconds, up to 100 years; 0 = 10 */
 	int64_t delay_ms;
 };
 
@@ -121,12 +123,12 @@ EVKV_API int evkv_fault_add_sized(struct evkv_store *store,
     const struct evkv_fault_rule *rule, size_t size);
 
 /**
- * Add a rule behind those that there are.
+ * Add a rule after the others.
  * @param store  a fault store
  * @param rule   copied
  * @return its number, for evkv_fault_fired(); -1 where `store` is none of this
- *         kind, a number is out of bounds, a status is no failure, or memory is
- *         lacking
+ *         kind, a number is out of bounds, a status is no failure, or out of
+ *         memory
  */
 static inline int evkv_fault_add(struct evkv_store *store,
     const struct evkv_fault_rule *rule)

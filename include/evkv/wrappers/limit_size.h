@@ -25,7 +25,7 @@ struct evkv_limit_size_options {
 	/** the most keys in one operation; one with more is TOO_LARGE */
 	size_t max_keys;
 	/**
-	 * the most bytes of keys and values in one operation, in bytes; one
+	 * the most bytes of keys and values in one operation; one
 	 * with more is TOO_LARGE
 	 */
 	size_t max_bytes;
@@ -37,7 +37,7 @@ EVKV_API struct evkv_store *evkv_limit_size_new_sized(struct evkv_store *inner,
     struct evkv_error *error);
 
 /**
- * Bound what a store is given. May be called in a callback.
+ * Bound the sizes that a store is given. May be called in a callback.
  * @param inner    consumed, also on failure; NULL is passed through
  * @param options  copied; NULL = no bounds
  * @param error    filled where NULL is returned: NOMEM

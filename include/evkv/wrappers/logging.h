@@ -1,15 +1,15 @@
 /**
  * @file
- * A line, or a record, for each operation that is worth one.
+ * Logs operations that fail or are slow, as a line or a record.
  *
  *     store = evkv_logging_new(store,
  *         &(struct evkv_logging_options){ .slow_ms = 100,
  *             .redact_keys = true }, &error);
  *
- * By default what fails is told, and, where slow_ms is given, what is slow;
+ * By default failures are logged, and, where slow_ms is given, slow operations;
  * with `all` everything is. Lines go to the loop's log (evkv_loop_set_log()):
  * failures as warnings, slow operations as information, all others for
- * debugging. Values are never told, keys only where they are not redacted.
+ * debugging. Values are never logged, keys only where they are not redacted.
  *
  * A line reads: users get "1" +2: UNAVAILABLE (CONNECT) in 12.345 ms:
  * connection refused.
@@ -27,7 +27,7 @@ EVKV_BEGIN_DECLS
 struct evkv_logging_record {
 	/** sizeof(struct evkv_logging_record), set by the library */
 	size_t size;
-	/** how bad it is */
+	/** the level of the log */
 	enum evkv_log_level level;
 	/** what was done */
 	enum evkv_kind kind;
@@ -39,8 +39,8 @@ struct evkv_logging_record {
 	 */
 	struct evkv_slice key;
 	/**
-	 * tells keys apart without telling them: the same for the same key of
-	 * the same store, another in another run; 0 where there is no key
+	 * a hash of the key: the same for the same key of the same store, but
+	 * another in another run; 0 where there is no key
 	 */
 	uint64_t key_hash;
 	/** how many keys it named */
@@ -49,7 +49,7 @@ struct evkv_logging_record {
 	enum evkv_status status;
 	/** why, where it failed */
 	enum evkv_cause cause;
-	/** what was said of a failure, never NULL */
+	/** the message of a failure, never NULL */
 	const char *message;
 	/** how long it took, in microseconds */
 	int64_t took_us;
@@ -62,14 +62,15 @@ struct evkv_logging_record {
 typedef void (*evkv_logging_cb)(const struct evkv_logging_record *record,
     void *arg);
 
-/** What is told, and how. Zero in a field is its default. */
+/** Options. Zero in a field is its default. */
 struct evkv_logging_options {
 	/** everything, not only what fails or is slow */
 	bool all;
-	/** do not tell keys, but a hash of them */
+	/** log a hash of each key instead of the key */
 	bool redact_keys;
 	/**
-	 * tell what takes so long, in milliseconds, up to 1 day; 0 = nothing
+	 * log what takes at least this long, in milliseconds, up to 1 day; 0 =
+	 * off
 	 */
 	int64_t slow_ms;
 	/** gets the records; NULL = lines for the loop's log */
@@ -84,7 +85,7 @@ EVKV_API struct evkv_store *evkv_logging_new_sized(struct evkv_store *inner,
     struct evkv_error *error);
 
 /**
- * Tell what passes. Transparent: every kind, condition and flag goes through.
+ * Log what passes. Transparent: every kind, condition and flag goes through.
  * May be called in a callback.
  * @param inner    consumed, also on failure; NULL is passed through
  * @param options  copied; NULL = what fails, to the loop's log

@@ -21,6 +21,10 @@
  *
  * What other processes write to the primary is seen when the cached entry
  * expires: bound that by max_ttl_ms.
+ *
+ * Where the wall clock is set, or the machine was suspended, the cache is
+ * emptied, for its entries may count by another clock than the primary's
+ * (docs/contract.md).
  */
 #ifndef EVKV_WRAPPERS_PASSTHROUGH_CACHE_H
 #define EVKV_WRAPPERS_PASSTHROUGH_CACHE_H
@@ -28,6 +32,18 @@
 #include "evkv/store.h"
 
 EVKV_BEGIN_DECLS
+
+/** What a cache asks its primary for on a miss. */
+enum evkv_primary_ttl {
+	/** the value and its remaining TTL */
+	EVKV_PRIMARY_TTL_ASK,
+	/**
+	 * the value alone, which costs a server less: an entry stays in the
+	 * cache for max_ttl_ms, which must be given, even where the primary's
+	 * has expired meanwhile. For primaries whose entries live longer.
+	 */
+	EVKV_PRIMARY_TTL_IGNORE,
+};
 
 /** Options of a passthrough cache. Zero in a field is its default. */
 struct evkv_passthrough_cache_options {
@@ -56,6 +72,14 @@ struct evkv_passthrough_cache_options {
 	 * to live are not cached. Keep it well below the usual TTL.
 	 */
 	int64_t cache_timeout_ms;
+	/**
+	 * An entry stays in the cache for up to so much less than it could, by
+	 * chance, in milliseconds, below max_ttl_ms: what was loaded together
+	 * does not expire together. It only shortens. 0 = none.
+	 */
+	int64_t jitter_ms;
+	/** Whether a miss asks the primary for the remaining TTL. */
+	enum evkv_primary_ttl primary_ttl;
 };
 
 /** evkv_passthrough_cache_new() with the size of the caller's struct. */

@@ -8,15 +8,15 @@
  *
  * What is repeated: an operation that failed with a status that says it had no
  * effect (BUSY, TIMEOUT, UNAVAILABLE), and with others only as the options say.
- * Of a batch only the entries that failed so are asked again. Between two tries
- * it waits for a random time, which grows (exponential backoff, full jitter).
- * Each operation keeps its place: later ones on its keys wait for its last try.
+ * Of a batch only the entries that failed so are repeated. The pause between
+ * two tries is random and grows (exponential backoff, full jitter). Each
+ * operation keeps its place: later ones on its keys wait for its last try.
  *
- * A budget bounds all tries together: each operation adds a share of a try,
- * each repetition takes one. So a store that is down is not asked several times
- * as often as one that is up.
+ * A budget bounds all repetitions together: each operation adds a share of one,
+ * each repetition takes one. So a store that is down does not get several times
+ * the load of one that is up.
  *
- * When no try is left, or none allowed, the last failure is the answer.
+ * When no try is left or allowed, the last failure is the answer.
  */
 #ifndef EVKV_WRAPPERS_RETRY_H
 #define EVKV_WRAPPERS_RETRY_H
@@ -25,14 +25,14 @@
 
 EVKV_BEGIN_DECLS
 
-/** How. Zero in a field is its default. */
+/** Options. Zero in a field is its default. */
 struct evkv_retry_options {
 	/** how often an operation is tried, the first time included: 1 to
 	 * 1000; 0 = 3 */
 	unsigned attempts;
 	/**
-	 * the first pause is at most so long, the next twice as long, and so
-	 * on, in milliseconds: up to 1 hour; 0 = 20, -1 = no pauses
+	 * the longest first pause, doubled for each further one, in
+	 * milliseconds: up to 1 hour; 0 = 20, -1 = no pauses
 	 */
 	int64_t backoff_ms;
 	/** no pause is longer, in milliseconds, up to 1 hour; 0 = 2000 */
@@ -48,36 +48,36 @@ struct evkv_retry_options {
 	 * repetitions per 100 operations, 1 to 1000, in the long run; 0 = 20
 	 */
 	unsigned budget_percent;
-	/** and so many more at once, up to 1000000; 0 = 100 */
+	/** repetitions that may be saved up, up to 1000000; 0 = 100 */
 	unsigned budget_reserve;
 	/**
 	 * EVKV_STATUS_BIT() of the statuses to repeat after; 0 = BUSY, TIMEOUT
-	 * and UNAVAILABLE. Those that tell that a write may have had an effect
-	 * count for it only with repeat_writes.
+	 * and UNAVAILABLE. Statuses after which a write may have had an effect
+	 * count for writes only with repeat_writes.
 	 */
 	uint32_t statuses;
 	/**
 	 * Also repeat writes of unknown outcome, and those that failed with a
 	 * status that does not exclude an effect: put, delete and touch without
 	 * a condition, clear and clear_all. A repeated put may overwrite what
-	 * somebody else has written between two tries, a repeated delete
-	 * answers NOT_FOUND for what it has removed itself. incr and take are
-	 * never repeated then.
+	 * others have written between two tries, and a repeated delete answers
+	 * NOT_FOUND for what it has removed itself. incr and take are never
+	 * repeated after such a status.
 	 */
 	bool repeat_writes;
 };
 
-/** What it has done so far. */
+/** Its counters. */
 struct evkv_retry_counters {
 	/** tries beyond the first of each operation */
 	uint64_t repeated;
-	/** operations that ended well by one of them */
+	/** operations that succeeded by one of them */
 	uint64_t recovered;
 	/** operations that failed though all tries were used */
 	uint64_t exhausted;
-	/** operations not tried again for the sake of the budget */
+	/** operations not tried again because of the budget */
 	uint64_t over_budget;
-	/** operations not tried again for the sake of deadline_ms */
+	/** operations not tried again because of deadline_ms */
 	uint64_t late;
 };
 
@@ -87,7 +87,7 @@ EVKV_API struct evkv_store *evkv_retry_new_sized(struct evkv_store *inner,
     struct evkv_error *error);
 
 /**
- * Try again what the store below fails to do. Transparent: every kind,
+ * Repeat what the store below fails to do. Transparent: every kind,
  * condition and flag goes through. May be called in a callback.
  * @param inner    the store; consumed, also on failure; NULL is passed through
  * @param options  copied; NULL = the defaults
@@ -105,7 +105,7 @@ EVKV_API bool evkv_retry_read_counters_sized(const struct evkv_store *store,
     struct evkv_retry_counters *counters, size_t size);
 
 /**
- * What a retry store has done so far.
+ * Read the counters of a retry store.
  * @param store     a retry store
  * @param counters  filled; all zero where it is none
  * @return false where `store` is none of this kind

@@ -6,11 +6,10 @@
  *     ...
  *     evkv_statistics_write_prometheus(store, reply);
  *
- * What it counts is what whoever is above it sees: each operation once, when it
- * ends, with the status that was told, also where it was cut off by a deadline,
- * a cancel or a close. Not seen by it, and so not counted, is what the boundary
- * refuses: INVALID and UNSUPPORTED requests, those without any key, and those
- * of a store that is closed.
+ * Each operation is counted once, when it ends, with the status that was
+ * reported upwards, also where it was cut off by a deadline, a cancel or a
+ * close. What the boundary refuses is not counted: INVALID and UNSUPPORTED
+ * requests, those without any key, and those of a store that is closed.
  *
  * Latency is measured from here down. Operations that are pending are all
  * measured. Of those answered at once, inside the submitting call, one in
@@ -33,7 +32,7 @@ EVKV_BEGIN_DECLS
 /** Room for statuses in struct evkv_statistics. */
 #define EVKV_STATISTICS_STATUSES 32
 
-/** What may be set. Zero in a field is its default. */
+/** Options. Zero in a field is its default. */
 struct evkv_statistics_options {
 	/**
 	 * the label `store` in the Prometheus text, at most 255 bytes; copied;
@@ -41,9 +40,9 @@ struct evkv_statistics_options {
 	 */
 	const char *name;
 	/**
-	 * how many collections are told apart, at most 65536; those that are
-	 * first seen later share one label. 0 = 100. One collection takes about
-	 * 5 KB for each kind of operation that is used in it.
+	 * how many collections have a label of their own, at most 65536; those
+	 * that are first seen later share one. 0 = 100. One collection takes
+	 * about 5 KB for each kind of operation that is used in it.
 	 */
 	size_t max_collections;
 	/**
@@ -79,17 +78,17 @@ struct evkv_statistics {
 	uint64_t timed;
 	/** the sum of their times, in nanoseconds */
 	uint64_t time_sum_ns;
-	/** so long took half of them, or less, in nanoseconds */
+	/** the median, in nanoseconds */
 	uint64_t p50_ns;
-	/** 90% of them */
+	/** the 90th percentile */
 	uint64_t p90_ns;
-	/** 99% of them */
+	/** the 99th percentile */
 	uint64_t p99_ns;
-	/** 99.9% of them */
+	/** the 99.9th percentile */
 	uint64_t p999_ns;
-	/** and the one that took longest, of those measured */
+	/** the longest that was measured */
 	uint64_t max_ns;
-	/** operations not counted, as memory was lacking; in totals only */
+	/** operations not counted for lack of memory; in totals only */
 	uint64_t uncounted;
 };
 
@@ -166,7 +165,7 @@ EVKV_API bool evkv_statistics_each(const struct evkv_store *store,
     evkv_statistics_cb visit, void *arg);
 
 /**
- * Begin anew at zero. What is under way is counted when it ends.
+ * Start over at zero. What is under way is counted when it ends.
  * @param store  a statistics store; any other is left alone
  */
 EVKV_API void evkv_statistics_reset(struct evkv_store *store);

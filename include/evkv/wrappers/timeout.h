@@ -9,7 +9,8 @@
  * submitted to, for the whole way. This one counts where it is in the stack:
  * over a primary and under its cache, over one of the stores that a fallback
  * tries. Past it the operation ends with TIMEOUT, or UNKNOWN_OUTCOME where it
- * may have been applied, and runs out below unseen; the connection lives on.
+ * may have been applied. Below, the operation ends without a waiter, and the
+ * connection lives on.
  */
 #ifndef EVKV_WRAPPERS_TIMEOUT_H
 #define EVKV_WRAPPERS_TIMEOUT_H

@@ -32,7 +32,7 @@ enum bridge_state {
 
 struct bridge_job {
 	struct bridge *bridge;
-	struct evkv_op *op; /* near; NULL: nobody waits for it */
+	struct evkv_op *op; /* near; NULL: abandoned */
 	LIST_ENTRY(bridge_job) near_link;
 	enum bridge_state state;
 	bool stopped; /* in `stops` */

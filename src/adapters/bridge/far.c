@@ -4,7 +4,7 @@
  *
  * The far end has a handle of its own over the store, to watch its state. All
  * far ends of a loop are in a hub, which the loop carries: when the loop is
- * freed, the hub tells each near end that nobody is there any more.
+ * freed, the hub tells each near end that the far end is gone.
  */
 #include "adapters/bridge/bridge.h"
 
@@ -62,7 +62,7 @@ static void on_state(enum evkv_state state, enum evkv_cause cause,
 
 /* ---- Jobs --------------------------------------------------------------- */
 
-/* Under the lock: hand it back, or keep it where nobody waits for it. */
+/* Under the lock: hand it back, or keep it where it is abandoned. */
 static bool hand_back(struct bridge *bridge, struct bridge_job *job)
 {
 	if (job->stopped)
@@ -175,7 +175,7 @@ static void refuse_queued(struct bridge *bridge)
 	}
 }
 
-/* The far end is no more, be it that its loop goes or that nobody needs it. */
+/* The far end ends, because its loop is freed or because nothing uses it. */
 static void far_end(struct bridge *bridge)
 {
 	struct evkv_store *store;

@@ -337,30 +337,51 @@ static void give_back(void *arg)
 	evkv_store_unref(arg);
 }
 
+/* NULL, or why there can be no bridge. */
+static const char *wrong_with(const struct evkv_loop *loop,
+    const struct evkv_store *store)
+{
+	if (store == NULL)
+		return "bridge: store is NULL";
+	if (loop == NULL)
+		return "bridge: loop is NULL";
+	if (evkv_store_loop(store) == NULL)
+		return "bridge: the loop of the store was freed";
+	if (evkv_store_loop(store) == loop)
+		return "bridge: the store is of this loop already";
+	return NULL;
+}
+
+/* On the thread of the store's loop, which may be another one. */
+static void consume(struct evkv_loop *loop, struct evkv_store *store)
+{
+	struct evkv_loop *far_loop = NULL;
+
+	if (store != NULL)
+		far_loop = evkv_store_loop(store);
+	if (far_loop == NULL || far_loop == loop)
+		evkv_store_unref(store);
+	else
+		evkv_loop_post(far_loop, give_back, store);
+}
+
 struct evkv_store *evkv_bridge_new(struct evkv_loop *loop,
     struct evkv_store *store, struct evkv_error *error)
 {
+	const char *why = wrong_with(loop, store);
 	struct evkv_capabilities can;
 	struct bridge *bridge = NULL;
 	struct evkv_store *node;
 
-	if (store == NULL || loop == NULL || evkv_store_loop(store) == loop) {
-		evkv_error_set(error, EVKV_INVALID,
-		    store == NULL ? "bridge: store is NULL"
-			: loop == NULL
-			? "bridge: loop is NULL"
-			: "bridge: the store is of this loop already");
-		if (store != NULL && evkv_store_loop(store) == loop)
-			evkv_store_unref(store);
-		else if (store != NULL)
-			evkv_loop_post(evkv_store_loop(store), give_back,
-			    store);
+	if (why != NULL) {
+		evkv_error_set(error, EVKV_INVALID, "%s", why);
+		consume(loop, store);
 		return NULL;
 	}
 	bridge = bridge_new(loop, store);
 	if (bridge == NULL) {
 		evkv_error_set(error, EVKV_NOMEM, "bridge: out of memory");
-		evkv_loop_post(evkv_store_loop(store), give_back, store);
+		consume(loop, store);
 		return NULL;
 	}
 	can = *evkv_store_capabilities(store);

@@ -153,6 +153,9 @@ struct evkv_sync *evkv_sync_new(struct evkv_store *store,
 
 	if (store == NULL)
 		evkv_error_set(error, EVKV_INVALID, "sync: store is NULL");
+	else if (evkv_store_loop(store) == NULL)
+		evkv_error_set(error, EVKV_INVALID,
+		    "sync: the loop of the store was freed");
 	else
 		sync = sync_new(error);
 	if (sync == NULL) {

@@ -112,7 +112,7 @@ static bool tls_peer_name(const char *host, char *name, bool *is_address)
 	return true;
 }
 
-/* What the certificate must name, and what the server is told (SNI). */
+/* The name that the certificate must have and that is sent as SNI. */
 static bool tls_set_peer(struct transport *net, const char *host)
 {
 	const struct evkv_tls_options *options = &net->tls->options;

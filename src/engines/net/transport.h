@@ -4,7 +4,7 @@
  *
  * The owner fills in the first part, connects, does the TLS handshake where
  * there is one, and is called when bytes can be read or written. What goes
- * wrong is told in `failure`.
+ * wrong is reported in `failure`.
  */
 #ifndef EVKV_ENGINES_NET_TRANSPORT_H
 #define EVKV_ENGINES_NET_TRANSPORT_H
@@ -60,7 +60,7 @@ ssize_t evkv__net_read(struct transport *net, char *data, size_t size);
 /* Likewise written, of the *offered in the ranges that were looked at. */
 ssize_t evkv__net_write(struct transport *net, struct iovec *ranges,
     size_t count, size_t *offered);
-/* Bytes that were read lie here, unseen by the loop. */
+/* Bytes that were read lie here; the loop can't see them. */
 static inline bool evkv__net_has_more(const struct transport *net)
 {
 	return net->ssl != NULL && SSL_has_pending(net->ssl);

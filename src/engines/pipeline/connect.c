@@ -327,8 +327,8 @@ static void connect_pause(struct evkv_pipeline *p, int64_t pause_ms)
 
 /*
  * The try comes after a fourth of the pause at least, and at random up to three
- * eighths: among many clients each pause has another length already, and they
- * shall not come together for being busy. Who was refused waits it out.
+ * eighths: among many clients each pause has another length already, and being
+ * busy must not bring them together. After a refusal it waits the whole pause.
  */
 void evkv__pipe_hurry(struct evkv_pipeline *p)
 {
@@ -355,7 +355,7 @@ void evkv_pipeline_try_now(struct evkv_pipeline *p)
 	p->timer_set = evkv_timer_set(p->loop, &p->timer, 0);
 }
 
-/* A connection that was of use begins the backoff anew. */
+/* A connection that was of use starts the backoff over. */
 static void connect_backoff_begin(struct evkv_pipeline *p, bool was_ready)
 {
 	int64_t ready_us = evkv_loop_now_us(p->loop) - p->ready_us;

@@ -1,5 +1,5 @@
 /*
- * engines/pipeline/pipeline.c - one connection: made, told about, ended.
+ * engines/pipeline/pipeline.c - one connection: made, reported on, ended.
  *
  * Happy path: the first turn (or the first slot, if lazy) resolves the name,
  * connects, does the TLS handshake and lets the driver do its own; from then on

@@ -137,11 +137,11 @@ struct evkv_pipeline {
 void evkv__pipe_enter(struct evkv_pipeline *p);
 void evkv__pipe_leave(struct evkv_pipeline *p);
 void evkv__pipe_report(struct evkv_pipeline *p, enum evkv_state state);
-/* Note a failure: status, cause, errno and words after the server's name. */
+/* Record a failure: status, cause, errno and words after the server's name. */
 void evkv__pipe_set_failure(struct evkv_pipeline *p, enum evkv_status status,
     enum evkv_cause cause, int sys_error, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
-/* Note what the transport says. */
+/* Record what the transport says. */
 void evkv__pipe_set_failure_net(struct evkv_pipeline *p);
 void evkv__pipe_set_no_memory(struct evkv_pipeline *p);
 /* Act on what was recorded, as soon as nothing is on the stack. */

@@ -197,7 +197,7 @@ enum evkv_verdict evkv_slot_fail(struct evkv_op *op,
 
 /*
  * When a slot has waited for long enough. Where the server is known to be dead,
- * an operation with a deadline is told so before that: an eighth of its time
+ * an operation with a deadline ends so before that: an eighth of its time
  * is left out. While it waits, `mark` is that moment; 0 = not yet known, for
  * deadlines are set when submit() has returned.
  */
@@ -262,7 +262,8 @@ static void slot_age_end(struct evkv_pipeline *p, uint64_t now_us)
 
 	for (slot = p->waiting.first; slot != NULL; slot = next) {
 		next = slot->next;
-		if (slot->mark == 0)
+		/* Again where it is due: what it is for may have grown. */
+		if (slot->mark <= now_us)
 			slot_due_set(p, slot);
 		if (slot->mark <= now_us) {
 			evkv__pipe_waiting_remove(p, slot);

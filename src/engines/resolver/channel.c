@@ -3,7 +3,7 @@
  *
  * c-ares tells which of its sockets want to be read or written, and when it
  * wants to be called again though nothing has come; both become events, which
- * are there only while it asks somebody. It keeps its own time, by the system's
+ * are there only while it asks a server. It keeps its own time, by the system's
  * clock.
  *
  * It would raise SIGPIPE where a name server closes a TCP connection (before
@@ -138,7 +138,7 @@ static ares_ssize_t channel_receive(ares_socket_t fd, void *data, size_t size,
 }
 
 /*
- * That a port is closed is told once, to the call that comes next on the
+ * That a port is closed is reported once, to the call that comes next on the
  * socket. Where that is another send, the question before it would never know:
  * it is left for the read, which has all of them ask the next server.
  */

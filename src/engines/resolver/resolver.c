@@ -1,5 +1,5 @@
 /*
- * engines/resolver/resolver.c - lookups: begun, told, canceled.
+ * engines/resolver/resolver.c - lookups: begun, reported, canceled.
  *
  * Happy path: a literal is answered at once, so is a name of the hosts file;
  * for the others a name server is asked, for both families together, and the
@@ -8,13 +8,12 @@
  * Failures: a name server that is silent is left for the next one after a tenth
  * of the time that the caller has. One that never answers for IPv6 would hold
  * up the whole, so after a while IPv4 is asked for alone. Whatever fails makes
- * the next lookup begin with a channel of its own: files read anew, sockets
- * made anew. So does a file that has changed, also for lookups that are under
- * way, and the word of a caller who could not connect. Nothing that was
- * answered is kept.
+ * the next lookup begin with a channel of its own: files read again, sockets
+ * made again. So does a file that has changed, also for lookups that are under
+ * way, and a caller that could not connect. No answer is kept.
  *
- * A question that nobody waits for any more runs out beside others, and is
- * canceled where it would be alone.
+ * An abandoned question runs out beside others, and is canceled where it would
+ * be alone.
  */
 #include "engines/resolver/resolver.h"
 

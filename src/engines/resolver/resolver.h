@@ -56,7 +56,7 @@ struct evkv_lookup {
 	struct evkv_resolver *resolver;
 	struct channel *channel; /* NULL: nothing is asked any more */
 	TAILQ_ENTRY(evkv_lookup) link;
-	bool over; /* in the list of those that are to be told */
+	bool over; /* in the list of those to be reported */
 	evkv_lookup_cb cb;
 	void *arg;
 	char *name;
@@ -110,7 +110,7 @@ int evkv__channel_hosts(struct channel *channel, struct evkv_lookup *lookup,
 /* Ask; false = no memory. The answer can be there when this returns. */
 bool evkv__channel_ask(struct channel *channel, struct evkv_lookup *lookup,
     enum question_kind kind);
-/* Nobody waits for it any more: nothing of it shall keep the loop alive. */
+/* It is abandoned: nothing of it may keep the loop alive. */
 void evkv__channel_idle(struct channel *channel);
 
 #endif

@@ -141,7 +141,7 @@ bool evkv_disk_backup(struct evkv_store *store, const char *path,
 {
 	struct disk_backup *backup;
 
-	if (store == NULL)
+	if (store == NULL || evkv_store_loop(store) == NULL)
 		return false;
 	backup = evkv_calloc(1, sizeof(*backup));
 	if (backup == NULL)

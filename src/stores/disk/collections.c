@@ -3,9 +3,9 @@
  * their rows: a name may have 255 bytes and LMDB's keys only 511.
  *
  * A number is never used again. When an empty collection's name is dropped, the
- * epoch in "meta" goes up, in the same transaction; whoever remembers numbers,
- * in this process or another, looks at it when it sees a new transaction. So a
- * remembered number is never of a collection that is gone.
+ * epoch in "meta" goes up, in the same transaction; code that remembers
+ * numbers, in this process or another, looks at it when it sees a new
+ * transaction. So a remembered number is never of a collection that is gone.
  */
 
 #include "stores/disk/env.h"
@@ -166,7 +166,7 @@ int evkv__disk_advance(struct disk_view *view)
  * A version is the number of its transaction, from a base in "meta" on, and a
  * number in it. The base goes up by a gap with the first one of each opening,
  * so that what a power cut has undone (durability=os) is not given again, and
- * when a copy begins with transaction 1 anew.
+ * when a copy begins with transaction 1 again.
  */
 static int versions_begin(struct disk_view *view)
 {

@@ -1,6 +1,6 @@
 /*
  * stores/disk/dir.c - what is in a store's directory: CURRENT, generations, and
- * what is somebody else's.
+ * what belongs to others.
  *
  * A generation is built as g-N.new and made durable; then CURRENT names it, by
  * rename, and then it gets its name g-N. So a g-N is complete and may hold all
@@ -220,7 +220,22 @@ static bool current_damaged(const struct disk_dir *dir,
 	    dir->path);
 }
 
-/* A text that is cut off in the first words is damaged, not somebody else's. */
+/* Foreign, unless a database of ours stands beside it: it was written over. */
+static bool current_unknown(const struct disk_dir *dir,
+    struct disk_failure *failure)
+{
+	struct disk_failure ignored;
+	struct dir_scan scan;
+
+	if (dir_scan(dir, &scan, &ignored) && scan.complete != 0 &&
+	    evkv__disk_dir_inspect(dir, scan.complete, &ignored))
+		return current_damaged(dir, failure);
+	return evkv__disk_fail(failure, EVKV_REFUSED, 0,
+	    "%s: not a disk store: its %s is of something else", dir->path,
+	    CURRENT_NAME);
+}
+
+/* A text that is cut off in the first words is damaged, not foreign. */
 static bool current_parse(struct disk_dir *dir, const char *text,
     struct disk_failure *failure)
 {
@@ -230,9 +245,7 @@ static bool current_parse(struct disk_dir *dir, const char *text,
 	char end = '\0';
 
 	if (strncmp(text, DISK_MAGIC, size < magic ? size : magic) != 0)
-		return evkv__disk_fail(failure, EVKV_REFUSED, 0,
-		    "%s: not a disk store: its %s is of something else",
-		    dir->path, CURRENT_NAME);
+		return current_unknown(dir, failure);
 	if (size < magic || sscanf(text + magic, "%u", &format) != 1 ||
 	    format == 0)
 		return current_damaged(dir, failure);

@@ -14,7 +14,7 @@
  *                     at most once in RETRY_MS
  *   no room           NOSPACE for that entry, the others go on (group.c)
  *   a damaged entry   CORRUPT for it; a delete or a put mends it
- *   the disk fails    reads IO; writes UNKNOWN_OUTCOME, and LMDB is opened anew
+ *   the disk fails    reads IO; writes UNKNOWN_OUTCOME, and LMDB is reopened
  *   cut off           a job that no worker has taken is withdrawn: no effect;
  *                     else a write is UNKNOWN_OUTCOME, and its job runs out
  */
@@ -70,6 +70,9 @@ static void answer_entry(struct evkv_op *op, const struct evkv_request *request,
 			cell->status = EVKV_NOT_FOUND;
 		} else if (request->kind == EVKV_OP_TTL) {
 			entry->ttl_ms = cell->expires_ms - now_ms;
+			/* More than can be put, if the clock was set back. */
+			if (entry->ttl_ms > EVKV_TTL_MAX)
+				entry->ttl_ms = EVKV_TTL_MAX;
 		}
 	}
 	entry->status = cell->status;

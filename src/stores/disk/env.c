@@ -4,7 +4,7 @@
  * The map has its full size from the start, so nothing grows while it is used.
  *
  * An error of the file system at a commit leaves LMDB's idea of the file in
- * doubt: evkv__disk_env_reopen() reads it anew. If that fails, too, the
+ * doubt: evkv__disk_env_reopen() reads it again. If that fails, too, the
  * environment stays closed (`lmdb` NULL), what comes is answered with EIO, and
  * each write tries again.
  *
@@ -112,7 +112,7 @@ void evkv__disk_env_free(struct disk_env *env)
 	evkv_free(env);
 }
 
-/* Open the tables, made by whoever made the store. */
+/* Open the tables, made with the store. */
 static int env_open_tables(struct disk_env *env, MDB_txn *txn, unsigned flags)
 {
 	int code = mdb_dbi_open(txn, "meta", flags, &env->meta);

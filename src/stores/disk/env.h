@@ -26,7 +26,7 @@ enum disk_code {
 	DISK_FULL = -3,     /* not even alone in a transaction */
 	DISK_LATER = -4,    /* not in this transaction: try in a new one */
 	DISK_LOST = -5,     /* the files are not those that were opened */
-	DISK_LEFT = -6,     /* nobody waits any more: touch no job */
+	DISK_LEFT = -6,     /* abandoned: touch no job */
 	DISK_CONFLICT = -7, /* another version */
 };
 
@@ -127,7 +127,7 @@ struct disk_env {
 	struct disk_config config;
 	struct disk_dir dir;
 	bool stop;       /* atomic: give up waiting for locks */
-	bool must_exist; /* it was open before: never make it anew */
+	bool must_exist; /* it was open before: never make it again */
 	MDB_env *lmdb;   /* NULL = not open */
 	MDB_dbi meta, collections, entries, expiry;
 	pthread_rwlock_t gate;
@@ -179,7 +179,7 @@ void evkv__disk_env_free(struct disk_env *env);
 
 bool evkv__disk_env_open(struct disk_env *env, struct disk_failure *failure);
 void evkv__disk_env_close(struct disk_env *env);
-/* Close and open LMDB anew, after an error that leaves it in doubt. */
+/* Close and reopen LMDB, after an error that leaves it in doubt. */
 bool evkv__disk_env_reopen(struct disk_env *env, struct disk_failure *failure);
 /*
  * Give an unfinished generation an instance of its own; the directory is open.
@@ -230,7 +230,7 @@ int evkv__disk_env_sync(struct disk_env *env);
 
 /*
  * Whether after a commit that failed with `code` it is not known what is on the
- * disk. For want of room it is, unless it was the head page that failed.
+ * disk. After running out of space it is, unless the head page failed.
  */
 bool evkv__disk_env_in_doubt(struct disk_env *env, int code);
 
@@ -318,7 +318,7 @@ int evkv__disk_collection_drop(struct disk_view *view, struct evkv_slice name);
 int evkv__disk_version_next(struct disk_view *view, uint64_t *version);
 /* What a copy without its transactions' numbers must know. Writers only. */
 int evkv__disk_versions_rebase(struct disk_view *view);
-/* The instance of versions: read, or given anew by a writer. */
+/* The instance of versions: read, or chosen by a writer. */
 int evkv__disk_instance_read(struct disk_view *view, uint64_t *instance);
 int evkv__disk_instance_write(struct disk_view *view, uint64_t instance);
 /* Change something, for the sake of a commit. Writers only. */

@@ -9,7 +9,7 @@
  * the commit, nothing of the transaction has happened: it is done again without
  * the entry whose fault it is, or in halves down to it. After an error of the
  * commit itself it is not known what is on the disk: all of the group is
- * UNKNOWN_OUTCOME, and the environment is opened anew.
+ * UNKNOWN_OUTCOME, and the environment is reopened.
  *
  * A group near the bound may be committed in parts (DISK_LATER): what the first
  * part has freed is there for the next. Puts at its head are refused without a

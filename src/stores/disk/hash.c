@@ -4,7 +4,7 @@
  * SipHash-2-4 with 128 bits of output under a key of zeros: it is part of the
  * format, so it can't be keyed by chance. Two keys with the same hash are kept
  * apart by the full key in the row, but only 256 of them, so it must be one
- * that nobody can find collisions of.
+ * that resists collisions.
  */
 #include "base/siphash.h"
 #include "stores/disk/format.h"

@@ -3,7 +3,7 @@
  *
  * Parts are listed by use. When a part is wanted and max_open are open, the
  * oldest of them that has nothing pending is closed. What comes for a part that
- * is being closed waits until that has ended, and opens it anew: two openings
+ * is being closed waits until that has ended, and reopens it: two openings
  * of one directory in a process would collide.
  */
 #include "stores/disk/multi.h"
@@ -128,7 +128,7 @@ static void part_closed(const struct evkv_result *result, void *arg)
 
 /*
  * Without memory for the callback of the close, it is forgotten at once: until
- * it has ended, opening its directory anew is answered with BUSY.
+ * it has ended, reopening its directory is answered with BUSY.
  */
 static void part_close(struct multi_part *part)
 {

@@ -2,7 +2,7 @@
  * stores/disk/order.h - what keeps operations on one key in order.
  *
  * Within a lane jobs stay in order; between lanes they don't. So every key of a
- * job that is out is noted here with its lane, and a job goes where its keys
+ * job that is out is recorded here with its lane, and a job goes where its keys
  * are. One that would have to be in two places at once, or a write whose key is
  * being read, is held until what it waits for has come back; and so is whatever
  * comes later for a key that a held one wants.

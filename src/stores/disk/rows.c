@@ -303,7 +303,7 @@ int evkv__disk_put(struct disk_view *view, struct disk_put *put, int64_t now_ms)
 
 /*
  * LMDB hands out nothing that may be written to, and the expiry is under the
- * checksum: a touch writes the row anew, by way of a copy of its value.
+ * checksum: a touch writes the row again, by way of a copy of its value.
  */
 int evkv__disk_touch(struct disk_view *view, struct disk_put *put,
     int64_t now_ms)

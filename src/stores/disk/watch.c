@@ -5,7 +5,7 @@
  * is written from then on, and LMDB does not notice. So the inodes are
  * remembered at opening and compared before and after each commit, and before
  * each batch of reads. What is lost stays lost: the store is DOWN and opens
- * anew only what is there already.
+ * again only what is there already.
  *
  * LMDB reads by a map: a file that was cut ends the process by SIGBUS when a
  * page behind its end is touched. The lengths are compared, too, which leaves

@@ -15,7 +15,7 @@ enum disk_task {
 	DISK_OP, /* `request` */
 	DISK_OPEN,
 	DISK_CLOSE,
-	DISK_SWEEP,  /* a removal that nobody asked for */
+	DISK_SWEEP,  /* a removal by the store itself */
 	DISK_FLUSH,  /* likewise, for durability=os */
 	DISK_BACKUP, /* with all pages, to `path` */
 	DISK_LEAVE,  /* on a reader's lane: the writer may be stuck */
@@ -50,7 +50,7 @@ struct disk_job {
 
 	/* The loop's. */
 	struct evkv_op *op;
-	uint64_t *hashes; /* of the keys; NULL = none are noted */
+	uint64_t *hashes; /* of the keys; NULL = none are recorded */
 	unsigned lane;    /* where it is, by order.h */
 	struct disk_job *next,
 	    **link; /* waiting or held; link NULL = neither */

@@ -4,8 +4,8 @@
  * Folded multiplication: eight bytes of the key, made unknown by a secret word,
  * times the next eight, likewise; the halves of the product go through a second
  * such step, with secrets of their own. It takes a fifth of the time of a
- * SipHash-1-3, which is what a look-up in memory would else mostly be. All four
- * words are drawn by SipHash from the store's random key, one set for each
+ * SipHash-1-3, which is what a look-up in memory would otherwise mostly be. All
+ * four words are drawn by SipHash from the store's random key, one set for each
  * collection, and nothing that is answered shows them or a hash (positions in
  * cursors are hidden): without them nobody can choose keys that fall together.
  */

@@ -240,7 +240,7 @@ static bool job_wants_entry(struct memory_entry *entry, void *arg)
 	const struct evkv_request *request = evkv_op_request(job->op);
 	const struct memory_collection *collection = entry_collection(entry);
 
-	/* By name: the record may be freed and made anew between two steps. */
+	/* By name: the record may be freed and made again between two steps. */
 	if (!evkv_slice_equal(request->collection,
 		evkv_bytes(collection->name, collection->name_size)))
 		return false;

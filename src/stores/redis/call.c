@@ -186,7 +186,7 @@ static bool call_split(struct redis_store *store, struct redis_call *call,
 /*
  * A server ends connections whose replies exceed its client-output-buffer-limit
  * without a word. It was the first reply to several keys that did not come, or
- * the one that came in part; all others are told of the end alone.
+ * the one that came in part; all others only get the end of the connection.
  */
 static bool call_is_suspect(struct redis_part *part,
     const struct evkv_slot_end *end)

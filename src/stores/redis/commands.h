@@ -77,7 +77,7 @@ bool evkv__redis_write_one(struct redis_connection *connection,
     struct redis_part *part, size_t i, struct evkv_slice start);
 bool evkv__redis_write_each(struct redis_connection *connection,
     struct redis_part *part, struct evkv_slice start);
-/* The start of a command of so many words, and the i-th key as one of them. */
+/* The start of a command of `words` words, and the i-th key as one of them. */
 bool evkv__redis_write_start(struct redis_connection *connection,
     struct redis_part *part, const char *name, size_t words);
 bool evkv__redis_write_name(struct redis_connection *connection,

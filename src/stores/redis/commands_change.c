@@ -58,7 +58,7 @@ enum change_answer {
 	CHANGE_TOO_LARGE,
 };
 
-/* Hashing is quick enough to hold up nobody up to here. */
+/* Up to here hashing does not hold up the server. */
 #define CHANGE_VALUE_MAX "65536"
 
 /* KEYS[1]; ARGV[1]: the version in hexadecimal digits. */
@@ -94,7 +94,7 @@ static const char change_incr[] =
     " else r=redis.pcall('SET',KEYS[1],ARGV[2],'PX',ARGV[3]) end"
     " if r.err then return r end return ARGV[2]";
 
-/* EVAL of a script with the i-th key and so many words. */
+/* EVAL of a script with the i-th key and `count` words. */
 static bool change_write(struct redis_connection *connection,
     struct redis_part *part, size_t i, const char *script,
     const struct evkv_slice *words, size_t count)

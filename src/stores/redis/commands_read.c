@@ -71,7 +71,7 @@ static bool ttl_write_pttls(struct redis_connection *connection,
 /*
  * Redis refuses all that is within MULTI while it is full. Without it an entry
  * may be replaced between the commands: the TTL is asked for before and after
- * the value, and the shorter one is told.
+ * the value, and the shorter one is reported.
  */
 static bool ttl_encode_apart(struct redis_connection *connection,
     struct redis_part *part)

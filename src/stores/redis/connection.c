@@ -3,13 +3,13 @@
  *
  * Replies that are whole are taken as they lie there; others are given to the
  * hiredis reader, in slices, since it moves what is left in its buffer after
- * each reply. Bytes that are no reply, a reply that nobody asked for or of a
- * kind that its command never gets end the connection with CORRUPT; one over
+ * each reply. Bytes that are no reply, an unexpected reply, and one of a kind
+ * that its command never gets end the connection with CORRUPT; one over
  * max_reply_bytes ends it with TOO_LARGE.
  *
  * READONLY means that the server has become a replica: a ping is sent after
- * what is under way, and when it is answered the connection is made anew, by
- * name, so that what was sent before still gets its true answer.
+ * what is under way, and when it is answered the store reconnects, by name, so
+ * that what was sent before still gets its true answer.
  */
 #include "store.h"
 

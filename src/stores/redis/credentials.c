@@ -1,5 +1,5 @@
 /*
- * Who to log in as: given once, set anew, asked for or read from a file, each
+ * Who to log in as: given once, set again, asked for or read from a file, each
  * time before a connection says it. Connections that are there stay.
  */
 #include <errno.h>

@@ -35,7 +35,7 @@ static const struct errors_rule errors_rules[] = {
 	    ERRORS_CLUSTER },
 	{ "CLUSTERDOWN", EVKV_UNSUPPORTED, EVKV_CAUSE_SERVER, false,
 	    ERRORS_CLUSTER },
-	/* Not our BUSY: a script of somebody's holds the server. */
+	/* Not our BUSY: a client's script holds the server. */
 	{ "BUSY", EVKV_SERVER, EVKV_CAUSE_SERVER, false, NULL },
 	/* Within a script, NOPERM has no code of its own. */
 	{ "ERR The user executing the script can't run", EVKV_REFUSED,

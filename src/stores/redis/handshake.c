@@ -127,7 +127,7 @@ static void handshake_refuse_step(struct redis_connection *connection,
 		    evkv_pipeline_name(connection->pipeline), error.message);
 		break;
 	default:
-		/* Who may not PING may do other things. */
+		/* A user without PING may do other things. */
 		if (error.status == EVKV_UNAVAILABLE ||
 		    evkv__redis_error_is(words, "NOAUTH") ||
 		    evkv__redis_error_is(words, "DENIED"))

@@ -328,12 +328,12 @@ static bool options_from_address(const struct evkv_url *url, bool local,
 		    url->scheme);
 		return false;
 	}
+	/* With a slash too few it may hold a password: it is not shown. */
 	if (url->path[0] != '\0' && url->path[1] != '\0' &&
 	    !options_db(url->path, &options->db)) {
 		evkv_error_set(error, EVKV_INVALID,
-		    "%s: the path must be the "
-		    "number of a database, not \"%.64s\"",
-		    url->scheme, url->path);
+		    "%s: the path must be the number of a database",
+		    url->scheme);
 		return false;
 	}
 	return true;

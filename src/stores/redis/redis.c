@@ -10,12 +10,12 @@
  *
  * Failures: the pipeline deals with everything that can happen to a
  * connection, and says for each slot whether it was sent. What the server
- * refuses is told in its own words (errors.c). Damage on the wire ends the
+ * refuses is reported in its own words (errors.c). Damage on the wire ends the
  * connection (connection.c).
  */
 #include "store.h"
 
-/* Not in sight of who copies it, who would clear it instead. */
+/* In a file of its own, so that it is copied whole where it is used. */
 const struct redis_call evkv__redis_call_none = { .left = 0 };
 
 static enum evkv_verdict redis_submit(void *self, struct evkv_op *op,

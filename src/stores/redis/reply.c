@@ -3,7 +3,7 @@
  * tree but hand each element to the part that it belongs to, as it is read.
  *
  * hiredis needs a pointer for every element and ends the reader where it gets
- * NULL, so each gets the address of one dummy. Where memory is lacking for a
+ * NULL, so each gets the address of one dummy. Where there is no memory for a
  * value, the part records that in the op. Counts of elements are the server's
  * word and are never used for a size; commands compare them with what they
  * asked for. Types beyond RESP2, which only newer versions of hiredis know,
@@ -13,7 +13,7 @@
 
 static int reply_dummy;
 
-/* Hand an element to whom it belongs; nobody is told about dropped ones. */
+/* Pass an element to its operation; dropped ones are not reported. */
 static void reply_give(struct redis_connection *connection,
     const struct redis_item *item)
 {

@@ -56,7 +56,7 @@ static inline char *resp_head(char *at, char mark, size_t number)
 	return at;
 }
 
-/* The start of a command of so many words. */
+/* The start of a command of `words` words. */
 static inline char *resp_command(char *at, size_t words)
 {
 	return resp_head(at, '*', words);

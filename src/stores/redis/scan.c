@@ -49,7 +49,7 @@ static bool scan_write(struct redis_scan *scan)
 
 /*
  * A round that had to wait may go out on another connection: to another server,
- * or to one that was started anew, whose cursors are others.
+ * or to one that was restarted, whose cursors are others.
  */
 static void scan_connection(struct redis_scan *scan, uint64_t number)
 {

@@ -198,7 +198,7 @@ bool evkv__redis_connection_open(struct redis_connection *connection,
     struct redis_store *store, struct evkv_tls *tls, struct evkv_error *error);
 void evkv__redis_connection_free(struct redis_connection *connection);
 
-/* The server is read-only: make the connection anew once it is drained. */
+/* The server is read-only: reconnect once it is drained. */
 void evkv__redis_connection_renew(struct redis_connection *connection);
 
 /* ---- reply.c: the hiredis reader -------------------------------------- */

@@ -12,9 +12,9 @@
  *
  * The core keeps the order of each key: what follows a held one waits for it.
  *
- * Failures: a held operation whose waiter is told early is let go at once; one
- * whose child is under way when that has ended. Where memory is lacking for
- * holding it the operation is NOMEM, and the inner store has not seen it.
+ * Failures: a held operation that is detached is completed at once; one whose
+ * child is under way, when that has ended. Where there is no memory for holding
+ * it the operation is NOMEM, and the inner store has not seen it.
  */
 #include "wrappers/fault/fault.h"
 
@@ -30,7 +30,7 @@ struct held {
 	unsigned turns;
 	bool passed;  /* its child was made */
 	bool waiting; /* for its child */
-	bool stopped; /* nobody waits for it any more */
+	bool stopped; /* abandoned */
 };
 
 /* ---- Holding ------------------------------------------------------------ */

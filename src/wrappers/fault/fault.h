@@ -21,7 +21,7 @@ struct fault {
 	struct held *held, **tail; /* in order of submission */
 	size_t held_count;
 	struct evkv_task release_task;
-	struct evkv_fault_options given; /* for who describes it */
+	struct evkv_fault_options given; /* for describe */
 };
 
 /* The `self` of a fault store, or NULL. */

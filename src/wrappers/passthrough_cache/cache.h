@@ -13,6 +13,8 @@
  *   - a key whose eviction failed goes past the cache until an eviction
  *     succeeds, or until max_ttl has passed and the entry with it;
  *   - operations that span keys do the same for all keys, by an epoch;
+ *   - when the wall clock is set the cache is emptied, for entries there may
+ *     expire by another clock than the primary's;
  *   - once the cache has answered later than inside submit, operations on one
  *     key begin in order (EVKV_VTABLE_ORDERED): without that a later one could
  *     come to the primary first. Until then the primary's own order is enough.
@@ -63,7 +65,9 @@ struct cache {
 	int64_t max_ttl_ms;
 	int64_t stall_us;
 	int64_t cache_timeout_ms;
-	int64_t primary_unit_ms, cache_unit_ms;
+	int64_t primary_unit_ms, cache_unit_ms, cache_excess_ms;
+	int64_t jitter_ms;
+	bool ask_ttl;
 	size_t max_bypass;
 	size_t max_key, max_value; /* that the cache takes */
 
@@ -76,7 +80,8 @@ struct cache {
 	int64_t fill_after_us; /* for every key */
 	bool off;              /* go past the cache altogether */
 	int64_t off_until_us, off_evict_after_us;
-	bool repairing; /* the clear_all that ends `off` is under way */
+	bool repairing;      /* the clear_all that ends `off` is under way */
+	uint64_t wall_jumps; /* of the loop, that the cache has seen */
 
 	LIST_HEAD(, key_record) suspects;
 	size_t suspect_count;
@@ -147,6 +152,8 @@ void evkv__repair_unknown(struct cache *cache, struct key_record *record);
 void evkv__repair_landed(struct cache *cache, struct key_record *record);
 /* As evkv__repair_bypass(), for the whole cache. */
 void evkv__repair_all(struct cache *cache, bool late);
+/* As evkv__repair_all(), where the wall clock was set since the last call. */
+void evkv__repair_clocks(struct cache *cache);
 void evkv__repair_end(struct cache *cache);
 void evkv__repair_run(void *arg);
 
@@ -180,8 +187,8 @@ void evkv__cache_wait(struct cache *cache, struct evkv_op *op,
     struct evkv_op *child);
 
 /*
- * Submit a child of nobody, which is given up when the cache is closed. `cb`
- * calls evkv__background_end() first of all.
+ * Submit a child without a parent, which is given up when the cache is closed.
+ * `cb` calls evkv__background_end() first of all.
  */
 struct evkv_op *evkv__background_submit(struct cache *cache,
     struct background *background, struct evkv_store *store,

@@ -62,14 +62,19 @@ static bool fill_ttl(const struct load *load, int64_t left_ms, int64_t *ttl_ms)
 	const struct cache *cache = load->cache;
 	int64_t age_us = evkv_loop_now_us(cache->loop) - load->sent_us;
 
-	if (left_ms == EVKV_TTL_NONE) {
-		*ttl_ms = cache->max_ttl_ms;
-		return true;
-	}
-	left_ms -= (age_us + 999) / 1000 + cache->primary_unit_ms +
-	    cache->cache_timeout_ms;
+	*ttl_ms = EVKV_TTL_NONE;
+	if (left_ms != EVKV_TTL_NONE && cache->ask_ttl)
+		left_ms -= (age_us + 999) / 1000 + cache->primary_unit_ms +
+		    cache->cache_timeout_ms + cache->cache_excess_ms;
+	else if (cache->max_ttl_ms != 0)
+		left_ms = cache->max_ttl_ms;
+	else
+		return true; /* neither expires */
 	if (cache->max_ttl_ms != 0 && left_ms > cache->max_ttl_ms)
 		left_ms = cache->max_ttl_ms;
+	if (cache->jitter_ms > 0)
+		left_ms -= (int64_t)(evkv_loop_random(cache->loop) %
+		    ((uint64_t)cache->jitter_ms + 1));
 	*ttl_ms = left_ms - left_ms % cache->cache_unit_ms;
 	return *ttl_ms > 0;
 }
@@ -131,11 +136,13 @@ static void fill_cache(struct load *load, struct evkv_op *child)
 	    sizeof(int64_t);
 	struct fill fill = { 0 };
 
-	if (child == NULL || load->epoch != load->cache->epoch ||
-	    load->cache->closing)
+	if (child == NULL || load->cache->closing)
 		return;
 	/* Not the turn's time: its callbacks may have taken long until now. */
 	evkv_loop_refresh(load->cache->loop);
+	evkv__repair_clocks(load->cache);
+	if (load->epoch != load->cache->epoch)
+		return;
 	fill.keys = evkv_op_alloc(child, load->count * each);
 	if (fill.keys == NULL)
 		return;
@@ -181,7 +188,7 @@ static void key_answer(struct load_key *key, const struct evkv_result *result,
 }
 
 /*
- * Fill before any waiter is told: it may write at once, and what was
+ * Fill before any waiter gets its answer: it may write at once, and what was
  * loaded before that write must not be filled after it.
  */
 static void loaded(struct evkv_op *child, void *arg)
@@ -263,10 +270,53 @@ bool evkv__load_add(struct load *load, struct get *get, size_t i,
 	return true;
 }
 
+/* The latest of one key's waiters; INT64_MAX = one has none, 0 = none waits. */
+static int64_t key_deadline_us(const struct load_key *key)
+{
+	const struct waiter *waiter;
+	const struct evkv_op *op;
+	int64_t last_us = 0, us;
+
+	STAILQ_FOREACH(waiter, &key->waiters, link)
+	{
+		op = evkv__get_op(waiter->get);
+		if (evkv_op_detached(op))
+			continue;
+		us = evkv_op_deadline_us(op);
+		if (us == 0)
+			return INT64_MAX;
+		if (us > last_us)
+			last_us = us;
+	}
+	return last_us;
+}
+
+/*
+ * When nobody waits for the load any more: a primary that can't be reached says
+ * so before that, where the waiters' own deadlines would say TIMEOUT alone.
+ */
+static int64_t load_deadline_us(void *arg)
+{
+	const struct load *load = arg;
+	int64_t last_us = 0, us;
+	size_t i;
+
+	for (i = 0; i < load->count; i++) {
+		us = key_deadline_us(&load->keys[i]);
+		if (us > last_us)
+			last_us = us;
+	}
+	return last_us != INT64_MAX ? last_us : 0;
+}
+
 void evkv__load_send(struct load *load)
 {
+	struct evkv_op *child;
 	struct evkv_slice *keys = (void *)(load->keys + load->count);
-	struct evkv_request request = { .kind = EVKV_OP_TTL, .keys = keys };
+	struct evkv_request request = {
+		.kind = load->cache->ask_ttl ? EVKV_OP_TTL : EVKV_OP_GET,
+		.keys = keys,
+	};
 
 	if (load->count == 0) {
 		load_put(load);
@@ -277,6 +327,8 @@ void evkv__load_send(struct load *load)
 							   .record);
 	request.collection = evkv__record_collection(load->keys[0].record);
 	load->sent_us = evkv_loop_now_us(load->cache->loop);
-	evkv__background_submit(load->cache, &load->load, load->cache->primary,
-	    &request, loaded, load);
+	child = evkv__background_submit(load->cache, &load->load,
+	    load->cache->primary, &request, loaded, load);
+	if (child != NULL)
+		evkv_child_set_deadline(child, load_deadline_us);
 }

@@ -13,6 +13,7 @@
  */
 #include "wrappers/passthrough_cache/cache.h"
 
+#include "loop/loop.h"
 #include "wrappers/types.h"
 
 #define STALL_MS 5000
@@ -70,6 +71,7 @@ static enum evkv_peek passthrough_cache_peek(void *self,
 {
 	struct cache *cache = self;
 
+	evkv__repair_clocks(cache);
 	if (cache->off || request->keys->size > cache->max_key ||
 	    evkv__record_find(cache, request->collection, *request->keys) !=
 		NULL)
@@ -79,7 +81,7 @@ static enum evkv_peek passthrough_cache_peek(void *self,
 	return EVKV_PEEK_DECLINE;
 }
 
-/* What is under way for nobody is not waited for: it runs out unseen. */
+/* What has no waiter is not waited for: it ends unseen. */
 static void passthrough_cache_close(void *self)
 {
 	struct cache *cache = self;
@@ -147,6 +149,9 @@ static struct cache *cache_new(struct evkv_store *primary,
 	    (can->flags & EVKV_STORE_IN_PROCESS) == 0)
 		cache->cache_timeout_ms = CACHE_TIMEOUT_MS;
 	cache->cache_unit_ms = can->ttl_unit_ms;
+	cache->cache_excess_ms = can->ttl_excess_ms;
+	cache->jitter_ms = options->jitter_ms;
+	cache->ask_ttl = options->primary_ttl == EVKV_PRIMARY_TTL_ASK;
 	/* The cache would round it up, and keep entries for longer. */
 	cache->max_ttl_ms -= cache->max_ttl_ms % cache->cache_unit_ms;
 	cache->max_key = can->max_key;
@@ -154,6 +159,7 @@ static struct cache *cache_new(struct evkv_store *primary,
 	cache->primary_unit_ms = evkv_store_capabilities(primary)->ttl_unit_ms;
 	cache->hash_key[0] = evkv_loop_random(cache->loop);
 	cache->hash_key[1] = evkv_loop_random(cache->loop);
+	cache->wall_jumps = evkv__loop_wall_jumps(cache->loop);
 	cache->repair_timer.run = evkv__repair_run;
 	cache->repair_timer.arg = cache;
 	return cache;
@@ -183,6 +189,17 @@ static const char *wrong_with(const struct evkv_store *primary,
 		return "max_ttl_ms is below the cache's TTL unit";
 	if ((can->kinds & needed) != needed)
 		return "the cache can't get, put and delete";
+	if (options->jitter_ms < 0 ||
+	    (options->jitter_ms > 0 &&
+		options->jitter_ms >= options->max_ttl_ms))
+		return "jitter_ms is negative or not below max_ttl_ms";
+	if ((unsigned)options->primary_ttl > EVKV_PRIMARY_TTL_IGNORE)
+		return "primary_ttl is not one of enum evkv_primary_ttl";
+	if (options->primary_ttl == EVKV_PRIMARY_TTL_IGNORE)
+		return options->max_ttl_ms > 0
+		    ? NULL
+		    : "max_ttl_ms must be given where the primary's TTL is "
+		      "ignored";
 	if ((evkv_store_capabilities(primary)->kinds &
 		EVKV_KIND_BIT(EVKV_OP_TTL)) == 0)
 		return "the primary can't tell the remaining TTL";

@@ -203,6 +203,7 @@ enum evkv_verdict evkv__cache_read(struct cache *cache, struct evkv_op *op,
 	if (get == NULL)
 		return evkv_op_nomem(op);
 	*get = (struct get){ .cache = cache, .op = op };
+	evkv__repair_clocks(cache);
 	if (!choose_keys(get, request))
 		return evkv_op_nomem(op);
 	for (i = 0; i < request->count; i++)

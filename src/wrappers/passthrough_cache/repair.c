@@ -1,12 +1,13 @@
 /*
  * wrappers/passthrough_cache/repair.c - when the cache or the primary has not
- * said whether it did what it was told.
+ * said whether it did what it was asked.
  *
  * Suspect records are on a list, bounded by max_bypass, which a timer goes
  * through: it evicts what is bypassed, and drops a record when nothing is wrong
  * with it any more. Past the bound the whole cache is off until it could be
  * emptied. Only the timer takes records off the list.
  */
+#include "loop/loop.h"
 #include "wrappers/passthrough_cache/cache.h"
 
 #define REPAIR_MS 1000
@@ -118,6 +119,16 @@ void evkv__repair_all(struct cache *cache, bool late)
 		put_off(&cache->off_evict_after_us,
 		    in_future(cache, cache->stall_us));
 	repair_later(cache);
+}
+
+void evkv__repair_clocks(struct cache *cache)
+{
+	uint64_t jumps = evkv__loop_wall_jumps(cache->loop);
+
+	if (jumps == cache->wall_jumps)
+		return;
+	cache->wall_jumps = jumps;
+	evkv__repair_all(cache, false);
 }
 
 static struct repair *repair_new(struct cache *cache, struct key_record *record)

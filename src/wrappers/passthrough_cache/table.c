@@ -49,6 +49,21 @@ static const struct evkv_url_option cache_options[] = {
 	    .max = EVKV_TTL_MAX,
 	    .summary = "how long an operation waits for the cache",
 	    .standard = "250ms, or no limit in the process" },
+	{ .name = "jitter",
+	    .field = "jitter_ms",
+	    .type = EVKV_URL_DURATION,
+	    .offset = OFFSET(jitter_ms),
+	    .min = 1,
+	    .max = EVKV_TTL_MAX,
+	    .summary = "an entry stays in the cache for up to so much less, "
+		       "by chance" },
+	{ .name = "primary_ttl",
+	    .type = EVKV_URL_CHOICE,
+	    .offset = OFFSET(primary_ttl),
+	    .choices = "1|0",
+	    .summary = "0: a miss does not ask for the remaining TTL; an "
+		       "entry stays in the cache for max_ttl",
+	    .standard = "1" },
 };
 
 const struct evkv_type evkv__passthrough_cache_type = {

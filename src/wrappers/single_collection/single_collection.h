@@ -25,7 +25,7 @@ size_t evkv__single_head(struct evkv_slice separator,
     struct evkv_slice collection, char *head);
 /*
  * The collection of an inner key, in EVKV_COLLECTION_MAX bytes; false: it has
- * none, it is somebody else's.
+ * none, it is foreign.
  */
 bool evkv__single_collection_of(struct evkv_slice separator,
     struct evkv_slice key, char *bytes, struct evkv_slice *collection);

@@ -4,11 +4,11 @@
  * Pages of all keys are asked for. For collections, the ones that they belong
  * to are the answer, each once; a page that brings none is followed by the next
  * one, up to a bound. For clear_all each collection is cleared by its head, so
- * that what is somebody else's stays, and the next page is asked for.
+ * that what belongs to others stays, and the next page is asked for.
  *
  * With an inner store that keeps keys in order, those of one collection follow
- * each other: the cursor has the name that was told last, besides the inner
- * cursor, and so none is told twice.
+ * each other: the cursor has the name that was answered last, besides the inner
+ * cursor, and so none is answered twice.
  */
 #include <string.h>
 
@@ -36,7 +36,7 @@ struct walk {
 	/* The collections of the page; for collections `last` alone counts. */
 	struct walk_collection *found;
 	size_t found_count, next;
-	struct walk_collection last; /* told last */
+	struct walk_collection last; /* answered last */
 	bool has_last;
 	/* For one call: how a collection's keys are selected. */
 	char head[HEAD_MAX], pattern[HEAD_MAX + 2];

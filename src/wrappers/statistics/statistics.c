@@ -10,8 +10,8 @@
  * on the way down: while some are, each is clocked, and the first one after a
  * row of inline answers is clocked when its submit returns.
  *
- * Failures: all that ends with one is counted like the rest; a waiter that was
- * told early by `detached`. Where memory for a series is lacking the operation
+ * Failures: an operation that fails is counted like the others; one that is
+ * detached, by `detached`. Where there is no memory for a series the operation
  * passes uncounted, and that is counted.
  */
 #include "wrappers/statistics/statistics.h"
@@ -60,7 +60,7 @@ static uint64_t statistics_since(const struct statistics *self,
 	return ns > 0 ? (uint64_t)ns : 0;
 }
 
-/* By chance, as whoever calls in a rhythm must not hide from a fixed one. */
+/* By chance, so that calls in a rhythm do not fall between fixed samples. */
 static inline bool statistics_sample(struct statistics *self)
 {
 	if (--self->until > 0)

@@ -33,7 +33,7 @@ struct collection {
 struct statistics {
 	struct evkv_store *inner;
 	char *name; /* NULL = that of the inner store */
-	struct evkv_statistics_options given; /* for who describes it */
+	struct evkv_statistics_options given; /* for describe */
 	int64_t (*clock_ns)(void *arg);
 	void *clock_arg;
 
@@ -67,7 +67,7 @@ struct collection *evkv__collection_make(struct statistics *self,
 struct series *evkv__series_make(struct statistics *self,
     struct collection *collection, enum evkv_kind kind);
 
-/* The series of a request; NULL where memory is lacking. */
+/* The series of a request; NULL when out of memory. */
 static inline struct series *evkv__series_of(struct statistics *self,
     const struct evkv_request *request)
 {

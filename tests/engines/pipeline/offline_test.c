@@ -292,6 +292,57 @@ static evkv_ticket get_within(struct scene *s, int64_t timeout_ms,
 	    answer_cb, answer);
 }
 
+/* What is for several waits until the last of them has to be told. */
+struct shared {
+	int64_t deadline_us;
+	unsigned calls;
+	enum evkv_status status;
+	enum evkv_cause cause;
+};
+
+static int64_t shared_deadline(void *arg)
+{
+	return ((struct shared *)arg)->deadline_us;
+}
+
+static void shared_told(struct evkv_op *child, void *arg)
+{
+	struct shared *shared = arg;
+
+	shared->calls++;
+	shared->status = evkv_op_result(child)->status;
+	shared->cause = evkv_op_result(child)->cause;
+}
+
+EVKV_TEST(pipeline_offline, a_deadline_that_grows_is_asked_for_again)
+{
+	struct shared shared = { .calls = 0 };
+	struct evkv_slice key = EVKV_LIT("k");
+	const struct evkv_request request = {
+		.kind = EVKV_OP_GET, .count = 1, .keys = &key
+	};
+	struct evkv_op *child;
+	struct scene s;
+
+	scene_open_refused(&s);
+	scene_until(&s, EVKV_STATE_DOWN);
+	shared.deadline_us = evkv_loop_now_us(s.rig.loop) + 800000;
+	child = evkv_child_submit(NULL, s.store, &request, 0, shared_told,
+	    &shared);
+	check(child != NULL);
+	evkv_child_set_deadline(child, shared_deadline);
+	rig_turn(&s.rig);
+	shared.deadline_us += 800000;
+	rig_advance(&s.rig, 750);
+	rig_turn(&s.rig);
+	check_int(shared.calls, 0);
+	rig_advance(&s.rig, 700);
+	rig_wait(&s.rig, &shared.calls);
+	check_status(shared.status, EVKV_UNAVAILABLE);
+	check_int(shared.cause, EVKV_CAUSE_OFFLINE);
+	scene_close(&s);
+}
+
 /* That the server is dead is told, and why, before the deadline says less. */
 EVKV_TEST(pipeline_offline, a_dead_server_is_told_within_the_deadline)
 {

@@ -249,8 +249,8 @@ EVKV_TEST(resolver_changes, nothing_is_printed)
 {
 	static const char *const files[] = { "", "nonsense\n",
 		"nameserver nowhere\nnameserver fe80::1%nowhere\n",
-		"nameserver 127.0.0.3\noptions timeout:x rotate "
-		"ndots\nsearch\n",
+		("nameserver 127.0.0.3\noptions timeout:x rotate "
+		 "ndots\nsearch\n"),
 		"nameserver\0binary" };
 	FILE *file = tmpfile();
 	struct bed b;

@@ -22,6 +22,12 @@
 #ifdef CONSUMER_EXECUTOR
 #include <evkv/executor.h>
 #endif
+#ifdef CONSUMER_COMPRESSION
+#include <evkv/wrappers/compression.h>
+#endif
+#ifdef CONSUMER_ENCRYPTION
+#include <evkv/wrappers/encryption.h>
+#endif
 
 static int answers;
 
@@ -67,6 +73,16 @@ static void try_drivers(struct evkv_loop *loop)
 	if (!evkv_disk_register(loop))
 		die("disk could not be registered");
 	expect_refusal(loop, "disk:/nowhere?nonsense=1", "nonsense");
+#endif
+#ifdef CONSUMER_COMPRESSION
+	if (!evkv_compression_register(loop))
+		die("compression could not be registered");
+	expect_refusal(loop, "simple: | compression(level=99)", "level");
+#endif
+#ifdef CONSUMER_ENCRYPTION
+	if (!evkv_encryption_register(loop))
+		die("encryption could not be registered");
+	expect_refusal(loop, "simple: | encryption(/nowhere/key)", "/nowhere");
 #endif
 }
 

@@ -144,12 +144,18 @@ EVKV_TEST(disk_backup, what_can_t_be_copied_is_told)
 {
 	struct answer answer = ANSWER_INIT;
 	struct evkv_store *store;
+	struct rig freed;
 	char path[400];
 	struct kit kit;
 
 	kit_begin(&kit);
 	copy_path(&kit, path);
 	check(!evkv_disk_backup(NULL, path, 0, answer_cb, &answer));
+	rig_open(&freed);
+	store = evkv_memory_new(freed.loop, NULL, NULL);
+	rig_close(&freed);
+	check(!evkv_disk_backup(store, path, 0, answer_cb, &answer));
+	evkv_store_unref(store);
 	store = evkv_memory_new(kit.rig.loop, NULL, NULL);
 	check(evkv_disk_backup(store, path, 0, answer_cb, &answer));
 	rig_wait(&kit.rig, &answer.calls);

@@ -26,7 +26,7 @@ static void disk_setup(struct evkv_conformance *run)
 
 static void on_wrong(const char *what, void *arg)
 {
-	evkv_conformance_fail(arg, what);
+	evkv_conformance_fail(arg, "%s", what);
 }
 
 static void check_files(struct evkv_conformance *run, char *path)

@@ -140,10 +140,11 @@ EVKV_TEST(disk_missing, a_store_without_its_pointer_is_kept_and_repaired)
 	kit_end(&kit);
 }
 
-EVKV_TEST(disk_missing, a_pointer_that_was_cut_is_damaged)
+EVKV_TEST(disk_missing, a_pointer_that_was_cut_or_written_over_is_damaged)
 {
 	static const char *const texts[] = { "", "ev", "evkv disk ",
-		"evkv disk 3", "evkv disk 3\n", "evkv disk 3\ngeneration 1" };
+		"evkv disk 3", "evkv disk 3\n", "evkv disk 3\ngeneration 1",
+		"g-1\n", "MANIFEST-000005\n" };
 	struct kit kit;
 	size_t i;
 
@@ -305,6 +306,13 @@ EVKV_TEST(disk_missing, a_part_without_its_pointer_is_kept_and_repaired)
 	path_in(&kit, "c", path);
 	check_int(run_tool("--repair", path, NULL), 0);
 	check_whole(&kit, true);
+	/* By the name of the whole, too. */
+	unlink_in(&kit, "c/CURRENT");
+	check_int(run_tool("--repair", kit.path, NULL), 0);
+	check_whole(&kit, true);
+	unlink_in(&kit, "d/CURRENT");
+	unlink_in(&kit, "d/g-1/data.mdb");
+	check_int(run_tool("--repair", kit.path, NULL), 1);
 	kit_end(&kit);
 }
 

@@ -91,6 +91,8 @@ EVKV_TEST(disk_open, a_foreign_directory_is_left_alone)
 	files_write(kit.path, "letter.txt", "dear");
 	check_refused(&kit, EVKV_REFUSED, "not a disk store");
 	check_int(files_count(kit.path), 1);
+	files_write(kit.path, "CURRENT", "MANIFEST-000001\n");
+	check_refused(&kit, EVKV_REFUSED, "something else");
 	kit_end(&kit);
 }
 
@@ -108,8 +110,6 @@ EVKV_TEST(disk_open, another_current_is_refused)
 	files_write(kit.path, "CURRENT", "evkv disk 2\ngeneration 1\n");
 	check_refused(&kit, EVKV_UNSUPPORTED, "format 2");
 	rig_advance(&kit.rig, 2000);
-	files_write(kit.path, "CURRENT", "MANIFEST-000001\n");
-	check_refused(&kit, EVKV_REFUSED, "something else");
 	files_write(kit.path, "CURRENT", "evkv disk 3\ngeneration x\n");
 	check_refused(&kit, EVKV_CORRUPT, "damaged");
 	files_write(kit.path, "CURRENT", "evkv disk 3\ngeneration 7\n");

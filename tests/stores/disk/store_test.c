@@ -45,6 +45,29 @@ EVKV_TEST(disk_store, reopening_finds_everything)
 	free(large);
 }
 
+EVKV_TEST(disk_store, a_ttl_told_can_be_put_after_the_clock_was_set_back)
+{
+	struct answer answer = ANSWER_INIT;
+	const struct evkv_slice key = EVKV_LIT("k");
+	struct kit kit;
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	kit_put(&kit, "c", key, EVKV_LIT("v"), EVKV_TTL_MAX);
+	kit.rig.wall_us -= INT64_C(86400) * 1000 * 1000;
+	rig_advance(&kit.rig, 1);
+	kit_do(&kit,
+	    &(struct evkv_request){ .kind = EVKV_OP_TTL,
+		.collection = EVKV_LIT("c"),
+		.count = 1,
+		.keys = &key },
+	    &answer);
+	check_status(answer.status, EVKV_OK);
+	check_int(answer.entries[0].ttl_ms, EVKV_TTL_MAX);
+	answer_free(&answer);
+	kit_end(&kit);
+}
+
 /* ---- Keys ---------------------------------------------------------------- */
 
 static struct evkv_slice long_key(char *buffer, unsigned number)

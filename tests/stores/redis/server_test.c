@@ -164,6 +164,8 @@ static const struct {
 } bad_urls[] = {
 	{ "redis://localhost/x", "number of a database" },
 	{ "redis://localhost/-1", "number of a database" },
+	/* With a slash too few; the password is not shown. */
+	{ "redis:/bob:hunter2@localhost/1", "number of a database" },
 	{ "redis://localhost/1?db=2", "given twice" },
 	{ "redis://localhost:70000", "port" },
 	{ "redis://bob@localhost", "a user needs a password" },
@@ -248,6 +250,7 @@ EVKV_TEST(redis_server, bad_urls_say_what_is_wrong)
 		check(evkv_open(rig.loop, bad_urls[i].url, &error) == NULL);
 		check_contains(error.message, bad_urls[i].part);
 		check_int(strchr(error.message, '\n') == NULL, 1);
+		check(strstr(error.message, "hunter2") == NULL);
 	}
 	rig_close(&rig);
 }
