@@ -82,12 +82,14 @@ static struct evkv_store *routing_make(const struct evkv_type *type,
 			routes[count].pattern = pattern;
 		count++;
 	}
-	/* The stores are to be released in any case: the error stays. */
-	if (count != i)
+	if (count != i) {
 		evkv_error_set(error, EVKV_INVALID,
 		    "%s: routes has %zu patterns for %zu stores in the "
 		    "parentheses",
 		    type->name, count, i);
+		/* Which is refused, and the stores are released. */
+		routes[0].pattern = evkv_bytes(NULL, 0);
+	}
 	return evkv_routing_new(making->inner[0],
 	    &(struct evkv_routing_options){
 		.routes = routes, .route_count = i },
