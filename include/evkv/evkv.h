@@ -37,6 +37,7 @@
 #include "evkv/wrappers/prefix_keys.h"
 #include "evkv/wrappers/read_only.h"
 #include "evkv/wrappers/retry.h"
+#include "evkv/wrappers/routing.h"
 #include "evkv/wrappers/single_collection.h"
 #include "evkv/wrappers/statistics.h"
 #include "evkv/wrappers/timeout.h"

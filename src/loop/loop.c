@@ -128,6 +128,8 @@ uint64_t evkv__loop_wall_jumps(struct evkv_loop *loop)
 {
 	int64_t now_us = evkv_loop_now_us(loop);
 
+	if (loop == NULL)
+		return 0;
 	if (loop->injected || now_us != loop->wall_compared_us) {
 		loop->wall_compared_us = now_us;
 		wall_compare(loop);

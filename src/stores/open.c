@@ -87,6 +87,7 @@ const struct evkv_type *evkv_core_type(size_t i)
 		&evkv__prefix_keys_type,
 		&evkv__read_only_type,
 		&evkv__retry_type,
+		&evkv__routing_type,
 		&evkv__single_collection_type,
 		&evkv__statistics_type,
 		&evkv__timeout_type,

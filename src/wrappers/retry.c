@@ -50,6 +50,7 @@ struct call {
 	unsigned tries;
 	bool pausing;
 	bool stopped; /* abandoned */
+	bool unsure;  /* a try before may have had an effect */
 };
 
 /* ---- What may be repeated ----------------------------------------------- */
@@ -81,17 +82,22 @@ static bool is_plain_write(const struct evkv_request *request)
 	}
 }
 
-static bool is_repeatable(const struct call *call, enum evkv_status status)
+static bool had_no_effect(enum evkv_status status)
 {
 	const uint32_t no_effect = EVKV_STATUS_BIT(EVKV_BUSY) |
 	    EVKV_STATUS_BIT(EVKV_TIMEOUT) | EVKV_STATUS_BIT(EVKV_UNAVAILABLE);
+
+	return (no_effect & EVKV_STATUS_BIT(status)) != 0;
+}
+
+static bool is_repeatable(const struct call *call, enum evkv_status status)
+{
 	const struct evkv_retry_options *options = &call->retry->options;
 	uint32_t classes = evkv_kind_classes(call->request.kind);
 
 	if ((options->statuses & EVKV_STATUS_BIT(status)) == 0)
 		return false;
-	return (no_effect & EVKV_STATUS_BIT(status)) != 0 ||
-	    (classes & EVKV_CLASS_WRITES) == 0 ||
+	return had_no_effect(status) || (classes & EVKV_CLASS_WRITES) == 0 ||
 	    (classes & EVKV_CLASS_REPEATABLE) != 0 ||
 	    (options->repeat_writes && is_plain_write(&call->request));
 }
@@ -110,6 +116,35 @@ static size_t count_repeatable(const struct call *call,
 		count += is_repeatable(call,
 		    evkv_result_entry(result, i)->status);
 	return count;
+}
+
+/*
+ * A write is asked again that may have had its effect: should the next tries
+ * fail, even without effect, that one stays.
+ */
+static void note_effect(struct call *call, const struct evkv_result *result)
+{
+	enum evkv_status status = result->status;
+	size_t i;
+
+	if ((evkv_kind_classes(call->request.kind) & EVKV_CLASS_WRITES) == 0)
+		return;
+	if (!had_no_effect(status) && is_repeatable(call, status))
+		call->unsure = true;
+	for (i = 0; is_keyed(call) && i < result->count; i++) {
+		status = evkv_result_entry(result, i)->status;
+		if (!had_no_effect(status) && is_repeatable(call, status))
+			call->unsure = true;
+	}
+}
+
+/* An entry that fails, after tries of which it is not known what they did. */
+static void fix_entry(struct call *call, size_t i)
+{
+	struct evkv_entry *entry = evkv_op_entry(call->op, entry_of(call, i));
+
+	if (call->unsure && evkv_failed(entry->status))
+		entry->status = EVKV_UNKNOWN_OUTCOME;
 }
 
 /* ---- Budget and time ---------------------------------------------------- */
@@ -204,6 +239,7 @@ static bool narrow(struct call *call, struct evkv_op *child, size_t count)
 			evkv_op_explain(call->op, result->cause,
 			    result->sys_error, result->message);
 		evkv_op_take(call->op, entry_of(call, i), child, i);
+		fix_entry(call, i);
 	}
 	call->request = picked;
 	call->open = open;
@@ -223,6 +259,23 @@ static void set_timeout(struct call *call)
 }
 
 /* ---- Ends --------------------------------------------------------------- */
+
+/* What was found out about the effects of the tries before the last one. */
+static void fix_answer(struct call *call, const struct evkv_result *result)
+{
+	struct evkv_op *op = call->op;
+	size_t i;
+
+	if (!is_keyed(call)) {
+		if (evkv_failed(result->status))
+			evkv_op_cut(op, EVKV_UNKNOWN_OUTCOME, result->cause,
+			    result->message);
+		return;
+	}
+	for (i = 0; i < call->request.count; i++)
+		fix_entry(call, i);
+	evkv_op_settle(op);
+}
 
 /* The last try's answers are the operation's. */
 static void call_end(struct call *call, struct evkv_op *child)
@@ -244,6 +297,8 @@ static void call_end(struct call *call, struct evkv_op *child)
 			evkv_op_explain(op, result->cause, result->sys_error,
 			    result->message);
 	}
+	if (call->unsure)
+		fix_answer(call, result);
 	evkv_op_complete(op);
 }
 
@@ -265,6 +320,7 @@ static void call_answered(struct evkv_op *child, void *arg)
 		call_end(call, child);
 		return;
 	}
+	note_effect(call, evkv_op_result(child));
 	/* Without memory for a timer there is no pause. */
 	if (pause_ms > 0 &&
 	    evkv_timer_set(call->retry->loop, &call->timer, pause_ms)) {

@@ -19,6 +19,7 @@ extern const struct evkv_type evkv__prefix_collections_type;
 extern const struct evkv_type evkv__prefix_keys_type;
 extern const struct evkv_type evkv__read_only_type;
 extern const struct evkv_type evkv__retry_type;
+extern const struct evkv_type evkv__routing_type;
 extern const struct evkv_type evkv__single_collection_type;
 extern const struct evkv_type evkv__statistics_type;
 extern const struct evkv_type evkv__timeout_type;

@@ -41,6 +41,7 @@ void concurrency_limit_h(struct evkv_store *store);
 void encryption_h(struct evkv_store *store);
 void fallback_h(struct evkv_loop *loop, struct evkv_store *primary);
 void fault_h(struct evkv_store *store);
+void routing_h(struct evkv_loop *loop);
 void loop_h(void);
 void open_h(struct evkv_loop *loop);
 void ops_h(struct evkv_store *store, evkv_cb on_put, evkv_cb on_get);
@@ -604,6 +605,20 @@ void fault_h(struct evkv_store *store)
 	evkv_fault_add(store, &(struct evkv_fault_rule){
 	    .action = EVKV_FAULT_FAIL, .kinds = EVKV_KIND_BIT(EVKV_OP_PUT),
 	    .nth = 3, .status = EVKV_UNAVAILABLE });
+	evkv_store_unref(store);
+}
+
+/* [evkv/wrappers/routing.h] */
+void routing_h(struct evkv_loop *loop)
+{
+	struct evkv_store *store;
+
+	store = evkv_routing_new(evkv_open(loop, "disk:/var/data", &error),
+	    &(struct evkv_routing_options){
+	        .routes = (struct evkv_route[]){
+	            { EVKV_LIT("sessions*"), evkv_memory_new(loop, NULL,
+	                &error) } },
+	        .route_count = 1 }, &error);
 	evkv_store_unref(store);
 }
 

@@ -48,6 +48,9 @@ EVKV_TEST(unit_wrapper_chains, each_by_text)
 		"max_bytes=2m)",
 		"simple: | logging(all=yes, redact_keys=yes, slow=100ms)",
 		"simple: | default_value(none, collections=counts*)",
+		"simple: | routing(memory:, routes=sessions*)",
+		"simple: | routing(simple: | read_only, memory:, "
+		"routes=\"sessions* a\\\\ b\")",
 		"simple: | concurrency_limit | circuit_breaker | retry | "
 		"fallback(simple: | statistics(second)) | statistics",
 	};
@@ -79,6 +82,13 @@ EVKV_TEST(unit_wrapper_chains, bounds_are_told)
 		{ "simple: | fallback(simple:, timeout=-1ms)", "timeout" },
 		{ "simple: | single_collection(separator=%)", "separator" },
 		{ "simple: | prefix_collections", "prefix" },
+		{ "simple: | routing", "routing" },
+		{ "simple: | routing(simple:)", "routes" },
+		{ "simple: | routing(simple:, routes=\"a b\")",
+		    "2 patterns for 1 stores" },
+		{ "simple: | routing(simple:, simple:, routes=a)",
+		    "1 patterns for 2 stores" },
+		{ "simple: | routing(simple:, routes=[a)", "route 1" },
 	};
 	struct evkv_error error = EVKV_ERROR_INIT;
 	struct rig rig;

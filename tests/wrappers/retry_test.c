@@ -117,6 +117,45 @@ EVKV_TEST(unit_retry, writes_of_unknown_outcome)
 	close_fixture(&f);
 }
 
+/* What the first try may have done is not denied by the last one. */
+EVKV_TEST(unit_retry, an_unknown_outcome_is_not_forgotten)
+{
+	struct evkv_slice keys[2] = { EVKV_LIT("k"), EVKV_LIT("l") };
+	struct fixture f;
+
+	open_fixture(&f, (struct evkv_retry_options){ .repeat_writes = true });
+	fail(&f, EVKV_FAULT_LOSE, EVKV_OK, 1);
+	check(evkv_fault_add(f.fault,
+		  &(struct evkv_fault_rule){ .action = EVKV_FAULT_FAIL,
+		      .kinds = EVKV_KIND_BIT(EVKV_OP_PUT) |
+			  EVKV_KIND_BIT(EVKV_OP_CLEAR) }) >= 0);
+	check_status(put(&f, "k", "v"), EVKV_UNKNOWN_OUTCOME);
+	check_int(f.answer.affected, -1);
+	check_status(get(&f, "k"), EVKV_OK);
+	/* Without one before it, that there was no effect is said. */
+	check_status(put(&f, "k", "w"), EVKV_UNAVAILABLE);
+	fail(&f, EVKV_FAULT_LOSE, EVKV_OK, 1);
+	evkv_fault_add(f.fault,
+	    &(struct evkv_fault_rule){ .action = EVKV_FAULT_FAIL });
+	submit(&f,
+	    &(struct evkv_request){ .kind = EVKV_OP_DELETE,
+		.collection = EVKV_LIT("c"),
+		.count = 2,
+		.keys = keys });
+	wait_for_it(&f);
+	check_status(f.answer.status, EVKV_UNKNOWN_OUTCOME);
+	check_status(f.answer.entries[1].status, EVKV_UNKNOWN_OUTCOME);
+	fail(&f, EVKV_FAULT_LOSE, EVKV_OK, 1);
+	evkv_fault_add(f.fault,
+	    &(struct evkv_fault_rule){ .action = EVKV_FAULT_FAIL });
+	submit(&f,
+	    &(struct evkv_request){
+		.kind = EVKV_OP_CLEAR, .collection = EVKV_LIT("c") });
+	wait_for_it(&f);
+	check_status(f.answer.status, EVKV_UNKNOWN_OUTCOME);
+	close_fixture(&f);
+}
+
 EVKV_TEST(unit_retry, kinds_without_keys)
 {
 	struct fixture f;

@@ -16,7 +16,8 @@
  * each repetition takes one. So a store that is down does not get several times
  * the load of one that is up.
  *
- * When no try is left or allowed, the last failure is the answer.
+ * When no try is left or allowed, the last failure is the answer, or
+ * UNKNOWN_OUTCOME where a try before it may have had an effect.
  */
 #ifndef EVKV_WRAPPERS_RETRY_H
 #define EVKV_WRAPPERS_RETRY_H

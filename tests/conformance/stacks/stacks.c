@@ -26,6 +26,7 @@ static const char *const layers[] = {
 	"passthrough_cache(memory:)",
 	"passthrough_cache(simple:)",
 	"fallback(simple:)",
+	"routing(memory:, routes=[c-m]*)",
 };
 #define LAYERS (sizeof(layers) / sizeof(layers[0]))
 

@@ -60,6 +60,32 @@ OPEN_(fallback)
 	    error);
 }
 
+OPEN_(routing)
+{
+	const struct evkv_route route = { EVKV_LIT("[c-m]*"),
+		memory(run, loop, error) };
+
+	return evkv_routing_new(memory(run, loop, error),
+	    &(struct evkv_routing_options){
+		.routes = &route, .route_count = 1 },
+	    error);
+}
+
+/* A name, and patterns of which one overlaps another. */
+OPEN_(routing_many)
+{
+	struct evkv_route routes[] = { { EVKV_LIT("c"), NULL },
+		{ EVKV_LIT("name00*"), NULL }, { EVKV_LIT("n*"), NULL } };
+	size_t i;
+
+	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		routes[i].store = memory(run, loop, error);
+	return evkv_routing_new(memory(run, loop, error),
+	    &(struct evkv_routing_options){ .routes = routes,
+		.route_count = sizeof(routes) / sizeof(routes[0]) },
+	    error);
+}
+
 /*
  * With more failures than there are, as time may stand still while it is open.
  */
@@ -151,6 +177,8 @@ const struct evkv_conformance_suite conformance_suites[] = {
 	SUITE_(timeout, .quirks = 0),
 	SUITE_(retry, .quirks = 0),
 	SUITE_(fallback, .quirks = 0),
+	SUITE_(routing, .quirks = 0),
+	SUITE_(routing_many, .quirks = 0),
 	SUITE_(circuit_breaker, .quirks = 0),
 	SUITE_(concurrency_limit, .quirks = 0),
 	SUITE_(logging, .quirks = 0),
