@@ -286,19 +286,19 @@ static enum evkv_peek breaker_peek(void *self,
 
 static const struct evkv_url_option circuit_breaker_options[] = {
 	ROW("window", window_ms, EVKV_URL_DURATION, 10, INT64_C(86400000),
-	    "how far back is looked", "10s"),
+	    "the length of the window", "10s"),
 	ROW("min_operations", min_operations, EVKV_URL_INT, 1, 1000000,
 	    "with fewer in the window it stays closed", "20"),
 	ROW("failure_percent", failure_percent, EVKV_URL_INT, 1, 100,
-	    "so many of 100 failed", "50"),
+	    "the percentage of failures that opens it", "50"),
 	ROW("slow", slow_ms, EVKV_URL_DURATION, 1, INT64_C(86400000),
-	    "an operation that takes so long is slow", NULL),
+	    "an operation that takes this long is slow", NULL),
 	ROW("slow_percent", slow_percent, EVKV_URL_INT, 1, 100,
-	    "so many of 100 were slow", "50"),
+	    "the percentage of slow operations that opens it", "50"),
 	ROW("open", open_ms, EVKV_URL_DURATION, 1, INT64_C(86400000),
 	    "how long it stays open", "5s"),
 	ROW("probes", probes, EVKV_URL_INT, 1, 1000,
-	    "operations that have to go well to close it", "3"),
+	    "operations that must succeed to close it", "3"),
 };
 
 static struct evkv_store *circuit_breaker_make(const struct evkv_type *type,
@@ -312,7 +312,7 @@ static struct evkv_store *circuit_breaker_make(const struct evkv_type *type,
 const struct evkv_type evkv__circuit_breaker_type = {
 	.size = sizeof(struct evkv_type),
 	.name = "circuit_breaker",
-	.summary = "leaves a store alone that fails too often",
+	.summary = "stops asking a store that fails too often, for a while",
 	.options = circuit_breaker_options,
 	.option_count = sizeof(circuit_breaker_options) /
 	    sizeof(circuit_breaker_options[0]),

@@ -230,11 +230,11 @@ static enum evkv_peek logging_peek(void *arg,
 
 static const struct evkv_url_option logging_options[] = {
 	ROW("all", all, EVKV_URL_BOOL, 0,
-	    "tell everything, not only what fails or is slow"),
+	    "log everything, not only what fails or is slow"),
 	ROW("redact_keys", redact_keys, EVKV_URL_BOOL, 0,
-	    "do not tell keys, but a hash of them"),
+	    "log a hash of each key instead of the key"),
 	ROW("slow", slow_ms, EVKV_URL_DURATION, DAY_MS,
-	    "tell what takes so long"),
+	    "log what takes at least this long"),
 };
 
 static struct evkv_store *logging_make(const struct evkv_type *type,
@@ -247,7 +247,7 @@ static struct evkv_store *logging_make(const struct evkv_type *type,
 const struct evkv_type evkv__logging_type = {
 	.size = sizeof(struct evkv_type),
 	.name = "logging",
-	.summary = "tells what fails or is slow, without values",
+	.summary = "logs what fails or is slow, without values",
 	.options = logging_options,
 	.option_count = sizeof(logging_options) / sizeof(logging_options[0]),
 	.options_size = sizeof(struct evkv_logging_options),

@@ -36,7 +36,7 @@ struct evkv_single_collection_options {
 	 */
 	struct evkv_slice separator;
 	/**
-	 * the name of the collection that callers mean who give none (""), 0 to
+	 * the name of the collection of callers that give none (""), 0 to
 	 * 255 bytes; empty = that one has no name, as usual
 	 */
 	struct evkv_slice default_collection;

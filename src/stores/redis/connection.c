@@ -134,7 +134,7 @@ static bool connection_count(struct redis_connection *connection)
 
 	if (part == NULL) {
 		if (!connection->refused)
-			connection->wrong = "a reply that nobody asked for";
+			connection->wrong = "a reply without a request";
 		return false;
 	}
 	part->answered++;

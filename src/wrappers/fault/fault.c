@@ -227,8 +227,8 @@ static void fault_free(void *self)
 	}
 
 static const struct evkv_url_option fault_options[] = {
-	ROW("seed", seed, EVKV_URL_SIZE, 1, INT64_MAX, "for what is drawn",
-	    "by chance"),
+	ROW("seed", seed, EVKV_URL_SIZE, 1, INT64_MAX,
+	    "the seed of random choices", "by chance"),
 	ROW("fail", fail_permille, EVKV_URL_INT, 1, 1000,
 	    "the chance to fail, of 1000", NULL),
 	ROW("lose", lose_permille, EVKV_URL_INT, 1, 1000,

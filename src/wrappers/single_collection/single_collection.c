@@ -116,7 +116,7 @@ static void single_collection_free(void *self)
 static const struct evkv_url_option single_collection_options[] = {
 	ROW(collection, "the collection in the inner store", NULL),
 	ROW(separator, "what stands between collection and key", "__"),
-	ROW(default_collection, "what callers mean who give no collection",
+	ROW(default_collection, "the collection of callers that give none",
 	    NULL),
 };
 

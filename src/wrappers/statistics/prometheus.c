@@ -240,8 +240,7 @@ static void write_times(struct writer *writer, const char *name,
 
 static const struct family series_families[] = {
 	{ "evkv_operations_total", "counter",
-	    "Operations that have ended, by the status that was told.",
-	    write_operations },
+	    "Operations that have ended, by their status.", write_operations },
 	{ "evkv_keys_total", "counter",
 	    "Keys that were read, by whether they were there.", write_keys },
 	{ "evkv_bytes_total", "counter",

@@ -256,9 +256,9 @@ static const struct evkv_url_option statistics_options[] = {
 	    "the label of the store in the text for Prometheus",
 	    "the store below"),
 	ROW("max_collections", max_collections, EVKV_URL_SIZE, 1, 65536,
-	    "collections that are told apart", "100"),
+	    "collections that are counted separately", "100"),
 	ROW("sample_inline", sample_inline, EVKV_URL_INT, 1, 65536,
-	    "of inline answers one in so many is timed", "32"),
+	    "one in this many inline answers is timed", "32"),
 };
 
 static struct evkv_store *statistics_make(const struct evkv_type *type,
