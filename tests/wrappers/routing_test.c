@@ -535,6 +535,13 @@ EVKV_TEST(unit_routing, bad_options_are_refused)
 	routes[0].store = evkv_simple_new(rig.loop, NULL);
 	check(evkv_routing_new(routes[0].store, &options, &error) == NULL);
 	check_int(error.status, EVKV_INVALID);
+	evkv_error_clear(&error);
+	/* One that is closed. */
+	routes[0].store = evkv_simple_new(rig.loop, NULL);
+	evkv_store_close(routes[0].store, 0, NULL, NULL);
+	check(evkv_routing_new(evkv_simple_new(rig.loop, NULL), &options,
+		  &error) == NULL);
+	check_contains(error.message, "closed");
 	rig_close(&rig);
 }
 
