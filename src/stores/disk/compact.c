@@ -46,21 +46,24 @@ static bool compact_copy(struct disk_env *env, uint64_t next,
 }
 
 /*
+ * Nobody reads meanwhile: between the switch and the new opening the files that
+ * the store watches are not those that its names lead to.
+ *
  * If only the last step failed, to make the new CURRENT durable, it is the new
  * generation that will be opened next: it is used, and the old one is kept.
  */
 static bool compact_switch(struct disk_env *env, uint64_t next,
     struct disk_failure *failure)
 {
-	bool durable = evkv__disk_dir_switch(&env->dir, next, failure);
-	bool opened;
+	bool durable, opened = false;
 
-	if (!durable && env->dir.generation != next)
-		return false;
 	evkv__disk_copy_cancel(env);
 	pthread_rwlock_wrlock(&env->gate);
-	evkv__disk_lmdb_close(env);
-	opened = evkv__disk_lmdb_open(env, true, failure);
+	durable = evkv__disk_dir_switch(&env->dir, next, failure);
+	if (durable || env->dir.generation == next) {
+		evkv__disk_lmdb_close(env);
+		opened = evkv__disk_lmdb_open(env, true, failure);
+	}
 	pthread_rwlock_unlock(&env->gate);
 	return opened && durable;
 }

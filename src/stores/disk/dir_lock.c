@@ -64,7 +64,10 @@ static bool lock_wait(const struct disk_dir *dir, short type, off_t byte,
 	return false;
 }
 
-/* Whether this process has the file open by another descriptor, too. */
+/*
+ * Whether this process has the file open by another descriptor, too. By their
+ * names: a descriptor of another thread may be closed meanwhile.
+ */
 static bool lock_is_own(int fd)
 {
 	DIR *list = opendir("/proc/self/fd");
@@ -75,7 +78,8 @@ static bool lock_is_own(int fd)
 
 	while (list != NULL && !own && (entry = readdir(list)) != NULL)
 		own = sscanf(entry->d_name, "%d", &other) == 1 && other != fd &&
-		    fstat(fd, &wanted) == 0 && fstat(other, &found) == 0 &&
+		    fstat(fd, &wanted) == 0 &&
+		    fstatat(dirfd(list), entry->d_name, &found, 0) == 0 &&
 		    wanted.st_ino == found.st_ino &&
 		    wanted.st_dev == found.st_dev;
 	if (list != NULL)

@@ -249,9 +249,8 @@ static int env_lmdb(struct disk_env *env, const char *path)
 	if (code != 0)
 		return code;
 	mdb_env_stat(env->lmdb, &stat);
-	memset(&env->space, 0, sizeof(env->space));
+	evkv__disk_space_reset(env, stat.ms_psize);
 	env->versions_begun = false;
-	env->space.page_size = stat.ms_psize;
 	return 0;
 }
 

@@ -70,7 +70,7 @@ struct disk_reader {
 
 /* How much puts may take; space.c. */
 struct disk_space {
-	size_t page_size;
+	size_t page_size;  /* atomic, as the loop looks too */
 	size_t file_pages; /* that the file surely has room for */
 	size_t used;       /* pages up to the last in use */
 	size_t bound;      /* pages that puts may leave in use */
@@ -362,6 +362,7 @@ int evkv__disk_delete_at(struct disk_view *view, MDB_cursor *cursor,
 /* Before a transaction that will put about `pages` pages. */
 int evkv__disk_space_begin(struct disk_env *env, size_t pages);
 /* The pages that a row of `size` bytes takes at most. */
+void evkv__disk_space_reset(struct disk_env *env, size_t page_size);
 size_t evkv__disk_space_pages(const struct disk_env *env, size_t size);
 /* Whether there is room for a put of that many: 0, DISK_LATER or DISK_FULL. */
 int evkv__disk_space_take(struct disk_view *view, size_t pages);

@@ -152,9 +152,23 @@ int evkv__disk_space_begin(struct disk_env *env, size_t pages)
 	return code;
 }
 
+/* In a new opening; the loop's thread may look at what is atomic meanwhile. */
+void evkv__disk_space_reset(struct disk_env *env, size_t page_size)
+{
+	struct disk_space *space = &env->space;
+
+	space->file_pages = space->used = space->bound = 0;
+	space->reserve = space->taken = space->advanced = 0;
+	space->sparse = space->pinned = false;
+	__atomic_store_n(&space->full_pages, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&space->full_txnid, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&space->full_ms, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&space->page_size, page_size, __ATOMIC_RELAXED);
+}
+
 size_t evkv__disk_space_pages(const struct disk_env *env, size_t size)
 {
-	size_t page = env->space.page_size;
+	size_t page = __atomic_load_n(&env->space.page_size, __ATOMIC_RELAXED);
 
 	/* LMDB gives a row of up to half a page a place in a leaf. */
 	return PUT_PAGES + (size > page / 2 - 64 ? (size + 16) / page + 1 : 0);
