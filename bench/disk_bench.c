@@ -291,12 +291,12 @@ static void clean(const char *root)
 
 int main(int argc, char **argv)
 {
-	unsigned repetitions = argc > 1 ? (unsigned)atoi(argv[1]) : 5;
+	unsigned repetitions = bench_number(argc, argv, 1, 5);
 	static struct world world;
 	struct world *w = &world;
 	char root[512], path[600];
 
-	w->entries = argc > 2 ? (uint32_t)atol(argv[2]) : 1000000;
+	w->entries = bench_number(argc, argv, 2, 1000000);
 	snprintf(root, sizeof(root), "%s/evkv-disk-bench-XXXXXX",
 	    argc > 3 ? argv[3] : "/tmp");
 	bench_check(mkdtemp(root) != NULL);

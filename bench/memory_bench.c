@@ -411,8 +411,8 @@ static void world_close(struct world *w)
 
 int main(int argc, char **argv)
 {
-	unsigned repetitions = argc > 1 ? (unsigned)atoi(argv[1]) : 11;
-	uint32_t entries = argc > 2 ? (uint32_t)atoi(argv[2]) : 1000000;
+	unsigned repetitions = bench_number(argc, argv, 1, 11);
+	uint32_t entries = bench_number(argc, argv, 2, 1000000);
 	struct world *w = &world;
 	size_t hits;
 

@@ -292,8 +292,8 @@ static const struct measure measures[] = {
 
 int main(int argc, char **argv)
 {
-	unsigned repetitions = argc > 1 ? (unsigned)atoi(argv[1]) : 7;
-	size_t ops = argc > 2 ? (size_t)atol(argv[2]) : 300000;
+	unsigned repetitions = bench_number(argc, argv, 1, 7);
+	size_t ops = bench_number(argc, argv, 2, 300000);
 	struct world *w = &world;
 	struct evkv_store *store, *eager;
 

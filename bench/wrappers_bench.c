@@ -1,6 +1,10 @@
 /*
  * bench/wrappers_bench.c - what a wrapper adds to an inline get, and to a put,
- * of a memory store whose entries are all in the processor's caches.
+ * of a memory store; and the README's chain, a hit of its cache.
+ *
+ *     wrappers [repetitions, default 11] [entries, default 1000]
+ *
+ * A thousand entries stay in the processor's caches, a million don't.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,13 +14,13 @@
 #include "bench.h"
 #include "evkv/evkv.h"
 
-#define ENTRIES 1000
 #define KEY_SIZE 16
 #define OPS 2000000
 
 struct side {
 	struct evkv_store *store;
-	char keys[ENTRIES][KEY_SIZE];
+	char (*keys)[KEY_SIZE];
+	size_t entries, step, at;
 	struct evkv_slice key;
 	struct evkv_request request;
 	size_t ops, hits;
@@ -80,6 +84,25 @@ static struct evkv_store *prefix_collections(struct evkv_store *store)
 	return evkv_prefix_collections_new(store, EVKV_LIT("app-"), NULL);
 }
 
+/* A cache in front of a store; what is measured is a hit of the cache. */
+static struct evkv_store *passthrough_cache(struct evkv_store *store)
+{
+	struct evkv_loop *loop = evkv_store_loop(store);
+
+	return evkv_passthrough_cache_new(evkv_simple_new(loop, NULL), store,
+	    NULL, NULL);
+}
+
+static struct evkv_store *prefix_keys(struct evkv_store *store)
+{
+	return evkv_prefix_keys_new(store, EVKV_LIT("app:"), NULL);
+}
+
+static struct evkv_store *chain(struct evkv_store *store)
+{
+	return prefix_keys(passthrough_cache(store));
+}
+
 static const struct {
 	const char *name;
 	struct evkv_store *(*wrap)(struct evkv_store *store);
@@ -95,6 +118,9 @@ static const struct {
 	{ "limit_size", limit_size },
 	{ "single_collection", single_collection },
 	{ "prefix_collections", prefix_collections },
+	{ "prefix_keys", prefix_keys },
+	{ "passthrough_cache", passthrough_cache },
+	{ "prefix_keys, passthrough_cache", chain },
 };
 
 #define COUNT (sizeof(wrappers) / sizeof(wrappers[0]))
@@ -115,7 +141,9 @@ static void run_in_loop(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	for (i = 0; i < side->ops; i++) {
-		side->key = evkv_bytes(side->keys[i % ENTRIES], KEY_SIZE);
+		side->key = evkv_bytes(side->keys[side->at], KEY_SIZE);
+		side->at += side->step;
+		side->at -= side->at < side->entries ? 0 : side->entries;
 		evkv_submit(side->store, &side->request, on_result, side);
 	}
 }
@@ -150,6 +178,13 @@ static void run_puts(void *arg, size_t ops)
 	    &(struct evkv_request){ .kind = EVKV_OP_PUT, .values = &value });
 }
 
+/* Put every entry, then get it, which fills a cache. */
+static void fill(struct side *side)
+{
+	run_puts(side, side->entries);
+	run_gets(side, side->entries);
+}
+
 static void measure(struct side *sides, const char *title,
     void (*run_side)(void *arg, size_t ops), unsigned repetitions)
 {
@@ -166,29 +201,39 @@ static void measure(struct side *sides, const char *title,
 
 int main(int argc, char **argv)
 {
-	unsigned repetitions = argc > 1 ? (unsigned)atoi(argv[1]) : 11;
+	unsigned repetitions = bench_number(argc, argv, 1, 11);
+	size_t entries = bench_number(argc, argv, 2, 1000);
 	struct event_base *base = event_base_new();
 	struct evkv_loop *loop = evkv_loop_new(base);
 	struct side *sides = bench_malloc(COUNT * sizeof(*sides));
+	struct evkv_memory_options bound = { .max_entries = entries + 1000 };
+	char (*keys)[KEY_SIZE] = bench_malloc(entries * sizeof(*keys));
 	char name[32];
-	size_t i, k;
+	size_t i;
 
 	bench_machine();
+	for (i = 0; i < entries; i++) {
+		snprintf(name, sizeof(name), "key-%012zu", i);
+		memcpy(keys[i], name, KEY_SIZE);
+	}
 	for (i = 0; i < COUNT; i++) {
-		sides[i].store = wrappers[i].wrap(evkv_memory_new(loop, NULL,
+		sides[i].store = wrappers[i].wrap(evkv_memory_new(loop, &bound,
 		    NULL));
 		bench_check(sides[i].store != NULL);
-		for (k = 0; k < ENTRIES; k++) {
-			snprintf(name, sizeof(name), "key-%012zu", k);
-			memcpy(sides[i].keys[k], name, KEY_SIZE);
-		}
+		sides[i].keys = keys;
+		sides[i].entries = entries;
+		sides[i].step = entries / 5 * 3 + 1;
+		sides[i].at = 0;
+		fill(&sides[i]);
 	}
-	measure(sides, "put, inline", run_puts, repetitions);
+	/* The gets first: a put takes the entry out of a cache. */
 	measure(sides, "get, inline", run_gets, repetitions);
+	measure(sides, "put, inline", run_puts, repetitions);
 	for (i = 0; i < COUNT; i++)
 		evkv_store_unref(sides[i].store);
 	evkv_loop_free(loop);
 	event_base_free(base);
 	free(sides);
+	free(keys);
 	return 0;
 }

@@ -210,6 +210,22 @@ static double syscall_ns(void)
  * In a process of its own: freeing large blocks would change the thresholds of
  * glibc's malloc, and so what is measured afterwards.
  */
+unsigned bench_number(int argc, char **argv, int index, unsigned otherwise)
+{
+	unsigned long number;
+	char *end;
+
+	if (argc <= index)
+		return otherwise;
+	number = strtoul(argv[index], &end, 10);
+	if (*end == '\0' && number > 0 && number <= INT32_MAX &&
+	    argv[index][0] != '-')
+		return (unsigned)number;
+	fprintf(stderr, "%s: argument %d: expected a positive number, not "
+	    "\"%s\"\n", argv[0], index, argv[index]);
+	exit(2);
+}
+
 void bench_machine(void)
 {
 	pid_t child;

@@ -47,6 +47,12 @@ struct bench_row {
 void bench_measure(struct bench_row *rows, size_t count, size_t ops,
     unsigned repetitions);
 
+/*
+ * The positive number that argument `index` of a program gives, or `otherwise`
+ * where it gives none. Anything else ends the program with a word on it.
+ */
+unsigned bench_number(int argc, char **argv, int index, unsigned otherwise);
+
 /* A table of wall and CPU time per operation and of the ratios. */
 void bench_print(const char *title, const struct bench_row *rows, size_t count);
 
