@@ -384,6 +384,10 @@ static bool inline_read(struct disk_store *disk, struct evkv_op *op,
 	if (!inline_free(disk, request) ||
 	    evkv__disk_view_try(disk->env, &disk->env->here, &view) != 0)
 		return false;
+	if (!disk->env->here.looked) {
+		disk->env->here.looked = true;
+		evkv_task_queue(disk->loop, &disk->look_task);
+	}
 	failure.status = EVKV_OK;
 	for (i = 0; i < request->count; i++) {
 		cell.value = NULL;

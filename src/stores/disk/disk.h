@@ -55,6 +55,7 @@ struct disk_store {
 	struct disk_failure unflushed;
 	struct evkv_timer sweep_timer, flush_timer;
 	struct evkv_timer wait_timer; /* while the writer has jobs */
+	struct evkv_task look_task;   /* the next turn's inline reads look anew */
 };
 
 extern const struct evkv_vtable evkv__disk_vtable;

@@ -65,6 +65,7 @@ struct disk_names {
 struct disk_reader {
 	MDB_txn *txn; /* reset between uses; NULL = none */
 	struct disk_names names;
+	bool looked; /* at the files, in this turn of the loop: `here` only */
 	struct disk_reader *next;
 };
 
@@ -269,6 +270,13 @@ void evkv__disk_watch_end(struct disk_env *env);
  * open: whether it was cut or removed.
  */
 int evkv__disk_watch(struct disk_env *env, bool quick);
+/* As it was found last. */
+static inline int disk_watch_found(const struct disk_env *env)
+{
+	return __atomic_load_n(&env->watch.lost, __ATOMIC_ACQUIRE) != 0
+	    ? DISK_LOST
+	    : 0;
+}
 /* Whether they were lost, and how to say it. Any thread. */
 bool evkv__disk_watch_lost(const struct disk_env *env,
     struct disk_failure *failure);

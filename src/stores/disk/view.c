@@ -53,7 +53,8 @@ static int reader_begin(struct disk_env *env, struct disk_reader *reader)
 
 	if (env->lmdb == NULL)
 		return EIO;
-	code = evkv__disk_watch(env, reader == &env->here);
+	code = reader->looked ? disk_watch_found(env)
+			      : evkv__disk_watch(env, reader == &env->here);
 	if (code != 0)
 		return code;
 	if (reader->txn != NULL)

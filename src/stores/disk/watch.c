@@ -135,11 +135,9 @@ static int watch_names(struct disk_env *env, enum disk_file first,
 
 int evkv__disk_watch(struct disk_env *env, bool quick)
 {
-	int code = 0;
+	int code = disk_watch_found(env);
 
-	if (__atomic_load_n(&env->watch.lost, __ATOMIC_ACQUIRE) != 0)
-		return DISK_LOST;
-	if (!quick)
+	if (code == 0 && !quick)
 		code = watch_names(env, DISK_FILE_GUARD, DISK_FILE_CURRENT);
 	if (code == 0)
 		code = watch_quick(env);
