@@ -207,7 +207,8 @@ void policy_s3fifo(const struct trace *trace, size_t capacity,
 		node = &s.nodes[trace->id[i]];
 		if (node->in == 1 || node->in == 2) {
 			hit(arg, i);
-			node->uses += node->uses < 3;
+			if (node->uses < 3)
+				node->uses++;
 			continue;
 		}
 		again = node->in == 3;
@@ -348,12 +349,15 @@ static unsigned sketch_count(const struct tiny *t, uint32_t id)
 
 static void sketch_add(struct tiny *t, uint32_t id)
 {
+	uint8_t *count;
 	unsigned row;
 	size_t i;
 
-	for (row = 0; row < SKETCH_ROWS; row++)
-		t->sketch[sketch_at(t, id, row)] += t->sketch[sketch_at(t, id,
-							row)] < 15;
+	for (row = 0; row < SKETCH_ROWS; row++) {
+		count = &t->sketch[sketch_at(t, id, row)];
+		if (*count < 15)
+			(*count)++;
+	}
 	if (++t->seen < t->sample)
 		return;
 	t->seen = t->sample / 2;
