@@ -6,6 +6,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "evkv/driver.h"
+
 static const void *field_of(const struct evkv_url_option *row,
     const void *options)
 {
@@ -117,10 +119,16 @@ static void bounds_of(const struct evkv_url_option *row, int64_t *min,
 	}
 }
 
+/* As C code knows it. */
+static const char *field_name(const struct evkv_url_option *row)
+{
+	return row->field != NULL ? row->field : row->name;
+}
+
 static bool out_of_bounds(const struct evkv_type *type,
     const struct evkv_url_option *row, int64_t number, struct evkv_error *error)
 {
-	const char *name = row->field != NULL ? row->field : row->name;
+	const char *name = field_name(row);
 	const char *unit = row->type == EVKV_URL_DURATION ? " in milliseconds"
 	    : row->type == EVKV_URL_SIZE                  ? " or 0"
 							  : "";
@@ -142,7 +150,7 @@ static bool missing(const struct evkv_type *type,
     const struct evkv_url_option *row, struct evkv_error *error)
 {
 	evkv_error_set(error, EVKV_INVALID, "%s: %s must be given", type->name,
-	    row->name);
+	    field_name(row));
 	return false;
 }
 
@@ -168,4 +176,29 @@ bool evkv_type_check(const struct evkv_type *type, const void *options,
 			return out_of_bounds(type, row, number, error);
 	}
 	return true;
+}
+
+bool evkv__wrapper_options(const struct evkv_type *type,
+    struct evkv_store *inner, void *options, const void *given, size_t size,
+    struct evkv_error *error)
+{
+	if (evkv_options_read(options, type->options_size, given, size,
+		error) &&
+	    (inner == NULL || evkv_type_check(type, options, error)))
+		return true;
+	evkv_store_unref(inner);
+	return false;
+}
+
+bool evkv__option_statuses(const struct evkv_type *type, uint32_t statuses,
+    struct evkv_error *error)
+{
+	const uint32_t answers = EVKV_STATUS_BIT(EVKV_CONFLICT + 1) - 1;
+
+	if ((statuses & answers) == 0 &&
+	    statuses < EVKV_STATUS_BIT(EVKV_STATUS_COUNT))
+		return true;
+	evkv_error_set(error, EVKV_INVALID,
+	    "%s: statuses names one that is no failure", type->name);
+	return false;
 }

@@ -25,4 +25,16 @@ int64_t evkv__option_number(const struct evkv_url_option *row,
 struct evkv_slice evkv__option_bytes(const struct evkv_url_option *row,
     const void *options);
 
+/*
+ * The options of a wrapper over `inner`: read, and checked by the type's table.
+ * false: refused, and the inner store is released. Without one nothing is
+ * checked, so that the error says why it is missing.
+ */
+bool evkv__wrapper_options(const struct evkv_type *type,
+    struct evkv_store *inner, void *options, const void *given, size_t size,
+    struct evkv_error *error);
+/* Whether the EVKV_STATUS_BIT()s of an option `statuses` are failures. */
+bool evkv__option_statuses(const struct evkv_type *type, uint32_t statuses,
+    struct evkv_error *error);
+
 #endif

@@ -220,16 +220,16 @@ struct evkv_store *evkv_wrapper_create(const struct evkv_type *type,
 		    "%s: the inner store is NULL", type->name);
 		return NULL;
 	}
-	if (type->options_size > sizeof(options))
+	if (type->options_size > sizeof(options)) {
 		evkv_error_set(error, EVKV_INVALID,
 		    "%s: an options struct has at most %zu bytes", type->name,
 		    sizeof(options));
-	else if (evkv_options_read(options, type->options_size, given, size,
-		     error) &&
-	    evkv_type_check(type, options, error))
-		return make(type, inner, options, error);
-	evkv_store_unref(inner);
-	return NULL;
+		evkv_store_unref(inner);
+		return NULL;
+	}
+	return evkv__wrapper_options(type, inner, options, given, size, error)
+	    ? make(type, inner, options, error)
+	    : NULL;
 }
 
 struct wrapper *evkv__wrapper_of(const struct evkv_store *store)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "evkv/driver.h"
+#include "support/options.h"
 #include "wrappers/types.h"
 
 #define PARTS 10
@@ -285,17 +286,17 @@ static enum evkv_peek breaker_peek(void *self,
 	}
 
 static const struct evkv_url_option circuit_breaker_options[] = {
-	ROW("window", window_ms, EVKV_URL_DURATION, 10, INT64_C(86400000),
+	ROW("window", window_ms, EVKV_URL_DURATION, PARTS, DAY_MS,
 	    "the length of the window", "10s"),
 	ROW("min_operations", min_operations, EVKV_URL_INT, 1, 1000000,
 	    "with fewer in the window it stays closed", "20"),
 	ROW("failure_percent", failure_percent, EVKV_URL_INT, 1, 100,
 	    "the percentage of failures that opens it", "50"),
-	ROW("slow", slow_ms, EVKV_URL_DURATION, 1, INT64_C(86400000),
+	ROW("slow", slow_ms, EVKV_URL_DURATION, 1, DAY_MS,
 	    "an operation that takes this long is slow", NULL),
 	ROW("slow_percent", slow_percent, EVKV_URL_INT, 1, 100,
 	    "the percentage of slow operations that opens it", "50"),
-	ROW("open", open_ms, EVKV_URL_DURATION, 1, INT64_C(86400000),
+	ROW("open", open_ms, EVKV_URL_DURATION, 1, DAY_MS,
 	    "how long it stays open", "5s"),
 	ROW("probes", probes, EVKV_URL_INT, 1, 1000,
 	    "operations that must succeed to close it", "3"),
@@ -368,32 +369,6 @@ bool evkv_circuit_breaker_read_sized(struct evkv_store *store,
 
 /* ---- Making ------------------------------------------------------------- */
 
-static const char *wrong_with(const struct evkv_circuit_breaker_options
-	*options)
-{
-	const uint32_t answers = EVKV_STATUS_BIT(EVKV_CONFLICT + 1) - 1;
-
-	if (options->window_ms != 0 &&
-	    (options->window_ms < PARTS || options->window_ms > DAY_MS))
-		return "window_ms is below 10 or over 1 day";
-	if (options->min_operations > 1000000)
-		return "min_operations is over 1000000";
-	if (options->failure_percent > 100)
-		return "failure_percent is over 100";
-	if (options->slow_ms < 0 || options->slow_ms > DAY_MS)
-		return "slow_ms is negative or over 1 day";
-	if (options->slow_percent > 100)
-		return "slow_percent is over 100";
-	if (options->open_ms < 0 || options->open_ms > DAY_MS)
-		return "open_ms is negative or over 1 day";
-	if (options->probes > 1000)
-		return "probes is over 1000";
-	if ((options->statuses & answers) != 0 ||
-	    options->statuses >= EVKV_STATUS_BIT(EVKV_STATUS_COUNT))
-		return "statuses names one that is no failure";
-	return NULL;
-}
-
 static void fill_defaults(struct evkv_circuit_breaker_options *options)
 {
 	if (options->window_ms == 0)
@@ -443,15 +418,13 @@ struct evkv_store *evkv_circuit_breaker_new_sized(struct evkv_store *inner,
 	struct evkv_circuit_breaker_options options;
 	struct breaker *breaker = NULL;
 	struct evkv_store *node;
-	const char *why;
 
-	if (!evkv_options_read(&options, sizeof(options), given, size, error)) {
-		evkv_store_unref(inner);
+	if (!evkv__wrapper_options(&evkv__circuit_breaker_type, inner, &options,
+		given, size, error))
 		return NULL;
-	}
-	why = wrong_with(&options);
-	if (inner != NULL && why != NULL) {
-		evkv_error_set(error, EVKV_INVALID, "circuit_breaker: %s", why);
+	if (inner != NULL &&
+	    !evkv__option_statuses(&evkv__circuit_breaker_type,
+		options.statuses, error)) {
 		evkv_store_unref(inner);
 		return NULL;
 	}

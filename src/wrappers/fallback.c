@@ -14,6 +14,7 @@
 #include "evkv/wrappers/fallback.h"
 
 #include "evkv/driver.h"
+#include "support/options.h"
 #include "support/pick.h"
 #include "wrappers/types.h"
 
@@ -253,22 +254,6 @@ uint64_t evkv_fallback_count(const struct evkv_store *store)
 
 /* ---- Making ------------------------------------------------------------- */
 
-static bool options_ok(const struct evkv_fallback_options *options,
-    struct evkv_error *error)
-{
-	const uint32_t answers = EVKV_STATUS_BIT(EVKV_CONFLICT + 1) - 1;
-	const char *why = NULL;
-
-	if ((options->statuses & answers) != 0 ||
-	    options->statuses >= EVKV_STATUS_BIT(EVKV_STATUS_COUNT))
-		why = "statuses names one that is no failure";
-	else if (options->timeout_ms < 0 || options->timeout_ms > EVKV_TTL_MAX)
-		why = "timeout_ms is negative or over 100 years";
-	if (why != NULL)
-		evkv_error_set(error, EVKV_INVALID, "fallback: %s", why);
-	return why == NULL;
-}
-
 static struct fallback *fallback_self(struct evkv_store *const *inner,
     const struct evkv_fallback_options *options)
 {
@@ -300,7 +285,9 @@ struct evkv_store *evkv_fallback_new_sized(struct evkv_store *primary,
 	struct evkv_fallback_options options;
 
 	if (!evkv_options_read(&options, sizeof(options), given, size, error) ||
-	    !options_ok(&options, error)) {
+	    !evkv_type_check(&evkv__fallback_type, &options, error) ||
+	    !evkv__option_statuses(&evkv__fallback_type, options.statuses,
+		error)) {
 		evkv_store_unref(primary);
 		if (second != primary)
 			evkv_store_unref(second);

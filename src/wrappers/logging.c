@@ -16,6 +16,7 @@
 
 #include "base/siphash.h"
 #include "evkv/driver.h"
+#include "support/options.h"
 #include "wrappers/types.h"
 
 #define KEY_MOST 64 /* bytes of a key that are logged */
@@ -302,17 +303,9 @@ struct evkv_store *evkv_logging_new_sized(struct evkv_store *inner,
 	};
 	struct evkv_logging_options options;
 
-	if (!evkv_options_read(&options, sizeof(options), given, size, error)) {
-		evkv_store_unref(inner);
+	if (!evkv__wrapper_options(&evkv__logging_type, inner, &options, given,
+		size, error))
 		return NULL;
-	}
-	if (inner != NULL &&
-	    (options.slow_ms < 0 || options.slow_ms > DAY_MS)) {
-		evkv_error_set(error, EVKV_INVALID,
-		    "logging: slow_ms is negative or over 1 day");
-		evkv_store_unref(inner);
-		return NULL;
-	}
 	return evkv_store_create(NULL, &logging_vtable,
 	    inner != NULL ? logging_self(inner, &options) : NULL, &config,
 	    error);

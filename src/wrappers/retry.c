@@ -17,13 +17,12 @@
 #include <string.h>
 
 #include "evkv/driver.h"
+#include "support/options.h"
 #include "support/pick.h"
 #include "wrappers/types.h"
 
 #define ATTEMPTS 3
-#define ATTEMPTS_MOST 1000
 #define BACKOFF_MS 20
-#define BACKOFF_MS_MOST 3600000
 #define MAX_BACKOFF_MS 2000
 #define BUDGET_PERCENT 20
 #define BUDGET_RESERVE 100
@@ -484,32 +483,6 @@ bool evkv_retry_read_counters_sized(const struct evkv_store *store,
 
 /* ---- Making ------------------------------------------------------------- */
 
-static const char *wrong_with(const struct evkv_retry_options *options)
-{
-	const uint32_t answers = EVKV_STATUS_BIT(EVKV_CONFLICT + 1) - 1;
-
-	if (options->attempts > ATTEMPTS_MOST)
-		return "attempts is over 1000";
-	if (options->backoff_ms < -1 || options->backoff_ms > BACKOFF_MS_MOST)
-		return "backoff_ms is below -1 or over 1 hour";
-	if (options->max_backoff_ms < 0 ||
-	    options->max_backoff_ms > BACKOFF_MS_MOST)
-		return "max_backoff_ms is negative or over 1 hour";
-	if (options->attempt_timeout_ms < 0 ||
-	    options->attempt_timeout_ms > EVKV_TTL_MAX)
-		return "attempt_timeout_ms is negative or over 100 years";
-	if (options->deadline_ms < 0 || options->deadline_ms > EVKV_TTL_MAX)
-		return "deadline_ms is negative or over 100 years";
-	if (options->budget_percent > 1000)
-		return "budget_percent is over 1000";
-	if (options->budget_reserve > 1000000)
-		return "budget_reserve is over 1000000";
-	if ((options->statuses & answers) != 0 ||
-	    options->statuses >= EVKV_STATUS_BIT(EVKV_STATUS_COUNT))
-		return "statuses names one that is no failure";
-	return NULL;
-}
-
 static void fill_defaults(struct evkv_retry_options *options)
 {
 	if (options->attempts == 0)
@@ -557,15 +530,13 @@ struct evkv_store *evkv_retry_new_sized(struct evkv_store *inner,
 		.inner_count = 1,
 	};
 	struct evkv_retry_options options;
-	const char *why;
 
-	if (!evkv_options_read(&options, sizeof(options), given, size, error)) {
-		evkv_store_unref(inner);
+	if (!evkv__wrapper_options(&evkv__retry_type, inner, &options, given,
+		size, error))
 		return NULL;
-	}
-	why = wrong_with(&options);
-	if (inner != NULL && why != NULL) {
-		evkv_error_set(error, EVKV_INVALID, "retry: %s", why);
+	if (inner != NULL &&
+	    !evkv__option_statuses(&evkv__retry_type, options.statuses,
+		error)) {
 		evkv_store_unref(inner);
 		return NULL;
 	}

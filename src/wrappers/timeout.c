@@ -12,6 +12,7 @@
 #include "evkv/wrappers/timeout.h"
 
 #include "evkv/driver.h"
+#include "support/options.h"
 #include "wrappers/types.h"
 
 struct timeout {
@@ -134,21 +135,6 @@ static const struct evkv_vtable timeout_vtable = {
 
 /* ---- Making ------------------------------------------------------------- */
 
-static bool timeout_check(const struct evkv_timeout_options *options,
-    struct evkv_error *error)
-{
-	const char *why = NULL;
-
-	if (options->timeout_ms <= 0 || options->timeout_ms > EVKV_TTL_MAX)
-		why = "timeout_ms must be given, 1 to 100 years";
-	else if (options->span_timeout_ms < -1 ||
-	    options->span_timeout_ms > EVKV_TTL_MAX)
-		why = "span_timeout_ms is below -1 or over 100 years";
-	if (why != NULL)
-		evkv_error_set(error, EVKV_INVALID, "timeout: %s", why);
-	return why == NULL;
-}
-
 static struct timeout *timeout_self(struct evkv_store *inner,
     const struct evkv_timeout_options *options)
 {
@@ -177,11 +163,9 @@ struct evkv_store *evkv_timeout_new_sized(struct evkv_store *inner,
 	};
 	struct evkv_timeout_options options;
 
-	if (!evkv_options_read(&options, sizeof(options), given, size, error) ||
-	    (inner != NULL && !timeout_check(&options, error))) {
-		evkv_store_unref(inner);
+	if (!evkv__wrapper_options(&evkv__timeout_type, inner, &options, given,
+		size, error))
 		return NULL;
-	}
 	return evkv_store_create(NULL, &timeout_vtable,
 	    inner != NULL ? timeout_self(inner, &options) : NULL, &config,
 	    error);

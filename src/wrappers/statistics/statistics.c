@@ -18,6 +18,7 @@
 
 #include <time.h>
 
+#include "support/options.h"
 #include "wrappers/types.h"
 
 #define MAX_COLLECTIONS 100
@@ -255,9 +256,10 @@ static const struct evkv_url_option statistics_options[] = {
 	ROW("name", name, EVKV_URL_STRING, 0, 0,
 	    "the label of the store in the text for Prometheus",
 	    "the store below"),
-	ROW("max_collections", max_collections, EVKV_URL_SIZE, 1, 65536,
-	    "collections that are counted separately", "100"),
-	ROW("sample_inline", sample_inline, EVKV_URL_INT, 1, 65536,
+	ROW("max_collections", max_collections, EVKV_URL_SIZE, 1,
+	    MAX_COLLECTIONS_MOST, "collections that are counted separately",
+	    "100"),
+	ROW("sample_inline", sample_inline, EVKV_URL_INT, 1, SAMPLE_INLINE_MOST,
 	    "one in this many inline answers is timed", "32"),
 };
 
@@ -308,20 +310,13 @@ struct statistics *evkv__statistics_self(const struct evkv_store *store)
 
 /* ---- Making -------------------------------------------------------------- */
 
-static bool options_ok(const struct evkv_statistics_options *options,
-    struct evkv_error *error)
+static bool name_ok(const char *name, struct evkv_error *error)
 {
-	const char *why = NULL;
-
-	if (options->max_collections > MAX_COLLECTIONS_MOST)
-		why = "max_collections is over 65536";
-	else if (options->sample_inline > SAMPLE_INLINE_MOST)
-		why = "sample_inline is over 65536";
-	else if (options->name != NULL && strlen(options->name) > NAME_MOST)
-		why = "the name is over 255 bytes";
-	if (why != NULL)
-		evkv_error_set(error, EVKV_INVALID, "statistics: %s", why);
-	return why == NULL;
+	if (name == NULL || strlen(name) <= NAME_MOST)
+		return true;
+	evkv_error_set(error, EVKV_INVALID,
+	    "statistics: the name is over 255 bytes");
+	return false;
 }
 
 static struct statistics *statistics_self_new(struct evkv_store *inner,
@@ -367,8 +362,10 @@ struct evkv_store *evkv_statistics_new_sized(struct evkv_store *inner,
 	};
 	struct evkv_statistics_options options;
 
-	if (!evkv_options_read(&options, sizeof(options), given, size, error) ||
-	    !options_ok(&options, error)) {
+	if (!evkv__wrapper_options(&evkv__statistics_type, inner, &options,
+		given, size, error))
+		return NULL;
+	if (inner != NULL && !name_ok(options.name, error)) {
 		evkv_store_unref(inner);
 		return NULL;
 	}
