@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "evkv/alloc.h"
 #include "evkv/json.h"
 
@@ -185,17 +186,6 @@ bool evkv_utf8_check(struct evkv_slice bytes)
 			return false;
 	}
 	return true;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 /* Four hex digits; -1 = there are none. */

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
+
 /* Sub-delimiters and what else RFC 3986 allows in a segment of a path. */
 #define URL_SUB_DELIMS "!$&'()*+,;="
 #define URL_PCHAR URL_SUB_DELIMS ":@"
@@ -41,17 +43,6 @@ static bool url_is_alpha(char c)
 static bool url_is_digit(char c)
 {
 	return c >= '0' && c <= '9';
-}
-
-static int url_hex(char c)
-{
-	if (url_is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 /* Whether `c` may stand as it is where unreserved bytes and `more` may. */
@@ -91,8 +82,8 @@ static bool url_decode(struct url_parser *parser, const char *from,
 			*out++ = *from++;
 			continue;
 		}
-		high = to - from >= 3 ? url_hex(from[1]) : -1;
-		low = to - from >= 3 ? url_hex(from[2]) : -1;
+		high = to - from >= 3 ? hex_digit(from[1]) : -1;
+		low = to - from >= 3 ? hex_digit(from[2]) : -1;
 		if (high < 0 || low < 0)
 			return url_bad(parser, part,
 			    "has a % without two hex digits after it");

@@ -1,31 +1,19 @@
 /*
  * core/flow.c - the way of an op: down the levels, and up again.
  */
+#include "base/request.h"
 #include "core/core.h"
-
-static inline size_t value_size(const struct evkv_request *request, size_t i)
-{
-	if (request->values != NULL)
-		return request->values[i].size;
-	if (request->counted_values != NULL)
-		return request->counted_values[i]->size;
-	return 0;
-}
 
 static OP_NOINLINE size_t batch_bytes(const struct evkv_request *request)
 {
-	size_t bytes = 0, i;
-
-	for (i = 0; i < request->count; i++)
-		bytes += request->keys[i].size + value_size(request, i);
-	return bytes;
+	return request_bytes(request);
 }
 
 /* Bytes of keys and values, for max_pending_bytes. */
-static inline size_t request_bytes(const struct evkv_request *request)
+static inline size_t pending_bytes(const struct evkv_request *request)
 {
 	if (request->count == 1)
-		return request->keys->size + value_size(request, 0);
+		return request->keys->size + request_value(request, 0).size;
 	return batch_bytes(request);
 }
 
@@ -49,11 +37,11 @@ static bool fits(struct evkv_op *op, const struct evkv_store *store,
 	if (request->kind != EVKV_OP_PUT)
 		return true;
 	for (i = 0; i < request->count; i++) {
-		if (value_size(request, i) <= can->max_value)
+		if (request_value(request, i).size <= can->max_value)
 			continue;
 		evkv_op_failf(op, EVKV_TOO_LARGE, EVKV_CAUSE_NONE,
 		    "values[%zu] has %zu bytes; %s takes at most %zu", i,
-		    value_size(request, i), store->vtable->name,
+		    request_value(request, i).size, store->vtable->name,
 		    can->max_value);
 		return false;
 	}
@@ -119,7 +107,7 @@ static bool admit(struct evkv_op *op, struct evkv_store *store,
     const struct evkv_request *request, struct evkv_frame *frame)
 {
 	size_t entries = (op->flags & OP_KEYED) != 0 ? request->count : 1;
-	size_t bytes = request_bytes(request);
+	size_t bytes = pending_bytes(request);
 
 	if (!evkv__store_has_room(store, entries, bytes) ||
 	    !takes(store, request))

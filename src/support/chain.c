@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/url.h"
 #include "evkv/open.h"
 #include "support/registry.h"
@@ -114,15 +115,6 @@ static size_t name_size(const char *at)
 	return size;
 }
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* \" and \\ and \xHH; the place behind it, or NULL where it is none of them. */
 static const char *escape(const char *at, char *byte)
 {
@@ -130,9 +122,9 @@ static const char *escape(const char *at, char *byte)
 		*byte = at[1];
 		return at + 2;
 	}
-	if (at[1] != 'x' || hex(at[2]) < 0 || hex(at[3]) < 0)
+	if (at[1] != 'x' || hex_digit(at[2]) < 0 || hex_digit(at[3]) < 0)
 		return NULL;
-	*byte = (char)(hex(at[2]) << 4 | hex(at[3]));
+	*byte = (char)(hex_digit(at[2]) << 4 | hex_digit(at[3]));
 	return at + 4;
 }
 

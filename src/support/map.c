@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "base/request.h"
 #include "core/op.h"
 #include "support/wrapper.h"
 
@@ -115,13 +116,6 @@ static void fail_as_explained(struct evkv_op *op, enum evkv_status status)
 		    result->message[0] != '\0' ? result->message : NULL);
 }
 
-static struct evkv_slice value_of(const struct evkv_request *request, size_t i)
-{
-	return request->counted_values != NULL
-	    ? evkv_value_bytes(request->counted_values[i])
-	    : request->values[i];
-}
-
 static bool map_values(struct wrapper *wrapper, struct evkv_op *op,
     const struct evkv_request *request, struct evkv_request *derived)
 {
@@ -135,7 +129,7 @@ static bool map_values(struct wrapper *wrapper, struct evkv_op *op,
 		return false;
 	}
 	for (i = 0; i < request->count && status == EVKV_OK; i++) {
-		values[i] = value_of(request, i);
+		values[i] = request_value(request, i);
 		status = wrapper->hooks.encode(wrapper->self, op, request, i,
 		    &values[i]);
 	}

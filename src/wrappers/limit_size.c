@@ -6,6 +6,7 @@
  */
 #include "evkv/wrappers/limit_size.h"
 
+#include "base/request.h"
 #include "evkv/wrapper.h"
 #include "wrappers/types.h"
 
@@ -19,21 +20,6 @@ static void limit_size_narrow(void *self, struct evkv_capabilities *can)
 		can->max_key = limits->max_key;
 }
 
-static size_t limit_size_bytes(const struct evkv_request *request)
-{
-	size_t bytes = 0, i;
-
-	for (i = 0; i < request->count; i++) {
-		bytes += request->keys[i].size;
-		if (request->values != NULL)
-			bytes += request->values[i].size;
-		else if (request->counted_values != NULL)
-			bytes += evkv_value_bytes(request->counted_values[i])
-				     .size;
-	}
-	return bytes;
-}
-
 static enum evkv_status limit_size_check(void *self,
     const struct evkv_request *request, const char **why)
 {
@@ -44,7 +30,7 @@ static enum evkv_status limit_size_check(void *self,
 		return EVKV_TOO_LARGE;
 	}
 	if (limits->max_bytes != 0 &&
-	    limit_size_bytes(request) > limits->max_bytes) {
+	    request_bytes(request) > limits->max_bytes) {
 		*why = "limit_size: the operation's keys and values are too "
 		       "large together";
 		return EVKV_TOO_LARGE;

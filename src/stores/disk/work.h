@@ -7,6 +7,7 @@
 #ifndef EVKV_STORES_DISK_WORK_H
 #define EVKV_STORES_DISK_WORK_H
 
+#include "base/request.h"
 #include "evkv/executor.h"
 #include "evkv/number.h"
 #include "stores/disk/env.h"
@@ -93,14 +94,6 @@ void evkv__disk_job_fail(struct disk_job *job, enum evkv_status status,
 /* group.c: commit units, in order; each cell gets its status. */
 void evkv__disk_group_commit(struct disk_worker *worker,
     struct disk_unit *units, size_t count);
-
-static inline struct evkv_slice request_value(
-    const struct evkv_request *request, size_t index)
-{
-	if (request->values != NULL)
-		return request->values[index];
-	return evkv_value_bytes(request->counted_values[index]);
-}
 
 static inline struct evkv_slice disk_job_value(const struct disk_job *job,
     size_t index)

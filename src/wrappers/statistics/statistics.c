@@ -18,6 +18,7 @@
 
 #include <time.h>
 
+#include "base/request.h"
 #include "support/options.h"
 #include "wrappers/types.h"
 
@@ -74,22 +75,6 @@ static inline bool statistics_sample(struct statistics *self)
 }
 
 /* ---- Counting ------------------------------------------------------------ */
-
-static uint64_t request_bytes(const struct evkv_request *request)
-{
-	uint64_t bytes = 0;
-	size_t i;
-
-	for (i = 0; i < request->count; i++) {
-		bytes += request->keys[i].size;
-		if (request->values != NULL)
-			bytes += request->values[i].size;
-		else if (request->counted_values != NULL)
-			bytes += evkv_value_bytes(request->counted_values[i])
-				     .size;
-	}
-	return bytes;
-}
 
 /* Whether it asks for keys that may be there or not. */
 static bool tells_hits(enum evkv_kind kind)
