@@ -4,7 +4,18 @@
 #ifndef EVKV_SUPPORT_OPTIONS_H
 #define EVKV_SUPPORT_OPTIONS_H
 
+#include <stddef.h>
+
 #include "evkv/registry.h"
+
+/* The row of a table for a field of an options struct. */
+#define OPTION_ROW(struct_, name_, field_, type_, min_, max_, summary_,        \
+    standard_)                                                                 \
+	{                                                                      \
+		.name = (name_), .field = #field_, .type = (type_),            \
+		.offset = offsetof(struct_, field_), .min = (min_),            \
+		.max = (max_), .summary = (summary_), .standard = (standard_)  \
+	}
 
 /* Bytes for copies of all the strings of an options struct. */
 size_t evkv__options_strings_size(const struct evkv_type *type,

@@ -276,14 +276,7 @@ static enum evkv_peek breaker_peek(void *self,
 
 /* ---- By text ------------------------------------------------------------ */
 
-#define ROW(name_, field_, type_, min_, max_, summary_, standard_)             \
-	{                                                                      \
-		.name = (name_), .field = #field_, .type = (type_),            \
-		.offset = offsetof(struct evkv_circuit_breaker_options,        \
-		    field_),                                                   \
-		.min = (min_), .max = (max_), .summary = (summary_),           \
-		.standard = (standard_)                                        \
-	}
+#define ROW(...) OPTION_ROW(struct evkv_circuit_breaker_options, __VA_ARGS__)
 
 static const struct evkv_url_option circuit_breaker_options[] = {
 	ROW("window", window_ms, EVKV_URL_DURATION, PARTS, DAY_MS,

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "evkv/driver.h"
+#include "support/options.h"
 #include "wrappers/types.h"
 
 #define MAX_RUNNING 64
@@ -219,21 +220,14 @@ static enum evkv_peek limit_peek(void *self, const struct evkv_request *request,
 
 /* ---- By text ------------------------------------------------------------ */
 
-#define ROW(name_, field_, type_, min_, max_, summary_, standard_)             \
-	{                                                                      \
-		.name = (name_), .field = #field_, .type = (type_),            \
-		.offset = offsetof(struct evkv_concurrency_limit_options,      \
-		    field_),                                                   \
-		.min = (min_), .max = (max_), .summary = (summary_),           \
-		.standard = (standard_)                                        \
-	}
+#define ROW(...) OPTION_ROW(struct evkv_concurrency_limit_options, __VA_ARGS__)
 
 static const struct evkv_url_option concurrency_limit_options[] = {
 	ROW("max_running", max_running, EVKV_URL_SIZE, 1, 1000000,
 	    "operations in the store below at once", "64"),
 	ROW("max_queue", max_queue, EVKV_URL_SIZE, 1, 1000000,
 	    "operations that wait", "1000"),
-	ROW("max_wait", max_wait_ms, EVKV_URL_DURATION, 1, INT64_C(86400000),
+	ROW("max_wait", max_wait_ms, EVKV_URL_DURATION, 1, DAY_MS,
 	    "how long one may wait", NULL),
 };
 

@@ -188,13 +188,7 @@ static enum evkv_peek fallback_peek(void *self,
 
 /* ---- By text ------------------------------------------------------------ */
 
-#define ROW(name_, field_, type_, min_, max_, summary_, standard_)             \
-	{                                                                      \
-		.name = (name_), .field = #field_, .type = (type_),            \
-		.offset = offsetof(struct evkv_fallback_options, field_),      \
-		.min = (min_), .max = (max_), .summary = (summary_),           \
-		.standard = (standard_)                                        \
-	}
+#define ROW(...) OPTION_ROW(struct evkv_fallback_options, __VA_ARGS__)
 
 static const struct evkv_url_option fallback_options[] = {
 	ROW("on_miss", on_miss, EVKV_URL_BOOL, 0, 0,

@@ -403,13 +403,7 @@ static enum evkv_peek retry_peek(void *arg, const struct evkv_request *request,
 
 /* ---- By text ------------------------------------------------------------ */
 
-#define ROW(name_, field_, type_, min_, max_, summary_, standard_)             \
-	{                                                                      \
-		.name = (name_), .field = #field_, .type = (type_),            \
-		.offset = offsetof(struct evkv_retry_options, field_),         \
-		.min = (min_), .max = (max_), .summary = (summary_),           \
-		.standard = (standard_)                                        \
-	}
+#define ROW(...) OPTION_ROW(struct evkv_retry_options, __VA_ARGS__)
 
 static const struct evkv_url_option retry_options[] = {
 	ROW("attempts", attempts, EVKV_URL_INT, 1, 1000,

@@ -18,6 +18,7 @@
  */
 #include "wrappers/fault/fault.h"
 
+#include "support/options.h"
 #include "wrappers/types.h"
 
 struct held {
@@ -218,13 +219,7 @@ static void fault_free(void *self)
 
 /* ---- By text ------------------------------------------------------------ */
 
-#define ROW(name_, field_, type_, min_, max_, summary_, standard_)             \
-	{                                                                      \
-		.name = (name_), .field = #field_, .type = (type_),            \
-		.offset = offsetof(struct evkv_fault_options, field_),         \
-		.min = (min_), .max = (max_), .summary = (summary_),           \
-		.standard = (standard_)                                        \
-	}
+#define ROW(...) OPTION_ROW(struct evkv_fault_options, __VA_ARGS__)
 
 static const struct evkv_url_option fault_options[] = {
 	ROW("seed", seed, EVKV_URL_SIZE, 1, INT64_MAX,

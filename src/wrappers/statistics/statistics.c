@@ -229,13 +229,7 @@ static void statistics_free(void *arg)
 
 /* ---- By text ------------------------------------------------------------ */
 
-#define ROW(name_, field_, type_, min_, max_, summary_, standard_)             \
-	{                                                                      \
-		.name = (name_), .field = #field_, .type = (type_),            \
-		.offset = offsetof(struct evkv_statistics_options, field_),    \
-		.min = (min_), .max = (max_), .summary = (summary_),           \
-		.standard = (standard_)                                        \
-	}
+#define ROW(...) OPTION_ROW(struct evkv_statistics_options, __VA_ARGS__)
 
 static const struct evkv_url_option statistics_options[] = {
 	ROW("name", name, EVKV_URL_STRING, 0, 0,
