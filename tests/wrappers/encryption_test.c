@@ -452,22 +452,6 @@ EVKV_TEST(unit_encryption, by_text)
 	sealed_close(&s);
 }
 
-static enum evkv_status submit(struct sealed *s, enum evkv_kind kind)
-{
-	const struct evkv_slice key = EVKV_LIT("k");
-
-	answer_reset(&s->answer);
-	evkv_submit(s->store,
-	    &(struct evkv_request){ .kind = kind,
-		.flags = EVKV_FLAG_SINGLE,
-		.collection = EVKV_LIT("c"),
-		.count = 1,
-		.keys = &key },
-	    answer_cb, &s->answer);
-	rig_wait(&s->rig, &s->answer.calls);
-	return s->answer.status;
-}
-
 EVKV_TEST(unit_encryption, kinds)
 {
 	static const enum evkv_kind kinds[] = { EVKV_OP_GET, EVKV_OP_TTL,
@@ -478,11 +462,11 @@ EVKV_TEST(unit_encryption, kinds)
 
 	open_encryption(&s, &ring, 0);
 	sealed_check(&s, "k", EVKV_LIT("value"));
-	check_status(submit(&s, EVKV_OP_INCR), EVKV_UNSUPPORTED);
+	check_status(sealed_submit(&s, EVKV_OP_INCR), EVKV_UNSUPPORTED);
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		check_status(submit(&s, kinds[i]), EVKV_OK);
+		check_status(sealed_submit(&s, kinds[i]), EVKV_OK);
 		check_slice(s.answer.entries[0].bytes, "value");
 	}
-	check_status(submit(&s, EVKV_OP_TAKE), EVKV_NOT_FOUND);
+	check_status(sealed_submit(&s, EVKV_OP_TAKE), EVKV_NOT_FOUND);
 	sealed_close(&s);
 }

@@ -68,3 +68,19 @@ void sealed_check_corrupt(struct sealed *s, struct evkv_slice raw,
 	check(!s->answer.entries[0].has_value);
 	check_contains(s->answer.message, why);
 }
+
+enum evkv_status sealed_submit(struct sealed *s, enum evkv_kind kind)
+{
+	const struct evkv_slice key = EVKV_LIT("k");
+
+	answer_reset(&s->answer);
+	evkv_submit(s->store,
+	    &(struct evkv_request){ .kind = kind,
+		.flags = EVKV_FLAG_SINGLE,
+		.collection = EVKV_LIT("c"),
+		.count = 1,
+		.keys = &key },
+	    answer_cb, &s->answer);
+	rig_wait(&s->rig, &s->answer.calls);
+	return s->answer.status;
+}

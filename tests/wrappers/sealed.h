@@ -24,6 +24,8 @@ enum evkv_status sealed_put(struct sealed *s, struct evkv_store *store,
     const char *key, struct evkv_slice value);
 enum evkv_status sealed_get(struct sealed *s, struct evkv_store *store,
     const char *key);
+/* An operation on the key "k" there. */
+enum evkv_status sealed_submit(struct sealed *s, enum evkv_kind kind);
 /* What was got, in memory to be freed by free(). */
 unsigned char *sealed_copy(const struct sealed *s, size_t *size);
 

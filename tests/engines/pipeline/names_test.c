@@ -2,7 +2,6 @@
  * tests/engines/pipeline/names_test.c - where the connection goes: names,
  * literals, several addresses, unix sockets.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -16,6 +15,7 @@
 
 #include "dns.h"
 #include "engines/pipeline/pipeline.h"
+#include "no_files.h"
 #include "scene.h"
 
 static void check_works(struct scene *s)
@@ -326,27 +326,6 @@ EVKV_TEST(pipeline_names, a_name_server_that_comes_later)
 	dns_resolv(&dns, "nameserver 127.0.0.1\n");
 	check_comes_back(&s);
 	end(&s, &dns);
-}
-
-/*
- * fopen() of this program stands before the C library's: without descriptors
- * resolv.conf can't be read, and c-ares asks whoever is at 127.0.0.1.
- */
-static bool no_files;
-
-typedef FILE *fopen_fn(const char *path, const char *mode);
-
-__attribute__((visibility("default"))) FILE *fopen(const char *restrict path,
-    const char *restrict mode)
-{
-	void *found = dlsym(RTLD_NEXT, "fopen");
-	fopen_fn *next;
-
-	memcpy(&next, &found, sizeof(next));
-	if (!no_files)
-		return next(path, mode);
-	errno = EMFILE;
-	return NULL;
 }
 
 /* The name is resolved, wrongly, and no file changes: the failed try counts. */

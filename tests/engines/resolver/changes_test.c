@@ -1,10 +1,8 @@
 /*
  * tests/engines/resolver/changes_test.c - the world changes while we run.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -12,6 +10,7 @@
 #include "dns.h"
 #include "files.h"
 #include "lookup.h"
+#include "no_files.h"
 #include "rig.h"
 #include "test.h"
 
@@ -185,27 +184,9 @@ EVKV_TEST(resolver_changes, no_descriptor_at_the_wrong_moment)
 }
 
 /*
- * fopen() of this program stands before the C library's: resolv.conf can't be
- * read, so 127.0.0.1 is asked, where the name is not known. That the lookup has
- * failed is a doubt by itself.
+ * 127.0.0.1 is asked, where the name is not known. That the lookup has failed is
+ * a doubt by itself.
  */
-static bool no_files;
-
-typedef FILE *fopen_fn(const char *path, const char *mode);
-
-__attribute__((visibility("default"))) FILE *fopen(const char *restrict path,
-    const char *restrict mode)
-{
-	void *found = dlsym(RTLD_NEXT, "fopen");
-	fopen_fn *next;
-
-	memcpy(&next, &found, sizeof(next));
-	if (!no_files)
-		return next(path, mode);
-	errno = EMFILE;
-	return NULL;
-}
-
 EVKV_TEST(resolver_changes, a_file_that_could_not_be_read)
 {
 	static const struct dns_record none[] = { { NULL, NULL } };
