@@ -325,7 +325,7 @@ void evkv_fault_release(struct evkv_store *store)
 /* ---- Making ------------------------------------------------------------- */
 
 static struct fault *fault_self_new(struct evkv_store *inner,
-    const struct evkv_fault_options *options, struct evkv_error *error)
+    const struct evkv_fault_options *options)
 {
 	struct fault *fault = evkv_calloc(1, sizeof(*fault));
 
@@ -339,7 +339,7 @@ static struct fault *fault_self_new(struct evkv_store *inner,
 	fault->release_task.arg = fault;
 	fault->random = options->seed != 0 ? options->seed
 					   : evkv_loop_random(fault->loop);
-	if (evkv__fault_options(fault, options, error))
+	if (evkv__fault_options(fault, options))
 		return fault;
 	fault_free(fault);
 	return NULL;
@@ -355,11 +355,10 @@ struct evkv_store *evkv_fault_new_sized(struct evkv_store *inner,
 	};
 	struct evkv_fault_options options;
 
-	if (!evkv_options_read(&options, sizeof(options), given, size, error)) {
-		evkv_store_unref(inner);
+	if (!evkv__wrapper_options(&evkv__fault_type, inner, &options, given,
+		size, error))
 		return NULL;
-	}
 	return evkv_store_create(NULL, &fault_vtable,
-	    inner != NULL ? fault_self_new(inner, &options, error) : NULL,
-	    &config, error);
+	    inner != NULL ? fault_self_new(inner, &options) : NULL, &config,
+	    error);
 }

@@ -28,11 +28,9 @@ struct fault {
 struct fault *evkv__fault_self(const struct evkv_store *store);
 
 /* rules.c */
-/*
- * Add the rules that options ask for; false, with an error, where they can't.
- */
+/* Add the rules that options ask for; false: no memory. */
 bool evkv__fault_options(struct fault *fault,
-    const struct evkv_fault_options *options, struct evkv_error *error);
+    const struct evkv_fault_options *options);
 /* The rule that fires for this operation, or NULL. */
 const struct evkv_fault_rule *evkv__fault_draw(struct fault *fault,
     enum evkv_kind kind);

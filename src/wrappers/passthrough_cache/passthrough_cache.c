@@ -173,14 +173,6 @@ static const char *wrong_with(const struct evkv_store *primary,
 	    EVKV_KIND_BIT(EVKV_OP_PUT) | EVKV_KIND_BIT(EVKV_OP_DELETE);
 	const struct evkv_capabilities *can = evkv_store_capabilities(cache);
 
-	if (options->max_ttl_ms < 0 || options->max_ttl_ms > EVKV_TTL_MAX)
-		return "max_ttl_ms is negative or over 100 years";
-	if (options->stall_timeout_ms < 0 ||
-	    options->stall_timeout_ms > EVKV_TTL_MAX)
-		return "stall_timeout_ms is negative or over 100 years";
-	if (options->cache_timeout_ms < 0 ||
-	    options->cache_timeout_ms > EVKV_TTL_MAX)
-		return "cache_timeout_ms is negative or over 100 years";
 	if (options->max_ttl_ms == 0 &&
 	    (can->flags & EVKV_STORE_IN_PROCESS) == 0)
 		return "max_ttl_ms must be given for a cache that is not "
@@ -189,12 +181,8 @@ static const char *wrong_with(const struct evkv_store *primary,
 		return "max_ttl_ms is below the cache's TTL unit";
 	if ((can->kinds & needed) != needed)
 		return "the cache can't get, put and delete";
-	if (options->jitter_ms < 0 ||
-	    (options->jitter_ms > 0 &&
-		options->jitter_ms >= options->max_ttl_ms))
-		return "jitter_ms is negative or not below max_ttl_ms";
-	if ((unsigned)options->primary_ttl > EVKV_PRIMARY_TTL_IGNORE)
-		return "primary_ttl is not one of enum evkv_primary_ttl";
+	if (options->jitter_ms > 0 && options->jitter_ms >= options->max_ttl_ms)
+		return "jitter_ms is not below max_ttl_ms";
 	if (options->primary_ttl == EVKV_PRIMARY_TTL_IGNORE)
 		return options->max_ttl_ms > 0
 		    ? NULL
@@ -219,6 +207,8 @@ static bool options_ok(const struct evkv_store *primary,
 		    "passthrough_cache: an inner store is NULL");
 		return false;
 	}
+	if (!evkv_type_check(&evkv__passthrough_cache_type, options, error))
+		return false;
 	why = wrong_with(primary, cache, options);
 	if (why == NULL)
 		return true;
