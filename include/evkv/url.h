@@ -32,6 +32,16 @@ struct evkv_url_pair {
 	const char *value;
 };
 
+/** One host of a URL. */
+struct evkv_url_host {
+	/** its name; an IPv6 literal without its brackets */
+	const char *host;
+	/** the port; 0 = not given */
+	int port;
+	/** the weight; 0 = not given */
+	int weight;
+};
+
 /** A parsed URL, all parts decoded; parts that are absent are empty strings. */
 struct evkv_url {
 	/** in lower case */
@@ -42,9 +52,9 @@ struct evkv_url {
 	const char *password;
 	/** whether there is a password, which may be empty */
 	bool has_password;
-	/** the host; an IPv6 literal without its brackets */
+	/** the first host; an IPv6 literal without its brackets */
 	const char *host;
-	/** the port; 0 = not given */
+	/** its port; 0 = not given */
 	int port;
 	/** the path, with its leading slash if it has one */
 	const char *path;
@@ -52,6 +62,13 @@ struct evkv_url {
 	size_t option_count;
 	/** the options after the question mark, in order */
 	const struct evkv_url_pair *options;
+	/** how many hosts there are; 0 = neither host nor port was given */
+	size_t host_count;
+	/**
+	 * the hosts, the first included, as "host:port*weight" after one
+	 * another with commas between; no two have the same host and port
+	 */
+	const struct evkv_url_host *hosts;
 };
 
 /** The types of options. */
@@ -120,15 +137,16 @@ EVKV_API bool evkv_url_options(const struct evkv_url *url,
 
 /** The parts of a URL, apart from its options, that a scheme may use. */
 enum {
-	EVKV_URL_USER = 1 << 0, /**< user and password */
-	EVKV_URL_HOST = 1 << 1, /**< host and port */
-	EVKV_URL_PATH = 1 << 2, /**< the path */
+	EVKV_URL_USER = 1 << 0,  /**< user and password */
+	EVKV_URL_HOST = 1 << 1,  /**< one host and port */
+	EVKV_URL_PATH = 1 << 2,  /**< the path */
+	EVKV_URL_HOSTS = 1 << 3, /**< several of them, with weights */
 };
 
 /**
  * Check that a URL has no parts but those named.
  * @param url    the URL
- * @param parts  EVKV_URL_USER, HOST and PATH
+ * @param parts  EVKV_URL_USER, HOST, HOSTS and PATH
  * @param error  filled with the part that is too many
  * @return false where `error` was filled
  */

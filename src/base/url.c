@@ -8,21 +8,29 @@
  * early, so that its rest is taken for a path, a query or a port. Hence no
  * error quotes the authority, and a raw '@' after it is refused before what
  * is there is looked at.
+ *
+ * Hosts are a list, as stores on several servers need it: a ',' or a '*' that
+ * belongs to a name must be percent-encoded.
  */
 #include "base/url.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/hex.h"
 
 /* Sub-delimiters and what else RFC 3986 allows in a segment of a path. */
 #define URL_SUB_DELIMS "!$&'()*+,;="
 #define URL_PCHAR URL_SUB_DELIMS ":@"
+#define URL_HOST "!$&'()+;=" /* of those, in a host: all but ',' and '*' */
+
+#define URL_HOSTS 1024   /* the most in a list */
+#define URL_WEIGHT 65535 /* the largest weight */
 
 /*
- * The memory of a URL: the public struct first, then the pairs, then the
+ * The memory of a URL: the public struct first, then the hosts, the pairs, the
  * decoded strings. A decoded string is never longer than its source, and each
  * gets a NUL, so the text's length and one byte per string are enough.
  */
@@ -30,6 +38,7 @@ struct url_parser {
 	const char *at, *end; /* what of the text is still to be read */
 	char *store;          /* where the next decoded string goes */
 	struct evkv_url *url;
+	struct evkv_url_host *hosts;
 	struct evkv_url_pair *pairs;
 	bool has_authority;
 	struct evkv_error *error;
@@ -164,9 +173,11 @@ static bool url_userinfo(struct url_parser *parser, const char *from,
 	    &parser->url->password);
 }
 
+/* ---- Hosts --------------------------------------------------------------- */
+
 /* The inside of [...]: an IPv6 address, which may have a zone ("%25eth0"). */
 static bool url_ipv6(struct url_parser *parser, const char *from,
-    const char *to)
+    const char *to, const char **host)
 {
 	unsigned char address[sizeof(struct in6_addr)];
 	char text[INET6_ADDRSTRLEN];
@@ -184,31 +195,113 @@ static bool url_ipv6(struct url_parser *parser, const char *from,
 	if (zone < to && (to - zone < 4 || memcmp(zone, "%25", 3) != 0))
 		return url_bad(parser, "host",
 		    "has a zone that is not written as %25 and a name");
-	return url_decode(parser, from, to, "host", ":", &parser->url->host);
+	return url_decode(parser, from, to, "host", ":", host);
+}
+
+/* The digits in [from, to), from 1 to `most`; 0 = it is no such number. */
+static int url_number(const char *from, const char *to, int most)
+{
+	int number = 0;
+
+	for (; from < to && url_is_digit(*from) && number <= most; from++)
+		number = number * 10 + (*from - '0');
+	return from < to || number > most ? 0 : number;
 }
 
 static bool url_port(struct url_parser *parser, const char *from,
-    const char *to)
+    const char *to, int *port)
 {
-	int port = 0;
-
 	/* "host:" is allowed and is the same as "host". */
 	if (from == to)
 		return true;
-	for (; from < to && url_is_digit(*from) && port <= 65535; from++)
-		port = port * 10 + (*from - '0');
-	if (from < to || port < 1 || port > 65535)
-		return url_bad(parser, "port",
-		    "must be a number from 1 to 65535 (a '/', '?' or '#' in a "
-		    "password must be written as % and two hex digits)");
-	parser->url->port = port;
+	*port = url_number(from, to, 65535);
+	return *port != 0 ||
+	    url_bad(parser, "port",
+		"must be a number from 1 to 65535 (a '/', '?' or '#' in a "
+		"password must be written as % and two hex digits)");
+}
+
+static bool url_weight(struct url_parser *parser, const char *from,
+    const char *to, int *weight)
+{
+	*weight = url_number(from, to, URL_WEIGHT);
+	return *weight != 0 ||
+	    url_bad(parser, "weight after '*'",
+		"must be a number from 1 to 65535");
+}
+
+/* host[:port][*weight] */
+static bool url_host(struct url_parser *parser, const char *from,
+    const char *to, struct evkv_url_host *host)
+{
+	const char *star = url_find(from, to, "*"), *end;
+
+	if (star < to && !url_weight(parser, star + 1, to, &host->weight))
+		return false;
+	to = star;
+	if (from < to && *from == '[') {
+		end = url_find(from, to, "]");
+		if (end == to)
+			return url_bad(parser, "host",
+			    "begins with '[' and has no ']'");
+		if (!url_ipv6(parser, from + 1, end, &host->host))
+			return false;
+		end++;
+		if (end < to && *end != ':')
+			return url_bad(parser, "host",
+			    "must end, or go on with ':' and a port, after "
+			    "']'");
+	} else {
+		end = url_find(from, to, ":");
+		if (!url_decode(parser, from, end, "host", URL_HOST,
+			&host->host))
+			return false;
+	}
+	return end == to || url_port(parser, end + 1, to, &host->port);
+}
+
+/* The last host of a list of several. */
+static bool url_host_check(struct url_parser *parser)
+{
+	size_t last = parser->url->host_count - 1, i;
+	const struct evkv_url_host *host = &parser->hosts[last];
+
+	if (host->host[0] == '\0')
+		return url_bad(parser, "list of hosts", "has an empty part");
+	for (i = 0; i < last; i++) {
+		if (parser->hosts[i].port == host->port &&
+		    strcasecmp(parser->hosts[i].host, host->host) == 0)
+			return url_bad(parser, "list of hosts",
+			    "has the same host and port twice");
+	}
 	return true;
 }
 
-/* [user[:password]@]host[:port] */
+/* host[:port][*weight][,host...] */
+static bool url_hosts(struct url_parser *parser, const char *from,
+    const char *to)
+{
+	struct evkv_url *url = parser->url;
+	bool several = url_find(from, to, ",") < to;
+	const char *end;
+
+	while (url->host_count < URL_HOSTS) {
+		end = url_find(from, to, ",");
+		if (!url_host(parser, from, end,
+			&parser->hosts[url->host_count++]) ||
+		    (several && !url_host_check(parser)))
+			return false;
+		if (end == to)
+			return true;
+		from = end + 1;
+	}
+	return url_bad(parser, "list of hosts", "has more than 1024 of them");
+}
+
+/* [user[:password]@]hosts */
 static bool url_authority(struct url_parser *parser, const char *to)
 {
-	const char *from = parser->at, *at, *end;
+	const char *from = parser->at, *at;
 
 	parser->at = to;
 	parser->has_authority = from < to;
@@ -220,26 +313,10 @@ static bool url_authority(struct url_parser *parser, const char *to)
 			return false;
 		from = at;
 	}
-	if (from < to && *from == '[') {
-		end = url_find(from, to, "]");
-		if (end == to)
-			return url_bad(parser, "host",
-			    "begins with '[' and has no ']'");
-		if (!url_ipv6(parser, from + 1, end))
-			return false;
-		end++;
-		if (end < to && *end != ':')
-			return url_bad(parser, "host",
-			    "must end, or go on with ':' and a port, after "
-			    "']'");
-	} else {
-		end = url_find(from, to, ":");
-		if (!url_decode(parser, from, end, "host", URL_SUB_DELIMS,
-			&parser->url->host))
-			return false;
-	}
-	return end == to || url_port(parser, end + 1, to);
+	return from == to || url_hosts(parser, from, to);
 }
+
+/* ---- Options, and the whole ---------------------------------------------- */
 
 /* name=value[&name=value...] */
 static bool url_query(struct url_parser *parser)
@@ -298,22 +375,49 @@ static bool url_parts(struct url_parser *parser)
 	return url_query(parser);
 }
 
-/* At most this many name=value pairs are in the text. */
-static size_t url_count_pairs(const char *text)
+/* One more than there are of a byte that separates. */
+static size_t url_count(const char *text, char separator)
 {
 	size_t count = 1;
 
 	for (; *text != '\0'; text++)
-		if (*text == '&')
+		if (*text == separator)
 			count++;
 	return count;
+}
+
+/* Lay out the memory of the URL of a text. NULL = none. */
+static struct evkv_url *url_new(struct url_parser *parser, size_t size)
+{
+	size_t hosts = url_count(parser->at, ',');
+	size_t pairs = url_count(parser->at, '&');
+	/* Scheme, user, password, path; the hosts; two per pair. */
+	size_t strings = size + 4 + hosts + 2 * pairs;
+	struct evkv_url *url;
+
+	if (hosts > URL_HOSTS)
+		hosts = URL_HOSTS;
+	url = evkv_calloc(1,
+	    sizeof(*url) + hosts * sizeof(struct evkv_url_host) +
+		pairs * sizeof(struct evkv_url_pair) + strings);
+	if (url == NULL)
+		return NULL;
+	url->user = url->password = url->host = url->path = "";
+	parser->end = parser->at + size;
+	parser->url = url;
+	parser->hosts = (struct evkv_url_host *)(url + 1);
+	parser->pairs = (struct evkv_url_pair *)(parser->hosts + hosts);
+	parser->store = (char *)(parser->pairs + pairs);
+	url->hosts = parser->hosts;
+	url->options = parser->pairs;
+	return url;
 }
 
 struct evkv_url *evkv__url_parse(const char *text, struct evkv_error *error)
 {
 	struct url_parser parser = { .at = text, .error = error };
-	size_t size, pairs, strings;
 	struct evkv_url *url;
+	size_t size;
 
 	if (text == NULL) {
 		evkv_error_set(error, EVKV_INVALID, "URL: it is NULL");
@@ -326,24 +430,18 @@ struct evkv_url *evkv__url_parse(const char *text, struct evkv_error *error)
 		return NULL;
 	}
 
-	/* Scheme, user, password, host, path; a name and a value per pair. */
-	pairs = url_count_pairs(text);
-	strings = size + 5 + 2 * pairs;
-	url = evkv_calloc(1,
-	    sizeof(*url) + pairs * sizeof(struct evkv_url_pair) + strings);
+	url = url_new(&parser, size);
 	if (url == NULL) {
 		evkv_error_set(error, EVKV_NOMEM, "URL: out of memory");
 		return NULL;
 	}
-	url->user = url->password = url->host = url->path = "";
-	parser.end = text + size;
-	parser.url = url;
-	parser.pairs = (struct evkv_url_pair *)(url + 1);
-	parser.store = (char *)(parser.pairs + pairs);
-	url->options = parser.pairs;
 	if (!url_parts(&parser)) {
 		evkv__url_free(url);
 		return NULL;
+	}
+	if (url->host_count > 0) {
+		url->host = url->hosts[0].host;
+		url->port = url->hosts[0].port;
 	}
 	return url;
 }

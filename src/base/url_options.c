@@ -347,9 +347,13 @@ bool evkv_url_allow(const struct evkv_url *url, uint32_t parts,
 	if ((parts & EVKV_URL_USER) == 0 &&
 	    (url->user[0] != '\0' || url->has_password))
 		part = "user name or password";
-	else if ((parts & EVKV_URL_HOST) == 0 &&
-	    (url->host[0] != '\0' || url->port != 0))
+	else if ((parts & (EVKV_URL_HOST | EVKV_URL_HOSTS)) == 0 &&
+	    url->host_count > 0)
 		part = "host or port";
+	else if ((parts & EVKV_URL_HOSTS) == 0 &&
+	    (url->host_count > 1 ||
+		(url->host_count == 1 && url->hosts[0].weight != 0)))
+		part = "list of hosts, nor the weight of one";
 	else if ((parts & EVKV_URL_PATH) == 0 && url->path[0] != '\0')
 		part = "path";
 	if (part == NULL)

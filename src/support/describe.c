@@ -354,23 +354,34 @@ static bool is_secret(const struct evkv_type *type, const char *name)
 	    strstr(name, "secret") != NULL || strstr(name, "token") != NULL;
 }
 
+static void text_host(struct evkv_text *text, const struct evkv_url_host *host)
+{
+	bool literal = strchr(host->host, ':') != NULL;
+
+	evkv_text_add(text, literal ? "[" : "");
+	text_url(text, host->host, literal ? ":" : "");
+	evkv_text_add(text, literal ? "]" : "");
+	if (host->port != 0)
+		evkv_text_add(text, ":%d", host->port);
+	if (host->weight != 0)
+		evkv_text_add(text, "*%d", host->weight);
+}
+
 static void text_authority(struct evkv_text *text, const struct evkv_url *url)
 {
-	bool literal = strchr(url->host, ':') != NULL;
+	size_t i;
 
-	if (url->user[0] == '\0' && !url->has_password &&
-	    url->host[0] == '\0' && url->port == 0)
+	if (url->user[0] == '\0' && !url->has_password && url->host_count == 0)
 		return;
 	evkv_text_add(text, "//");
 	if (url->user[0] != '\0' || url->has_password) {
 		text_url(text, url->user, "");
 		evkv_text_add(text, url->has_password ? ":***@" : "@");
 	}
-	evkv_text_add(text, literal ? "[" : "");
-	text_url(text, url->host, literal ? ":" : "");
-	evkv_text_add(text, literal ? "]" : "");
-	if (url->port != 0)
-		evkv_text_add(text, ":%d", url->port);
+	for (i = 0; i < url->host_count; i++) {
+		evkv_text_add(text, i == 0 ? "" : ",");
+		text_host(text, &url->hosts[i]);
+	}
 }
 
 char *evkv__url_text(const struct evkv_url *url, const struct evkv_type *type)

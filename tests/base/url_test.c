@@ -207,6 +207,116 @@ EVKV_TEST(unit_url, a_port_may_be_empty)
 	evkv__url_free(url);
 }
 
+static void check_host(const struct evkv_url *url, size_t i, const char *host,
+    int port, int weight)
+{
+	check(i < url->host_count);
+	check_str(url->hosts[i].host, host);
+	check_int(url->hosts[i].port, port);
+	check_int(url->hosts[i].weight, weight);
+}
+
+EVKV_TEST(unit_url, hosts_are_a_list)
+{
+	struct evkv_url *url = parse(
+	    "x://u:p,q*2@a,b:2,[::1]*3,[fe80::1%25e0]:4*65535,c%2Cd%2a:/p,q*r");
+
+	check_str(url->password, "p,q*2");
+	check_str(url->path, "/p,q*r");
+	check_int(url->host_count, 5);
+	check_host(url, 0, "a", 0, 0);
+	check_host(url, 1, "b", 2, 0);
+	check_host(url, 2, "::1", 0, 3);
+	check_host(url, 3, "fe80::1%e0", 4, 65535);
+	check_host(url, 4, "c,d*", 0, 0);
+	check_str(url->host, "a");
+	check_int(url->port, 0);
+	evkv__url_free(url);
+
+	/* One host is a list, too; none is none. */
+	url = parse("x://h:7");
+	check_int(url->host_count, 1);
+	check_host(url, 0, "h", 7, 0);
+	evkv__url_free(url);
+	url = parse("x://:7");
+	check_int(url->host_count, 1);
+	check_host(url, 0, "", 7, 0);
+	evkv__url_free(url);
+	url = parse("x://u@/p");
+	check_int(url->host_count, 0);
+	evkv__url_free(url);
+
+	/* The same host with another port is another server. */
+	url = parse("x://h:1,h:2,h");
+	check_int(url->host_count, 3);
+	evkv__url_free(url);
+}
+
+EVKV_TEST(unit_url, bad_lists_are_named)
+{
+	refuse("x://a,,b", "empty part");
+	refuse("x://a,", "empty part");
+	refuse("x://,a", "empty part");
+	refuse("x://,", "empty part");
+	refuse("x://a,:1", "empty part");
+	refuse("x://a,*2", "empty part");
+	refuse("x://u:p@,a", "empty part");
+	refuse("x://a,b,a", "twice");
+	refuse("x://a:1,b,A:1*3", "twice");
+	refuse("x://[::1],[::1]", "twice");
+	refuse("x://a*0", "weight");
+	refuse("x://a*", "weight");
+	refuse("x://a*65536", "weight");
+	refuse("x://a*-1", "weight");
+	refuse("x://a*1:2", "weight");
+	refuse("x://a*1*2", "weight");
+	refuse("x://[::1*2]", "weight");
+	refuse("x://a,b:0", "port");
+	refuse("x://a,b c", "host");
+}
+
+/* Up to 1024; more is an error, not more memory. */
+EVKV_TEST(unit_url, a_list_has_a_longest_length)
+{
+	char *text = malloc(EVKV__URL_MAX), *at = text;
+	struct evkv_url *url;
+	int i;
+
+	at += sprintf(at, "x://h");
+	for (i = 1; i < 1024; i++)
+		at += sprintf(at, ",h:%d", i);
+	url = parse(text);
+	check_int(url->host_count, 1024);
+	check_host(url, 1023, "h", 1023, 0);
+	evkv__url_free(url);
+	sprintf(at, ",h:1024");
+	refuse(text, "more than 1024");
+	free(text);
+}
+
+EVKV_TEST(unit_url, who_has_one_server_refuses_a_list)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct evkv_url *url = parse("x://a*2");
+
+	check(!evkv_url_allow(url, EVKV_URL_HOST, &error));
+	check_str(error.message,
+	    "URL: x takes no list of hosts, nor the weight of one");
+	check(evkv_url_allow(url, EVKV_URL_HOSTS, NULL));
+	evkv__url_free(url);
+
+	url = parse("x://a,b");
+	check(!evkv_url_allow(url, EVKV_URL_HOST, NULL));
+	check(!evkv_url_allow(url, EVKV_URL_PATH, NULL));
+	check(evkv_url_allow(url, EVKV_URL_HOSTS, NULL));
+	evkv__url_free(url);
+
+	url = parse("x://a:1");
+	check(evkv_url_allow(url, EVKV_URL_HOST, NULL));
+	check(evkv_url_allow(url, EVKV_URL_HOSTS, NULL));
+	evkv__url_free(url);
+}
+
 EVKV_TEST(unit_url, a_url_has_a_longest_size)
 {
 	char *text = malloc(EVKV__URL_MAX + 2);
@@ -228,9 +338,9 @@ EVKV_TEST(unit_url, errors_never_show_a_password)
 {
 	static const char *const before[] = { "redis://:", "redis://user:",
 		"redis://user:a@b:", "redis://user:[", "redis://user:1",
-		"redis://user:%" };
+		"redis://user:%", "redis://user:a,b*", "redis://user:,*1," };
 	static const char *const after[] = { "@host", "@host:1/0?x=y",
-		"@[::1]:2", "@host:x", "@host/a b", "@/?a" };
+		"@[::1]:2", "@host:x", "@host/a b", "@/?a", "@a,b*0", "@a,,b" };
 	struct evkv_error error;
 	struct evkv_url *url;
 	char text[128];

@@ -53,8 +53,16 @@ static void check_url(const struct evkv_url *url)
 	struct evkv_error error = EVKV_ERROR_INIT;
 	struct options options;
 
+	size_t i;
+
 	if (url->scheme[0] == '\0' || url->port < 0 || url->port > 65535)
 		abort();
+	for (i = 0; i < url->host_count; i++) {
+		if (url->hosts[i].port < 0 || url->hosts[i].port > 65535 ||
+		    url->hosts[i].weight < 0 || url->hosts[i].weight > 65535 ||
+		    (url->hosts[i].host[0] == '\0' && url->host_count > 1))
+			abort();
+	}
 	if (url->password[0] != '\0' && !url->has_password)
 		abort();
 	memset(&options, 0, sizeof(options));
