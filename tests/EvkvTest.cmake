@@ -165,3 +165,17 @@ function(evkv_add_conformance program)
 			$<TARGET_FILE:conformance-${program}> ${suite} --cases)
 	endforeach()
 endfunction()
+
+# evkv_add_server(<script> <kind>): the test server.<script>_<kind>, which fetches
+# and builds what that server of scripts/servers needs; once, then it is there.
+# Tests that name it in FIXTURES_REQUIRED come after it.
+function(evkv_add_server script kind)
+	set(name server.${script}_${kind})
+	add_test(NAME ${name}
+		COMMAND ${PROJECT_SOURCE_DIR}/scripts/servers/${script} ${kind})
+	set_tests_properties(${name} PROPERTIES
+		FIXTURES_SETUP ${name}
+		SKIP_RETURN_CODE 77
+		TIMEOUT 1500
+		LABELS "server;${ARGN}")
+endfunction()

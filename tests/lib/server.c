@@ -1,23 +1,16 @@
 /*
- * The real servers of the tests. Ports are taken from below the range from
- * which the kernel picks those of outgoing connections, so that a port stays
- * free between a kill and the restart. Readiness is asked for, by PING, over
- * the unix socket, in a bounded loop.
+ * The real servers of the tests. Readiness is asked for, by PING, over the unix
+ * socket, in a bounded loop.
  */
 #include "server.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -25,9 +18,8 @@
 #include <unistd.h>
 
 #include "certificates.h"
+#include "child.h"
 
-#define SERVER_FIRST_PORT 20000
-#define SERVER_PORTS 12000
 #define SERVER_WAIT_MS 20000
 #define SERVER_POLL_MS 5
 
@@ -65,30 +57,6 @@ bool server_installed(enum server_kind kind)
 		path += *path == ':';
 	}
 	return false;
-}
-
-/* A port that nobody listens on; 0 = none was found. */
-static int server_free_port(void)
-{
-	for (int i = 0; i < 100; i++) {
-		struct sockaddr_in address = { .sin_family = AF_INET };
-		unsigned int random = 0;
-		int port, fd, bound;
-
-		if (getrandom(&random, sizeof(random), 0) < 0)
-			return 0;
-		port = SERVER_FIRST_PORT + (int)(random % SERVER_PORTS);
-		address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		address.sin_port = htons((unsigned short)port);
-		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (fd < 0)
-			return 0;
-		bound = bind(fd, (struct sockaddr *)&address, sizeof(address));
-		close(fd);
-		if (bound == 0)
-			return port;
-	}
-	return 0;
 }
 
 /* ---- The command line ------------------------------------------------- */
@@ -253,63 +221,17 @@ bool server_command(struct server *server, const char *const *words,
 
 /* ---- Its life --------------------------------------------------------- */
 
-static void server_exec(char **arguments, pid_t parent)
-{
-	sigset_t none;
-	int null;
-
-	/* It must not outlive the test, however that ends. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(126);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	null = open("/dev/null", O_RDWR);
-	if (null >= 0) {
-		dup2(null, 0);
-		dup2(null, 1);
-		dup2(null, 2);
-	}
-	/* Sanitizers' preloads and settings are ours, not the server's. */
-	unsetenv("LD_PRELOAD");
-	execvp(arguments[0], arguments);
-	_exit(127);
-}
-
 bool server_spawn(struct server *server)
 {
-	pid_t parent = getpid();
-	pid_t pid = fork();
-
-	if (pid < 0)
-		return server_fail(server, "fork: %s", strerror(errno));
-	if (pid == 0)
-		server_exec(server->arguments, parent);
-	server->pid = pid;
-	return true;
-}
-
-/* The last line of its log, for the problem. */
-static void server_last_words(const struct server *server, char *line,
-    size_t size)
-{
-	char path[256], text[256];
-	FILE *log;
-
-	snprintf(line, size, "no log");
-	snprintf(path, sizeof(path), "%s/log", server->folder);
-	log = fopen(path, "re");
-	if (log == NULL)
-		return;
-	while (fgets(text, sizeof(text), log) != NULL)
-		snprintf(line, size, "%.*s", (int)strcspn(text, "\n"), text);
-	fclose(log);
+	server->pid = child_spawn(server->arguments, NULL);
+	return server->pid != 0 ||
+	    server_fail(server, "fork: %s", strerror(errno));
 }
 
 static bool server_wait(struct server *server)
 {
 	const char *const ping[] = { "PING", NULL };
-	char reply[128], words[128];
+	char reply[128], words[128], path[256];
 	int status;
 
 	for (int i = 0; i < SERVER_WAIT_MS / SERVER_POLL_MS; i++) {
@@ -318,7 +240,8 @@ static bool server_wait(struct server *server)
 			return true;
 		if (waitpid(server->pid, &status, WNOHANG) == server->pid) {
 			server->pid = 0;
-			server_last_words(server, words, sizeof(words));
+			snprintf(path, sizeof(path), "%s/log", server->folder);
+			child_last_words(path, words, sizeof(words));
 			return server_fail(server, "%s ended: %s",
 			    server->arguments[0], words);
 		}
@@ -348,11 +271,7 @@ void server_paths(struct server *server)
 
 static bool server_folder(struct server *server)
 {
-	const char *temporary = getenv("TMPDIR");
-
-	snprintf(server->folder, sizeof(server->folder), "%s/evkv-XXXXXX",
-	    temporary != NULL && strlen(temporary) < 80 ? temporary : "/tmp");
-	if (mkdtemp(server->folder) == NULL)
+	if (!child_make_folder(server->folder, sizeof(server->folder)))
 		return server_fail(server, "mkdtemp: %s", strerror(errno));
 	server_paths(server);
 	if (!certificates_write(server->folder))
@@ -373,8 +292,8 @@ bool server_start(struct server *server, const struct server_options *options)
 	/* Somebody may take a port before the server does: try again. */
 	for (int i = 0; i < 5; i++) {
 		server_arguments_free(server);
-		server->port = server_free_port();
-		server->tls_port = server_free_port();
+		server->port = child_free_port();
+		server->tls_port = child_free_port();
 		server_arguments(server, options);
 		if (server_restart(server))
 			return true;
@@ -397,12 +316,7 @@ void server_resume(struct server *server)
 
 void server_kill(struct server *server)
 {
-	if (server->pid == 0)
-		return;
-	kill(server->pid, SIGKILL);
-	while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	server->pid = 0;
+	child_kill(&server->pid);
 }
 
 bool server_restart(struct server *server)
@@ -411,20 +325,11 @@ bool server_restart(struct server *server)
 	return server_spawn(server) && server_wait(server);
 }
 
-static int server_remove(const char *path, const struct stat *info, int type,
-    struct FTW *walk)
-{
-	(void)info;
-	(void)type;
-	(void)walk;
-	return remove(path);
-}
-
 void server_stop(struct server *server)
 {
 	server_kill(server);
 	if (server->folder[0] != '\0')
-		nftw(server->folder, server_remove, 8, FTW_DEPTH | FTW_PHYS);
+		child_remove_folder(server->folder);
 	server->folder[0] = '\0';
 	server_arguments_free(server);
 }
