@@ -134,6 +134,10 @@ CASE(the_longest_collection_works)
 	must_get(c, shorter, L("k"), L("short"));
 	must_list(c, EVKV_OP_COLLECTIONS, L(""), L(""), L(""), 0, longest,
 	    shorter);
+	must_list(c, EVKV_OP_KEYS, longest, L(""), L(""), 0, L("k"));
+	check_status(do_clear(c, longest, L(""), L(""))->status, EVKV_OK);
+	must_miss(c, longest, L("k"));
+	must_get(c, shorter, L("k"), L("short"));
 }
 
 CASE(the_empty_collection_is_an_ordinary_one)

@@ -272,6 +272,60 @@ EVKV_TEST(core_deadline, without_memory_for_a_larger_table_deadlines_are_found)
 	scene_close(&s);
 }
 
+static void deadline_look(struct scene *s, int64_t now_us)
+{
+	s->rig.now_us = now_us;
+	evkv_loop_check_timers(s->rig.loop);
+	rig_turn(&s->rig);
+}
+
+/* A timer counts milliseconds; one that rings too early would ring again. */
+EVKV_TEST(core_deadline, the_timer_of_a_list_does_not_ring_before_its_first)
+{
+	struct answer a = ANSWER_INIT, b = ANSWER_INIT;
+	int64_t start_us;
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	start_us = s.rig.now_us;
+	deadline_submit(&s, EVKV_OP_GET, 100, &a);
+	deadline_look(&s, start_us + 400);
+	deadline_submit(&s, EVKV_OP_GET, 100, &b);
+	deadline_look(&s, start_us + 100000);
+	check_int(a.calls, 1);
+	check_int(b.calls, 0);
+	check(s.rig.loop->timers[1]->at_us >= start_us + 100400);
+	deadline_look(&s, start_us + 101000);
+	check_int(b.calls, 1);
+	scripted_complete_all(s.script, EVKV_NOT_FOUND);
+	answer_free(&a);
+	answer_free(&b);
+	scene_close(&s);
+}
+
+/* As when libevent had no memory for the alarm when it was to ring again. */
+EVKV_TEST(core_deadline, a_list_whose_timer_is_lost_gets_it_with_the_next)
+{
+	struct answer a = ANSWER_INIT, b = ANSWER_INIT;
+	struct scene s;
+
+	scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+	deadline_submit(&s, EVKV_OP_GET, 100, &a);
+	evkv_timer_cancel(s.rig.loop, &s.rig.loop->last_deadlines->timer);
+	rig_advance(&s.rig, 100);
+	rig_turn(&s.rig);
+	check_int(a.calls, 0);
+	deadline_submit(&s, EVKV_OP_GET, 100, &b);
+	rig_advance(&s.rig, 100);
+	rig_turn(&s.rig);
+	check_int(a.calls, 1);
+	check_int(b.calls, 1);
+	scripted_complete_all(s.script, EVKV_NOT_FOUND);
+	answer_free(&a);
+	answer_free(&b);
+	scene_close(&s);
+}
+
 /* The nth allocation: the scratch copy of the inputs is the first. */
 static void deadline_check_nomem(size_t nth)
 {

@@ -141,6 +141,34 @@ EVKV_TEST(core_timer, rings_by_itself_on_the_systems_clock)
 	rig_close(&rig);
 }
 
+static int64_t time_us(const struct timeval *at)
+{
+	return (int64_t)at->tv_sec * 1000000 + at->tv_usec;
+}
+
+EVKV_TEST(core_timer, libevents_timer_is_set_for_that_time)
+{
+	static const int64_t delays_ms[] = { 1, 999, 1000, 61500 };
+	struct timeval before, after, at;
+	struct timer_probe probe;
+	struct rig rig;
+	size_t i;
+
+	for (i = 0; i < sizeof(delays_ms) / sizeof(delays_ms[0]); i++) {
+		rig_open_real(&rig);
+		timer_init(&probe, &rig);
+		evutil_gettimeofday(&before, NULL);
+		check(evkv_timer_set(rig.loop, &probe.timer, delays_ms[i]));
+		check(event_pending(&rig.loop->alarm, EV_TIMEOUT, &at));
+		evutil_gettimeofday(&after, NULL);
+		/* Its clocks may be some milliseconds coarse. */
+		check_between(time_us(&at),
+		    time_us(&before) + delays_ms[i] * 1000 - 20000,
+		    time_us(&after) + delays_ms[i] * 1000 + 20000);
+		rig_close(&rig);
+	}
+}
+
 /* As the drain time of a store that is closed late in a long callback. */
 EVKV_TEST(core_timer, a_delay_counts_from_when_it_is_set)
 {

@@ -122,6 +122,8 @@ static void fake_answer(struct fake *fake, struct peer_conn *conn,
     const struct fake_command *command, bool in_multi)
 {
 	fake->commands++;
+	if (command->count > fake->most_words)
+		fake->most_words = command->count;
 	if (fake->script != NULL && *fake->script != NULL) {
 		fake_say(conn, *fake->script++);
 		return;

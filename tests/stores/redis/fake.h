@@ -14,7 +14,7 @@
 #include "lib/test.h"
 
 #define FAKE_OPS 20
-#define FAKE_WORDS 64
+#define FAKE_WORDS 600
 
 struct fake {
 	struct rig rig;
@@ -34,6 +34,7 @@ struct fake {
 	const char *to_scan, *to_next_scan;
 	char cursors[64];
 	unsigned commands; /* that came, without handshakes */
+	size_t most_words; /* of one of them */
 	unsigned sets;
 	bool ready;       /* the last PING of a handshake was answered well */
 	unsigned greeted; /* number of the connection that had its handshake */

@@ -139,6 +139,33 @@ EVKV_TEST(redis_peer, a_reply_over_the_limit_is_too_large)
 }
 
 /* Also where it came in one piece. */
+/* MGET and its keys: at most 512 in one command. */
+EVKV_TEST(redis_peer, a_batch_of_many_keys_is_several_commands)
+{
+	enum { COUNT = 513 };
+	struct answer a = ANSWER_INIT;
+	struct evkv_slice keys[COUNT];
+	char names[COUNT][8];
+	struct fake f;
+	size_t i;
+
+	fake_open(&f);
+	for (i = 0; i < COUNT; i++)
+		keys[i] = evkv_bytes(names[i],
+		    (size_t)snprintf(names[i], sizeof(names[i]), "k%zu", i));
+	check(evkv_get_many(f.store, EVKV_LIT("c"), keys, COUNT, answer_cb,
+		  &a) != 0);
+	rig_wait(&f.rig, &a.calls);
+	check_status(a.status, EVKV_OK);
+	check_int(f.commands, 2);
+	check_int(f.most_words, 513);
+	check_slice(a.entries[0].bytes, "v-k0");
+	check_slice(a.entries[511].bytes, "v-k511");
+	check_slice(a.entries[512].bytes, "v-k512");
+	answer_free(&a);
+	fake_close(&f);
+}
+
 EVKV_TEST(redis_peer, a_short_reply_over_the_limit_is_too_large)
 {
 	static const char *const replies[] = { "$30\r\n"
