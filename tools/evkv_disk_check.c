@@ -53,7 +53,7 @@ static struct disk_config tool_config(const char *path)
 	};
 }
 
-static int tool_fail(const struct disk_failure *failure)
+static int tool_fail(const struct file_failure *failure)
 {
 	printf("%s\n", failure->message);
 	return failure->status == EVKV_CORRUPT ? EXIT_DAMAGED : EXIT_UNOPENED;
@@ -126,7 +126,7 @@ static int walk_open(struct disk_env *env)
 
 static int walk_store(struct disk_env *env)
 {
-	struct disk_failure failure;
+	struct file_failure failure;
 	int status;
 
 	if (!evkv__disk_env_open(env, &failure))
@@ -139,7 +139,7 @@ static int walk_store(struct disk_env *env)
 /* The generation that env->dir speaks of, which CURRENT need not name. */
 static int walk_generation(struct disk_env *env)
 {
-	struct disk_failure failure;
+	struct file_failure failure;
 	int status;
 
 	if (!evkv__disk_lmdb_open(env, true, &failure))
@@ -168,7 +168,7 @@ static int check_one(const char *path, void *arg)
 static int repair_choose(struct disk_env *env, const uint64_t *generations,
     size_t count)
 {
-	struct disk_failure failure;
+	struct file_failure failure;
 	uint64_t sound = 0;
 	size_t i, sounds = 0;
 
@@ -195,7 +195,7 @@ static int repair_choose(struct disk_env *env, const uint64_t *generations,
 static int repair_env(struct disk_env *env)
 {
 	uint64_t generations[GENERATIONS_MAX];
-	struct disk_failure failure;
+	struct file_failure failure;
 	size_t count;
 	int status;
 
@@ -246,7 +246,7 @@ static int backup_one(const char *path, void *arg)
 	const struct disk_config config = tool_config(path);
 	struct disk_env *env = evkv__disk_env_new(&config);
 	const char *name = strrchr(path, '/');
-	struct disk_failure failure;
+	struct file_failure failure;
 	char to[PATH_MAX];
 	bool done;
 

@@ -32,11 +32,11 @@ static void backup_free(struct disk_backup *backup)
 
 static void backup_end(struct disk_backup *backup)
 {
-	const struct disk_failure *failure = &backup->job.failure;
+	const struct file_failure *failure = &backup->job.failure;
 	const struct evkv_result result = {
 		.status = failure->status,
 		.cause = failure->status == EVKV_OK ? EVKV_CAUSE_NONE
-						    : disk_cause(failure),
+						    : file_cause(failure),
 		.kind = EVKV_KIND_COUNT,
 		.sys_error = failure->status == EVKV_OK ? 0
 							: failure->sys_error,
@@ -54,7 +54,7 @@ static void backup_end(struct disk_backup *backup)
 static void backup_fail(struct disk_backup *backup, enum evkv_status status,
     const char *message)
 {
-	evkv__disk_fail(&backup->job.failure, status, 0, "%s", message);
+	evkv__file_fail(&backup->job.failure, status, 0, "%s", message);
 	backup_end(backup);
 }
 
@@ -89,7 +89,7 @@ void evkv__disk_backup_done(struct disk_job *job)
 	    evkv__disk_wait_left(backup->disk->env);
 
 	if (left || evkv_job_withdrawn(&job->job))
-		evkv__disk_fail(&job->failure, EVKV_CLOSED, 0,
+		evkv__file_fail(&job->failure, EVKV_CLOSED, 0,
 		    "the store was closed meanwhile");
 	backup_end(backup);
 }
@@ -100,7 +100,7 @@ static bool backup_submit(struct disk_backup *backup)
 
 	backup->job.task = DISK_BACKUP;
 	if ((backup->flags & EVKV_DISK_BACKUP_PAGES) != 0)
-		return evkv__disk_submit(disk, &backup->job, DISK_WRITER);
+		return evkv__disk_submit(disk, &backup->job, LANE_WRITER);
 	backup->lane = evkv_lane_new(disk->loop, disk->executor,
 	    &(struct evkv_lane_config){
 		.run = backup_run, .done = backup_came_back, .arg = disk },

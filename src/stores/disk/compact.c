@@ -27,7 +27,7 @@ static int compact_rebase(struct disk_env *env)
 
 /* Copy what is current into generation `next`, leaving out free pages. */
 static bool compact_copy(struct disk_env *env, uint64_t next,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	char path[PATH_MAX];
 	int code = compact_rebase(env);
@@ -53,7 +53,7 @@ static bool compact_copy(struct disk_env *env, uint64_t next,
  * generation that will be opened next: it is used, and the old one is kept.
  */
 static bool compact_switch(struct disk_env *env, uint64_t next,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	bool durable, opened = false;
 
@@ -68,7 +68,7 @@ static bool compact_switch(struct disk_env *env, uint64_t next,
 	return opened && durable;
 }
 
-bool evkv__disk_env_compact(struct disk_env *env, struct disk_failure *failure)
+bool evkv__disk_env_compact(struct disk_env *env, struct file_failure *failure)
 {
 	uint64_t next;
 	bool done;

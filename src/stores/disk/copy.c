@@ -17,8 +17,6 @@
 
 #include "stores/disk/env.h"
 
-#define FILE_MODE 0660
-
 static void copy_register(struct disk_env *env, int fd)
 {
 	pthread_mutex_lock(&env->copy_mutex);
@@ -56,7 +54,8 @@ int evkv__disk_copy(struct disk_env *env, const char *path, bool compact)
 	if (__atomic_load_n(&env->stop, __ATOMIC_RELAXED))
 		return ECANCELED;
 	snprintf(file, sizeof(file), "%s/data.mdb", path);
-	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
+	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+	    FOLDER_FILE_MODE);
 	if (fd < 0)
 		return errno;
 	copy_register(env, fd);
@@ -74,7 +73,7 @@ int evkv__disk_copy(struct disk_env *env, const char *path, bool compact)
 
 /* Into an unfinished generation of a directory that is open. */
 static bool backup_into(struct disk_env *env, struct disk_env *to, bool compact,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	uint64_t generation = to->dir.highest + 1;
 	char path[PATH_MAX];
@@ -96,7 +95,7 @@ static bool backup_into(struct disk_env *env, struct disk_env *to, bool compact,
 }
 
 bool evkv__disk_env_backup(struct disk_env *env, const char *path, bool compact,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	const struct disk_config config = {
 		.path = (char *)(uintptr_t)path,
@@ -107,10 +106,10 @@ bool evkv__disk_env_backup(struct disk_env *env, const char *path, bool compact,
 	bool done = false;
 
 	if (to == NULL)
-		return evkv__disk_fail(failure, EVKV_NOMEM, 0, "out of memory");
+		return evkv__file_fail(failure, EVKV_NOMEM, 0, "out of memory");
 	if (evkv__disk_dir_open(&to->dir, true, &env->stop, failure)) {
 		if (to->dir.generation != 0)
-			evkv__disk_fail(failure, EVKV_REFUSED, 0,
+			evkv__file_fail(failure, EVKV_REFUSED, 0,
 			    "%s: there is a store already", to->config.path);
 		else
 			done = backup_into(env, to, compact, failure);

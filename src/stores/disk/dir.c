@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,55 +26,17 @@
 #define LOCK_NAME "LOCK"
 #define CURRENT_NAME "CURRENT"
 #define CURRENT_NEW "CURRENT.new"
-#define FILE_MODE 0660
-#define DIR_MODE 0770
 #define NAME_ROOM 64
 
 #define REPAIR_HINT "put it back, or run: evkv_disk_check --repair"
 
-/* ---- Failures ------------------------------------------------------------ */
-
-bool evkv__disk_fail(struct disk_failure *failure, enum evkv_status status,
-    int sys_error, const char *format, ...)
-{
-	size_t used;
-	va_list args;
-
-	failure->status = status;
-	failure->sys_error = sys_error;
-	va_start(args, format);
-	vsnprintf(failure->message, sizeof(failure->message), format, args);
-	va_end(args);
-	used = strlen(failure->message);
-	if (sys_error != 0)
-		snprintf(failure->message + used,
-		    sizeof(failure->message) - used, ": %s",
-		    strerror(sys_error));
-	return false;
-}
-
-enum evkv_status evkv__disk_errno_status(int sys_error)
-{
-	switch (sys_error) {
-	case ENOSPC:
-	case EDQUOT:
-	case EFBIG: return EVKV_NOSPACE;
-	case EACCES:
-	case EPERM:
-	case EROFS: return EVKV_REFUSED;
-	case ENOMEM: return EVKV_NOMEM;
-	case ECANCELED: return EVKV_CANCELED;
-	default: return EVKV_IO;
-	}
-}
-
 /* A call on a file of the directory has failed; errno tells why. */
 static bool dir_errno(const struct disk_dir *dir, const char *what,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	int sys_error = errno;
 
-	return evkv__disk_fail(failure, evkv__disk_errno_status(sys_error),
+	return evkv__file_fail(failure, evkv__file_errno_status(sys_error),
 	    sys_error, "%s: can't %s", dir->path, what);
 }
 
@@ -110,37 +71,10 @@ static uint64_t name_parse(const char *name, bool *unfinished)
 	return *end == '\0' || *unfinished ? generation : 0;
 }
 
-bool evkv__disk_name_ignored(const char *name)
-{
-	static const char *const names[] = { ".", "..", "lost+found",
-		".gitkeep", ".keep" };
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
 static bool name_is_file_of_ours(const char *name)
 {
 	return strcmp(name, LOCK_NAME) == 0 ||
 	    strcmp(name, CURRENT_NAME) == 0 || strcmp(name, CURRENT_NEW) == 0;
-}
-
-/* A stream over the directory; NULL = errno tells why. */
-static DIR *dir_list(const struct disk_dir *dir)
-{
-	int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *list;
-
-	if (fd < 0)
-		return NULL;
-	list = fdopendir(fd);
-	if (list == NULL)
-		close(fd);
-	return list;
 }
 
 /* What the directory holds, by name. */
@@ -165,14 +99,14 @@ static void scan_name(struct dir_scan *scan, const char *name)
 	if (!unfinished && generation > scan->complete)
 		scan->complete = generation;
 	if (generation == 0 && scan->foreign[0] == '\0' &&
-	    !name_is_file_of_ours(name) && !evkv__disk_name_ignored(name))
+	    !name_is_file_of_ours(name) && !evkv__folder_ignores(name))
 		snprintf(scan->foreign, sizeof(scan->foreign), "%.40s", name);
 }
 
 static bool dir_scan(const struct disk_dir *dir, struct dir_scan *scan,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
-	DIR *list = dir_list(dir);
+	DIR *list = evkv__folder_list(dir->fd);
 	struct dirent *entry;
 
 	memset(scan, 0, sizeof(*scan));
@@ -185,7 +119,7 @@ static bool dir_scan(const struct disk_dir *dir, struct dir_scan *scan,
 }
 
 /* Without CURRENT, only a directory with nothing in it may become a store. */
-static bool dir_may_make(struct disk_dir *dir, struct disk_failure *failure)
+static bool dir_may_make(struct disk_dir *dir, struct file_failure *failure)
 {
 	struct dir_scan scan;
 
@@ -195,15 +129,15 @@ static bool dir_may_make(struct disk_dir *dir, struct disk_failure *failure)
 	if (scan.current)
 		return true;
 	if (scan.multi)
-		return evkv__disk_fail(failure, EVKV_REFUSED, 0,
+		return evkv__file_fail(failure, EVKV_REFUSED, 0,
 		    "%s: not a disk store, but a multi_disk store", dir->path);
 	if (scan.complete != 0)
-		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
+		return evkv__file_fail(failure, EVKV_CORRUPT, 0,
 		    "%s: " CURRENT_NAME " is missing, but generation g-%" PRIu64
 		    " is there. Nothing was changed; " REPAIR_HINT,
 		    dir->path, scan.complete);
 	if (scan.foreign[0] != '\0')
-		return evkv__disk_fail(failure, EVKV_REFUSED, 0,
+		return evkv__file_fail(failure, EVKV_REFUSED, 0,
 		    "%s: not a disk store: has no " CURRENT_NAME ", but %s",
 		    dir->path, scan.foreign);
 	return true;
@@ -212,9 +146,9 @@ static bool dir_may_make(struct disk_dir *dir, struct disk_failure *failure)
 /* ---- CURRENT ------------------------------------------------------------- */
 
 static bool current_damaged(const struct disk_dir *dir,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
-	return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
+	return evkv__file_fail(failure, EVKV_CORRUPT, 0,
 	    "%s: its " CURRENT_NAME
 	    " is damaged. Nothing was changed; " REPAIR_HINT,
 	    dir->path);
@@ -222,22 +156,22 @@ static bool current_damaged(const struct disk_dir *dir,
 
 /* Foreign, unless a database of ours stands beside it: it was written over. */
 static bool current_unknown(const struct disk_dir *dir,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
-	struct disk_failure ignored;
+	struct file_failure ignored;
 	struct dir_scan scan;
 
 	if (dir_scan(dir, &scan, &ignored) && scan.complete != 0 &&
 	    evkv__disk_dir_inspect(dir, scan.complete, &ignored))
 		return current_damaged(dir, failure);
-	return evkv__disk_fail(failure, EVKV_REFUSED, 0,
+	return evkv__file_fail(failure, EVKV_REFUSED, 0,
 	    "%s: not a disk store: its %s is of something else", dir->path,
 	    CURRENT_NAME);
 }
 
 /* A text that is cut off in the first words is damaged, not foreign. */
 static bool current_parse(struct disk_dir *dir, const char *text,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	const size_t magic = strlen(DISK_MAGIC), size = strlen(text);
 	unsigned format = 0;
@@ -250,7 +184,7 @@ static bool current_parse(struct disk_dir *dir, const char *text,
 	    format == 0)
 		return current_damaged(dir, failure);
 	if (format != DISK_FORMAT)
-		return evkv__disk_fail(failure, EVKV_UNSUPPORTED, 0,
+		return evkv__file_fail(failure, EVKV_UNSUPPORTED, 0,
 		    "%s: written in format %u; this version knows %d",
 		    dir->path, format, DISK_FORMAT);
 	if (sscanf(text + magic, "%u\ngeneration %" SCNu64 "%c", &format,
@@ -261,7 +195,7 @@ static bool current_parse(struct disk_dir *dir, const char *text,
 	return true;
 }
 
-static bool current_read(struct disk_dir *dir, struct disk_failure *failure)
+static bool current_read(struct disk_dir *dir, struct file_failure *failure)
 {
 	char text[128];
 	ssize_t size;
@@ -283,40 +217,13 @@ static bool current_read(struct disk_dir *dir, struct disk_failure *failure)
 
 static bool current_write(struct disk_dir *dir, uint64_t generation)
 {
-	int fd = openat(dir->fd, CURRENT_NEW,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
-	bool written;
+	char text[128];
+	int size = snprintf(text, sizeof(text),
+	    "%s%d\ngeneration %" PRIu64 "\n", DISK_MAGIC, DISK_FORMAT,
+	    generation);
 
-	if (fd < 0)
-		return false;
-	written = dprintf(fd, "%s%d\ngeneration %" PRIu64 "\n", DISK_MAGIC,
-		      DISK_FORMAT, generation) > 0 &&
-	    fsync(fd) == 0;
-	if (close(fd) != 0 || !written)
-		return false;
-	return renameat(dir->fd, CURRENT_NEW, dir->fd, CURRENT_NAME) == 0;
-}
-
-static bool dir_sync_at(const struct disk_dir *dir, const char *name, int flags)
-{
-	int fd = openat(dir->fd, name, O_RDONLY | O_CLOEXEC | flags);
-	bool synced;
-
-	if (fd < 0)
-		return false;
-	synced = fsync(fd) == 0;
-	close(fd);
-	return synced;
-}
-
-/*
- * The name of the directory is in its parent. One that may not be read is left
- * to the system.
- */
-static bool dir_sync_parent(const struct disk_dir *dir)
-{
-	return dir_sync_at(dir, "..", O_DIRECTORY) || errno == EACCES ||
-	    errno == EPERM;
+	return evkv__folder_write(dir->fd, CURRENT_NAME, CURRENT_NEW, text,
+	    (size_t)size);
 }
 
 /* Give the generation that CURRENT names its name, if it lacks it still. */
@@ -329,13 +236,13 @@ static bool current_settle(const struct disk_dir *dir, uint64_t generation)
 	if (faccessat(dir->fd, to, F_OK, 0) == 0)
 		return true;
 	return renameat(dir->fd, from, dir->fd, to) == 0 &&
-	    dir_sync_at(dir, ".", O_DIRECTORY);
+	    evkv__folder_sync(dir->fd);
 }
 
 /* What CURRENT names must be there, and no database that is newer. */
-static bool current_check(struct disk_dir *dir, struct disk_failure *failure)
+static bool current_check(struct disk_dir *dir, struct file_failure *failure)
 {
-	struct disk_failure ignored;
+	struct file_failure ignored;
 	struct dir_scan scan;
 
 	if (dir->generation == 0)
@@ -343,7 +250,7 @@ static bool current_check(struct disk_dir *dir, struct disk_failure *failure)
 	if (!current_settle(dir, dir->generation)) {
 		if (errno != ENOENT)
 			return dir_errno(dir, "rename a generation", failure);
-		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
+		return evkv__file_fail(failure, EVKV_CORRUPT, 0,
 		    "%s: " CURRENT_NAME " names a generation whose g-%" PRIu64
 		    "/data.mdb is missing. Nothing was changed; " REPAIR_HINT,
 		    dir->path, dir->generation);
@@ -353,7 +260,7 @@ static bool current_check(struct disk_dir *dir, struct disk_failure *failure)
 	if (scan.complete <= dir->generation ||
 	    !evkv__disk_dir_inspect(dir, scan.complete, &ignored))
 		return true;
-	return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
+	return evkv__file_fail(failure, EVKV_CORRUPT, 0,
 	    "%s: " CURRENT_NAME " names generation g-%" PRIu64
 	    ", but there is a later one, g-%" PRIu64 ". Nothing was changed; "
 	    "move the one aside that you do not want, then run: "
@@ -363,9 +270,9 @@ static bool current_check(struct disk_dir *dir, struct disk_failure *failure)
 
 /* What CURRENT names now is what counts. */
 static bool dir_not_switched(struct disk_dir *dir, uint64_t before,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
-	struct disk_failure ignored;
+	struct file_failure ignored;
 
 	dir_errno(dir, "switch to a new generation", failure);
 	if (!current_read(dir, &ignored) ||
@@ -376,29 +283,26 @@ static bool dir_not_switched(struct disk_dir *dir, uint64_t before,
 }
 
 bool evkv__disk_dir_switch(struct disk_dir *dir, uint64_t generation,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	char name[NAME_ROOM], data[NAME_ROOM + 16];
 	uint64_t before = dir->generation;
 
 	name_generation(name, generation, true);
 	snprintf(data, sizeof(data), "%s/data.mdb", name);
-	if (!dir_sync_at(dir, data, 0) ||
-	    !dir_sync_at(dir, name, O_DIRECTORY) ||
-	    !dir_sync_at(dir, ".", O_DIRECTORY) || !dir_sync_parent(dir) ||
-	    !current_write(dir, generation) ||
-	    !dir_sync_at(dir, ".", O_DIRECTORY) ||
-	    !current_settle(dir, generation))
+	if (!evkv__folder_sync_at(dir->fd, data, 0) ||
+	    !evkv__folder_sync_at(dir->fd, name, O_DIRECTORY) ||
+	    !evkv__folder_sync(dir->fd) || !evkv__folder_sync_parent(dir->fd) ||
+	    !current_write(dir, generation) || !current_settle(dir, generation))
 		return dir_not_switched(dir, before, failure);
 	dir->generation = generation;
 	return true;
 }
 
 bool evkv__disk_dir_point(struct disk_dir *dir, uint64_t generation,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
-	if (current_write(dir, generation) &&
-	    dir_sync_at(dir, ".", O_DIRECTORY))
+	if (current_write(dir, generation))
 		return true;
 	return dir_errno(dir, "write " CURRENT_NAME, failure);
 }
@@ -418,13 +322,13 @@ static void dir_remove_generation(const struct disk_dir *dir, const char *name)
 }
 
 bool evkv__disk_dir_make(struct disk_dir *dir, uint64_t generation,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	char name[NAME_ROOM];
 
 	name_generation(name, generation, true);
 	dir_remove_generation(dir, name);
-	if (mkdirat(dir->fd, name, DIR_MODE) == 0)
+	if (mkdirat(dir->fd, name, FOLDER_MODE) == 0)
 		return true;
 	return dir_errno(dir, "make a generation", failure);
 }
@@ -440,7 +344,7 @@ void evkv__disk_dir_unmake(struct disk_dir *dir, uint64_t generation)
 size_t evkv__disk_dir_complete(struct disk_dir *dir, uint64_t *generations,
     size_t room)
 {
-	DIR *list = dir_list(dir);
+	DIR *list = evkv__folder_list(dir->fd);
 	struct dirent *entry;
 	uint64_t generation;
 	bool unfinished;
@@ -463,7 +367,7 @@ size_t evkv__disk_dir_complete(struct disk_dir *dir, uint64_t *generations,
 void evkv__disk_dir_sweep(struct disk_dir *dir)
 {
 	struct disk_dir now = *dir;
-	struct disk_failure ignored;
+	struct file_failure ignored;
 	DIR *list;
 	struct dirent *entry;
 	uint64_t generation;
@@ -473,7 +377,7 @@ void evkv__disk_dir_sweep(struct disk_dir *dir)
 	if (!current_read(&now, &ignored) || now.generation == 0 ||
 	    now.generation != dir->generation)
 		return;
-	list = dir_list(dir);
+	list = evkv__folder_list(dir->fd);
 	if (list == NULL)
 		return;
 	while ((entry = readdir(list)) != NULL) {
@@ -489,16 +393,16 @@ void evkv__disk_dir_sweep(struct disk_dir *dir)
 /* ---- Opening ------------------------------------------------------------- */
 
 static bool dir_enter(struct disk_dir *dir, bool make,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	if (strlen(dir->path) > PATH_MAX - 64)
-		return evkv__disk_fail(failure, EVKV_INVALID, 0,
+		return evkv__file_fail(failure, EVKV_INVALID, 0,
 		    "the path is longer than this system takes");
-	if (make && mkdir(dir->path, DIR_MODE) != 0 && errno != EEXIST)
+	if (make && mkdir(dir->path, FOLDER_MODE) != 0 && errno != EEXIST)
 		return dir_errno(dir, "make the directory", failure);
 	dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir->fd < 0 && errno == ENOENT && !make)
-		return evkv__disk_fail(failure, EVKV_NOT_FOUND, 0,
+		return evkv__file_fail(failure, EVKV_NOT_FOUND, 0,
 		    "%s: is not there", dir->path);
 	if (dir->fd < 0)
 		return dir_errno(dir, "open the directory", failure);
@@ -508,7 +412,7 @@ static bool dir_enter(struct disk_dir *dir, bool make,
 		if (!dir_may_make(dir, failure))
 			return false;
 		dir->lock_fd = openat(dir->fd, LOCK_NAME,
-		    O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+		    O_RDWR | O_CREAT | O_CLOEXEC, FOLDER_FILE_MODE);
 	}
 	if (dir->lock_fd < 0)
 		return dir_errno(dir, "open " LOCK_NAME, failure);
@@ -516,7 +420,7 @@ static bool dir_enter(struct disk_dir *dir, bool make,
 }
 
 bool evkv__disk_dir_open(struct disk_dir *dir, bool make, const bool *stop,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	dir->fd = dir->lock_fd = -1;
 	if (dir_enter(dir, make, failure) &&
@@ -529,7 +433,7 @@ bool evkv__disk_dir_open(struct disk_dir *dir, bool make, const bool *stop,
 }
 
 bool evkv__disk_dir_open_unpointed(struct disk_dir *dir,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	const bool stop = false;
 
@@ -537,7 +441,7 @@ bool evkv__disk_dir_open_unpointed(struct disk_dir *dir,
 	dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir->fd >= 0)
 		dir->lock_fd = openat(dir->fd, LOCK_NAME,
-		    O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+		    O_RDWR | O_CREAT | O_CLOEXEC, FOLDER_FILE_MODE);
 	if (dir->lock_fd < 0)
 		dir_errno(dir, "open it", failure);
 	else if (evkv__disk_dir_lock_all(dir, &stop, failure) &&

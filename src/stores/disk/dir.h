@@ -16,31 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "evkv/status.h"
-
-/* Why something failed, for a result. */
-struct disk_failure {
-	enum evkv_status status;
-	int sys_error;
-	char message[320];
-};
-
-/* Fill it, always returning false. `sys_error` 0 = none; its text is added. */
-bool evkv__disk_fail(struct disk_failure *failure, enum evkv_status status,
-    int sys_error, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-static inline enum evkv_cause disk_cause(const struct disk_failure *failure)
-{
-	switch (failure->status) {
-	case EVKV_NOMEM: return EVKV_CAUSE_NOMEM;
-	case EVKV_INVALID: return EVKV_CAUSE_NONE;
-	case EVKV_CANCELED: return EVKV_CAUSE_CANCELED;
-	default: return EVKV_CAUSE_IO;
-	}
-}
-
-/* The status that fits an errno. */
-enum evkv_status evkv__disk_errno_status(int sys_error);
+#include "engines/files/failure.h"
+#include "engines/files/folder.h"
 
 struct disk_dir {
 	char *path; /* of the directory; the owner's */
@@ -61,10 +38,10 @@ struct disk_dir {
  * what it names is missing.
  */
 bool evkv__disk_dir_open(struct disk_dir *dir, bool make, const bool *stop,
-    struct disk_failure *failure);
+    struct file_failure *failure);
 /* Likewise, alone, whatever CURRENT says; for repairing. */
 bool evkv__disk_dir_open_unpointed(struct disk_dir *dir,
-    struct disk_failure *failure);
+    struct file_failure *failure);
 void evkv__disk_dir_close(struct disk_dir *dir);
 
 /* The path of a generation. */
@@ -72,17 +49,17 @@ void evkv__disk_dir_generation(const struct disk_dir *dir, uint64_t generation,
     bool unfinished, char path[PATH_MAX]);
 /* Make the directory of an unfinished generation, empty; and remove it. */
 bool evkv__disk_dir_make(struct disk_dir *dir, uint64_t generation,
-    struct disk_failure *failure);
+    struct file_failure *failure);
 void evkv__disk_dir_unmake(struct disk_dir *dir, uint64_t generation);
 /*
  * Make what is in an unfinished generation durable, then let CURRENT name it,
  * atomically and durably. After a failure CURRENT may name either.
  */
 bool evkv__disk_dir_switch(struct disk_dir *dir, uint64_t generation,
-    struct disk_failure *failure);
+    struct file_failure *failure);
 /* Let CURRENT name a generation that is complete. */
 bool evkv__disk_dir_point(struct disk_dir *dir, uint64_t generation,
-    struct disk_failure *failure);
+    struct file_failure *failure);
 /* The complete generations; returns how many there are. */
 size_t evkv__disk_dir_complete(struct disk_dir *dir, uint64_t *generations,
     size_t room);
@@ -91,26 +68,24 @@ size_t evkv__disk_dir_complete(struct disk_dir *dir, uint64_t *generations,
  * else may have the directory open.
  */
 void evkv__disk_dir_sweep(struct disk_dir *dir);
-/* Names that are in an empty directory, too: ".", "lost+found", ".gitkeep". */
-bool evkv__disk_name_ignored(const char *name);
 
 /* ---- dir_lock.c ---------------------------------------------------------- */
 
 /* All locks of an opening; the mutex is held then. */
 bool evkv__disk_dir_lock_all(const struct disk_dir *dir, const bool *stop,
-    struct disk_failure *failure);
+    struct file_failure *failure);
 /* That this process has it open, on any file; `path` is for the message. */
 bool evkv__disk_lock_process(int fd, const char *path,
-    struct disk_failure *failure);
+    struct file_failure *failure);
 void evkv__disk_dir_unlock(struct disk_dir *dir);
 /* Take the mutex again. */
 bool evkv__disk_dir_lock(struct disk_dir *dir, const bool *stop,
-    struct disk_failure *failure);
+    struct file_failure *failure);
 /*
  * Keep all other processes out, or let them in again. LOCKED: one has the
  * directory open.
  */
-bool evkv__disk_dir_exclude(struct disk_dir *dir, struct disk_failure *failure);
+bool evkv__disk_dir_exclude(struct disk_dir *dir, struct file_failure *failure);
 void evkv__disk_dir_share(struct disk_dir *dir);
 
 /* ---- inspect.c ----------------------------------------------------------- */
@@ -120,6 +95,6 @@ void evkv__disk_dir_share(struct disk_dir *dir);
  * file of this machine's kind or is shorter than its last page.
  */
 bool evkv__disk_dir_inspect(const struct disk_dir *dir, uint64_t generation,
-    struct disk_failure *failure);
+    struct file_failure *failure);
 
 #endif

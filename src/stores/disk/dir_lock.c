@@ -1,9 +1,8 @@
 /*
  * stores/disk/dir_lock.c - the locks of a store's directory.
  *
- * The locks are open file description locks on bytes of LOCK. They belong to
- * the open file and not to the process, so a second opening in this process
- * collides with the first, without a list of what is open:
+ * The locks are on bytes of LOCK (engines/files/lock.h), so a second opening in
+ * this process collides with the first, without a list of what is open:
  *
  *     byte 0            the directory's mutex, while opening and switching
  *     byte 1            shared by whoever has it open, exclusive to compact
@@ -12,14 +11,12 @@
  * The last one is also what keeps two processes apart that have one number in
  * two PID namespaces: LMDB can't, as its own lock is on the byte of its pid.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "engines/files/lock.h"
 #include "stores/disk/dir.h"
 
 #define BYTE_MUTEX 0
@@ -28,21 +25,6 @@
 
 #define LOCK_WAIT_MS 10000
 #define LOCK_STEP_MS 5
-
-static bool lock_try(int fd, short type, off_t byte)
-{
-	struct flock lock = { .l_type = type,
-		.l_whence = SEEK_SET,
-		.l_start = byte,
-		.l_len = 1 };
-
-	return fcntl(fd, F_OFD_SETLK, &lock) == 0;
-}
-
-static bool lock_is_taken(void)
-{
-	return errno == EAGAIN || errno == EACCES;
-}
 
 /*
  * Other processes hold these two for a moment while they open, or, the second,
@@ -55,36 +37,14 @@ static bool lock_wait(const struct disk_dir *dir, short type, off_t byte,
 	int waited;
 
 	for (waited = 0; waited < LOCK_WAIT_MS; waited += LOCK_STEP_MS) {
-		if (lock_try(dir->lock_fd, type, byte))
+		if (evkv__file_lock(dir->lock_fd, type, byte))
 			return true;
-		if (!lock_is_taken() || __atomic_load_n(stop, __ATOMIC_RELAXED))
+		if (!evkv__file_lock_taken() ||
+		    __atomic_load_n(stop, __ATOMIC_RELAXED))
 			return false;
 		nanosleep(&step, NULL);
 	}
 	return false;
-}
-
-/*
- * Whether this process has the file open by another descriptor, too. By their
- * names: a descriptor of another thread may be closed meanwhile.
- */
-static bool lock_is_own(int fd)
-{
-	DIR *list = opendir("/proc/self/fd");
-	struct stat wanted, found;
-	struct dirent *entry;
-	bool own = false;
-	int other;
-
-	while (list != NULL && !own && (entry = readdir(list)) != NULL)
-		own = sscanf(entry->d_name, "%d", &other) == 1 && other != fd &&
-		    fstat(fd, &wanted) == 0 &&
-		    fstatat(dirfd(list), entry->d_name, &found, 0) == 0 &&
-		    wanted.st_ino == found.st_ino &&
-		    wanted.st_dev == found.st_dev;
-	if (list != NULL)
-		closedir(list);
-	return own;
 }
 
 /* Between the try and the look the holder may have let go: so try again. */
@@ -94,32 +54,32 @@ static bool lock_process_try(int fd, bool *own)
 
 	*own = false;
 	for (tries = 0; tries < 3 && !*own; tries++) {
-		if (lock_try(fd, F_WRLCK, BYTE_PIDS + getpid()))
+		if (evkv__file_lock(fd, F_WRLCK, BYTE_PIDS + getpid()))
 			return true;
-		if (!lock_is_taken())
+		if (!evkv__file_lock_taken())
 			return false;
-		*own = lock_is_own(fd);
+		*own = evkv__file_lock_own(fd);
 	}
 	errno = EAGAIN;
 	return false;
 }
 
 bool evkv__disk_lock_process(int fd, const char *path,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	bool own;
 
 	if (lock_process_try(fd, &own))
 		return true;
-	if (!lock_is_taken())
-		return evkv__disk_fail(failure, evkv__disk_errno_status(errno),
+	if (!evkv__file_lock_taken())
+		return evkv__file_fail(failure, evkv__file_errno_status(errno),
 		    errno, "%s: can't lock it", path);
 	if (own)
-		return evkv__disk_fail(failure, EVKV_LOCKED, 0,
+		return evkv__file_fail(failure, EVKV_LOCKED, 0,
 		    "%s: is open already in this process; share that store, or "
 		    "close it first",
 		    path);
-	return evkv__disk_fail(failure, EVKV_LOCKED, 0,
+	return evkv__file_fail(failure, EVKV_LOCKED, 0,
 	    "%s: another process with this one's number, %d, has it open from "
 	    "another PID namespace, which LMDB can't tell apart; give this one "
 	    "another number (run it under an init) or share the namespace",
@@ -127,25 +87,25 @@ bool evkv__disk_lock_process(int fd, const char *path,
 }
 
 bool evkv__disk_dir_lock_all(const struct disk_dir *dir, const bool *stop,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	if (!evkv__disk_lock_process(dir->lock_fd, dir->path, failure))
 		return false;
 	if (lock_wait(dir, F_WRLCK, BYTE_MUTEX, stop) &&
 	    lock_wait(dir, F_RDLCK, BYTE_OPEN, stop))
 		return true;
-	return evkv__disk_fail(failure, EVKV_LOCKED, 0,
+	return evkv__file_fail(failure, EVKV_LOCKED, 0,
 	    "%s: another process is compacting it: waited %d s for its lock on "
 	    "LOCK",
 	    dir->path, LOCK_WAIT_MS / 1000);
 }
 
 bool evkv__disk_dir_lock(struct disk_dir *dir, const bool *stop,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	if (lock_wait(dir, F_WRLCK, BYTE_MUTEX, stop))
 		return true;
-	return evkv__disk_fail(failure, EVKV_LOCKED, 0,
+	return evkv__file_fail(failure, EVKV_LOCKED, 0,
 	    "%s: another process is opening or compacting it: waited %d s for "
 	    "its lock on LOCK",
 	    dir->path, LOCK_WAIT_MS / 1000);
@@ -153,18 +113,18 @@ bool evkv__disk_dir_lock(struct disk_dir *dir, const bool *stop,
 
 void evkv__disk_dir_unlock(struct disk_dir *dir)
 {
-	lock_try(dir->lock_fd, F_UNLCK, BYTE_MUTEX);
+	evkv__file_lock(dir->lock_fd, F_UNLCK, BYTE_MUTEX);
 }
 
-bool evkv__disk_dir_exclude(struct disk_dir *dir, struct disk_failure *failure)
+bool evkv__disk_dir_exclude(struct disk_dir *dir, struct file_failure *failure)
 {
-	if (lock_try(dir->lock_fd, F_WRLCK, BYTE_OPEN))
+	if (evkv__file_lock(dir->lock_fd, F_WRLCK, BYTE_OPEN))
 		return true;
-	return evkv__disk_fail(failure, EVKV_LOCKED, 0,
+	return evkv__file_fail(failure, EVKV_LOCKED, 0,
 	    "%s: another process has it open", dir->path);
 }
 
 void evkv__disk_dir_share(struct disk_dir *dir)
 {
-	lock_try(dir->lock_fd, F_RDLCK, BYTE_OPEN);
+	evkv__file_lock(dir->lock_fd, F_RDLCK, BYTE_OPEN);
 }

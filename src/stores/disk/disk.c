@@ -24,9 +24,9 @@
 #define SCAN_STAY 256 /* held jobs that one look leaves where they are */
 
 enum evkv_verdict evkv__disk_op_fail(struct evkv_op *op,
-    const struct disk_failure *failure)
+    const struct file_failure *failure)
 {
-	enum evkv_cause cause = disk_cause(failure);
+	enum evkv_cause cause = file_cause(failure);
 
 	evkv_op_fail(op, failure->status, cause,
 	    failure->message[0] != '\0' ? failure->message : NULL);
@@ -41,49 +41,9 @@ static bool is_read(enum evkv_kind kind)
 	return (evkv_kind_classes(kind) & EVKV_CLASS_WRITES) == 0;
 }
 
-/*
- * The wall clock, read once for each reading of the loop's own: that is, once
- * in a turn.
- */
 static int64_t disk_wall_ms(struct disk_store *disk)
 {
-	int64_t now_us = evkv_loop_now_us(disk->loop);
-
-	if (now_us != disk->wall_at_us || now_us == 0) {
-		disk->wall_at_us = now_us;
-		disk->wall_ms = evkv_loop_wall_ms(disk->loop);
-	}
-	return disk->wall_ms;
-}
-
-/* One cell into one entry. `now_ms` is the wall clock. */
-static void answer_entry(struct evkv_op *op, const struct evkv_request *request,
-    size_t i, struct disk_cell *cell, int64_t now_ms)
-{
-	struct evkv_entry *entry = evkv_op_entry(op, i);
-
-	if (cell->status == EVKV_OK && cell->expires_ms != 0) {
-		/* It may have expired on its way back. */
-		if (cell->expires_ms <= now_ms) {
-			evkv_value_unref(cell->value);
-			cell->value = NULL;
-			cell->status = EVKV_NOT_FOUND;
-		} else if (request->kind == EVKV_OP_TTL) {
-			entry->ttl_ms = cell->expires_ms - now_ms;
-			/* More than can be put, if the clock was set back. */
-			if (entry->ttl_ms > EVKV_TTL_MAX)
-				entry->ttl_ms = EVKV_TTL_MAX;
-		}
-	}
-	entry->status = cell->status;
-	if (cell->status == EVKV_OK) {
-		entry->number = cell->number;
-		if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
-			entry->version = cell->version;
-	}
-	if (cell->value != NULL)
-		evkv_op_give_value(op, i, cell->value);
-	cell->value = NULL;
+	return file_wall_ms(&disk->wall, disk->loop);
 }
 
 static void answer_keyed(struct disk_store *disk, struct disk_job *job)
@@ -93,9 +53,10 @@ static void answer_keyed(struct disk_store *disk, struct disk_job *job)
 	size_t i;
 
 	for (i = 0; i < request->count; i++)
-		answer_entry(job->op, request, i, &job->cells[i], now_ms);
+		evkv__file_cell_answer(job->op, request, i, &job->cells[i],
+		    now_ms);
 	if (job->failure.status != EVKV_OK)
-		evkv_op_explain(job->op, disk_cause(&job->failure),
+		evkv_op_explain(job->op, file_cause(&job->failure),
 		    job->failure.sys_error, job->failure.message);
 	if (is_read(request->kind))
 		return;
@@ -108,13 +69,11 @@ static void answer_keyed(struct disk_store *disk, struct disk_job *job)
 
 static void answer_page(struct disk_job *job)
 {
-	struct disk_page *page = &job->span->page;
+	struct name_page *page = &job->span->page;
 	size_t i;
 
 	for (i = 0; i < page->count; i++) {
-		if (!evkv_op_add_name(job->op,
-			evkv_bytes(page->bytes + page->names[i].at,
-			    page->names[i].size)))
+		if (!evkv_op_add_name(job->op, name_page_name(page, i)))
 			return;
 	}
 	if (page->more)
@@ -190,7 +149,7 @@ static unsigned free_lane(struct disk_store *disk, enum evkv_kind kind)
 {
 	return is_read(kind) && kind != EVKV_OP_SYNC && kind != EVKV_OP_COMPACT
 	    ? free_reader(disk)
-	    : DISK_WRITER;
+	    : LANE_WRITER;
 }
 
 /* To its lane. The op has failed where it has no place there. */
@@ -199,12 +158,12 @@ static bool dispatch_to(struct disk_store *disk, struct disk_job *job,
 {
 	job->now_ms = disk_wall_ms(disk);
 	if (job->hashes != NULL)
-		evkv__disk_order_enter(&disk->order, job->hashes,
+		evkv__lane_order_enter(&disk->order, job->hashes,
 		    job->request->count, lane);
 	if (evkv__disk_submit(disk, job, lane))
 		return true;
 	if (job->hashes != NULL)
-		evkv__disk_order_leave(&disk->order, job->hashes,
+		evkv__lane_order_leave(&disk->order, job->hashes,
 		    job->request->count, lane);
 	evkv_op_fail(job->op, EVKV_BUSY, EVKV_CAUSE_OVERLOAD, NULL);
 	return false;
@@ -219,7 +178,7 @@ static bool dispatch(struct disk_store *disk, struct disk_job *job)
 
 	if (job->cells == NULL)
 		return dispatch_to(disk, job, lane);
-	if (!evkv__disk_order_reserve(&disk->order, request->count)) {
+	if (!evkv__lane_order_reserve(&disk->order, request->count)) {
 		evkv_op_nomem(job->op);
 		return false;
 	}
@@ -231,15 +190,15 @@ static bool dispatch(struct disk_store *disk, struct disk_job *job)
 		return false;
 	}
 	for (i = 0; i < request->count; i++)
-		job->hashes[i] = evkv__disk_order_hash(&disk->order,
+		job->hashes[i] = evkv__lane_order_hash(&disk->order,
 		    request->collection, request->keys[i]);
-	lane = evkv__disk_order_route(&disk->order, job->hashes, request->count,
+	lane = evkv__lane_order_route(&disk->order, job->hashes, request->count,
 	    !is_read(request->kind), lane, false);
-	if (lane != DISK_LANE_HELD)
+	if (lane != LANE_HELD)
 		return dispatch_to(disk, job, lane);
-	job->lane = DISK_LANE_HELD;
-	evkv__disk_order_enter(&disk->order, job->hashes, request->count,
-	    DISK_LANE_HELD);
+	job->lane = LANE_HELD;
+	evkv__lane_order_enter(&disk->order, job->hashes, request->count,
+	    LANE_HELD);
 	disk_jobs_append(&disk->held, job);
 	return true;
 }
@@ -251,21 +210,21 @@ static void scan_held(struct disk_store *disk)
 	unsigned lane, stay = 0;
 	size_t count;
 
-	evkv__disk_order_scan(&disk->order);
+	evkv__lane_order_scan(&disk->order);
 	for (; job != NULL && stay < SCAN_STAY; job = next) {
 		next = job->next;
 		count = job->request->count;
-		lane = evkv__disk_order_route(&disk->order, job->hashes, count,
+		lane = evkv__lane_order_route(&disk->order, job->hashes, count,
 		    !is_read(job->request->kind),
 		    free_lane(disk, job->request->kind), true);
-		if (lane == DISK_LANE_HELD) {
-			evkv__disk_order_mark(&disk->order, job->hashes, count);
+		if (lane == LANE_HELD) {
+			evkv__lane_order_mark(&disk->order, job->hashes, count);
 			stay++;
 			continue;
 		}
 		disk_jobs_remove(&disk->held, job);
-		evkv__disk_order_leave(&disk->order, job->hashes, count,
-		    DISK_LANE_HELD);
+		evkv__lane_order_leave(&disk->order, job->hashes, count,
+		    LANE_HELD);
 		if (!dispatch_to(disk, job, lane))
 			evkv_op_complete(job->op);
 	}
@@ -285,7 +244,7 @@ static void finish_job(struct disk_store *disk, struct disk_job *job)
 	struct disk_span *span = job->span;
 
 	if (job->hashes != NULL)
-		evkv__disk_order_leave(&disk->order, job->hashes,
+		evkv__lane_order_leave(&disk->order, job->hashes,
 		    job->request->count, job->lane);
 	if (evkv_job_withdrawn(&job->job) || disk_left(disk))
 		evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
@@ -294,7 +253,7 @@ static void finish_job(struct disk_store *disk, struct disk_job *job)
 	else
 		answer_span(disk, job);
 	if (span != NULL)
-		evkv__disk_page_free(&span->page);
+		evkv__name_page_free(&span->page);
 	evkv_op_complete(op);
 }
 
@@ -359,13 +318,13 @@ static bool inline_free(struct disk_store *disk,
 	size_t i;
 
 	for (i = 0; i < request->count && disk->order.used > 0; i++) {
-		hash = evkv__disk_order_hash(&disk->order, request->collection,
+		hash = evkv__lane_order_hash(&disk->order, request->collection,
 		    request->keys[i]);
-		if (evkv__disk_order_route(&disk->order, &hash, 1, true,
-			DISK_LANE_HELD, false) != DISK_LANE_HELD)
+		if (evkv__lane_order_route(&disk->order, &hash, 1, true,
+			LANE_HELD, false) != LANE_HELD)
 			return false;
-		if (evkv__disk_order_route(&disk->order, &hash, 1, false,
-			DISK_LANE_HELD - 1, false) != DISK_LANE_HELD - 1)
+		if (evkv__lane_order_route(&disk->order, &hash, 1, false,
+			LANE_HELD - 1, false) != LANE_HELD - 1)
 			return false;
 	}
 	return true;
@@ -376,8 +335,8 @@ static bool inline_read(struct disk_store *disk, struct evkv_op *op,
     const struct evkv_request *request)
 {
 	int64_t now_ms = disk_wall_ms(disk);
-	struct disk_failure failure;
-	struct disk_cell cell;
+	struct file_failure failure;
+	struct file_cell cell;
 	struct disk_view view;
 	size_t i;
 
@@ -393,11 +352,11 @@ static bool inline_read(struct disk_store *disk, struct evkv_op *op,
 		cell.value = NULL;
 		evkv__disk_read_cell(&view, request, i, now_ms, &cell,
 		    &failure);
-		answer_entry(op, request, i, &cell, now_ms);
+		evkv__file_cell_answer(op, request, i, &cell, now_ms);
 	}
 	evkv__disk_view_end(&view);
 	if (failure.status != EVKV_OK)
-		evkv_op_explain(op, disk_cause(&failure), failure.sys_error,
+		evkv_op_explain(op, file_cause(&failure), failure.sys_error,
 		    failure.message);
 	return true;
 }
@@ -406,7 +365,7 @@ static bool inline_read(struct disk_store *disk, struct evkv_op *op,
 static bool inline_refusal(struct disk_store *disk, struct evkv_op *op,
     const struct evkv_request *request)
 {
-	struct disk_failure failure;
+	struct file_failure failure;
 	size_t size = DISK_ROW_HEAD;
 
 	if (request->count != 1 || request->condition != EVKV_IF_ANY)
@@ -419,7 +378,7 @@ static bool inline_refusal(struct disk_store *disk, struct evkv_op *op,
 	evkv__disk_code_fail(disk->env, DISK_FULL, "can't write an entry",
 	    &failure);
 	evkv_op_entry(op, 0)->status = failure.status;
-	evkv_op_explain(op, disk_cause(&failure), 0, failure.message);
+	evkv_op_explain(op, file_cause(&failure), 0, failure.message);
 	return true;
 }
 
@@ -440,7 +399,7 @@ static struct disk_job *make_job(struct evkv_op *op)
 	job->span = NULL;
 	job->hashes = NULL;
 	job->link = NULL;
-	job->lane = DISK_WRITER;
+	job->lane = LANE_WRITER;
 	job->op = op;
 	job->request = request = evkv_op_request(op);
 	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_HAS_KEYS) != 0) {
@@ -542,10 +501,10 @@ static void disk_stop(void *self, struct evkv_op *op)
 	struct disk_job *job = evkv_op_data(op);
 
 	if (job->link != NULL) {
-		if (job->lane == DISK_LANE_HELD) {
+		if (job->lane == LANE_HELD) {
 			disk_jobs_remove(&disk->held, job);
-			evkv__disk_order_leave(&disk->order, job->hashes,
-			    job->request->count, DISK_LANE_HELD);
+			evkv__lane_order_leave(&disk->order, job->hashes,
+			    job->request->count, LANE_HELD);
 		} else {
 			disk_jobs_remove(&disk->waiting, job);
 		}

@@ -4,8 +4,9 @@
 #ifndef EVKV_STORES_DISK_DISK_H
 #define EVKV_STORES_DISK_DISK_H
 
+#include "engines/files/lane_order.h"
+#include "engines/files/wall.h"
 #include "evkv/stores/disk.h"
-#include "stores/disk/order.h"
 #include "stores/disk/work.h"
 
 #define DISK_READERS_MAX 16
@@ -36,14 +37,14 @@ struct disk_store {
 	unsigned lanes_count, next_reader;
 
 	enum disk_state state;
-	struct disk_failure failure;
-	int64_t wall_ms, wall_at_us; /* the wall clock, as read then */
+	struct file_failure failure;
+	struct file_wall wall;
 	int64_t failed_ms;
 	size_t out;               /* jobs in lanes */
 	size_t backups;           /* those of them in lanes of their own */
 	struct disk_jobs waiting; /* for the store to be open */
 	struct disk_jobs held;    /* for others, by order.h */
-	struct disk_order order;
+	struct lane_order order;
 
 	struct disk_job open_job, close_job; /* the store's own */
 	struct disk_job sweep_job, flush_job, leave_job;
@@ -52,10 +53,10 @@ struct disk_store {
 	bool ending;           /* the last thing that closing does was done */
 	int64_t waits_told_ms; /* how long, when the writer's wait was logged */
 	/* What a flush has failed by, for the next sync to tell. */
-	struct disk_failure unflushed;
+	struct file_failure unflushed;
 	struct evkv_timer sweep_timer, flush_timer;
 	struct evkv_timer wait_timer; /* while the writer has jobs */
-	struct evkv_task look_task;   /* the next turn's inline reads look anew */
+	struct evkv_task look_task; /* the next turn's inline reads look anew */
 };
 
 extern const struct evkv_vtable evkv__disk_vtable;
@@ -64,7 +65,7 @@ extern const struct evkv_capabilities evkv__disk_capabilities;
 
 /* disk.c */
 enum evkv_verdict evkv__disk_op_fail(struct evkv_op *op,
-    const struct disk_failure *failure);
+    const struct file_failure *failure);
 
 /*
  * options.c. `part`, or NULL: `lazy` and `guard` of a part of multi_disk. A

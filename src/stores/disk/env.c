@@ -19,7 +19,6 @@
 
 #define TABLES 4
 #define MAP_SPARE ((size_t)1 << 20)
-#define FILE_MODE 0660
 
 static const char format_key[] = "format";
 
@@ -37,12 +36,12 @@ enum evkv_status evkv__disk_code_status(int code)
 	case MDB_VERSION_MISMATCH: return EVKV_UNSUPPORTED;
 	case MDB_READERS_FULL: return EVKV_BUSY;
 	case MDB_MAP_RESIZED: return EVKV_LOCKED;
-	default: return code > 0 ? evkv__disk_errno_status(code) : EVKV_IO;
+	default: return code > 0 ? evkv__file_errno_status(code) : EVKV_IO;
 	}
 }
 
 bool evkv__disk_code_fail(const struct disk_env *env, int code,
-    const char *what, struct disk_failure *failure)
+    const char *what, struct file_failure *failure)
 {
 	const char *text = code == DISK_DAMAGED ? "damaged"
 	    : code == DISK_FULL                 ? "no room below max_bytes"
@@ -50,28 +49,13 @@ bool evkv__disk_code_fail(const struct disk_env *env, int code,
 
 	if (code == DISK_LOST && evkv__disk_watch_lost(env, failure))
 		return false;
-	evkv__disk_fail(failure, evkv__disk_code_status(code), 0, "%s: %s: %s",
+	evkv__file_fail(failure, evkv__disk_code_status(code), 0, "%s: %s: %s",
 	    env->config.path, what, text);
 	failure->sys_error = code > 0 ? code : 0;
 	return false;
 }
 
 /* ---- Life ---------------------------------------------------------------- */
-
-/* A relative path must go on meaning the same after a chdir(). */
-char *evkv__disk_path(const char *path)
-{
-	char here[PATH_MAX], *whole;
-	size_t size;
-
-	if (path[0] == '/' || getcwd(here, sizeof(here)) == NULL)
-		return evkv_strdup(path);
-	size = strlen(here) + strlen(path) + 2;
-	whole = evkv_malloc(size);
-	if (whole != NULL)
-		snprintf(whole, size, "%s/%s", here, path);
-	return whole;
-}
 
 struct disk_env *evkv__disk_env_new(const struct disk_config *config)
 {
@@ -81,7 +65,7 @@ struct disk_env *evkv__disk_env_new(const struct disk_config *config)
 	if (env == NULL)
 		return NULL;
 	env->config = *config;
-	env->config.path = evkv__disk_path(config->path);
+	env->config.path = evkv__folder_path(config->path);
 	if (env->config.path == NULL) {
 		evkv_free(env);
 		return NULL;
@@ -214,11 +198,11 @@ static size_t env_map_size(const struct disk_env *env, const char *path)
 }
 
 static bool env_lmdb_fail(const struct disk_env *env, int code,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	if (code != ENOMEM)
 		return evkv__disk_code_fail(env, code, "can't open", failure);
-	return evkv__disk_fail(failure, EVKV_NOMEM, ENOMEM,
+	return evkv__file_fail(failure, EVKV_NOMEM, ENOMEM,
 	    "%s: can't map max_bytes=%zu; it takes so much address space: "
 	    "lower "
 	    "it or raise the limit (ulimit -v)",
@@ -245,7 +229,7 @@ static int env_lmdb(struct disk_env *env, const char *path)
 	if (code == 0)
 		code = mdb_env_set_maxdbs(env->lmdb, TABLES);
 	if (code == 0)
-		code = mdb_env_open(env->lmdb, path, flags, FILE_MODE);
+		code = mdb_env_open(env->lmdb, path, flags, FOLDER_FILE_MODE);
 	if (code != 0)
 		return code;
 	mdb_env_stat(env->lmdb, &stat);
@@ -274,7 +258,7 @@ static void env_register_readers(struct disk_env *env)
 
 /* Open LMDB and the tables of a generation, which it may have to make. */
 static bool env_generation(struct disk_env *env, enum env_how how, bool alone,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	char path[PATH_MAX];
 	int code, dead;
@@ -291,16 +275,16 @@ static bool env_generation(struct disk_env *env, enum env_how how, bool alone,
 	return code == 0 || env_lmdb_fail(env, code, failure);
 }
 
-static bool env_gone(const struct disk_env *env, struct disk_failure *failure)
+static bool env_gone(const struct disk_env *env, struct file_failure *failure)
 {
-	return evkv__disk_fail(failure, EVKV_IO, 0,
+	return evkv__file_fail(failure, EVKV_IO, 0,
 	    "%s: was removed or replaced while the store was open; put it "
 	    "back, "
 	    "or open another store",
 	    env->config.path);
 }
 
-static bool env_make(struct disk_env *env, struct disk_failure *failure)
+static bool env_make(struct disk_env *env, struct file_failure *failure)
 {
 	uint64_t generation = env->dir.highest + 1;
 
@@ -317,7 +301,7 @@ static bool env_make(struct disk_env *env, struct disk_failure *failure)
 }
 
 bool evkv__disk_env_renew(struct disk_env *env, uint64_t generation,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	bool opened;
 
@@ -329,7 +313,7 @@ bool evkv__disk_env_renew(struct disk_env *env, uint64_t generation,
 }
 
 bool evkv__disk_lmdb_open(struct disk_env *env, bool alone,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	bool opened = env->dir.generation == 0
 	    ? env_make(env, failure)
@@ -366,9 +350,9 @@ void evkv__disk_lmdb_close(struct disk_env *env)
 	evkv__disk_watch_end(env);
 }
 
-bool evkv__disk_env_open(struct disk_env *env, struct disk_failure *failure)
+bool evkv__disk_env_open(struct disk_env *env, struct file_failure *failure)
 {
-	struct disk_failure ignored;
+	struct file_failure ignored;
 	bool opened, alone;
 
 	if (env->dir.fd >= 0) /* it was lost */
@@ -405,7 +389,7 @@ void evkv__disk_env_close(struct disk_env *env)
 	evkv__disk_dir_close(&env->dir);
 }
 
-bool evkv__disk_env_reopen(struct disk_env *env, struct disk_failure *failure)
+bool evkv__disk_env_reopen(struct disk_env *env, struct file_failure *failure)
 {
 	bool opened;
 

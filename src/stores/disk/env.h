@@ -16,6 +16,7 @@
 #include <lmdb.h>
 #include <pthread.h>
 
+#include "engines/files/name_page.h"
 #include "evkv/driver.h"
 #include "stores/disk/dir.h"
 #include "stores/disk/format.h"
@@ -172,23 +173,21 @@ static inline struct evkv_slice disk_row_key_rest(const MDB_val *row_key)
 
 /* ---- env.c --------------------------------------------------------------- */
 
-/* A copy of a path, made absolute; NULL = no memory. */
-char *evkv__disk_path(const char *path);
 /* The config's path is copied so. NULL = no memory. */
 struct disk_env *evkv__disk_env_new(const struct disk_config *config);
 void evkv__disk_env_free(struct disk_env *env);
 
-bool evkv__disk_env_open(struct disk_env *env, struct disk_failure *failure);
+bool evkv__disk_env_open(struct disk_env *env, struct file_failure *failure);
 void evkv__disk_env_close(struct disk_env *env);
 /* Close and reopen LMDB, after an error that leaves it in doubt. */
-bool evkv__disk_env_reopen(struct disk_env *env, struct disk_failure *failure);
+bool evkv__disk_env_reopen(struct disk_env *env, struct file_failure *failure);
 /*
  * Give an unfinished generation an instance of its own; the directory is open.
  */
 bool evkv__disk_env_renew(struct disk_env *env, uint64_t generation,
-    struct disk_failure *failure);
+    struct file_failure *failure);
 /* compact.c */
-bool evkv__disk_env_compact(struct disk_env *env, struct disk_failure *failure);
+bool evkv__disk_env_compact(struct disk_env *env, struct file_failure *failure);
 /*
  * copy.c: copy into the directory of a generation; 0, a code, or ECANCELED
  * where evkv__disk_copy_cancel() has broken it off.
@@ -197,11 +196,11 @@ int evkv__disk_copy(struct disk_env *env, const char *path, bool compact);
 void evkv__disk_copy_cancel(struct disk_env *env);
 /* Copy into a directory that becomes a store: it is empty, or not there. */
 bool evkv__disk_env_backup(struct disk_env *env, const char *path, bool compact,
-    struct disk_failure *failure);
+    struct file_failure *failure);
 
 /* With the gate held alone. `alone`: no other process has the store open. */
 bool evkv__disk_lmdb_open(struct disk_env *env, bool alone,
-    struct disk_failure *failure);
+    struct file_failure *failure);
 void evkv__disk_lmdb_close(struct disk_env *env);
 
 /* Make a reader known to the environment, before anything uses it. */
@@ -235,17 +234,11 @@ int evkv__disk_env_sync(struct disk_env *env);
  */
 bool evkv__disk_env_in_doubt(struct disk_env *env, int code);
 
-/* Whether the system has no room, or lets the file grow no further. */
-static inline bool disk_errno_is_full(int sys_error)
-{
-	return sys_error == ENOSPC || sys_error == EDQUOT || sys_error == EFBIG;
-}
-
 /* Whether a code means that there was no room. */
 static inline bool disk_code_is_full(int code)
 {
 	return code == MDB_MAP_FULL || code == MDB_TXN_FULL ||
-	    code == DISK_FULL || disk_errno_is_full(code);
+	    code == DISK_FULL || file_errno_is_full(code);
 }
 
 /* ---- watch.c ------------------------------------------------------------- */
@@ -255,12 +248,12 @@ static inline bool disk_code_is_full(int code)
  * else can have it open.
  */
 bool evkv__disk_watch_table(struct disk_env *env, const char *path, bool alone,
-    struct disk_failure *failure);
+    struct file_failure *failure);
 /* Whether the guard is in place. */
 bool evkv__disk_watch_guard(const struct disk_env *env,
-    struct disk_failure *failure);
+    struct file_failure *failure);
 /* Remember the files; LMDB is open. */
-bool evkv__disk_watch_begin(struct disk_env *env, struct disk_failure *failure);
+bool evkv__disk_watch_begin(struct disk_env *env, struct file_failure *failure);
 /* Before LMDB closes: a file that was cut must not end the process. */
 void evkv__disk_watch_mend(struct disk_env *env);
 void evkv__disk_watch_end(struct disk_env *env);
@@ -279,7 +272,7 @@ static inline int disk_watch_found(const struct disk_env *env)
 }
 /* Whether they were lost, and how to say it. Any thread. */
 bool evkv__disk_watch_lost(const struct disk_env *env,
-    struct disk_failure *failure);
+    struct file_failure *failure);
 
 /* ---- wait.c -------------------------------------------------------------- */
 
@@ -308,7 +301,7 @@ void evkv__disk_wait_holder(const struct disk_env *env, char *text,
 /* The status that fits a code that is a failure, and its text. */
 enum evkv_status evkv__disk_code_status(int code);
 bool evkv__disk_code_fail(const struct disk_env *env, int code,
-    const char *what, struct disk_failure *failure);
+    const char *what, struct file_failure *failure);
 
 /* ---- collections.c ------------------------------------------------------- */
 
@@ -388,26 +381,11 @@ bool evkv__disk_space_stale(struct disk_env *env);
 
 /* ---- names.c, sweep.c: what spans keys ----------------------------------- */
 
-/* A page of names, as the worker finds it. */
-struct disk_page {
-	unsigned char *bytes;
-	size_t bytes_size, bytes_room;
-	struct disk_page_name {
-		size_t at, size; /* in `bytes` */
-	} * names;
-	size_t count, room;
-	/* The last that was looked at: a row key less its number, or a name. */
-	unsigned char position[DISK_ROW_KEY_MAX];
-	size_t position_size;
-	bool more;
-};
-
 int evkv__disk_keys(struct disk_view *view, const struct evkv_request *request,
-    struct evkv_slice position, int64_t now_ms, struct disk_page *page);
+    struct evkv_slice position, int64_t now_ms, struct name_page *page);
 int evkv__disk_collections(struct disk_view *view,
     const struct evkv_request *request, struct evkv_slice position,
-    int64_t now_ms, struct disk_page *page);
-void evkv__disk_page_free(struct disk_page *page);
+    int64_t now_ms, struct name_page *page);
 
 /* Where a piecewise removal stands; zero it at first, and copy it to retry. */
 struct disk_removal {

@@ -18,6 +18,7 @@
  * DISK_LEFT: the writer has waited for LMDB's lock and was left behind. Then
  * units and jobs may be gone, and nothing of them is touched.
  */
+#include "engines/files/wall.h"
 #include "stores/disk/work.h"
 
 static bool unit_writes(const struct disk_unit *unit)
@@ -26,25 +27,21 @@ static bool unit_writes(const struct disk_unit *unit)
 		   EVKV_CLASS_WRITES) != 0;
 }
 
-static struct disk_cell *unit_cell(const struct disk_unit *unit)
+static struct file_cell *unit_cell(const struct disk_unit *unit)
 {
 	return &unit->job->cells[unit->index];
 }
 
 static int64_t unit_expires(const struct disk_unit *unit)
 {
-	const struct evkv_request *request = unit->job->request;
-	int64_t ttl_ms = request->ttls_ms != NULL
-	    ? request->ttls_ms[unit->index]
-	    : request->ttl_ms;
-
-	return ttl_ms == EVKV_TTL_NONE ? 0 : unit->job->now_ms + ttl_ms;
+	return file_expires_ms(unit->job->request, unit->index,
+	    unit->job->now_ms);
 }
 
 static void unit_invalid(const struct disk_unit *unit)
 {
 	unit_cell(unit)->status = EVKV_INVALID;
-	evkv__disk_fail(&unit->job->failure, EVKV_INVALID, 0, "%s",
+	evkv__file_fail(&unit->job->failure, EVKV_INVALID, 0, "%s",
 	    EVKV_INCR_REFUSED);
 }
 
@@ -52,7 +49,7 @@ static void unit_invalid(const struct disk_unit *unit)
 static int unit_incr(struct disk_view *view, const struct disk_unit *unit,
     struct disk_put *put)
 {
-	struct disk_cell *cell = unit_cell(unit);
+	struct file_cell *cell = unit_cell(unit);
 	char text[EVKV_NUMBER_MAX];
 	struct disk_row row;
 	int64_t now_ms = unit->job->now_ms;
@@ -77,7 +74,7 @@ static int unit_incr(struct disk_view *view, const struct disk_unit *unit,
 static int unit_take(struct disk_view *view, const struct disk_unit *unit,
     const struct disk_put *put)
 {
-	struct disk_cell *cell = unit_cell(unit);
+	struct file_cell *cell = unit_cell(unit);
 	int64_t now_ms = unit->job->now_ms;
 	struct disk_row row;
 	int code = evkv__disk_get(view, put->collection, put->key, now_ms, true,
@@ -126,7 +123,7 @@ static int unit_write(struct disk_view *view, const struct disk_unit *unit)
 /* 0, or a code for which the transaction must be given up or ended. */
 static int unit_apply(struct disk_view *view, const struct disk_unit *unit)
 {
-	struct disk_cell *cell = unit_cell(unit);
+	struct file_cell *cell = unit_cell(unit);
 	int code;
 
 	if (!unit_writes(unit)) {
@@ -135,7 +132,7 @@ static int unit_apply(struct disk_view *view, const struct disk_unit *unit)
 	}
 	/* A transaction that was given up may have filled it. */
 	evkv_value_unref(cell->value);
-	*cell = (struct disk_cell){ .status = EVKV_OK };
+	*cell = (struct file_cell){ .status = EVKV_OK };
 	code = unit_write(view, unit);
 	switch (code) {
 	case 0: return 0;
@@ -159,7 +156,7 @@ static void group_fail(struct disk_worker *worker,
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		struct disk_cell *cell = unit_cell(&units[i]);
+		struct file_cell *cell = unit_cell(&units[i]);
 		bool unknown = status == EVKV_UNKNOWN_OUTCOME &&
 		    !unit_writes(&units[i]);
 
@@ -307,7 +304,7 @@ static bool group_advanced(struct disk_worker *worker, int code)
 static size_t group_front(struct disk_worker *worker,
     const struct disk_unit *units, size_t count)
 {
-	struct disk_failure ignored;
+	struct file_failure ignored;
 	struct group_try try;
 	size_t tried = count;
 

@@ -40,7 +40,7 @@ static bool inspect_read(int fd, off_t at, struct meta_page *meta)
 	    meta->magic == META_MAGIC && meta->version == META_VERSION;
 }
 
-static bool inspect_file(int fd, const char *path, struct disk_failure *failure)
+static bool inspect_file(int fd, const char *path, struct file_failure *failure)
 {
 	struct meta_page metas[2];
 	const struct meta_page *last;
@@ -48,28 +48,28 @@ static bool inspect_file(int fd, const char *path, struct disk_failure *failure)
 	size_t page_size;
 
 	if (!inspect_read(fd, 0, &metas[0]))
-		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
+		return evkv__file_fail(failure, EVKV_CORRUPT, 0,
 		    "%s: data.mdb is not a database of this machine", path);
 	page_size = metas[0].tables[0].page_size;
 	if (page_size < 512 || page_size > 65536 ||
 	    (page_size & (page_size - 1)) != 0 ||
 	    !inspect_read(fd, (off_t)page_size, &metas[1]))
-		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
+		return evkv__file_fail(failure, EVKV_CORRUPT, 0,
 		    "%s: the head of data.mdb is damaged", path);
 	last = &metas[metas[1].txnid > metas[0].txnid];
 	/* After the heads: another process may make the file longer. */
 	if (fstat(fd, &stat) != 0)
-		return evkv__disk_fail(failure, EVKV_IO, errno,
+		return evkv__file_fail(failure, EVKV_IO, errno,
 		    "%s: can't stat data.mdb", path);
 	if ((size_t)stat.st_size / page_size <= last->last_page)
-		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
+		return evkv__file_fail(failure, EVKV_CORRUPT, 0,
 		    "%s: data.mdb is cut off: %zu pages, the last is %zu", path,
 		    (size_t)stat.st_size / page_size, last->last_page);
 	return true;
 }
 
 bool evkv__disk_dir_inspect(const struct disk_dir *dir, uint64_t generation,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	char path[PATH_MAX], file[PATH_MAX + 16];
 	bool sound;
@@ -79,9 +79,9 @@ bool evkv__disk_dir_inspect(const struct disk_dir *dir, uint64_t generation,
 	snprintf(file, sizeof(file), "%s/data.mdb", path);
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return evkv__disk_fail(failure,
+		return evkv__file_fail(failure,
 		    errno == ENOENT ? EVKV_CORRUPT
-				    : evkv__disk_errno_status(errno),
+				    : evkv__file_errno_status(errno),
 		    errno, "%s: can't open data.mdb", path);
 	sound = inspect_file(fd, path, failure);
 	close(fd);

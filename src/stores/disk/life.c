@@ -24,7 +24,7 @@ bool evkv__disk_submit(struct disk_store *disk, struct disk_job *job,
 	if (!evkv_lane_submit(disk->lanes[lane], &job->job))
 		return false;
 	disk->out++;
-	if (lane == DISK_WRITER && disk->state < DISK_ENDING &&
+	if (lane == LANE_WRITER && disk->state < DISK_ENDING &&
 	    disk->wait_timer.position == 0)
 		evkv_timer_set(disk->loop, &disk->wait_timer, WAIT_LOOK_MS);
 	return true;
@@ -36,19 +36,19 @@ static void life_submit_own(struct disk_store *disk, struct disk_job *job,
 	*job = (struct disk_job){ .task = task,
 		.request = &life_purge,
 		.now_ms = evkv_loop_wall_ms(disk->loop) };
-	evkv__disk_submit(disk, job, DISK_WRITER);
+	evkv__disk_submit(disk, job, LANE_WRITER);
 }
 
 /* ---- Opening ------------------------------------------------------------- */
 
 static void life_down(struct disk_store *disk,
-    const struct disk_failure *failure)
+    const struct file_failure *failure)
 {
 	disk->state = DISK_FAILED;
 	disk->failure = *failure;
 	disk->failed_ms = evkv_loop_now_ms(disk->loop);
 	evkv_loop_log(disk->loop, EVKV_LOG_ERROR, "disk: %s", failure->message);
-	evkv_store_set_state(disk->store, EVKV_STATE_DOWN, disk_cause(failure),
+	evkv_store_set_state(disk->store, EVKV_STATE_DOWN, file_cause(failure),
 	    failure->message);
 }
 
@@ -60,7 +60,7 @@ void evkv__disk_start(struct disk_store *disk)
 
 static void life_opened(struct disk_store *disk)
 {
-	const struct disk_failure *failure = &disk->open_job.failure;
+	const struct file_failure *failure = &disk->open_job.failure;
 
 	if (disk->state == DISK_ENDING)
 		return;
@@ -111,7 +111,7 @@ static void life_sweep(void *arg)
 		.request = &life_purge,
 		.span = &disk->sweep_span,
 		.now_ms = evkv_loop_wall_ms(disk->loop) };
-	if (!evkv__disk_submit(disk, &disk->sweep_job, DISK_WRITER))
+	if (!evkv__disk_submit(disk, &disk->sweep_job, LANE_WRITER))
 		disk->sweeping = false;
 }
 
@@ -169,7 +169,7 @@ static void life_flushed(struct disk_store *disk)
 
 void evkv__disk_look(struct disk_store *disk)
 {
-	struct disk_failure failure;
+	struct file_failure failure;
 
 	if (disk->state == DISK_READY &&
 	    evkv__disk_watch_lost(disk->env, &failure))
@@ -197,13 +197,13 @@ static void life_watch_writer(void *arg)
 	int64_t waited = evkv__disk_wait_ms(disk->env, false);
 	char holder[100];
 
-	if (evkv_lane_jobs(disk->lanes[DISK_WRITER]) > 0)
+	if (evkv_lane_jobs(disk->lanes[LANE_WRITER]) > 0)
 		evkv_timer_set(disk->loop, &disk->wait_timer, WAIT_LOOK_MS);
 	if (waited < WAIT_LOOK_MS) {
 		disk->waits_told_ms = 0;
 		return;
 	}
-	evkv_lane_relieve(disk->lanes[DISK_WRITER]);
+	evkv_lane_relieve(disk->lanes[LANE_WRITER]);
 	if (waited < disk->waits_told_ms * 2)
 		return;
 	disk->waits_told_ms = waited;
@@ -264,14 +264,14 @@ static void life_release_env(void *arg)
  */
 static void life_abandon(struct disk_store *disk)
 {
-	struct evkv_lane *writer = disk->lanes[DISK_WRITER];
+	struct evkv_lane *writer = disk->lanes[LANE_WRITER];
 	struct disk_env *env = disk->env;
 
 	evkv_loop_log(disk->loop, EVKV_LOG_ERROR,
 	    "disk: %s: closed while a write waits for another process's lock "
 	    "in g-%llu/lock.mdb; that write is left behind",
 	    env->config.path, (unsigned long long)env->dir.generation);
-	disk->lanes[DISK_WRITER] = NULL;
+	disk->lanes[LANE_WRITER] = NULL;
 	disk->state = DISK_ENDED;
 	disk->ending = true;
 	life_free_lanes(disk);
@@ -287,8 +287,8 @@ static void life_leave(struct disk_store *disk)
 		return;
 	disk->leaving = true;
 	disk->leave_job = (struct disk_job){ .task = DISK_LEAVE };
-	if (evkv_lane_relieve(disk->lanes[DISK_WRITER]) &&
-	    evkv_lane_submit(disk->lanes[DISK_WRITER + 1],
+	if (evkv_lane_relieve(disk->lanes[LANE_WRITER]) &&
+	    evkv_lane_submit(disk->lanes[LANE_WRITER + 1],
 		&disk->leave_job.job))
 		return;
 	/* No thread for that: don't wait. */
@@ -340,7 +340,7 @@ void evkv__disk_free(void *self)
 	struct disk_store *disk = self;
 
 	life_free_lanes(disk);
-	evkv__disk_order_free(&disk->order);
+	evkv__lane_order_free(&disk->order);
 	evkv_executor_unref(disk->executor);
 	if (disk->env != NULL)
 		evkv__disk_env_free(disk->env);
@@ -379,9 +379,9 @@ bool evkv__disk_init(struct disk_store *disk, struct evkv_loop *loop,
 	workers = env->workers = evkv_calloc(readers + 1, sizeof(*workers));
 	if (disk->executor == NULL || workers == NULL)
 		return false;
-	workers[DISK_WRITER].units = evkv_calloc(DISK_GROUP_UNITS,
+	workers[LANE_WRITER].units = evkv_calloc(DISK_GROUP_UNITS,
 	    sizeof(struct disk_unit));
-	if (workers[DISK_WRITER].units == NULL)
+	if (workers[LANE_WRITER].units == NULL)
 		return false;
 	evkv__disk_reader_add(env, &env->here);
 	for (i = 0; i <= readers; i++) {
@@ -390,11 +390,11 @@ bool evkv__disk_init(struct disk_store *disk, struct evkv_loop *loop,
 		evkv__disk_reader_add(env, &workers[i].reader);
 		disk->lanes[i] = evkv_lane_new(loop, disk->executor,
 		    &(struct evkv_lane_config){
-			.run = i == DISK_WRITER ? evkv__disk_run_writer
+			.run = i == LANE_WRITER ? evkv__disk_run_writer
 						: evkv__disk_run_readers,
 			.done = evkv__disk_done,
 			.arg = &workers[i],
-			.max_batch = i == DISK_WRITER ? DISK_GROUP_UNITS : 64,
+			.max_batch = i == LANE_WRITER ? DISK_GROUP_UNITS : 64,
 			.max_jobs = SIZE_MAX,
 		    },
 		    error);

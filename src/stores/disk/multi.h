@@ -59,7 +59,7 @@ struct multi_look {
 	enum multi_task task;
 	char **files;
 	size_t count, room;
-	struct disk_failure failure;
+	struct file_failure failure;
 	struct multi_op *mop; /* for whom; NULL: the store itself */
 };
 
@@ -77,7 +77,7 @@ struct multi_store {
 	bool root_out;          /* the store's own look is with the worker */
 	struct multi_look root; /* the store's own */
 	enum disk_state state;
-	struct disk_failure failure;
+	struct file_failure failure;
 	int64_t failed_ms;
 	size_t jobs;
 	struct multi_ops waiting; /* for the root */

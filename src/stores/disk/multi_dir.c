@@ -15,9 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DIR_MODE 0770
-#define FILE_MODE 0660
-
 void evkv__multi_look_free(struct multi_look *look)
 {
 	size_t i;
@@ -54,11 +51,11 @@ static int look_compare(const void *a, const void *b)
 }
 
 static bool dir_errno(struct multi_store *multi, const char *what,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	int sys_error = errno;
 
-	return evkv__disk_fail(failure, evkv__disk_errno_status(sys_error),
+	return evkv__file_fail(failure, evkv__file_errno_status(sys_error),
 	    sys_error, "%s: can't %s", multi->path, what);
 }
 
@@ -123,7 +120,7 @@ static bool root_has_part(const char *path, const char *name)
 static void root_look(struct root_scan *scan, const char *path,
     const struct dirent *entry)
 {
-	if (evkv__disk_name_ignored(entry->d_name))
+	if (evkv__folder_ignores(entry->d_name))
 		return;
 	if (strcmp(entry->d_name, MULTI_MARKER) == 0)
 		scan->marker = true;
@@ -151,26 +148,26 @@ static bool root_scan(const char *path, struct root_scan *scan)
 
 /* Without the marker only an empty directory may become a store. */
 static bool root_may_make(struct multi_store *multi,
-    const struct root_scan *scan, struct disk_failure *failure)
+    const struct root_scan *scan, struct file_failure *failure)
 {
 	if (scan->marker)
 		return true;
 	if (multi->must_exist)
-		return evkv__disk_fail(failure, EVKV_IO, 0,
+		return evkv__file_fail(failure, EVKV_IO, 0,
 		    "%s: was removed or replaced while the store was open",
 		    multi->path);
 	if (scan->disk)
-		return evkv__disk_fail(failure, EVKV_REFUSED, 0,
+		return evkv__file_fail(failure, EVKV_REFUSED, 0,
 		    "%s: not a multi_disk store, but a disk store",
 		    multi->path);
 	if (scan->part)
-		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
+		return evkv__file_fail(failure, EVKV_CORRUPT, 0,
 		    "%s: " MULTI_MARKER " is missing, but there are parts of a "
 		    "multi_disk store. Nothing was changed; put it back, or "
 		    "run: evkv_disk_check --repair",
 		    multi->path);
 	if (scan->foreign)
-		return evkv__disk_fail(failure, EVKV_REFUSED, 0,
+		return evkv__file_fail(failure, EVKV_REFUSED, 0,
 		    "%s: not a multi_disk store: it has files, but "
 		    "no " MULTI_MARKER,
 		    multi->path);
@@ -180,21 +177,13 @@ static bool root_may_make(struct multi_store *multi,
 /* The names of the marker and of the directory itself. */
 static bool root_sync(const char *root)
 {
-	static const char *const names[] = { ".", ".." };
-	char path[PATH_MAX];
-	bool synced = true;
-	size_t i;
-	int fd;
+	int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool synced;
 
-	for (i = 0; i < 2 && synced; i++) {
-		snprintf(path, sizeof(path), "%s/%s", root, names[i]);
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		/* A parent that may not be read is left to the system. */
-		if (fd < 0)
-			return i > 0 && (errno == EACCES || errno == EPERM);
-		synced = fsync(fd) == 0;
-		close(fd);
-	}
+	if (fd < 0)
+		return false;
+	synced = evkv__folder_sync(fd) && evkv__folder_sync_parent(fd);
+	close(fd);
 	return synced;
 }
 
@@ -209,7 +198,7 @@ bool evkv__multi_mark(int fd, const char *path)
 
 /* An empty marker is one whose making was cut short, where nothing else is. */
 static bool root_marker(struct multi_store *multi, int fd,
-    const struct root_scan *scan, struct disk_failure *failure)
+    const struct root_scan *scan, struct file_failure *failure)
 {
 	const char text[] = MULTI_TEXT;
 	char found[64];
@@ -225,26 +214,26 @@ static bool root_marker(struct multi_store *multi, int fd,
 	}
 	if (size >= 0 && (size_t)size < sizeof(text) - 1 &&
 	    memcmp(found, text, (size_t)size) == 0)
-		return evkv__disk_fail(failure, EVKV_CORRUPT, 0,
+		return evkv__file_fail(failure, EVKV_CORRUPT, 0,
 		    "%s is damaged. Nothing was changed; put it back, or run: "
 		    "evkv_disk_check --repair",
 		    multi->marker);
-	return evkv__disk_fail(failure, EVKV_UNSUPPORTED, 0,
+	return evkv__file_fail(failure, EVKV_UNSUPPORTED, 0,
 	    "%s is not of a version that is known here", multi->marker);
 }
 
 /* The marker that is in place; -1 = `failure` tells why not. */
-static int root_enter(struct multi_store *multi, struct disk_failure *failure)
+static int root_enter(struct multi_store *multi, struct file_failure *failure)
 {
 	struct root_scan scan;
 	int fd;
 
 	if (strlen(multi->path) > PATH_MAX - 2 * EVKV_FILE_NAME_MAX) {
-		evkv__disk_fail(failure, EVKV_INVALID, 0,
+		evkv__file_fail(failure, EVKV_INVALID, 0,
 		    "the path is longer than this system takes");
 		return -1;
 	}
-	if (!multi->must_exist && mkdir(multi->path, DIR_MODE) != 0 &&
+	if (!multi->must_exist && mkdir(multi->path, FOLDER_MODE) != 0 &&
 	    errno != EEXIST) {
 		dir_errno(multi, "make the directory", failure);
 		return -1;
@@ -255,7 +244,8 @@ static int root_enter(struct multi_store *multi, struct disk_failure *failure)
 	}
 	if (!root_may_make(multi, &scan, failure))
 		return -1;
-	fd = open(multi->marker, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+	fd = open(multi->marker, O_RDWR | O_CREAT | O_CLOEXEC,
+	    FOLDER_FILE_MODE);
 	if (fd < 0)
 		dir_errno(multi, "open " MULTI_MARKER, failure);
 	else if (root_marker(multi, fd, &scan, failure))
@@ -279,7 +269,7 @@ static bool root_same(const struct multi_store *multi)
  * Parts know the marker by its descriptor: when it was replaced, the new one
  * takes the old one's number.
  */
-static bool root_open(struct multi_store *multi, struct disk_failure *failure)
+static bool root_open(struct multi_store *multi, struct file_failure *failure)
 {
 	int fd;
 
@@ -303,10 +293,10 @@ static bool root_open(struct multi_store *multi, struct disk_failure *failure)
 	return true;
 }
 
-static void root_check(struct multi_store *multi, struct disk_failure *failure)
+static void root_check(struct multi_store *multi, struct file_failure *failure)
 {
 	if (multi->marker_fd >= 0 && !root_same(multi))
-		evkv__disk_fail(failure, EVKV_IO, 0,
+		evkv__file_fail(failure, EVKV_IO, 0,
 		    "%s: was removed or replaced while the store was open",
 		    multi->path);
 }

@@ -61,7 +61,7 @@ static void root_suspect(struct multi_store *multi, enum evkv_status status)
 		root_submit(multi, MULTI_CHECK);
 }
 
-static void op_fail_by(struct multi_op *mop, const struct disk_failure *failure)
+static void op_fail_by(struct multi_op *mop, const struct file_failure *failure)
 {
 	evkv__disk_op_fail(mop->op, failure);
 	evkv__multi_end(mop);
@@ -270,7 +270,7 @@ static void root_down(struct multi_store *multi)
 	evkv_loop_log(multi->loop, EVKV_LOG_ERROR, "multi_disk: %s",
 	    multi->failure.message);
 	evkv_store_set_state(multi->store, EVKV_STATE_DOWN,
-	    disk_cause(&multi->failure), multi->failure.message);
+	    file_cause(&multi->failure), multi->failure.message);
 }
 
 static void root_opened(struct multi_store *multi)
@@ -493,7 +493,7 @@ static bool multi_init(struct multi_store *multi,
 	multi->options = *options;
 	multi->marker_fd = -1;
 	multi_ops_init(&multi->waiting);
-	multi->path = evkv__disk_path(options->path);
+	multi->path = evkv__folder_path(options->path);
 	multi->options.path = multi->path;
 	if (multi->path != NULL)
 		multi->marker = multi_marker(multi->path);

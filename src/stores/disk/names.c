@@ -11,93 +11,8 @@
  */
 #include "stores/disk/env.h"
 
-#include <stdlib.h>
-
-#define LIMIT_DEFAULT 1000
-#define LIMIT_MAX 10000
-#define LOOK_MAX 20000       /* rows that a page looks at */
-#define BYTES_MAX (4u << 20) /* names that it holds */
+#define LOOK_MAX 20000 /* rows that a page looks at */
 #define GROUP_MAX 4096
-
-/* ---- Pages --------------------------------------------------------------- */
-
-void evkv__disk_page_free(struct disk_page *page)
-{
-	evkv_free(page->bytes);
-	evkv_free(page->names);
-	memset(page, 0, sizeof(*page));
-}
-
-static bool page_room(void **memory, size_t *room, size_t used, size_t more,
-    size_t item)
-{
-	size_t wanted = *room;
-	void *larger;
-
-	if (used + more <= *room)
-		return true;
-	while (wanted < used + more)
-		wanted = wanted * 2 + 64;
-	larger = evkv_malloc(wanted * item);
-	if (larger == NULL)
-		return false;
-	if (used > 0)
-		memcpy(larger, *memory, used * item);
-	evkv_free(*memory);
-	*memory = larger;
-	*room = wanted;
-	return true;
-}
-
-static int page_add(struct disk_page *page, struct evkv_slice name)
-{
-	void *bytes = page->bytes, *names = page->names;
-	bool ok = page_room(&bytes, &page->bytes_room, page->bytes_size,
-	    name.size, 1);
-
-	page->bytes = bytes;
-	ok = ok &&
-	    page_room(&names, &page->room, page->count, 1,
-		sizeof(*page->names));
-	page->names = names;
-	if (!ok)
-		return ENOMEM;
-	if (name.size > 0)
-		memcpy(page->bytes + page->bytes_size, name.data, name.size);
-	page->names[page->count].at = page->bytes_size;
-	page->names[page->count++].size = name.size;
-	page->bytes_size += name.size;
-	return 0;
-}
-
-static void page_position(struct disk_page *page, const void *data, size_t size)
-{
-	if (size > 0)
-		memcpy(page->position, data, size);
-	page->position_size = size;
-}
-
-static int page_compare(const void *a, const void *b, void *arg)
-{
-	const struct disk_page_name *one = a, *two = b;
-	const unsigned char *bytes = arg;
-	size_t size = one->size < two->size ? one->size : two->size;
-	int order = memcmp(bytes + one->at, bytes + two->at, size);
-
-	if (order != 0)
-		return order;
-	return (one->size > two->size) - (one->size < two->size);
-}
-
-static bool page_full(const struct disk_page *page,
-    const struct evkv_request *request)
-{
-	size_t limit = request->match.limit != 0 ? request->match.limit
-						 : LIMIT_DEFAULT;
-
-	return page->count >= limit || page->count >= LIMIT_MAX ||
-	    page->bytes_size >= BYTES_MAX;
-}
 
 /* ---- Keys ---------------------------------------------------------------- */
 
@@ -109,7 +24,7 @@ struct keys_scan {
 	size_t start_size;
 	MDB_cursor *cursor;
 	MDB_val key, data;
-	struct disk_page *page;
+	struct name_page *page;
 	size_t looked;
 	/* Of a group of long keys: where it begins on the page. */
 	unsigned char group[DISK_KEY_HEAD];
@@ -146,12 +61,8 @@ static bool keys_in_range(const struct keys_scan *scan)
 
 static void keys_end_group(struct keys_scan *scan)
 {
-	struct disk_page *page = scan->page;
-
-	if (scan->in_group && page->count > scan->group_first)
-		qsort_r(page->names + scan->group_first,
-		    page->count - scan->group_first, sizeof(*page->names),
-		    page_compare, page->bytes);
+	if (scan->in_group)
+		evkv__name_page_sort(scan->page, scan->group_first);
 	scan->in_group = false;
 }
 
@@ -193,12 +104,12 @@ static int keys_look(struct keys_scan *scan)
 	if (parsed && !disk_row_live(&row, scan->now_ms) &&
 	    evkv__disk_row_head_ok(&row, request->collection, name))
 		return 0;
-	return page_add(scan->page, name);
+	return evkv__name_page_add(scan->page, name);
 }
 
 static int keys_scan(struct keys_scan *scan, struct evkv_slice position)
 {
-	struct disk_page *page = scan->page;
+	struct name_page *page = scan->page;
 	int code = keys_first(scan, position);
 
 	for (; code == 0 && keys_in_range(scan);
@@ -206,7 +117,7 @@ static int keys_scan(struct keys_scan *scan, struct evkv_slice position)
 		 MDB_NEXT)) {
 		keys_group(scan, disk_row_key_is_long(scan->key.mv_size));
 		if ((!scan->in_group || scan->group_rows == 1) &&
-		    (page_full(page, scan->request) ||
+		    (evkv__name_page_full(page, scan->request) ||
 			scan->looked >= LOOK_MAX)) {
 			page->more = true;
 			break;
@@ -215,7 +126,7 @@ static int keys_scan(struct keys_scan *scan, struct evkv_slice position)
 		code = keys_look(scan);
 		if (code != 0)
 			return code;
-		page_position(page,
+		evkv__name_page_position(page,
 		    (const char *)scan->key.mv_data + DISK_ID_SIZE,
 		    scan->key.mv_size - DISK_ID_SIZE);
 	}
@@ -224,7 +135,7 @@ static int keys_scan(struct keys_scan *scan, struct evkv_slice position)
 }
 
 int evkv__disk_keys(struct disk_view *view, const struct evkv_request *request,
-    struct evkv_slice position, int64_t now_ms, struct disk_page *page)
+    struct evkv_slice position, int64_t now_ms, struct name_page *page)
 {
 	struct keys_scan scan = {
 		.view = view, .request = request, .now_ms = now_ms, .page = page
@@ -282,7 +193,7 @@ static int collections_has_rows(struct disk_view *view, uint64_t id,
 
 int evkv__disk_collections(struct disk_view *view,
     const struct evkv_request *request, struct evkv_slice position,
-    int64_t now_ms, struct disk_page *page)
+    int64_t now_ms, struct name_page *page)
 {
 	unsigned char buffer[EVKV_PATTERN_MAX];
 	struct evkv_slice head = evkv_match_head(&request->match, buffer), name;
@@ -302,7 +213,8 @@ int evkv__disk_collections(struct disk_view *view,
 		    (head.size > 0 &&
 			memcmp(name.data, head.data, head.size) != 0))
 			break;
-		if (page_full(page, request) || looked++ >= LOOK_MAX) {
+		if (evkv__name_page_full(page, request) ||
+		    looked++ >= LOOK_MAX) {
 			page->more = true;
 			break;
 		}
@@ -318,7 +230,7 @@ int evkv__disk_collections(struct disk_view *view,
 			continue;
 		code = collections_has_rows(view, id, now_ms, &looked, &has);
 		if (code == 0 && has)
-			code = page_add(page, name);
+			code = evkv__name_page_add(page, name);
 		if (code != 0)
 			return code;
 	}

@@ -54,14 +54,10 @@ static int space_extend(struct disk_space *space, int fd, size_t pages)
 {
 	off_t from = (off_t)(space->file_pages * space->page_size);
 	off_t to = (off_t)(pages * space->page_size);
+	int code = evkv__file_extend(fd, from, to, &space->sparse);
 
-	if (!space->sparse && fallocate(fd, 0, from, to - from) != 0) {
-		if (errno != EOPNOTSUPP && errno != ENOSYS)
-			return errno;
-		space->sparse = true;
-	}
-	if (space->sparse && ftruncate(fd, to) != 0)
-		return errno;
+	if (code != 0)
+		return code;
 	space->file_pages = pages;
 	return 0;
 }
@@ -87,9 +83,9 @@ static int space_file(struct disk_env *env, size_t needed, size_t most)
 	more = clamp(space->used / GROW_PART, GROW_MIN, GROW_MAX);
 	more = clamp(needed + more, needed, most);
 	code = space_extend(space, fd, more);
-	if (disk_errno_is_full(code))
+	if (file_errno_is_full(code))
 		code = space_extend(space, fd, needed);
-	return disk_errno_is_full(code) ? 0 : code;
+	return file_errno_is_full(code) ? 0 : code;
 }
 
 /* ---- Readers ------------------------------------------------------------- */

@@ -132,7 +132,7 @@ static int write_begin(struct disk_env *env, struct disk_view *view)
 	if (evkv__disk_wait_left(env))
 		return DISK_LEFT;
 	if (env->lmdb == NULL)
-		return evkv__disk_watch_lost(env, &(struct disk_failure){ 0 })
+		return evkv__disk_watch_lost(env, &(struct file_failure){ 0 })
 		    ? DISK_LOST
 		    : EIO;
 	code = evkv__disk_watch(env, false);
@@ -141,7 +141,7 @@ static int write_begin(struct disk_env *env, struct disk_view *view)
 
 int evkv__disk_write_begin(struct disk_env *env, struct disk_view *view)
 {
-	struct disk_failure ignored;
+	struct file_failure ignored;
 	int code = EIO, tries;
 
 	for (tries = 0; tries < 10; tries++) {

@@ -20,7 +20,6 @@
 
 #define TABLE_HEAD 4096 /* no less than LMDB's own */
 #define TABLE_READER 64
-#define FILE_MODE 0660
 
 static const char *watch_name(enum disk_file file)
 {
@@ -147,13 +146,13 @@ int evkv__disk_watch(struct disk_env *env, bool quick)
 }
 
 bool evkv__disk_watch_lost(const struct disk_env *env,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	int lost = __atomic_load_n(&env->watch.lost, __ATOMIC_ACQUIRE);
 
 	if (lost == 0)
 		return false;
-	evkv__disk_fail(failure, EVKV_IO, 0,
+	evkv__file_fail(failure, EVKV_IO, 0,
 	    "%s: %s was removed, replaced or cut off while the store was open",
 	    env->config.path, watch_name((enum disk_file)(lost - 1)));
 	return true;
@@ -175,7 +174,7 @@ static bool table_is_used(int fd)
  * descriptor of it would drop LMDB's locks, so this one is kept.
  */
 bool evkv__disk_watch_table(struct disk_env *env, const char *path, bool alone,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	struct disk_watch *watch = &env->watch;
 	off_t size = TABLE_HEAD + (off_t)env->config.max_readers * TABLE_READER;
@@ -183,29 +182,29 @@ bool evkv__disk_watch_table(struct disk_env *env, const char *path, bool alone,
 
 	snprintf(file, sizeof(file), "%s/lock.mdb", path);
 	watch->table_fd = open(file, O_RDWR | O_CLOEXEC | (alone ? O_CREAT : 0),
-	    FILE_MODE);
+	    FOLDER_FILE_MODE);
 	if (watch->table_fd < 0 && errno == ENOENT && !alone)
-		return evkv__disk_fail(failure, EVKV_IO, 0,
+		return evkv__file_fail(failure, EVKV_IO, 0,
 		    "%s: lock.mdb was removed while another process has the "
 		    "store open; end that process first",
 		    path);
 	if (watch->table_fd < 0)
-		return evkv__disk_fail(failure, evkv__disk_errno_status(errno),
+		return evkv__file_fail(failure, evkv__file_errno_status(errno),
 		    errno, "%s: can't open lock.mdb", path);
 	if (alone && table_is_used(watch->table_fd))
-		return evkv__disk_fail(failure, EVKV_LOCKED, 0,
+		return evkv__file_fail(failure, EVKV_LOCKED, 0,
 		    "%s: in use by a process without a lock on LOCK, which was "
 		    "removed under it, or by a tool of LMDB",
 		    path);
 	if (fallocate(watch->table_fd, 0, 0, size) != 0 &&
 	    errno != EOPNOTSUPP && errno != ENOSYS)
-		return evkv__disk_fail(failure, evkv__disk_errno_status(errno),
+		return evkv__file_fail(failure, evkv__file_errno_status(errno),
 		    errno, "%s: no room for lock.mdb", path);
 	return true;
 }
 
 bool evkv__disk_watch_guard(const struct disk_env *env,
-    struct disk_failure *failure)
+    struct file_failure *failure)
 {
 	struct stat found, opened;
 
@@ -215,12 +214,12 @@ bool evkv__disk_watch_guard(const struct disk_env *env,
 	    fstat(env->config.guard_fd, &opened) == 0 &&
 	    found.st_ino == opened.st_ino && found.st_dev == opened.st_dev)
 		return true;
-	return evkv__disk_fail(failure, EVKV_IO, 0,
+	return evkv__file_fail(failure, EVKV_IO, 0,
 	    "%s: %s was removed or replaced while the store was open",
 	    env->config.path, watch_name(DISK_FILE_GUARD));
 }
 
-bool evkv__disk_watch_begin(struct disk_env *env, struct disk_failure *failure)
+bool evkv__disk_watch_begin(struct disk_env *env, struct file_failure *failure)
 {
 	struct disk_watch *watch = &env->watch;
 	struct stat found;
@@ -231,7 +230,7 @@ bool evkv__disk_watch_begin(struct disk_env *env, struct disk_failure *failure)
 		if (!watch_wants(env, (enum disk_file)file))
 			continue;
 		if (!watch_stat(env, (enum disk_file)file, &found))
-			return evkv__disk_fail(failure, EVKV_IO, errno,
+			return evkv__file_fail(failure, EVKV_IO, errno,
 			    "%s: %s is missing", env->config.path,
 			    watch_name((enum disk_file)file));
 		watch->files[file] = (struct disk_file_id){

@@ -23,7 +23,7 @@ void evkv__disk_job_fail(struct disk_job *job, enum evkv_status status,
 	job->failure.status = status;
 	for (i = 0; job->cells != NULL && i < job->request->count; i++) {
 		evkv_value_unref(job->cells[i].value);
-		job->cells[i] = (struct disk_cell){ .status = status };
+		job->cells[i] = (struct file_cell){ .status = status };
 	}
 }
 
@@ -31,7 +31,7 @@ void evkv__disk_job_fail(struct disk_job *job, enum evkv_status status,
 
 void evkv__disk_read_cell(struct disk_view *view,
     const struct evkv_request *request, size_t index, int64_t now_ms,
-    struct disk_cell *cell, struct disk_failure *failure)
+    struct file_cell *cell, struct file_failure *failure)
 {
 	bool whole = request->kind != EVKV_OP_EXISTS;
 	struct disk_row row;
@@ -39,7 +39,7 @@ void evkv__disk_read_cell(struct disk_view *view,
 	    request->keys[index], now_ms, whole, &row);
 
 	evkv_value_unref(cell->value);
-	*cell = (struct disk_cell){ .status = EVKV_OK };
+	*cell = (struct file_cell){ .status = EVKV_OK };
 	if (code == MDB_NOTFOUND) {
 		cell->status = EVKV_NOT_FOUND;
 		return;
@@ -180,7 +180,7 @@ static bool work_nothing_due(struct disk_worker *worker, struct disk_job *job)
 /* One more piece. What earlier ones have removed can't be denied any more. */
 static void work_remove(struct disk_worker *worker, struct disk_job *job)
 {
-	struct disk_failure ignored;
+	struct file_failure ignored;
 	bool in_doubt = false, unknown;
 	size_t rows = PIECE_ROWS;
 	int code;
@@ -213,11 +213,11 @@ static void work_remove(struct disk_worker *worker, struct disk_job *job)
 /* All that is the job's may be gone when the writer was left behind. */
 static void work_backup(struct disk_env *env, struct disk_job *job)
 {
-	struct disk_failure failure = { .status = EVKV_OK };
+	struct file_failure failure = { .status = EVKV_OK };
 	char *path = evkv_strdup(job->path);
 
 	if (path == NULL)
-		evkv__disk_fail(&failure, EVKV_NOMEM, 0, "out of memory");
+		evkv__file_fail(&failure, EVKV_NOMEM, 0, "out of memory");
 	else
 		evkv__disk_env_backup(env, path, false, &failure);
 	if (!evkv__disk_wait_left(env))

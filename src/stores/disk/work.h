@@ -8,6 +8,7 @@
 #define EVKV_STORES_DISK_WORK_H
 
 #include "base/request.h"
+#include "engines/files/cell.h"
 #include "evkv/executor.h"
 #include "evkv/number.h"
 #include "stores/disk/env.h"
@@ -22,15 +23,6 @@ enum disk_task {
 	DISK_LEAVE,  /* on a reader's lane: the writer may be stuck */
 };
 
-/* What became of one key. */
-struct disk_cell {
-	enum evkv_status status;
-	int64_t expires_ms;
-	int64_t number;
-	struct evkv_version version;
-	struct evkv_value *value;
-};
-
 struct disk_job {
 	struct evkv_job job; /* first */
 	enum disk_task task;
@@ -42,10 +34,10 @@ struct disk_job {
 	struct evkv_slice position;
 
 	/* Output. */
-	struct disk_cell *cells;     /* one for each key */
-	struct disk_failure failure; /* status OK: none */
+	struct file_cell *cells;     /* one for each key */
+	struct file_failure failure; /* status OK: none */
 	struct disk_span {
-		struct disk_page page;
+		struct name_page page;
 		struct disk_removal removal;
 	} * span; /* for requests without keys */
 
@@ -55,7 +47,7 @@ struct disk_job {
 	unsigned lane;    /* where it is, by order.h */
 	struct disk_job *next,
 	    **link; /* waiting or held; link NULL = neither */
-	struct disk_cell one_cell;
+	struct file_cell one_cell;
 	uint64_t one_hash;
 };
 
@@ -81,7 +73,7 @@ void evkv__disk_run_writer(struct evkv_job *jobs, void *arg);
 /* Read key `index` of a request into its cell; a failure is reported, too. */
 void evkv__disk_read_cell(struct disk_view *view,
     const struct evkv_request *request, size_t index, int64_t now_ms,
-    struct disk_cell *cell, struct disk_failure *failure);
+    struct file_cell *cell, struct file_failure *failure);
 static inline void disk_job_read(struct disk_view *view, struct disk_job *job,
     size_t index)
 {

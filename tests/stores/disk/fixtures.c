@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "evkv/stores/disk.h"
-#include "folder.h"
+#include "lib/folder.h"
 #include "stores/disk/check.h"
 #include "suites.h"
 
@@ -36,7 +36,7 @@ static void check_files(struct evkv_conformance *run, char *path)
 		.max_bytes = (size_t)256 << 20,
 		.max_readers = 512 };
 	struct disk_check check = { .wrong = on_wrong, .arg = run };
-	struct disk_failure failure;
+	struct file_failure failure;
 	struct disk_env *env = evkv__disk_env_new(&config);
 
 	if (env == NULL || !evkv__disk_env_open(env, &failure))

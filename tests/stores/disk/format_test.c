@@ -6,7 +6,7 @@
 
 #include "lib/test.h"
 #include "stores/disk/format.h"
-#include "stores/disk/order.h"
+#include "engines/files/lane_order.h"
 
 EVKV_TEST(disk_format, checksum_is_half_of_xxh3)
 {
@@ -110,61 +110,61 @@ EVKV_TEST(disk_format, a_row_is_these_bytes)
 
 /* ---- Order --------------------------------------------------------------- */
 
-EVKV_TEST(disk_order, keys_are_known_by_all_that_names_them)
+EVKV_TEST(lane_order, keys_are_known_by_all_that_names_them)
 {
-	struct disk_order order = { .seed = 7 }, other = { .seed = 8 };
+	struct lane_order order = { .seed = 7 }, other = { .seed = 8 };
 	struct evkv_slice none = { NULL, 0 };
-	uint64_t hash = evkv__disk_order_hash(&order, EVKV_LIT("ab"),
+	uint64_t hash = evkv__lane_order_hash(&order, EVKV_LIT("ab"),
 	    EVKV_LIT("c"));
 
 	check(hash ==
-	    evkv__disk_order_hash(&order, EVKV_LIT("ab"), EVKV_LIT("c")));
+	    evkv__lane_order_hash(&order, EVKV_LIT("ab"), EVKV_LIT("c")));
 	check(hash !=
-	    evkv__disk_order_hash(&order, EVKV_LIT("a"), EVKV_LIT("bc")));
-	check(hash != evkv__disk_order_hash(&order, none, EVKV_LIT("abc")));
+	    evkv__lane_order_hash(&order, EVKV_LIT("a"), EVKV_LIT("bc")));
+	check(hash != evkv__lane_order_hash(&order, none, EVKV_LIT("abc")));
 	/* No one can tell beforehand which keys fall together. */
 	check(hash !=
-	    evkv__disk_order_hash(&other, EVKV_LIT("ab"), EVKV_LIT("c")));
+	    evkv__lane_order_hash(&other, EVKV_LIT("ab"), EVKV_LIT("c")));
 }
 
-EVKV_TEST(disk_order, jobs_go_where_their_keys_are)
+EVKV_TEST(lane_order, jobs_go_where_their_keys_are)
 {
-	struct disk_order order = { .seed = 7 };
+	struct lane_order order = { .seed = 7 };
 	uint64_t a = 1, b = 2, both[2] = { 1, 2 };
 
-	check(evkv__disk_order_reserve(&order, 10));
-	check_int(evkv__disk_order_route(&order, &a, 1, false, 3, false), 3);
-	evkv__disk_order_enter(&order, &a, 1, DISK_WRITER);
+	check(evkv__lane_order_reserve(&order, 10));
+	check_int(evkv__lane_order_route(&order, &a, 1, false, 3, false), 3);
+	evkv__lane_order_enter(&order, &a, 1, LANE_WRITER);
 	/* A read follows the write; so does another write. */
-	check_int(evkv__disk_order_route(&order, &a, 1, false, 3, false),
-	    DISK_WRITER);
-	check_int(evkv__disk_order_route(&order, both, 2, false, 3, false),
-	    DISK_WRITER);
-	evkv__disk_order_enter(&order, &b, 1, 2);
+	check_int(evkv__lane_order_route(&order, &a, 1, false, 3, false),
+	    LANE_WRITER);
+	check_int(evkv__lane_order_route(&order, both, 2, false, 3, false),
+	    LANE_WRITER);
+	evkv__lane_order_enter(&order, &b, 1, 2);
 	/* In two lanes at once: held. A write of what is read: held. */
-	check_int(evkv__disk_order_route(&order, both, 2, false, 3, false),
-	    DISK_LANE_HELD);
-	check_int(evkv__disk_order_route(&order, &b, 1, true, 0, false),
-	    DISK_LANE_HELD);
-	check_int(evkv__disk_order_route(&order, &b, 1, false, 3, false), 2);
+	check_int(evkv__lane_order_route(&order, both, 2, false, 3, false),
+	    LANE_HELD);
+	check_int(evkv__lane_order_route(&order, &b, 1, true, 0, false),
+	    LANE_HELD);
+	check_int(evkv__lane_order_route(&order, &b, 1, false, 3, false), 2);
 	/* What a held one wants is held for it. */
-	evkv__disk_order_enter(&order, &b, 1, DISK_LANE_HELD);
-	check_int(evkv__disk_order_route(&order, &b, 1, false, 3, false),
-	    DISK_LANE_HELD);
-	evkv__disk_order_leave(&order, &b, 1, 2);
-	evkv__disk_order_scan(&order);
-	check_int(evkv__disk_order_route(&order, &b, 1, true, 0, true),
-	    DISK_WRITER);
-	evkv__disk_order_leave(&order, &b, 1, DISK_LANE_HELD);
-	evkv__disk_order_leave(&order, &a, 1, DISK_WRITER);
+	evkv__lane_order_enter(&order, &b, 1, LANE_HELD);
+	check_int(evkv__lane_order_route(&order, &b, 1, false, 3, false),
+	    LANE_HELD);
+	evkv__lane_order_leave(&order, &b, 1, 2);
+	evkv__lane_order_scan(&order);
+	check_int(evkv__lane_order_route(&order, &b, 1, true, 0, true),
+	    LANE_WRITER);
+	evkv__lane_order_leave(&order, &b, 1, LANE_HELD);
+	evkv__lane_order_leave(&order, &a, 1, LANE_WRITER);
 	check_int(order.used, 0);
-	evkv__disk_order_free(&order);
+	evkv__lane_order_free(&order);
 }
 
 /* Against a plain count for each of a few hashes that collide in the table. */
-EVKV_TEST(disk_order, the_table_keeps_count)
+EVKV_TEST(lane_order, the_table_keeps_count)
 {
-	struct disk_order order = { .seed = 7 };
+	struct lane_order order = { .seed = 7 };
 	unsigned counts[512] = { 0 }, used, step, i;
 	uint32_t state = 42;
 	uint64_t hash;
@@ -173,26 +173,26 @@ EVKV_TEST(disk_order, the_table_keeps_count)
 		state = state * 1664525 + 1013904223;
 		i = state >> 16 & 511;
 		hash = (uint64_t)(i % 16) | (uint64_t)i << 32;
-		check(evkv__disk_order_reserve(&order, 1));
+		check(evkv__lane_order_reserve(&order, 1));
 		if ((state >> 30) % 2 == 0 || counts[i] == 0) {
-			evkv__disk_order_enter(&order, &hash, 1, 1);
+			evkv__lane_order_enter(&order, &hash, 1, 1);
 			counts[i]++;
 		} else {
-			evkv__disk_order_leave(&order, &hash, 1, 1);
+			evkv__lane_order_leave(&order, &hash, 1, 1);
 			counts[i]--;
 		}
 		if (counts[i] > 3) {
 			while (counts[i] > 0) {
-				evkv__disk_order_leave(&order, &hash, 1, 1);
+				evkv__lane_order_leave(&order, &hash, 1, 1);
 				counts[i]--;
 			}
 		}
-		check_int(evkv__disk_order_route(&order, &hash, 1, false, 9,
+		check_int(evkv__lane_order_route(&order, &hash, 1, false, 9,
 			      false),
 		    counts[i] > 0 ? 1 : 9);
 	}
 	for (i = used = 0; i < 512; i++)
 		used += counts[i] > 0;
 	check_int(order.used, used);
-	evkv__disk_order_free(&order);
+	evkv__lane_order_free(&order);
 }

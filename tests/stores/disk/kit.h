@@ -6,7 +6,7 @@
 #define TESTS_STORES_DISK_KIT_H
 
 #include "evkv/stores/disk.h"
-#include "folder.h"
+#include "lib/folder.h"
 #include "lib/rig.h"
 #include "lib/test.h"
 

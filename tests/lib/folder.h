@@ -1,8 +1,8 @@
 /*
- * tests/stores/disk/folder.h - temporary folders.
+ * tests/lib/folder.h - temporary folders.
  */
-#ifndef TESTS_STORES_DISK_FOLDER_H
-#define TESTS_STORES_DISK_FOLDER_H
+#ifndef TESTS_LIB_FOLDER_H
+#define TESTS_LIB_FOLDER_H
 
 #include <stddef.h>
 

@@ -1,31 +1,29 @@
 /*
- * stores/disk/order.c - the table of keys that are under way: open addressing,
+ * engines/files/lane_order.c - the table of keys that are under way: open addressing,
  * linear probing, at most half full, deletion by moving back.
  */
-#include "stores/disk/order.h"
+#include "engines/files/lane_order.h"
 
-#include <xxhash.h>
-
+#include "base/siphash.h"
 #include "evkv/alloc.h"
 
 #define SIZE_MIN 256
 
-uint64_t evkv__disk_order_hash(const struct disk_order *order,
+uint64_t evkv__lane_order_hash(const struct lane_order *order,
     struct evkv_slice collection, struct evkv_slice key)
 {
-	uint64_t seed = XXH3_64bits_withSeed(collection.data, collection.size,
-	    order->seed);
+	uint64_t seed = siphash_1_3(order->seed, 0, collection);
 
-	return XXH3_64bits_withSeed(key.data, key.size, seed);
+	return siphash_1_3(order->seed, seed, key);
 }
 
-static bool slot_free(const struct disk_order_slot *slot)
+static bool slot_free(const struct lane_order_slot *slot)
 {
 	return slot->out == 0 && slot->held == 0;
 }
 
 /* The slot of a hash, or the free one where it belongs. */
-static struct disk_order_slot *order_find(struct disk_order *order,
+static struct lane_order_slot *order_find(struct lane_order *order,
     uint64_t hash)
 {
 	size_t mask = order->size - 1, at = (size_t)hash & mask;
@@ -35,9 +33,9 @@ static struct disk_order_slot *order_find(struct disk_order *order,
 	return &order->slots[at];
 }
 
-bool evkv__disk_order_reserve(struct disk_order *order, size_t count)
+bool evkv__lane_order_reserve(struct lane_order *order, size_t count)
 {
-	struct disk_order_slot *old = order->slots;
+	struct lane_order_slot *old = order->slots;
 	size_t old_size = order->size, size = old_size, i;
 
 	if (size == 0)
@@ -60,19 +58,19 @@ bool evkv__disk_order_reserve(struct disk_order *order, size_t count)
 	return true;
 }
 
-void evkv__disk_order_free(struct disk_order *order)
+void evkv__lane_order_free(struct lane_order *order)
 {
 	evkv_free(order->slots);
 	order->slots = NULL;
 	order->size = order->used = 0;
 }
 
-unsigned evkv__disk_order_route(struct disk_order *order,
+unsigned evkv__lane_order_route(struct lane_order *order,
     const uint64_t *hashes, size_t count, bool writes, unsigned free_lane,
     bool scanning)
 {
-	const struct disk_order_slot *slot;
-	unsigned lane = DISK_LANE_HELD;
+	const struct lane_order_slot *slot;
+	unsigned lane = LANE_HELD;
 	size_t i;
 
 	for (i = 0; i < count && order->used > 0; i++) {
@@ -80,31 +78,31 @@ unsigned evkv__disk_order_route(struct disk_order *order,
 		if (slot_free(slot))
 			continue;
 		if (scanning ? slot->scan == order->scan : slot->held > 0)
-			return DISK_LANE_HELD;
+			return LANE_HELD;
 		if (slot->out == 0)
 			continue;
-		if (lane != DISK_LANE_HELD && lane != slot->lane)
-			return DISK_LANE_HELD;
+		if (lane != LANE_HELD && lane != slot->lane)
+			return LANE_HELD;
 		lane = slot->lane;
 	}
-	if (lane == DISK_LANE_HELD)
+	if (lane == LANE_HELD)
 		return free_lane;
-	return writes && lane != DISK_WRITER ? DISK_LANE_HELD : lane;
+	return writes && lane != LANE_WRITER ? LANE_HELD : lane;
 }
 
-void evkv__disk_order_enter(struct disk_order *order, const uint64_t *hashes,
+void evkv__lane_order_enter(struct lane_order *order, const uint64_t *hashes,
     size_t count, unsigned lane)
 {
-	struct disk_order_slot *slot;
+	struct lane_order_slot *slot;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
 		slot = order_find(order, hashes[i]);
 		if (slot_free(slot)) {
-			*slot = (struct disk_order_slot){ .hash = hashes[i] };
+			*slot = (struct lane_order_slot){ .hash = hashes[i] };
 			order->used++;
 		}
-		if (lane == DISK_LANE_HELD) {
+		if (lane == LANE_HELD) {
 			slot->held++;
 		} else {
 			slot->out++;
@@ -114,8 +112,8 @@ void evkv__disk_order_enter(struct disk_order *order, const uint64_t *hashes,
 }
 
 /* Move what follows back, so that no search stops too early. */
-static void order_close_gap(struct disk_order *order,
-    struct disk_order_slot *slot)
+static void order_close_gap(struct lane_order *order,
+    struct lane_order_slot *slot)
 {
 	size_t mask = order->size - 1, gap = (size_t)(slot - order->slots);
 	size_t at = gap, home;
@@ -134,17 +132,17 @@ static void order_close_gap(struct disk_order *order,
 	}
 }
 
-void evkv__disk_order_leave(struct disk_order *order, const uint64_t *hashes,
+void evkv__lane_order_leave(struct lane_order *order, const uint64_t *hashes,
     size_t count, unsigned lane)
 {
-	struct disk_order_slot *slot;
+	struct lane_order_slot *slot;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
 		slot = order_find(order, hashes[i]);
 		if (slot_free(slot))
 			continue;
-		if (lane == DISK_LANE_HELD)
+		if (lane == LANE_HELD)
 			slot->held--;
 		else
 			slot->out--;
@@ -153,12 +151,12 @@ void evkv__disk_order_leave(struct disk_order *order, const uint64_t *hashes,
 	}
 }
 
-void evkv__disk_order_scan(struct disk_order *order)
+void evkv__lane_order_scan(struct lane_order *order)
 {
 	order->scan++;
 }
 
-void evkv__disk_order_mark(struct disk_order *order, const uint64_t *hashes,
+void evkv__lane_order_mark(struct lane_order *order, const uint64_t *hashes,
     size_t count)
 {
 	size_t i;

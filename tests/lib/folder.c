@@ -1,5 +1,5 @@
 #define _XOPEN_SOURCE 700
-#include "folder.h"
+#include "lib/folder.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@ void folder_make(char *path, size_t size)
 {
 	const char *base = getenv("TMPDIR");
 
-	snprintf(path, size, "%s/evkv-disk-XXXXXX",
+	snprintf(path, size, "%s/evkv-test-XXXXXX",
 	    base != NULL ? base : "/tmp");
 	check(mkdtemp(path) != NULL);
 }
