@@ -2,15 +2,26 @@
  * http_service.c - a service on HTTP, from main() to SIGTERM: docs/service.md
  * goes through it.
  *
- *     http_service [url [port]]        default: memory: 8080
+ *     http_service [chain [port]]
  *
  *     GET    /collection/key             200 and the value, or 404
  *     PUT    /collection/key?ttl_ms=N    204; without ttl_ms it never expires
  *     DELETE /collection/key             204, or 404
+ *     GET    /collection/                200: a page of its keys, one a line
+ *     GET    /                           200: a page of the collections
+ *     GET    /metrics                    200: figures for Prometheus
  *     GET    /healthz                    200, or 503: send no requests here
  *
- * libevent's evhttp and evkv share one event loop and one thread. A failure is
- * a reply too: service_codes has the HTTP code of each status.
+ * Names are percent-encoded. `version=1` in the query of a GET or PUT asks for
+ * the entry's version, as its ETag; a PUT or DELETE with `If-Match: "..."` has
+ * an effect only where that is still its version, one with `If-Match: *` or
+ * `If-None-Match: *` only where the entry is there, or is not; else it is 412.
+ * The next page of names is the `Link` of the one before; `limit=N` says how
+ * long pages are.
+ *
+ * The store is a chain (docs/chains.md); the default is a directory on disk
+ * behind a cache in memory, where the disk driver was built. libevent's evhttp
+ * and evkv share one event loop and one thread. A failure is a reply, too.
  *
  * On SIGTERM or SIGINT it drains. For GRACE_MS it goes on, but says 503 on
  * /healthz and ends each connection with its reply, so that clients go away.
@@ -25,25 +36,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#include <event2/keyvalq_struct.h>
 
 #include "evkv/evkv.h"
-#ifdef SERVICE_HAS_DISK
+#include "http_target.h"
+#ifdef HTTP_SERVICE_HAS_DISK
 #include "evkv/stores/disk.h"
+#define DEFAULT_CHAIN                                                          \
+	"disk:http_service.data | passthrough_cache(memory:, max_ttl=1m)"
+#else
+#define DEFAULT_CHAIN "memory:"
 #endif
-#ifdef SERVICE_HAS_REDIS
+#ifdef HTTP_SERVICE_HAS_REDIS
 #include "evkv/stores/redis.h"
 #endif
 
 #define TIMEOUT_MS 1000 /* of each operation */
 #define GRACE_MS 1000
 #define DRAIN_MS 2000
-#define CACHE_TTL_MS 60000 /* how old a cached entry may be */
 #define MAX_BODY (16 << 20)
 
 struct service {
@@ -56,44 +69,20 @@ struct service {
 	struct event *grace;
 	size_t calls; /* requests whose reply is not yet written */
 	bool draining;
-	bool closed; /* the store is */
+	bool closed; /* the stores are */
 };
 
 /* One request, from its arrival until its reply is written or it is lost. */
 struct call {
 	struct service *service;
 	struct evhttp_request *request;
-	bool answered; /* the reply is evhttp's */
-	bool lost;     /* the connection has gone meanwhile */
+	bool answered;    /* the reply is evhttp's */
+	bool lost;        /* the connection has gone meanwhile */
+	bool conditional; /* by If-Match or If-None-Match */
+	bool versions;    /* the ETag is wanted */
 };
 
 /* ---- Replies ------------------------------------------------------------ */
-
-/* [codes] */
-static const int service_codes[EVKV_STATUS_COUNT] = {
-	[EVKV_OK] = 200,
-	[EVKV_NOT_FOUND] = 404,
-	[EVKV_EXISTS] = 409,
-	[EVKV_CONFLICT] = 412,
-	[EVKV_INVALID] = 400,
-	[EVKV_UNSUPPORTED] = 501,
-	[EVKV_BUSY] = 503,
-	[EVKV_LOCKED] = 503,
-	[EVKV_TIMEOUT] = 504,
-	[EVKV_CANCELED] = 503,
-	[EVKV_CLOSED] = 503,
-	[EVKV_UNAVAILABLE] = 503,
-	[EVKV_UNKNOWN_OUTCOME] = 500,
-	[EVKV_REFUSED] = 500,
-	[EVKV_TOO_LARGE] = 413,
-	[EVKV_NOSPACE] = 507,
-	[EVKV_SERVER] = 502,
-	[EVKV_CORRUPT] = 500,
-	[EVKV_IO] = 500,
-	[EVKV_NOMEM] = 503,
-	[EVKV_MISSING] = 404,
-};
-/* [codes] */
 
 /* The end, when everything is closed and the last reply is written. */
 static void service_check_end(struct service *service)
@@ -164,8 +153,11 @@ static void call_reply_text(struct call *call, int code, const char *what,
 static void call_on_failure(struct call *call, const struct evkv_result *result)
 {
 	const char *status = evkv_status_name(result->status);
-	int code = service_codes[result->status];
+	int code = evkv_status_http(result->status);
 
+	/* EXISTS, CONFLICT, and NOT_FOUND where it had to be there. */
+	if (call->conditional && !evkv_failed(result->status))
+		code = 412;
 	if (code >= 500)
 		fprintf(stderr, "%s %s: %s, %s: %s\n",
 		    evkv_kind_name(result->kind),
@@ -174,11 +166,19 @@ static void call_on_failure(struct call *call, const struct evkv_result *result)
 	call_reply_text(call, code, status, result->message);
 }
 
-static void call_release_value(const void *data, size_t size, void *value)
+static void call_add_etag(struct call *call, const struct evkv_entry *entry)
 {
-	(void)data;
-	(void)size;
-	evkv_value_unref(value);
+	const size_t size = sizeof(entry->version.bytes);
+	char text[2 * sizeof(entry->version.bytes) + 3] = "\"";
+	size_t i;
+
+	if (!call->versions)
+		return;
+	for (i = 0; i < size; i++)
+		snprintf(text + 1 + 2 * i, 4, "%02x\"",
+		    entry->version.bytes[i]);
+	evhttp_add_header(evhttp_request_get_output_headers(call->request),
+	    "ETag", text);
 }
 
 /* The value goes out as it is, without a copy. */
@@ -186,95 +186,80 @@ static void call_on_get(const struct evkv_result *result, void *arg)
 {
 	const struct evkv_entry *entry = evkv_result_entry(result, 0);
 	struct call *call = arg;
-	struct evkv_value *value;
 	struct evbuffer *body;
 
 	if (result->status != EVKV_OK) {
 		call_on_failure(call, result);
 		return;
 	}
-	value = evkv_value_ref(entry->value);
+	call_add_etag(call, entry);
 	body = evbuffer_new();
-	if (evbuffer_add_reference(body, entry->bytes.data, entry->bytes.size,
-		call_release_value, value) != 0)
-		evkv_value_unref(value);
-	call_reply(call, 200, body);
-	evbuffer_free(body);
+	if (body != NULL && evkv_evbuffer_add_value(body, entry->value))
+		call_reply(call, 200, body);
+	else
+		call_reply(call, 503, NULL);
+	if (body != NULL)
+		evbuffer_free(body);
 }
 
 static void call_on_change(const struct evkv_result *result, void *arg)
 {
-	if (result->status == EVKV_OK)
-		call_reply(arg, 204, NULL);
-	else
-		call_on_failure(arg, result);
+	struct call *call = arg;
+
+	if (result->status != EVKV_OK) {
+		call_on_failure(call, result);
+		return;
+	}
+	if (result->kind == EVKV_OP_PUT)
+		call_add_etag(call, evkv_result_entry(result, 0));
+	call_reply(call, 204, NULL);
+}
+
+/* Where the next page is: this request's path, with the cursor. */
+static void call_add_link(struct call *call, struct evkv_slice cursor)
+{
+	const struct evhttp_uri
+	    *uri = evhttp_request_get_evhttp_uri(call->request);
+	const char *path = evhttp_uri_get_path(uri);
+	struct evbuffer *link = evbuffer_new();
+	char *after = evkv_cursor_text(cursor);
+
+	if (link != NULL && after != NULL &&
+	    evbuffer_add_printf(link, "<%s?after=%s>; rel=\"next\"%c", path,
+		after, 0) > 0)
+		evhttp_add_header(
+		    evhttp_request_get_output_headers(call->request), "Link",
+		    (const char *)evbuffer_pullup(link, -1));
+	evkv_free(after);
+	if (link != NULL)
+		evbuffer_free(link);
+}
+
+static void call_on_page(const struct evkv_result *result, void *arg)
+{
+	struct call *call = arg;
+	struct evbuffer *body;
+	char *name;
+
+	if (result->status != EVKV_OK) {
+		call_on_failure(call, result);
+		return;
+	}
+	body = evbuffer_new();
+	for (size_t i = 0; i < result->count; i++) {
+		struct evkv_slice bytes = evkv_result_entry(result, i)->name;
+
+		name = evhttp_uriencode(bytes.data, (ev_ssize_t)bytes.size, 0);
+		evbuffer_add_printf(body, "%s\n", name);
+		free(name);
+	}
+	if (result->cursor.size > 0)
+		call_add_link(call, result->cursor);
+	call_reply(call, 200, body);
+	evbuffer_free(body);
 }
 
 /* ---- Requests ------------------------------------------------------------ */
-
-/* What a request is about; both names are malloc's. */
-struct target {
-	char *collection;
-	char *key;
-	size_t collection_size;
-	size_t key_size;
-};
-
-static char *target_decode(const char *text, size_t length, size_t *size)
-{
-	char *copy = malloc(length + 1), *decoded;
-
-	if (copy == NULL)
-		return NULL;
-	memcpy(copy, text, length);
-	copy[length] = '\0';
-	decoded = evhttp_uridecode(copy, 0, size);
-	free(copy);
-	return decoded;
-}
-
-/* "/collection/key", both percent-encoded; the key may have slashes. */
-static bool target_parse(struct target *target, const char *path)
-{
-	const char *slash;
-
-	memset(target, 0, sizeof(*target));
-	if (path == NULL || path[0] != '/')
-		return false;
-	path++;
-	slash = strchr(path, '/');
-	if (slash == NULL)
-		return false;
-	target->collection = target_decode(path, (size_t)(slash - path),
-	    &target->collection_size);
-	target->key = target_decode(slash + 1, strlen(slash + 1),
-	    &target->key_size);
-	return target->collection != NULL && target->key != NULL;
-}
-
-static void target_free(struct target *target)
-{
-	free(target->collection);
-	free(target->key);
-}
-
-/* The number after ttl_ms=; without one EVKV_TTL_NONE. false: no number. */
-static bool service_ttl(const struct evhttp_uri *uri, int64_t *ttl_ms)
-{
-	const char *query = evhttp_uri_get_query(uri), *text;
-	struct evkeyvalq parameters;
-	char *end = NULL;
-
-	*ttl_ms = EVKV_TTL_NONE;
-	if (query == NULL || evhttp_parse_query_str(query, &parameters) != 0)
-		return query == NULL;
-	text = evhttp_find_header(&parameters, "ttl_ms");
-	errno = 0;
-	if (text != NULL)
-		*ttl_ms = strtoll(text, &end, 10);
-	evhttp_clear_headers(&parameters);
-	return text == NULL || (errno == 0 && end != text && *ttl_ms > 0);
-}
 
 static void service_health(struct call *call)
 {
@@ -288,45 +273,106 @@ static void service_health(struct call *call)
 		call_reply_text(call, 200, "ok", "");
 }
 
-/* Each call of evkv copies what it needs and calls back exactly once. */
-static void service_ask(struct call *call, const struct evhttp_uri *uri,
-    struct evkv_slice collection, struct evkv_slice key)
+static void service_metrics(struct call *call)
 {
-	struct evbuffer *body = evhttp_request_get_input_buffer(call->request);
-	struct evkv_store *store = call->service->store;
-	size_t size = evbuffer_get_length(body);
-	evkv_ticket ticket = 0;
-	int64_t ttl_ms;
+	struct evbuffer *body = evbuffer_new();
+
+	evhttp_add_header(evhttp_request_get_output_headers(call->request),
+	    "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+	if (evkv_statistics_write_prometheus(call->service->store, body))
+		call_reply(call, 200, body);
+	else
+		call_reply_text(call, 503, "out of memory", "");
+	evbuffer_free(body);
+}
+
+/* Each call of evkv copies what it needs and calls back exactly once. */
+static void service_list(struct call *call, const struct target *target)
+{
+	struct evkv_request request = {
+		.kind = target->collection_size > 0 ? EVKV_OP_KEYS
+						    : EVKV_OP_COLLECTIONS,
+		.collection = evkv_bytes(target->collection,
+		    target->collection_size),
+		.match = { .cursor = evkv_value_bytes(target->after),
+		    .limit = (size_t)target->limit },
+	};
+
+	if (evhttp_request_get_command(call->request) != EVHTTP_REQ_GET)
+		call_reply_text(call, 405, "a listing can only be read", "");
+	else
+		evkv_submit(call->service->store, &request, call_on_page, call);
+}
+
+static void service_ask(struct call *call, const struct target *target)
+{
+	const struct evkv_slice key = evkv_bytes(target->key, target->key_size);
+	struct evkv_value *body = NULL;
+	struct evkv_request request = {
+		.flags = EVKV_FLAG_SINGLE,
+		.collection = evkv_bytes(target->collection,
+		    target->collection_size),
+		.count = 1,
+		.keys = &key,
+	};
 
 	switch (evhttp_request_get_command(call->request)) {
-	case EVHTTP_REQ_GET:
-		ticket = evkv_get(store, collection, key, call_on_get, call);
-		break;
-	case EVHTTP_REQ_PUT:
-		if (!service_ttl(uri, &ttl_ms)) {
-			call_reply_text(call, 400, "ttl_ms is not a number",
-			    "");
-			return;
-		}
-		ticket = evkv_put(store, collection, key,
-		    evkv_bytes(evbuffer_pullup(body, -1), size), ttl_ms,
-		    call_on_change, call);
-		break;
+	case EVHTTP_REQ_GET: request.kind = EVKV_OP_GET; break;
+	case EVHTTP_REQ_DELETE: request.kind = EVKV_OP_DELETE; break;
 	default:
-		ticket = evkv_delete(store, collection, key, call_on_change,
-		    call);
-		break;
+		request.kind = EVKV_OP_PUT;
+		request.ttl_ms = target->ttl_ms;
+		/* The body goes to the store as it came. */
+		body = evkv_value_from_evbuffer(
+		    evhttp_request_get_input_buffer(call->request));
+		request.counted_values = &body;
 	}
-	if (ticket == 0) /* no callback will come */
+	if (request.kind == EVKV_OP_PUT && body == NULL) {
 		call_reply_text(call, 503, "out of memory", "");
+		return;
+	}
+	if (request.kind != EVKV_OP_GET) {
+		request.condition = target->condition;
+		if (request.condition == EVKV_IF_VERSION)
+			request.versions = &target->version;
+	}
+	if (call->versions && request.kind != EVKV_OP_DELETE)
+		request.flags |= EVKV_FLAG_VERSIONS;
+	evkv_submit(call->service->store, &request,
+	    request.kind == EVKV_OP_GET ? call_on_get : call_on_change, call);
+	evkv_value_unref(body);
+}
+
+static void service_route(struct call *call)
+{
+	const char *path = evhttp_uri_get_path(
+	    evhttp_request_get_evhttp_uri(call->request));
+	struct target target;
+	const char *wrong;
+
+	if (path != NULL && strcmp(path, "/healthz") == 0) {
+		service_health(call);
+		return;
+	}
+	if (path != NULL && strcmp(path, "/metrics") == 0) {
+		service_metrics(call);
+		return;
+	}
+	wrong = target_read(&target, call->request);
+	call->conditional = target.conditional;
+	call->versions = target.versions;
+	if (wrong != NULL)
+		call_reply_text(call, 400, wrong, "");
+	else if (target.key_size == 0)
+		service_list(call, &target);
+	else
+		service_ask(call, &target);
+	target_free(&target);
 }
 
 static void service_on_request(struct evhttp_request *request, void *arg)
 {
-	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
-	const char *path = evhttp_uri_get_path(uri);
 	struct service *service = arg;
-	struct target target;
 	struct call *call = calloc(1, sizeof(*call));
 
 	if (call == NULL) {
@@ -339,18 +385,7 @@ static void service_on_request(struct evhttp_request *request, void *arg)
 	evhttp_request_set_on_complete_cb(request, call_on_written, call);
 	evhttp_connection_set_closecb(evhttp_request_get_connection(request),
 	    call_on_lost, call);
-
-	if (path != NULL && strcmp(path, "/healthz") == 0) {
-		service_health(call);
-		return;
-	}
-	if (target_parse(&target, path))
-		service_ask(call, uri,
-		    evkv_bytes(target.collection, target.collection_size),
-		    evkv_bytes(target.key, target.key_size));
-	else
-		call_reply_text(call, 400, "not /collection/key", "");
-	target_free(&target);
+	service_route(call);
 }
 
 /* ---- The end ------------------------------------------------------------ */
@@ -374,7 +409,7 @@ static void service_on_grace(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	evhttp_del_accept_socket(service->http, service->listener);
 	service->listener = NULL;
-	evkv_store_close(service->store, DRAIN_MS, service_on_closed, service);
+	evkv_loop_shutdown(service->loop, DRAIN_MS, service_on_closed, service);
 }
 
 static void service_on_signal(evutil_socket_t fd, short what, void *arg)
@@ -408,29 +443,20 @@ static void service_on_log(enum evkv_log_level level, const char *message,
 static void service_register(struct evkv_loop *loop)
 {
 	(void)loop;
-#ifdef SERVICE_HAS_DISK
+#ifdef HTTP_SERVICE_HAS_DISK
 	evkv_disk_register(loop);
 #endif
-#ifdef SERVICE_HAS_REDIS
+#ifdef HTTP_SERVICE_HAS_REDIS
 	evkv_redis_register(loop);
 #endif
 }
 
-/* The store, with a cache in front of it unless it is in this process. */
-static struct evkv_store *service_open(struct evkv_loop *loop, const char *url,
-    struct evkv_error *error)
+/* Whatever the chain is, its figures are counted. */
+static struct evkv_store *service_open(struct evkv_loop *loop,
+    const char *chain, struct evkv_error *error)
 {
-	struct evkv_store *store = evkv_open(loop, url, error);
-
-	if (store == NULL ||
-	    (evkv_store_capabilities(store)->flags & EVKV_STORE_IN_PROCESS) !=
-		0)
-		return store;
-	return evkv_passthrough_cache_new(store,
-	    evkv_memory_new(loop, NULL, error),
-	    &(struct evkv_passthrough_cache_options){
-		.max_ttl_ms = CACHE_TTL_MS },
-	    error);
+	return evkv_statistics_new(evkv_open(loop, chain, error),
+	    &(struct evkv_statistics_options){ .name = "http" }, error);
 }
 
 static bool service_listen(struct service *service, unsigned short port)
@@ -473,7 +499,7 @@ static bool service_watch(struct service *service)
 }
 
 /* [main] */
-static bool service_start(struct service *service, const char *url,
+static bool service_start(struct service *service, const char *chain,
     unsigned short port)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
@@ -483,10 +509,10 @@ static bool service_start(struct service *service, const char *url,
 	if (service->loop != NULL) {
 		evkv_loop_set_log(service->loop, service_on_log, NULL);
 		service_register(service->loop);
-		service->store = service_open(service->loop, url, &error);
+		service->store = service_open(service->loop, chain, &error);
 	}
 	if (service->store == NULL) {
-		fprintf(stderr, "%s: %s\n", url, error.message);
+		fprintf(stderr, "%s\n", error.message);
 		return false;
 	}
 	evkv_store_set_timeout(service->store, TIMEOUT_MS);
@@ -515,13 +541,13 @@ static void service_free(struct service *service)
 
 int main(int argc, char **argv)
 {
-	const char *url = argc > 1 ? argv[1] : "memory:";
+	const char *chain = argc > 1 ? argv[1] : DEFAULT_CHAIN;
 	int port = argc > 2 ? atoi(argv[2]) : 8080;
 	struct service service;
 	bool started;
 
 	memset(&service, 0, sizeof(service));
-	started = service_start(&service, url, (unsigned short)port);
+	started = service_start(&service, chain, (unsigned short)port);
 	if (started)
 		event_base_dispatch(service.base);
 	service_free(&service);

@@ -328,6 +328,19 @@ EVKV_API evkv_ticket evkv_submit_refused(struct evkv_store *store,
     const struct evkv_request *request, const char *message, evkv_cb cb,
     void *arg);
 
+/**
+ * As evkv_submit() of a request that there is no memory for, for adapters that
+ * find none for what they keep: the store does not see it, and the callback
+ * gets NOMEM.
+ * @param store    NULL gives ticket 0
+ * @param request  for its kind, and EVKV_FLAG_SINGLE
+ * @param cb       gets the result; may be NULL
+ * @param arg      for the callback
+ * @return as evkv_submit()
+ */
+EVKV_API evkv_ticket evkv_submit_nomem(struct evkv_store *store,
+    const struct evkv_request *request, evkv_cb cb, void *arg);
+
 /* ---- The op: what a driver needs -------------------------------------- */
 
 /** The loop of an op. */

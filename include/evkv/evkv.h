@@ -9,8 +9,10 @@
 #define EVKV_EVKV_H
 
 #include "evkv/alloc.h"
+#include "evkv/cursor.h"
 #include "evkv/each.h"
 #include "evkv/error.h"
+#include "evkv/evbuffer.h"
 #include "evkv/export.h"
 #include "evkv/loop.h"
 #include "evkv/open.h"

@@ -349,8 +349,12 @@ static inline const struct evkv_entry *evkv_result_entry(
 typedef void (*evkv_cb)(const struct evkv_result *result, void *arg);
 
 /**
- * Names one operation until its callback has run. 0: no callback will come,
- * because the store was NULL or there was no memory even to report an error.
+ * Names one operation until its callback has run. 0: no callback will come, for
+ * there is no loop that it could come on: the store is NULL, or its loop was
+ * freed. Want of memory is told by the callback, as NOMEM: the loop has a
+ * reserve for telling it. Only where that is used up too, by 64 calls whose
+ * callbacks have not run yet while not even a few words can be allocated, is
+ * the ticket of a store that is there 0.
  */
 typedef uint64_t evkv_ticket;
 
@@ -359,8 +363,9 @@ EVKV_API evkv_ticket evkv_submit_sized(struct evkv_store *store,
     const struct evkv_request *request, size_t size, evkv_cb cb, void *arg);
 
 /**
- * Submit an operation. May be called in a callback. Every failure but those
- * of ticket 0 reaches the callback, bad arguments as EVKV_INVALID.
+ * Submit an operation. May be called in a callback. Every failure of a store
+ * that is there reaches the callback: bad arguments as EVKV_INVALID, want of
+ * memory as EVKV_NOMEM.
  * @param store    where; NULL gives ticket 0
  * @param request  what; copied as far as it is needed
  * @param cb       gets the result; may be NULL
@@ -381,6 +386,16 @@ static inline evkv_ticket evkv_submit(struct evkv_store *store,
  * @param ticket  of the operation; one that has ended, and 0, are ignored
  */
 EVKV_API void evkv_cancel(struct evkv_loop *loop, evkv_ticket ticket);
+
+/**
+ * Whether the same request may well succeed a while later, and is safe to be
+ * repeated. BUSY, LOCKED, TIMEOUT and UNAVAILABLE are, for every kind: they had
+ * no effect. SERVER, IO and NOMEM are for what does not write. UNKNOWN_OUTCOME
+ * is not: only who knows that a put is idempotent may repeat it. Any thread.
+ * @param status  that the operation ended with
+ * @param kind    of the operation
+ */
+EVKV_API bool evkv_worth_retry(enum evkv_status status, enum evkv_kind kind);
 
 EVKV_END_DECLS
 

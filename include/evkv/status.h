@@ -148,6 +148,18 @@ EVKV_API const char *evkv_cause_name(enum evkv_cause cause);
 EVKV_API const char *evkv_cause_text(enum evkv_cause cause);
 
 /**
+ * The HTTP status code that says the same: 200, 404, 503, ...; 500 for a number
+ * that is none. docs/service.md has the table. Any thread.
+ */
+EVKV_API int evkv_status_http(enum evkv_status status);
+/**
+ * The errno that says the same: 0 for OK, ENOENT, EEXIST, EAGAIN, ...; EIO for
+ * a number that is none. Any thread. What the system itself said is sys_error
+ * in the result.
+ */
+EVKV_API int evkv_status_errno(enum evkv_status status);
+
+/**
  * Whether a status is a failure; OK, NOT_FOUND, EXISTS and CONFLICT are not.
  */
 static inline bool evkv_failed(enum evkv_status status)

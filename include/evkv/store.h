@@ -91,11 +91,31 @@ EVKV_API void evkv_store_unref(struct evkv_store *store);
  *                  wait as long as they take
  * @param cb        comes once, after those of all operations, with OK, or
  *                  TIMEOUT where some had to be ended; its result has the kind
- *                  EVKV_KIND_COUNT. May be NULL
+ *                  EVKV_KIND_COUNT. With NOMEM there was no memory to wait for
+ *                  the end: the store is being closed all the same. May be NULL
  * @param arg       for the callback
  * @return as evkv_submit(); the ticket can't be cancelled
  */
 EVKV_API evkv_ticket evkv_store_close(struct evkv_store *store,
+    int64_t drain_ms, evkv_cb cb, void *arg);
+
+/**
+ * Close all stores of a loop: the graceful end of a service in one call. The
+ * outermost ones are closed first, as by evkv_store_close(), and what they
+ * leave open because others hold it, too, after them; so what drains finds its
+ * inner stores open. All drains end `drain_ms` from now, those of stores that
+ * are being closed already, too. Handles stay valid until their last unref.
+ * Afterwards free the loop, or open other stores. A second call gets its
+ * callback with the first.
+ * @param loop      NULL gives ticket 0
+ * @param drain_ms  as for evkv_store_close()
+ * @param cb        as for evkv_store_close(), once all stores are closed: OK,
+ *                  or TIMEOUT where operations of some had to be ended. May be
+ *                  NULL
+ * @param arg       for the callback
+ * @return as evkv_store_close()
+ */
+EVKV_API evkv_ticket evkv_loop_shutdown(struct evkv_loop *loop,
     int64_t drain_ms, evkv_cb cb, void *arg);
 
 /** The name of the kind of store, "memory"; static storage. */

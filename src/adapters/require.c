@@ -160,7 +160,7 @@ evkv_ticket evkv_require(struct evkv_store *store,
 		return evkv_submit(store, request, cb, arg);
 	self = requirement_new(request, cb != NULL ? cb : ignore, arg);
 	if (self == NULL)
-		return 0;
+		return evkv_submit_nomem(store, request, cb, arg);
 	ticket = evkv_submit(store, request, on_result, self);
 	if (ticket == 0)
 		evkv_free(self);

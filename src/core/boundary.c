@@ -4,9 +4,6 @@
  */
 #include "core/core.h"
 
-/* Names no op, and never will: slots count from 1. */
-#define TICKET_ENDED (UINT64_C(1) << 32)
-
 /* Overwrite what a store might still be looking at, to find it out early. */
 static void scratch_spoil(struct evkv_request *scratch, size_t size)
 {
@@ -154,7 +151,7 @@ static OP_NOINLINE evkv_ticket submit_checked(struct evkv_store *store,
 	evkv_ticket ticket;
 
 	if (op == NULL)
-		return 0;
+		return evkv_submit_nomem(store, request, cb, arg);
 	op->cb.root = cb;
 	op->arg = arg;
 	ticket = evkv__op_ticket(op);
@@ -320,7 +317,7 @@ static evkv_ticket submit_invalid(struct evkv_store *store, evkv_cb cb,
 	struct evkv_op *op = evkv__op_new(store->loop, 1);
 
 	if (op == NULL)
-		return 0;
+		return evkv__lack(store->loop, EVKV_KIND_COUNT, false, cb, arg);
 	op->cb.root = cb;
 	op->arg = arg;
 	op->result.kind = EVKV_KIND_COUNT;
@@ -341,7 +338,7 @@ evkv_ticket evkv_submit_refused(struct evkv_store *store,
 	evkv__loop_check_fork(store->loop);
 	op = evkv__op_new(store->loop, 1);
 	if (op == NULL)
-		return 0;
+		return evkv_submit_nomem(store, request, cb, arg);
 	op->cb.root = cb;
 	op->arg = arg;
 	op->result.kind = request->kind;

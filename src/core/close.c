@@ -21,7 +21,27 @@
  */
 #include "core/core.h"
 
-static void closer_tell(struct evkv_op *op, bool drained)
+struct evkv_op *evkv__closer_new(struct evkv_loop *loop, evkv_cb cb, void *arg)
+{
+	struct evkv_op *op = evkv__op_new(loop, 1);
+
+	if (op == NULL)
+		return NULL;
+	op->cb.root = cb;
+	op->arg = arg;
+	op->flags |= OP_ADMIN;
+	op->result.kind = EVKV_KIND_COUNT;
+	return op;
+}
+
+void evkv__closer_wait(struct evkv_op *op)
+{
+	op->flags |= OP_DRIVING | OP_PENDING;
+	if (op->loop->outstanding++ == 0)
+		evkv__hold_update(op->loop);
+}
+
+void evkv__closer_tell(struct evkv_op *op, bool drained)
 {
 	if (op->loop->forked)
 		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_FORK, NULL);
@@ -112,7 +132,7 @@ static void tell_closers(struct evkv_store *store)
 
 	while ((op = STAILQ_FIRST(&store->closers)) != NULL) {
 		STAILQ_REMOVE_HEAD(&store->closers, closer_link);
-		closer_tell(op, !store->drain_failed);
+		evkv__closer_tell(op, !store->drain_failed);
 	}
 }
 
@@ -121,6 +141,8 @@ static void finish(struct evkv_store *store)
 	store->phase = STORE_CLOSED;
 	evkv_store_set_state(store, EVKV_STATE_CLOSED, EVKV_CAUSE_CLOSED, "");
 	tell_closers(store);
+	evkv__core(store->loop)->shutdown_cut |= store->drain_failed;
+	evkv__shutdown_step(evkv__core(store->loop));
 }
 
 /* Nothing but what callers see: there is nothing of ours to end. */
@@ -249,15 +271,7 @@ void evkv_store_unref(struct evkv_store *store)
 		step_later(store);
 }
 
-static void closer_add(struct evkv_store *store, struct evkv_op *op)
-{
-	STAILQ_INSERT_TAIL(&store->closers, op, closer_link);
-	op->flags |= OP_DRIVING | OP_PENDING;
-	if (op->loop->outstanding++ == 0)
-		evkv__hold_update(op->loop);
-}
-
-static void drain_begin(struct evkv_store *store, int64_t drain_ms)
+void evkv__store_drain(struct evkv_store *store, int64_t drain_ms)
 {
 	store->phase = STORE_DRAINING;
 	if (drain_ms == 0 ||
@@ -276,22 +290,18 @@ evkv_ticket evkv_store_close(struct evkv_store *store, int64_t drain_ms,
 		return 0;
 	evkv__loop_check_thread(store->loop);
 	evkv__loop_check_fork(store->loop);
-	op = evkv__op_new(store->loop, 1);
-	if (op != NULL) {
-		op->cb.root = cb;
-		op->arg = arg;
-		op->flags |= OP_ADMIN;
-		op->result.kind = EVKV_KIND_COUNT;
-	}
+	op = evkv__closer_new(store->loop, cb, arg);
 	if (store->phase == STORE_OPEN)
-		drain_begin(store, drain_ms);
+		evkv__store_drain(store, drain_ms);
 	if (op == NULL)
-		return 0;
+		return evkv__lack(store->loop, EVKV_KIND_COUNT, false, cb, arg);
 	if (store->loop->forked)
 		evkv_op_fail(op, EVKV_CLOSED, EVKV_CAUSE_FORK, NULL);
-	if (store->phase == STORE_CLOSED)
+	if (store->phase == STORE_CLOSED) {
 		evkv__ready_push(store->loop, &op->ready);
-	else
-		closer_add(store, op);
+		return evkv__op_ticket(op);
+	}
+	STAILQ_INSERT_TAIL(&store->closers, op, closer_link);
+	evkv__closer_wait(op);
 	return evkv__op_ticket(op);
 }

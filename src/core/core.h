@@ -28,6 +28,21 @@ struct core_peek {
 	struct evkv_entry entry;
 };
 
+/* A call that there was no memory for, until its callback has run. */
+struct core_lack {
+	STAILQ_ENTRY(core_lack) link;
+	evkv_cb cb;
+	void *arg;
+	enum evkv_kind kind;
+	bool single;    /* its result has an entry */
+	bool allocated; /* else of the reserve */
+};
+
+#define CORE_RESERVE 64
+
+/* Names no op, and never will: slots count from 1. */
+#define TICKET_ENDED (UINT64_C(1) << 32)
+
 struct core {
 	struct evkv_loop loop; /* first: they are one and the same */
 
@@ -47,6 +62,17 @@ struct core {
 	bool beginning;
 
 	LIST_HEAD(, evkv_store) stores;
+
+	/* lack.c */
+	STAILQ_HEAD(, core_lack) lacks, lack_reserve;
+	struct evkv_task lacks_task;
+	struct core_lack reserve[CORE_RESERVE];
+
+	/* shutdown.c */
+	bool shutting;
+	STAILQ_HEAD(, evkv_op) shutdowns; /* the calls that wait for it */
+	int64_t shutdown_at_us; /* drains end; INT64_MAX: they have no end */
+	bool shutdown_cut;      /* some store had to cut something off */
 };
 
 static inline struct core *evkv__core(struct evkv_loop *loop)
@@ -56,6 +82,19 @@ static inline struct core *evkv__core(struct evkv_loop *loop)
 
 /* boundary.c */
 void evkv__peeks_init(struct core *core);
+
+/* lack.c: NOMEM in a later turn; 0 = the reserve is used up, too. */
+void evkv__lacks_init(struct core *core);
+evkv_ticket evkv__lack(struct evkv_loop *loop, enum evkv_kind kind, bool single,
+    evkv_cb cb, void *arg);
+
+/* close.c: a close, or a shutdown, that waits to be told. */
+struct evkv_op *evkv__closer_new(struct evkv_loop *loop, evkv_cb cb, void *arg);
+void evkv__closer_wait(struct evkv_op *op);
+void evkv__closer_tell(struct evkv_op *op, bool drained);
+
+/* shutdown.c: a store is closed. */
+void evkv__shutdown_step(struct core *core);
 
 static inline bool evkv__core_may_nest(const struct core *core)
 {

@@ -22,3 +22,20 @@ const char *evkv_kind_name(enum evkv_kind kind)
 {
 	return (unsigned)kind < EVKV_KIND_COUNT ? kind_names[kind] : "?";
 }
+
+bool evkv_worth_retry(enum evkv_status status, enum evkv_kind kind)
+{
+	const uint32_t harmless = EVKV_STATUS_BIT(EVKV_BUSY) |
+	    EVKV_STATUS_BIT(EVKV_LOCKED) | EVKV_STATUS_BIT(EVKV_TIMEOUT) |
+	    EVKV_STATUS_BIT(EVKV_UNAVAILABLE);
+	const uint32_t passing = EVKV_STATUS_BIT(EVKV_SERVER) |
+	    EVKV_STATUS_BIT(EVKV_IO) | EVKV_STATUS_BIT(EVKV_NOMEM);
+	uint32_t worth = harmless;
+
+	if ((unsigned)status >= EVKV_STATUS_COUNT ||
+	    (unsigned)kind >= EVKV_KIND_COUNT)
+		return false;
+	if ((evkv__kind_classes(kind) & EVKV_CLASS_WRITES) == 0)
+		worth |= passing;
+	return (worth & EVKV_STATUS_BIT(status)) != 0;
+}

@@ -53,6 +53,7 @@ static void core_forked(struct evkv_loop *loop)
 	evkv__store_shut(store);
 	LIST_FOREACH(store, &core->stores, link)
 	evkv__store_detach_all(store, EVKV_CAUSE_FORK);
+	evkv__shutdown_step(core);
 }
 
 static const struct loop_hooks core_hooks = {
@@ -103,6 +104,8 @@ struct evkv_loop *evkv_loop_new_sized(struct event_base *base,
 		return NULL;
 	}
 	evkv__peeks_init(core);
+	evkv__lacks_init(core);
+	STAILQ_INIT(&core->shutdowns);
 	TAILQ_INIT(&core->due);
 	if (evkv__loop_open(&core->loop, base, &core_hooks, &options, error))
 		return &core->loop;

@@ -101,6 +101,8 @@ static inline bool evkv__store_has_room(const struct evkv_store *store,
 void evkv__store_left(struct evkv_store *store);
 /* Go as far as it goes; `arg` is the store. Only as a task. */
 void evkv__store_step(void *arg);
+/* Of a store that is open: the first half of closing. */
+void evkv__store_drain(struct evkv_store *store, int64_t drain_ms);
 /* End everything, at once; for evkv_loop_free(). */
 void evkv__store_end(struct evkv_store *store);
 void evkv__store_free(struct evkv_store *store);

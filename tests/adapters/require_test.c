@@ -75,8 +75,10 @@ EVKV_TEST(adapters_require, what_is_wrong_is_told_as_ever)
 	rig_turn(&rig);
 	check_status(a.status, EVKV_INVALID);
 	faults_fail_from(1);
-	check(evkv_require_get(store, C, EVKV_LIT("a"), answer_cb, &a) == 0);
+	check(evkv_require_get(store, C, EVKV_LIT("a"), answer_cb, &a) != 0);
 	faults_off();
+	rig_turn(&rig);
+	check_status(a.status, EVKV_NOMEM);
 	check(evkv_require_get(store, C, EVKV_LIT("a"), NULL, NULL) != 0);
 	evkv_store_close(store, 0, NULL, NULL);
 	evkv_require_get(store, C, EVKV_LIT("a"), answer_cb, &a);

@@ -293,8 +293,9 @@ EVKV_TEST(adapters_typed_store, out_of_memory_is_told_and_leaks_nothing)
 		check(n < 100);
 		got.status = EVKV_NOMEM;
 		faults_fail_nth(n);
-		expected += evkv_typed_put(s.typed, C, EVKV_LIT("7"), &ada, 0,
-				on_typed, &got) != 0;
+		expected++;
+		check(evkv_typed_put(s.typed, C, EVKV_LIT("7"), &ada, 0,
+			  on_typed, &got) != 0);
 		rig_turn(&s.rig);
 		faults_off();
 		check_int(got.calls, expected);
@@ -305,12 +306,35 @@ EVKV_TEST(adapters_typed_store, out_of_memory_is_told_and_leaks_nothing)
 		check(n < 100);
 		got.entries[0].object = NULL;
 		faults_fail_nth(n);
-		expected += evkv_typed_get(s.typed, C, EVKV_LIT("7"), on_typed,
-				&got) != 0;
+		expected++;
+		check(evkv_typed_get(s.typed, C, EVKV_LIT("7"), on_typed,
+			  &got) != 0);
 		rig_turn(&s.rig);
 		faults_off();
 		check_int(got.calls, expected);
 	}
+	scene_close(&s);
+}
+
+/* Of all memory: also what the call itself would need is from a reserve. */
+EVKV_TEST(adapters_typed_store, without_any_memory_calls_back)
+{
+	const struct user ada = { 7, "Ada" };
+	struct got got = { .calls = 0 };
+	struct scene s;
+
+	scene_open(&s, NULL);
+	faults_fail_from(1);
+	check(evkv_typed_put(s.typed, C, EVKV_LIT("7"), &ada, 0, on_typed,
+		  &got) != 0);
+	rig_turn(&s.rig);
+	check_int(got.calls, 1);
+	check_status(got.status, EVKV_NOMEM);
+	check(evkv_typed_get(s.typed, C, EVKV_LIT("7"), on_typed, &got) != 0);
+	rig_turn(&s.rig);
+	faults_off();
+	check_int(got.calls, 2);
+	check_status(got.status, EVKV_NOMEM);
 	scene_close(&s);
 }
 

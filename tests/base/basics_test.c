@@ -1,6 +1,7 @@
 /*
  * Status, cause and kind tables, errors, the allocator, options structs.
  */
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,54 @@ EVKV_TEST(unit_basics, states_and_levels_have_names)
 	check_str(evkv_log_level_name(EVKV_LOG_WARNING), "WARNING");
 	check_str(evkv_log_level_name(EVKV_LOG_ERROR), "ERROR");
 	check_str(evkv_log_level_name((enum evkv_log_level)4), "?");
+}
+
+EVKV_TEST(unit_basics, statuses_have_codes_elsewhere)
+{
+	int i, code;
+
+	for (i = 0; i < EVKV_STATUS_COUNT; i++) {
+		code = evkv_status_http((enum evkv_status)i);
+		check_between(code, 200, 599);
+		check_int(code == 200, i == EVKV_OK);
+		check_int(evkv_status_errno((enum evkv_status)i) == 0,
+		    i == EVKV_OK);
+		/* What is no failure is no fault of a server. */
+		check(evkv_failed((enum evkv_status)i) || code < 500);
+	}
+	check_int(evkv_status_http(EVKV_NOT_FOUND), 404);
+	check_int(evkv_status_http(EVKV_NOSPACE), 507);
+	check_int(evkv_status_errno(EVKV_NOT_FOUND), ENOENT);
+	check_int(evkv_status_errno(EVKV_TIMEOUT), ETIMEDOUT);
+	check_int(evkv_status_http((enum evkv_status) - 1), 500);
+	check_int(evkv_status_errno((enum evkv_status)1000), EIO);
+}
+
+EVKV_TEST(unit_basics, only_what_is_safe_is_worth_a_retry)
+{
+	const uint32_t harmless = EVKV_STATUS_BIT(EVKV_BUSY) |
+	    EVKV_STATUS_BIT(EVKV_LOCKED) | EVKV_STATUS_BIT(EVKV_TIMEOUT) |
+	    EVKV_STATUS_BIT(EVKV_UNAVAILABLE);
+	const uint32_t of_reads = harmless | EVKV_STATUS_BIT(EVKV_SERVER) |
+	    EVKV_STATUS_BIT(EVKV_IO) | EVKV_STATUS_BIT(EVKV_NOMEM);
+	unsigned kind, status;
+	uint32_t worth;
+
+	for (kind = 0; kind < EVKV_KIND_COUNT; kind++) {
+		worth = 0;
+		for (status = 0; status < EVKV_STATUS_COUNT; status++) {
+			if (evkv_worth_retry((enum evkv_status)status,
+				(enum evkv_kind)kind))
+				worth |= EVKV_STATUS_BIT(status);
+		}
+		check_int(worth,
+		    (evkv_kind_classes((enum evkv_kind)kind) &
+			EVKV_CLASS_WRITES) != 0
+			? harmless
+			: of_reads);
+	}
+	check(!evkv_worth_retry(EVKV_BUSY, EVKV_KIND_COUNT));
+	check(!evkv_worth_retry((enum evkv_status)99, EVKV_OP_GET));
 }
 
 EVKV_TEST(unit_basics, answers_are_no_failures)

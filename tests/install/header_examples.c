@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include <event2/event.h>
+#include <event2/http.h>
 
 #include "evkv/adapters/bridge.h"
 #include "evkv/adapters/require.h"
@@ -130,6 +131,45 @@ struct evkv_typed *typed_h(struct evkv_store *store, evkv_typed_cb on_put)
 	evkv_typed_put(typed, EVKV_LIT("users"), EVKV_LIT("7"), &user, 0,
 	    on_put, NULL);
 	return typed;
+}
+
+/* [evkv/cursor.h] */
+void cursor_h(struct evkv_store *store, const struct evkv_result *result,
+    const char *after, evkv_cb cb);
+
+void cursor_h(struct evkv_store *store, const struct evkv_result *result,
+    const char *after, evkv_cb cb)
+{
+	const struct evkv_slice users = EVKV_LIT("users");
+	const struct evkv_slice all = EVKV_LIT("");
+	struct evkv_value *cursor;
+
+	char *next = evkv_cursor_text(result->cursor);
+	evkv_free(next);
+
+	// when the next page is asked for
+	if (evkv_cursor_from_text(evkv_str(after), &cursor))
+		evkv_keys(store, users, all, evkv_value_bytes(cursor), 100, cb,
+		    NULL);
+	evkv_value_unref(cursor);
+}
+
+/* [evkv/evbuffer.h] */
+struct evkv_value *evbuffer_h(struct evhttp_request *http,
+    const struct evkv_result *result, struct evbuffer *body);
+
+struct evkv_value *evbuffer_h(struct evhttp_request *http,
+    const struct evkv_result *result, struct evbuffer *body)
+{
+	struct evkv_value *value;
+
+	// the body of an HTTP request becomes a value, and goes to the store
+	value = evkv_value_from_evbuffer(evhttp_request_get_input_buffer(http));
+	// a value from the store becomes the body of a reply
+	if (!evkv_evbuffer_add_value(body,
+		evkv_result_entry(result, 0)->value))
+		evhttp_send_error(http, 503, NULL);
+	return value;
 }
 
 /* [evkv/alloc.h] */

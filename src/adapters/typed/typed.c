@@ -20,20 +20,65 @@ static const struct evkv_codec codec_json = {
 	.decode = json_decode,
 };
 
+struct call {
+	struct evkv_typed *typed;
+	evkv_typed_cb cb;
+	void *arg;
+	struct evkv_typed_entry one;
+	struct call *next; /* of the reserve */
+	bool reserved;     /* memory of the adapter's */
+};
+
+#define RESERVE 16 /* calls that can be made without memory */
+
 struct evkv_typed {
 	struct evkv_store *store;
 	const struct evkv_schema *schema;
 	const struct evkv_codec *codec;
 	bool require;
 	size_t refs; /* the user's, and one for each call under way */
+	struct call *spare;
+	struct call reserve[RESERVE];
 };
 
-struct call {
-	struct evkv_typed *typed;
-	evkv_typed_cb cb;
-	void *arg;
-	struct evkv_typed_entry one;
-};
+static struct call *call_new(struct evkv_typed *typed)
+{
+	struct call *call = evkv_malloc(sizeof(*call));
+	bool reserved = call == NULL;
+
+	if (reserved) {
+		call = typed->spare;
+		if (call == NULL)
+			return NULL;
+		typed->spare = call->next;
+	}
+	*call = (struct call){ .typed = typed, .reserved = reserved };
+	typed->refs++;
+	return call;
+}
+
+static void call_free(struct call *call)
+{
+	struct evkv_typed *typed = call->typed;
+
+	if (call->reserved) {
+		call->next = typed->spare;
+		typed->spare = call;
+	} else {
+		evkv_free(call);
+	}
+	evkv_typed_free(typed);
+}
+
+static void reserve_fill(struct evkv_typed *typed)
+{
+	size_t i;
+
+	for (i = 0; i < RESERVE; i++) {
+		typed->reserve[i].next = typed->spare;
+		typed->spare = &typed->reserve[i];
+	}
+}
 
 static bool options_ok(const struct evkv_schema *schema,
     const struct evkv_typed_options *options, struct evkv_error *error)
@@ -82,6 +127,7 @@ struct evkv_typed *evkv_typed_new_sized(struct evkv_store *store,
 	typed->codec = options.codec != NULL ? options.codec : &codec_json;
 	typed->require = options.require;
 	typed->refs = 1;
+	reserve_fill(typed);
 	return typed;
 }
 
@@ -179,8 +225,7 @@ static void on_result(const struct evkv_result *result, void *arg)
 	call_report(call, &failed, entries);
 	if (entries != &call->one)
 		evkv_free(entries);
-	evkv_typed_free(call->typed);
-	evkv_free(call);
+	call_free(call);
 }
 
 void *evkv_typed_take_over(const struct evkv_typed_entry *entry)
@@ -249,7 +294,8 @@ static evkv_ticket submit_put(struct evkv_typed *typed,
 	writers = evkv_calloc(request->count,
 	    sizeof(*writers) + sizeof(struct evkv_slice));
 	if (writers == NULL)
-		return 0;
+		return evkv_submit_nomem(typed->store, request, on_result,
+		    call);
 	ticket = put_encoded(typed, request, objects, writers, call);
 	values_free(writers, request->count);
 	return ticket;
@@ -264,22 +310,18 @@ evkv_ticket evkv_typed_submit(struct evkv_typed *typed,
 
 	if (typed == NULL || request == NULL)
 		return 0;
-	call = evkv_calloc(1, sizeof(*call));
+	call = call_new(typed);
 	if (call == NULL)
 		return 0;
-	call->typed = typed;
 	call->cb = cb;
 	call->arg = arg;
-	typed->refs++;
 	if (request->kind == EVKV_OP_PUT)
 		ticket = submit_put(typed, request, objects, call);
 	else if (typed->require)
 		ticket = evkv_require(typed->store, request, on_result, call);
 	else
 		ticket = evkv_submit(typed->store, request, on_result, call);
-	if (ticket == 0) {
-		evkv_typed_free(typed);
-		evkv_free(call);
-	}
+	if (ticket == 0)
+		call_free(call);
 	return ticket;
 }
