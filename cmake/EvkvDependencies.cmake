@@ -11,6 +11,9 @@ pkg_check_modules(evkv_libevent_core REQUIRED IMPORTED_TARGET
 # XXH3 gives what it always will since 0.8.0.
 pkg_check_modules(evkv_libxxhash QUIET IMPORTED_TARGET libxxhash>=0.8.0)
 
-foreach(module libcares openssl hiredis lmdb libzstd libsodium)
+# What the HTTP engine sets is there since 7.87.
+pkg_check_modules(evkv_libcurl QUIET IMPORTED_TARGET libcurl>=7.87.0)
+
+foreach(module libcares openssl zlib hiredis lmdb libzstd libsodium)
 	pkg_check_modules(evkv_${module} QUIET IMPORTED_TARGET ${module})
 endforeach()

@@ -22,6 +22,7 @@
 #include "evkv/json.h"
 #include "evkv/fanout.h"
 #include "evkv/key_codec.h"
+#include "evkv/http.h"
 #include "evkv/pipeline.h"
 #include "evkv/stores/disk.h"
 #include "evkv/stores/redis.h"
@@ -60,6 +61,8 @@ void prefix_keys_h(struct evkv_store *store);
 void retry_h(struct evkv_store *store);
 void statistics_h(struct evkv_store *store, struct evbuffer *reply);
 void timeout_h(struct evkv_store *store);
+void my_piece(struct evkv_slice piece);
+void http_h(struct evkv_http *client, struct evkv_http_request *request);
 extern evkv_cb value_h;
 extern enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
     const struct evkv_request *request);
@@ -303,6 +306,25 @@ enum evkv_verdict fanout_h(struct evkv_op *op, void *my_walk)
 
 	fanout = evkv_fanout_new(op, &my_steps, my_walk);
 	return fanout != NULL ? evkv_fanout_go(fanout) : evkv_op_nomem(op);
+}
+
+/* [evkv/http.h] */
+static void my_end(struct evkv_http_request *request,
+    const struct evkv_http_end *end)
+{
+	struct evkv_slice piece;
+
+	if (end->fate == EVKV_HTTP_ANSWERED && end->code == 200)
+		while (evkv_http_read(request, &piece) == EVKV_HTTP_PIECE)
+			my_piece(piece);
+	evkv_http_release(request);
+}
+
+void http_h(struct evkv_http *client, struct evkv_http_request *request)
+{
+	*request = (struct evkv_http_request){ .method = "GET",
+	    .path = "/things/1", .flags = EVKV_HTTP_REPEATABLE, .end = my_end };
+	evkv_http_start(client, request);
 }
 
 /* [evkv/json.h] */
