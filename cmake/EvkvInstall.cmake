@@ -106,6 +106,10 @@ foreach(driver pipeline http executor redis disk conformance compression
 	if(NOT driver IN_LIST evkv_components)
 		list(APPEND evkv_absent_headers
 			PATTERN ${driver}.h EXCLUDE)
+		if(driver STREQUAL pipeline)
+			list(APPEND evkv_absent_headers
+				PATTERN spread.h EXCLUDE)
+		endif()
 		if(driver STREQUAL disk)
 			list(APPEND evkv_absent_headers
 				PATTERN multi_disk.h EXCLUDE)

@@ -68,7 +68,8 @@ enum {
 	 * others after the earlier writes. Reads between two writes, and kinds
 	 * that name no keys, do not wait. For wrappers that would reorder what
 	 * they forward (retry, a slow cache). A store that is first in, first
-	 * out does not need it, and then nothing waits.
+	 * out does not need it, and then nothing waits. One that is so but for
+	 * some kinds names these in `ordered_kinds`.
 	 */
 	EVKV_VTABLE_ORDERED = 1 << 2,
 };
@@ -199,6 +200,19 @@ struct evkv_vtable {
 	 * of evkv/registry.h. NULL: what it was opened by, or its name alone.
 	 */
 	void (*describe)(void *self, struct evkv_text *text);
+
+	/**
+	 * With EVKV_VTABLE_ORDERED: EVKV_KIND_BIT() of the kinds that take more
+	 * than one step. Only what comes after one of these on a key, or after
+	 * what waits for it, waits; these themselves begin at once behind
+	 * operations of other kinds. 0 = all kinds.
+	 */
+	uint32_t ordered_kinds;
+	/**
+	 * For messages about kinds that the store can't do: why not, as in "the
+	 * server can't list its entries". NULL = nothing to say.
+	 */
+	const char *lacks;
 };
 
 /* ---- Making a store --------------------------------------------------- */

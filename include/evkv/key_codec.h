@@ -58,6 +58,33 @@ EVKV_API size_t evkv_key_encode(struct evkv_slice collection,
 EVKV_API size_t evkv_key_encode_head(struct evkv_slice collection,
     void *buffer);
 
+/** The longest prefix of evkv_key_head(), in bytes. */
+#define EVKV_KEY_PREFIX_MAX 1024
+
+/** The head of flat names that was asked for last. Zero it to begin with. */
+struct evkv_key_head {
+	/** of the head in bytes; 0 = none was asked for */
+	size_t size;
+	/** of its collection's name in bytes */
+	size_t collection_size;
+	/** its collection's name */
+	char collection[EVKV_COLLECTION_MAX];
+	/** the head */
+	char bytes[EVKV_KEY_PREFIX_MAX + EVKV_KEY_HEAD_MAX];
+};
+
+/**
+ * What the flat names of a collection begin with, behind a prefix that all
+ * names have. Operations mostly name the collection that the one before them
+ * did, so the head that was asked for last is kept.
+ * @param head        the last one
+ * @param prefix      always the same, at most EVKV_KEY_PREFIX_MAX bytes
+ * @param collection  0 to 255 bytes
+ * @return the head; it lives until the next call
+ */
+EVKV_API struct evkv_slice evkv_key_head(struct evkv_key_head *head,
+    struct evkv_slice prefix, struct evkv_slice collection);
+
 /**
  * Split a flat name.
  * @param encoded     the flat name

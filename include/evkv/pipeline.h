@@ -58,6 +58,11 @@ enum {
 	 * are submitted outside the store's submit().
 	 */
 	EVKV_SLOT_KEPT = 1 << 2,
+	/**
+	 * Changes nothing though its op is a write, the first step of which
+	 * only reads: the op does not count as sent by it.
+	 */
+	EVKV_SLOT_READS = 1 << 3,
 };
 
 /**
@@ -342,7 +347,8 @@ EVKV_API void evkv_pipeline_ready(struct evkv_pipeline *pipeline);
  * @param pipeline   the connection
  * @param status     how the slot that is being parsed ends; the others end as
  *                   by a disconnect
- * @param cause      AUTH backs off at the maximum and ends what waits
+ * @param cause      AUTH, or the status REFUSED: backs off at the maximum and
+ *                   ends what waits
  * @param sys_error  errno, or 0
  * @param message    copied and prefixed with the server's name; NULL = the
  *                   status' own text

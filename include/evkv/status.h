@@ -103,7 +103,8 @@ enum evkv_status {
 	X(SERVER, "the server said so")                                        \
 	X(IO, "an input or output error")                                      \
 	X(NOMEM, "out of memory")                                              \
-	X(FORK, "the loop belongs to the parent process")
+	X(FORK, "the loop belongs to the parent process")                      \
+	X(TOO_LARGE, "the server took the value for too large")
 
 /**
  * Why an operation failed.
@@ -127,6 +128,7 @@ enum evkv_status {
  * | IO       | an input or output error; sys_error has errno |
  * | NOMEM    | out of memory                               |
  * | FORK     | the loop was made before this process was forked |
+ * | TOO_LARGE | the server took the value for too large |
  */
 enum evkv_cause {
 /** @cond internal */

@@ -93,6 +93,29 @@ size_t evkv_key_encode(struct evkv_slice collection, struct evkv_slice key,
 	return head + key.size;
 }
 
+static __attribute__((noinline)) void key_head_set(struct evkv_key_head *head,
+    struct evkv_slice prefix, struct evkv_slice collection)
+{
+	head->collection_size = collection.size;
+	if (collection.size > 0)
+		memcpy(head->collection, collection.data, collection.size);
+	if (prefix.size > 0)
+		memcpy(head->bytes, prefix.data, prefix.size);
+	head->size = prefix.size +
+	    evkv_key_encode_head(collection, head->bytes + prefix.size);
+}
+
+struct evkv_slice evkv_key_head(struct evkv_key_head *head,
+    struct evkv_slice prefix, struct evkv_slice collection)
+{
+	if (head->size == 0 || collection.size != head->collection_size ||
+	    (collection.size > 0 &&
+		memcmp(collection.data, head->collection, collection.size) !=
+		    0))
+		key_head_set(head, prefix, collection);
+	return evkv_bytes(head->bytes, head->size);
+}
+
 bool evkv_key_decode(struct evkv_slice encoded, void *buffer,
     struct evkv_slice *collection, struct evkv_slice *key)
 {

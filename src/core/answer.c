@@ -232,9 +232,13 @@ enum evkv_verdict evkv_op_nomem(struct evkv_op *op)
 
 enum evkv_verdict evkv_op_unsupported(struct evkv_op *op)
 {
+	const struct evkv_vtable *vtable = evkv__op_top(op)->store->vtable;
+	const char *lacks = vtable->lacks;
+
 	return evkv_op_failf(op, EVKV_UNSUPPORTED, EVKV_CAUSE_NONE,
-	    "%s cannot do %s", evkv__op_top(op)->store->vtable->name,
-	    evkv_kind_name(op->result.kind));
+	    "%s cannot do %s%s%s", vtable->name,
+	    evkv_kind_name(op->result.kind), lacks != NULL ? ": " : "",
+	    lacks != NULL ? lacks : "");
 }
 
 enum evkv_verdict evkv_op_cut(struct evkv_op *op, enum evkv_status status,

@@ -11,6 +11,9 @@
  * meanwhile: those that are inside submit() are on a list, and are put into
  * their queues before the next one is.
  *
+ * A store that keeps the order itself but for some kinds (`ordered_kinds`) has
+ * only those in the queues, and what waits behind them.
+ *
  * What has to wait is kept, and begins from a loop when nothing is before it:
  * after everything that ended earlier has been reported, at no depth of the
  * stack. An operation that is stopped leaves its queues at once: nothing waits
@@ -315,6 +318,15 @@ static enum evkv_verdict wait_in_line(struct order *order, struct evkv_op *op)
 	return EVKV_VERDICT_PENDING;
 }
 
+/* Whether others have to wait for it, where it has not waited itself. */
+static bool lasts(const struct evkv_store *store,
+    const struct evkv_request *request)
+{
+	uint32_t kinds = store->vtable->ordered_kinds;
+
+	return kinds == 0 || (kinds & EVKV_KIND_BIT(request->kind)) != 0;
+}
+
 enum evkv_verdict evkv__order_enter(struct evkv_op *op,
     struct evkv_store *store, const struct evkv_request *request)
 {
@@ -332,6 +344,8 @@ enum evkv_verdict evkv__order_enter(struct evkv_op *op,
 		if (must_wait(order, op, request))
 			return wait_in_line(order, op);
 	}
+	if (!lasts(store, request))
+		return store->vtable->submit(store->self, op, request);
 	order->entering = &entering;
 	verdict = store->vtable->submit(store->self, op, request);
 	order->entering = entering.next;

@@ -70,6 +70,18 @@ static const struct evkv_vtable lines_vtable = {
 	.free = lines_free,
 };
 
+/* One that keeps the order itself, but for puts, which take several steps. */
+static const struct evkv_vtable steps_vtable = {
+	.size = sizeof(struct evkv_vtable),
+	.name = "steps",
+	.flags = EVKV_VTABLE_KEEPS | EVKV_VTABLE_ORDERED,
+	.kinds = EVKV_KIND_BIT(EVKV_OP_GET) | EVKV_KIND_BIT(EVKV_OP_PUT),
+	.ordered_kinds = EVKV_KIND_BIT(EVKV_OP_PUT),
+	.lacks = "it has too little to do",
+	.submit = lines_submit,
+	.free = lines_free,
+};
+
 struct bed {
 	struct scene s;
 	struct lines lines;
@@ -77,22 +89,27 @@ struct bed {
 };
 
 static struct evkv_store *lines_new(struct lines *lines,
-    struct evkv_store *inner)
+    const struct evkv_vtable *vtable, struct evkv_store *inner)
 {
 	lines->inner = inner;
-	return evkv_store_create(NULL, &lines_vtable, lines,
+	return evkv_store_create(NULL, vtable, lines,
 	    &(struct evkv_store_config){ .inner = &inner, .inner_count = 1 },
 	    NULL);
 }
 
-static void bed_open(struct bed *bed)
+static void bed_open_as(struct bed *bed, const struct evkv_vtable *vtable)
 {
 	memset(bed, 0, sizeof(*bed));
 	for (size_t i = 0; i < 8; i++)
 		bed->a[i] = (struct answer)ANSWER_INIT;
 	scene_open(&bed->s, SCRIPTED_STOP_COMPLETES, SCRIPTED_CLOSE_AT_ONCE);
-	bed->s.store = lines_new(&bed->lines, bed->s.store);
+	bed->s.store = lines_new(&bed->lines, vtable, bed->s.store);
 	check(bed->s.store != NULL);
+}
+
+static void bed_open(struct bed *bed)
+{
+	bed_open_as(bed, &lines_vtable);
 }
 
 static void bed_close(struct bed *bed)
@@ -185,6 +202,36 @@ EVKV_TEST(core_order, reads_between_two_writes_are_free)
 	check_held(&bed, "pa");
 	scene_answer(&bed.s, EVKV_OK);
 	check_int(bed.a[5].calls, 1);
+	bed_close(&bed);
+}
+
+EVKV_TEST(core_order, kinds_of_one_step_wait_for_those_of_several_alone)
+{
+	struct bed bed;
+
+	bed_open_as(&bed, &steps_vtable);
+	bed_do(&bed, "ga", 0);
+	bed_do(&bed, "pa", 1); /* does not wait */
+	bed_do(&bed, "ga", 2); /* does */
+	bed_do(&bed, "pa", 3);
+	bed_do(&bed, "gb", 4);
+	bed_do(&bed, "gb", 5);
+	bed_do(&bed, "pb", 6);
+	check_held(&bed, "ga pa gb gb pb");
+	scripted_complete(bed.s.script, 0, EVKV_OK);
+	check_held(&bed, "pa gb gb pb");
+	scripted_complete(bed.s.script, 0, EVKV_OK);
+	check_held(&bed, "gb gb pb ga");
+	/* What has waited is waited for. */
+	scripted_complete(bed.s.script, 3, EVKV_OK);
+	check_held(&bed, "gb gb pb pa");
+	scene_answer(&bed.s, EVKV_OK);
+	check_int(bed.a[3].calls, 1);
+	evkv_sync(bed.s.store, answer_cb, &bed.a[7]);
+	rig_turn(&bed.s.rig);
+	check_status(bed.a[7].status, EVKV_UNSUPPORTED);
+	check_str(bed.a[7].message,
+	    "steps cannot do sync: it has too little to do");
 	bed_close(&bed);
 }
 
@@ -317,7 +364,7 @@ EVKV_TEST(core_order, levels_that_are_entered_late)
 
 	bed_open(&bed);
 	bed.lines.forwards = true;
-	bed.s.store = lines_new(&outer, bed.s.store);
+	bed.s.store = lines_new(&outer, &lines_vtable, bed.s.store);
 	bed_do(&bed, "pa", 0);
 	bed_do(&bed, "pa", 1);
 	ticket = bed_do(&bed, "pa", 2);

@@ -153,6 +153,11 @@ void evkv_pipeline_try_now(struct evkv_pipeline *p)
 	(void)p;
 }
 
+enum evkv_state evkv_pipeline_state(const struct evkv_pipeline *p)
+{
+	return p->closed ? EVKV_STATE_CLOSED : EVKV_STATE_CONNECTING;
+}
+
 const char *evkv_pipeline_name(const struct evkv_pipeline *p)
 {
 	(void)p;

@@ -24,6 +24,7 @@
 #include "evkv/key_codec.h"
 #include "evkv/http.h"
 #include "evkv/pipeline.h"
+#include "evkv/spread.h"
 #include "evkv/stores/disk.h"
 #include "evkv/stores/redis.h"
 #include "evkv/wrapper.h"
@@ -438,6 +439,47 @@ static enum evkv_verdict my_submit(void *self, struct evkv_op *op,
 
 enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
     const struct evkv_request *request) = my_submit;
+
+/* [evkv/spread.h] */
+struct my_part {
+	struct evkv_part base;      // first
+	uint32_t answered;
+};
+
+struct my_stores {
+	struct evkv_spread spread;
+};
+
+static bool my_begin(void *self, size_t line, struct evkv_part *part,
+    const struct evkv_request *request)
+{
+	(void)self;
+	(void)line;
+	(void)part;
+	(void)request;
+	return true;
+}
+
+static const struct evkv_spread_type my_spread = {
+	.size = sizeof(struct evkv_spread_type),
+	.part_size = sizeof(struct my_part),
+	.begin = my_begin,
+};
+
+const struct evkv_spread_type *spread_type_h(void);
+enum evkv_verdict spread_h(struct my_stores *store, struct evkv_op *op,
+    const struct evkv_request *request);
+
+const struct evkv_spread_type *spread_type_h(void)
+{
+	return &my_spread;
+}
+
+enum evkv_verdict spread_h(struct my_stores *store, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	return evkv_spread_submit(&store->spread, op, request);
+}
 
 /* [evkv/request.h] */
 static void on_done(const struct evkv_result *result, void *arg);

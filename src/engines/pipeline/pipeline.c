@@ -60,7 +60,7 @@ void evkv__pipe_set_failure(struct evkv_pipeline *p, enum evkv_status status,
 	failure->status = status;
 	failure->cause = cause;
 	failure->sys_error = sys_error;
-	failure->denied = cause == EVKV_CAUSE_AUTH;
+	failure->denied = cause == EVKV_CAUSE_AUTH || status == EVKV_REFUSED;
 	size = snprintf(failure->message, sizeof(failure->message),
 	    "%s %s: ", p->protocol->name, p->name);
 	if (size < 0 || (size_t)size >= sizeof(failure->message))

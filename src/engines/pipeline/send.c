@@ -91,7 +91,7 @@ static void send_mark(struct evkv_pipeline *p, struct evkv_slot *slot)
 	if (p->sent < slot->mark || (slot->bits & SLOT_MARKED) != 0)
 		return;
 	slot->bits |= SLOT_MARKED;
-	if (slot->op != NULL)
+	if (slot->op != NULL && (slot->flags & EVKV_SLOT_READS) == 0)
 		(void)evkv_op_mark_sent(slot->op);
 }
 

@@ -465,7 +465,7 @@ static bool slot_stop_outstanding(struct evkv_pipeline *p,
 	/* The server must get the rest: it counts as sent from now on. */
 	if ((slot->bits & SLOT_MARKED) == 0) {
 		slot->bits |= SLOT_MARKED;
-		if (slot->op != NULL)
+		if (slot->op != NULL && (slot->flags & EVKV_SLOT_READS) == 0)
 			evkv_op_mark_sent(slot->op);
 	}
 	return false;

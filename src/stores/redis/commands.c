@@ -20,12 +20,13 @@
 
 const struct evkv_request *evkv__redis_request(const struct redis_part *part)
 {
-	return evkv_op_request(part->slot.op);
+	return evkv_op_request(part->base.slot.op);
 }
 
 struct evkv_entry *evkv__redis_entry(const struct redis_part *part, size_t i)
 {
-	return evkv_op_entry(part->slot.op, redis_part_entry(part, i));
+	return evkv_op_entry(part->base.slot.op,
+	    evkv_part_entry(&part->base, i));
 }
 
 /* ---- Writing ---------------------------------------------------------- */
@@ -43,17 +44,17 @@ void evkv__redis_commit(struct redis_connection *connection,
     struct redis_part *part, const char *room, const char *at)
 {
 	evkv_pipeline_commit(connection->pipeline, (size_t)(at - room));
-	if (part->ends != NULL)
-		part->ends->written += (size_t)(at - room);
+	if (part->base.ends != NULL)
+		part->base.ends->written += (size_t)(at - room);
 }
 
 /* The i-th key's write takes effect with what has been written so far. */
 void evkv__redis_effect(struct redis_connection *connection,
     struct redis_part *part, size_t i)
 {
-	if (part->ends == NULL)
+	if (part->base.ends == NULL)
 		return;
-	part->ends->at[i] = part->ends->written;
+	part->base.ends->at[i] = part->base.ends->written;
 	if (i == 0)
 		evkv_pipeline_effect(connection->pipeline);
 }
@@ -80,7 +81,7 @@ bool evkv__redis_write_one(struct redis_connection *connection,
 bool evkv__redis_write_each(struct redis_connection *connection,
     struct redis_part *part, struct evkv_slice start)
 {
-	for (size_t i = 0; i < part->count; i++) {
+	for (size_t i = 0; i < part->base.count; i++) {
 		if (!evkv__redis_write_one(connection, part, i, start))
 			return false;
 		evkv__redis_effect(connection, part, i);
@@ -134,11 +135,11 @@ void evkv__redis_part_refuse(struct redis_connection *connection,
 
 		if (evkv_failed(entry->status))
 			continue;
-		evkv_op_give_value(part->slot.op, redis_part_entry(part, i),
-		    NULL);
+		evkv_op_give_value(part->base.slot.op,
+		    evkv_part_entry(&part->base, i), NULL);
 		entry->status = error.status;
 	}
-	evkv_op_explain(part->slot.op, error.cause, 0, error.message);
+	evkv_op_explain(part->base.slot.op, error.cause, 0, error.message);
 	if (error.status == EVKV_NOSPACE)
 		connection->full = true;
 	if (error.reconnect)
@@ -149,15 +150,16 @@ void evkv__redis_part_refuse(struct redis_connection *connection,
 static void command_value(struct redis_part *part, size_t i,
     struct evkv_slice bytes)
 {
-	size_t entry = redis_part_entry(part, i);
+	size_t entry = evkv_part_entry(&part->base, i);
 
 	if (part->versions)
 		evkv__redis_version(bytes,
-		    &evkv_op_entry(part->slot.op, entry)->version);
-	if (evkv_op_copy_value(part->slot.op, entry, bytes))
+		    &evkv_op_entry(part->base.slot.op, entry)->version);
+	if (evkv_op_copy_value(part->base.slot.op, entry, bytes))
 		return;
-	evkv_op_entry(part->slot.op, entry)->status = EVKV_NOMEM;
-	evkv_op_explain(part->slot.op, EVKV_CAUSE_NOMEM, 0, "out of memory");
+	evkv_op_entry(part->base.slot.op, entry)->status = EVKV_NOMEM;
+	evkv_op_explain(part->base.slot.op, EVKV_CAUSE_NOMEM, 0,
+	    "out of memory");
 }
 
 /* A value or nil for the i-th key; nothing else. */
@@ -194,13 +196,13 @@ bool evkv__redis_take_number(struct redis_connection *connection,
 		if (item->number != 0 && item->number != 1)
 			return false;
 		if (item->number == 0)
-			evkv__redis_entry(part, part->settled)
+			evkv__redis_entry(part, part->base.settled)
 			    ->status = EVKV_NOT_FOUND;
-	} else if (!evkv__redis_take_error(connection, part, part->settled, 1,
-		       item)) {
+	} else if (!evkv__redis_take_error(connection, part, part->base.settled,
+		       1, item)) {
 		return false;
 	}
-	part->settled++;
+	part->base.settled++;
 	return true;
 }
 
@@ -211,8 +213,8 @@ static bool command_any_ttl(const struct evkv_request *request,
 {
 	if (request->ttls_ms == NULL)
 		return request->ttl_ms != EVKV_TTL_NONE;
-	for (size_t i = 0; i < part->count; i++) {
-		if (request->ttls_ms[redis_part_entry(part, i)] !=
+	for (size_t i = 0; i < part->base.count; i++) {
+		if (request->ttls_ms[evkv_part_entry(&part->base, i)] !=
 		    EVKV_TTL_NONE)
 			return true;
 	}
@@ -223,7 +225,7 @@ static const struct redis_command *command_for_put(
     const struct evkv_request *request, struct redis_part *part)
 {
 	part->absent = request->condition == EVKV_IF_ABSENT;
-	if (part->count == 1 || request->condition != EVKV_IF_ANY ||
+	if (part->base.count == 1 || request->condition != EVKV_IF_ANY ||
 	    command_any_ttl(request, part))
 		return &evkv__redis_set;
 	part->replies = 1;
@@ -233,46 +235,43 @@ static const struct redis_command *command_for_put(
 static const struct redis_command *command_choose(
     const struct evkv_request *request, struct redis_part *part)
 {
-	part->replies = part->count;
+	part->replies = part->base.count;
 	if (request->condition == EVKV_IF_VERSION)
 		return &evkv__redis_if_version;
 	switch (request->kind) {
 	case EVKV_OP_GET:
 		part->replies = 1;
-		return part->count == 1 ? &evkv__redis_get : &evkv__redis_mget;
+		return part->base.count == 1 ? &evkv__redis_get
+					     : &evkv__redis_mget;
 	case EVKV_OP_TTL:
-		part->replies = part->count + 3;
+		part->replies = part->base.count + 3;
 		return &evkv__redis_ttl;
 	case EVKV_OP_PUT: return command_for_put(request, part);
 	case EVKV_OP_DELETE: return &evkv__redis_unlink;
 	case EVKV_OP_EXISTS: return &evkv__redis_exists;
 	case EVKV_OP_INCR: return &evkv__redis_incr;
 	case EVKV_OP_TAKE: return &evkv__redis_take;
+	case EVKV_OP_PING: part->replies = 1; return &evkv__redis_ping;
 	default: return &evkv__redis_touch;
 	}
 }
 
-bool evkv__redis_part_command(struct evkv_op *op,
-    const struct evkv_request *request, struct redis_part *part)
+bool evkv__redis_part_command(struct redis_part *part,
+    const struct evkv_request *request)
 {
+	struct evkv_op *op = part->base.slot.op;
+
 	part->command = command_choose(request, part);
 	part->versions = (request->flags & EVKV_FLAG_VERSIONS) != 0;
 	if (part->versions && request->kind == EVKV_OP_PUT)
 		evkv__redis_versions_expect(part, op, request);
 	if (part->command == &evkv__redis_touch) {
-		part->pairs = evkv_op_alloc(op, part->count);
+		part->pairs = evkv_op_alloc(op, part->base.count);
 		if (part->pairs == NULL)
 			return false;
 	}
 	/* One command's effect comes with its last byte, as for any slot. */
-	if (part->count > 1 && part->replies >= part->count &&
-	    (evkv_kind_classes(request->kind) & EVKV_CLASS_WRITES) != 0) {
-		part->ends = evkv_op_alloc(op,
-		    sizeof(*part->ends) +
-			part->count * sizeof(part->ends->at[0]));
-		if (part->ends == NULL)
-			return false;
-		part->ends->written = 0;
-	}
-	return true;
+	return part->base.count <= 1 || part->replies < part->base.count ||
+	    (evkv_kind_classes(request->kind) & EVKV_CLASS_WRITES) == 0 ||
+	    evkv_part_ends(&part->base);
 }

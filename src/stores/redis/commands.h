@@ -53,9 +53,9 @@ static inline struct redis_name evkv__redis_name(const struct redis_connection
     const struct redis_part *part, const struct evkv_request *request, size_t i)
 {
 	return (struct redis_name){
-		.head = evkv__redis_head(connection->store,
-		    request->collection),
-		.key = request->keys[redis_part_entry(part, i)],
+		.head = evkv_key_head(&connection->store->head,
+		    connection->store->prefix, request->collection),
+		.key = request->keys[evkv_part_entry(&part->base, i)],
 	};
 }
 /* The most bytes that it takes as a word; and writing it. */

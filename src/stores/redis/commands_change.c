@@ -32,15 +32,16 @@ void evkv__redis_version(struct evkv_slice value, struct evkv_version *version)
 void evkv__redis_versions_expect(struct redis_part *part, struct evkv_op *op,
     const struct evkv_request *request)
 {
-	for (size_t i = 0; i < part->count; i++)
+	for (size_t i = 0; i < part->base.count; i++)
 		evkv__redis_version(evkv__redis_put_value(part, request, i),
-		    &evkv_op_entry(op, redis_part_entry(part, i))->version);
+		    &evkv_op_entry(op, evkv_part_entry(&part->base, i))
+			 ->version);
 }
 
 /* Those that did not. */
 void evkv__redis_versions_clear(const struct redis_part *part)
 {
-	for (size_t i = 0; part->versions && i < part->count; i++) {
+	for (size_t i = 0; part->versions && i < part->base.count; i++) {
 		struct evkv_entry *entry = evkv__redis_entry(part, i);
 
 		if (entry->status != EVKV_OK)
@@ -160,8 +161,9 @@ static bool version_encode(struct redis_connection *connection,
 		script = change_put;
 		count = 3;
 	}
-	for (size_t i = 0; i < part->count; i++) {
-		version_digits(&request->versions[redis_part_entry(part, i)],
+	for (size_t i = 0; i < part->base.count; i++) {
+		version_digits(&request
+				    ->versions[evkv_part_entry(&part->base, i)],
 		    digits);
 		if (count > 1)
 			words[1] = change_ttl(evkv__redis_put_ttl(part, request,
@@ -190,17 +192,17 @@ static bool version_item(struct redis_connection *connection,
 	if (item->type == REDIS_ITEM_INTEGER) {
 		if (item->number < 0 || item->number > CHANGE_TOO_LARGE)
 			return false;
-		evkv__redis_entry(part, part->settled)
+		evkv__redis_entry(part, part->base.settled)
 		    ->status = statuses[item->number];
 		if (item->number == CHANGE_TOO_LARGE)
-			evkv_op_explain(part->slot.op, EVKV_CAUSE_NONE, 0,
+			evkv_op_explain(part->base.slot.op, EVKV_CAUSE_NONE, 0,
 			    "redis: IF_VERSION is for values of up "
 			    "to " CHANGE_VALUE_MAX " bytes");
-	} else if (!evkv__redis_take_error(connection, part, part->settled, 1,
-		       item)) {
+	} else if (!evkv__redis_take_error(connection, part, part->base.settled,
+		       1, item)) {
 		return false;
 	}
-	part->settled++;
+	part->base.settled++;
 	return true;
 }
 
@@ -210,7 +212,7 @@ static int64_t incr_delta(const struct redis_part *part,
     const struct evkv_request *request, size_t i)
 {
 	return request->deltas != NULL
-	    ? request->deltas[redis_part_entry(part, i)]
+	    ? request->deltas[evkv_part_entry(&part->base, i)]
 	    : request->delta;
 }
 
@@ -244,8 +246,8 @@ static bool incr_one(struct redis_connection *connection,
 
 	if (request->initial == 0 && ttl_ms == EVKV_TTL_NONE)
 		return incr_by(connection, part, i, words[0]);
-	if (evkv_incr_apply(request, redis_part_entry(part, i), NULL, &first) ==
-	    EVKV_OK)
+	if (evkv_incr_apply(request, evkv_part_entry(&part->base, i), NULL,
+		&first) == EVKV_OK)
 		words[1] = evkv_number_write(first, sum);
 	return change_write(connection, part, i, change_incr, words, 3);
 }
@@ -255,7 +257,7 @@ static bool incr_encode(struct redis_connection *connection,
 {
 	const struct evkv_request *request = evkv__redis_request(part);
 
-	for (size_t i = 0; i < part->count; i++) {
+	for (size_t i = 0; i < part->base.count; i++) {
 		if (!incr_one(connection, part, request, i))
 			return false;
 	}
@@ -278,7 +280,7 @@ static bool incr_refuses(struct evkv_slice words)
 
 static void incr_done(struct redis_part *part, int64_t number)
 {
-	struct evkv_entry *entry = evkv__redis_entry(part, part->settled);
+	struct evkv_entry *entry = evkv__redis_entry(part, part->base.settled);
 	char text[EVKV_NUMBER_MAX];
 
 	entry->number = number;
@@ -302,14 +304,15 @@ static bool incr_item(struct redis_connection *connection,
 		incr_done(part, number);
 	} else if (item->type == REDIS_ITEM_ERROR &&
 	    incr_refuses(item->bytes)) {
-		evkv__redis_entry(part, part->settled)->status = EVKV_INVALID;
-		evkv_op_explain(part->slot.op, EVKV_CAUSE_NONE, 0,
+		evkv__redis_entry(part, part->base.settled)
+		    ->status = EVKV_INVALID;
+		evkv_op_explain(part->base.slot.op, EVKV_CAUSE_NONE, 0,
 		    EVKV_INCR_REFUSED);
-	} else if (!evkv__redis_take_error(connection, part, part->settled, 1,
-		       item)) {
+	} else if (!evkv__redis_take_error(connection, part, part->base.settled,
+		       1, item)) {
 		return false;
 	}
-	part->settled++;
+	part->base.settled++;
 	return true;
 }
 
@@ -326,21 +329,21 @@ static bool take_encode(struct redis_connection *connection,
 static bool take_item(struct redis_connection *connection,
     struct redis_part *part, const struct redis_item *item)
 {
-	struct evkv_entry *entry = evkv__redis_entry(part, part->settled);
+	struct evkv_entry *entry = evkv__redis_entry(part, part->base.settled);
 
 	if (item->depth != 0)
 		return false;
 	if (item->type == REDIS_ITEM_ERROR &&
 	    evkv__redis_error_is(item->bytes, "WRONGTYPE")) {
 		entry->status = EVKV_NOT_FOUND;
-	} else if (evkv__redis_take_value(part, part->settled, item)) {
+	} else if (evkv__redis_take_value(part, part->base.settled, item)) {
 		if (entry->status == EVKV_NOMEM)
 			entry->status = EVKV_UNKNOWN_OUTCOME;
-	} else if (!evkv__redis_take_error(connection, part, part->settled, 1,
-		       item)) {
+	} else if (!evkv__redis_take_error(connection, part, part->base.settled,
+		       1, item)) {
 		return false;
 	}
-	part->settled++;
+	part->base.settled++;
 	return true;
 }
 

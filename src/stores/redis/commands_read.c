@@ -30,9 +30,10 @@ static bool get_item(struct redis_connection *connection,
 static bool mget_encode(struct redis_connection *connection,
     struct redis_part *part)
 {
-	if (!evkv__redis_write_start(connection, part, "MGET", part->count + 1))
+	if (!evkv__redis_write_start(connection, part, "MGET",
+		part->base.count + 1))
 		return false;
-	for (size_t i = 0; i < part->count; i++) {
+	for (size_t i = 0; i < part->base.count; i++) {
 		if (!evkv__redis_write_name(connection, part, i))
 			return false;
 	}
@@ -43,16 +44,17 @@ static bool mget_item(struct redis_connection *connection,
     struct redis_part *part, const struct redis_item *item)
 {
 	if (item->depth == 1) {
-		if (item->index >= part->count ||
+		if (item->index >= part->base.count ||
 		    !evkv__redis_take_value(part, item->index, item))
 			return false;
-		part->settled++;
+		part->base.settled++;
 		return true;
 	}
 	if (item->type == REDIS_ITEM_ARRAY)
 		return item->depth == 0 &&
-		    item->number == (long long)part->count;
-	return evkv__redis_take_error(connection, part, 0, part->count, item);
+		    item->number == (long long)part->base.count;
+	return evkv__redis_take_error(connection, part, 0, part->base.count,
+	    item);
 }
 
 /* ---- TTL -------------------------------------------------------------- */
@@ -60,7 +62,7 @@ static bool mget_item(struct redis_connection *connection,
 static bool ttl_write_pttls(struct redis_connection *connection,
     struct redis_part *part)
 {
-	for (size_t i = 0; i < part->count; i++) {
+	for (size_t i = 0; i < part->base.count; i++) {
 		if (!evkv__redis_write_one(connection, part, i,
 			COMMAND_START("2", "4", "PTTL")))
 			return false;
@@ -77,7 +79,7 @@ static bool ttl_encode_apart(struct redis_connection *connection,
     struct redis_part *part)
 {
 	part->apart = true;
-	part->replies = part->count * 2 + 1;
+	part->replies = part->base.count * 2 + 1;
 	return ttl_write_pttls(connection, part) &&
 	    mget_encode(connection, part) && ttl_write_pttls(connection, part);
 }
@@ -127,7 +129,7 @@ static bool ttl_item_apart_ttl(struct redis_connection *connection,
 		return evkv__redis_take_error(connection, part, i, 1, item);
 	if (entry->status != EVKV_OK)
 		return true;
-	if (part->answered < part->count && item->number == -2)
+	if (part->answered < part->base.count && item->number == -2)
 		entry->ttl_ms = EVKV_TTL_NONE; /* that of none */
 	else if (before_ms != EVKV_TTL_NONE &&
 	    (entry->ttl_ms == EVKV_TTL_NONE || entry->ttl_ms > before_ms))
@@ -138,17 +140,17 @@ static bool ttl_item_apart_ttl(struct redis_connection *connection,
 static bool ttl_item_apart(struct redis_connection *connection,
     struct redis_part *part, const struct redis_item *item)
 {
-	size_t i = part->answered % (part->count + 1);
+	size_t i = part->answered % (part->base.count + 1);
 	struct evkv_entry *entry;
 
-	if (i < part->count)
+	if (i < part->base.count)
 		return ttl_item_apart_ttl(connection, part, i, item);
 	if (item->depth == 0)
 		return (item->type == REDIS_ITEM_ARRAY &&
-			   item->number == (long long)part->count) ||
-		    evkv__redis_take_error(connection, part, 0, part->count,
-			item);
-	if (item->depth != 1 || item->index >= part->count)
+			   item->number == (long long)part->base.count) ||
+		    evkv__redis_take_error(connection, part, 0,
+			part->base.count, item);
+	if (item->depth != 1 || item->index >= part->base.count)
 		return false;
 	entry = evkv__redis_entry(part, item->index);
 	if (item->type == REDIS_ITEM_NIL)
@@ -162,18 +164,18 @@ static bool ttl_item_exec(struct redis_connection *connection,
     struct redis_part *part, const struct redis_item *item)
 {
 	if (item->depth == 2)
-		return item->parent == 0 && item->index < part->count &&
+		return item->parent == 0 && item->index < part->base.count &&
 		    evkv__redis_take_value(part, item->index, item);
-	if (item->index > part->count)
+	if (item->index > part->base.count)
 		return false;
 	if (item->type == REDIS_ITEM_ERROR) {
-		evkv__redis_part_refuse(connection, part, 0, part->count,
+		evkv__redis_part_refuse(connection, part, 0, part->base.count,
 		    item->bytes);
 		return true;
 	}
 	if (item->index == 0)
 		return item->type == REDIS_ITEM_ARRAY &&
-		    item->number == (long long)part->count;
+		    item->number == (long long)part->base.count;
 	return ttl_item_ttl(part, item->index - 1, item);
 }
 
@@ -192,9 +194,9 @@ static bool ttl_item(struct redis_connection *connection,
 	if (item->depth > 0)
 		return last && ttl_item_exec(connection, part, item);
 	if (item->type == REDIS_ITEM_ARRAY)
-		return last && item->number == (long long)part->count + 1;
+		return last && item->number == (long long)part->base.count + 1;
 	return (item->type == REDIS_ITEM_STATUS && !last) ||
-	    evkv__redis_take_error(connection, part, 0, part->count, item);
+	    evkv__redis_take_error(connection, part, 0, part->base.count, item);
 }
 
 static bool exists_encode(struct redis_connection *connection,

@@ -8,7 +8,7 @@
 struct evkv_slice evkv__redis_put_value(const struct redis_part *part,
     const struct evkv_request *request, size_t i)
 {
-	size_t entry = redis_part_entry(part, i);
+	size_t entry = evkv_part_entry(&part->base, i);
 
 	return request->counted_values != NULL
 	    ? evkv_value_bytes(request->counted_values[entry])
@@ -19,7 +19,7 @@ int64_t evkv__redis_put_ttl(const struct redis_part *part,
     const struct evkv_request *request, size_t i)
 {
 	return request->ttls_ms != NULL
-	    ? request->ttls_ms[redis_part_entry(part, i)]
+	    ? request->ttls_ms[evkv_part_entry(&part->base, i)]
 	    : request->ttl_ms;
 }
 
@@ -62,7 +62,7 @@ static bool set_encode(struct redis_connection *connection,
 {
 	const struct evkv_request *request = evkv__redis_request(part);
 
-	for (size_t i = 0; i < part->count; i++) {
+	for (size_t i = 0; i < part->base.count; i++) {
 		if (!set_one(connection, part, request, i))
 			return false;
 	}
@@ -77,13 +77,13 @@ static bool set_item(struct redis_connection *connection,
 	if (item->type != REDIS_ITEM_ERROR)
 		connection->full = false;
 	if (item->type == REDIS_ITEM_NIL) /* the condition did not hold */
-		evkv__redis_entry(part, part->settled)->status = part->absent
-		    ? EVKV_EXISTS
-		    : EVKV_NOT_FOUND;
+		evkv__redis_entry(part, part->base.settled)
+		    ->status = part->absent ? EVKV_EXISTS : EVKV_NOT_FOUND;
 	else if (item->type != REDIS_ITEM_STATUS &&
-	    !evkv__redis_take_error(connection, part, part->settled, 1, item))
+	    !evkv__redis_take_error(connection, part, part->base.settled, 1,
+		item))
 		return false;
-	part->settled++;
+	part->base.settled++;
 	return true;
 }
 
@@ -93,9 +93,9 @@ static bool mset_encode(struct redis_connection *connection,
 	const struct evkv_request *request = evkv__redis_request(part);
 
 	if (!evkv__redis_write_start(connection, part, "MSET",
-		part->count * 2 + 1))
+		part->base.count * 2 + 1))
 		return false;
-	for (size_t i = 0; i < part->count; i++) {
+	for (size_t i = 0; i < part->base.count; i++) {
 		struct evkv_slice value = evkv__redis_put_value(part, request,
 		    i);
 		char *room;
@@ -119,7 +119,8 @@ static bool mset_item(struct redis_connection *connection,
 		connection->full = false;
 		return true;
 	}
-	return evkv__redis_take_error(connection, part, 0, part->count, item);
+	return evkv__redis_take_error(connection, part, 0, part->base.count,
+	    item);
 }
 
 /* ---- DELETE, EXISTS, TOUCH -------------------------------------------- */
@@ -160,7 +161,7 @@ static bool persist_one(struct redis_connection *connection,
 		COMMAND_START("2", "7", "PERSIST")))
 		return false;
 	evkv__redis_effect(connection, part, i);
-	if (part->ends == NULL)
+	if (part->base.ends == NULL)
 		evkv_pipeline_effect(connection->pipeline);
 	return evkv__redis_write_one(connection, part, i,
 	    COMMAND_START("2", "6", "EXISTS"));
@@ -171,8 +172,8 @@ static bool touch_encode(struct redis_connection *connection,
 {
 	const struct evkv_request *request = evkv__redis_request(part);
 
-	part->replies = part->count;
-	for (size_t i = 0; i < part->count; i++) {
+	part->replies = part->base.count;
+	for (size_t i = 0; i < part->base.count; i++) {
 		int64_t ttl_ms = evkv__redis_put_ttl(part, request, i);
 
 		part->pairs[i] = ttl_ms == EVKV_TTL_NONE;
@@ -187,18 +188,18 @@ static bool touch_encode(struct redis_connection *connection,
 static bool touch_item(struct redis_connection *connection,
     struct redis_part *part, const struct redis_item *item)
 {
-	struct evkv_entry *entry = evkv__redis_entry(part, part->settled);
-	bool was_first = part->pairs[part->settled] && !part->half;
+	struct evkv_entry *entry = evkv__redis_entry(part, part->base.settled);
+	bool was_first = part->pairs[part->base.settled] && !part->half;
 	bool known = part->half && part->had_ttl;
 
 	/* What is done is done, even if the server would not tell of it. */
 	if (known && item->depth == 0 && item->type == REDIS_ITEM_ERROR)
-		part->settled++;
+		part->base.settled++;
 	else if (!evkv__redis_take_number(connection, part, item))
 		return false;
 	if (was_first) {
 		/* The second one settles it, unless this one has failed. */
-		part->settled--;
+		part->base.settled--;
 		part->half = true;
 		part->had_ttl = entry->status == EVKV_OK;
 		if (entry->status == EVKV_NOT_FOUND)

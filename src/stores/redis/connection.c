@@ -69,12 +69,12 @@ static void connection_maybe_renew(struct redis_connection *connection)
 		return;
 	connection->renewed_us = now_us;
 	memset(&connection->goodbye, 0, sizeof(connection->goodbye));
-	connection->goodbye.slot.flags = EVKV_SLOT_KEPT;
+	connection->goodbye.base.slot.flags = EVKV_SLOT_KEPT;
 	connection->goodbye.command = &goodbye_command;
 	connection->goodbye.connection = connection;
 	connection->goodbye.replies = 1;
 	connection->leaving = evkv_pipeline_submit(connection->pipeline,
-				  &connection->goodbye.slot) == NULL;
+				  &connection->goodbye.base.slot) == NULL;
 }
 
 /* ---- What the pipeline calls ------------------------------------------ */
@@ -275,34 +275,14 @@ static void connection_end(void *self, struct evkv_slot *slot,
 		connection_maybe_renew(connection);
 }
 
-/* A store is down when one of its connections is, and ready when all are. */
-static enum evkv_state connection_whole(const struct redis_store *store)
-{
-	enum evkv_state whole = EVKV_STATE_READY;
-
-	for (size_t i = 0; i < store->connection_count; i++) {
-		enum evkv_state state = store->connections[i].state;
-
-		if (state == EVKV_STATE_DOWN)
-			return state;
-		if (state == EVKV_STATE_CONNECTING)
-			whole = state;
-	}
-	return whole;
-}
-
 static void connection_state(void *self, enum evkv_state state,
     enum evkv_cause cause, const char *message)
 {
 	struct redis_connection *connection = self;
 	struct redis_store *store = connection->store;
-	enum evkv_state before = connection_whole(store), whole;
 
-	connection->state = state;
-	whole = connection_whole(store);
-	/* What another connection has made known stays, with its reason. */
-	if (state != EVKV_STATE_CLOSED && (whole == state || whole != before))
-		evkv_store_set_state(store->store, whole, cause, message);
+	evkv_spread_set_state(&store->spread, store->store,
+	    (size_t)(connection - store->connections), state, cause, message);
 }
 
 static const struct evkv_protocol connection_protocol = {
@@ -317,9 +297,10 @@ static const struct evkv_protocol connection_protocol = {
 
 /* ---- Making and ending ------------------------------------------------ */
 
-bool evkv__redis_connection_open(struct redis_connection *connection,
-    struct redis_store *store, struct evkv_tls *tls, struct evkv_error *error)
+bool evkv__redis_connection_open(struct redis_store *store, size_t i,
+    struct evkv_tls *tls, struct evkv_error *error)
 {
+	struct redis_connection *connection = &store->connections[i];
 	const struct evkv_redis_options *ours = &store->options;
 	struct evkv_pipeline_options options = {
 		.host = ours->path == NULL ? ours->host : NULL,
@@ -340,13 +321,12 @@ bool evkv__redis_connection_open(struct redis_connection *connection,
 	connection->store = store;
 	connection->pipeline = evkv_pipeline_new(store->loop,
 	    &connection_protocol, connection, &options, error);
+	store->spread.lines[i].pipeline = connection->pipeline;
 	return connection->pipeline != NULL;
 }
 
 void evkv__redis_connection_free(struct redis_connection *connection)
 {
-	if (connection->pipeline != NULL)
-		evkv_pipeline_free(connection->pipeline);
 	if (connection->reader != NULL)
 		redisReaderFree(connection->reader);
 }

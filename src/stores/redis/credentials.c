@@ -71,7 +71,7 @@ enum evkv_status evkv_redis_set_credentials(struct evkv_store *store,
 		return EVKV_INVALID;
 	if (!credentials_set(redis, user, password))
 		return EVKV_NOMEM;
-	for (size_t i = 0; i < redis->connection_count; i++)
+	for (size_t i = 0; i < redis->spread.count; i++)
 		evkv_pipeline_try_now(redis->connections[i].pipeline);
 	return EVKV_OK;
 }

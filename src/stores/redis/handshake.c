@@ -171,11 +171,11 @@ void evkv__redis_handshake(struct redis_connection *connection)
 	evkv__redis_credentials_ask(connection->store);
 	connection->secrets = connection->store->secrets;
 	memset(greeting, 0, sizeof(*greeting));
-	greeting->slot.flags = EVKV_SLOT_HANDSHAKE | EVKV_SLOT_KEPT;
+	greeting->base.slot.flags = EVKV_SLOT_HANDSHAKE | EVKV_SLOT_KEPT;
 	greeting->command = &handshake_command;
 	greeting->connection = connection;
 	handshake_choose_steps(connection);
-	why = evkv_pipeline_submit(connection->pipeline, &greeting->slot);
+	why = evkv_pipeline_submit(connection->pipeline, &greeting->base.slot);
 	if (why != NULL)
 		evkv_pipeline_fail(connection->pipeline, why->status,
 		    why->cause, why->sys_error, why->message);
@@ -187,7 +187,7 @@ void evkv__redis_turned_away(struct redis_connection *connection,
 	struct redis_error error;
 
 	evkv__redis_error_read(words, &error);
-	if (connection->state != EVKV_STATE_READY &&
+	if (evkv_pipeline_state(connection->pipeline) != EVKV_STATE_READY &&
 	    (error.status == EVKV_UNAVAILABLE ||
 		error.cause == EVKV_CAUSE_AUTH))
 		handshake_refuse(connection, "turned away", words);

@@ -4,11 +4,12 @@
 #ifndef EVKV_SRC_STORES_REDIS_OPTIONS_H
 #define EVKV_SRC_STORES_REDIS_OPTIONS_H
 
+#include "evkv/key_codec.h"
 #include "evkv/registry.h"
 #include "evkv/stores/redis.h"
 
-#define REDIS_PREFIX_MAX 1024 /* bytes of key_prefix */
-#define REDIS_PATH_MAX 107    /* bytes of path: what fits into sun_path */
+#define REDIS_PREFIX_MAX EVKV_KEY_PREFIX_MAX /* bytes of key_prefix */
+#define REDIS_PATH_MAX 107 /* bytes of path: what fits into sun_path */
 #define REDIS_TIME_MAX ((INT64_C(1) << 40) - 1) /* ms, as the pipeline has it */
 
 /*

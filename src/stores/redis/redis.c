@@ -5,7 +5,7 @@
  * into the output of a connection (commands.c), which goes out at the end of
  * the loop's turn; the replies are read by hiredis' reader (reply.c) into the
  * operation's entries. Keys are spread over the connections by a hash, so that
- * operations on one key keep their order (call.c). What spans keys is done by
+ * operations on one key keep their order (evkv/spread.h). What spans keys is done by
  * SCAN (scan.c).
  *
  * Failures: the pipeline deals with everything that can happen to a
@@ -15,12 +15,11 @@
  */
 #include "store.h"
 
-/* In a file of its own, so that it is copied whole where it is used. */
-const struct redis_call evkv__redis_call_none = { .left = 0 };
-
 static enum evkv_verdict redis_submit(void *self, struct evkv_op *op,
     const struct evkv_request *request)
 {
+	struct redis_store *store = self;
+
 	switch (request->kind) {
 	case EVKV_OP_GET:
 	case EVKV_OP_TTL:
@@ -29,13 +28,15 @@ static enum evkv_verdict redis_submit(void *self, struct evkv_op *op,
 	case EVKV_OP_EXISTS:
 	case EVKV_OP_TOUCH:
 	case EVKV_OP_INCR:
-	case EVKV_OP_TAKE: return evkv__redis_call_submit(self, op, request);
+	case EVKV_OP_TAKE:
+		return evkv_spread_submit(&store->spread, op, request);
 	case EVKV_OP_KEYS:
 	case EVKV_OP_COLLECTIONS:
 	case EVKV_OP_CLEAR:
 	case EVKV_OP_CLEAR_ALL:
-		return evkv__redis_scan_submit(self, op, request);
-	case EVKV_OP_PING: return evkv__redis_ping_submit(self, op, request);
+		return evkv__redis_scan_submit(store, op, request);
+	case EVKV_OP_PING:
+		return evkv_spread_submit_all(&store->spread, op, request);
 	case EVKV_OP_PURGE_EXPIRED: /* the server does it by itself */
 	case EVKV_OP_SYNC:
 	case EVKV_OP_COMPACT: return EVKV_VERDICT_DONE;
@@ -47,12 +48,11 @@ static void redis_stop(void *self, struct evkv_op *op)
 {
 	(void)self;
 	switch (evkv_op_result(op)->kind) {
-	case EVKV_OP_PING: evkv__redis_ping_stop(op); break;
 	case EVKV_OP_KEYS:
 	case EVKV_OP_COLLECTIONS:
 	case EVKV_OP_CLEAR:
 	case EVKV_OP_CLEAR_ALL: evkv__redis_scan_stop(op); break;
-	default: evkv__redis_call_stop(evkv_op_data(op)); break;
+	default: evkv_call_stop(op); break;
 	}
 }
 
@@ -60,8 +60,7 @@ static void redis_close(void *self)
 {
 	struct redis_store *store = self;
 
-	for (size_t i = 0; i < store->connection_count; i++)
-		evkv_pipeline_close(store->connections[i].pipeline);
+	evkv_spread_close(&store->spread);
 	evkv_store_closed(store->store);
 }
 
@@ -69,7 +68,9 @@ static void redis_free(void *self)
 {
 	struct redis_store *store = self;
 
-	for (size_t i = 0; i < store->connection_count; i++)
+	evkv_spread_free(&store->spread);
+	for (size_t i = 0;
+	     store->connections != NULL && i < store->spread.count; i++)
 		evkv__redis_connection_free(&store->connections[i]);
 	evkv_free(store->connections);
 	evkv__redis_options_free(&store->options);
@@ -80,12 +81,7 @@ static void redis_counters(void *self, struct evkv_counters *counters)
 {
 	struct redis_store *store = self;
 
-	for (size_t i = 0; i < store->connection_count; i++) {
-		struct evkv_pipeline_counters one;
-
-		evkv_pipeline_counters(store->connections[i].pipeline, &one);
-		counters->reconnects += one.reconnects;
-	}
+	evkv_spread_counters(&store->spread, counters);
 }
 
 static void redis_describe(void *self, struct evkv_text *text)
@@ -157,16 +153,16 @@ static bool redis_connect(struct redis_store *store, struct evkv_error *error)
 	bool opened = true;
 
 	store->connections = evkv_calloc(count, sizeof(*store->connections));
-	if (store->connections == NULL) {
+	if (store->connections == NULL ||
+	    !evkv_spread_init(&store->spread, &evkv__redis_spread, store,
+		count)) {
 		evkv_error_set(error, EVKV_NOMEM, "redis: out of memory");
 		return false;
 	}
 	if (!redis_tls(&store->options, &tls, error))
 		return false;
-	while (opened && store->connection_count < count)
-		opened = evkv__redis_connection_open(
-		    &store->connections[store->connection_count++], store, tls,
-		    error);
+	for (size_t i = 0; opened && i < count; i++)
+		opened = evkv__redis_connection_open(store, i, tls, error);
 	evkv_tls_unref(tls);
 	return opened;
 }

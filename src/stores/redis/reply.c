@@ -22,7 +22,8 @@ static void reply_give(struct redis_connection *connection,
 	if (part == NULL && item->depth == 0 && item->type == REDIS_ITEM_ERROR)
 		evkv__redis_turned_away(connection, item->bytes);
 	if (part == NULL || connection->wrong != NULL ||
-	    (part->slot.op != NULL && evkv_op_detached(part->slot.op)))
+	    (part->base.slot.op != NULL &&
+		evkv_op_detached(part->base.slot.op)))
 		return;
 	if (!part->command->item(connection, part, item))
 		connection->wrong = "a reply of an unexpected kind";

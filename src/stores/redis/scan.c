@@ -168,9 +168,9 @@ static const struct evkv_slot_end *scan_round(struct redis_scan *scan)
 	/* Whether the round's first reply is that to SCAN. */
 	scan->part.half = !unlinks;
 	scan->part.replies = (unlinks ? 1U : 0U) + (scan->ended ? 0U : 1U);
-	scan->part.slot.size = scan->victim_size + scan->match.size;
+	scan->part.base.slot.size = scan->victim_size + scan->match.size;
 	return evkv_pipeline_submit(scan->part.connection->pipeline,
-	    &scan->part.slot);
+	    &scan->part.base.slot);
 }
 
 /* Whether the op has all that it asked for. */
@@ -225,7 +225,7 @@ void evkv__redis_scan_stop(struct evkv_op *op)
 	struct redis_scan *scan = evkv_op_data(op);
 
 	if (!evkv_pipeline_stop(scan->part.connection->pipeline,
-		&scan->part.slot))
+		&scan->part.base.slot))
 		return;
 	scan_free(scan);
 	evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
@@ -283,8 +283,8 @@ enum evkv_verdict evkv__redis_scan_submit(struct redis_store *store,
 	    request->kind == EVKV_OP_CLEAR_ALL;
 	scan->limit = request->match.limit != 0 ? request->match.limit
 						: SCAN_COUNT_MAX;
-	scan->part.slot.op = op;
-	scan->part.slot.flags = EVKV_SLOT_KEPT;
+	scan->part.base.slot.op = op;
+	scan->part.base.slot.flags = EVKV_SLOT_KEPT;
 	scan->part.command = &scan_command;
 	scan->part.connection = &store->connections[0];
 	evkv_op_set_data(op, scan);

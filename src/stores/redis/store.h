@@ -1,10 +1,10 @@
 /*
  * stores/redis/store.h - what the files of the redis driver share.
  *
- * An operation on keys is a call of one or more parts. A part is the commands
- * for some of the keys, sent together on one connection, and one slot of its
- * pipeline. Its command table says how it is written and what becomes of the
- * replies. Handshakes, pings and scans are parts without a call.
+ * An operation on keys is a call of one or more parts (evkv/spread.h). A part is
+ * the commands for some of the keys, sent together on one connection. Its
+ * command table says how it is written and what becomes of the replies.
+ * Handshakes and scans are parts without a call.
  */
 #ifndef EVKV_SRC_STORES_REDIS_STORE_H
 #define EVKV_SRC_STORES_REDIS_STORE_H
@@ -13,7 +13,7 @@
 
 #include "evkv/driver.h"
 #include "evkv/key_codec.h"
-#include "evkv/pipeline.h"
+#include "evkv/spread.h"
 #include "options.h"
 
 struct redis_connection;
@@ -57,55 +57,20 @@ struct redis_command {
 	    struct redis_part *part, const struct evkv_slot_end *end);
 };
 
-/*
- * Of a part that writes several keys by a command each: its bytes so far, and
- * how many they were when the i-th key's command was complete.
- */
-struct redis_ends {
-	size_t written;
-	size_t at[];
-};
-
 struct redis_part {
-	struct evkv_slot slot; /* first */
+	struct evkv_part base; /* first */
 	const struct redis_command *command;
 	struct redis_connection *connection;
-	struct redis_call *call;
-	/* The keys: this part's i-th is the request's indices[i]-th ... */
-	const uint32_t *indices; /* ... or i-th where this is NULL */
-	uint32_t count;          /* of them */
-	uint32_t settled;        /* of them, from the first on, answered */
-	uint32_t replies;        /* to its commands */
-	uint32_t answered;       /* of those, read completely */
-	struct redis_ends *ends; /* or NULL */
-	uint8_t *pairs; /* TOUCH: the i-th key takes two commands ... */
-	bool half;      /* ... of which the first was answered ... */
-	bool had_ttl;   /* ... and had an effect */
-	bool absent;    /* PUT: the condition is that the key is absent */
-	bool unqueued;  /* TTL: MULTI was refused */
-	bool apart;     /* TTL: it was not asked for */
-	bool versions;  /* are told */
+	uint32_t replies;  /* to its commands */
+	uint32_t answered; /* of those, read completely */
+	uint8_t *pairs;    /* TOUCH: the i-th key takes two commands ... */
+	bool half;         /* ... of which the first was answered ... */
+	bool had_ttl;      /* ... and had an effect */
+	bool absent;       /* PUT: the condition is that the key is absent */
+	bool unqueued;     /* TTL: MULTI was refused */
+	bool apart;        /* TTL: it was not asked for */
+	bool versions;     /* are told */
 };
-
-/*
- * An operation on keys. One with one part, as most are, is three cache lines
- * of its op; a thousand of them may be under way.
- */
-struct redis_call {
-	uint32_t left; /* parts under way; 1 more while submitting */
-	uint32_t part_count;
-	struct redis_part *parts;
-	struct redis_part only; /* is `parts` where there is one */
-};
-
-_Static_assert(sizeof(struct redis_call) <= 192 || sizeof(void *) > 8,
-    "an operation on one key has become larger");
-
-/* The number in the request of the i-th key of a part. */
-static inline size_t redis_part_entry(const struct redis_part *part, size_t i)
-{
-	return part->indices != NULL ? part->indices[i] : i;
-}
 
 /* ---- Connections and stores ------------------------------------------- */
 
@@ -141,8 +106,6 @@ struct redis_connection {
 	bool large;              /* the reader has a large buffer */
 	size_t left;             /* bytes to come of it, where known; or 0 */
 
-	enum evkv_state state;
-
 	bool full; /* the last that may need memory was refused for it */
 
 	struct redis_part greeting;              /* the handshake */
@@ -157,23 +120,15 @@ struct redis_connection {
 	int64_t renewed_us;        /* when it was last */
 };
 
-/* key_prefix and the encoded name of the collection that was asked for last. */
-struct redis_head {
-	size_t size; /* 0 = none was */
-	size_t collection_size;
-	char collection[EVKV_COLLECTION_MAX];
-	char bytes[REDIS_PREFIX_MAX + EVKV_KEY_HEAD_MAX];
-};
-
 struct redis_store {
 	struct evkv_redis_options options; /* ours */
 	struct evkv_slice prefix;          /* of every key */
 	uint64_t secrets;                  /* how often the password changed */
-	struct redis_head head;
+	struct evkv_key_head head;         /* of the names on the server */
 	struct evkv_loop *loop;
 	struct evkv_store *store;
-	size_t connection_count;
-	struct redis_connection *connections;
+	struct evkv_spread spread;            /* over the connections */
+	struct redis_connection *connections; /* one for each of its lines */
 };
 
 /* ---- redis.c ---------------------------------------------------------- */
@@ -194,8 +149,9 @@ void evkv__redis_turned_away(struct redis_connection *connection,
 
 /* ---- connection.c ----------------------------------------------------- */
 
-bool evkv__redis_connection_open(struct redis_connection *connection,
-    struct redis_store *store, struct evkv_tls *tls, struct evkv_error *error);
+/* The connection of the i-th line. */
+bool evkv__redis_connection_open(struct redis_store *store, size_t i,
+    struct evkv_tls *tls, struct evkv_error *error);
 void evkv__redis_connection_free(struct redis_connection *connection);
 
 /* The server is read-only: reconnect once it is drained. */
@@ -227,35 +183,25 @@ bool evkv__redis_error_is(struct evkv_slice words, const char *code);
 
 /* ---- commands.c ------------------------------------------------------- */
 
-/*
- * Choose the command for a part of a request, and fill in what the part needs
- * beside its keys. false = no memory.
- */
-bool evkv__redis_part_command(struct evkv_op *op,
-    const struct evkv_request *request, struct redis_part *part);
+/* The begin() of a part: choose its command. false = no memory. */
+bool evkv__redis_part_command(struct redis_part *part,
+    const struct evkv_request *request);
 
 /* The answer to an item that is an error: into the entries of a part. */
 void evkv__redis_part_refuse(struct redis_connection *connection,
     struct redis_part *part, size_t from, size_t count,
     struct evkv_slice words);
 
-/* An empty call, to begin with: copying it is cheaper than clearing one. */
-extern const struct redis_call evkv__redis_call_none;
+/* ---- call.c: what is redis' own in operations on keys ------------------- */
 
-/* ---- call.c: operations on keys --------------------------------------- */
-
-enum evkv_verdict evkv__redis_call_submit(struct redis_store *store,
-    struct evkv_op *op, const struct evkv_request *request);
-void evkv__redis_call_stop(struct redis_call *call);
+extern const struct evkv_spread_type evkv__redis_spread;
 /* struct redis_command.end of every part of a call. */
 void evkv__redis_part_end(struct redis_connection *connection,
     struct redis_part *part, const struct evkv_slot_end *end);
 
 /* ---- ping.c: liveness ------------------------------------------------- */
 
-enum evkv_verdict evkv__redis_ping_submit(struct redis_store *store,
-    struct evkv_op *op, const struct evkv_request *request);
-void evkv__redis_ping_stop(struct evkv_op *op);
+extern const struct redis_command evkv__redis_ping;
 
 /* ---- credentials.c ---------------------------------------------------- */
 
@@ -267,11 +213,5 @@ void evkv__redis_credentials_ask(struct redis_store *store);
 enum evkv_verdict evkv__redis_scan_submit(struct redis_store *store,
     struct evkv_op *op, const struct evkv_request *request);
 void evkv__redis_scan_stop(struct evkv_op *op);
-
-/* ---- names.c: the names of keys on the server ------------------------- */
-
-/* What the names of a collection's keys begin with; until the next call. */
-struct evkv_slice evkv__redis_head(struct redis_store *store,
-    struct evkv_slice collection);
 
 #endif

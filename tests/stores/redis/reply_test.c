@@ -131,7 +131,7 @@ EVKV_TEST(redis_reply, at_the_bound)
 		memset(reply + head, 'x', 997 + more);
 		memcpy(reply + head + 997 + more, "\r\n", 3);
 		used = 0;
-		part.slot.op = NULL;
+		part.base.slot.op = NULL;
 		connection.part = NULL;
 		check_int(evkv__redis_reply_whole(&connection, reply,
 			      1000 + more, &used, &left),
