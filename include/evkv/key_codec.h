@@ -102,14 +102,14 @@ EVKV_API bool evkv_key_decode(struct evkv_slice encoded, void *buffer,
 #define EVKV_FILE_NAME_MAX 255
 
 /**
- * A file name for a collection. Letters, digits, '-', '_' and, except as the
+ * A file name for a collection or a key. Letters, digits, '-', '_' and, except as the
  * first byte, '.' stay as they are; every other byte becomes a percent sign and
  * two upper-case hex digits; the empty name is a single percent sign. Where
  * this would be longer than EVKV_FILE_NAME_MAX bytes, the file name is the
  * beginning of it, a percent sign, '-', and the 64 hex digits of the SHA-256 of
  * the whole name. A file name is never empty, "." or "..", and has no '/' and
  * no control byte. Not for file systems that ignore case.
- * @param name  0 to 255 bytes, any bytes
+ * @param name  0 to 65535 bytes, any bytes
  * @param file  set to the file name and a NUL
  * @return true where the file name holds the whole name; false for a hashed
  *         one, which can't be decoded: keep the full name inside the file

@@ -68,6 +68,12 @@ static inline struct evkv_version evkv_version_counted(uint64_t instance,
 	return version;
 }
 
+/**
+ * The version of a store with EVKV_STORE_VERSION_BY_CONTENT that can read its
+ * values whole: the first half of the SHA-256 of the value's bytes.
+ */
+EVKV_API struct evkv_version evkv_version_of_value(struct evkv_slice value);
+
 /** Whether two versions are the same. */
 static inline bool evkv_version_equal(const struct evkv_version *a,
     const struct evkv_version *b)

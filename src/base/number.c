@@ -4,6 +4,10 @@
  */
 #include "evkv/number.h"
 
+#include <string.h>
+
+#include "base/sha256.h"
+
 /* One digit more; false where the number would be over INT64_MIN's size. */
 static bool add_digit(uint64_t *size, char digit)
 {
@@ -78,4 +82,14 @@ enum evkv_status evkv_condition_check(const struct evkv_request *request,
 	    !evkv_version_equal(present, &request->versions[i]))
 		return EVKV_CONFLICT;
 	return EVKV_OK;
+}
+
+struct evkv_version evkv_version_of_value(struct evkv_slice value)
+{
+	uint8_t digest[EVKV__SHA256_SIZE];
+	struct evkv_version version;
+
+	evkv__sha256(value.data, value.size, digest);
+	memcpy(version.bytes, digest, sizeof(version.bytes));
+	return version;
 }
