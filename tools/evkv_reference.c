@@ -18,6 +18,9 @@
 #ifdef HAVE_DISK
 #include "evkv/stores/disk.h"
 #endif
+#ifdef HAVE_FILETREE
+#include "evkv/stores/filetree.h"
+#endif
 #ifdef HAVE_REDIS
 #include "evkv/stores/redis.h"
 #endif
@@ -196,6 +199,9 @@ int main(void)
 	evkv_store_unref(evkv_open(loop, "null:", NULL));
 #ifdef HAVE_DISK
 	evkv_disk_register(loop);
+#endif
+#ifdef HAVE_FILETREE
+	evkv_filetree_register(loop);
 #endif
 #ifdef HAVE_REDIS
 	evkv_redis_register(loop);

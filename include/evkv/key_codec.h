@@ -102,9 +102,10 @@ EVKV_API bool evkv_key_decode(struct evkv_slice encoded, void *buffer,
 #define EVKV_FILE_NAME_MAX 255
 
 /**
- * A file name for a collection or a key. Letters, digits, '-', '_' and, except as the
- * first byte, '.' stay as they are; every other byte becomes a percent sign and
- * two upper-case hex digits; the empty name is a single percent sign. Where
+ * A file name for a collection or a key. Letters, digits, '-', '_' and, except
+ * as the first byte, '.' stay as they are; every other byte becomes a percent
+ * sign and two upper-case hex digits; the empty name is a single percent sign.
+ * Where
  * this would be longer than EVKV_FILE_NAME_MAX bytes, the file name is the
  * beginning of it, a percent sign, '-', and the 64 hex digits of the SHA-256 of
  * the whole name. A file name is never empty, "." or "..", and has no '/' and

@@ -26,6 +26,7 @@
 #include "evkv/pipeline.h"
 #include "evkv/spread.h"
 #include "evkv/stores/disk.h"
+#include "evkv/stores/filetree.h"
 #include "evkv/stores/redis.h"
 #include "evkv/wrapper.h"
 #include "evkv/wrappers/compression.h"
@@ -53,6 +54,7 @@ void slice_h(char **argv, const char *buffer, size_t length);
 void status_h(const struct evkv_result *result);
 void store_h(struct evkv_loop *loop, evkv_cb on_closed);
 void disk_h(struct evkv_loop *loop);
+void filetree_h(struct evkv_loop *loop);
 void memory_h(struct evkv_loop *loop);
 void null_h(struct evkv_loop *loop);
 void redis_h(struct evkv_loop *loop);
@@ -542,6 +544,19 @@ void disk_h(struct evkv_loop *loop)
 	store = evkv_disk_new(loop, &(struct evkv_disk_options){
 	    .path = "/var/lib/app/cache", .max_bytes = (size_t)2 << 30 },
 	    &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/stores/filetree.h] */
+void filetree_h(struct evkv_loop *loop)
+{
+	struct evkv_store *store;
+
+	evkv_filetree_register(loop);
+	store = evkv_open(loop, "file:/var/lib/app/tree", &error);
+	evkv_store_unref(store);
+	store = evkv_filetree_new(loop, &(struct evkv_filetree_options){
+	    .path = "/var/lib/app/tree" }, &error);
 	evkv_store_unref(store);
 }
 

@@ -90,10 +90,14 @@ static bool write_all(int fd, const char *bytes, size_t size)
 bool evkv__folder_write(int fd, const char *name, const char *temporary,
     const void *bytes, size_t size)
 {
-	int file = openat(fd, temporary,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FOLDER_FILE_MODE);
 	bool written;
+	int file;
 
+	/* One that was left behind, or put there as a trap. */
+	unlinkat(fd, temporary, 0);
+	file = openat(fd, temporary,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	    FOLDER_FILE_MODE);
 	if (file < 0)
 		return false;
 	written = write_all(file, bytes, size) && fsync(file) == 0;

@@ -9,8 +9,9 @@ void evkv__serial_job_fail(struct serial_job *job)
 
 	for (i = 0; job->cells != NULL && i < job->request->count; i++) {
 		evkv_value_unref(job->cells[i].value);
-		job->cells[i] =
-		    (struct file_cell){ .status = job->failure.status };
+		job->cells[i] = (struct file_cell){
+			.status = job->failure.status
+		};
 	}
 }
 

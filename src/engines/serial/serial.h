@@ -43,7 +43,7 @@ struct serial_job {
 	struct file_failure failure; /* status OK: none */
 	struct name_page page;       /* KEYS, COLLECTIONS */
 	int64_t removed;             /* CLEAR, CLEAR_ALL, PURGE_EXPIRED */
-	bool ttls; /* PURGE_EXPIRED: there are entries that will expire */
+	bool ttls;  /* PURGE_EXPIRED: there are entries that will expire */
 	void *walk; /* the worker's, of a job that is done in pieces */
 
 	/* The loop's. */
@@ -90,10 +90,10 @@ struct serial_store {
 	size_t out; /* jobs in the lane */
 	struct serial_job *waiting, **waiting_last;
 	struct serial_job open_job, close_job, sweep_job, flush_job;
-	bool durable;    /* what was acknowledged needs no SYNC */
-	bool ttls;       /* there may be entries that expire */
-	bool dirty;      /* there is something to flush */
-	bool stop;       /* atomic: end what waits */
+	bool durable;     /* what was acknowledged needs no SYNC */
+	bool ttls;        /* there may be entries that expire */
+	bool dirty;       /* there is something to flush */
+	bool stop;        /* atomic: end what waits */
 	int64_t sweep_ms; /* 0 = never, as for the next */
 	int64_t sync_ms;
 	struct evkv_timer sweep_timer, flush_timer;

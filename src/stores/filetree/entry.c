@@ -96,7 +96,8 @@ void evkv__entry_close(struct tree_entry *entry)
 	entry->fd = -1;
 }
 
-bool evkv__entry_name(const struct tree_place *place,
+/* The key of an entry that is open, in `buffer`; false: it can't be told. */
+static bool entry_name(const struct tree_place *place,
     const struct tree_entry *entry, char *buffer, struct evkv_slice *key)
 {
 	char again[TREE_FILE_ROOM];
@@ -111,6 +112,26 @@ bool evkv__entry_name(const struct tree_place *place,
 		return strcmp(again, place->file) == 0;
 	default: return false;
 	}
+}
+
+/* One that can't be read is not shown; one that is damaged is. */
+bool evkv__entry_look(const struct filetree *tree,
+    const struct tree_place *place, struct tree_look *look,
+    struct file_failure *failure)
+{
+	struct file_failure found = { .status = EVKV_OK };
+	struct tree_entry *entry = &look->entry;
+	bool named = false;
+
+	evkv__entry_open(tree, place, look->now_ms, entry, &found);
+	if (found.status == EVKV_CORRUPT)
+		entry->found = TREE_LIVE;
+	errno = 0;
+	if (entry->found == TREE_LIVE || entry->found == TREE_EXPIRED)
+		named = entry_name(place, entry, look->buffer, &look->key);
+	if (found.status == EVKV_NOMEM || (!named && errno == ENOMEM))
+		evkv__file_fail(failure, EVKV_NOMEM, 0, "out of memory");
+	return named;
 }
 
 /* As much as there is, up to `size` bytes; -1 = errno tells why. */

@@ -192,8 +192,8 @@ static const struct evkv_url_option options_table[] = {
 static struct evkv_store *options_make(const struct evkv_type *type,
     const struct evkv_making *making, struct evkv_error *error)
 {
-	struct evkv_filetree_options options =
-	    *(const struct evkv_filetree_options *)making->options;
+	struct evkv_filetree_options
+	    options = *(const struct evkv_filetree_options *)making->options;
 	const struct evkv_url *url = making->url;
 
 	(void)type;

@@ -186,8 +186,8 @@ static bool unit_condition(struct unit *unit)
 	if (live && unit_wants_version(unit)) {
 		if (!unit_read(unit))
 			return false;
-		unit->version =
-		    evkv_version_of_value(evkv_value_bytes(unit->value));
+		unit->version = evkv_version_of_value(
+		    evkv_value_bytes(unit->value));
 	}
 	unit->cell->status = evkv_condition_check(request, unit->index,
 	    live ? &unit->version : NULL);
@@ -204,8 +204,8 @@ static void unit_get(struct unit *unit)
 	if (unit->job->request->kind == EVKV_OP_EXISTS || !unit_read(unit))
 		return;
 	if (unit_wants_version(unit))
-		unit->cell->version =
-		    evkv_version_of_value(evkv_value_bytes(unit->value));
+		unit->cell->version = evkv_version_of_value(
+		    evkv_value_bytes(unit->value));
 	unit->cell->value = evkv_value_ref(unit->value);
 }
 
@@ -232,8 +232,8 @@ static void unit_write(struct unit *unit)
 	}
 	tree->session.changed = true;
 	unit->place.folder = tree->session.fd;
-	unit->cell->status = evkv__entry_write(tree, &unit->place,
-	    &unit->entry, &unit->put, &unit->failure);
+	unit->cell->status = evkv__entry_write(tree, &unit->place, &unit->entry,
+	    &unit->put, &unit->failure);
 	if ((unit->job->request->flags & EVKV_FLAG_VERSIONS) != 0)
 		unit->cell->version = evkv_version_of_value(unit->put.value);
 }
@@ -277,17 +277,17 @@ static void unit_incr(struct unit *unit)
 	if (!unit_may_write(unit) || (live && !unit_read(unit)))
 		return;
 	old = evkv_value_bytes(unit->value);
-	cell->status = evkv_incr_apply(request, unit->index,
-	    live ? &old : NULL, &cell->number);
+	cell->status = evkv_incr_apply(request, unit->index, live ? &old : NULL,
+	    &cell->number);
 	if (cell->status == EVKV_INVALID)
 		evkv__file_fail(&unit->failure, EVKV_INVALID, 0,
 		    EVKV_INCR_REFUSED);
 	if (cell->status != EVKV_OK)
 		return;
 	unit->put.value = evkv_number_write(cell->number, buffer);
-	unit->put.expires_ms = live ? unit->entry.expires_ms
-				    : file_expires_ms(request, unit->index,
-					  unit->job->now_ms);
+	unit->put.expires_ms = live
+	    ? unit->entry.expires_ms
+	    : file_expires_ms(request, unit->index, unit->job->now_ms);
 	unit_write(unit);
 }
 

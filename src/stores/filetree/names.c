@@ -22,7 +22,7 @@
 #define POSITION_HEAD 8 /* the number of a window */
 
 struct tree_names {
-	int folder;                /* whose names they are; -1 = the root */
+	int folder;                 /* whose names they are; -1 = the root */
 	char after[TREE_FILE_ROOM]; /* the last name that was looked at */
 	bool reading;
 	DIR *list;                 /* that is read; or a collection's */
@@ -47,7 +47,8 @@ void evkv__names_free(void *self)
 /* ---- Names --------------------------------------------------------------- */
 
 bool evkv__names_collection(const struct filetree *tree, const char *file,
-    char buffer[EVKV_COLLECTION_MAX], struct evkv_slice *collection)
+    char buffer[EVKV_COLLECTION_MAX], struct evkv_slice *collection,
+    struct file_failure *failure)
 {
 	const struct tree_place place = { tree->root, file };
 	char whole[EVKV_KEY_MAX], again[TREE_FILE_ROOM];
@@ -62,9 +63,12 @@ bool evkv__names_collection(const struct filetree *tree, const char *file,
 	fd = evkv__tree_folder(tree, file);
 	if (fd < 0)
 		return false;
+	errno = 0;
 	found = fstat(fd, &stat) == 0 &&
 	    evkv__note_name(fd, &place, stat.st_ino, whole, collection) &&
 	    collection->size <= EVKV_COLLECTION_MAX;
+	if (!found && errno == ENOMEM)
+		evkv__file_fail(failure, EVKV_NOMEM, 0, "out of memory");
 	close(fd);
 	if (!found)
 		return false;
@@ -198,15 +202,13 @@ static bool page_live(struct filetree *tree, struct tree_names *names,
     struct serial_job *job, const struct tree_place *place,
     struct evkv_slice *key)
 {
-	struct file_failure ignored = { .status = EVKV_OK };
-	struct tree_entry entry;
+	struct tree_look look = { .now_ms = job->now_ms, .buffer = names->key };
 	bool live;
 
-	evkv__entry_open(tree, place, job->now_ms, &entry, &ignored);
-	/* One that is damaged is shown: asking for it will tell. */
-	live = (entry.found == TREE_LIVE || ignored.status == EVKV_CORRUPT) &&
-	    evkv__entry_name(place, &entry, names->key, key);
-	evkv__entry_close(&entry);
+	live = evkv__entry_look(tree, place, &look, &job->failure) &&
+	    look.entry.found != TREE_EXPIRED;
+	*key = look.key;
+	evkv__entry_close(&look.entry);
 	return live;
 }
 
@@ -272,7 +274,9 @@ static enum page_answer page_look(struct filetree *tree,
 	}
 	strcpy(names->after, file);
 	if (answer == PAGE_NO ||
-	    (!keys && !evkv__names_collection(tree, file, buffer, &name)) ||
+	    (!keys &&
+		!evkv__names_collection(tree, file, buffer, &name,
+		    &job->failure)) ||
 	    !evkv_match(job->request->match.prefix, job->request->match.pattern,
 		name))
 		return PAGE_NO;
@@ -297,8 +301,8 @@ static bool page_piece(struct filetree *tree, struct tree_names *names,
 			page_more(tree, names, &job->page);
 			return false;
 		}
-		if (page_look(tree, names, job,
-			window_name(tree, names->at)) == PAGE_AGAIN)
+		if (page_look(tree, names, job, window_name(tree, names->at)) ==
+		    PAGE_AGAIN)
 			return true;
 		names->at++;
 		if (job->failure.status != EVKV_OK)
@@ -315,8 +319,8 @@ static bool names_start_reading(struct filetree *tree, struct tree_names *names,
 	if (names->list != NULL)
 		closedir(names->list);
 	names->reading = true;
-	names->list = evkv__folder_list(
-	    names->folder >= 0 ? names->folder : tree->root);
+	names->list = evkv__folder_list(names->folder >= 0 ? names->folder
+							   : tree->root);
 	return names->list != NULL ||
 	    evkv__tree_errno(tree, "list it", "", &job->failure);
 }

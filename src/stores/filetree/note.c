@@ -219,7 +219,6 @@ static bool note_write(const struct tree_place *place, ino_t inode,
 		return false;
 	}
 	note_file(inode, file);
-	unlinkat(place->folder, TREE_NOTE_NEW, 0);
 	written = evkv__folder_write(place->folder, file, TREE_NOTE_NEW, text,
 	    note_format(place, note, text));
 	evkv_free(text);

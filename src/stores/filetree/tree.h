@@ -26,8 +26,8 @@
 
 #define TREE_LOCK ".evkv-lock"
 #define TREE_TEMPORARY ".evkv-tmp"
-#define TREE_NOTE ".evkv-"          /* and the inode */
-#define TREE_NOTE_NEW ".evkv-new"   /* a note that is being written */
+#define TREE_NOTE ".evkv-"        /* and the inode */
+#define TREE_NOTE_NEW ".evkv-new" /* a note that is being written */
 #define TREE_FILE_ROOM (EVKV_FILE_NAME_MAX + 1)
 #define TREE_UNITS 1024 /* entries of one session */
 #define TREE_PIECE 1024 /* names that a piece of a long job looks at */
@@ -41,10 +41,10 @@ struct tree_window {
 
 /* One collection, while a worker is at it. */
 struct tree_session {
-	int fd;                        /* of its folder; -1 = it has none */
-	char file[TREE_FILE_ROOM];     /* its name */
+	int fd;                    /* of its folder; -1 = it has none */
+	char file[TREE_FILE_ROOM]; /* its name */
 	bool open, locked;
-	bool made, changed;            /* to be brought to the disk */
+	bool made, changed; /* to be brought to the disk */
 	struct tree_unit {
 		struct serial_job *job;
 		size_t index;
@@ -59,8 +59,8 @@ struct filetree {
 	size_t max_value;
 
 	/* The worker's. */
-	int root;    /* -1 = not open */
-	int lock;    /* -1 = not opened yet */
+	int root;         /* -1 = not open */
+	int lock;         /* -1 = not opened yet */
 	uint64_t windows; /* how many there were, from a random number on */
 	struct tree_window window;
 	struct tree_session session;
@@ -80,7 +80,7 @@ bool evkv__tree_there(struct filetree *tree, struct file_failure *failure);
 /* A call on something of the tree has failed; errno tells why. */
 bool evkv__tree_errno(const struct filetree *tree, const char *what,
     const char *file, struct file_failure *failure);
-/* The folder of a collection, or -1 with errno; ENOTDIR where it is no folder. */
+/* The folder of a collection, or -1 with errno; ENOTDIR: it is no folder. */
 int evkv__tree_folder(const struct filetree *tree, const char *file);
 /* Make it, with the name that it stands for. */
 bool evkv__tree_make_folder(struct filetree *tree, const char *file,
@@ -138,7 +138,7 @@ enum tree_found {
 	TREE_LIVE,
 	TREE_EXPIRED,
 	TREE_FOREIGN, /* a link, a folder, a device: not ours to touch */
-	TREE_FAILED,  /* the failure tells why; CORRUPT: its expiry is damaged */
+	TREE_FAILED, /* the failure tells why; CORRUPT: its expiry is damaged */
 };
 
 struct tree_entry {
@@ -154,18 +154,27 @@ void evkv__entry_open(const struct filetree *tree,
     const struct tree_place *place, int64_t now_ms, struct tree_entry *entry,
     struct file_failure *failure);
 void evkv__entry_close(struct tree_entry *entry);
+struct tree_look {
+	int64_t now_ms;
+	char *buffer; /* EVKV_KEY_MAX bytes, for the key */
+	struct tree_entry entry;
+	struct evkv_slice key;
+};
+
 /*
- * The key of an entry that is open, in `buffer` of EVKV_KEY_MAX bytes; false:
- * its file name is foreign, or the key can't be told.
+ * Likewise for a name that was found in the folder, with its key; false: it is
+ * no entry of ours. Only want of memory fails it.
  */
-bool evkv__entry_name(const struct tree_place *place,
-    const struct tree_entry *entry, char *buffer, struct evkv_slice *key);
+bool evkv__entry_look(const struct filetree *tree,
+    const struct tree_place *place, struct tree_look *look,
+    struct file_failure *failure);
 /* Its bytes, or NULL with a failure. */
 struct evkv_value *evkv__entry_read(const struct filetree *tree,
     const struct tree_place *place, const struct tree_entry *entry,
     struct file_failure *failure);
 struct tree_put {
-	struct evkv_slice key; /* its whole name, kept where the file's is not */
+	struct evkv_slice
+	    key; /* its whole name, kept where the file's is not */
 	struct evkv_slice value;
 	int64_t expires_ms; /* 0 = never */
 };
@@ -195,8 +204,12 @@ void evkv__walk_free(void *walk);
 /* One more piece of a page of names, and its state; `walk` as above. */
 void evkv__names_page(struct filetree *tree, struct serial_job *job);
 void evkv__names_free(void *walk);
-/* The collection of a folder, in `buffer`; false: it is not one of ours. */
+/*
+ * The collection of a folder, in `buffer`; false: it is not one of ours. Only
+ * want of memory fails it.
+ */
 bool evkv__names_collection(const struct filetree *tree, const char *file,
-    char buffer[EVKV_COLLECTION_MAX], struct evkv_slice *collection);
+    char buffer[EVKV_COLLECTION_MAX], struct evkv_slice *collection,
+    struct file_failure *failure);
 
 #endif

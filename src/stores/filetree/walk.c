@@ -62,19 +62,15 @@ static void walk_remove_entry(struct filetree *tree, struct tree_walk *walk,
 static void walk_look(struct filetree *tree, struct tree_walk *walk,
     const struct tree_place *place, struct serial_job *job)
 {
-	struct file_failure ignored = { .status = EVKV_OK };
-	struct tree_entry entry;
-	struct evkv_slice key;
+	struct tree_look look = { .now_ms = job->now_ms, .buffer = walk->key };
 
-	evkv__entry_open(tree, place, job->now_ms, &entry, &ignored);
-	if ((entry.found == TREE_LIVE || entry.found == TREE_EXPIRED) &&
-	    evkv__entry_name(place, &entry, walk->key, &key)) {
-		if (walk_wants(job->request, &entry, key))
-			walk_remove_entry(tree, walk, place, &entry, job);
-		else if (entry.expires_ms != 0)
+	if (evkv__entry_look(tree, place, &look, &job->failure)) {
+		if (walk_wants(job->request, &look.entry, look.key))
+			walk_remove_entry(tree, walk, place, &look.entry, job);
+		else if (look.entry.expires_ms != 0)
 			job->ttls = true;
 	}
-	evkv__entry_close(&entry);
+	evkv__entry_close(&look.entry);
 }
 
 /* A name of ours that is no entry's. */
@@ -105,16 +101,18 @@ static bool walk_begin_list(struct filetree *tree, struct tree_walk *walk)
 
 /* The next collection that is asked for; false: there is none left. */
 static bool walk_next_list(struct filetree *tree, struct tree_walk *walk,
-    const struct evkv_request *request)
+    struct serial_job *job)
 {
+	const struct evkv_request *request = job->request;
 	struct dirent *item;
 
-	while (walk->root != NULL && (item = readdir(walk->root)) != NULL) {
+	while (walk->root != NULL && job->failure.status == EVKV_OK &&
+	    (item = readdir(walk->root)) != NULL) {
 		if (strlen(item->d_name) >= sizeof(walk->file))
 			continue;
 		strcpy(walk->file, item->d_name);
 		if (!evkv__names_collection(tree, walk->file, walk->name,
-			&walk->collection) ||
+			&walk->collection, &job->failure) ||
 		    !evkv_match(request->match.prefix, request->match.pattern,
 			walk->collection))
 			continue;
@@ -166,10 +164,11 @@ static bool walk_list(struct filetree *tree, struct tree_walk *walk,
 	return true;
 }
 
-/* What was removed before can't be denied. */
+/* What was removed before can't be denied; NOMEM does not deny it. */
 static void walk_fail(struct tree_walk *walk, struct serial_job *job)
 {
-	if (job->removed > 0 || walk->changed)
+	if ((job->removed > 0 || walk->changed) &&
+	    job->failure.status != EVKV_NOMEM)
 		job->failure.status = EVKV_UNKNOWN_OUTCOME;
 }
 
@@ -226,8 +225,11 @@ void evkv__walk_remove(struct filetree *tree, struct serial_job *job)
 		evkv__tree_errno(tree, "list it", "", &job->failure);
 		return;
 	}
-	if (walk->list == NULL && !walk_next_list(tree, walk, job->request))
+	if (walk->list == NULL && !walk_next_list(tree, walk, job)) {
+		if (job->failure.status != EVKV_OK)
+			walk_fail(walk, job);
 		return;
+	}
 	walk_piece(tree, walk, job);
 	if (job->failure.status == EVKV_OK && !evkv_job_stopped(&job->job))
 		evkv_job_again(&job->job);

@@ -16,6 +16,9 @@
 #ifdef CONSUMER_DISK
 #include <evkv/stores/disk.h>
 #endif
+#ifdef CONSUMER_FILETREE
+#include <evkv/stores/filetree.h>
+#endif
 #ifdef CONSUMER_PIPELINE
 #include <evkv/pipeline.h>
 #endif
@@ -73,6 +76,11 @@ static void try_drivers(struct evkv_loop *loop)
 	if (!evkv_disk_register(loop))
 		die("disk could not be registered");
 	expect_refusal(loop, "disk:/nowhere?nonsense=1", "nonsense");
+#endif
+#ifdef CONSUMER_FILETREE
+	if (!evkv_filetree_register(loop))
+		die("filetree could not be registered");
+	expect_refusal(loop, "file:/nowhere?nonsense=1", "nonsense");
 #endif
 #ifdef CONSUMER_COMPRESSION
 	if (!evkv_compression_register(loop))

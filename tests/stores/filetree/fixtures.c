@@ -56,8 +56,8 @@ static void filetree_teardown(struct evkv_conformance *run)
 	free(path);
 }
 
-static struct evkv_filetree_options filetree_options(
-    struct evkv_conformance *run)
+static struct evkv_filetree_options filetree_options(struct evkv_conformance
+	*run)
 {
 	return (struct evkv_filetree_options){
 		.path = evkv_conformance_data(run),
