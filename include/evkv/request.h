@@ -205,6 +205,22 @@ enum {
 	 * the entry has now. A cache passes such a read on to its primary.
 	 */
 	EVKV_FLAG_VERSIONS = 1 << 3,
+	/**
+	 * GET, EXISTS, TTL: past the caches of the stack, which get what is
+	 * read. Every store takes it.
+	 */
+	EVKV_FLAG_FRESH = 1 << 4,
+	/**
+	 * GET, EXISTS: out of the caches of the stack alone; what they do not
+	 * have is NOT_FOUND. DELETE: from the caches alone. UNSUPPORTED in a
+	 * stack without a cache.
+	 */
+	EVKV_FLAG_CACHED_ONLY = 1 << 5,
+	/**
+	 * DELETE with CACHED_ONLY: the caches keep the entry for where its load
+	 * fails, if they serve stale entries then.
+	 */
+	EVKV_FLAG_SOFT = 1 << 6,
 };
 
 /**
@@ -271,12 +287,22 @@ struct evkv_request {
 
 /* ---- What comes back ----------------------------------------------------- */
 
+/** Flags of an entry of a result. */
+enum {
+	/** GET, EXISTS: the answer of a cache that knows its age, in `age_ms` */
+	EVKV_ENTRY_CACHED = 1 << 0,
+	/** with CACHED: it was no longer fresh */
+	EVKV_ENTRY_STALE = 1 << 1,
+};
+
 /** What became of one key, or one name of a page. */
 struct evkv_entry {
 	/** the entry's own status */
 	enum evkv_status status;
+	/** EVKV_ENTRY_* */
+	uint16_t flags;
 	/** the library's */
-	uint32_t reserved;
+	uint16_t reserved;
 	/** TTL: what remains, in milliseconds, at least 1, or EVKV_TTL_NONE */
 	int64_t ttl_ms;
 	/** GET, TTL, TAKE: the value's bytes */
@@ -285,8 +311,15 @@ struct evkv_entry {
 	struct evkv_value *value;
 	/** KEYS, COLLECTIONS: the name */
 	struct evkv_slice name;
-	/** INCR: the number that the entry holds now */
-	int64_t number;
+	union {
+		/** INCR: the number that the entry holds now */
+		int64_t number;
+		/**
+		 * with EVKV_ENTRY_CACHED: how long ago the cache began to load
+		 * the answer, in milliseconds
+		 */
+		int64_t age_ms;
+	};
 	/** the version, where EVKV_FLAG_VERSIONS asked for it */
 	struct evkv_version version;
 };

@@ -55,7 +55,8 @@ struct evkv_capabilities {
 	/** how much longer than its TTL an entry may live, in milliseconds */
 	int64_t ttl_excess_ms;
 	/**
-	 * the EVKV_FLAG_* beyond INLINE, SINGLE and WAIT_READY that it takes
+	 * the EVKV_FLAG_* that it takes beyond INLINE, SINGLE, WAIT_READY,
+	 * FRESH and SOFT
 	 */
 	uint32_t request_flags;
 	/** EVKV_IF_BIT() of each condition of a PUT, EVKV_IF_ANY apart */

@@ -58,7 +58,7 @@ void evkv__op_drop_values(struct evkv_op *op)
 }
 
 static inline void set_value(struct evkv_op *op, size_t i,
-    struct evkv_value *value, uint32_t how)
+    struct evkv_value *value, uint16_t how)
 {
 	struct evkv_entry *entry = &evkv__op_entries(op)[i];
 

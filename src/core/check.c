@@ -164,11 +164,45 @@ static bool check_collection(struct evkv_op *op, struct evkv_slice collection,
 	return true;
 }
 
+/* What is said to the caches of a stack. */
+static bool check_cache_flags(struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	const uint32_t both = EVKV_FLAG_FRESH | EVKV_FLAG_CACHED_ONLY;
+	bool looks = request->kind == EVKV_OP_GET ||
+	    request->kind == EVKV_OP_EXISTS;
+
+	if ((request->flags & EVKV_FLAG_FRESH) != 0 && !looks &&
+	    request->kind != EVKV_OP_TTL)
+		return bad(op, "EVKV_FLAG_FRESH is for get, exists and ttl");
+	if ((request->flags & EVKV_FLAG_CACHED_ONLY) != 0 && !looks &&
+	    request->kind != EVKV_OP_DELETE)
+		return bad(op,
+		    "EVKV_FLAG_CACHED_ONLY is for get, exists and delete");
+	if ((request->flags & both) == both)
+		return bad(op,
+		    "EVKV_FLAG_FRESH and EVKV_FLAG_CACHED_ONLY exclude each "
+		    "other");
+	if ((request->flags & EVKV_FLAG_CACHED_ONLY) != 0 &&
+	    ((request->flags & EVKV_FLAG_VERSIONS) != 0 ||
+		request->condition != EVKV_IF_ANY))
+		return bad(op,
+		    "EVKV_FLAG_CACHED_ONLY goes with no versions and no "
+		    "condition");
+	if ((request->flags & EVKV_FLAG_SOFT) != 0 &&
+	    (request->kind != EVKV_OP_DELETE ||
+		(request->flags & EVKV_FLAG_CACHED_ONLY) == 0))
+		return bad(op,
+		    "EVKV_FLAG_SOFT is for delete with EVKV_FLAG_CACHED_ONLY");
+	return true;
+}
+
 static bool check_flags(struct evkv_op *op, const struct evkv_request *request,
     uint32_t classes)
 {
 	const uint32_t known = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE |
-	    EVKV_FLAG_WAIT_READY | EVKV_FLAG_VERSIONS;
+	    EVKV_FLAG_WAIT_READY | EVKV_FLAG_VERSIONS | EVKV_FLAG_FRESH |
+	    EVKV_FLAG_CACHED_ONLY | EVKV_FLAG_SOFT;
 
 	if ((request->flags & ~known) != 0)
 		return evkv_op_failf(op, EVKV_INVALID, EVKV_CAUSE_NONE,
@@ -188,7 +222,7 @@ static bool check_flags(struct evkv_op *op, const struct evkv_request *request,
 	    request->kind != EVKV_OP_PUT && request->kind != EVKV_OP_INCR)
 		return bad(op,
 		    "EVKV_FLAG_VERSIONS is for get, ttl, put and incr");
-	return true;
+	return check_cache_flags(op, request);
 }
 
 static bool check_unused(struct evkv_op *op, const struct evkv_request *request,

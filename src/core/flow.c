@@ -69,7 +69,9 @@ static void refuse_kind(struct evkv_op *op, const struct evkv_store *store,
 		evkv_op_unsupported(op);
 	else if ((request->flags & ~store->request_flags) != 0)
 		evkv_op_failf(op, EVKV_UNSUPPORTED, EVKV_CAUSE_NONE,
-		    "%s cannot tell the versions of entries",
+		    (request->flags & EVKV_FLAG_CACHED_ONLY) != 0
+			? "%s has no cache"
+			: "%s cannot tell the versions of entries",
 		    store->vtable->name);
 	else
 		evkv_op_failf(op, EVKV_UNSUPPORTED, EVKV_CAUSE_NONE,

@@ -113,18 +113,23 @@ static void store_capabilities(struct evkv_store *store,
     const struct evkv_store_config *config)
 {
 	const uint32_t basic = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE |
-	    EVKV_FLAG_WAIT_READY;
+	    EVKV_FLAG_WAIT_READY | EVKV_FLAG_FRESH | EVKV_FLAG_SOFT;
 	struct evkv_capabilities *can = &store->capabilities;
+	uint32_t own;
 	size_t i;
 
 	if (config->capabilities != NULL)
 		read_capabilities(can, config);
 	else
 		*can = *first_capabilities(store);
+	/* A cache is one whatever is below it. */
+	own = can->request_flags & EVKV_FLAG_CACHED_ONLY;
 	for (i = 0; i < store->inner_count; i++) {
 		if (!store->inner[i].auxiliary)
 			narrow(can, &store->inner[i].store->capabilities);
 	}
+	if (config->capabilities != NULL)
+		can->request_flags |= own;
 	if (store->inner_count > 0)
 		narrow_to_handled(can, store->vtable);
 	can->size = sizeof(*can);

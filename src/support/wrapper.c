@@ -94,7 +94,7 @@ static void fill_vtable(struct wrapper *wrapper)
 		    ? EVKV_VTABLE_KEEPS
 		    : 0,
 		.classes = classes,
-		.request_flags = EVKV_FLAG_VERSIONS,
+		.request_flags = EVKV_FLAG_VERSIONS | EVKV_FLAG_CACHED_ONLY,
 		.conditions = EVKV_IF_BASIC | EVKV_IF_BIT(EVKV_IF_VERSION),
 		.submit = evkv__wrapper_submit,
 		.free = wrapper_free,

@@ -146,6 +146,7 @@ static void take_keys(struct evkv_op *op, const struct evkv_result *result)
 		if (from->value != NULL)
 			evkv_op_give_value(op, i, evkv_value_ref(from->value));
 		to->status = from->status;
+		to->flags = from->flags;
 		to->ttl_ms = from->ttl_ms;
 		to->number = from->number;
 		to->version = from->version;

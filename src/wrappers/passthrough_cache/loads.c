@@ -2,13 +2,12 @@
  * wrappers/passthrough_cache/loads.c - from the primary to the waiters, and
  * into the cache.
  *
- * A load belongs to no get: its waiters may be gone when it arrives.
+ * A load belongs to no get: its waiters may be gone when it arrives, and one in
+ * the background has none.
  */
-#include "wrappers/passthrough_cache/cache.h"
+#include "wrappers/passthrough_cache/head.h"
 
-/* ---- Filling ------------------------------------------------------------ */
-
-static void load_put(struct load *load)
+void evkv__load_put(struct load *load)
 {
 	struct cache *cache = load->cache;
 	size_t i;
@@ -20,155 +19,72 @@ static void load_put(struct load *load)
 	evkv_free(load);
 }
 
-static bool is_unknown(const struct evkv_result *result)
-{
-	size_t i;
-
-	for (i = 0; i < result->count; i++) {
-		if (evkv_result_entry(result, i)->status ==
-		    EVKV_UNKNOWN_OUTCOME)
-			return true;
-	}
-	return result->status == EVKV_UNKNOWN_OUTCOME;
-}
-
-static void filled(struct evkv_op *child, void *arg)
-{
-	struct load *load = arg;
-	bool unknown = is_unknown(evkv_op_result(child));
-	size_t i;
-
-	evkv__background_end(&load->fill);
-	if (load->filling)
-		LIST_REMOVE(load, link);
-	for (i = 0; i < load->count; i++) {
-		if (unknown)
-			evkv__repair_bypass(load->cache, load->keys[i].record,
-			    true);
-		else
-			evkv__repair_landed(load->cache, load->keys[i].record);
-	}
-	load_put(load);
-}
-
-/*
- * How long the entry may be in the cache: rounded down, less the time since the
- * load was sent and that which the fill may take, so that it never outlives the
- * primary's. What the primary tells may be more than what is left by up to its
- * unit: the last one is told to the end. false: not at all.
- */
-static bool fill_ttl(const struct load *load, int64_t left_ms, int64_t *ttl_ms)
-{
-	const struct cache *cache = load->cache;
-	int64_t age_us = evkv_loop_now_us(cache->loop) - load->sent_us;
-
-	*ttl_ms = EVKV_TTL_NONE;
-	if (left_ms != EVKV_TTL_NONE && cache->ask_ttl)
-		left_ms -= (age_us + 999) / 1000 + cache->primary_unit_ms +
-		    cache->cache_timeout_ms + cache->cache_excess_ms;
-	else if (cache->max_ttl_ms != 0)
-		left_ms = cache->max_ttl_ms;
-	else
-		return true; /* neither expires */
-	if (cache->max_ttl_ms != 0 && left_ms > cache->max_ttl_ms)
-		left_ms = cache->max_ttl_ms;
-	if (cache->jitter_ms > 0)
-		left_ms -= (int64_t)(evkv_loop_random(cache->loop) %
-		    ((uint64_t)cache->jitter_ms + 1));
-	*ttl_ms = left_ms - left_ms % cache->cache_unit_ms;
-	return *ttl_ms > 0;
-}
-
-struct fill {
-	struct evkv_slice *keys;
-	struct evkv_value **values;
-	int64_t *ttls_ms;
-	size_t count;
-};
-
-static void fill_collect(struct fill *fill, const struct load *load,
-    const struct evkv_result *result)
-{
-	const struct evkv_entry *entry;
-	const struct load_key *key;
-	size_t i;
-
-	for (i = 0; i < load->count && i < result->count; i++) {
-		entry = evkv_result_entry(result, i);
-		key = &load->keys[i];
-		if (entry->status != EVKV_OK || !key->fill ||
-		    !evkv__record_may_fill(load->cache, key->record) ||
-		    key->record->key_size > load->cache->max_key ||
-		    entry->bytes.size > load->cache->max_value ||
-		    !fill_ttl(load, entry->ttl_ms, &fill->ttls_ms[fill->count]))
-			continue;
-		fill->keys[fill->count] = evkv__record_key(key->record);
-		fill->values[fill->count] = entry->value;
-		fill->count++;
-	}
-}
-
-static void fill_send(const struct fill *fill, struct load *load)
-{
-	struct cache *cache = load->cache;
-	const struct evkv_request request = {
-		.kind = EVKV_OP_PUT,
-		.collection = evkv__record_collection(load->keys[0].record),
-		.count = fill->count,
-		.keys = fill->keys,
-		.counted_values = fill->values,
-		.ttls_ms = fill->ttls_ms,
-		.timeout_ms = cache->cache_timeout_ms,
-	};
-
-	load->refs++;
-	if (evkv__background_submit(cache, &load->fill, cache->cache, &request,
-		filled, load) == NULL)
-		return;
-	load->filling = true;
-	LIST_INSERT_HEAD(&cache->fills, load, link);
-}
+/* ---- Answering ---------------------------------------------------------- */
 
 /* Without memory the cache just stays as it is. */
 static void fill_cache(struct load *load, struct evkv_op *child)
 {
-	size_t each = sizeof(struct evkv_slice) + sizeof(struct evkv_value *) +
-	    sizeof(int64_t);
-	struct fill fill = { 0 };
+	const struct evkv_result *result = evkv_op_result(child);
+	const struct evkv_entry *entry;
+	struct fill fill;
+	size_t i;
 
 	if (child == NULL || load->cache->closing)
 		return;
 	/* Not the turn's time: its callbacks may have taken long until now. */
 	evkv_loop_refresh(load->cache->loop);
 	evkv__repair_clocks(load->cache);
-	if (load->epoch != load->cache->epoch)
+	if (load->epoch != load->cache->epoch ||
+	    !evkv__fill_begin(&fill, load, child))
 		return;
-	fill.keys = evkv_op_alloc(child, load->count * each);
-	if (fill.keys == NULL)
-		return;
-	fill.values = (void *)(fill.keys + load->count);
-	fill.ttls_ms = (void *)(fill.values + load->count);
-	fill_collect(&fill, load, evkv_op_result(child));
-	if (fill.count > 0)
-		fill_send(&fill, load);
+	for (i = 0; i < load->count && i < result->count; i++) {
+		entry = evkv_result_entry(result, i);
+		if (entry->status == EVKV_NOT_FOUND)
+			evkv__fill_absent(&fill, i);
+		/* Of a cache below that served what was not fresh. */
+		else if (entry->status == EVKV_OK &&
+		    (entry->flags & EVKV_ENTRY_STALE) == 0)
+			evkv__fill_add(&fill, i, entry->bytes, entry->value,
+			    load->cache->ask_ttl ? entry->ttl_ms
+						 : EVKV_TTL_NONE);
+	}
+	evkv__fill_send(&fill);
 }
 
-/* ---- Answering ---------------------------------------------------------- */
+static enum evkv_status entry_status(const struct evkv_result *result, size_t i)
+{
+	return i < result->count ? evkv_result_entry(result, i)->status
+				 : result->status;
+}
+
+static void answer_value(struct evkv_op *op, size_t i,
+    const struct evkv_entry *entry)
+{
+	struct evkv_entry *to = evkv_op_entry(op, i);
+
+	if (evkv_op_result(op)->kind == EVKV_OP_EXISTS)
+		evkv_op_give_value(op, i, NULL);
+	else
+		evkv_op_give_value(op, i, evkv_value_ref(entry->value));
+	to->status = EVKV_OK;
+	to->flags = entry->flags;
+	to->age_ms = entry->age_ms;
+}
 
 static void answer(const struct waiter *waiter,
     const struct evkv_result *result, size_t i)
 {
 	struct evkv_op *op = evkv__get_op(waiter->get);
-	const struct evkv_entry *entry = i < result->count
-	    ? evkv_result_entry(result, i)
-	    : NULL;
-	enum evkv_status status = entry != NULL ? entry->status
-						: result->status;
+	enum evkv_status status = entry_status(result, i);
 
-	if (entry != NULL && entry->value != NULL) {
-		evkv_op_give_value(op, waiter->i, evkv_value_ref(entry->value));
+	if (status == EVKV_OK) {
+		answer_value(op, waiter->i, evkv_result_entry(result, i));
 		return;
 	}
+	if (evkv_failed(status) &&
+	    evkv__get_fall_back(waiter->get, waiter->i, true))
+		return;
+	evkv_op_give_value(op, waiter->i, NULL);
 	evkv_op_entry(op, waiter->i)->status = status;
 	if (evkv_failed(status))
 		evkv_op_explain(op, result->cause, result->sys_error,
@@ -180,11 +96,30 @@ static void key_answer(struct load_key *key, const struct evkv_result *result,
 {
 	struct waiter *waiter;
 
-	while ((waiter = STAILQ_FIRST(&key->waiters)) != NULL) {
-		STAILQ_REMOVE_HEAD(&key->waiters, link); /* it may go */
+	while ((waiter = TAILQ_FIRST(&key->waiters)) != NULL) {
+		/* It may go. */
+		TAILQ_REMOVE(&key->waiters, waiter, link);
+		waiter->key = NULL;
 		answer(waiter, result, i);
-		evkv__get_answered(waiter->get);
+		evkv__get_answered(waiter->get, 1);
 	}
+}
+
+/* The key's load is over: nobody joins it, and a failure is remembered. */
+static void key_end(struct load_key *key, enum evkv_status status)
+{
+	struct cache *cache = key->load->cache;
+
+	if (evkv_failed(status))
+		cache->counters.load_failures++;
+	/* One that a write has overtaken says nothing of what is there now. */
+	if (key->record->load != key)
+		return;
+	key->record->load = NULL;
+	if (evkv_failed(status))
+		evkv__backoff_begin(cache, key->record);
+	else
+		evkv__backoff_end(cache, key->record);
 }
 
 /*
@@ -198,14 +133,12 @@ static void loaded(struct evkv_op *child, void *arg)
 	size_t i;
 
 	evkv__background_end(&load->load);
-	for (i = 0; i < load->count; i++) {
-		if (load->keys[i].record->load == &load->keys[i])
-			load->keys[i].record->load = NULL;
-	}
+	for (i = 0; i < load->count; i++)
+		key_end(&load->keys[i], entry_status(result, i));
 	fill_cache(load, child);
 	for (i = 0; i < load->count; i++)
 		key_answer(&load->keys[i], result, i);
-	load_put(load);
+	evkv__load_put(load);
 }
 
 /* ---- Asking ------------------------------------------------------------- */
@@ -219,13 +152,41 @@ struct load *evkv__load_new(struct cache *cache, size_t most)
 		return NULL;
 	load->cache = cache;
 	load->epoch = cache->epoch;
+	load->sent_us = evkv_loop_now_us(cache->loop);
+	load->stamp_us = cache->heads ? evkv__head_now_us(cache) : 0;
 	load->refs = 1;
+	load->fresh = false;
 	load->filling = false;
 	load->count = 0;
 	return load;
 }
 
-/* The key's load that a get of now may join, or a new one, in this load. */
+struct load_key *evkv__load_key(struct load *load, struct key_record *record)
+{
+	struct load_key *key = &load->keys[load->count++];
+
+	*key = (struct load_key){
+		.load = load,
+		.record = record,
+		.fill = evkv__record_may_fill(load->cache, record),
+	};
+	TAILQ_INIT(&key->waiters);
+	return key;
+}
+
+/* The key's load that a get of now may join. */
+static struct load_key *load_to_join(const struct load *load,
+    const struct key_record *record)
+{
+	struct load_key *key = record->load;
+
+	if (key == NULL || key->load->epoch != load->cache->epoch ||
+	    (load->fresh && key->load != load))
+		return NULL;
+	return key;
+}
+
+/* That, or a new one, in this load. */
 static struct load_key *key_load(struct load *load,
     const struct evkv_request *request, size_t i)
 {
@@ -236,23 +197,19 @@ static struct load_key *key_load(struct load *load,
 	record = evkv__record_get(cache, request->collection, request->keys[i]);
 	if (record == NULL)
 		return NULL;
-	if (record->load != NULL && record->load->load->epoch == cache->epoch) {
-		key = record->load;
+	key = load_to_join(load, record);
+	if (key != NULL) {
 		evkv__record_put(cache, record);
 		return key;
 	}
-	key = &load->keys[load->count++];
-	*key = (struct load_key){
-		.load = load,
-		.record = record,
-		.fill = evkv__record_may_fill(cache, record),
-	};
-	STAILQ_INIT(&key->waiters);
-	record->load = key;
-	return key;
+	/* What was begun before it does not fill after it. */
+	evkv__record_fence(record);
+	record->load = evkv__load_key(load, record);
+	cache->counters.loads++;
+	return record->load;
 }
 
-bool evkv__load_add(struct load *load, struct get *get, size_t i,
+struct waiter *evkv__load_add(struct load *load, struct get *get, size_t i,
     const struct evkv_request *request)
 {
 	struct waiter *waiter;
@@ -260,14 +217,31 @@ bool evkv__load_add(struct load *load, struct get *get, size_t i,
 
 	waiter = evkv_op_alloc(evkv__get_op(get), sizeof(*waiter));
 	if (waiter == NULL)
-		return false;
+		return NULL;
 	key = key_load(load, request, i);
 	if (key == NULL)
-		return false;
+		return NULL;
+	waiter->key = key;
 	waiter->get = get;
 	waiter->i = i;
-	STAILQ_INSERT_TAIL(&key->waiters, waiter, link);
-	return true;
+	TAILQ_INSERT_TAIL(&key->waiters, waiter, link);
+	return waiter;
+}
+
+void evkv__load_refresh(struct load *load, const struct evkv_request *request,
+    size_t i)
+{
+	struct key_record *record;
+	size_t count = load->count;
+
+	record = evkv__record_find(load->cache, request->collection,
+	    request->keys[i]);
+	if (record != NULL &&
+	    (record->load != NULL || evkv__backoff_holds(load->cache, record) ||
+		!evkv__record_may_fill(load->cache, record)))
+		return;
+	key_load(load, request, i);
+	load->cache->counters.refreshes += load->count > count;
 }
 
 /* The latest of one key's waiters; INT64_MAX = one has none, 0 = none waits. */
@@ -277,7 +251,7 @@ static int64_t key_deadline_us(const struct load_key *key)
 	const struct evkv_op *op;
 	int64_t last_us = 0, us;
 
-	STAILQ_FOREACH(waiter, &key->waiters, link)
+	TAILQ_FOREACH(waiter, &key->waiters, link)
 	{
 		op = evkv__get_op(waiter->get);
 		if (evkv_op_detached(op))
@@ -315,18 +289,18 @@ void evkv__load_send(struct load *load)
 	struct evkv_slice *keys = (void *)(load->keys + load->count);
 	struct evkv_request request = {
 		.kind = load->cache->ask_ttl ? EVKV_OP_TTL : EVKV_OP_GET,
+		.flags = load->fresh ? EVKV_FLAG_FRESH : 0,
 		.keys = keys,
 	};
 
 	if (load->count == 0) {
-		load_put(load);
+		evkv__load_put(load);
 		return;
 	}
 	for (; request.count < load->count; request.count++)
 		keys[request.count] = evkv__record_key(load->keys[request.count]
 							   .record);
 	request.collection = evkv__record_collection(load->keys[0].record);
-	load->sent_us = evkv_loop_now_us(load->cache->loop);
 	child = evkv__background_submit(load->cache, &load->load,
 	    load->cache->primary, &request, loaded, load);
 	if (child != NULL)

@@ -19,6 +19,7 @@
 #define STALL_MS 5000
 #define BYPASS_MAX 10000
 #define CACHE_TIMEOUT_MS 250
+#define BACKOFF_MS 1000
 
 struct evkv_op *evkv__background_submit(struct cache *cache,
     struct background *background, struct evkv_store *store,
@@ -72,7 +73,8 @@ static enum evkv_peek passthrough_cache_peek(void *self,
 	struct cache *cache = self;
 
 	evkv__repair_clocks(cache);
-	if (cache->off || request->keys->size > cache->max_key ||
+	if (cache->heads || cache->off ||
+	    request->keys->size > cache->max_key ||
 	    evkv__record_find(cache, request->collection, *request->keys) !=
 		NULL)
 		return EVKV_PEEK_DECLINE;
@@ -116,7 +118,7 @@ static const struct evkv_vtable passthrough_cache_vtable = {
 	.flags = EVKV_VTABLE_ORDERED,
 	.kinds = EVKV_KINDS_BASIC | EVKV_KIND_BIT(EVKV_OP_INCR) |
 	    EVKV_KIND_BIT(EVKV_OP_TAKE),
-	.request_flags = EVKV_FLAG_VERSIONS,
+	.request_flags = EVKV_FLAG_VERSIONS | EVKV_FLAG_CACHED_ONLY,
 	.conditions = EVKV_IF_BASIC | EVKV_IF_BIT(EVKV_IF_VERSION),
 	.submit = passthrough_cache_submit,
 	.close = passthrough_cache_close,
@@ -125,11 +127,90 @@ static const struct evkv_vtable passthrough_cache_vtable = {
 	.describe = passthrough_cache_describe,
 };
 
+bool evkv_passthrough_cache_read_counters_sized(const struct evkv_store *store,
+    struct evkv_passthrough_cache_counters *counters, size_t size)
+{
+	const struct cache *cache = evkv_store_self(store,
+	    &passthrough_cache_vtable);
+
+	memset(counters, 0, size);
+	if (cache == NULL)
+		return false;
+	memcpy(counters, &cache->counters,
+	    size < sizeof(*counters) ? size : sizeof(*counters));
+	return true;
+}
+
+evkv_ticket evkv_cache_invalidate(struct evkv_store *store,
+    struct evkv_slice collection, struct evkv_slice key,
+    enum evkv_invalidate how, evkv_cb cb, void *arg)
+{
+	struct evkv_request request = {
+		.kind = EVKV_OP_DELETE,
+		.flags = EVKV_FLAG_SINGLE | EVKV_FLAG_CACHED_ONLY,
+		.collection = collection,
+		.count = 1,
+		.keys = &key,
+	};
+
+	if (how == EVKV_INVALIDATE_SOFT)
+		request.flags |= EVKV_FLAG_SOFT;
+	return evkv_submit(store, &request, cb, arg);
+}
+
+/* ---- Making ------------------------------------------------------------- */
+
+/* The modes, where there are any. */
+static void init_modes(struct cache *cache)
+{
+	const struct evkv_passthrough_cache_options *o = &cache->options;
+
+	cache->stale_ms = o->stale_while_ms > o->stale_if_error_ms
+	    ? o->stale_while_ms
+	    : o->stale_if_error_ms;
+	cache->heads = cache->stale_ms > 0 || o->negative_ttl_ms > 0 ||
+	    o->refresh_ahead_percent > 0;
+	cache->backoff_us = 1000 *
+	    (o->error_backoff_ms != 0 ? o->error_backoff_ms : BACKOFF_MS);
+	if (cache->max_ttl_ms == 0)
+		return;
+	cache->longest_ms = cache->max_ttl_ms + cache->stale_ms;
+	if (cache->longest_ms < o->negative_ttl_ms)
+		cache->longest_ms = o->negative_ttl_ms;
+	cache->longest_ms += cache->cache_excess_ms;
+}
+
+static void init_bounds(struct cache *cache, const struct evkv_store *primary,
+    const struct evkv_store *store)
+{
+	const struct evkv_capabilities
+	    *below = evkv_store_capabilities(primary);
+	const struct evkv_capabilities *can = evkv_store_capabilities(store);
+
+	cache->cache_timeout_ms = cache->options.cache_timeout_ms;
+	if (cache->cache_timeout_ms == 0 &&
+	    (can->flags & EVKV_STORE_IN_PROCESS) == 0)
+		cache->cache_timeout_ms = CACHE_TIMEOUT_MS;
+	cache->monotonic = (can->flags & EVKV_STORE_IN_PROCESS) != 0;
+	cache->cache_unit_ms = can->ttl_unit_ms;
+	cache->cache_excess_ms = can->ttl_excess_ms;
+	cache->excess_ms = can->ttl_excess_ms + below->ttl_excess_ms;
+	/* The cache would round it up, and keep entries for longer. */
+	cache->max_ttl_ms = cache->options.max_ttl_ms;
+	if (cache->max_ttl_ms > 0)
+		cache->max_ttl_ms -= cache->max_ttl_ms % cache->cache_unit_ms +
+		    cache->cache_excess_ms;
+	cache->max_key = can->max_key;
+	cache->max_value = can->max_value;
+	cache->primary_unit_ms = below->ttl_unit_ms;
+	cache->caches_below = (below->request_flags & EVKV_FLAG_CACHED_ONLY) !=
+	    0;
+}
+
 static struct cache *cache_new(struct evkv_store *primary,
     struct evkv_store *store,
     const struct evkv_passthrough_cache_options *options)
 {
-	const struct evkv_capabilities *can = evkv_store_capabilities(store);
 	struct cache *cache = evkv_calloc(1, sizeof(*cache));
 
 	if (cache == NULL)
@@ -138,25 +219,15 @@ static struct cache *cache_new(struct evkv_store *primary,
 	cache->loop = evkv_store_loop(primary);
 	cache->primary = primary;
 	cache->cache = store;
-	cache->max_ttl_ms = options->max_ttl_ms;
 	cache->stall_us = 1000 *
 	    (options->stall_timeout_ms != 0 ? options->stall_timeout_ms
 					    : STALL_MS);
 	cache->max_bypass = options->max_bypass != 0 ? options->max_bypass
 						     : BYPASS_MAX;
-	cache->cache_timeout_ms = options->cache_timeout_ms;
-	if (cache->cache_timeout_ms == 0 &&
-	    (can->flags & EVKV_STORE_IN_PROCESS) == 0)
-		cache->cache_timeout_ms = CACHE_TIMEOUT_MS;
-	cache->cache_unit_ms = can->ttl_unit_ms;
-	cache->cache_excess_ms = can->ttl_excess_ms;
-	cache->jitter_ms = options->jitter_ms;
 	cache->ask_ttl = options->primary_ttl == EVKV_PRIMARY_TTL_ASK;
-	/* The cache would round it up, and keep entries for longer. */
-	cache->max_ttl_ms -= cache->max_ttl_ms % cache->cache_unit_ms;
-	cache->max_key = can->max_key;
-	cache->max_value = can->max_value;
-	cache->primary_unit_ms = evkv_store_capabilities(primary)->ttl_unit_ms;
+	init_bounds(cache, primary, store);
+	init_modes(cache);
+	TAILQ_INIT(&cache->backoffs);
 	cache->hash_key[0] = evkv_loop_random(cache->loop);
 	cache->hash_key[1] = evkv_loop_random(cache->loop);
 	cache->wall_jumps = evkv__loop_wall_jumps(cache->loop);
@@ -165,64 +236,15 @@ static struct cache *cache_new(struct evkv_store *primary,
 	return cache;
 }
 
-static const char *wrong_with(const struct evkv_store *primary,
-    const struct evkv_store *cache,
-    const struct evkv_passthrough_cache_options *options)
-{
-	const uint32_t needed = EVKV_KIND_BIT(EVKV_OP_GET) |
-	    EVKV_KIND_BIT(EVKV_OP_PUT) | EVKV_KIND_BIT(EVKV_OP_DELETE);
-	const struct evkv_capabilities *can = evkv_store_capabilities(cache);
-
-	if (options->max_ttl_ms == 0 &&
-	    (can->flags & EVKV_STORE_IN_PROCESS) == 0)
-		return "max_ttl_ms must be given for a cache that is not "
-		       "in-process";
-	if (options->max_ttl_ms != 0 && options->max_ttl_ms < can->ttl_unit_ms)
-		return "max_ttl_ms is below the cache's TTL unit";
-	if ((can->kinds & needed) != needed)
-		return "the cache can't get, put and delete";
-	if (options->jitter_ms > 0 && options->jitter_ms >= options->max_ttl_ms)
-		return "jitter_ms is not below max_ttl_ms";
-	if (options->primary_ttl == EVKV_PRIMARY_TTL_IGNORE)
-		return options->max_ttl_ms > 0
-		    ? NULL
-		    : "max_ttl_ms must be given where the primary's TTL is "
-		      "ignored";
-	if ((evkv_store_capabilities(primary)->kinds &
-		EVKV_KIND_BIT(EVKV_OP_TTL)) == 0)
-		return "the primary can't tell the remaining TTL";
-	return NULL;
-}
-
-static bool options_ok(const struct evkv_store *primary,
-    const struct evkv_store *cache, const void *given, size_t size,
-    struct evkv_passthrough_cache_options *options, struct evkv_error *error)
-{
-	const char *why;
-
-	if (!evkv_options_read(options, sizeof(*options), given, size, error))
-		return false;
-	if (primary == NULL || cache == NULL) {
-		evkv_error_set(error, EVKV_INVALID,
-		    "passthrough_cache: an inner store is NULL");
-		return false;
-	}
-	if (!evkv_type_check(&evkv__passthrough_cache_type, options, error))
-		return false;
-	why = wrong_with(primary, cache, options);
-	if (why == NULL)
-		return true;
-	evkv_error_set(error, EVKV_INVALID, "passthrough_cache: %s", why);
-	return false;
-}
-
 struct evkv_store *evkv_passthrough_cache_new_sized(struct evkv_store *primary,
     struct evkv_store *store,
     const struct evkv_passthrough_cache_options *given, size_t size,
     struct evkv_error *error)
 {
 	struct evkv_store *const inner[] = { primary, store };
+	struct evkv_capabilities can;
 	const struct evkv_store_config config = {
+		.capabilities = &can,
 		.inner = inner,
 		.inner_count = 2,
 		.auxiliary = 1 << 1, /* the cache */
@@ -231,12 +253,15 @@ struct evkv_store *evkv_passthrough_cache_new_sized(struct evkv_store *primary,
 	struct evkv_store *node;
 	struct cache *cache;
 
-	if (!options_ok(primary, store, given, size, &options, error)) {
+	if (!evkv__cache_options(primary, store, given, size, &options,
+		error)) {
 		evkv_store_unref(primary);
 		if (store != primary)
 			evkv_store_unref(store);
 		return NULL;
 	}
+	can = *evkv_store_capabilities(primary);
+	can.request_flags |= EVKV_FLAG_CACHED_ONLY;
 	cache = cache_new(primary, store, &options);
 	node = evkv_store_create(NULL, &passthrough_cache_vtable, cache,
 	    &config, error);

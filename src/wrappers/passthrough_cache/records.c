@@ -27,6 +27,23 @@ static uint64_t hash_of(const struct cache *cache, struct evkv_slice collection,
 	return siphash_1_3(cache->hash_key[0], seed, key);
 }
 
+/*
+ * A hash that costs next to nothing, and says of most keys that they have no
+ * record. Keys that are chosen to agree in it only cost the look-up.
+ */
+static size_t mark_of(struct evkv_slice key)
+{
+	uint64_t first = 0, last = 0;
+	size_t some = key.size < 8 ? key.size : 8;
+
+	memcpy(&first, key.data, some);
+	memcpy(&last, (const char *)key.data + key.size - some, some);
+	return (size_t)(((first + key.size) * UINT64_C(0x9e3779b97f4a7c15) ^
+			    last * UINT64_C(0xc2b2ae3d27d4eb4f)) >>
+		   54) &
+	    (RECORD_MARKS - 1);
+}
+
 static struct record_bucket *bucket_of(const struct cache *cache, uint64_t hash)
 {
 	return &cache->buckets[hash & (cache->buckets_size - 1)];
@@ -52,7 +69,7 @@ static struct key_record *find_hashed(const struct cache *cache, uint64_t hash,
 struct key_record *evkv__record_find(const struct cache *cache,
     struct evkv_slice collection, struct evkv_slice key)
 {
-	if (cache->records == 0)
+	if (cache->marks[mark_of(key)] == 0)
 		return NULL;
 	return find_hashed(cache, hash_of(cache, collection, key), collection,
 	    key);
@@ -99,6 +116,7 @@ static struct key_record *record_new(struct cache *cache, uint64_t hash,
 	memcpy(record->bytes + collection.size, key.data, key.size);
 	SLIST_INSERT_HEAD(bucket_of(cache, hash), record, bucket_link);
 	cache->records++;
+	cache->marks[mark_of(key)]++;
 	return record;
 }
 
@@ -128,6 +146,7 @@ void evkv__record_put(struct cache *cache, struct key_record *record)
 	SLIST_REMOVE(bucket_of(cache, record->hash), record, key_record,
 	    bucket_link);
 	cache->records--;
+	cache->marks[mark_of(evkv__record_key(record))]--;
 	evkv_free(record);
 }
 

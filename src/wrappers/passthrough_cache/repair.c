@@ -4,7 +4,7 @@
  *
  * Suspect records are on a list, bounded by max_bypass, which a timer goes
  * through: it evicts what is bypassed, and drops a record when nothing is wrong
- * with it any more. Past the bound the whole cache is off until it could be
+ * with it any more. It lets go of backoffs that are over, too. Past the bound the whole cache is off until it could be
  * emptied. Only the timer takes records off the list.
  */
 #include "loop/loop.h"
@@ -30,10 +30,10 @@ static int64_t in_future(const struct cache *cache, int64_t delay_us)
 /* When what the cache holds now has surely expired by itself. */
 static int64_t gone_by(const struct cache *cache, bool late)
 {
-	if (cache->max_ttl_ms == 0)
+	if (cache->longest_ms == 0)
 		return INT64_MAX;
 	return in_future(cache,
-	    cache->max_ttl_ms * 1000 + (late ? cache->stall_us : 0));
+	    cache->longest_ms * 1000 + (late ? cache->stall_us : 0));
 }
 
 static void put_off(int64_t *at_us, int64_t to_us)
@@ -42,7 +42,7 @@ static void put_off(int64_t *at_us, int64_t to_us)
 		*at_us = to_us;
 }
 
-static void repair_later(struct cache *cache)
+void evkv__repair_later(struct cache *cache)
 {
 	if (cache->repair_timer.position == 0 && !cache->closing)
 		evkv_timer_set(cache->loop, &cache->repair_timer, REPAIR_MS);
@@ -84,7 +84,7 @@ void evkv__repair_bypass(struct cache *cache, struct key_record *record,
 	if (late)
 		put_off(&record->evict_after_us,
 		    in_future(cache, cache->stall_us));
-	repair_later(cache);
+	evkv__repair_later(cache);
 }
 
 void evkv__repair_landed(struct cache *cache, struct key_record *record)
@@ -103,7 +103,7 @@ void evkv__repair_unknown(struct cache *cache, struct key_record *record)
 		record->fill_after_us = until_us;
 	else
 		cache->fill_after_us = until_us;
-	repair_later(cache);
+	evkv__repair_later(cache);
 }
 
 void evkv__repair_all(struct cache *cache, bool late)
@@ -118,7 +118,7 @@ void evkv__repair_all(struct cache *cache, bool late)
 	if (late)
 		put_off(&cache->off_evict_after_us,
 		    in_future(cache, cache->stall_us));
-	repair_later(cache);
+	evkv__repair_later(cache);
 }
 
 void evkv__repair_clocks(struct cache *cache)
@@ -227,7 +227,7 @@ void evkv__repair_run(void *arg)
 	unsigned evictions = 0;
 
 	/* There is room for the timer now; after all this maybe not. */
-	repair_later(cache);
+	evkv__repair_later(cache);
 	for (record = LIST_FIRST(&cache->suspects); record != NULL;
 	     record = next) {
 		next = LIST_NEXT(record, suspect_link);
@@ -240,7 +240,9 @@ void evkv__repair_run(void *arg)
 			list_remove(cache, record);
 	}
 	repair_all(cache, now_us);
-	if (LIST_EMPTY(&cache->suspects) && !cache->off)
+	evkv__backoff_sweep(cache);
+	if (LIST_EMPTY(&cache->suspects) && !cache->off &&
+	    TAILQ_EMPTY(&cache->backoffs))
 		evkv_timer_cancel(cache->loop, &cache->repair_timer);
 }
 

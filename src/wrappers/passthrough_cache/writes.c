@@ -6,13 +6,6 @@
  */
 #include "wrappers/passthrough_cache/cache.h"
 
-struct write {
-	struct cache *cache;
-	struct evkv_op *op;
-	struct key_record **records; /* one for each key; none where it spans */
-	size_t count;
-};
-
 /* ---- Fences ------------------------------------------------------------- */
 
 static void fences_down(struct write *write, size_t count)
@@ -43,7 +36,9 @@ static bool fences_up(struct write *write, const struct evkv_request *request)
 			return false;
 		}
 		write->records[i]->writers++;
+		write->records[i]->writes++;
 		evkv__record_fence(write->records[i]);
+		evkv__backoff_end(write->cache, write->records[i]);
 	}
 	return true;
 }
@@ -101,12 +96,34 @@ static void write_end(struct write *write, const struct evkv_result *result)
 
 /* ---- The primary -------------------------------------------------------- */
 
+/* One that the cache had, or one below, was there. */
+static void take_below(struct write *write, struct evkv_op *child)
+{
+	const struct evkv_result *result = evkv_op_result(child);
+	const struct evkv_entry *entry;
+	size_t i;
+
+	evkv_op_explain(write->op, result->cause, result->sys_error,
+	    result->message);
+	for (i = 0; i < write->count; i++) {
+		entry = evkv_op_entry(write->op, i);
+		if (entry->status == EVKV_NOT_FOUND ||
+		    evkv_failed(entry_status(result, i)))
+			evkv_op_take(write->op, i, child, i);
+	}
+}
+
 static void written(struct evkv_op *child, void *arg)
 {
 	struct write *write = arg;
 
-	evkv_op_take_all(write->op, child);
+	if (write->cached_only)
+		take_below(write, child);
+	else
+		evkv_op_take_all(write->op, child);
+	evkv__put_judge(write, evkv_op_result(child));
 	write_end(write, evkv_op_result(child));
+	evkv__put_end(write);
 	evkv_op_complete(write->op);
 }
 
@@ -115,7 +132,8 @@ static struct evkv_request child_request(const struct evkv_request *request)
 {
 	struct evkv_request copy = *request;
 
-	copy.flags &= EVKV_FLAG_VERSIONS;
+	copy.flags &= EVKV_FLAG_VERSIONS | EVKV_FLAG_CACHED_ONLY |
+	    EVKV_FLAG_SOFT;
 	copy.timeout_ms = 0;
 	return copy;
 }
@@ -144,6 +162,16 @@ static void write_primary(struct write *write,
 	    EVKV_CHILD_BORROWS, written, write);
 }
 
+void evkv__write_below(struct write *write)
+{
+	if (write->cache->caches_below) {
+		write_primary(write, evkv_op_request(write->op));
+		return;
+	}
+	fences_down(write, write->count);
+	evkv_op_complete(write->op);
+}
+
 /* ---- The cache ---------------------------------------------------------- */
 
 static void look_at_eviction(struct write *write,
@@ -159,12 +187,14 @@ static void look_at_eviction(struct write *write,
 		return;
 	}
 	for (i = 0; i < write->count; i++) {
-		if (write->records[i]->key_size > write->cache->max_key)
-			continue;
-		status = entry_status(result, j++);
+		status = EVKV_NOT_FOUND;
+		if (write->records[i]->key_size <= write->cache->max_key)
+			status = entry_status(result, j++);
 		if (status != EVKV_OK && status != EVKV_NOT_FOUND)
 			evkv__repair_bypass(write->cache, write->records[i],
 			    status == EVKV_UNKNOWN_OUTCOME);
+		if (write->cached_only && status == EVKV_NOT_FOUND)
+			evkv_op_entry(write->op, i)->status = status;
 	}
 }
 
@@ -173,7 +203,10 @@ static void evicted(struct evkv_op *child, void *arg)
 	struct write *write = arg;
 
 	look_at_eviction(write, evkv_op_result(child));
-	write_primary(write, evkv_op_request(write->op));
+	if (write->cached_only)
+		evkv__write_below(write);
+	else
+		write_primary(write, evkv_op_request(write->op));
 }
 
 /* The keys that the cache can hold; false = no memory. */
@@ -225,6 +258,10 @@ static void evict(struct write *write, const struct evkv_request *request)
 	struct evkv_request eviction;
 	struct evkv_op *child;
 
+	if (write->cached_only && cache->off) {
+		evkv__write_below(write);
+		return;
+	}
 	if (cache->off || request->kind == EVKV_OP_PURGE_EXPIRED) {
 		write_primary(write, request);
 		return;
@@ -247,8 +284,15 @@ enum evkv_verdict evkv__cache_write(struct cache *cache, struct evkv_op *op,
 	if (write == NULL)
 		return evkv_op_nomem(op);
 	*write = (struct write){ .cache = cache, .op = op };
+	write->cached_only = (request->flags & EVKV_FLAG_CACHED_ONLY) != 0;
 	if (!write_begin(write, request))
 		return evkv_op_nomem(op);
-	evict(write, request);
+	if (cache->options.fill_on_put && request->kind == EVKV_OP_PUT &&
+	    evkv__put_begin(write, request))
+		request = evkv_op_request(op);
+	if ((request->flags & EVKV_FLAG_SOFT) == 0 || cache->off ||
+	    cache->options.stale_if_error_ms == 0 ||
+	    !evkv__soften(write, request))
+		evict(write, request);
 	return EVKV_VERDICT_PENDING;
 }

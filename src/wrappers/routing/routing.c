@@ -124,7 +124,7 @@ static const struct evkv_vtable routing_vtable = {
 	.name = ROUTING_NAME,
 	.kinds = EVKV_KINDS_BASIC | EVKV_KIND_BIT(EVKV_OP_INCR) |
 	    EVKV_KIND_BIT(EVKV_OP_TAKE),
-	.request_flags = EVKV_FLAG_VERSIONS,
+	.request_flags = EVKV_FLAG_VERSIONS | EVKV_FLAG_CACHED_ONLY,
 	.conditions = EVKV_IF_BASIC | EVKV_IF_BIT(EVKV_IF_VERSION),
 	.submit = routing_submit,
 	.stop = routing_stop,
