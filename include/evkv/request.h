@@ -289,7 +289,7 @@ struct evkv_request {
 
 /** Flags of an entry of a result. */
 enum {
-	/** GET, EXISTS: the answer of a cache that knows its age, in `age_ms` */
+	/** GET, EXISTS: of a cache that knows the answer's age, in `age_ms` */
 	EVKV_ENTRY_CACHED = 1 << 0,
 	/** with CACHED: it was no longer fresh */
 	EVKV_ENTRY_STALE = 1 << 1,

@@ -59,7 +59,8 @@ void memory_h(struct evkv_loop *loop);
 void null_h(struct evkv_loop *loop);
 void redis_h(struct evkv_loop *loop);
 void simple_h(struct evkv_loop *loop);
-void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary);
+void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary,
+    struct evkv_store *cache);
 void prefix_keys_h(struct evkv_store *store);
 void retry_h(struct evkv_store *store);
 void statistics_h(struct evkv_store *store, struct evbuffer *reply);
@@ -742,12 +743,21 @@ void routing_h(struct evkv_loop *loop)
 }
 
 /* [evkv/wrappers/passthrough_cache.h] */
-void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary)
+void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary,
+    struct evkv_store *cache)
 {
 	struct evkv_store *store;
 
 	store = evkv_passthrough_cache_new(primary,
 	    evkv_memory_new(loop, NULL, &error), NULL, &error);
+	evkv_store_unref(store);
+	store = evkv_passthrough_cache_new(primary, cache,
+	    &(struct evkv_passthrough_cache_options){
+	        .max_ttl_ms = 30000,
+	        .refresh_ahead_percent = 80,
+	        .stale_if_error_ms = 600000,
+	        .soft_timeout_ms = 50,
+	    }, &error);
 	evkv_store_unref(store);
 }
 

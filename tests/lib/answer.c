@@ -60,6 +60,8 @@ static void answer_copy_entries(struct answer *answer,
 		struct answer_entry *to = &answer->entries[i];
 
 		to->status = from->status;
+		to->flags = from->flags;
+		to->age_ms = from->age_ms;
 		to->ttl_ms = from->ttl_ms;
 		to->has_value = from->value != NULL;
 		to->bytes = answer_copy(from->bytes);

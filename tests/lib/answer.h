@@ -15,6 +15,8 @@
 
 struct answer_entry {
 	enum evkv_status status;
+	uint16_t flags;
+	int64_t age_ms; /* where the flags have EVKV_ENTRY_CACHED */
 	int64_t ttl_ms;
 	bool has_value;          /* there was a struct evkv_value */
 	struct evkv_slice bytes; /* copies */

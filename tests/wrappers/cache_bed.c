@@ -140,3 +140,84 @@ void bed_fail_evictions(struct cache_bed *bed, bool fail)
 	bed->cache->fail_kinds = EVKV_KIND_BIT(EVKV_OP_DELETE) |
 	    EVKV_KIND_BIT(EVKV_OP_CLEAR_ALL);
 }
+
+void bed_ask(struct cache_bed *bed, enum evkv_kind kind, uint32_t flags,
+    struct answer *a)
+{
+	const struct evkv_slice key = K;
+
+	evkv_submit(bed->store,
+	    &(struct evkv_request){
+		.kind = kind,
+		.flags = EVKV_FLAG_SINGLE | flags,
+		.collection = C,
+		.count = 1,
+		.keys = &key,
+	    },
+	    answer_cb, a);
+	bed_settle(bed);
+}
+
+const char *bed_words(const struct answer *a)
+{
+	static char text[80];
+	const struct answer_entry *entry = &a->entries[0];
+	const char *what = "";
+	char value[40] = "-";
+
+	if (a->calls == 0)
+		return "waits";
+	check_int(a->calls, 1);
+	check_int(a->count, 1);
+	if (evkv_failed(a->status))
+		return evkv_status_name(a->status);
+	if (a->status == EVKV_OK)
+		snprintf(value, sizeof(value), "%.*s", (int)entry->bytes.size,
+		    (const char *)entry->bytes.data);
+	if ((entry->flags & EVKV_ENTRY_STALE) != 0)
+		what = "stale";
+	else if ((entry->flags & EVKV_ENTRY_CACHED) != 0)
+		what = "cached";
+	if (*what == '\0')
+		snprintf(text, sizeof(text), "%s", value);
+	else
+		snprintf(text, sizeof(text), "%s %s %lld", value, what,
+		    (long long)entry->age_ms);
+	return text;
+}
+
+const char *bed_told(struct cache_bed *bed, uint32_t flags)
+{
+	struct answer a = ANSWER_INIT;
+	const char *words;
+
+	bed_ask(bed, EVKV_OP_GET, flags, &a);
+	check_int(a.calls, 1);
+	words = bed_words(&a);
+	answer_free(&a);
+	return words;
+}
+
+void bed_fail_loads(struct cache_bed *bed, enum evkv_status status)
+{
+	bed->primary->fail = status;
+	bed->primary->fail_kinds = EVKV_KIND_BIT(EVKV_OP_TTL) |
+	    EVKV_KIND_BIT(EVKV_OP_GET);
+}
+
+unsigned bed_loads(const struct cache_bed *bed)
+{
+	return bed->primary->asked[EVKV_OP_TTL] +
+	    bed->primary->asked[EVKV_OP_GET];
+}
+
+void bed_invalidate(struct cache_bed *bed, enum evkv_invalidate how)
+{
+	struct answer a = ANSWER_INIT;
+
+	evkv_cache_invalidate(bed->store, C, K, how, answer_cb, &a);
+	bed_settle(bed);
+	check_int(a.calls, 1);
+	check(a.status == EVKV_OK || a.status == EVKV_NOT_FOUND);
+	answer_free(&a);
+}

@@ -49,6 +49,23 @@ void bed_check_filled(struct cache_bed *bed, const char *expected);
 /* K's TTL in the store; -1 where it is not there. */
 int64_t bed_ttl(struct cache_bed *bed, struct evkv_store *store);
 
+/* Ask for K, with EVKV_FLAG_* beyond SINGLE, and settle. */
+void bed_ask(struct cache_bed *bed, enum evkv_kind kind, uint32_t flags,
+    struct answer *a);
+/*
+ * What a get of K is answered at once: "v", "v stale 120" with the age, "-", "-
+ * cached 5", or the name of a failure; lives until the next call.
+ */
+const char *bed_told(struct cache_bed *bed, uint32_t flags);
+/* The same of an answer that is there. */
+const char *bed_words(const struct answer *a);
+/* The primary fails all loads with this status; OK: it does not. */
+void bed_fail_loads(struct cache_bed *bed, enum evkv_status status);
+/* Loads that the primary has seen so far. */
+unsigned bed_loads(const struct cache_bed *bed);
+/* Forget K in the cache, and settle. */
+void bed_invalidate(struct cache_bed *bed, enum evkv_invalidate how);
+
 /* The cache refuses to evict, or does so again. */
 void bed_fail_evictions(struct cache_bed *bed, bool fail);
 

@@ -189,9 +189,9 @@ EVKV_API struct evkv_store *evkv_passthrough_cache_new_sized(
  * @param options  copied; NULL = the defaults
  * @param error    filled where NULL is returned: INVALID (the same store twice,
  *                 different loops, an option out of bounds, max_ttl_ms missing,
- *                 a primary that can't tell the remaining TTL, options that need
- *                 others, a cache that can't get, put and delete) or NOMEM. May
- *                 be NULL
+ *                 a primary that can't tell the remaining TTL, options that
+ *                 need others, a cache that can't get, put and delete) or
+ *                 NOMEM. May be NULL
  * @return a store with one reference, or NULL
  */
 static inline struct evkv_store *evkv_passthrough_cache_new(

@@ -207,14 +207,16 @@ static void soft_begin(struct get *get)
 static void fail_missing(struct get *get, enum evkv_status status,
     enum evkv_cause cause)
 {
-	size_t count = evkv_op_entry_count(get->op), i;
+	size_t count = evkv_op_entry_count(get->op), failed = 0, i;
 
 	for (i = 0; i < count; i++) {
-		if (evkv_op_entry(get->op, i)->status == EVKV_MISSING &&
-		    !evkv__get_fall_back(get, i, true))
-			answer_without_value(get, i, status);
+		if (evkv_op_entry(get->op, i)->status != EVKV_MISSING ||
+		    evkv__get_fall_back(get, i, true))
+			continue;
+		answer_without_value(get, i, status);
+		failed += evkv_failed(status);
 	}
-	if (evkv_failed(status))
+	if (failed > 0)
 		evkv_op_explain(get->op, cause, 0, evkv_status_text(status));
 }
 

@@ -68,6 +68,39 @@ OPEN_(passthrough_cache_simple)
 	    error);
 }
 
+/*
+ * With all that a cache can do and still be true to the primary alone: a stale
+ * entry is served no longer than the primary's lives.
+ */
+static const struct evkv_passthrough_cache_options modes = {
+	.max_ttl_ms = 2000,
+	.jitter_ms = 500,
+	.negative_ttl_ms = 1000,
+	.refresh_ahead_percent = 20,
+	.stale_while_ms = 1000,
+	.stale_if_error_ms = 100000,
+	.error_backoff_ms = 10,
+	.soft_timeout_ms = 5,
+	.fill_on_put = true,
+};
+
+OPEN_(passthrough_cache_modes)
+{
+	struct evkv_store *primary = below(run, memory(loop, error), error);
+
+	return evkv_passthrough_cache_new(primary,
+	    below(run, memory(loop, error), error), &modes, error);
+}
+
+OPEN_(passthrough_cache_modes_simple)
+{
+	struct evkv_store *primary = below(run, evkv_simple_new(loop, error),
+	    error);
+
+	return evkv_passthrough_cache_new(primary, memory(loop, error), &modes,
+	    error);
+}
+
 /* Everything at once: what is true of one must be true of all. */
 OPEN_(stack)
 {
@@ -97,6 +130,8 @@ const struct evkv_conformance_suite conformance_suites[] = {
 	SUITE_(prefix_keys, 0),
 	SUITE_(passthrough_cache, 0),
 	SUITE_(passthrough_cache_simple, 0),
+	SUITE_(passthrough_cache_modes, 0),
+	SUITE_(passthrough_cache_modes_simple, 0),
 	SUITE_(stack, 0),
 	{ .name = NULL },
 };
