@@ -68,6 +68,36 @@ static struct evkv_store *logging(struct evkv_store *store)
 	return evkv_logging_new(store, NULL, NULL);
 }
 
+static struct evkv_store *trace(struct evkv_store *store)
+{
+	return evkv_trace_new(store, NULL, NULL);
+}
+
+static void *trace_begin(const struct evkv_request *request, const char *name,
+    void *arg)
+{
+	(void)name;
+	(void)arg;
+	return (void *)(uintptr_t)request->keys;
+}
+
+static void trace_end(void *span, const struct evkv_trace_end *end, void *arg)
+{
+	(void)span;
+	(void)end;
+	(void)arg;
+}
+
+static struct evkv_store *trace_hooks(struct evkv_store *store)
+{
+	static const struct evkv_trace_hooks hooks = {
+		.size = sizeof(hooks), .begin = trace_begin, .end = trace_end
+	};
+
+	return evkv_trace_new(store,
+	    &(struct evkv_trace_options){ .hooks = &hooks }, NULL);
+}
+
 static struct evkv_store *limit_size(struct evkv_store *store)
 {
 	return evkv_limit_size_new(store,
@@ -115,6 +145,8 @@ static const struct {
 	{ "circuit_breaker", circuit_breaker },
 	{ "concurrency_limit", concurrency_limit },
 	{ "logging", logging },
+	{ "trace", trace },
+	{ "trace, with hooks", trace_hooks },
 	{ "limit_size", limit_size },
 	{ "single_collection", single_collection },
 	{ "prefix_collections", prefix_collections },
@@ -207,7 +239,7 @@ int main(int argc, char **argv)
 	struct evkv_loop *loop = evkv_loop_new(base);
 	struct side *sides = bench_malloc(COUNT * sizeof(*sides));
 	struct evkv_memory_options bound = { .max_entries = entries + 1000 };
-	char (*keys)[KEY_SIZE] = bench_malloc(entries * sizeof(*keys));
+	char(*keys)[KEY_SIZE] = bench_malloc(entries * sizeof(*keys));
 	char name[32];
 	size_t i;
 

@@ -14,20 +14,29 @@
 #include <event2/event.h>
 
 #include "evkv/evkv.h"
+#ifdef CHAIN_HAS_COMPRESSION
+#include "evkv/wrappers/compression.h"
+#endif
 #ifdef CHAIN_HAS_REDIS
 #include "evkv/stores/redis.h"
 #endif
 
 /* Innermost first, as C code would build it. */
-static const char layers[] = " | concurrency_limit(512)"
-			     " | circuit_breaker(open=200ms)"
-			     " | timeout(250ms)"
-			     " | retry(attempts=3, backoff=5ms)"
-			     " | clamp_ttl(max=1h, missing=10m)"
-			     " | passthrough_cache(memory:?max_entries=10000,"
-			     " max_ttl=5s)"
-			     " | prefix_keys(app:)"
-			     " | statistics(chain)";
+static const char layers[] =
+#ifdef CHAIN_HAS_COMPRESSION
+    " | compression"
+#endif
+    " | concurrency_limit(512)"
+    " | circuit_breaker(open=200ms)"
+    " | timeout(250ms)"
+    " | retry(attempts=3, backoff=5ms)"
+    " | clamp_ttl(max=1h, missing=10m)"
+    " | passthrough_cache(memory:?max_entries=10000,"
+    " max_ttl=5s)"
+    " | prefix_keys(app:)"
+    " | limit_size(1m)"
+    " | logging(slow=100ms, redact_keys=yes)"
+    " | statistics(chain)";
 
 #define KEYS 2000
 #define PER_TICK 20 /* operations in each millisecond */
@@ -107,6 +116,9 @@ int main(int argc, char **argv)
 	loop = evkv_loop_new(chain.base);
 	if (loop == NULL)
 		return EXIT_FAILURE;
+#ifdef CHAIN_HAS_COMPRESSION
+	evkv_compression_register(loop);
+#endif
 #ifdef CHAIN_HAS_REDIS
 	evkv_redis_register(loop);
 #endif

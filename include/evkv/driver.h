@@ -36,6 +36,8 @@ EVKV_BEGIN_DECLS
 /** An operation on its way through a stack of stores. */
 struct evkv_op;
 struct evkv_text;
+/** Where a store's figures go. */
+struct evkv_metrics;
 
 /* ---- The vtable ------------------------------------------------------- */
 
@@ -213,6 +215,12 @@ struct evkv_vtable {
 	 * server can't list its entries". NULL = nothing to say.
 	 */
 	const char *lacks;
+
+	/**
+	 * Optional. Tell the store's own figures by evkv_metrics_add(); the
+	 * core goes on to the inner stores.
+	 */
+	void (*metrics)(void *self, struct evkv_metrics *metrics);
 };
 
 /* ---- Making a store --------------------------------------------------- */
@@ -314,6 +322,17 @@ EVKV_API void evkv_store_set_ordered(struct evkv_store *store, bool ordered);
 EVKV_API enum evkv_peek evkv_store_peek(struct evkv_store *store,
     const struct evkv_request *request, struct evkv_value **value);
 
+/**
+ * In the vtable's metrics(): tell a figure.
+ * @param metrics  what metrics() was given
+ * @param metric   its name, help, label and `gauge`: a static const record,
+ *                 the same for all figures of one name
+ * @param value    the label's value, in static storage; NULL without a label
+ * @param number   the figure
+ */
+EVKV_API void evkv_metrics_add(struct evkv_metrics *metrics,
+    const struct evkv_metric *metric, const char *value, uint64_t number);
+
 /** What the vtable's close() calls when it is finished. */
 EVKV_API void evkv_store_closed(struct evkv_store *store);
 
@@ -389,6 +408,13 @@ EVKV_API void *evkv_op_alloc(struct evkv_op *op, size_t size);
  */
 EVKV_API bool evkv_op_copy(struct evkv_op *op, struct evkv_slice bytes,
     struct evkv_slice *copy);
+
+/**
+ * What the children of this op inherit as their request's `trace`; at first
+ * that of its own request. The levels below see what is in the request that
+ * they are given.
+ */
+EVKV_API void evkv_op_set_trace(struct evkv_op *op, void *trace);
 
 /** Set the one pointer of the store's own that an op has at each level. */
 EVKV_API void evkv_op_set_data(struct evkv_op *op, void *data);
@@ -519,6 +545,9 @@ EVKV_API void evkv_op_complete(struct evkv_op *op);
 
 /** What is in the op now. NULL gives a result with the status NOMEM. */
 EVKV_API const struct evkv_result *evkv_op_result(const struct evkv_op *op);
+
+/** Only in detached(): what the waiter was told. Its kind, cause and message. */
+EVKV_API const struct evkv_result *evkv_op_report(const struct evkv_op *op);
 
 /* ---- The op: what a wrapper needs ------------------------------------- */
 

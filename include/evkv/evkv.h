@@ -43,5 +43,6 @@
 #include "evkv/wrappers/single_collection.h"
 #include "evkv/wrappers/statistics.h"
 #include "evkv/wrappers/timeout.h"
+#include "evkv/wrappers/trace.h"
 
 #endif

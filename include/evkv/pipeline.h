@@ -394,6 +394,13 @@ struct evkv_pipeline_counters {
 EVKV_API void evkv_pipeline_counters(const struct evkv_pipeline *pipeline,
     struct evkv_pipeline_counters *counters);
 
+/**
+ * For a store's metrics(): whether it is connected, and why it had to connect
+ * again, as `connections` and `reconnects_total`.
+ */
+EVKV_API void evkv_pipeline_metrics(const struct evkv_pipeline *pipeline,
+    struct evkv_metrics *metrics);
+
 EVKV_END_DECLS
 
 #endif

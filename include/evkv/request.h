@@ -283,6 +283,13 @@ struct evkv_request {
 	const int64_t *deltas;
 	/** INCR: the number that an entry that is not there counts from */
 	int64_t initial;
+	/**
+	 * whatever a tracer ties to this operation, NULL = nothing: evkv only
+	 * hands it on, to the operations that stores make for this one and to
+	 * the hooks of the wrapper `trace`. What it points to must live until
+	 * the callback has run.
+	 */
+	void *trace;
 };
 
 /* ---- What comes back ----------------------------------------------------- */

@@ -152,6 +152,9 @@ EVKV_API void evkv_spread_close(struct evkv_spread *spread);
 /** Add what the pipelines have counted. */
 EVKV_API void evkv_spread_counters(const struct evkv_spread *spread,
     struct evkv_counters *counters);
+/** Tell their figures, for a store's metrics(). */
+EVKV_API void evkv_spread_metrics(const struct evkv_spread *spread,
+    struct evkv_metrics *metrics);
 
 /**
  * Which of `count` places a key belongs to, by a hash: the same for the same

@@ -245,6 +245,40 @@ static inline void evkv_store_counters(const struct evkv_store *store,
 	evkv_store_counters_sized(store, counters, sizeof(*counters));
 }
 
+/**
+ * A figure that a store reports beside its counters: connections, loads of a
+ * cache. Named as Prometheus names them, without the `evkv_` before it.
+ */
+struct evkv_metric {
+	/** sizeof(struct evkv_metric), set by the library */
+	size_t size;
+	/** "connections", "cache_loads_total"; static storage, as all text here */
+	const char *name;
+	/** what it counts, in one sentence */
+	const char *help;
+	/** the name of its label, "result"; NULL = it has none */
+	const char *label;
+	/** the label's value, "hit"; lower case, digits and '_' */
+	const char *value;
+	/** it goes up and down; else it only grows */
+	bool gauge;
+	/** the figure */
+	uint64_t number;
+};
+
+/** Gets a figure, which lives for the call. Must not submit. */
+typedef void (*evkv_metric_cb)(const struct evkv_metric *metric, void *arg);
+
+/**
+ * Tell the present figures of all stores of a stack, the outermost first. Two
+ * stores of one kind tell the same names; add them up by name and value.
+ * @param store  the outermost one
+ * @param cb     called for each figure, inside this call
+ * @param arg    for the callback
+ */
+EVKV_API void evkv_store_metrics(const struct evkv_store *store,
+    evkv_metric_cb cb, void *arg);
+
 EVKV_END_DECLS
 
 #endif

@@ -163,6 +163,8 @@ struct evkv_wrapper {
 	    enum evkv_status status);
 	/** As in struct evkv_vtable. */
 	void (*counters)(void *self, struct evkv_counters *counters);
+	/** As in struct evkv_vtable. */
+	void (*metrics)(void *self, struct evkv_metrics *metrics);
 };
 
 /**

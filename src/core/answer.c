@@ -307,6 +307,11 @@ static const struct evkv_result result_nomem = {
 	.entry_size = sizeof(struct evkv_entry),
 };
 
+const struct evkv_result *evkv_op_report(const struct evkv_op *op)
+{
+	return &op->report;
+}
+
 const struct evkv_result *evkv_op_result(const struct evkv_op *op)
 {
 	if (op == NULL)

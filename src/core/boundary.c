@@ -57,7 +57,7 @@ static inline bool is_plain_apart(const struct evkv_request *request,
 	    request->match.cursor.size | request->match.limit |
 	    (uintptr_t)request->versions | (uintptr_t)request->deltas |
 	    (uintptr_t)request->delta | (uintptr_t)request->initial |
-	    (request->flags & ~plain);
+	    (uintptr_t)request->trace | (request->flags & ~plain);
 	return odd == 0 && request->collection.size <= EVKV_COLLECTION_MAX &&
 	    (request->collection.data != NULL ||
 		request->collection.size == 0) &&
@@ -112,8 +112,12 @@ static enum evkv_verdict boundary(struct evkv_op *op, struct evkv_store *store,
 	    ((request->flags & flags) << OP_REQUEST_SHIFT);
 	if ((op->flags & (OP_SINGLE | OP_KEYED)) == (OP_SINGLE | OP_KEYED))
 		evkv__op_make_entries(op, 1);
-	if (!check_quick(request, classes) && !evkv__request_check(op, request))
-		return EVKV_VERDICT_DONE;
+	if (!check_quick(request, classes)) {
+		if (!evkv__request_check(op, request))
+			return EVKV_VERDICT_DONE;
+		if (request->trace != NULL)
+			evkv_op_set_trace(op, request->trace);
+	}
 	if ((op->flags & (OP_SINGLE | OP_KEYED)) == OP_KEYED &&
 	    !evkv__op_make_entries(op, request->count))
 		return evkv_op_nomem(op);

@@ -16,6 +16,35 @@ static void child_link(struct evkv_op *child, struct evkv_op *parent)
 }
 
 /*
+ * With what the child inherits, unless the request has its own; with nothing
+ * once the parent was reported, for what its trace points to may be gone. The
+ * copy lives as long as the child; NULL = no memory.
+ */
+static const struct evkv_request *traced(struct evkv_op *child,
+    const struct evkv_request *request)
+{
+	const uint32_t ended = OP_STOPPED | OP_STOPPING | OP_DETACHED;
+	const struct evkv_op *parent = child->parent;
+	void *trace = request->trace;
+	struct evkv_request *copy;
+
+	if (parent != NULL && (parent->flags & ended) != 0)
+		trace = NULL;
+	else if (parent != NULL && trace == NULL)
+		trace = parent->trace;
+	if (trace != NULL)
+		evkv_op_set_trace(child, trace);
+	if (request->trace == trace)
+		return request;
+	copy = evkv_op_alloc(child, sizeof(*copy));
+	if (copy == NULL)
+		return NULL;
+	*copy = *request;
+	copy->trace = trace;
+	return copy;
+}
+
+/*
  * A child of a stopped parent could have an effect although the parent was
  * reported as without one, unless that was UNKNOWN_OUTCOME. What only tidies up
  * (auxiliary) may always go on.
@@ -36,6 +65,9 @@ static enum evkv_verdict child_enter(struct evkv_op *child,
 	    (parent->flags & OP_SENT) == 0)
 		return evkv_op_fail(child, EVKV_CANCELED, EVKV_CAUSE_CANCELED,
 		    NULL);
+	request = traced(child, request);
+	if (request == NULL)
+		return evkv_op_nomem(child);
 	return evkv__op_enter(child, store, request);
 }
 

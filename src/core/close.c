@@ -238,6 +238,7 @@ void evkv__store_free(struct evkv_store *store)
 	store->loop = NULL;
 	store->self = NULL;
 	store->own_vtable.counters = NULL;
+	store->own_vtable.metrics = NULL;
 	if (store->refs == 0)
 		evkv_free(store);
 }

@@ -103,6 +103,7 @@ static void op_clean(struct evkv_op *op)
 	}
 	evkv_free(op->report_entries);
 	op->report_entries = NULL;
+	op->trace = NULL;
 	op->frames = op->first;
 	op->frames_size = OP_FRAMES;
 	op->names_size = 0;
@@ -196,6 +197,12 @@ bool evkv_op_copy(struct evkv_op *op, struct evkv_slice bytes,
 		memcpy(memory, bytes.data, bytes.size);
 	*copy = evkv_bytes(memory, bytes.size);
 	return true;
+}
+
+void evkv_op_set_trace(struct evkv_op *op, void *trace)
+{
+	op->trace = trace;
+	op->flags |= OP_UNCLEAN;
 }
 
 struct evkv_loop *evkv_op_loop(const struct evkv_op *op)

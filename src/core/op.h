@@ -105,6 +105,7 @@ struct evkv_op {
 	};
 	size_t names_size; /* room in entries, for pages (clean) */
 	struct evkv_entry *report_entries; /* allocated ones (clean) */
+	void *trace; /* that children inherit; NULL once detached (clean) */
 	/*
 	 * Children that have their answer and are still to be reported, a ring
 	 * by next; this is the last one (clean).

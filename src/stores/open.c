@@ -91,6 +91,7 @@ const struct evkv_type *evkv_core_type(size_t i)
 		&evkv__single_collection_type,
 		&evkv__statistics_type,
 		&evkv__timeout_type,
+		&evkv__trace_type,
 	};
 
 	return i < sizeof(types) / sizeof(types[0]) ? types[i] : NULL;

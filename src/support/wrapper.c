@@ -36,6 +36,13 @@ static void wrapper_counters(void *self, struct evkv_counters *counters)
 	wrapper->hooks.counters(wrapper->self, counters);
 }
 
+static void wrapper_metrics(void *self, struct evkv_metrics *metrics)
+{
+	struct wrapper *wrapper = self;
+
+	wrapper->hooks.metrics(wrapper->self, metrics);
+}
+
 static void wrapper_describe(void *self, struct evkv_text *text)
 {
 	struct wrapper *wrapper = self;
@@ -110,6 +117,8 @@ static void fill_vtable(struct wrapper *wrapper)
 		wrapper->vtable.detached = wrapper_detached;
 	if (hooks->counters != NULL)
 		wrapper->vtable.counters = wrapper_counters;
+	if (hooks->metrics != NULL)
+		wrapper->vtable.metrics = wrapper_metrics;
 	/* An answer that must be changed can't be passed on as it is. */
 	if (hooks->decode == NULL && hooks->complete == NULL &&
 	    hooks->submit == NULL)

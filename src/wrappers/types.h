@@ -23,5 +23,6 @@ extern const struct evkv_type evkv__routing_type;
 extern const struct evkv_type evkv__single_collection_type;
 extern const struct evkv_type evkv__statistics_type;
 extern const struct evkv_type evkv__timeout_type;
+extern const struct evkv_type evkv__trace_type;
 
 #endif

@@ -686,6 +686,38 @@ void logging_h(struct evkv_store *store)
 	evkv_store_unref(store);
 }
 
+/* [evkv/wrappers/trace.h] */
+void *my_span_new(void *parent, const char *name);
+void my_span_end(void *span, const char *status);
+struct evkv_store *trace_h(struct evkv_store *store);
+
+static void *my_trace_begin(const struct evkv_request *request,
+    const char *name, void *arg)
+{
+	(void)name;
+	(void)arg;
+	return my_span_new(request->trace, evkv_kind_name(request->kind));
+}
+
+static void my_trace_end(void *span, const struct evkv_trace_end *end,
+    void *arg)
+{
+	(void)arg;
+	my_span_end(span, evkv_status_name(end->status));
+}
+
+static const struct evkv_trace_hooks my_trace_hooks = {
+	.size = sizeof(my_trace_hooks),
+	.begin = my_trace_begin, .end = my_trace_end,
+};
+
+struct evkv_store *trace_h(struct evkv_store *store)
+{
+	store = evkv_trace_new(store,
+	    &(struct evkv_trace_options){ .hooks = &my_trace_hooks }, &error);
+	return store;
+}
+
 /* [evkv/wrappers/limit_size.h] */
 void limit_size_h(struct evkv_store *store);
 

@@ -46,6 +46,7 @@ EVKV_TEST(unit_wrapper_chains, each_by_text)
 		"simple: | prefix_collections(app-)",
 		"simple: | limit_size(1m, max_key=100, max_keys=50, "
 		"max_bytes=2m)",
+		"simple: | trace(low)",
 		"simple: | logging(all=yes, redact_keys=yes, slow=100ms)",
 		"simple: | default_value(none, collections=counts*)",
 		"simple: | routing(memory:, routes=sessions*)",
@@ -175,6 +176,7 @@ EVKV_TEST(unit_wrapper_chains, none_over_a_store_whose_loop_was_freed)
 	check_refused(evkv_fault_new(dead_store(), NULL, &e), &e);
 	check_refused(evkv_retry_new(dead_store(), NULL, &e), &e);
 	check_refused(evkv_logging_new(dead_store(), NULL, &e), &e);
+	check_refused(evkv_trace_new(dead_store(), NULL, &e), &e);
 	check_refused(evkv_circuit_breaker_new(dead_store(), NULL, &e), &e);
 	check_refused(evkv_concurrency_limit_new(dead_store(), NULL, &e), &e);
 	check_refused(evkv_single_collection_new(dead_store(), NULL, &e), &e);

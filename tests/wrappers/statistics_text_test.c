@@ -7,6 +7,8 @@
 
 #include <event2/buffer.h>
 
+#include "evkv/driver.h"
+#include "lib/faults.h"
 #include "prometheus_reader.h"
 #include "statistics_fixture.h"
 
@@ -151,4 +153,114 @@ EVKV_TEST(unit_statistics, two_stores_in_one_text)
 	free(text);
 	evkv_store_unref(stores[0]);
 	close_fixture(&f);
+}
+
+/* ---- What the stores below tell themselves ------------------------------ */
+
+struct teller {
+	struct evkv_store *inner;
+	const char *value;
+	uint64_t number;
+	unsigned reconnects;
+};
+
+static enum evkv_verdict teller_submit(void *arg, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct teller *self = arg;
+
+	return evkv_op_forward(op, self->inner, request);
+}
+
+static void teller_free(void *arg)
+{
+	(void)arg;
+}
+
+static void teller_counters(void *arg, struct evkv_counters *counters)
+{
+	counters->reconnects += ((struct teller *)arg)->reconnects;
+}
+
+static void teller_metrics(void *arg, struct evkv_metrics *metrics)
+{
+	static const struct evkv_metric loads = {
+		.name = "cache_loads_total",
+		.help = "Loads.",
+		.label = "result",
+	};
+	static const struct evkv_metric open = {
+		.name = "connections", .help = "Open.", .gauge = true
+	};
+	struct teller *self = arg;
+
+	evkv_metrics_add(metrics, &loads, self->value, self->number);
+	evkv_metrics_add(metrics, &open, NULL, self->number);
+}
+
+static const struct evkv_vtable teller_vtable = {
+	.size = sizeof(teller_vtable),
+	.name = "teller",
+	.flags = EVKV_VTABLE_TRANSPARENT,
+	.submit = teller_submit,
+	.free = teller_free,
+	.counters = teller_counters,
+	.metrics = teller_metrics,
+};
+
+static struct evkv_store *teller_new(struct evkv_store *inner,
+    struct teller *self)
+{
+	self->inner = inner;
+	return evkv_store_create(NULL, &teller_vtable, self,
+	    &(struct evkv_store_config){ .inner = &inner, .inner_count = 1 },
+	    NULL);
+}
+
+EVKV_TEST(unit_statistics, figures_of_the_stack_are_added_up)
+{
+	struct teller tellers[3] = { { .value = "ok", .number = 3 },
+		{ .value = "ok", .number = 4 },
+		{ .value = "failed", .number = 5, .reconnects = 6 } };
+	struct evkv_store *stores[2];
+	struct rig rig;
+	char *text;
+	size_t n;
+
+	rig_open(&rig);
+	stores[0] = evkv_memory_new(rig.loop, NULL, NULL);
+	for (n = 0; n < 3; n++)
+		stores[0] = teller_new(stores[0], &tellers[n]);
+	stores[0] = evkv_statistics_new(stores[0],
+	    &(struct evkv_statistics_options){ .name = "a" }, NULL);
+	stores[1] = evkv_statistics_new(evkv_store_ref(stores[0]),
+	    &(struct evkv_statistics_options){ .name = "b" }, NULL);
+	text = text_of(stores, 2);
+	check_by_promtool(text);
+#define LOADS "evkv_cache_loads_total{store=\"a\",result="
+	check_int(prometheus_number(text, LOADS "\"ok\"}"), 7);
+	check_int(prometheus_number(text, LOADS "\"failed\"}"), 5);
+	check_int(prometheus_number(text, "evkv_connections{store=\"b\"}"), 12);
+	check(strstr(text, "# TYPE evkv_connections gauge\n") != NULL);
+	check(strstr(text, "# TYPE evkv_cache_loads_total counter\n") != NULL);
+	/* Of a driver that does not tell why. */
+	check_int(prometheus_number(text,
+		      "evkv_reconnects_total{store=\"a\","
+		      "cause=\"unknown\"}"),
+	    6);
+	free(text);
+	/* Without memory for them the text is not whole, and nothing leaks. */
+	for (n = 1; n < 3; n++) {
+		struct evbuffer *out = evbuffer_new();
+		bool whole;
+
+		faults_fail_nth(n);
+		whole = evkv_statistics_write_prometheus(stores[0], out);
+		faults_off();
+		check_int(whole, n > 1);
+		evbuffer_free(out);
+	}
+	evkv_store_unref(stores[0]);
+	evkv_store_unref(stores[1]);
+	rig_close(&rig);
 }

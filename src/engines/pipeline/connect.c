@@ -218,8 +218,10 @@ void evkv_pipeline_ready(struct evkv_pipeline *p)
 	p->ready_us = evkv_loop_now_us(p->loop);
 	p->down = false;
 	p->failure.status = EVKV_OK;
-	if (p->was_ready)
+	if (p->was_ready) {
 		p->reconnects++;
+		p->reconnects_by[p->lost_by]++;
+	}
 	p->was_ready = true;
 	evkv_timer_cancel(p->loop, &p->timer);
 	p->timer_set = false;
@@ -383,6 +385,8 @@ void evkv__pipe_lose(struct evkv_pipeline *p)
 
 	evkv__pipe_enter(p);
 	p->failing = false;
+	if (was_ready)
+		p->lost_by = p->failure.cause;
 	evkv__pipe_outstanding_end(p, END_LOST);
 	evkv__pipe_disconnect(p);
 	/* The name may have moved. */

@@ -383,3 +383,48 @@ void evkv_pipeline_counters(const struct evkv_pipeline *p,
 		.reconnects = p->reconnects,
 	};
 }
+
+/* "reset": the name of a cause, in lower case. */
+static const char *const cause_values[EVKV_CAUSE_COUNT] = {
+	[EVKV_CAUSE_NONE] = "none",
+	[EVKV_CAUSE_TIMEOUT] = "timeout",
+	[EVKV_CAUSE_CANCELED] = "canceled",
+	[EVKV_CAUSE_CLOSED] = "closed",
+	[EVKV_CAUSE_OVERLOAD] = "overload",
+	[EVKV_CAUSE_OFFLINE] = "offline",
+	[EVKV_CAUSE_RESOLVE] = "resolve",
+	[EVKV_CAUSE_CONNECT] = "connect",
+	[EVKV_CAUSE_TLS] = "tls",
+	[EVKV_CAUSE_AUTH] = "auth",
+	[EVKV_CAUSE_RESET] = "reset",
+	[EVKV_CAUSE_STALL] = "stall",
+	[EVKV_CAUSE_PROTOCOL] = "protocol",
+	[EVKV_CAUSE_SERVER] = "server",
+	[EVKV_CAUSE_IO] = "io",
+	[EVKV_CAUSE_NOMEM] = "nomem",
+	[EVKV_CAUSE_FORK] = "fork",
+};
+
+void evkv_pipeline_metrics(const struct evkv_pipeline *p,
+    struct evkv_metrics *metrics)
+{
+	static const struct evkv_metric connections = {
+		.name = "connections",
+		.help = "Connections that are ready.",
+		.gauge = true,
+	};
+	static const struct evkv_metric reconnects = {
+		.name = "reconnects_total",
+		.help = "Connections made after the first, by why the one "
+			"before was lost.",
+		.label = "cause",
+	};
+	size_t i;
+
+	evkv_metrics_add(metrics, &connections, NULL, p->phase == PHASE_READY);
+	for (i = 0; i < EVKV_CAUSE_COUNT; i++) {
+		if (p->reconnects_by[i] > 0)
+			evkv_metrics_add(metrics, &reconnects, cause_values[i],
+			    p->reconnects_by[i]);
+	}
+}

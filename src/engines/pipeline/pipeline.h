@@ -131,6 +131,8 @@ struct evkv_pipeline {
 	uint64_t age_due_us;
 
 	uint64_t attempts, reconnects;
+	enum evkv_cause lost_by; /* of the connection that was ready last */
+	uint64_t reconnects_by[EVKV_CAUSE_COUNT];
 };
 
 /* pipeline.c */

@@ -45,6 +45,13 @@ void evkv_spread_counters(const struct evkv_spread *spread,
 	}
 }
 
+void evkv_spread_metrics(const struct evkv_spread *spread,
+    struct evkv_metrics *metrics)
+{
+	for (size_t i = 0; i < spread->count; i++)
+		evkv_pipeline_metrics(spread->lines[i].pipeline, metrics);
+}
+
 /* ---- State ------------------------------------------------------------ */
 
 /* A store is down when one of its lines is, and ready when all are. */

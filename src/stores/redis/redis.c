@@ -84,6 +84,13 @@ static void redis_counters(void *self, struct evkv_counters *counters)
 	evkv_spread_counters(&store->spread, counters);
 }
 
+static void redis_metrics(void *self, struct evkv_metrics *metrics)
+{
+	struct redis_store *store = self;
+
+	evkv_spread_metrics(&store->spread, metrics);
+}
+
 static void redis_describe(void *self, struct evkv_text *text)
 {
 	const struct redis_store *store = self;
@@ -100,6 +107,7 @@ static const struct evkv_vtable redis_vtable = {
 	.free = redis_free,
 	.counters = redis_counters,
 	.describe = redis_describe,
+	.metrics = redis_metrics,
 };
 
 struct redis_store *evkv__redis_self(const struct evkv_store *store)

@@ -10,149 +10,13 @@
 
 #include <event2/buffer.h>
 
-#include "wrappers/statistics/statistics.h"
-
-struct writer {
-	struct evbuffer *out;
-	bool failed; /* no memory */
-};
-
-/* Whose line it is. */
-struct line {
-	const struct evkv_store *store;
-	const struct statistics *self;
-	const struct collection *collection;
-	const struct series *series;
-	enum evkv_kind kind;
-};
+#include "wrappers/statistics/text.h"
 
 struct family {
 	const char *name, *type, *help;
 	void (*write)(struct writer *writer, const char *name,
 	    const struct line *line);
 };
-
-/* ---- Label values -------------------------------------------------------- */
-
-static void put(struct writer *writer, const void *bytes, size_t size)
-{
-	if (evbuffer_add(writer->out, bytes, size) != 0)
-		writer->failed = true;
-}
-
-#define PUT(writer_, literal_) put((writer_), literal_, sizeof(literal_) - 1)
-
-static bool continues(const unsigned char *at, size_t count)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return false;
-	}
-	return true;
-}
-
-/* The size of the UTF-8 character at `at`; 0 = there is none. */
-static size_t utf8_size(const unsigned char *at, size_t left)
-{
-	uint32_t code;
-
-	if (at[0] < 0x80)
-		return 1;
-	if (at[0] >= 0xc2 && at[0] < 0xe0 && left >= 2 && continues(at + 1, 1))
-		return 2;
-	if ((at[0] & 0xf0) == 0xe0 && left >= 3 && continues(at + 1, 2)) {
-		code = (uint32_t)(at[0] & 0x0f) << 12 |
-		    (uint32_t)(at[1] & 0x3f) << 6;
-		return code >= 0x800 && (code < 0xd800 || code > 0xdfff) ? 3
-									 : 0;
-	}
-	if (at[0] >= 0xf0 && at[0] < 0xf5 && left >= 4 &&
-	    continues(at + 1, 3)) {
-		code = (uint32_t)(at[0] & 0x07) << 18 |
-		    (uint32_t)(at[1] & 0x3f) << 12;
-		return code >= 0x10000 && code < 0x110000 ? 4 : 0;
-	}
-	return 0;
-}
-
-/*
- * Bytes inside quotes. A backslash becomes two, and two are written as four, so
- * that no name looks like an escaped byte or like the label of the rest.
- */
-static void put_value(struct writer *writer, const void *bytes, size_t size)
-{
-	const unsigned char *at = bytes, *end = at + size;
-	size_t step;
-
-	for (; at < end; at += step) {
-		step = utf8_size(at, (size_t)(end - at));
-		if (step == 0 || *at < 0x20 || *at == 0x7f) {
-			if (evbuffer_add_printf(writer->out, "\\\\x%02x", *at) <
-			    0)
-				writer->failed = true;
-			step = 1;
-		} else if (*at == '\\') {
-			PUT(writer, "\\\\\\\\");
-		} else if (*at == '"') {
-			PUT(writer, "\\\"");
-		} else {
-			put(writer, at, step);
-		}
-	}
-}
-
-static void put_string(struct writer *writer, const char *string)
-{
-	put(writer, string, strlen(string));
-}
-
-/* name{store="...",collection="...",kind="..."; the closing is the caller's */
-static void put_labels(struct writer *writer, const char *name,
-    const struct line *line)
-{
-	const char *store = line->self->name;
-
-	if (store == NULL)
-		store = evkv_store_name(line->self->inner);
-	put_string(writer, name);
-	PUT(writer, "{store=\"");
-	put_value(writer, store, strlen(store));
-	PUT(writer, "\"");
-	if (line->collection == NULL)
-		return;
-	PUT(writer, ",collection=\"");
-	if (line->collection == line->self->rest)
-		PUT(writer, "\\\\other");
-	else
-		put_value(writer, line->collection->name,
-		    line->collection->size);
-	PUT(writer, "\",kind=\"");
-	put_string(writer, evkv_kind_name(line->kind));
-	PUT(writer, "\"");
-}
-
-static void put_number(struct writer *writer, uint64_t number)
-{
-	if (evbuffer_add_printf(writer->out, "} %llu\n",
-		(unsigned long long)number) < 0)
-		writer->failed = true;
-}
-
-/* One label more, then the number. */
-static void put_line(struct writer *writer, const char *name,
-    const struct line *line, const char *label, const char *value,
-    uint64_t number)
-{
-	put_labels(writer, name, line);
-	PUT(writer, ",");
-	put_string(writer, label);
-	PUT(writer, "=\"");
-	put_string(writer, value);
-	PUT(writer, "\"");
-	put_number(writer, number);
-}
 
 /* ---- Of each series ------------------------------------------------------ */
 
@@ -163,7 +27,7 @@ static void write_operations(struct writer *writer, const char *name,
 
 	for (i = 0; i < EVKV_STATUS_COUNT; i++) {
 		if (line->series->by_status[i] > 0)
-			put_line(writer, name, line, "status",
+			evkv__text_line(writer, name, line, "status",
 			    evkv_status_name((enum evkv_status)i),
 			    line->series->by_status[i]);
 	}
@@ -174,15 +38,18 @@ static void write_keys(struct writer *writer, const char *name,
 {
 	if (line->series->hits == 0 && line->series->misses == 0)
 		return;
-	put_line(writer, name, line, "result", "hit", line->series->hits);
-	put_line(writer, name, line, "result", "miss", line->series->misses);
+	evkv__text_line(writer, name, line, "result", "hit",
+	    line->series->hits);
+	evkv__text_line(writer, name, line, "result", "miss",
+	    line->series->misses);
 }
 
 static void write_bytes(struct writer *writer, const char *name,
     const struct line *line)
 {
-	put_line(writer, name, line, "direction", "in", line->series->bytes_in);
-	put_line(writer, name, line, "direction", "out",
+	evkv__text_line(writer, name, line, "direction", "in",
+	    line->series->bytes_in);
+	evkv__text_line(writer, name, line, "direction", "out",
 	    line->series->bytes_out);
 }
 
@@ -224,18 +91,18 @@ static void write_times(struct writer *writer, const char *name,
 		return;
 	snprintf(part, sizeof(part), "%s_bucket", name);
 	for (i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++)
-		put_line(writer, part, line, "le", bounds[i].seconds,
+		evkv__text_line(writer, part, line, "le", bounds[i].seconds,
 		    evkv__histogram_count_to(times, bounds[i].ns));
-	put_line(writer, part, line, "le", "+Inf", times->count);
+	evkv__text_line(writer, part, line, "le", "+Inf", times->count);
 	snprintf(part, sizeof(part), "%s_sum", name);
-	put_labels(writer, part, line);
+	evkv__text_labels(writer, part, line);
 	if (evbuffer_add_printf(writer->out, "} %llu.%09llu\n",
 		(unsigned long long)(times->sum_ns / 1000000000),
 		(unsigned long long)(times->sum_ns % 1000000000)) < 0)
 		writer->failed = true;
 	snprintf(part, sizeof(part), "%s_count", name);
-	put_labels(writer, part, line);
-	put_number(writer, times->count);
+	evkv__text_labels(writer, part, line);
+	evkv__text_number(writer, times->count);
 }
 
 static const struct family series_families[] = {
@@ -273,11 +140,6 @@ static uint64_t read_abandoned(const struct evkv_counters *counters)
 	return counters->abandoned;
 }
 
-static uint64_t read_reconnects(const struct evkv_counters *counters)
-{
-	return counters->reconnects;
-}
-
 static uint64_t read_entries(const struct evkv_counters *counters)
 {
 	return counters->entries;
@@ -301,8 +163,6 @@ static const struct gauge gauges[] = {
 	{ "evkv_abandoned", "gauge",
 	    "Operations cut off that have not ended below yet.",
 	    read_abandoned },
-	{ "evkv_reconnects_total", "counter",
-	    "Connections made after the first.", read_reconnects },
 	{ "evkv_entries", "gauge",
 	    "Entries stored, where the store can tell at once.", read_entries },
 	{ "evkv_stored_bytes", "gauge",
@@ -312,14 +172,6 @@ static const struct gauge gauges[] = {
 };
 
 /* ---- The whole ----------------------------------------------------------- */
-
-static void put_head(struct writer *writer, const char *name, const char *type,
-    const char *help)
-{
-	if (evbuffer_add_printf(writer->out, "# HELP %s %s\n# TYPE %s %s\n",
-		name, help, name, type) < 0)
-		writer->failed = true;
-}
 
 static void write_collection(struct writer *writer, const struct family *family,
     struct line line)
@@ -340,7 +192,7 @@ static void write_family(struct writer *writer, const struct family *family,
 	struct line line = { .store = NULL };
 	size_t i;
 
-	put_head(writer, family->name, family->type, family->help);
+	evkv__text_head(writer, family->name, family->type, family->help);
 	for (i = 0; i < count; i++) {
 		line.store = stores[i];
 		line.self = evkv__statistics_self(stores[i]);
@@ -361,13 +213,13 @@ static void write_gauge(struct writer *writer, const struct gauge *gauge,
 	struct evkv_counters counters;
 	size_t i;
 
-	put_head(writer, gauge->name, gauge->type, gauge->help);
+	evkv__text_head(writer, gauge->name, gauge->type, gauge->help);
 	for (i = 0; i < count; i++) {
 		line.store = stores[i];
 		line.self = evkv__statistics_self(stores[i]);
 		evkv_store_counters(stores[i], &counters);
-		put_labels(writer, gauge->name, &line);
-		put_number(writer, gauge->read(&counters));
+		evkv__text_labels(writer, gauge->name, &line);
+		evkv__text_number(writer, gauge->read(&counters));
 	}
 }
 
@@ -386,6 +238,7 @@ bool evkv_statistics_write_prometheus_all(struct evkv_store *const *stores,
 		write_family(&writer, &series_families[i], stores, count);
 	for (i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
 		write_gauge(&writer, &gauges[i], stores, count);
+	evkv__figures_write(&writer, stores, count);
 	return !writer.failed;
 }
 

@@ -2,6 +2,7 @@
  * tests/conformance/wrappers/fixtures.c - each wrapper over a memory store.
  */
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "suites.h"
 
@@ -133,6 +134,37 @@ OPEN_(logging)
 	    &(struct evkv_logging_options){ .all = true }, error);
 }
 
+/* One over the other, so that each operation has a parent's trace. */
+static void *trace_begin(const struct evkv_request *request, const char *name,
+    void *arg)
+{
+	(void)name;
+	return request->kind == EVKV_OP_TTL ? NULL : arg;
+}
+
+static void trace_end(void *trace, const struct evkv_trace_end *end, void *arg)
+{
+	(void)end;
+	if (trace != arg)
+		abort();
+}
+
+OPEN_(trace)
+{
+	static char mark;
+	static const struct evkv_trace_hooks hooks = {
+		.size = sizeof(hooks),
+		.begin = trace_begin,
+		.end = trace_end,
+		.arg = &mark,
+	};
+	const struct evkv_trace_options options = { .hooks = &hooks };
+
+	return evkv_trace_new(evkv_trace_new(memory(run, loop, error), &options,
+				  error),
+	    &options, error);
+}
+
 /* Above what the cases put. */
 OPEN_(limit_size)
 {
@@ -182,6 +214,7 @@ const struct evkv_conformance_suite conformance_suites[] = {
 	SUITE_(circuit_breaker, .quirks = 0),
 	SUITE_(concurrency_limit, .quirks = 0),
 	SUITE_(logging, .quirks = 0),
+	SUITE_(trace, .quirks = 0),
 	SUITE_(limit_size, .quirks = 0),
 	SUITE_(default_value, .quirks = 0),
 	SUITE_(prefix_collections, .exceptions = long_names),

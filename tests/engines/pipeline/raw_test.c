@@ -391,6 +391,8 @@ EVKV_TEST(pipeline_raw, attempts_and_reconnects_are_counted)
 		evkv_pipeline_counters(raw.p, &counters);
 		check_int(counters.attempts, i + 2);
 		check_int(counters.reconnects, i);
+		/* By why the connection before was lost, not the last try. */
+		check_int(raw.p->reconnects_by[EVKV_CAUSE_RESET], i);
 		peer_cut_all(raw.peer);
 		raw_until(&raw, EVKV_STATE_DOWN);
 	}
