@@ -78,7 +78,9 @@ void evkv__repair_bypass(struct cache *cache, struct key_record *record,
 		evkv__repair_all(cache, late);
 		return;
 	}
-	evkv__record_fence(record);
+	/* What is being loaded is true, and may be joined. */
+	if (record->load != NULL)
+		record->load->fill = false;
 	record->bypass = true;
 	/* What was late before is so still. */
 	put_off(&record->bypass_until_us, gone_by(cache, late));
