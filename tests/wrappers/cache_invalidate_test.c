@@ -321,6 +321,46 @@ EVKV_TEST(wrappers_cache_invalidate, a_put_during_a_slow_one_has_the_last_word)
 	slow_invalidation(EVKV_INVALIDATE_SOFT);
 }
 
+/* One that was cut off goes on, and must not bring back what was put since. */
+EVKV_TEST(wrappers_cache_invalidate, a_put_after_one_that_was_cut_off_stays)
+{
+	struct answer a = ANSWER_INIT, put = ANSWER_INIT;
+	const struct evkv_slice key = K;
+	struct cache_bed s;
+
+	bed_open(&s, BED_REMOTE,
+	    &(struct evkv_passthrough_cache_options){
+		.max_ttl_ms = 10000, .stale_if_error_ms = 10000 });
+	bed_put(&s, s.below, K, V, 0);
+	check_str(bed_told(&s, 0), "v");
+	s.cache->mode = GATE_BEFORE;
+	evkv_submit(s.store,
+	    &(struct evkv_request){
+		.kind = EVKV_OP_DELETE,
+		.flags = EVKV_FLAG_CACHED_ONLY | EVKV_FLAG_SOFT,
+		.collection = C,
+		.count = 1,
+		.keys = &key,
+		.timeout_ms = 10,
+	    },
+	    answer_cb, &a);
+	bed_pass_time(&s, 10);
+	check_int(a.calls, 1);
+	evkv_put(s.store, C, K, W, 0, answer_cb, &put);
+	bed_settle(&s);
+	check_int(s.cache->held_count, 2);
+	gate_release_all(s.cache);
+	s.cache->mode = GATE_OPEN;
+	gate_release_all(s.cache);
+	bed_settle(&s);
+	check_status(put.status, EVKV_OK);
+	bed_fail_loads(&s, EVKV_UNAVAILABLE);
+	check_str(bed_told(&s, 0), "UNAVAILABLE");
+	answer_free(&a);
+	answer_free(&put);
+	bed_close(&s);
+}
+
 /* ---- FRESH, CACHED_ONLY -------------------------------------------------- */
 
 EVKV_TEST(wrappers_cache_invalidate, a_fresh_read_goes_past_and_fills)

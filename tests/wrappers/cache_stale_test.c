@@ -369,6 +369,20 @@ EVKV_TEST(wrappers_cache_stale, a_load_that_finds_nothing_removes_the_stale_one)
 	bed_close(&s);
 }
 
+/* And where the cache fails to remove it, it goes unread. */
+EVKV_TEST(wrappers_cache_stale, what_can_not_be_removed_is_gone_past)
+{
+	struct cache_bed s;
+
+	stale_open(&s, &if_error, 0, 100);
+	evkv_delete(s.below, C, K, NULL, NULL);
+	bed_fail_evictions(&s, true);
+	check_str(bed_told(&s, 0), "-");
+	bed_fail_loads(&s, EVKV_UNAVAILABLE);
+	check_str(bed_told(&s, 0), "UNAVAILABLE");
+	bed_close(&s);
+}
+
 /* A load of longer than the fresh time: loaded again and again, but new. */
 EVKV_TEST(wrappers_cache_stale, what_comes_late_is_not_stale_for_ever)
 {
@@ -433,6 +447,34 @@ EVKV_TEST(wrappers_cache_stale, they_do_not_where_that_is_asked_for)
 	/* It is not fresh then: a primary that works says the truth. */
 	stale_open(&s, &options, 50, 50);
 	check_str(bed_told(&s, 0), "-");
+	bed_close(&s);
+}
+
+/* ---- A cache below ----------------------------------------------------- */
+
+/* What a cache below has served stale is told so, and is not fresh here. */
+EVKV_TEST(wrappers_cache_stale, what_is_stale_below_is_not_kept)
+{
+	struct answer a = ANSWER_INIT;
+	struct evkv_store *top;
+	struct cache_bed s;
+
+	stale_open(&s, &while_loaded, 0, 100);
+	top = evkv_passthrough_cache_new(evkv_store_ref(s.store),
+	    evkv_memory_new(s.rig.loop, NULL, NULL),
+	    &(struct evkv_passthrough_cache_options){
+		.max_ttl_ms = 60000,
+		.primary_ttl = EVKV_PRIMARY_TTL_IGNORE },
+	    NULL);
+	evkv_get(top, C, K, answer_cb, &a);
+	rig_wait(&s.rig, &a.calls);
+	check_str(bed_words(&a), "v stale 100");
+	answer_reset(&a);
+	evkv_get(top, C, K, answer_cb, &a);
+	rig_wait(&s.rig, &a.calls);
+	check_str(bed_words(&a), "w cached 0");
+	answer_free(&a);
+	evkv_store_unref(top);
 	bed_close(&s);
 }
 
