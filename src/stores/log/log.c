@@ -1,0 +1,479 @@
+/*
+ * log: a store in a directory, in files that are only appended to, by worker
+ * threads.
+ *
+ * The happy path: a read whose key nobody is writing is answered at once, if
+ * its record is in the page cache. Any other keyed operation becomes a job, in
+ * the op's memory. Its keys say which lane it must go to (lane_order.h): the
+ * writer's, where entries that wait together are written together, or a
+ * reader's. The worker fills in the job's cells; back on the loop they become
+ * the op's answer.
+ *
+ * Failure modes:
+ *   not open yet      the op waits; deadlines and cancels end it without effect
+ *   opening failed    what waits ends with the reason; a later op tries again,
+ *                     at most once in RETRY_MS
+ *   no room           NOSPACE for that entry, the others go on (group.c)
+ *   a damaged entry   CORRUPT for it; a delete or a put mends it
+ *   the disk fails    reads IO; writes UNKNOWN_OUTCOME, and the file is cut
+ *   cut off           a job that no worker has taken is withdrawn: no effect;
+ *                     else a write is UNKNOWN_OUTCOME, and its job runs out
+ */
+#include "stores/log/log.h"
+
+#define RETRY_MS 1000
+#define SCAN_STAY 256 /* held jobs that one look leaves where they are */
+
+enum evkv_verdict evkv__log_op_fail(struct evkv_op *op,
+    const struct file_failure *failure)
+{
+	enum evkv_cause cause = file_cause(failure);
+
+	evkv_op_fail(op, failure->status, cause,
+	    failure->message[0] != '\0' ? failure->message : NULL);
+	evkv_op_explain(op, cause, failure->sys_error, failure->message);
+	return EVKV_VERDICT_DONE;
+}
+
+/* ---- Answers ------------------------------------------------------------- */
+
+static bool is_read(enum evkv_kind kind)
+{
+	return (evkv_kind_classes(kind) & EVKV_CLASS_WRITES) == 0;
+}
+
+static int64_t log_wall_ms(struct log_store *log)
+{
+	return file_wall_ms(&log->wall, log->loop);
+}
+
+static void answer_keyed(struct log_store *log, struct log_job *job)
+{
+	const struct evkv_request *request = job->request;
+	int64_t now_ms = log_wall_ms(log);
+	size_t i;
+
+	for (i = 0; i < request->count; i++)
+		evkv__file_cell_answer(job->op, request, i, &job->cells[i],
+		    now_ms);
+	if (job->failure.status != EVKV_OK)
+		evkv_op_explain(job->op, file_cause(&job->failure),
+		    job->failure.sys_error, job->failure.message);
+	if (is_read(request->kind))
+		return;
+	evkv__log_dirty(log);
+	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_HAS_TTL) == 0)
+		return;
+	if (request->ttls_ms != NULL || request->ttl_ms != EVKV_TTL_NONE)
+		evkv__log_expiring(log, log->sweep_ms);
+}
+
+static void answer_page(struct log_job *job)
+{
+	struct name_page *page = &job->span->page;
+	size_t i;
+
+	for (i = 0; i < page->count; i++) {
+		if (!evkv_op_add_name(job->op, name_page_name(page, i)))
+			return;
+	}
+	if (page->more)
+		evkv_op_set_position(job->op, evkv__log_vtable.name,
+		    evkv_bytes(page->position, page->position_size));
+}
+
+static void answer_sync(struct log_store *log, struct log_job *job)
+{
+	if (log->unflushed.status == EVKV_OK)
+		return;
+	evkv__log_op_fail(job->op, &log->unflushed);
+	log->unflushed.status = EVKV_OK;
+}
+
+static void answer_span(struct log_store *log, struct log_job *job)
+{
+	if (job->failure.status != EVKV_OK) {
+		evkv__log_op_fail(job->op, &job->failure);
+		return;
+	}
+	switch (job->request->kind) {
+	case EVKV_OP_KEYS:
+	case EVKV_OP_COLLECTIONS: answer_page(job); break;
+	case EVKV_OP_CLEAR:
+	case EVKV_OP_CLEAR_ALL:
+	case EVKV_OP_PURGE_EXPIRED:
+		evkv_op_set_affected(job->op, job->span->removal.removed);
+		evkv__log_dirty(log);
+		break;
+	case EVKV_OP_SYNC: answer_sync(log, job); break;
+	default: break;
+	}
+}
+
+/* ---- Dispatch ------------------------------------------------------------ */
+
+/* A reader for a job that may go to any; in turn. */
+static unsigned free_reader(struct log_store *log)
+{
+	if (++log->next_reader >= log_keeper(log))
+		log->next_reader = 1;
+	return log->next_reader;
+}
+
+static unsigned free_lane(struct log_store *log, enum evkv_kind kind)
+{
+	return is_read(kind) && kind != EVKV_OP_SYNC && kind != EVKV_OP_COMPACT
+	    ? free_reader(log)
+	    : LANE_WRITER;
+}
+
+/* To its lane. The op has failed where it has no place there. */
+static bool dispatch_to(struct log_store *log, struct log_job *job,
+    unsigned lane)
+{
+	job->now_ms = log_wall_ms(log);
+	if (job->hashes != NULL)
+		evkv__lane_order_enter(&log->order, job->hashes,
+		    job->request->count, lane);
+	if (evkv__log_submit(log, job, lane))
+		return true;
+	if (job->hashes != NULL)
+		evkv__lane_order_leave(&log->order, job->hashes,
+		    job->request->count, lane);
+	evkv_op_fail(job->op, EVKV_BUSY, EVKV_CAUSE_OVERLOAD, NULL);
+	return false;
+}
+
+/* true: it is out or held. false: the op has failed. */
+static bool dispatch(struct log_store *log, struct log_job *job)
+{
+	const struct evkv_request *request = job->request;
+	unsigned lane = free_lane(log, request->kind);
+	size_t i;
+
+	if (job->cells == NULL)
+		return dispatch_to(log, job, lane);
+	if (!evkv__lane_order_reserve(&log->order, request->count)) {
+		evkv_op_nomem(job->op);
+		return false;
+	}
+	job->hashes = request->count == 1
+	    ? &job->one_hash
+	    : evkv_op_alloc(job->op, request->count * sizeof(*job->hashes));
+	if (job->hashes == NULL) {
+		evkv_op_nomem(job->op);
+		return false;
+	}
+	for (i = 0; i < request->count; i++)
+		job->hashes[i] = evkv__lane_order_hash(&log->order,
+		    request->collection, request->keys[i]);
+	lane = evkv__lane_order_route(&log->order, job->hashes, request->count,
+	    !is_read(request->kind), lane, false);
+	if (lane != LANE_HELD)
+		return dispatch_to(log, job, lane);
+	job->lane = LANE_HELD;
+	evkv__lane_order_enter(&log->order, job->hashes, request->count,
+	    LANE_HELD);
+	log_jobs_append(&log->held, job);
+	return true;
+}
+
+/* Something has come back: what was held for it may go now. */
+static void scan_held(struct log_store *log)
+{
+	struct log_job *job = log->held.first, *next;
+	unsigned lane, stay = 0;
+	size_t count;
+
+	evkv__lane_order_scan(&log->order);
+	for (; job != NULL && stay < SCAN_STAY; job = next) {
+		next = job->next;
+		count = job->request->count;
+		lane = evkv__lane_order_route(&log->order, job->hashes, count,
+		    !is_read(job->request->kind),
+		    free_lane(log, job->request->kind), true);
+		if (lane == LANE_HELD) {
+			evkv__lane_order_mark(&log->order, job->hashes, count);
+			stay++;
+			continue;
+		}
+		log_jobs_remove(&log->held, job);
+		evkv__lane_order_leave(&log->order, job->hashes, count,
+		    LANE_HELD);
+		if (!dispatch_to(log, job, lane))
+			evkv_op_complete(job->op);
+	}
+}
+
+/* ---- Coming back --------------------------------------------------------- */
+
+/* The writer has ended its file: now the keeper compacts. */
+static bool compact_goes_on(struct log_store *log, struct log_job *job)
+{
+	return job->span != NULL && job->request->kind == EVKV_OP_COMPACT &&
+	    job->lane == LANE_WRITER && !evkv_job_withdrawn(&job->job) &&
+	    !evkv_job_stopped(&job->job) && job->failure.status == EVKV_OK &&
+	    log->state == LOG_READY &&
+	    evkv__log_submit(log, job, log_keeper(log));
+}
+
+static void finish_job(struct log_store *log, struct log_job *job)
+{
+	struct evkv_op *op = job->op;
+	struct log_span *span = job->span;
+
+	if (job->hashes != NULL)
+		evkv__lane_order_leave(&log->order, job->hashes,
+		    job->request->count, job->lane);
+	if (evkv_job_withdrawn(&job->job))
+		evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
+	else if (job->cells != NULL)
+		answer_keyed(log, job);
+	else
+		answer_span(log, job);
+	if (span != NULL)
+		evkv__name_page_free(&span->page);
+	evkv_op_complete(op);
+}
+
+void evkv__log_done(struct evkv_job *jobs, void *arg)
+{
+	struct log_worker *worker = arg;
+	struct log_store *log = worker->owner;
+	struct evkv_job *next;
+	struct log_job *job;
+
+	for (; jobs != NULL; jobs = next) {
+		next = evkv_job_next(jobs);
+		job = (struct log_job *)jobs;
+		log->out--;
+		if (job->task != LOG_OP)
+			evkv__log_own_done(log, job);
+		else if (!compact_goes_on(log, job))
+			finish_job(log, job);
+	}
+	if (log->held.first != NULL)
+		scan_held(log);
+	evkv__log_maybe_end(log);
+}
+
+/*
+ * Completing an op may submit more, which joins the end of the list, so that
+ * nothing overtakes what is in it. If that starts another opening, the rest
+ * waits for it.
+ */
+void evkv__log_release_waiting(struct log_store *log)
+{
+	struct log_job *job;
+
+	while (log->state != LOG_OPENING &&
+	    (job = log->waiting.first) != NULL) {
+		log_jobs_remove(&log->waiting, job);
+		if (log->state != LOG_READY)
+			evkv__log_op_fail(job->op, &log->failure);
+		else if (job->request->kind != EVKV_OP_PING &&
+		    dispatch(log, job))
+			continue;
+		evkv_op_complete(job->op);
+	}
+}
+
+/* ---- The slots ----------------------------------------------------------- */
+
+/* Whether the keys are free of whatever is under way. */
+static bool inline_free(struct log_store *log,
+    const struct evkv_request *request)
+{
+	uint64_t hash;
+	size_t i;
+
+	for (i = 0; i < request->count && log->order.used > 0; i++) {
+		hash = evkv__lane_order_hash(&log->order, request->collection,
+		    request->keys[i]);
+		if (evkv__lane_order_route(&log->order, &hash, 1, true,
+			LANE_HELD, false) != LANE_HELD)
+			return false;
+		if (evkv__lane_order_route(&log->order, &hash, 1, false,
+			LANE_HELD - 1, false) != LANE_HELD - 1)
+			return false;
+	}
+	return true;
+}
+
+/* A worker answers them all. */
+static void inline_forget(struct evkv_op *op, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		evkv_op_give_value(op, i, NULL);
+}
+
+/* Read here and now. false: it takes a worker after all. */
+static bool inline_read(struct log_store *log, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	int64_t now_ms = log_wall_ms(log);
+	struct file_failure failure = { .status = EVKV_OK };
+	struct file_cell cell;
+	size_t i;
+
+	if (!inline_free(log, request))
+		return false;
+	for (i = 0; i < request->count; i++) {
+		if (!evkv__log_read_cell_now(log->env, request, i, now_ms,
+			&log->env->here, &cell, &failure)) {
+			inline_forget(op, i);
+			return false;
+		}
+		evkv__file_cell_answer(op, request, i, &cell, now_ms);
+	}
+	if (failure.status != EVKV_OK)
+		evkv_op_explain(op, file_cause(&failure), failure.sys_error,
+		    failure.message);
+	return true;
+}
+
+/* The job of an op, in its memory; NULL = none, and the op has failed. */
+static struct log_job *make_job(struct evkv_op *op)
+{
+	const struct evkv_request *request;
+	struct log_job *job;
+	size_t size;
+
+	job = evkv_op_keep(op) ? evkv_op_alloc(op, sizeof(*job)) : NULL;
+	if (job == NULL) {
+		evkv_op_nomem(op);
+		return NULL;
+	}
+	memset(job, 0, offsetof(struct log_job, failure));
+	job->failure.status = EVKV_OK;
+	job->span = NULL;
+	job->hashes = NULL;
+	job->link = NULL;
+	job->lane = LANE_WRITER;
+	job->op = op;
+	job->request = request = evkv_op_request(op);
+	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_HAS_KEYS) != 0) {
+		size = request->count * sizeof(*job->cells);
+		job->cells = request->count == 1 ? &job->one_cell
+						 : evkv_op_alloc(op, size);
+		if (job->cells != NULL)
+			memset(job->cells, 0, size);
+	} else {
+		job->span = evkv_op_alloc(op, sizeof(*job->span));
+		if (job->span != NULL)
+			memset(job->span, 0, sizeof(*job->span));
+	}
+	if (job->cells == NULL && job->span == NULL) {
+		evkv_op_nomem(op);
+		return NULL;
+	}
+	evkv_op_set_data(op, job);
+	return job;
+}
+
+/* A page's position must be one that we have made. */
+static bool position_ok(const struct evkv_request *request,
+    struct evkv_slice *position)
+{
+	size_t size = request->kind == EVKV_OP_KEYS ? 8 : 4;
+
+	*position = EVKV_LIT("");
+	if (request->match.cursor.size == 0)
+		return true;
+	return evkv_cursor_open(request, evkv__log_vtable.name, position) &&
+	    position->size == size;
+}
+
+/* Nothing to be done by a worker? */
+static bool done_at_once(struct log_store *log, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	if (log->state != LOG_READY)
+		return false;
+	switch (request->kind) {
+	case EVKV_OP_PING: return true;
+	case EVKV_OP_SYNC:
+		/* What was acknowledged is durable. */
+		return log->env->config.durability == LOG_SYNC_FULL;
+	case EVKV_OP_GET:
+	case EVKV_OP_TTL:
+	case EVKV_OP_EXISTS:
+		return log->inline_reads && inline_read(log, op, request);
+	default: return false;
+	}
+}
+
+static enum evkv_verdict log_submit(void *self, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct log_store *log = self;
+	struct evkv_slice position = EVKV_LIT("");
+	bool first = log->waiting.first == NULL;
+	struct log_job *job;
+
+	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_PAGES) != 0 &&
+	    !position_ok(request, &position))
+		return evkv_op_fail(op, EVKV_INVALID, EVKV_CAUSE_NONE,
+		    "the cursor is not of this store and query");
+	if (first && done_at_once(log, op, request))
+		return EVKV_VERDICT_DONE;
+	if (log->state == LOG_FAILED) {
+		if (evkv_loop_now_ms(log->loop) - log->failed_ms < RETRY_MS)
+			return evkv__log_op_fail(op, &log->failure);
+		evkv__log_start(log);
+	}
+	job = make_job(op);
+	if (job == NULL)
+		return EVKV_VERDICT_DONE;
+	if (position.size > 0)
+		position_ok(job->request, &job->position);
+	if (log->state != LOG_READY || !first) {
+		log_jobs_append(&log->waiting, job);
+		return EVKV_VERDICT_PENDING;
+	}
+	return dispatch(log, job) ? EVKV_VERDICT_PENDING : EVKV_VERDICT_DONE;
+}
+
+static void log_stop(void *self, struct evkv_op *op)
+{
+	struct log_store *log = self;
+	struct log_job *job = evkv_op_data(op);
+
+	if (job->link != NULL) {
+		if (job->lane == LANE_HELD) {
+			log_jobs_remove(&log->held, job);
+			evkv__lane_order_leave(&log->order, job->hashes,
+			    job->request->count, LANE_HELD);
+		} else {
+			log_jobs_remove(&log->waiting, job);
+		}
+		evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
+		evkv_op_complete(op);
+		return;
+	}
+	if (evkv_job_withdraw(&job->job))
+		return;
+	evkv_op_mark_sent(op);
+	evkv_job_stop(&job->job);
+}
+
+static void log_counters(void *self, struct evkv_counters *counters)
+{
+	const struct log_counts *counts = &((struct log_store *)self)
+					       ->env->counts;
+
+	counters->entries = __atomic_load_n(&counts->entries, __ATOMIC_RELAXED);
+	counters->bytes = __atomic_load_n(&counts->bytes, __ATOMIC_RELAXED);
+}
+
+const struct evkv_vtable evkv__log_vtable = {
+	.size = sizeof(struct evkv_vtable),
+	.name = "log",
+	.submit = log_submit,
+	.stop = log_stop,
+	.close = evkv__log_store_close,
+	.free = evkv__log_store_free,
+	.counters = log_counters,
+};

@@ -1,0 +1,96 @@
+/*
+ * stores/log/work.h - jobs, and what workers do with them.
+ *
+ * A worker sees a job's input, which is in the op's memory and does not change
+ * while the job is out, and fills in its output. It never touches the op.
+ */
+#ifndef EVKV_STORES_LOG_WORK_H
+#define EVKV_STORES_LOG_WORK_H
+
+#include "base/request.h"
+#include "evkv/executor.h"
+#include "stores/log/env.h"
+
+enum log_task {
+	LOG_OP, /* `request` */
+	LOG_OPEN,
+	LOG_CLOSE,
+	LOG_SWEEP, /* a piece of a removal by the store itself */
+	LOG_FLUSH, /* for durability=os */
+	LOG_KEEP,  /* the keeper's: index files, a piece of a compaction */
+};
+
+struct log_job {
+	struct evkv_job job; /* first */
+	enum log_task task;
+
+	/* Input. */
+	const struct evkv_request *request;
+	int64_t now_ms; /* wall-clock */
+	struct evkv_slice position;
+
+	/* Output. */
+	struct file_cell *cells;     /* one for each key */
+	struct file_failure failure; /* status OK: none */
+	struct log_span {
+		struct name_page page;
+		struct log_removal removal;
+	} * span;               /* for requests without keys */
+	uint64_t copied, up_to; /* of a compaction */
+	bool finished;
+
+	/* The loop's. */
+	struct evkv_op *op;
+	uint64_t *hashes; /* of the keys; NULL = none are recorded */
+	unsigned lane;    /* where it is, by lane_order.h */
+	struct log_job *next, **link; /* waiting or held; link NULL = neither */
+	struct file_cell one_cell;
+	uint64_t one_hash;
+};
+
+#define LOG_GROUP_UNITS 4096 /* entries that are written at once */
+
+struct log_unit {
+	struct log_job *job;
+	size_t index;
+};
+
+struct log_worker {
+	struct log_env *env;
+	struct log_buffer buffer;
+	struct log_unit *units; /* the writer's: LOG_GROUP_UNITS */
+	void *owner;            /* the store; not for the worker */
+};
+
+/* run() of the lanes; arg: struct log_worker. */
+void evkv__log_run_writer(struct evkv_job *jobs, void *arg);
+void evkv__log_run_reader(struct evkv_job *jobs, void *arg);
+void evkv__log_run_keeper(struct evkv_job *jobs, void *arg);
+
+/* ---- group.c ------------------------------------------------------------- */
+
+/* false = no memory. */
+bool evkv__log_group_new(struct log_env *env);
+void evkv__log_group_free(struct log_env *env);
+/* Write units, in order; each cell gets its status. */
+void evkv__log_group_commit(struct log_worker *worker,
+    const struct log_unit *units, size_t count);
+
+/* ---- sweep.c: a piece of CLEAR, CLEAR_ALL or PURGE_EXPIRED; the writer's --- */
+
+/* false: `failure` tells why. `rows`: how many entries are looked at. */
+bool evkv__log_remove_some(struct log_worker *worker,
+    const struct evkv_request *request, int64_t now_ms, size_t rows,
+    struct log_removal *removal, struct file_failure *failure);
+
+/* A failure of the disk, for a job and all its cells. */
+void evkv__log_job_fail(struct log_env *env, struct log_job *job,
+    enum evkv_status status, int sys_error, const char *what);
+
+static inline struct evkv_slice log_job_value(const struct log_job *job,
+    size_t index)
+{
+	return request_value(job->request, index);
+}
+
+#endif
