@@ -21,6 +21,9 @@
 #ifdef HAVE_FILETREE
 #include "evkv/stores/filetree.h"
 #endif
+#ifdef HAVE_LOG
+#include "evkv/stores/log.h"
+#endif
 #ifdef HAVE_REDIS
 #include "evkv/stores/redis.h"
 #endif
@@ -202,6 +205,9 @@ int main(void)
 #endif
 #ifdef HAVE_FILETREE
 	evkv_filetree_register(loop);
+#endif
+#ifdef HAVE_LOG
+	evkv_log_register(loop);
 #endif
 #ifdef HAVE_REDIS
 	evkv_redis_register(loop);

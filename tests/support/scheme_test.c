@@ -12,6 +12,9 @@
 #ifdef HAVE_DISK
 #include "evkv/stores/disk.h"
 #endif
+#ifdef HAVE_LOG
+#include "evkv/stores/log.h"
+#endif
 #ifdef HAVE_FILETREE
 #include "evkv/stores/filetree.h"
 #endif
@@ -95,6 +98,18 @@ EVKV_TEST(unit_scheme, those_of_filetree_can_be_spelled)
 	rig_open(&rig);
 	check(evkv_filetree_register(rig.loop));
 	check_int(check_schemes(&rig), 3 + 2);
+	rig_close(&rig);
+}
+#endif
+
+#ifdef HAVE_LOG
+EVKV_TEST(unit_scheme, that_of_log_can_be_spelled)
+{
+	struct rig rig;
+
+	rig_open(&rig);
+	check(evkv_log_register(rig.loop));
+	check_int(check_schemes(&rig), 3 + 1);
 	rig_close(&rig);
 }
 #endif

@@ -176,8 +176,7 @@ EVKV_API bool evkv_log_read_counters_sized(const struct evkv_store *store,
 static inline bool evkv_log_read_counters(const struct evkv_store *store,
     struct evkv_log_counters *counters)
 {
-	return evkv_log_read_counters_sized(store, counters,
-	    sizeof(*counters));
+	return evkv_log_read_counters_sized(store, counters, sizeof(*counters));
 }
 
 /**

@@ -1,6 +1,6 @@
 /*
- * engines/files/lane_order.c - the table of keys that are under way: open addressing,
- * linear probing, at most half full, deletion by moving back.
+ * engines/files/lane_order.c - the table of keys that are under way: open
+ * addressing, linear probing, at most half full, deletion by moving back.
  */
 #include "engines/files/lane_order.h"
 

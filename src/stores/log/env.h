@@ -292,18 +292,23 @@ static inline bool log_live(const struct log_item *item, int64_t now_ms)
 	return item->expires == 0 || (int64_t)item->expires > now_ms;
 }
 
-/* Read key `index` of a request into a cell. */
-void evkv__log_read_cell(struct log_env *env,
-    const struct evkv_request *request, size_t index, int64_t now_ms,
-    struct log_buffer *buffer, struct file_cell *cell,
-    struct file_failure *failure);
-/* Likewise without waiting; false: it has to. */
-bool evkv__log_read_cell_now(struct log_env *env,
-    const struct evkv_request *request, size_t index, int64_t now_ms,
-    struct log_buffer *buffer, struct file_cell *cell,
-    struct file_failure *failure);
+/* What is read, and where to. */
+struct log_read {
+	struct log_env *env;
+	const struct evkv_request *request;
+	int64_t now_ms;
+	struct log_buffer *buffer;
+	struct file_failure *failure;
+};
 
-/* ---- append.c: the active file; the writer's ------------------------------ */
+/* Read key `index` of the request into a cell. */
+void evkv__log_read_cell(const struct log_read *read, size_t index,
+    struct file_cell *cell);
+/* Likewise without waiting; false: it has to. */
+bool evkv__log_read_cell_now(const struct log_read *read, size_t index,
+    struct file_cell *cell);
+
+/* ---- append.c: the active file; the writer's ----------------------------- */
 
 /*
  * Have an active file with `size` bytes of room, and the old one sealed.
@@ -322,7 +327,7 @@ int evkv__log_sync(struct log_env *env);
 /* Whether puts of so many bytes are within max_bytes. */
 bool evkv__log_room(const struct log_env *env, uint64_t size);
 
-/* ---- names.c, sweep.c: what spans keys ------------------------------------ */
+/* ---- names.c, sweep.c: what spans keys ----------------------------------- */
 
 int evkv__log_keys(struct log_env *env, const struct evkv_request *request,
     struct evkv_slice position, int64_t now_ms, struct log_buffer *buffer,
@@ -338,7 +343,7 @@ struct log_removal {
 	int64_t removed;
 };
 
-/* ---- compact.c: the keeper's ---------------------------------------------- */
+/* ---- compact.c: the keeper's --------------------------------------------- */
 
 /* Index files that are missing. true: there was something to do. */
 bool evkv__log_keep(struct log_env *env);

@@ -67,7 +67,7 @@ bool evkv__log_pwrite(int fd, const void *from, size_t size, uint64_t offset);
 /* Without waiting for the disk; EAGAIN or EOPNOTSUPP otherwise. */
 ssize_t evkv__log_pread_now(int fd, void *to, size_t size, uint64_t offset);
 
-/* ---- scan.c: the items of a file, one after the other --------------------- */
+/* ---- scan.c: the items of a file, one after the other -------------------- */
 
 struct log_scan {
 	struct log_file *file;

@@ -281,10 +281,11 @@ enum log_find evkv__log_find(struct log_env *env, const struct log_name *name,
 
 /* ---- Cells --------------------------------------------------------------- */
 
-static void cell_fill(struct log_env *env, const struct evkv_request *request,
-    enum log_find result, const struct log_found *found, int64_t now_ms,
-    struct file_cell *cell, struct file_failure *failure)
+static void cell_fill(const struct log_read *read, enum log_find result,
+    const struct log_found *found, struct file_cell *cell)
 {
+	const char *path = read->env->config.path;
+
 	*cell = (struct file_cell){ .status = EVKV_OK };
 	switch (result) {
 	case LOG_FOUND: break;
@@ -292,58 +293,56 @@ static void cell_fill(struct log_env *env, const struct evkv_request *request,
 	case LOG_NOMEM: cell->status = EVKV_NOMEM; return;
 	case LOG_IO:
 		cell->status = EVKV_IO;
-		evkv__file_fail(failure, EVKV_IO, errno,
-		    "%s: can't read an entry", env->config.path);
+		evkv__file_fail(read->failure, EVKV_IO, errno,
+		    "%s: can't read an entry", path);
 		return;
 	default:
 		cell->status = EVKV_CORRUPT;
-		evkv__file_fail(failure, EVKV_CORRUPT, 0,
-		    "%s: can't read an entry: damaged", env->config.path);
+		evkv__file_fail(read->failure, EVKV_CORRUPT, 0,
+		    "%s: can't read an entry: damaged", path);
 		return;
 	}
-	if (!log_live(&found->item, now_ms)) {
+	if (!log_live(&found->item, read->now_ms)) {
 		cell->status = EVKV_NOT_FOUND;
 		return;
 	}
 	cell->expires_ms = (int64_t)found->item.expires;
-	cell->version = evkv_version_counted(env->instance,
+	cell->version = evkv_version_counted(read->env->instance,
 	    found->item.version);
-	if (request->kind == EVKV_OP_GET) {
+	if (read->request->kind != EVKV_OP_EXISTS) {
 		cell->value = evkv_value_new(found->value);
 		if (cell->value == NULL)
 			cell->status = EVKV_NOMEM;
 	}
 }
 
-void evkv__log_read_cell(struct log_env *env,
-    const struct evkv_request *request, size_t index, int64_t now_ms,
-    struct log_buffer *buffer, struct file_cell *cell,
-    struct file_failure *failure)
+void evkv__log_read_cell(const struct log_read *read, size_t index,
+    struct file_cell *cell)
 {
+	const struct evkv_request *request = read->request;
 	struct log_found found;
 	struct log_name name;
 	enum log_find result;
 
 	evkv_value_unref(cell->value);
-	evkv__log_name(env, &name, request->collection, request->keys[index]);
-	result = evkv__log_find(env, &name, request->kind == EVKV_OP_GET,
-	    buffer, &found);
-	cell_fill(env, request, result, &found, now_ms, cell, failure);
+	evkv__log_name(read->env, &name, request->collection,
+	    request->keys[index]);
+	result = evkv__log_find(read->env, &name,
+	    request->kind != EVKV_OP_EXISTS, read->buffer, &found);
+	cell_fill(read, result, &found, cell);
 }
 
-bool evkv__log_read_cell_now(struct log_env *env,
-    const struct evkv_request *request, size_t index, int64_t now_ms,
-    struct log_buffer *buffer, struct file_cell *cell,
-    struct file_failure *failure)
+bool evkv__log_read_cell_now(const struct log_read *read, size_t index,
+    struct file_cell *cell)
 {
-	struct log_name name = { .collection = request->collection,
-		.key = request->keys[index] };
+	struct log_name name = { .collection = read->request->collection,
+		.key = read->request->keys[index] };
 	struct log_found found;
-	enum log_find result = evkv__log_find_now(env, &name,
-	    request->kind == EVKV_OP_GET, buffer, &found);
+	enum log_find result = evkv__log_find_now(read->env, &name,
+	    read->request->kind != EVKV_OP_EXISTS, read->buffer, &found);
 
 	if (result == LOG_AGAIN)
 		return false;
-	cell_fill(env, request, result, &found, now_ms, cell, failure);
+	cell_fill(read, result, &found, cell);
 	return true;
 }

@@ -456,7 +456,7 @@ static void unit_read(struct decision *d)
 	}
 	d->cell->expires_ms = (int64_t)d->now.expires;
 	d->cell->version = present_version(d);
-	if (request->kind != EVKV_OP_GET)
+	if (request->kind == EVKV_OP_EXISTS)
 		return;
 	d->cell->value = evkv_value_new(d->now.value);
 	if (d->cell->value == NULL)

@@ -80,7 +80,7 @@ void evkv__log_index_remove(struct log_index *index, struct log_entry *entry);
 size_t evkv__log_index_walk(const struct log_index *index, uint64_t hash,
     struct log_entry *entries, size_t room, bool *more);
 
-/* ---- Building one, from entries in the order of hashes -------------------- */
+/* ---- Building one, from entries in the order of hashes ------------------- */
 
 struct log_index_build {
 	struct log_index *index;

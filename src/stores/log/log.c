@@ -313,20 +313,23 @@ static void inline_forget(struct evkv_op *op, size_t count)
 static bool inline_read(struct log_store *log, struct evkv_op *op,
     const struct evkv_request *request)
 {
-	int64_t now_ms = log_wall_ms(log);
 	struct file_failure failure = { .status = EVKV_OK };
+	const struct log_read read = { .env = log->env,
+		.request = request,
+		.now_ms = log_wall_ms(log),
+		.buffer = &log->env->here,
+		.failure = &failure };
 	struct file_cell cell;
 	size_t i;
 
 	if (!inline_free(log, request))
 		return false;
 	for (i = 0; i < request->count; i++) {
-		if (!evkv__log_read_cell_now(log->env, request, i, now_ms,
-			&log->env->here, &cell, &failure)) {
+		if (!evkv__log_read_cell_now(&read, i, &cell)) {
 			inline_forget(op, i);
 			return false;
 		}
-		evkv__file_cell_answer(op, request, i, &cell, now_ms);
+		evkv__file_cell_answer(op, request, i, &cell, read.now_ms);
 	}
 	if (failure.status != EVKV_OK)
 		evkv_op_explain(op, file_cause(&failure), failure.sys_error,
@@ -420,7 +423,8 @@ static enum evkv_verdict log_submit(void *self, struct evkv_op *op,
 	if (first && done_at_once(log, op, request))
 		return EVKV_VERDICT_DONE;
 	if (log->state == LOG_FAILED) {
-		if (evkv_loop_now_ms(log->loop) - log->failed_ms < RETRY_MS)
+		if (log->failure.status != EVKV_NOMEM &&
+		    evkv_loop_now_ms(log->loop) - log->failed_ms < RETRY_MS)
 			return evkv__log_op_fail(op, &log->failure);
 		evkv__log_start(log);
 	}

@@ -50,7 +50,8 @@ static bool sweep_wants(const struct sweep *sweep, struct evkv_slice collection,
 	const struct evkv_request *request = sweep->request;
 
 	if (request->kind == EVKV_OP_CLEAR_ALL)
-		return true;
+		return evkv_match(request->match.prefix, request->match.pattern,
+		    collection);
 	return collection.size == request->collection.size &&
 	    (collection.size == 0 ||
 		memcmp(collection.data, request->collection.data,

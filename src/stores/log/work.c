@@ -53,6 +53,11 @@ static void buffer_trim(struct log_buffer *buffer)
 static void read_job(struct log_worker *worker, struct log_job *job)
 {
 	const struct evkv_request *request = job->request;
+	const struct log_read read = { .env = worker->env,
+		.request = request,
+		.now_ms = job->now_ms,
+		.buffer = &worker->buffer,
+		.failure = &job->failure };
 	int code = 0;
 	size_t i;
 
@@ -65,8 +70,7 @@ static void read_job(struct log_worker *worker, struct log_job *job)
 		    &job->span->page);
 	job_errno(worker->env, job, code, "can't list");
 	for (i = 0; job->cells != NULL && i < request->count; i++)
-		evkv__log_read_cell(worker->env, request, i, job->now_ms,
-		    &worker->buffer, &job->cells[i], &job->failure);
+		evkv__log_read_cell(&read, i, &job->cells[i]);
 }
 
 void evkv__log_run_reader(struct evkv_job *jobs, void *arg)

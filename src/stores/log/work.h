@@ -76,7 +76,7 @@ void evkv__log_group_free(struct log_env *env);
 void evkv__log_group_commit(struct log_worker *worker,
     const struct log_unit *units, size_t count);
 
-/* ---- sweep.c: a piece of CLEAR, CLEAR_ALL or PURGE_EXPIRED; the writer's --- */
+/* ---- sweep.c: a piece of CLEAR, CLEAR_ALL or PURGE_EXPIRED; the writer's - */
 
 /* false: `failure` tells why. `rows`: how many entries are looked at. */
 bool evkv__log_remove_some(struct log_worker *worker,
