@@ -126,8 +126,8 @@ static const struct evkv_field user_fields[] = {
 	{ EVKV_FIELD(struct user, age, UINT), .max_uint = 150,
 	    .present = EVKV_MEMBER(struct user, has_age) },
 };
-static const struct evkv_schema user_schema = EVKV_SCHEMA(struct user,
-    user_fields);
+static const struct evkv_schema user_schema =
+    EVKV_SCHEMA(struct user, user_fields);
 
 struct evkv_typed *typed_h(struct evkv_store *store, evkv_typed_cb on_put);
 
@@ -175,7 +175,8 @@ struct evkv_value *evbuffer_h(struct evhttp_request *http,
 	// the body of an HTTP request becomes a value, and goes to the store
 	value = evkv_value_from_evbuffer(evhttp_request_get_input_buffer(http));
 	// a value from the store becomes the body of a reply
-	if (!evkv_evbuffer_add_value(body, evkv_result_entry(result, 0)->value))
+	if (!evkv_evbuffer_add_value(body,
+		evkv_result_entry(result, 0)->value))
 		evhttp_send_error(http, 503, NULL);
 	return value;
 }
@@ -214,17 +215,15 @@ static struct evkv_store *open_mine(struct evkv_conformance *run,
     struct evkv_loop *loop, struct evkv_error *error)
 {
 	return mine_new(evkv_conformance_delay(run,
-			    evkv_memory_new(loop, NULL, error), error),
-	    error);
+	    evkv_memory_new(loop, NULL, error), error), error);
 }
 
 int main(int argc, char **argv)
 {
 	return evkv_conformance_main(argc, argv,
 	    &(struct evkv_conformance_suite){
-		.size = sizeof(struct evkv_conformance_suite),
-		.name = "mine",
-		.open = open_mine });
+	        .size = sizeof(struct evkv_conformance_suite),
+	        .name = "mine", .open = open_mine });
 }
 
 /* [evkv/error.h] */
@@ -256,21 +255,19 @@ void each_h(struct evkv_store *store);
 
 void each_h(struct evkv_store *store)
 {
-	evkv_each(store,
-	    &(struct evkv_each_query){ .kind = EVKV_OP_KEYS,
-		.collection = EVKV_LIT("users"),
-		.values = true },
-	    on_user, on_end, NULL);
+	evkv_each(store, &(struct evkv_each_query){
+	    .kind = EVKV_OP_KEYS, .collection = EVKV_LIT("users"),
+	    .values = true }, on_user, on_end, NULL);
 }
 
 /* [evkv/executor.h] */
 struct my_job {
 	struct evkv_job job;
-	struct evkv_op *op; // not for the worker
+	struct evkv_op *op;   // not for the worker
 };
 
-static void my_run(struct evkv_job *jobs, void *arg);  // on a worker
-static void my_done(struct evkv_job *jobs, void *arg); // on the loop
+static void my_run(struct evkv_job *jobs, void *arg);   // on a worker
+static void my_done(struct evkv_job *jobs, void *arg);  // on the loop
 
 static void my_run(struct evkv_job *jobs, void *arg)
 {
@@ -291,10 +288,8 @@ void executor_h(struct evkv_loop *loop, struct evkv_executor *executor,
 	struct my_job *my_job = &here;
 	struct evkv_lane *lane;
 
-	lane = evkv_lane_new(loop, executor,
-	    &(struct evkv_lane_config){
-		.run = my_run, .done = my_done, .arg = my },
-	    &error);
+	lane = evkv_lane_new(loop, executor, &(struct evkv_lane_config){
+	    .run = my_run, .done = my_done, .arg = my }, &error);
 	evkv_lane_submit(lane, &my_job->job);
 }
 
@@ -306,10 +301,7 @@ void my_finish(void *arg, struct evkv_op *op, bool failed);
 
 static const struct evkv_fanout_hooks my_steps = {
 	.size = sizeof(struct evkv_fanout_hooks),
-	.next = my_next,
-	.ask = my_ask,
-	.came = my_came,
-	.finish = my_finish,
+	.next = my_next, .ask = my_ask, .came = my_came, .finish = my_finish,
 };
 
 enum evkv_verdict fanout_h(struct evkv_op *op, void *my_walk);
@@ -337,9 +329,7 @@ static void my_end(struct evkv_http_request *request,
 void http_h(struct evkv_http *client, struct evkv_http_request *request)
 {
 	*request = (struct evkv_http_request){ .method = "GET",
-		.path = "/things/1",
-		.flags = EVKV_HTTP_REPEATABLE,
-		.end = my_end };
+	    .path = "/things/1", .flags = EVKV_HTTP_REPEATABLE, .end = my_end };
 	evkv_http_start(client, request);
 }
 
@@ -355,7 +345,7 @@ void json_h(struct evkv_slice bytes)
 	evkv_json_reader_init(&reader, NULL);
 	evkv_json_feed(&reader, bytes, true);
 	while (evkv_json_next(&reader, &token) < EVKV_JSON_MORE)
-		my_token(&token);
+	    my_token(&token);
 	evkv_json_reader_clear(&reader);
 }
 
@@ -383,8 +373,8 @@ void match_h(struct evkv_store *store, evkv_cb on_keys);
 
 void match_h(struct evkv_store *store, evkv_cb on_keys)
 {
-	evkv_keys(store, EVKV_LIT("users"), EVKV_LIT("2026-*"), EVKV_LIT(""), 0,
-	    on_keys, NULL);
+	evkv_keys(store, EVKV_LIT("users"), EVKV_LIT("2026-*"),
+	    EVKV_LIT(""), 0, on_keys, NULL);
 }
 
 /* [evkv/number.h] */
@@ -401,7 +391,7 @@ struct evkv_value *number_h(const struct evkv_request *request, size_t i,
 
 	status = evkv_incr_apply(request, i, old, &number);
 	if (status == EVKV_OK)
-		value = evkv_value_new(evkv_number_write(number, buffer));
+	    value = evkv_value_new(evkv_number_write(number, buffer));
 	return value;
 }
 
@@ -413,8 +403,7 @@ void open_h(struct evkv_loop *loop)
 	struct evkv_store *chain = evkv_open(loop,
 	    "redis://localhost/0"
 	    " | passthrough_cache(memory:?max_bytes=64m, max_ttl=5m)"
-	    " | prefix_keys(app:)",
-	    &error);
+	    " | prefix_keys(app:)", &error);
 	evkv_store_unref(store);
 	evkv_store_unref(chain);
 }
@@ -432,8 +421,8 @@ struct my_store {
 	struct evkv_pipeline *pipeline;
 };
 
-struct my_call {               // in the op's memory
-	struct evkv_slot slot; // first
+struct my_call {                // in the op's memory
+	struct evkv_slot slot;      // first
 	size_t answered;
 };
 
@@ -458,7 +447,7 @@ enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
 
 /* [evkv/spread.h] */
 struct my_part {
-	struct evkv_part base; // first
+	struct evkv_part base;      // first
 	uint32_t answered;
 };
 
@@ -510,17 +499,13 @@ void request_h(struct evkv_store *store)
 {
 	struct evkv_slice key = EVKV_LIT("123");
 	struct evkv_slice value = EVKV_LIT("Ada");
-	evkv_ticket ticket = evkv_submit(store,
-	    &(struct evkv_request){
-		.kind = EVKV_OP_PUT,
-		.collection = EVKV_LIT("users"),
-		.count = 1,
-		.keys = &key,
-		.values = &value,
-		.ttl_ms = 60000,
-		.timeout_ms = 250,
-	    },
-	    on_done, NULL);
+	evkv_ticket ticket = evkv_submit(store, &(struct evkv_request){
+	    .kind = EVKV_OP_PUT,
+	    .collection = EVKV_LIT("users"),
+	    .count = 1, .keys = &key, .values = &value,
+	    .ttl_ms = 60000,
+	    .timeout_ms = 250,
+	}, on_done, NULL);
 	(void)ticket;
 }
 
@@ -559,9 +544,8 @@ void disk_h(struct evkv_loop *loop)
 	evkv_disk_register(loop);
 	store = evkv_open(loop, "disk:/var/lib/app/cache?max_bytes=2g", &error);
 	evkv_store_unref(store);
-	store = evkv_disk_new(loop,
-	    &(struct evkv_disk_options){
-		.path = "/var/lib/app/cache", .max_bytes = (size_t)2 << 30 },
+	store = evkv_disk_new(loop, &(struct evkv_disk_options){
+	    .path = "/var/lib/app/cache", .max_bytes = (size_t)2 << 30 },
 	    &error);
 	evkv_store_unref(store);
 }
@@ -574,9 +558,8 @@ void log_h(struct evkv_loop *loop)
 	evkv_log_register(loop);
 	store = evkv_open(loop, "log:/var/lib/app/log?max_bytes=8g", &error);
 	evkv_store_unref(store);
-	store = evkv_log_new(loop,
-	    &(struct evkv_log_options){
-		.path = "/var/lib/app/log", .max_bytes = (uint64_t)8 << 30 },
+	store = evkv_log_new(loop, &(struct evkv_log_options){
+	    .path = "/var/lib/app/log", .max_bytes = (uint64_t)8 << 30 },
 	    &error);
 	evkv_store_unref(store);
 }
@@ -589,9 +572,8 @@ void filetree_h(struct evkv_loop *loop)
 	evkv_filetree_register(loop);
 	store = evkv_open(loop, "file:/var/lib/app/tree", &error);
 	evkv_store_unref(store);
-	store = evkv_filetree_new(loop,
-	    &(struct evkv_filetree_options){ .path = "/var/lib/app/tree" },
-	    &error);
+	store = evkv_filetree_new(loop, &(struct evkv_filetree_options){
+	    .path = "/var/lib/app/tree" }, &error);
 	evkv_store_unref(store);
 }
 
@@ -618,9 +600,8 @@ void redis_h(struct evkv_loop *loop)
 	evkv_redis_register(loop);
 	store = evkv_open(loop, "redis://:secret@localhost:6379/0", &error);
 	evkv_store_unref(store);
-	store = evkv_redis_new(loop,
-	    &(struct evkv_redis_options){
-		.host = "cache.example", .tls = true, .key_prefix = "app:" },
+	store = evkv_redis_new(loop, &(struct evkv_redis_options){
+	    .host = "cache.example", .tls = true, .key_prefix = "app:" },
 	    &error);
 	evkv_store_unref(store);
 }
@@ -653,8 +634,7 @@ struct my_options {
 };
 
 static const struct evkv_url_option my_url_options[] = {
-	{ .name = "max_bytes",
-	    .type = EVKV_URL_SIZE,
+	{ .name = "max_bytes", .type = EVKV_URL_SIZE,
 	    .offset = offsetof(struct my_options, max_bytes) },
 };
 
@@ -698,8 +678,7 @@ void encryption_h(struct evkv_store *store)
 {
 	store = evkv_encryption_new(store,
 	    &(struct evkv_encryption_options){
-		.key_file = "/etc/service/evkv.key" },
-	    &error);
+	        .key_file = "/etc/service/evkv.key" }, &error);
 	evkv_store_unref(store);
 }
 
@@ -707,9 +686,8 @@ void encryption_h(struct evkv_store *store)
 void concurrency_limit_h(struct evkv_store *store)
 {
 	store = evkv_concurrency_limit_new(store,
-	    &(struct evkv_concurrency_limit_options){
-		.max_running = 32, .max_queue = 500, .max_wait_ms = 200 },
-	    &error);
+	    &(struct evkv_concurrency_limit_options){ .max_running = 32,
+	        .max_queue = 500, .max_wait_ms = 200 }, &error);
 	evkv_store_unref(store);
 }
 
@@ -719,9 +697,8 @@ void logging_h(struct evkv_store *store);
 void logging_h(struct evkv_store *store)
 {
 	store = evkv_logging_new(store,
-	    &(struct evkv_logging_options){
-		.slow_ms = 100, .redact_keys = true },
-	    &error);
+	    &(struct evkv_logging_options){ .slow_ms = 100,
+	        .redact_keys = true }, &error);
 	evkv_store_unref(store);
 }
 
@@ -773,9 +750,8 @@ void default_value_h(struct evkv_store *store);
 void default_value_h(struct evkv_store *store)
 {
 	store = evkv_default_value_new(store,
-	    &(struct evkv_default_value_options){
-		.value = EVKV_LIT("0"), .collections = EVKV_LIT("counts*") },
-	    &error);
+	    &(struct evkv_default_value_options){ .value = EVKV_LIT("0"),
+	        .collections = EVKV_LIT("counts*") }, &error);
 	evkv_store_unref(store);
 }
 
@@ -784,8 +760,8 @@ void fallback_h(struct evkv_loop *loop, struct evkv_store *primary)
 {
 	struct evkv_store *store;
 
-	store = evkv_fallback_new(primary,
-	    evkv_open(loop, "disk:/var/copy", &error), NULL, &error);
+	store = evkv_fallback_new(primary, evkv_open(loop, "disk:/var/copy",
+	    &error), NULL, &error);
 	evkv_store_unref(store);
 }
 
@@ -794,11 +770,9 @@ void fault_h(struct evkv_store *store)
 {
 	store = evkv_fault_new(store, &(struct evkv_fault_options){ .seed = 7 },
 	    &error);
-	evkv_fault_add(store,
-	    &(struct evkv_fault_rule){ .action = EVKV_FAULT_FAIL,
-		.kinds = EVKV_KIND_BIT(EVKV_OP_PUT),
-		.nth = 3,
-		.status = EVKV_UNAVAILABLE });
+	evkv_fault_add(store, &(struct evkv_fault_rule){
+	    .action = EVKV_FAULT_FAIL, .kinds = EVKV_KIND_BIT(EVKV_OP_PUT),
+	    .nth = 3, .status = EVKV_UNAVAILABLE });
 	evkv_store_unref(store);
 }
 
@@ -809,10 +783,10 @@ void routing_h(struct evkv_loop *loop)
 
 	store = evkv_routing_new(evkv_open(loop, "disk:/var/data", &error),
 	    &(struct evkv_routing_options){
-		.routes = (struct evkv_route[]){ { EVKV_LIT("sessions*"),
-		    evkv_memory_new(loop, NULL, &error) } },
-		.route_count = 1 },
-	    &error);
+	        .routes = (struct evkv_route[]){
+	            { EVKV_LIT("sessions*"), evkv_memory_new(loop, NULL,
+	                &error) } },
+	        .route_count = 1 }, &error);
 	evkv_store_unref(store);
 }
 
@@ -827,12 +801,11 @@ void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary,
 	evkv_store_unref(store);
 	store = evkv_passthrough_cache_new(primary, cache,
 	    &(struct evkv_passthrough_cache_options){
-		.max_ttl_ms = 30000,
-		.refresh_ahead_percent = 80,
-		.stale_if_error_ms = 600000,
-		.soft_timeout_ms = 50,
-	    },
-	    &error);
+	        .max_ttl_ms = 30000,
+	        .refresh_ahead_percent = 80,
+	        .stale_if_error_ms = 600000,
+	        .soft_timeout_ms = 50,
+	    }, &error);
 	evkv_store_unref(store);
 }
 
@@ -846,9 +819,8 @@ void prefix_keys_h(struct evkv_store *store)
 /* [evkv/wrappers/retry.h] */
 void retry_h(struct evkv_store *store)
 {
-	store = evkv_retry_new(store,
-	    &(struct evkv_retry_options){
-		.attempts = 4, .attempt_timeout_ms = 250, .deadline_ms = 2000 },
+	store = evkv_retry_new(store, &(struct evkv_retry_options){
+	    .attempts = 4, .attempt_timeout_ms = 250, .deadline_ms = 2000 },
 	    &error);
 	evkv_store_unref(store);
 }
@@ -867,10 +839,8 @@ void clamp_ttl_h(struct evkv_store *store);
 
 void clamp_ttl_h(struct evkv_store *store)
 {
-	store = evkv_clamp_ttl_new(store,
-	    &(struct evkv_clamp_ttl_options){
-		.min_ms = 1000, .max_ms = 86400000, .missing_ms = 3600000 },
-	    &error);
+	store = evkv_clamp_ttl_new(store, &(struct evkv_clamp_ttl_options){
+	    .min_ms = 1000, .max_ms = 86400000, .missing_ms = 3600000 }, &error);
 	evkv_store_unref(store);
 }
 
@@ -883,8 +853,7 @@ static int64_t my_ttl(void *self, enum evkv_kind kind, int64_t ttl_ms)
 }
 
 static const struct evkv_wrapper my_hooks = {
-	.size = sizeof(struct evkv_wrapper),
-	.ttl = my_ttl,
+	.size = sizeof(struct evkv_wrapper), .ttl = my_ttl,
 };
 
 /* [evkv/registry.h] */
@@ -893,18 +862,15 @@ struct my_wrapper_options {
 };
 
 static const struct evkv_url_option my_options_table[] = {
-	{ .name = "max_keys",
-	    .type = EVKV_URL_SIZE,
+	{ .name = "max_keys", .type = EVKV_URL_SIZE,
 	    .offset = offsetof(struct my_wrapper_options, max_keys),
-	    .summary = "keys in one operation",
-	    .standard = "100" },
+	    .summary = "keys in one operation", .standard = "100" },
 };
 static const struct evkv_type my_type = {
 	.size = sizeof(struct evkv_type),
 	.name = "my_wrapper",
 	.summary = "bounds the keys of one operation",
-	.options = my_options_table,
-	.option_count = 1,
+	.options = my_options_table, .option_count = 1,
 	.options_size = sizeof(struct my_wrapper_options),
 	.wrapper = &my_hooks,
 };
@@ -932,8 +898,7 @@ void single_collection_h(struct evkv_store *store)
 {
 	store = evkv_single_collection_new(store,
 	    &(struct evkv_single_collection_options){
-		.collection = EVKV_LIT("app") },
-	    &error);
+	        .collection = EVKV_LIT("app") }, &error);
 	evkv_store_unref(store);
 }
 

@@ -51,7 +51,11 @@ static void life_down(struct log_store *log, const struct file_failure *failure)
 
 void evkv__log_start(struct log_store *log)
 {
+	struct log_job *job;
+
 	log->state = LOG_OPENING;
+	for (job = log->waiting.first; job != NULL; job = job->next)
+		job->tried = true;
 	life_submit_own(log, &log->open_job, LOG_OPEN, LANE_WRITER);
 	evkv_timer_set(log->loop, &log->load_timer, LOAD_MS);
 }

@@ -268,6 +268,12 @@ void evkv__log_release_waiting(struct log_store *log)
 
 	while (log->state != LOG_OPENING &&
 	    (job = log->waiting.first) != NULL) {
+		/* There may be memory again, for one that came later. */
+		if (log->state == LOG_FAILED && !job->tried &&
+		    log->failure.status == EVKV_NOMEM) {
+			evkv__log_start(log);
+			return;
+		}
 		log_jobs_remove(&log->waiting, job);
 		if (log->state != LOG_READY)
 			evkv__log_op_fail(job->op, &log->failure);
@@ -354,6 +360,7 @@ static struct log_job *make_job(struct evkv_op *op)
 	job->span = NULL;
 	job->hashes = NULL;
 	job->link = NULL;
+	job->tried = false;
 	job->lane = LANE_WRITER;
 	job->op = op;
 	job->request = request = evkv_op_request(op);

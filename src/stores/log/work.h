@@ -43,6 +43,7 @@ struct log_job {
 	struct evkv_op *op;
 	uint64_t *hashes; /* of the keys; NULL = none are recorded */
 	unsigned lane;    /* where it is, by lane_order.h */
+	bool tried;       /* an opening was begun since it waits */
 	struct log_job *next, **link; /* waiting or held; link NULL = neither */
 	struct file_cell one_cell;
 	uint64_t one_hash;
