@@ -5,6 +5,7 @@ if(TARGET evkv::redis)
 			redis_bench.c
 			${PROJECT_SOURCE_DIR}/tests/lib/certificates.c
 			${PROJECT_SOURCE_DIR}/tests/lib/server.c
+			${PROJECT_SOURCE_DIR}/tests/lib/server_memcached.c
 		LIBS evkv::redis PkgConfig::evkv_hiredis PkgConfig::evkv_openssl)
 	target_include_directories(bench-redis PRIVATE
 		${PROJECT_SOURCE_DIR}/tests/lib)

@@ -14,6 +14,6 @@ pkg_check_modules(evkv_libxxhash QUIET IMPORTED_TARGET libxxhash>=0.8.0)
 # What the HTTP engine sets is there since 7.87.
 pkg_check_modules(evkv_libcurl QUIET IMPORTED_TARGET libcurl>=7.87.0)
 
-foreach(module libcares openssl zlib hiredis lmdb libzstd libsodium)
+foreach(module libcares openssl zlib hiredis libmemcached lmdb libzstd libsodium)
 	pkg_check_modules(evkv_${module} QUIET IMPORTED_TARGET ${module})
 endforeach()

@@ -16,7 +16,7 @@ set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS libevent-dev)
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS
 	"libc-ares-dev, libssl-dev, libhiredis-dev, liblmdb-dev, libxxhash-dev"
-	"libzstd-dev, libsodium-dev, libcurl4-openssl-dev, zlib1g-dev")
+	"libzstd-dev, libsodium-dev, libcurl4-openssl-dev, zlib1g-dev, libmemcached-dev")
 list(JOIN CPACK_DEBIAN_PACKAGE_SUGGESTS ", " CPACK_DEBIAN_PACKAGE_SUGGESTS)
 
 include(CPack)

@@ -27,6 +27,9 @@
 #ifdef HAVE_REDIS
 #include "evkv/stores/redis.h"
 #endif
+#ifdef HAVE_MEMCACHED
+#include "evkv/stores/memcached.h"
+#endif
 #ifdef HAVE_COMPRESSION
 #include "evkv/wrappers/compression.h"
 #endif
@@ -211,6 +214,9 @@ int main(void)
 #endif
 #ifdef HAVE_REDIS
 	evkv_redis_register(loop);
+#endif
+#ifdef HAVE_MEMCACHED
+	evkv_memcached_register(loop);
 #endif
 #ifdef HAVE_COMPRESSION
 	evkv_compression_register(loop);

@@ -73,7 +73,7 @@ struct evkv_type {
 	const char *argument;
 	/**
 	 * stores: the parts of a URL that they use, EVKV_URL_USER,
-	 * HOST and PATH
+	 * HOST or HOSTS, and PATH
 	 */
 	uint32_t url_parts;
 	/**

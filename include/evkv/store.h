@@ -36,6 +36,8 @@ enum {
 	EVKV_STORE_IN_PROCESS = 1 << 4,
 	/** versions tell what the value is, not that it was changed */
 	EVKV_STORE_VERSION_BY_CONTENT = 1 << 5,
+	/** a TOUCH changes no version */
+	EVKV_STORE_TOUCH_KEEPS_VERSION = 1 << 6,
 };
 
 /** What a store can do. */

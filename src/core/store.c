@@ -36,14 +36,19 @@ static bool inner_ok(struct evkv_loop *loop, const char *name,
 	return true;
 }
 
+/* What is true of a stack where it is of one of its stores. */
+#define WEAK_VERSIONS                                                          \
+	((uint32_t)(EVKV_STORE_VERSION_BY_CONTENT |                            \
+	    EVKV_STORE_TOUCH_KEEPS_VERSION))
+
 static void narrow(struct evkv_capabilities *can,
     const struct evkv_capabilities *inner)
 {
-	const uint32_t by_content = EVKV_STORE_VERSION_BY_CONTENT;
+	const uint32_t weak = WEAK_VERSIONS;
 
 	can->kinds &= inner->kinds;
-	can->flags = (can->flags & (inner->flags | by_content)) |
-	    (inner->flags & by_content);
+	can->flags = (can->flags & (inner->flags | weak)) |
+	    (inner->flags & weak);
 	can->request_flags &= inner->request_flags;
 	can->put_conditions &= inner->put_conditions;
 	can->delete_conditions &= inner->delete_conditions;
@@ -93,7 +98,7 @@ static void read_capabilities(struct evkv_capabilities *can,
 	memcpy(can, config->capabilities,
 	    size < sizeof(*can) ? size : sizeof(*can));
 	if (config->inner_count > 0)
-		can->flags &= ~(uint32_t)EVKV_STORE_VERSION_BY_CONTENT;
+		can->flags &= ~WEAK_VERSIONS;
 }
 
 /* The first inner store that is no help only, to begin with. */

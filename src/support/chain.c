@@ -6,6 +6,8 @@
  *     wrapper = name [ '(' [ argument { ',' argument } ] ')' ]
  *     argument = name '=' text | text | chain
  *
+ * Outside of all parentheses a URL may hold a ',', as in a list of hosts.
+ *
  * One pass, in which each store is made as soon as it is read; what was made is
  * released by whoever takes it next, or by the function that has it when an
  * error is found.
@@ -153,15 +155,31 @@ static bool parse_quoted(struct chain *chain, struct evkv_slice *word)
 	return true;
 }
 
+#define WORD_ENDS " \t\r\n|(),\""
+
+/* The length of a word; in a URL outside of all parentheses with its ','. */
+static size_t word_size(const struct chain *chain, bool url)
+{
+	size_t size = strcspn(chain->at, WORD_ENDS), more;
+
+	while (url && chain->depth == 1 && size > 0 && chain->at[size] == ',') {
+		more = strcspn(chain->at + size + 1, WORD_ENDS);
+		if (more == 0)
+			break;
+		size += 1 + more;
+	}
+	return size;
+}
+
 /* What stands in quotes, or as it is; with a NUL behind it. */
-static bool parse_word(struct chain *chain, const char *what,
+static bool parse_word(struct chain *chain, const char *what, bool url,
     struct evkv_slice *word)
 {
 	size_t size;
 
 	if (*chain->at == '"')
 		return parse_quoted(chain, word);
-	size = strcspn(chain->at, " \t\r\n|(),\"");
+	size = word_size(chain, url);
 	if (size == 0)
 		return expected(chain, chain->at, what);
 	memcpy(chain->store, chain->at, size);
@@ -190,7 +208,8 @@ static struct evkv_store *parse_store(struct chain *chain)
 		    "the URL of a store, as in memory:, before any wrapper");
 		return NULL;
 	}
-	if (!parse_word(chain, "the URL of a store, as in memory:", &word))
+	if (!parse_word(chain, "the URL of a store, as in memory:", true,
+		&word))
 		return NULL;
 	if (memchr(word.data, '\0', word.size) != NULL) {
 		expected(chain, from, "a URL without a NUL byte");
@@ -299,7 +318,7 @@ static bool parse_option(struct chain *chain, struct element *element,
 	skip_blanks(chain);
 	chain->at++; /* the '=' */
 	skip_blanks(chain);
-	return parse_word(chain, "the value of the option", &word) &&
+	return parse_word(chain, "the value of the option", false, &word) &&
 	    write_option(chain, element, row, from, word);
 }
 
@@ -320,7 +339,7 @@ static bool parse_unnamed(struct chain *chain, struct element *element)
 	}
 	if (type->argument == NULL)
 		return no_such_option(chain, element, from, "");
-	return parse_word(chain, "a value", &word) &&
+	return parse_word(chain, "a value", false, &word) &&
 	    write_option(chain, element, find_option(type, type->argument),
 		from, word);
 }
@@ -493,7 +512,7 @@ struct evkv_store *evkv_loop_open(struct evkv_loop *loop, const char *text,
 		    "URL: it is longer than %d bytes", EVKV__URL_MAX);
 		return NULL;
 	}
-	chain.bare = text[strcspn(text, " \t\r\n|(),\"{")] == '\0';
+	chain.bare = text[strcspn(text, " \t\r\n|()\"{")] == '\0';
 	chain.registry = evkv__registry_of(loop);
 	/* A NUL for each word, of which each has a byte at least. */
 	memory = evkv_malloc(2 * size + 2);

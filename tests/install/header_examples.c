@@ -28,6 +28,7 @@
 #include "evkv/stores/disk.h"
 #include "evkv/stores/filetree.h"
 #include "evkv/stores/log.h"
+#include "evkv/stores/memcached.h"
 #include "evkv/stores/redis.h"
 #include "evkv/wrapper.h"
 #include "evkv/wrappers/compression.h"
@@ -59,6 +60,7 @@ void filetree_h(struct evkv_loop *loop);
 void log_h(struct evkv_loop *loop);
 void memory_h(struct evkv_loop *loop);
 void null_h(struct evkv_loop *loop);
+void memcached_h(struct evkv_loop *loop);
 void redis_h(struct evkv_loop *loop);
 void simple_h(struct evkv_loop *loop);
 void passthrough_cache_h(struct evkv_loop *loop, struct evkv_store *primary,
@@ -589,6 +591,22 @@ void memory_h(struct evkv_loop *loop)
 void null_h(struct evkv_loop *loop)
 {
 	struct evkv_store *store = evkv_null_new(loop, &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/stores/memcached.h] */
+void memcached_h(struct evkv_loop *loop)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct evkv_store *store;
+
+	evkv_memcached_register(loop);
+	store = evkv_open(loop, "memcached://cache1,cache2,cache3", &error);
+	evkv_store_unref(store);
+	struct evkv_memcached_server servers[] = {
+	    { .host = "cache1" }, { .host = "cache2", .weight = 2 } };
+	store = evkv_memcached_new(loop, &(struct evkv_memcached_options){
+	    .servers = servers, .server_count = 2 }, &error);
 	evkv_store_unref(store);
 }
 

@@ -19,6 +19,7 @@
 
 #include "certificates.h"
 #include "child.h"
+#include "server_memcached.h"
 
 #define SERVER_WAIT_MS 20000
 #define SERVER_POLL_MS 5
@@ -38,6 +39,8 @@ static bool server_fail(struct server *server, const char *format, ...)
 
 const char *server_program(enum server_kind kind)
 {
+	if (server_is_memcached(kind))
+		return "memcached";
 	return kind == SERVER_VALKEY ? "valkey-server" : "redis-server";
 }
 
@@ -61,10 +64,7 @@ bool server_installed(enum server_kind kind)
 
 /* ---- The command line ------------------------------------------------- */
 
-static void server_argument(struct server *server, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void server_argument(struct server *server, const char *format, ...)
+void server_argument(struct server *server, const char *format, ...)
 {
 	size_t count = 0;
 	va_list arguments;
@@ -127,6 +127,10 @@ static void server_tls_arguments(struct server *server,
 static void server_arguments(struct server *server,
     const struct server_options *options)
 {
+	if (server_is_memcached(options->kind)) {
+		server_memcached_arguments(server, options);
+		return;
+	}
 	server_argument(server, "%s", server_program(options->kind));
 	server_set_number(server, "port", server->port);
 	server_set(server, "bind", "127.0.0.1");
@@ -162,7 +166,7 @@ static void server_arguments(struct server *server,
 
 /* ---- Talking to it ---------------------------------------------------- */
 
-static int server_connect(const struct server *server)
+static int server_connect_unix(const struct server *server)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -177,21 +181,39 @@ static int server_connect(const struct server *server)
 	return -1;
 }
 
-/* Send one command; what comes back within the time goes to reply. */
-static bool server_ask(int fd, const char *const *words, char *reply,
-    size_t reply_size)
+static int server_connect(const struct server *server)
 {
-	struct pollfd ready = { .fd = fd, .events = POLLIN };
-	char text[4096];
+	if (server->kind != SERVER_MEMCACHED_UNIX &&
+	    server_is_memcached(server->kind))
+		return server_connect_tcp(server->port);
+	return server_connect_unix(server);
+}
+
+/* An array of strings, in RESP2. */
+static size_t server_write(const char *const *words, char *text, size_t room)
+{
 	size_t size, count = 0;
-	ssize_t got;
 
 	while (words[count] != NULL)
 		count++;
-	size = (size_t)snprintf(text, sizeof(text), "*%zu\r\n", count);
+	size = (size_t)snprintf(text, room, "*%zu\r\n", count);
 	for (size_t i = 0; i < count; i++)
-		size += (size_t)snprintf(text + size, sizeof(text) - size,
+		size += (size_t)snprintf(text + size, room - size,
 		    "$%zu\r\n%s\r\n", strlen(words[i]), words[i]);
+	return size;
+}
+
+/* Send one command; what comes back within the time goes to reply. */
+static bool server_ask(const struct server *server, int fd,
+    const char *const *words, char *reply, size_t reply_size)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	char text[4096];
+	ssize_t got;
+	size_t size = server_is_memcached(server->kind)
+	    ? server_memcached_write(words, text, sizeof(text))
+	    : server_write(words, text, sizeof(text));
+
 	if (send(fd, text, size, MSG_NOSIGNAL) != (ssize_t)size ||
 	    poll(&ready, 1, SERVER_WAIT_MS) != 1)
 		return false;
@@ -205,6 +227,7 @@ static bool server_ask(int fd, const char *const *words, char *reply,
 bool server_command(struct server *server, const char *const *words,
     char *reply, size_t reply_size)
 {
+	char login[256];
 	const char *auth[] = { "AUTH", server->password, NULL };
 	int fd = server_connect(server);
 	bool answered;
@@ -212,9 +235,14 @@ bool server_command(struct server *server, const char *const *words,
 	if (fd < 0)
 		return server_fail(server, "can't connect to %s: %s",
 		    server->socket_path, strerror(errno));
+	if (server_is_memcached(server->kind) && server->password != NULL) {
+		server_memcached_login(server, login, sizeof(login));
+		auth[0] = login;
+		auth[1] = NULL;
+	}
 	answered = (server->password == NULL ||
-		       server_ask(fd, auth, reply, reply_size)) &&
-	    server_ask(fd, words, reply, reply_size);
+		       server_ask(server, fd, auth, reply, reply_size)) &&
+	    server_ask(server, fd, words, reply, reply_size);
 	close(fd);
 	return answered ? true : server_fail(server, "no answer");
 }
@@ -230,7 +258,10 @@ bool server_spawn(struct server *server)
 
 static bool server_wait(struct server *server)
 {
-	const char *const ping[] = { "PING", NULL };
+	const char *const redis[] = { "PING", NULL };
+	const char *const memcached[] = { "mn", NULL };
+	const char *const *ping = server_is_memcached(server->kind) ? memcached
+								    : redis;
 	char reply[128], words[128], path[256];
 	int status;
 
@@ -283,7 +314,10 @@ bool server_start(struct server *server, const struct server_options *options)
 {
 	memset(server, 0, sizeof(*server));
 	server->kind = options->kind;
-	server->password = options->password;
+	server->password = server_is_memcached(options->kind)
+	    ? options->user_password
+	    : options->password;
+	server->user = options->user;
 	if (!server_installed(options->kind))
 		return server_fail(server, "%s is not installed",
 		    server_program(options->kind));

@@ -1,5 +1,5 @@
 /*
- * tests/lib/server.h - real Redis and Valkey servers for tests.
+ * tests/lib/server.h - real Redis, Valkey and memcached servers for tests.
  *
  *     struct server server;
  *
@@ -9,7 +9,9 @@
  *     server_stop(&server);
  *
  * One process listens on a TCP port, a TLS port and a unix socket at once, on
- * the loopback and in a temporary folder of its own. It dies with the thread
+ * the loopback and in a temporary folder of its own. (A memcached listens on a
+ * unix socket only where it is a SERVER_MEMCACHED_UNIX, and then on nothing
+ * else.) It dies with the thread
  * that started it, and is only ever signalled by its pid.
  */
 #ifndef TESTS_LIB_SERVER_H
@@ -21,16 +23,25 @@
 
 #define SERVER_PATH_MAX 160
 
-enum server_kind { SERVER_REDIS, SERVER_VALKEY, SERVER_KIND_COUNT };
+enum server_kind {
+	SERVER_REDIS,
+	SERVER_VALKEY,
+	SERVER_MEMCACHED,
+	SERVER_MEMCACHED_2, /* one more, for tests that share several */
+	SERVER_MEMCACHED_3,
+	SERVER_MEMCACHED_UNIX,
+	SERVER_KIND_COUNT
+};
 
 struct server_options {
 	enum server_kind kind;
 	const char *password; /* of the default user; NULL = none is needed */
-	const char *user;     /* an ACL user that may do everything ... */
-	const char *user_password; /* ... and its password */
-	bool client_certificates;  /* TLS clients must show one */
-	bool append_only;          /* entries survive server_kill() */
-	int databases;             /* 0 = 16 */
+	/* An ACL user that may do everything; of memcached the only one. */
+	const char *user;
+	const char *user_password;
+	bool client_certificates; /* TLS clients must show one */
+	bool append_only;         /* entries survive server_kill() */
+	int databases;            /* 0 = 16 */
 	/* More arguments, ended by NULL; NULL = none. */
 	const char *const *arguments;
 };
@@ -51,7 +62,7 @@ struct server {
 	char client_cert_file[SERVER_PATH_MAX];
 	char client_key_file[SERVER_PATH_MAX];
 	char foreign_ca_file[SERVER_PATH_MAX];
-	const char *password;
+	const char *user, *password;
 	char *arguments[64];
 	char problem[256]; /* why the last call failed */
 };
@@ -82,7 +93,8 @@ bool server_spawn(struct server *server);
 
 /*
  * Send one command (words ended by NULL) on a connection of its own, blocking,
- * and copy the start of the raw reply. false: no answer.
+ * and copy the start of the raw reply. false: no answer. To a memcached they go
+ * as a line, with blanks between them.
  */
 bool server_command(struct server *server, const char *const *words,
     char *reply, size_t reply_size);

@@ -14,7 +14,16 @@ static pid_t shared_owner; /* the process that started them */
 
 static const char *shared_variable(enum server_kind kind)
 {
-	return kind == SERVER_VALKEY ? "EVKV_TEST_VALKEY" : "EVKV_TEST_REDIS";
+	static const char *const names[SERVER_KIND_COUNT] = {
+		[SERVER_REDIS] = "EVKV_TEST_REDIS",
+		[SERVER_VALKEY] = "EVKV_TEST_VALKEY",
+		[SERVER_MEMCACHED] = "EVKV_TEST_MEMCACHED",
+		[SERVER_MEMCACHED_2] = "EVKV_TEST_MEMCACHED_2",
+		[SERVER_MEMCACHED_3] = "EVKV_TEST_MEMCACHED_3",
+		[SERVER_MEMCACHED_UNIX] = "EVKV_TEST_MEMCACHED_UNIX",
+	};
+
+	return names[kind];
 }
 
 static void shared_stop(void)
@@ -33,7 +42,8 @@ static bool shared_attach(struct server *server, enum server_kind kind,
 {
 	memset(server, 0, sizeof(*server));
 	server->kind = kind;
-	server->password = SERVER_SHARED_PASSWORD;
+	if (kind == SERVER_REDIS || kind == SERVER_VALKEY)
+		server->password = SERVER_SHARED_PASSWORD;
 	if (sscanf(where, "%d %d %d %127s", &server->pid, &server->port,
 		&server->tls_port, server->folder) != 4)
 		return false;

@@ -16,7 +16,7 @@
 
 #include "server.h"
 
-/* The password of every shared server. */
+/* The password of every shared Redis or Valkey. */
 #define SERVER_SHARED_PASSWORD "a secret/of:the@tests"
 
 /* Have a server of this kind; once per kind in a program. */
@@ -33,7 +33,7 @@ void server_shared_start(enum server_kind kind);
  */
 struct server *server_shared(enum server_kind kind);
 
-/* The number of a database that nobody has used yet. */
+/* The number of a database of a Redis that nobody has used yet. */
 int server_shared_db(struct server *server);
 
 /* For programs with servers of their own: the same about a missing program. */

@@ -65,7 +65,8 @@ struct model_reference {
 	struct model_entry entries[MODEL_COLLECTIONS][MODEL_KEYS];
 	int64_t now_ms;
 	uint64_t changes;
-	bool by_content; /* versions tell of the value alone */
+	bool by_content;  /* versions tell of the value alone */
+	bool touch_keeps; /* a touch changes no version */
 };
 
 /* A version that was told, and the entry that had it. */

@@ -136,7 +136,8 @@ static enum evkv_status model_apply_key(struct model_reference *reference,
 		entry->present = false;
 	} else if (op->kind == EVKV_OP_TOUCH) {
 		entry->expires_ms = model_expiry(reference, op->ttls[i]);
-		entry->change = ++reference->changes;
+		if (!reference->touch_keeps)
+			entry->change = ++reference->changes;
 	}
 	return EVKV_OK;
 }

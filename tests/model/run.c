@@ -424,6 +424,9 @@ static void model_play(void *arg)
 	conformance_open(&player->c);
 	player->reference.by_content = (player->c.can->flags &
 					   EVKV_STORE_VERSION_BY_CONTENT) != 0;
+	player->reference.touch_keeps = (player->c.can->flags &
+					    EVKV_STORE_TOUCH_KEEPS_VERSION) !=
+	    0;
 	for (i = 0; i < player->run->count; i++)
 		model_play_op(player, i);
 	model_flush(player);

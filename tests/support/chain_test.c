@@ -369,7 +369,7 @@ EVKV_TEST(unit_chain, no_error_has_a_password)
 		"net://u:12|cret|@h/0",
 		"net://u:12 cret@h/0",
 		"net://u:12 |cret@h/0",
-		"net://u:12,cret@h/0",
+		"memory: | passthrough_cache(net://u:12,cret@h/0)",
 		"net://u:12(cret)@h/0",
 		"net://u:12\"cret\"@h/0",
 		"net://u:12|cret(@h/0)",

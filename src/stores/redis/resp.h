@@ -6,9 +6,9 @@
 #ifndef EVKV_SRC_STORES_REDIS_RESP_H
 #define EVKV_SRC_STORES_REDIS_RESP_H
 
-#include <stdint.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "evkv/slice.h"
 
 /* The most bytes that a count or a length takes, with its mark and line end. */
@@ -18,22 +18,6 @@
 static inline size_t resp_word_max(size_t size)
 {
 	return RESP_HEAD_MAX + size + 2;
-}
-
-/* Digits of a number, without a sign; returns the end. */
-static inline char *resp_digits(char *at, uint64_t number)
-{
-	uint64_t rest;
-	char *end;
-
-	for (rest = number; rest >= 10; rest /= 10)
-		at++;
-	end = at + 1;
-	do {
-		*at-- = (char)('0' + number % 10);
-		number /= 10;
-	} while (number != 0);
-	return end;
 }
 
 static inline char *resp_head(char *at, char mark, size_t number)
@@ -49,7 +33,7 @@ static inline char *resp_head(char *at, char mark, size_t number)
 		*at++ = (char)('0' + number / 10 % 10);
 		*at++ = (char)('0' + number % 10);
 	} else {
-		at = resp_digits(at, number);
+		at = decimal_write(at, number);
 	}
 	*at++ = '\r';
 	*at++ = '\n';
@@ -83,7 +67,8 @@ static inline char *resp_number(char *at, uint64_t number)
 	char digits[20];
 
 	return resp_word(at,
-	    evkv_bytes(digits, (size_t)(resp_digits(digits, number) - digits)));
+	    evkv_bytes(digits,
+		(size_t)(decimal_write(digits, number) - digits)));
 }
 
 #endif
