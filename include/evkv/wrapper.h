@@ -60,6 +60,8 @@ enum {
 	EVKV_WRAPPER_COLLECTION_HEADS = 1 << 1,
 	/** The decode hook is given the request: its inputs are kept. */
 	EVKV_WRAPPER_KEEPS = 1 << 2,
+	/** As EVKV_VTABLE_ORDERED: its own `submit` takes several steps. */
+	EVKV_WRAPPER_ORDERED = 1 << 3,
 };
 
 /**
@@ -163,6 +165,8 @@ struct evkv_wrapper {
 	    enum evkv_status status);
 	/** As in struct evkv_vtable. */
 	void (*counters)(void *self, struct evkv_counters *counters);
+	/** As in struct evkv_vtable. */
+	uint32_t ordered_kinds;
 	/** As in struct evkv_vtable. */
 	void (*metrics)(void *self, struct evkv_metrics *metrics);
 };

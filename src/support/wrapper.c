@@ -87,6 +87,17 @@ static uint32_t covered_classes(const struct evkv_wrapper *hooks)
 	return classes;
 }
 
+static uint32_t vtable_flags(const struct evkv_wrapper *hooks)
+{
+	uint32_t flags = 0;
+
+	if ((hooks->flags & EVKV_WRAPPER_KEEPS) != 0)
+		flags |= EVKV_VTABLE_KEEPS;
+	if ((hooks->flags & EVKV_WRAPPER_ORDERED) != 0)
+		flags |= EVKV_VTABLE_ORDERED;
+	return flags;
+}
+
 static void fill_vtable(struct wrapper *wrapper)
 {
 	const struct evkv_wrapper *hooks = &wrapper->hooks;
@@ -97,9 +108,8 @@ static void fill_vtable(struct wrapper *wrapper)
 	wrapper->vtable = (struct evkv_vtable){
 		.size = sizeof(struct evkv_vtable),
 		.name = wrapper->type->name,
-		.flags = (hooks->flags & EVKV_WRAPPER_KEEPS) != 0
-		    ? EVKV_VTABLE_KEEPS
-		    : 0,
+		.flags = vtable_flags(hooks),
+		.ordered_kinds = hooks->ordered_kinds,
 		.classes = classes,
 		.request_flags = EVKV_FLAG_VERSIONS | EVKV_FLAG_CACHED_ONLY,
 		.conditions = EVKV_IF_BASIC | EVKV_IF_BIT(EVKV_IF_VERSION),

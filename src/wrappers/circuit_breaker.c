@@ -249,9 +249,8 @@ static void breaker_detached(void *self, struct evkv_op *op,
 {
 	struct call *call = evkv_op_data(op);
 
-	/* The result has what the waiter gets, and why. */
 	if (call != NULL)
-		count_end(self, call, status, evkv_op_result(op)->cause);
+		count_end(self, call, status, evkv_op_report(op)->cause);
 }
 
 static void breaker_free(void *self)

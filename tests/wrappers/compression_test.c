@@ -233,7 +233,8 @@ EVKV_TEST(unit_compression, kinds)
 EVKV_TEST(unit_compression, by_text)
 {
 	const char *text = "simple: | compression(7, min_size=1k, "
-			   "max_value_bytes=1m, require_header=yes)";
+			   "max_value_bytes=1m, offload_size=8k, "
+			   "require_header=yes)";
 	struct evkv_error error = EVKV_ERROR_INIT;
 	struct sealed s;
 	char *described;

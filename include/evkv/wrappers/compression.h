@@ -10,8 +10,8 @@
  * stored before the wrapper was there is read as it is. What is damaged is
  * CORRUPT, with a message that says why. docs/wrappers.md has the format.
  *
- * Everything is done on the loop's thread: a large value holds it up, see
- * docs/wrappers.md. INCR is UNSUPPORTED.
+ * Values of offload_size and more are done by a worker thread, smaller ones on
+ * the loop's; see docs/wrappers.md. INCR is UNSUPPORTED.
  */
 #ifndef EVKV_WRAPPERS_COMPRESSION_H
 #define EVKV_WRAPPERS_COMPRESSION_H
@@ -32,6 +32,12 @@ struct evkv_compression_options {
 	 * memory is taken for it; 0 = 64 MiB
 	 */
 	size_t max_value_bytes;
+	/**
+	 * the smallest value, in bytes, that is compressed and decompressed by
+	 * a worker thread of the loop's executor, so that the loop goes on
+	 * meanwhile; 0 = 64 KiB
+	 */
+	size_t offload_size;
 	/**
 	 * Write a header before every value, and take one without for damaged,
 	 * so that no damage whatever goes unseen. For stores in which nothing

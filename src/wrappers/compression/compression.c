@@ -1,39 +1,29 @@
 /*
  * wrappers/compression/compression.c - values compressed by zstd.
  *
- * The contexts of zstd are made once for each wrapper and used for every
- * value: they are what costs. Their memory is malloc()'s: zstd takes another
- * allocator only in its unstable interface.
+ * Small values are done on the loop's thread, on the way down and up. Large
+ * ones are away.c's, and for that all that answers values goes by a child:
+ * whether a value is large is known only when it is there.
  */
 #include "evkv/wrappers/compression.h"
 
-#include <string.h>
+#include "wrappers/compression/compression.h"
 
-#include <zstd.h>
-#include <zstd_errors.h>
-
-#include "evkv/wrapper.h"
-#include "wrappers/compression/format.h"
+#include "base/request.h"
 
 #define LEVEL 3
 #define LEVEL_MAX 19 /* those above take memory by the hundred megabytes */
 #define MIN_SIZE 256
 #define MAX_VALUE ((size_t)64 << 20)
-
-struct compression {
-	int level;
-	size_t min_size, max_value;
-	bool require_header;
-	ZSTD_CCtx *out;
-	ZSTD_DCtx *in;
-};
+#define OFFLOAD_SIZE ((size_t)64 << 10)
 
 static void compression_free(void *arg)
 {
 	struct compression *self = arg;
 
-	ZSTD_freeCCtx(self->out);
-	ZSTD_freeDCtx(self->in);
+	evkv_lane_free(self->lane);
+	compression_codec_free(&self->here);
+	compression_codec_free(&self->away);
 	evkv_free(self);
 }
 
@@ -43,22 +33,21 @@ static void *compression_init(void *arg, struct evkv_store *inner,
 	const struct evkv_compression_options *options = arg;
 	struct compression *self = evkv_calloc(1, sizeof(*self));
 
-	(void)inner;
 	(void)error;
 	if (self == NULL)
 		return NULL;
-	self->level = options->level != 0 ? options->level : LEVEL;
-	self->min_size = options->min_size != 0 ? options->min_size : MIN_SIZE;
-	self->max_value = options->max_value_bytes != 0
+	self->inner = inner;
+	self->here.level = options->level != 0 ? options->level : LEVEL;
+	self->here.min_size = options->min_size != 0 ? options->min_size
+						     : MIN_SIZE;
+	self->here.max_value = options->max_value_bytes != 0
 	    ? options->max_value_bytes
 	    : MAX_VALUE;
-	self->require_header = options->require_header;
-	self->out = ZSTD_createCCtx();
-	self->in = ZSTD_createDCtx();
-	if (self->out != NULL && self->in != NULL)
-		return self;
-	compression_free(self);
-	return NULL;
+	self->here.require_header = options->require_header;
+	self->away = self->here;
+	self->offload_size = options->offload_size != 0 ? options->offload_size
+							: OFFLOAD_SIZE;
+	return self;
 }
 
 /* Any value may get a header, and none may be written that is not read. */
@@ -69,135 +58,90 @@ static void compression_narrow(void *arg, struct evkv_capabilities *can)
 	can->max_value -= can->max_value < COMPRESSION_HEADER
 	    ? can->max_value
 	    : COMPRESSION_HEADER;
-	if (can->max_value > self->max_value)
-		can->max_value = self->max_value;
+	if (can->max_value > self->here.max_value)
+		can->max_value = self->here.max_value;
 }
 
 /* ---- On the way down ----------------------------------------------------- */
 
-/* Sets `value` to the frame where that is smaller, else leaves it. */
-static enum evkv_status compress(struct compression *self, struct evkv_op *op,
-    struct evkv_slice *value)
-{
-	unsigned char *frame = evkv_op_alloc(op, value->size);
-	size_t size;
-
-	if (frame == NULL)
-		return EVKV_NOMEM;
-	size = ZSTD_compressCCtx(self->out, frame + COMPRESSION_HEADER,
-	    value->size - COMPRESSION_HEADER - 1, value->data, value->size,
-	    self->level);
-	if (ZSTD_isError(size))
-		return ZSTD_getErrorCode(size) == ZSTD_error_memory_allocation
-		    ? EVKV_NOMEM
-		    : EVKV_OK;
-	compression_write(frame, COMPRESSION_ZSTD, value->size, size);
-	*value = evkv_bytes(frame, COMPRESSION_HEADER + size);
-	return EVKV_OK;
-}
-
-static enum evkv_status store_framed(struct evkv_op *op,
-    struct evkv_slice *value)
-{
-	unsigned char *frame = evkv_op_alloc(op,
-	    COMPRESSION_HEADER + value->size);
-
-	if (frame == NULL)
-		return EVKV_NOMEM;
-	if (value->size > 0)
-		memcpy(frame + COMPRESSION_HEADER, value->data, value->size);
-	compression_write(frame, COMPRESSION_STORED, value->size, value->size);
-	*value = evkv_bytes(frame, COMPRESSION_HEADER + value->size);
-	return EVKV_OK;
-}
-
-static enum evkv_status compression_encode(void *arg, struct evkv_op *op,
+static enum evkv_status compression_value_encode(void *arg, struct evkv_op *op,
     const struct evkv_request *request, size_t i, struct evkv_slice *value)
 {
 	struct compression *self = arg;
-	const void *given = value->data;
-	enum evkv_status status = EVKV_OK;
+	unsigned char *room;
 
 	(void)request;
 	(void)i;
-	if (value->size >= self->min_size &&
-	    value->size > COMPRESSION_HEADER + 1)
-		status = compress(self, op, value);
-	if (status != EVKV_OK || value->data != given)
-		return status;
-	return self->require_header || compression_is_framed(*value)
-	    ? store_framed(op, value)
-	    : EVKV_OK;
+	if (!compression_encodes(&self->here, *value))
+		return EVKV_OK;
+	room = evkv_op_alloc(op, compression_room(*value));
+	if (room == NULL)
+		return EVKV_NOMEM;
+	return compression_encode(&self->here, *value, room, value);
+}
+
+static bool has_large_value(const struct compression *self,
+    const struct evkv_request *request)
+{
+	struct evkv_slice value;
+	size_t i;
+
+	for (i = 0; i < request->count; i++) {
+		value = request_value(request, i);
+		if (value.size >= self->offload_size &&
+		    compression_encodes(&self->here, value))
+			return true;
+	}
+	return false;
+}
+
+static enum evkv_verdict compression_submit(void *arg, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	uint32_t classes = evkv_kind_classes(request->kind);
+	struct compression *self = arg;
+
+	if ((classes & EVKV_CLASS_ANSWERS_VALUES) != 0)
+		return compression_get(self, op, request);
+	if ((classes & EVKV_CLASS_HAS_VALUES) != 0 &&
+	    has_large_value(self, request))
+		return compression_put_away(self, op, request);
+	return evkv_wrapper_forward(op, request);
 }
 
 /* ---- On the way up ------------------------------------------------------- */
 
-static enum evkv_status corrupt(struct evkv_op *op, const char *why)
+void compression_entry_end(struct evkv_op *op, size_t i,
+    enum evkv_status status, struct evkv_value *value, const char *why)
 {
-	evkv_op_explain(op, EVKV_CAUSE_NONE, 0, why);
-	return EVKV_CORRUPT;
-}
-
-/* Into memory of exactly the size that was told: no more is ever written. */
-static enum evkv_status decompress(struct compression *self, struct evkv_op *op,
-    size_t i, const struct compression_header *header)
-{
-	struct evkv_value *value;
-	size_t size;
-	void *data;
-
-	if (header->size > self->max_value)
-		return corrupt(op,
-		    "compression: decompressed, the value would be larger "
-		    "than max_value_bytes");
-	if (ZSTD_getFrameContentSize(header->payload.data,
-		header->payload.size) != header->size)
-		return corrupt(op, "compression: the value has a wrong size");
-	value = evkv_value_new_uninit(header->size, &data);
-	if (value == NULL)
-		return EVKV_NOMEM;
-	size = ZSTD_decompressDCtx(self->in, data, header->size,
-	    header->payload.data, header->payload.size);
-	if (size == header->size) {
-		evkv_op_give_value(op, i, value);
-		return EVKV_OK;
+	if (status == EVKV_OK) {
+		if (value != NULL)
+			evkv_op_give_value(op, i, value);
+		return;
 	}
-	evkv_value_unref(value);
-	if (ZSTD_isError(size) &&
-	    ZSTD_getErrorCode(size) == ZSTD_error_memory_allocation)
-		return EVKV_NOMEM;
-	return corrupt(op, "compression: the value can't be decompressed");
+	evkv_op_give_value(op, i, NULL);
+	evkv_op_entry(op, i)->status = status;
+	evkv_op_explain(op,
+	    status == EVKV_NOMEM ? EVKV_CAUSE_NOMEM : EVKV_CAUSE_NONE, 0, why);
 }
 
-static enum evkv_status unwrap(struct evkv_op *op, size_t i,
-    const struct compression_header *header)
-{
-	struct evkv_value *value = evkv_value_slice(evkv_op_entry(op, i)->value,
-	    COMPRESSION_HEADER, header->size);
-
-	if (value == NULL)
-		return EVKV_NOMEM;
-	evkv_op_give_value(op, i, value);
-	return EVKV_OK;
-}
-
-static enum evkv_status compression_decode(void *arg, struct evkv_op *op,
+/* The kit's hook; the kit ends the entry where it is not OK. */
+enum evkv_status compression_entry_decode(void *arg, struct evkv_op *op,
     const struct evkv_request *request, size_t i)
 {
 	struct compression *self = arg;
-	struct evkv_slice bytes = evkv_value_bytes(evkv_op_entry(op, i)->value);
-	struct compression_header header;
+	struct evkv_value *value;
+	enum evkv_status status;
 	const char *why;
 
 	(void)request;
-	if (!self->require_header && !compression_is_framed(bytes))
-		return EVKV_OK;
-	why = compression_read(bytes, &header);
+	status = compression_decode(&self->here, evkv_op_entry(op, i)->value,
+	    &value, &why);
+	if (value != NULL)
+		evkv_op_give_value(op, i, value);
 	if (why != NULL)
-		return corrupt(op, why);
-	return header.method == COMPRESSION_ZSTD
-	    ? decompress(self, op, i, &header)
-	    : unwrap(op, i, &header);
+		evkv_op_explain(op, EVKV_CAUSE_NONE, 0, why);
+	return status;
 }
 
 /* ---- The type ------------------------------------------------------------ */
@@ -225,6 +169,13 @@ static const struct evkv_url_option compression_options[] = {
 	    .max = INT64_MAX,
 	    .summary = "the largest value, decompressed, in bytes",
 	    .standard = "64m" },
+	{ .name = "offload_size",
+	    .type = EVKV_URL_SIZE,
+	    .offset = offsetof(struct evkv_compression_options, offload_size),
+	    .min = 1,
+	    .max = INT64_MAX,
+	    .summary = "the smallest value that a worker thread is given",
+	    .standard = "64k" },
 	{ .name = "require_header",
 	    .type = EVKV_URL_BOOL,
 	    .offset = offsetof(struct evkv_compression_options, require_header),
@@ -233,11 +184,17 @@ static const struct evkv_url_option compression_options[] = {
 
 static const struct evkv_wrapper compression_hooks = {
 	.size = sizeof(struct evkv_wrapper),
+	.flags = EVKV_WRAPPER_ORDERED,
+	.ordered_kinds = EVKV_KIND_BIT(EVKV_OP_PUT) |
+	    EVKV_KIND_BIT(EVKV_OP_GET) | EVKV_KIND_BIT(EVKV_OP_TTL) |
+	    EVKV_KIND_BIT(EVKV_OP_TAKE),
 	.init = compression_init,
 	.free = compression_free,
 	.narrow = compression_narrow,
-	.encode = compression_encode,
-	.decode = compression_decode,
+	.encode = compression_value_encode,
+	.decode = compression_entry_decode,
+	.submit = compression_submit,
+	.stop = compression_stop,
 };
 
 static const struct evkv_type compression_type = {

@@ -67,6 +67,20 @@ void compression_write(unsigned char *frame, enum compression_method method,
 	put_le(frame + HASH_AT, hash(frame, payload_size), 8);
 }
 
+bool compression_peek(struct evkv_slice bytes,
+    struct compression_header *header)
+{
+	const unsigned char *frame = bytes.data;
+
+	if (bytes.size < COMPRESSION_HEADER)
+		return false;
+	header->method = frame[METHOD_AT];
+	header->size = (uint32_t)get_le(frame + SIZE_AT, 4);
+	header->payload = evkv_bytes(frame + COMPRESSION_HEADER,
+	    bytes.size - COMPRESSION_HEADER);
+	return true;
+}
+
 const char *compression_read(struct evkv_slice bytes,
     struct compression_header *header)
 {
@@ -86,9 +100,7 @@ const char *compression_read(struct evkv_slice bytes,
 		       "differs";
 	if (frame[METHOD_AT] > COMPRESSION_ZSTD)
 		return "compression: the value has an unknown method";
-	header->method = frame[METHOD_AT];
-	header->size = (uint32_t)get_le(frame + SIZE_AT, 4);
-	header->payload = evkv_bytes(frame + COMPRESSION_HEADER, payload);
+	compression_peek(bytes, header);
 	if (header->method == COMPRESSION_STORED && header->size != payload)
 		return "compression: the value has a wrong size";
 	return NULL;

@@ -41,6 +41,13 @@ bool compression_is_framed(struct evkv_slice bytes);
 void compression_write(unsigned char *frame, enum compression_method method,
     size_t value_size, size_t payload_size);
 
+/*
+ * Method and size as the header says, which may be damaged; false: there is no
+ * whole one.
+ */
+bool compression_peek(struct evkv_slice bytes,
+    struct compression_header *header);
+
 /* Read and check it; returns what is wrong, or NULL. */
 const char *compression_read(struct evkv_slice bytes,
     struct compression_header *header);

@@ -31,6 +31,16 @@ static struct evkv_store *open_strict(struct evkv_conformance *run,
 	    error);
 }
 
+/* All of it by the worker. */
+static struct evkv_store *open_away(struct evkv_conformance *run,
+    struct evkv_loop *loop, struct evkv_error *error)
+{
+	return evkv_compression_new(memory(run, loop, error),
+	    &(struct evkv_compression_options){
+		.min_size = 1, .offload_size = 1 },
+	    error);
+}
+
 const struct evkv_conformance_suite conformance_suites[] = {
 	{ .size = sizeof(struct evkv_conformance_suite),
 	    .name = "compression",
@@ -38,5 +48,9 @@ const struct evkv_conformance_suite conformance_suites[] = {
 	{ .size = sizeof(struct evkv_conformance_suite),
 	    .name = "compression_strict",
 	    .open = open_strict },
+	{ .size = sizeof(struct evkv_conformance_suite),
+	    .name = "compression_away",
+	    .open = open_away,
+	    .quirks = EVKV_CONFORMANCE_SLOW },
 	{ .name = NULL },
 };
