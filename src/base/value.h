@@ -42,7 +42,7 @@ struct value_slice {
 
 static inline const char *evkv__value_data(const struct evkv_value *value)
 {
-	if (value->offset != 0)
+	if (__builtin_expect(value->offset != 0, 1))
 		return (const char *)value + value->offset;
 	return ((const struct value_slice *)value)->data;
 }

@@ -198,9 +198,10 @@ void evkv__peeks_init(struct core *core)
 	}
 }
 
-static inline void peek_hit(struct core *core, struct evkv_value *value,
+evkv_ticket evkv__get_hit(struct evkv_loop *loop, struct evkv_value *value,
     evkv_cb cb, void *arg)
 {
+	struct core *core = evkv__core(loop);
 	struct core_peek *peek = core->peek;
 
 	evkv__value_pin(value);
@@ -212,14 +213,24 @@ static inline void peek_hit(struct core *core, struct evkv_value *value,
 		cb(&peek->result, arg);
 	core->peek = peek;
 	evkv__value_unpin(value);
+	return TICKET_ENDED;
 }
 
-static inline void peek_miss(struct core *core, evkv_cb cb, void *arg)
+evkv_ticket evkv__get_miss(struct evkv_loop *loop, evkv_cb cb, void *arg)
 {
+	struct core *core = evkv__core(loop);
+
 	core->peek++;
 	if (cb != NULL)
 		cb(&miss_result, arg);
 	core->peek--;
+	return TICKET_ENDED;
+}
+
+evkv_ticket evkv__get_by_op(struct evkv_store *store,
+    const struct evkv_request *request, evkv_cb cb, void *arg)
+{
+	return submit_checked(store, request, cb, arg);
 }
 
 /* As evkv_store_peek(), with inputs that do not survive the call. */
@@ -238,28 +249,39 @@ static OP_NOINLINE enum evkv_peek peek_scrambled(struct evkv_store *store,
 	return answer;
 }
 
-/*
- * An inline get of one key whose store answers from memory: no op is needed.
- * false: take the ordinary way, which also says what is wrong.
- */
-static inline bool submit_peek(struct evkv_store *store,
+static OP_NOINLINE evkv_ticket submit_peek(struct evkv_store *store,
     const struct evkv_request *request, evkv_cb cb, void *arg)
 {
-	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
-	struct evkv_loop *loop = store->loop;
 	struct evkv_value *value;
 	enum evkv_peek answer;
 
+	answer = store->loop->scramble
+	    ? peek_scrambled(store, request, &value)
+	    : evkv_store_peek(store, request, &value);
+	switch (answer) {
+	case EVKV_PEEK_HIT: return evkv__get_hit(store->loop, value, cb, arg);
+	case EVKV_PEEK_MISS: return evkv__get_miss(store->loop, cb, arg);
+	default: return submit_checked(store, request, cb, arg);
+	}
+}
+
+/*
+ * An inline get of one key whose store answers from memory needs no op. What is
+ * not of that sort takes the ordinary way, which also says what is wrong. As
+ * little as possible is executed here, see evkv__memory_get().
+ */
+static OP_NOINLINE evkv_ticket submit_get(struct evkv_store *store,
+    const struct evkv_request *request, size_t size, evkv_cb cb, void *arg)
+{
+	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
+
+	(void)size;
 	if (request->flags != flags || !has_plain_key(request) ||
-	    !is_plain(request) || !evkv__core_may_nest(evkv__core(loop)))
-		return false;
-	answer = loop->scramble ? peek_scrambled(store, request, &value)
-				: evkv_store_peek(store, request, &value);
-	if (answer == EVKV_PEEK_HIT)
-		peek_hit(evkv__core(loop), value, cb, arg);
-	else if (answer == EVKV_PEEK_MISS)
-		peek_miss(evkv__core(loop), cb, arg);
-	return answer != EVKV_PEEK_DECLINE;
+	    !is_plain(request) || !evkv__core_may_nest(evkv__core(store->loop)))
+		return submit_checked(store, request, cb, arg);
+	if (store->get != NULL && evkv__store_is_quick(store))
+		return store->get(store->self, request, cb, arg);
+	return submit_peek(store, request, cb, arg);
 }
 
 static const struct evkv_entry put_entry = { .status = EVKV_OK };
@@ -288,29 +310,31 @@ static OP_NOINLINE bool put_scrambled(struct evkv_store *store,
 	return done;
 }
 
-/* As submit_peek(), for an inline put of one value. */
-static inline bool submit_put(struct evkv_store *store,
-    const struct evkv_request *request, evkv_cb cb, void *arg)
+/* As submit_get(), for an inline put of one value. */
+static OP_NOINLINE evkv_ticket submit_put(struct evkv_store *store,
+    const struct evkv_request *request, size_t size, evkv_cb cb, void *arg)
 {
 	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
 	struct evkv_loop *loop = store->loop;
 	struct core *core = evkv__core(loop);
 
+	(void)size;
 	if (request->flags != flags || !has_plain_key(request) ||
 	    !is_plain_put(request) || !evkv__core_may_nest(core) ||
-	    !evkv__store_has_room(store, 1,
-		request->keys->size + request->values->size))
-		return false;
+	    !(evkv__store_is_quick(store) ||
+		evkv__store_has_room(store, 1,
+		    request->keys->size + request->values->size)))
+		return submit_checked(store, request, cb, arg);
 	if (request->ttl_ms != 0)
 		evkv__loop_catch_up(loop);
 	if (!(loop->scramble ? put_scrambled(store, request)
 			     : store->put(store->self, request)))
-		return false;
+		return submit_checked(store, request, cb, arg);
 	core->peek++;
 	if (cb != NULL)
 		cb(&put_result, arg);
 	core->peek--;
-	return true;
+	return TICKET_ENDED;
 }
 
 /* ---- The public side --------------------------------------------------- */
@@ -355,14 +379,17 @@ evkv_ticket evkv_submit_refused(struct evkv_store *store,
 	return evkv__op_ticket(op);
 }
 
-/* None, or one as another version of the headers has it. */
+/* All that is not the commonest; and none, or one of another version. */
 static OP_NOINLINE evkv_ticket submit_odd(struct evkv_store *store,
     const struct evkv_request *request, size_t size, evkv_cb cb, void *arg)
 {
 	struct evkv_request ours;
 
+	evkv__loop_check_fork(store->loop);
 	if (request == NULL)
 		return submit_invalid(store, cb, arg, "request is NULL");
+	if (size == sizeof(*request))
+		return submit_checked(store, request, cb, arg);
 	if (!evkv_options_read(&ours, sizeof(ours), request, size, NULL))
 		return submit_invalid(store, cb, arg,
 		    "request uses fields that this library does not know");
@@ -375,15 +402,13 @@ evkv_ticket evkv_submit_sized(struct evkv_store *store,
 	if (store == NULL || store->loop == NULL)
 		return 0;
 	evkv__loop_check_thread(store->loop);
-	evkv__loop_check_fork(store->loop);
-	if (request == NULL || size != sizeof(*request))
+	if (request == NULL || size != sizeof(*request) ||
+	    store->loop->forks != evkv__forks)
 		return submit_odd(store, request, size, cb, arg);
-	if (request->kind == EVKV_OP_GET && store->vtable->peek != NULL &&
-	    submit_peek(store, request, cb, arg))
-		return TICKET_ENDED;
-	if (request->kind == EVKV_OP_PUT && store->put != NULL &&
-	    submit_put(store, request, cb, arg))
-		return TICKET_ENDED;
+	if (request->kind == EVKV_OP_GET && store->vtable->peek != NULL)
+		return submit_get(store, request, size, cb, arg);
+	if (request->kind == EVKV_OP_PUT && store->put != NULL)
+		return submit_put(store, request, size, cb, arg);
 	return submit_checked(store, request, cb, arg);
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/order.h"
 #include "evkv/driver.h"
+#include "loop/loop.h"
 
 struct evkv_frame;
 
@@ -58,6 +59,12 @@ struct evkv_store {
 	 * way, which also tells why.
 	 */
 	bool (*put)(void *self, const struct evkv_request *request);
+	/*
+	 * Likewise: an inline GET of one key, while the store is quick (below).
+	 * Ends in one of the three functions that core.h has for it.
+	 */
+	evkv_ticket (*get)(void *self, const struct evkv_request *request,
+	    evkv_cb cb, void *arg);
 	struct order order;
 	LIST_HEAD(, evkv_frame) frames; /* of pending ops */
 	struct evkv_timer drain_timer;
@@ -94,6 +101,14 @@ static inline bool evkv__store_has_room(const struct evkv_store *store,
 	    store->pending + entries <= store->max_pending &&
 	    (store->pending_bytes + bytes <= store->max_pending_bytes ||
 		store->pending_bytes == 0);
+}
+
+/* Open, with nothing pending: what comes next may be answered at once. */
+static inline bool evkv__store_is_quick(const struct evkv_store *store)
+{
+	return ((size_t)store->phase | store->pending | store->order.used |
+		   (uintptr_t)store->order.entering | store->loop->scramble) ==
+	    STORE_OPEN;
 }
 
 /* close.c */

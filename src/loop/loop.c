@@ -10,6 +10,9 @@
 #include "base/line.h"
 #include "loop/loop.h"
 
+/* Looks at the clock in one turn, from which on it is known to be one. */
+#define LOOP_LOOKS 64
+
 /* ---- The clock --------------------------------------------------------- */
 
 static int64_t system_us(clockid_t clock)
@@ -35,30 +38,66 @@ static int64_t system_wall_us(void *arg)
 void evkv_loop_refresh(struct evkv_loop *loop)
 {
 	loop->now_us = loop->clock.monotonic_us(loop->clock.arg);
-	if (!loop->injected)
-		event_base_gettimeofday_cached(loop->base, &loop->stamp);
+	loop->looks = 0;
+	if (loop->injected)
+		return;
+	event_base_gettimeofday_cached(loop->base, &loop->stamp);
+	if (loop->turn_us != LOOP_TURN_UNKNOWN)
+		loop->turn_us = loop->now_us;
+}
+
+static void turn_ends(evutil_socket_t fd, short what, void *arg)
+{
+	struct evkv_loop *loop = arg;
+
+	(void)fd;
+	(void)what;
+	loop->turn_us = LOOP_TURN_UNKNOWN;
+	loop->looks = 0;
 }
 
 /*
- * In our own handlers the time is that of their start. Elsewhere libevent's
- * cached time tells whether this is still the same turn: it has no hook for the
- * start of one.
+ * Many looks in one turn: from now on the time is known, until the event that
+ * is made active here has its turn, after all that are active now. Between many
+ * equal stamps lies more than a microsecond, so the stamp is one that libevent
+ * keeps, and the base is dispatching. With priorities the event might wait for
+ * longer than the turn.
  */
-int64_t evkv_loop_now_us(struct evkv_loop *loop)
+static void turn_begins(struct evkv_loop *loop)
+{
+	if (event_base_get_npriorities(loop->base) != 1)
+		return;
+	event_active(&loop->turn_end, EV_TIMEOUT, 0);
+	loop->turn_us = loop->now_us;
+}
+
+/* Libevent's cached time tells whether this is still the same turn. */
+static int64_t look_at_clock(struct evkv_loop *loop)
 {
 	struct timeval stamp;
 
-	if (loop == NULL)
-		return 0;
 	if (loop->injected)
 		return loop->clock.monotonic_us(loop->clock.arg);
-	if (loop->handling > 0)
-		return loop->now_us;
 	event_base_gettimeofday_cached(loop->base, &stamp);
 	if (stamp.tv_sec != loop->stamp.tv_sec ||
 	    stamp.tv_usec != loop->stamp.tv_usec)
 		evkv_loop_refresh(loop);
+	else if (++loop->looks == LOOP_LOOKS)
+		turn_begins(loop);
 	return loop->now_us;
+}
+
+/*
+ * In our own handlers the time is that of their start. Elsewhere we have to ask
+ * libevent whether it is still the same turn: it has no hook for the start of
+ * one.
+ */
+int64_t evkv_loop_now_us(struct evkv_loop *loop)
+{
+	if (loop == NULL)
+		return 0;
+	return loop->turn_us != LOOP_TURN_UNKNOWN ? loop->now_us
+						  : look_at_clock(loop);
 }
 
 bool evkv_loop_is_here(const struct evkv_loop *loop)
@@ -259,8 +298,11 @@ bool evkv__loop_open(struct evkv_loop *loop, struct event_base *base,
 	loop->hooks = hooks;
 	loop->forks = evkv__forks;
 	loop_configure(loop, base, options);
+	loop->turn_us = LOOP_TURN_UNKNOWN;
 	evkv__timers_init(loop);
-	if (evkv__ready_init(loop) && evkv__post_init(loop)) {
+	if (event_assign(&loop->turn_end, base, -1, 0, turn_ends, loop) == 0 &&
+	    evkv__ready_init(loop) && evkv__post_init(loop)) {
+		evkv__event_passive(&loop->turn_end);
 		evkv_loop_refresh(loop);
 		wall_ahead(loop, &loop->wall_ahead_us);
 		return true;
@@ -273,6 +315,7 @@ bool evkv__loop_open(struct evkv_loop *loop, struct event_base *base,
 void evkv__loop_leave_events(struct evkv_loop *loop)
 {
 	event_del(&loop->alarm);
+	event_del(&loop->turn_end);
 	evkv__ready_end(loop);
 	event_del(&loop->post_event);
 }
@@ -286,6 +329,7 @@ void evkv__loop_end(struct evkv_loop *loop)
 	evkv__timers_end(loop);
 	evkv__ready_end(loop);
 	evkv__post_end(loop);
+	event_del(&loop->turn_end);
 }
 
 struct event_base *evkv_loop_base(const struct evkv_loop *loop)

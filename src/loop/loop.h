@@ -66,6 +66,9 @@ struct deadline_list {
 
 SLIST_HEAD(deadline_bucket, deadline_list);
 
+/* Later than any time but "never", so that nothing counts as not yet over. */
+#define LOOP_TURN_UNKNOWN (INT64_MAX - 1)
+
 struct evkv_loop {
 	struct event_base *base;
 	const struct loop_hooks *hooks;
@@ -77,9 +80,13 @@ struct evkv_loop {
 	bool forked;    /* the hook has been called */
 	unsigned forks; /* of the process, when the loop was made */
 	int64_t now_us; /* cached */
-	struct timeval stamp;     /* libevent's cached time at that moment */
-	unsigned handling;        /* depth of our own event handlers */
-	int64_t wall_ahead_us;    /* of the monotonic clock, at the last jump */
+	/* `now_us` while it is known to be right, see evkv_loop_now_us() ... */
+	int64_t turn_us;       /* ... else LOOP_TURN_UNKNOWN */
+	struct timeval stamp;  /* libevent's cached time at that moment */
+	unsigned looks;        /* that have found that stamp again */
+	unsigned handling;     /* depth of our own event handlers */
+	struct event turn_end; /* active: runs after all that is active now */
+	int64_t wall_ahead_us; /* of the monotonic clock, at the last jump */
 	int64_t wall_compared_us; /* `now_us` when that was looked at */
 	uint64_t wall_jumps;
 	uint64_t random;
@@ -224,11 +231,14 @@ static inline void evkv__loop_enter(struct evkv_loop *loop)
 		__atomic_store_n(&loop->bound, true, __ATOMIC_RELEASE);
 	}
 	evkv_loop_refresh(loop);
+	if (!loop->injected)
+		loop->turn_us = loop->now_us;
 }
 
 static inline void evkv__loop_leave(struct evkv_loop *loop)
 {
-	loop->handling--;
+	if (--loop->handling == 0)
+		loop->turn_us = LOOP_TURN_UNKNOWN;
 }
 
 /* An event that does not keep event_base_dispatch() alive. */

@@ -93,14 +93,14 @@ struct index_place {
 	uint32_t chunk;
 	uint32_t lane;
 	uint32_t matches; /* lanes of the chunk that are still to be seen */
-	uint32_t steps;   /* chunks left */
+	uint32_t home;    /* the first chunk */
 	uint8_t tag;
 };
 
 static inline struct index_segment *index_segment(const struct index *index,
     uint64_t hash)
 {
-	return index->directory[(hash >> 1) >> (63 - index->depth)];
+	return index->directory[((hash >> 32) << index->depth) >> 32];
 }
 
 static inline uint32_t index_home(uint32_t hash32)
@@ -153,9 +153,11 @@ static inline void *index_next(struct index_place *place)
 	const struct index_chunk *chunk = &place->segment->chunks[place->chunk];
 
 	while (place->matches == 0) {
-		if (chunk->passed == 0 || --place->steps == 0)
+		if (chunk->passed == 0)
 			return NULL;
 		place->chunk = (place->chunk + 1) % INDEX_CHUNKS;
+		if (place->chunk == place->home)
+			return NULL;
 		chunk = &place->segment->chunks[place->chunk];
 		place->matches = index_match(chunk, place->tag);
 	}
@@ -164,20 +166,28 @@ static inline void *index_next(struct index_place *place)
 	return chunk->slots[place->lane];
 }
 
+/* Where the search for an item begins, and most end. */
+static inline const struct index_chunk *index_chunk(const struct index *index,
+    uint64_t hash)
+{
+	const struct index_chunk
+	    *chunk = &index_segment(index, hash)
+			  ->chunks[index_home((uint32_t)(hash >> 32))];
+
+	/* More than half of the pointers are in the second line. */
+	__builtin_prefetch((const char *)chunk + 64);
+	return chunk;
+}
+
 /* The first such item. */
 static inline void *index_first(const struct index *index, uint64_t hash,
     struct index_place *place)
 {
-	const struct index_chunk *chunk;
-
 	place->segment = index_segment(index, hash);
-	place->chunk = index_home((uint32_t)(hash >> 32));
+	place->home = index_home((uint32_t)(hash >> 32));
+	place->chunk = place->home;
 	place->tag = index_tag(hash);
-	place->steps = INDEX_CHUNKS;
-	chunk = &place->segment->chunks[place->chunk];
-	/* More than half of the pointers are in the second line. */
-	__builtin_prefetch((const char *)chunk + 64);
-	place->matches = index_match(chunk, place->tag);
+	place->matches = index_match(index_chunk(index, hash), place->tag);
 	return index_next(place);
 }
 

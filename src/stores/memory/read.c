@@ -7,9 +7,10 @@
  * other kind of op and every step, has the list looked up first, so that nobody
  * can tell.
  *
- * An inline get can't wait; evkv__memory_peek() answers it without an op.
+ * An inline get can't wait; evkv__memory_get() answers it without an op, and
+ * evkv__memory_peek() that of a wrapper.
  */
-#include "core/op.h"
+#include "core/core.h"
 #include "stores/memory/store.h"
 
 /* Keys of a batch that are looked up together. */
@@ -138,18 +139,37 @@ static bool read_late(struct memory *self, struct evkv_op *op,
 }
 
 /* To look up another collection may end the last one, if it is empty. */
-static struct memory_collection *read_collection(struct memory *self,
+static OP_NOINLINE struct memory_collection *read_other(struct memory *self,
     struct evkv_slice name)
 {
-	if (self->late_count > 0 && !evkv__table_is_last(&self->table, name))
+	if (self->late_count > 0)
 		evkv__memory_resolve(self);
-	return evkv__table_collection(&self->table, name);
+	return evkv__table_collection_slow(&self->table, name);
+}
+
+static inline struct memory_collection *read_collection(struct memory *self,
+    struct evkv_slice name)
+{
+	return evkv__table_is_last(&self->table, name) ? self->table.last
+						       : read_other(self, name);
+}
+
+/* ---- Without an op ----------------------------------------------------- */
+
+/* Others may have that value too, and count pins of their own. */
+static inline enum evkv_peek peek_entry(struct memory_entry *entry,
+    struct evkv_value **value)
+{
+	entry->visited = 1;
+	*value = &entry->value;
+	return entry->external ? EVKV_PEEK_DECLINE : EVKV_PEEK_HIT;
 }
 
 enum evkv_peek evkv__memory_peek(void *arg, const struct evkv_request *request,
     struct evkv_value **value)
 {
 	struct memory *self = arg;
+	const struct evkv_slice key = *request->keys;
 	struct memory_collection *collection;
 	struct memory_entry *entry;
 	struct index_place place;
@@ -157,23 +177,71 @@ enum evkv_peek evkv__memory_peek(void *arg, const struct evkv_request *request,
 	collection = read_collection(self, request->collection);
 	if (collection == NULL)
 		return EVKV_PEEK_MISS;
-	/*
-	 * The clock is looked at last: the processor waits for the memory of
-	 * this key and of the next one at once if it comes from one to the
-	 * other within the few hundred instructions that it looks ahead.
-	 */
-	entry = evkv__table_find(&self->table, collection, request->keys[0],
-	    table_hash(collection, request->keys[0]), &place);
+	entry = evkv__table_find(&self->table, collection, key,
+	    table_hash(collection, key), &place);
 	if (entry == NULL ||
-	    (entry->expires_at_us != MEMORY_NEVER &&
-		evkv_loop_now_us(self->loop) >= entry->expires_at_us))
+	    (entry->expires_at_us <= self->loop->turn_us &&
+		entry->expires_at_us <= evkv_loop_now_us(self->loop)))
 		return EVKV_PEEK_MISS;
+	return peek_entry(entry, value);
+}
+
+static OP_NOINLINE evkv_ticket get_any(struct memory *self,
+    const struct evkv_request *request, evkv_cb cb, void *arg)
+{
+	struct evkv_value *value;
+
+	switch (evkv__memory_peek(self, request, &value)) {
+	case EVKV_PEEK_HIT: return evkv__get_hit(self->loop, value, cb, arg);
+	case EVKV_PEEK_MISS: return evkv__get_miss(self->loop, cb, arg);
+	default: return evkv__get_by_op(self->store, request, cb, arg);
+	}
+}
+
+static OP_NOINLINE evkv_ticket get_by_clock(struct memory *self,
+    struct memory_entry *entry, evkv_cb cb, void *arg)
+{
+	if (entry->expires_at_us <= evkv_loop_now_us(self->loop))
+		return evkv__get_miss(self->loop, cb, arg);
 	entry->visited = 1;
-	/* Others may have that value too, and count pins of their own. */
-	if (entry->external)
-		return EVKV_PEEK_DECLINE;
-	*value = &entry->value;
-	return EVKV_PEEK_HIT;
+	return evkv__get_hit(self->loop, &entry->value, cb, arg);
+}
+
+/*
+ * Most inline gets: of the collection asked for last, with a short key, whose
+ * entry is where it is looked for first. What they execute is kept short: the
+ * processor waits for the memory of this key and of the next ones at once if it
+ * comes from one to the other within the few hundred instructions that it looks
+ * ahead. So all else is left to functions that are called last, and the clock is
+ * looked at only where the loop does not know that the time is still the same.
+ */
+evkv_ticket evkv__memory_get(void *arg, const struct evkv_request *request,
+    evkv_cb cb, void *cb_arg)
+{
+	struct memory *self = arg;
+	const struct evkv_slice key = *request->keys;
+	const struct memory_collection *collection = self->table.last;
+	const struct index_chunk *chunk;
+	struct memory_entry *entry;
+	uint32_t matches;
+	uint64_t hash;
+
+	if (key.size > 16 || request->collection.size > 16 ||
+	    !evkv__table_is_last(&self->table, request->collection))
+		return get_any(self, request, cb, cb_arg);
+	hash = table_hash(collection, key);
+	chunk = index_chunk(&self->table.space.entries, hash);
+	matches = index_match(chunk, index_tag(hash));
+	for (; matches != 0; matches &= matches - 1) {
+		entry = chunk->slots[__builtin_ctz(matches)];
+		if (!entry_is(entry, collection, key) || entry->external)
+			continue;
+		if (entry->expires_at_us <= self->loop->turn_us)
+			return get_by_clock(self, entry, cb, cb_arg);
+		entry->visited = 1;
+		return evkv__get_hit(self->loop, &entry->value, cb, cb_arg);
+	}
+	return get_any(self, request, cb, cb_arg);
 }
 
 /* ---- Submit ------------------------------------------------------------ */

@@ -220,19 +220,21 @@ static inline bool entry_same_half(const char *a, const char *b)
 	return x == y;
 }
 
+static inline bool entry_same_long(const char *a, const char *b, size_t size)
+{
+	for (; size > 16; size -= 8, a += 8, b += 8) {
+		if (!entry_same_word(a, b))
+			return false;
+	}
+	return entry_same_word(a, b) &&
+	    entry_same_word(a + size - 8, b + size - 8);
+}
+
 /* As memcmp() == 0, without the call: names and keys are short. */
 static inline bool entry_same_bytes(const char *a, const char *b, size_t size)
 {
-	size_t i;
-
-	if (size >= 8) {
-		for (i = 8; i + 8 < size; i += 8) {
-			if (!entry_same_word(a + i, b + i))
-				return false;
-		}
-		return entry_same_word(a, b) &&
-		    entry_same_word(a + size - 8, b + size - 8);
-	}
+	if (size >= 8)
+		return entry_same_long(a, b, size);
 	if (size >= 4)
 		return entry_same_half(a, b) &&
 		    entry_same_half(a + size - 4, b + size - 4);
@@ -270,6 +272,14 @@ static inline struct memory_collection *evkv__table_collection_make(
 	    : evkv__table_collection_make_slow(table, name);
 }
 
+static inline bool entry_is(const struct memory_entry *entry,
+    const struct memory_collection *collection, struct evkv_slice key)
+{
+	return entry->value.owner == &collection->owner &&
+	    entry->value.offset == ENTRY_KEY_OFFSET + key.size &&
+	    entry_same_bytes(entry->bytes, key.data, key.size);
+}
+
 /* The entry of a key, expired or not, and its place; NULL: not there. */
 static inline struct memory_entry *evkv__table_find(const struct memory_table
 							*table,
@@ -280,9 +290,7 @@ static inline struct memory_entry *evkv__table_find(const struct memory_table
 
 	entry = index_first(&table->space.entries, hash, place);
 	for (; entry != NULL; entry = index_next(place)) {
-		if (entry->value.owner == &collection->owner &&
-		    entry->value.offset == ENTRY_KEY_OFFSET + key.size &&
-		    entry_same_bytes(entry->bytes, key.data, key.size))
+		if (entry_is(entry, collection, key))
 			break;
 	}
 	return entry;

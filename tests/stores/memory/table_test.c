@@ -158,7 +158,8 @@ static size_t mean_steps(struct memory_table *table, uint32_t keys,
 		key = evkv_str(name);
 		check(evkv__table_find(table, record, key,
 			  table_hash(record, key), &place) != NULL);
-		steps += INDEX_CHUNKS + 1 - place.steps;
+		steps += 1 +
+		    (place.chunk + INDEX_CHUNKS - place.home) % INDEX_CHUNKS;
 	}
 	return steps * 100 / keys;
 }
