@@ -244,37 +244,31 @@ struct evkv_request {
 	enum evkv_kind kind;
 	/** EVKV_FLAG_* */
 	uint32_t flags;
+	/** PUT, DELETE, TOUCH */
+	enum evkv_condition condition;
 	/** the collection's name, 0 to 255 bytes */
 	struct evkv_slice collection;
 	/** how many keys there are; 0 is allowed, and is OK */
 	size_t count;
 	/** `count` keys of 1 to 65535 bytes */
 	const struct evkv_slice *keys;
+	/** the deadline in milliseconds from now; 0 = the store's default; -1 =
+	 * none */
+	int64_t timeout_ms;
 	/** PUT: `count` values */
 	const struct evkv_slice *values;
-	/**
-	 * PUT: instead of `values`, `count` counted values, which the store
-	 * retains instead of copying
-	 */
-	struct evkv_value *const *counted_values;
 	/**
 	 * PUT, TOUCH: the TTL in milliseconds; EVKV_TTL_NONE = never expires.
 	 * INCR: that of an entry that is made; one that is there keeps its own.
 	 */
 	int64_t ttl_ms;
+	/**
+	 * PUT: instead of `values`, `count` counted values, which the store
+	 * retains instead of copying
+	 */
+	struct evkv_value *const *counted_values;
 	/** one TTL for each key; NULL = `ttl_ms` for all */
 	const int64_t *ttls_ms;
-	/** PUT, DELETE, TOUCH */
-	enum evkv_condition condition;
-	/**
-	 * KEYS, COLLECTIONS, CLEAR, CLEAR_ALL: which names; for COLLECTIONS and
-	 * CLEAR_ALL the names of collections. Cursor and limit are for KEYS and
-	 * COLLECTIONS.
-	 */
-	struct evkv_match match;
-	/** the deadline in milliseconds from now; 0 = the store's default; -1 =
-	 * none */
-	int64_t timeout_ms;
 	/** EVKV_IF_VERSION: the version that each key's entry must have */
 	const struct evkv_version *versions;
 	/** INCR: what is added, may be negative */
@@ -290,6 +284,12 @@ struct evkv_request {
 	 * the callback has run.
 	 */
 	void *trace;
+	/**
+	 * KEYS, COLLECTIONS, CLEAR, CLEAR_ALL: which names; for COLLECTIONS and
+	 * CLEAR_ALL the names of collections. Cursor and limit are for KEYS and
+	 * COLLECTIONS.
+	 */
+	struct evkv_match match;
 };
 
 /* ---- What comes back ----------------------------------------------------- */

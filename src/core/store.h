@@ -6,7 +6,6 @@
 
 #include "core/order.h"
 #include "evkv/driver.h"
-#include "loop/loop.h"
 
 struct evkv_frame;
 
@@ -60,11 +59,12 @@ struct evkv_store {
 	 */
 	bool (*put)(void *self, const struct evkv_request *request);
 	/*
-	 * Likewise: an inline GET of one key, while the store is quick (below).
-	 * Ends in one of the three functions that core.h has for it.
+	 * Likewise: an inline GET of one key, while the store is quick (below),
+	 * of a loop that does not scramble inputs. Ends in one of the three
+	 * functions that core.h has for it.
 	 */
 	evkv_ticket (*get)(void *self, const struct evkv_request *request,
-	    evkv_cb cb, void *arg);
+	    const char *key, size_t key_size, evkv_cb cb, void *arg);
 	struct order order;
 	LIST_HEAD(, evkv_frame) frames; /* of pending ops */
 	struct evkv_timer drain_timer;
@@ -107,8 +107,7 @@ static inline bool evkv__store_has_room(const struct evkv_store *store,
 static inline bool evkv__store_is_quick(const struct evkv_store *store)
 {
 	return ((size_t)store->phase | store->pending | store->order.used |
-		   (uintptr_t)store->order.entering | store->loop->scramble) ==
-	    STORE_OPEN;
+		   (uintptr_t)store->order.entering) == STORE_OPEN;
 }
 
 /* close.c */

@@ -156,7 +156,7 @@ void evkv__loop_catch_up(struct evkv_loop *loop);
 uint64_t evkv__loop_wall_jumps(struct evkv_loop *loop);
 
 /* fork.c: how often this process is the child of a fork(), since we know. */
-extern unsigned evkv__forks;
+extern unsigned evkv__forks __attribute__((visibility("hidden")));
 bool evkv__forks_watch(void);
 void evkv__loop_notice_fork(struct evkv_loop *loop);
 /* Whether this is another process than that in which the loop was made. */

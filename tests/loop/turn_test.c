@@ -1,6 +1,6 @@
 /*
- * tests/loop/turn_test.c - the loop's time on the system's clock: one for all of
- * a turn, another one in the next.
+ * tests/loop/turn_test.c - the loop's time on the system's clock: one for all
+ * of a turn, another one in a later one.
  */
 #include <event2/event.h>
 #include <time.h>

@@ -209,32 +209,33 @@ static OP_NOINLINE evkv_ticket get_by_clock(struct memory *self,
 
 /*
  * Most inline gets: of the collection asked for last, with a short key, whose
- * entry is where it is looked for first. What they execute is kept short: the
- * processor waits for the memory of this key and of the next ones at once if it
- * comes from one to the other within the few hundred instructions that it looks
- * ahead. So all else is left to functions that are called last, and the clock is
- * looked at only where the loop does not know that the time is still the same.
+ * entry is where it is looked for first. What they execute, and above all what
+ * they read, is kept short: the processor waits for the memory of this key and
+ * of the next ones at once if it comes from one to the other before it has as
+ * many loads under way as it can (two hundred, say). So all else is left to
+ * functions that are called last, and the clock is looked at only where the
+ * loop does not know that the time is still the same.
  */
 evkv_ticket evkv__memory_get(void *arg, const struct evkv_request *request,
-    evkv_cb cb, void *cb_arg)
+    const char *key, size_t key_size, evkv_cb cb, void *cb_arg)
 {
 	struct memory *self = arg;
-	const struct evkv_slice key = *request->keys;
 	const struct memory_collection *collection = self->table.last;
 	const struct index_chunk *chunk;
 	struct memory_entry *entry;
 	uint32_t matches;
 	uint64_t hash;
 
-	if (key.size > 16 || request->collection.size > 16 ||
+	if (key_size > 16 ||
 	    !evkv__table_is_last(&self->table, request->collection))
 		return get_any(self, request, cb, cb_arg);
-	hash = table_hash(collection, key);
+	hash = table_hash(collection, evkv_bytes(key, key_size));
 	chunk = index_chunk(&self->table.space.entries, hash);
 	matches = index_match(chunk, index_tag(hash));
 	for (; matches != 0; matches &= matches - 1) {
 		entry = chunk->slots[__builtin_ctz(matches)];
-		if (!entry_is(entry, collection, key) || entry->external)
+		if (!entry_is(entry, collection, evkv_bytes(key, key_size)) ||
+		    entry->external)
 			continue;
 		if (entry->expires_at_us <= self->loop->turn_us)
 			return get_by_clock(self, entry, cb, cb_arg);
