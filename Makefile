@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 60
 export CMAKE_BUILD_PARALLEL_LEVEL = $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: run check test test-long bench fuzz docs format sizes coverage clean \
+.PHONY: run check test test-long bench fuzz docs deb format sizes coverage clean \
 	help
 
 run: ## Build the tour and run it: a chain of stores on one event loop
@@ -39,9 +39,14 @@ fuzz: ## Run each fuzz target for FUZZ_SECONDS (60)
 	@scripts/quiet cmake --build --preset fuzz --target fuzzers
 	@scripts/fuzz build/fuzz $(FUZZ_SECONDS)
 
-docs: ## Write the reference and the pages as HTML to build/docs
+docs: ## Write the reference and the pages as HTML, and the manual pages, to build/docs
 	@scripts/install-deps docs
 	@scripts/docs
+
+deb: ## Cut the Debian packages, to build/deb
+	@scripts/install-deps deb
+	@scripts/quiet scripts/deb
+	@ls build/deb/*.deb
 
 format: ## Let clang-format lay out the sources
 	@scripts/install-deps format

@@ -128,6 +128,8 @@ file(RELATIVE_PATH evkv_doc_to_include
 string(REGEX REPLACE "/$" "" evkv_doc_to_include "${evkv_doc_to_include}")
 file(GLOB evkv_pages RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS
 	*.md docs/*.md)
+file(GLOB evkv_pictures CONFIGURE_DEPENDS docs/*.svg)
+install(FILES ${evkv_pictures} DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
 foreach(page IN LISTS evkv_pages)
 	file(READ ${page} text)
 	string(REPLACE "](include/" "](${evkv_doc_to_include}/" text "${text}")
@@ -139,6 +141,23 @@ endforeach()
 install(DIRECTORY ${evkv_generated}/doc/
 	DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# The manual pages, where the tools that write them are there.
+if(EVKV_MAN_TOOLS)
+	file(GLOB_RECURSE evkv_man_sources CONFIGURE_DEPENDS
+		include/*.h docs/*.md docs/man/*)
+	add_custom_command(OUTPUT ${evkv_generated}/man/stamp
+		COMMAND ${PROJECT_SOURCE_DIR}/scripts/man ${evkv_generated}/man
+		COMMAND ${CMAKE_COMMAND} -E touch ${evkv_generated}/man/stamp
+		DEPENDS scripts/man README.md docs/Doxyfile
+			${evkv_man_sources}
+		COMMENT "Writing the manual pages")
+	add_custom_target(man ALL DEPENDS ${evkv_generated}/man/stamp)
+	install(DIRECTORY ${evkv_generated}/man/
+		DESTINATION ${CMAKE_INSTALL_MANDIR}
+		FILES_MATCHING PATTERN "*.[137]")
+endif()
+
 install(DIRECTORY examples
 	DESTINATION ${CMAKE_INSTALL_DOCDIR}
 	FILES_MATCHING PATTERN *.c PATTERN *.h PATTERN Makefile

@@ -14,6 +14,8 @@
 # call too.
 
 set_property(GLOBAL PROPERTY EVKV_LIBRARIES "")
+configure_file(${PROJECT_SOURCE_DIR}/cmake/evkv.map.in
+	${PROJECT_BINARY_DIR}/evkv.map @ONLY)
 
 function(evkv_add_library name)
 	cmake_parse_arguments(PARSE_ARGV 1 arg "" ""
@@ -55,6 +57,11 @@ function(evkv_add_library name)
 		target_link_libraries(${name}_${kind} PRIVATE Threads::Threads)
 	endforeach()
 
+	# So that two minor versions can be in one process.
+	target_link_options(${name}_shared PRIVATE
+		-Wl,--version-script=${PROJECT_BINARY_DIR}/evkv.map)
+	set_property(TARGET ${name}_shared APPEND PROPERTY
+		LINK_DEPENDS ${PROJECT_BINARY_DIR}/evkv.map)
 	if(NOT EVKV_SANITIZE)
 		# A driver that uses what evkv does not export fails here.
 		target_link_options(${name}_shared PRIVATE -Wl,-z,defs)

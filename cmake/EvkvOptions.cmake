@@ -16,6 +16,8 @@ option(EVKV_WERROR "Make compiler warnings errors" OFF)
 option(EVKV_COVERAGE "Count which lines run" OFF)
 set(EVKV_SANITIZE "" CACHE STRING
 	"Sanitizers, as for -fsanitize=: address,undefined or thread")
+set(EVKV_BUILD_MAN AUTO CACHE STRING
+	"Write the manual pages (needs doxygen, lowdown, python3): AUTO, ON or OFF")
 option(EVKV_BUILD_FUZZERS "Build the fuzz targets (needs clang)" OFF)
 
 # A part with dependencies of its own: AUTO builds it where they are found, ON

@@ -13,6 +13,10 @@
 #define EVKV_VERSION_PATCH 0
 /** The version as text, "major.minor.patch". */
 #define EVKV_VERSION "0.2.0"
+/** The version as one number, for `#if`: each part has eight bits. */
+#define EVKV_VERSION_NUM                                                       \
+	(EVKV_VERSION_MAJOR << 16 | EVKV_VERSION_MINOR << 8 |                  \
+	    EVKV_VERSION_PATCH)
 
 /** Marks what the shared library exports. */
 #if defined(__GNUC__)
@@ -39,6 +43,11 @@ EVKV_BEGIN_DECLS
  * thread; static storage.
  */
 EVKV_API const char *evkv_version(void);
+/**
+ * The same as one number, as EVKV_VERSION_NUM is that of the headers. Any
+ * thread.
+ */
+EVKV_API unsigned evkv_version_num(void);
 
 EVKV_END_DECLS
 

@@ -7,3 +7,8 @@ const char *evkv_version(void)
 {
 	return EVKV_VERSION;
 }
+
+unsigned evkv_version_num(void)
+{
+	return EVKV_VERSION_NUM;
+}

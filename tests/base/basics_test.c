@@ -139,7 +139,13 @@ EVKV_TEST(unit_basics, kinds)
 
 EVKV_TEST(unit_basics, version)
 {
+	char text[32];
+
 	check_str(evkv_version(), EVKV_VERSION);
+	check_int(evkv_version_num(), EVKV_VERSION_NUM);
+	snprintf(text, sizeof(text), "%d.%d.%d", EVKV_VERSION_NUM >> 16,
+	    EVKV_VERSION_NUM >> 8 & 255, EVKV_VERSION_NUM & 255);
+	check_str(text, EVKV_VERSION);
 }
 
 EVKV_TEST(unit_basics, the_first_error_stays)
