@@ -160,14 +160,12 @@ static bool parse_quoted(struct chain *chain, struct evkv_slice *word)
 /* The length of a word; in a URL outside of all parentheses with its ','. */
 static size_t word_size(const struct chain *chain, bool url)
 {
-	size_t size = strcspn(chain->at, WORD_ENDS), more;
+	size_t size = strcspn(chain->at, WORD_ENDS);
 
-	while (url && chain->depth == 1 && size > 0 && chain->at[size] == ',') {
-		more = strcspn(chain->at + size + 1, WORD_ENDS);
-		if (more == 0)
-			break;
-		size += 1 + more;
-	}
+	while (url && chain->depth == 1 && size > 0 && chain->at[size] == ',' &&
+	    (chain->at[size + 1] == ',' || chain->at[size + 1] == '\0' ||
+		strcspn(chain->at + size + 1, WORD_ENDS) > 0))
+		size += 1 + strcspn(chain->at + size + 1, WORD_ENDS);
 	return size;
 }
 

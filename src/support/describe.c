@@ -21,6 +21,7 @@ struct evkv_text {
 	bool failed;
 	bool counters;
 	const struct evkv_store *store; /* the one that is being described */
+	unsigned parentheses;           /* that it stands in */
 	size_t start;                   /* where its text begins */
 };
 
@@ -206,7 +207,9 @@ static bool text_inner(struct evkv_text *text, const struct evkv_store *store,
 	for (i = 1; i < store->inner_count; i++) {
 		evkv_text_add(text, "%s", before);
 		before = ", ";
+		text->parentheses++;
 		describe_chain(text, store->inner[i].store);
+		text->parentheses--;
 	}
 	text->store = store;
 	text->start = start;
@@ -290,6 +293,21 @@ static void text_counters(struct evkv_text *text,
 	evkv_text_add(text, "}");
 }
 
+/* A URL within parentheses whose ',' would end it stands in quotes. */
+static void quote_list(struct evkv_text *text)
+{
+	size_t start = text->start, size = text->size - start;
+
+	if (text->failed || text->parentheses == 0 || size == 0 ||
+	    memchr(text->data + start, ',', size) == NULL)
+		return;
+	evkv_text_add(text, "\"\"");
+	if (text->failed)
+		return;
+	memmove(text->data + start + 1, text->data + start, size);
+	text->data[start] = '"';
+}
+
 static void describe_one(struct evkv_text *text, const struct evkv_store *store)
 {
 	text->store = store;
@@ -304,6 +322,8 @@ static void describe_one(struct evkv_text *text, const struct evkv_store *store)
 		if (text_inner(text, store, "("))
 			evkv_text_add(text, ")");
 	}
+	if (store->inner_count == 0)
+		quote_list(text);
 	if (text->counters)
 		text_counters(text, store);
 }

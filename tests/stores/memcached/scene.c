@@ -45,12 +45,23 @@ void scene_begin_own(struct scene *s, size_t count,
 	scene_servers(s, count);
 }
 
+static void scene_told(enum evkv_state state, enum evkv_cause cause,
+    const char *message, void *arg)
+{
+	struct scene *s = arg;
+
+	(void)cause;
+	snprintf(s->down, sizeof(s->down), "%s",
+	    state == EVKV_STATE_DOWN ? message : "");
+}
+
 void scene_store(struct scene *s)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
 
 	s->store = evkv_memcached_new(s->rig.loop, &s->options, &error);
 	check_str(error.message, "");
+	evkv_store_set_state_cb(s->store, scene_told, s);
 }
 
 void scene_close_store(struct scene *s)

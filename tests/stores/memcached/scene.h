@@ -21,6 +21,7 @@ struct scene {
 	char collection[24];                   /* that nobody has used yet */
 	struct evkv_slice c;                   /* the same */
 	struct evkv_store *store;
+	char down[256]; /* what the store said of its last state, if DOWN */
 	struct answer a;
 };
 
