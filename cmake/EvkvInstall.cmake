@@ -102,7 +102,7 @@ install(FILES
 # A driver that was not built leaves no header behind.
 set(evkv_absent_headers "")
 foreach(driver pipeline http executor redis memcached disk conformance
-		compression encryption filetree log)
+		compression encryption filetree jsonfile log)
 	if(NOT driver IN_LIST evkv_components)
 		list(APPEND evkv_absent_headers
 			PATTERN ${driver}.h EXCLUDE)

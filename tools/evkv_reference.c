@@ -21,6 +21,9 @@
 #ifdef HAVE_FILETREE
 #include "evkv/stores/filetree.h"
 #endif
+#ifdef HAVE_JSONFILE
+#include "evkv/stores/jsonfile.h"
+#endif
 #ifdef HAVE_LOG
 #include "evkv/stores/log.h"
 #endif
@@ -208,6 +211,9 @@ int main(void)
 #endif
 #ifdef HAVE_FILETREE
 	evkv_filetree_register(loop);
+#endif
+#ifdef HAVE_JSONFILE
+	evkv_jsonfile_register(loop);
 #endif
 #ifdef HAVE_LOG
 	evkv_log_register(loop);

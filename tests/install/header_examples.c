@@ -27,6 +27,7 @@
 #include "evkv/spread.h"
 #include "evkv/stores/disk.h"
 #include "evkv/stores/filetree.h"
+#include "evkv/stores/jsonfile.h"
 #include "evkv/stores/log.h"
 #include "evkv/stores/memcached.h"
 #include "evkv/stores/redis.h"
@@ -57,6 +58,7 @@ void status_h(const struct evkv_result *result);
 void store_h(struct evkv_loop *loop, evkv_cb on_closed);
 void disk_h(struct evkv_loop *loop);
 void filetree_h(struct evkv_loop *loop);
+void jsonfile_h(struct evkv_loop *loop);
 void log_h(struct evkv_loop *loop);
 void memory_h(struct evkv_loop *loop);
 void null_h(struct evkv_loop *loop);
@@ -563,6 +565,19 @@ void log_h(struct evkv_loop *loop)
 	store = evkv_log_new(loop, &(struct evkv_log_options){
 	    .path = "/var/lib/app/log", .max_bytes = (uint64_t)8 << 30 },
 	    &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/stores/jsonfile.h] */
+void jsonfile_h(struct evkv_loop *loop)
+{
+	struct evkv_store *store;
+
+	evkv_jsonfile_register(loop);
+	store = evkv_open(loop, "jsonfile:/var/lib/app/settings.json", &error);
+	evkv_store_unref(store);
+	store = evkv_jsonfile_new(loop, &(struct evkv_jsonfile_options){
+	    .path = "/var/lib/app/settings.json" }, &error);
 	evkv_store_unref(store);
 }
 

@@ -18,6 +18,9 @@
 #ifdef HAVE_FILETREE
 #include "evkv/stores/filetree.h"
 #endif
+#ifdef HAVE_JSONFILE
+#include "evkv/stores/jsonfile.h"
+#endif
 #ifdef HAVE_REDIS
 #include "evkv/stores/redis.h"
 #endif
@@ -86,6 +89,18 @@ EVKV_TEST(unit_scheme, those_of_disk_can_be_spelled)
 	rig_open(&rig);
 	check(evkv_disk_register(rig.loop));
 	check_int(check_schemes(&rig), 3 + 2);
+	rig_close(&rig);
+}
+#endif
+
+#ifdef HAVE_JSONFILE
+EVKV_TEST(unit_scheme, that_of_jsonfile_can_be_spelled)
+{
+	struct rig rig;
+
+	rig_open(&rig);
+	check(evkv_jsonfile_register(rig.loop));
+	check_int(check_schemes(&rig), 3 + 1);
 	rig_close(&rig);
 }
 #endif

@@ -49,7 +49,11 @@ static void life_run(struct evkv_job *jobs, void *arg)
 
 void evkv__serial_start(struct serial_store *serial)
 {
+	struct serial_job *job;
+
 	serial->state = SERIAL_OPENING;
+	for (job = serial->waiting; job != NULL; job = job->next)
+		job->tried = true;
 	life_submit_own(serial, &serial->open_job, SERIAL_OPEN);
 }
 
@@ -222,6 +226,17 @@ void evkv__serial_free(void *self)
 }
 
 /* ---- Making -------------------------------------------------------------- */
+
+bool evkv__serial_url_ok(const struct evkv_url *url, struct evkv_error *error)
+{
+	if (url->host[0] == '\0' && url->port == 0 && url->user[0] == '\0' &&
+	    !url->has_password)
+		return true;
+	evkv_error_set(error, EVKV_INVALID,
+	    "URL: %s: takes a path and no host: %s:/var/lib/x", url->scheme,
+	    url->scheme);
+	return false;
+}
 
 static bool life_init(struct serial_store *serial,
     const struct serial_options *options, struct evkv_error *error)

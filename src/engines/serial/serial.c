@@ -139,6 +139,12 @@ void evkv__serial_release_waiting(struct serial_store *serial)
 
 	while (serial->state != SERIAL_OPENING &&
 	    (job = serial->waiting) != NULL) {
+		/* There may be memory again, for one that came later. */
+		if (serial->state == SERIAL_FAILED && !job->tried &&
+		    serial->failure.status == EVKV_NOMEM) {
+			evkv__serial_start(serial);
+			return;
+		}
 		serial_remove(serial, job);
 		if (serial->state != SERIAL_READY)
 			evkv__serial_op_fail(job->op, &serial->failure);
@@ -162,6 +168,12 @@ static bool serial_done_at_once(const struct serial_store *serial,
 	    (request->kind == EVKV_OP_SYNC && serial->durable);
 }
 
+static bool serial_may_retry(const struct serial_store *serial)
+{
+	return serial->failure.status == EVKV_NOMEM ||
+	    evkv_loop_now_ms(serial->loop) - serial->failed_ms >= RETRY_MS;
+}
+
 enum evkv_verdict evkv__serial_submit(void *self, struct evkv_op *op,
     const struct evkv_request *request)
 {
@@ -177,8 +189,7 @@ enum evkv_verdict evkv__serial_submit(void *self, struct evkv_op *op,
 	if (serial_done_at_once(serial, request))
 		return EVKV_VERDICT_DONE;
 	if (serial->state == SERIAL_FAILED) {
-		if (evkv_loop_now_ms(serial->loop) - serial->failed_ms <
-		    RETRY_MS)
+		if (!serial_may_retry(serial))
 			return evkv__serial_op_fail(op, &serial->failure);
 		evkv__serial_start(serial);
 	}

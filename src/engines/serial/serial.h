@@ -48,6 +48,7 @@ struct serial_job {
 
 	/* The loop's. */
 	struct evkv_op *op;
+	bool tried; /* an opening was begun since it waits */
 	struct serial_job *next,
 	    **link; /* waiting for the store to be open; link NULL = not */
 	struct file_cell one_cell;
@@ -118,6 +119,9 @@ struct serial_options {
 struct evkv_store *evkv__serial_new(struct evkv_loop *loop,
     const struct serial_type *type, struct serial_store *serial,
     const struct serial_options *options, struct evkv_error *error);
+
+/* Whether a URL has a path and no host; else the error tells. */
+bool evkv__serial_url_ok(const struct evkv_url *url, struct evkv_error *error);
 
 /* For the vtables of such stores. */
 enum evkv_verdict evkv__serial_submit(void *self, struct evkv_op *op,

@@ -194,17 +194,11 @@ static struct evkv_store *options_make(const struct evkv_type *type,
 {
 	struct evkv_filetree_options
 	    options = *(const struct evkv_filetree_options *)making->options;
-	const struct evkv_url *url = making->url;
 
 	(void)type;
-	if (url->host[0] != '\0' || url->port != 0 || url->user[0] != '\0' ||
-	    url->has_password) {
-		evkv_error_set(error, EVKV_INVALID,
-		    "URL: %s: takes a path and no host: %s:/var/lib/x",
-		    url->scheme, url->scheme);
+	if (!evkv__serial_url_ok(making->url, error))
 		return NULL;
-	}
-	options.path = url->path;
+	options.path = making->url->path;
 	return evkv_filetree_new(making->loop, &options, error);
 }
 

@@ -19,6 +19,9 @@
 #ifdef CONSUMER_FILETREE
 #include <evkv/stores/filetree.h>
 #endif
+#ifdef CONSUMER_JSONFILE
+#include <evkv/stores/jsonfile.h>
+#endif
 #ifdef CONSUMER_PIPELINE
 #include <evkv/pipeline.h>
 #endif
@@ -81,6 +84,11 @@ static void try_drivers(struct evkv_loop *loop)
 	if (!evkv_filetree_register(loop))
 		die("filetree could not be registered");
 	expect_refusal(loop, "file:/nowhere?nonsense=1", "nonsense");
+#endif
+#ifdef CONSUMER_JSONFILE
+	if (!evkv_jsonfile_register(loop))
+		die("jsonfile could not be registered");
+	expect_refusal(loop, "jsonfile:/nowhere?nonsense=1", "nonsense");
 #endif
 #ifdef CONSUMER_COMPRESSION
 	if (!evkv_compression_register(loop))

@@ -268,7 +268,7 @@ EVKV_TEST(filetree_files, pages_go_on_whatever_comes_between)
 	struct evkv_request request = { .kind = EVKV_OP_KEYS,
 		.collection = EVKV_LIT("c"),
 		.match = { .limit = 7 } };
-	char key[8], cursor[600];
+	char key[16], cursor[600];
 	struct kit kit;
 	int i, seen = 0;
 
