@@ -33,6 +33,7 @@ struct log_pending {
 	uint64_t offset, size, version, expires;
 	struct evkv_slice value; /* data NULL: in the batch, at value_at */
 	size_t value_at;
+	uint32_t slot; /* of the group's, that has it */
 };
 
 struct log_group {
@@ -108,7 +109,7 @@ static void pending_forget(struct log_group *group)
 	size_t i;
 
 	for (i = 0; i < group->count; i++)
-		*pending_slot(group, &group->pending[i].name) = 0;
+		group->slots[group->pending[i].slot] = 0;
 	group->count = 0;
 }
 
@@ -287,9 +288,12 @@ static struct log_pending *pending_add(struct log_group *group,
     const struct present *now)
 {
 	struct log_pending *pending = &group->pending[group->count];
+	uint32_t *slot = pending_slot(group, &now->name);
 
-	*pending = (struct log_pending){ .name = now->name, .base = now->base };
-	*pending_slot(group, &now->name) = (uint32_t)++group->count;
+	*pending = (struct log_pending){ .name = now->name,
+		.base = now->base,
+		.slot = (uint32_t)(slot - group->slots) };
+	*slot = (uint32_t)++group->count;
 	return pending;
 }
 

@@ -140,9 +140,9 @@ static bool scan_in_place(const struct log_scan *scan)
 
 	if (scan->item.kind == LOG_GROUP)
 		return !copy;
+	/* A group that was torn has its seal in the middle. */
 	if (scan->item.kind == LOG_SEAL)
-		return copy || scan->group_end == 0 ||
-		    scan->offset == scan->group_end;
+		return true;
 	return scan->item.version > scan->last &&
 	    (copy ||
 		scan->offset + log_item_size(&scan->item) <= scan->group_end);
