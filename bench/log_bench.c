@@ -5,8 +5,9 @@
  *
  * 16-byte keys, 100-byte values, random keys among those that are there. The
  * raw libraries put in transactions, or batches with the log synced, of as many
- * as the store has outstanding. The store's operations are submitted in
- * batches: the last callback of one submits the next.
+ * as the store has outstanding. Of gets a batch is submitted by the last
+ * callback of the one before; of puts one by each callback, so that there are
+ * always as many outstanding.
  *
  *     log [repetitions [entries [directory [entries in memory]]]]
  */
@@ -240,19 +241,23 @@ static void on_result(const struct evkv_result *result, void *arg)
 	if (evkv_result_entry(result, 0)->bytes.size > 0)
 		w->sum += *(const unsigned char *)evkv_result_entry(result, 0)
 			       ->bytes.data;
-	if (--side->waiting == 0 && side->left > 0)
+	side->waiting--;
+	if (side->kind == EVKV_OP_PUT ? side->left > 0
+				      : side->waiting == 0 && side->left > 0)
 		side_submit(side);
 }
 
 static void side_submit(struct side *side)
 {
 	struct world *w = side->world;
-	size_t batch = side->left < side->batch ? side->left : side->batch;
+	size_t batch = side->batch - side->waiting;
 	char bytes[KEY_SIZE];
 	struct evkv_slice key = evkv_bytes(bytes, KEY_SIZE);
 	struct evkv_slice value = evkv_bytes(w->value, VALUE_SIZE);
 
-	side->waiting = batch;
+	if (batch > side->left)
+		batch = side->left;
+	side->waiting += batch;
 	side->left -= batch;
 	for (; batch > 0; batch--) {
 		make_key(bytes, next_number(w));

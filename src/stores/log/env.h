@@ -246,8 +246,7 @@ bool evkv__log_merge(struct log_env *env, struct log_reader **readers,
 struct log_name {
 	struct evkv_slice collection, key;
 	struct log_hash hash;
-	uint32_t number; /* of the collection */
-	bool known;      /* there is such a collection */
+	uint32_t number; /* of the collection, once it was looked up */
 };
 
 struct log_found {
@@ -265,15 +264,11 @@ enum log_find {
 	LOG_NOMEM,
 };
 
-void evkv__log_name(struct log_env *env, struct log_name *name,
-    struct evkv_slice collection, struct evkv_slice key);
-/* Likewise, with the lock held. */
-void evkv__log_name_locked(struct log_env *env, struct log_name *name,
-    struct evkv_slice collection, struct evkv_slice key);
 /*
- * The entry with a name, expired or not. `value`: its value, too. May block.
+ * The entry with a name, expired or not. `value`: its value, too. Of the name
+ * its number is filled in. May block.
  */
-enum log_find evkv__log_find(struct log_env *env, const struct log_name *name,
+enum log_find evkv__log_find(struct log_env *env, struct log_name *name,
     bool value, struct log_buffer *buffer, struct log_found *found);
 /* Likewise without waiting; AGAIN where it would have to. */
 enum log_find evkv__log_find_now(struct log_env *env, struct log_name *name,

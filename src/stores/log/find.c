@@ -27,25 +27,6 @@ bool evkv__log_buffer_room(struct log_buffer *buffer, size_t size)
 	return true;
 }
 
-/* ---- Names --------------------------------------------------------------- */
-
-void evkv__log_name_locked(struct log_env *env, struct log_name *name,
-    struct evkv_slice collection, struct evkv_slice key)
-{
-	name->collection = collection;
-	name->key = key;
-	name->hash = evkv__log_hash(&env->key, collection, key);
-	name->known = evkv__log_collection_find(env, collection, &name->number);
-}
-
-void evkv__log_name(struct log_env *env, struct log_name *name,
-    struct evkv_slice collection, struct evkv_slice key)
-{
-	pthread_rwlock_rdlock(&env->lock);
-	evkv__log_name_locked(env, name, collection, key);
-	pthread_rwlock_unlock(&env->lock);
-}
-
 /* ---- One place ----------------------------------------------------------- */
 
 /* How to read. */
@@ -163,6 +144,11 @@ enum log_find evkv__log_read_head(struct log_file *file, uint64_t place,
 	    : LOG_DAMAGED;
 }
 
+static bool name_known(const struct log_env *env, struct log_name *name)
+{
+	return evkv__log_collection_find(env, name->collection, &name->number);
+}
+
 /* ---- All places of a hash ------------------------------------------------ */
 
 /* With the lock held. */
@@ -209,10 +195,9 @@ enum log_find evkv__log_find_now(struct log_env *env, struct log_name *name,
 
 	if (pthread_rwlock_tryrdlock(&env->lock) != 0)
 		return LOG_AGAIN;
-	evkv__log_name_locked(env, name, name->collection, name->key);
 	if (env->index.directory == NULL)
 		result = LOG_AGAIN;
-	else if (name->known)
+	else if (name_known(env, name))
 		result = find_locked(env, &look, found);
 	pthread_rwlock_unlock(&env->lock);
 	return result;
@@ -231,8 +216,6 @@ static void places_gather(struct log_env *env, const struct log_name *name,
 	struct log_entry *entry = evkv__log_index_first(&env->index,
 	    name->hash.high);
 
-	places->count = 0;
-	places->many = false;
 	for (; entry != NULL; entry = log_index_next(entry)) {
 		if (entry->place == LOG_RESERVED ||
 		    entry->collection != name->number)
@@ -246,7 +229,7 @@ static void places_gather(struct log_env *env, const struct log_name *name,
 	}
 }
 
-enum log_find evkv__log_find(struct log_env *env, const struct log_name *name,
+enum log_find evkv__log_find(struct log_env *env, struct log_name *name,
     bool value, struct log_buffer *buffer, struct log_found *found)
 {
 	const struct look look = {
@@ -256,10 +239,11 @@ enum log_find evkv__log_find(struct log_env *env, const struct log_name *name,
 	struct places places;
 	size_t i;
 
-	if (!name->known)
-		return LOG_ABSENT;
 	pthread_rwlock_rdlock(&env->lock);
-	places_gather(env, name, &places);
+	places.count = 0;
+	places.many = false;
+	if (name_known(env, name))
+		places_gather(env, name, &places);
 	if (places.many) {
 		result = find_locked(env, &look, found);
 		pthread_rwlock_unlock(&env->lock);
@@ -316,6 +300,15 @@ static void cell_fill(const struct log_read *read, enum log_find result,
 	}
 }
 
+static void name_of(struct log_name *name, const struct log_read *read,
+    size_t index)
+{
+	name->collection = read->request->collection;
+	name->key = read->request->keys[index];
+	name->hash = evkv__log_hash(&read->env->key, name->collection,
+	    name->key);
+}
+
 void evkv__log_read_cell(const struct log_read *read, size_t index,
     struct file_cell *cell)
 {
@@ -325,8 +318,7 @@ void evkv__log_read_cell(const struct log_read *read, size_t index,
 	enum log_find result;
 
 	evkv_value_unref(cell->value);
-	evkv__log_name(read->env, &name, request->collection,
-	    request->keys[index]);
+	name_of(&name, read, index);
 	result = evkv__log_find(read->env, &name,
 	    request->kind != EVKV_OP_EXISTS, read->buffer, &found);
 	cell_fill(read, result, &found, cell);
@@ -335,10 +327,12 @@ void evkv__log_read_cell(const struct log_read *read, size_t index,
 bool evkv__log_read_cell_now(const struct log_read *read, size_t index,
     struct file_cell *cell)
 {
-	struct log_name name = { .collection = read->request->collection,
-		.key = read->request->keys[index] };
+	struct log_name name;
 	struct log_found found;
-	enum log_find result = evkv__log_find_now(read->env, &name,
+	enum log_find result;
+
+	name_of(&name, read, index);
+	result = evkv__log_find_now(read->env, &name,
 	    read->request->kind != EVKV_OP_EXISTS, read->buffer, &found);
 
 	if (result == LOG_AGAIN)

@@ -24,6 +24,7 @@
 
 #define SLOTS (2 * LOG_GROUP_UNITS)
 #define APPLY_STEP 256 /* entries that the lock is held for */
+#define AHEAD 8        /* units whose place in the index is fetched ahead */
 
 /* A key that the group writes, as it is to be. */
 struct log_pending {
@@ -128,6 +129,7 @@ struct present {
 struct decision {
 	struct log_worker *worker;
 	const struct log_unit *unit;
+	const struct log_hash *hash; /* of its name */
 	struct file_cell *cell;
 	struct present now;
 	bool later; /* it needs a group of its own, after this one */
@@ -215,8 +217,9 @@ static bool present_get(struct decision *d, bool value)
 	const struct evkv_request *request = unit_request(d->unit);
 	struct log_env *env = d->worker->env;
 
-	evkv__log_name(env, &d->now.name, request->collection,
-	    request->keys[d->unit->index]);
+	d->now.name.collection = request->collection;
+	d->now.name.key = request->keys[d->unit->index];
+	d->now.name.hash = *d->hash;
 	d->now.pending = pending_find(env->group, &d->now.name);
 	if (d->now.pending == NULL)
 		return present_find(d, value);
@@ -468,10 +471,12 @@ static void unit_read(struct decision *d)
 }
 
 /* false: it is for the next group. */
-static bool unit_decide(struct log_worker *worker, const struct log_unit *unit)
+static bool unit_decide(struct log_worker *worker, const struct log_unit *unit,
+    const struct log_hash *hash)
 {
 	struct decision d = { .worker = worker,
 		.unit = unit,
+		.hash = hash,
 		.cell = &unit->job->cells[unit->index] };
 
 	evkv_value_unref(d.cell->value);
@@ -543,8 +548,12 @@ static void group_apply(struct log_worker *worker)
 		end = i + APPLY_STEP < group->count ? i + APPLY_STEP
 						    : group->count;
 		pthread_rwlock_wrlock(&env->lock);
-		for (; i < end; i++)
+		for (; i < end; i++) {
+			if (i + AHEAD < group->count)
+				evkv__log_index_fetch(&env->index,
+				    group->pending[i + AHEAD].name.hash.high);
 			apply_one(env, &worker->buffer, &group->pending[i]);
+		}
 		if (i == group->count) {
 			evkv__log_batch_done(env, &group->batch);
 			evkv__log_show(env);
@@ -611,6 +620,41 @@ static int group_write(struct log_worker *worker)
 	return code;
 }
 
+/*
+ * The hash of the unit `AHEAD` places on, and its place in the index on the way
+ * to the cache. Only this thread inserts and removes, so it needs no lock.
+ */
+static void unit_fetch(struct log_worker *worker, const struct log_unit *units,
+    size_t count, size_t at, struct log_hash *hashes)
+{
+	const struct evkv_request *request;
+
+	if (at >= count)
+		return;
+	request = unit_request(&units[at]);
+	hashes[at % AHEAD] = evkv__log_hash(&worker->env->key,
+	    request->collection, request->keys[units[at].index]);
+	evkv__log_index_fetch(&worker->env->index, hashes[at % AHEAD].high);
+}
+
+/* As many as go into one group; returns how many that was. */
+static size_t group_decide(struct log_worker *worker,
+    const struct log_unit *units, size_t count)
+{
+	struct log_hash hashes[AHEAD], hash;
+	size_t i;
+
+	for (i = 0; i < AHEAD; i++)
+		unit_fetch(worker, units, count, i, hashes);
+	for (i = 0; i < count; i++) {
+		hash = hashes[i % AHEAD];
+		unit_fetch(worker, units, count, i + AHEAD, hashes);
+		if (!unit_decide(worker, &units[i], &hash))
+			break;
+	}
+	return i;
+}
+
 void evkv__log_group_commit(struct log_worker *worker,
     const struct log_unit *units, size_t count)
 {
@@ -618,10 +662,7 @@ void evkv__log_group_commit(struct log_worker *worker,
 	int code;
 
 	while (count > 0) {
-		for (done = 0; done < count; done++) {
-			if (!unit_decide(worker, &units[done]))
-				break;
-		}
+		done = group_decide(worker, units, count);
 		code = group_write(worker);
 		if (file_errno_is_full(code) && done > 1) {
 			for (i = 0; i < done; i++)

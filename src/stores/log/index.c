@@ -309,6 +309,17 @@ struct log_entry *evkv__log_index_first(const struct log_index *index,
 	return entry->place != 0 && entry->hash == hash ? entry : NULL;
 }
 
+void evkv__log_index_fetch(const struct log_index *index, uint64_t hash)
+{
+	const struct log_segment *segment = index_segment(index, hash);
+	const struct log_entry
+	    *home = &segment->entries[segment_home(segment, hash)];
+
+	__builtin_prefetch(home);
+	__builtin_prefetch(home + 4);
+	__builtin_prefetch(home + 8);
+}
+
 struct log_entry *evkv__log_index_at(const struct log_index *index,
     uint64_t hash, uint64_t place)
 {

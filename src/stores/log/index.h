@@ -65,6 +65,9 @@ static inline struct log_entry *log_index_next(struct log_entry *entry)
 								   : NULL;
 }
 
+/* Have the place of a hash on its way to the cache. */
+void evkv__log_index_fetch(const struct log_index *index, uint64_t hash);
+
 /* false = no memory, and nothing has changed. */
 bool evkv__log_index_insert(struct log_index *index,
     const struct log_entry *entry);
