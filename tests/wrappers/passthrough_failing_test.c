@@ -105,6 +105,83 @@ EVKV_TEST(wrappers_passthrough_failing, too_many_bypassed_keys_switch_it_off)
 	bed_close(&s);
 }
 
+/* As many as max_bypass are bypassed; one more, and all are. */
+EVKV_TEST(wrappers_passthrough_failing, the_bound_of_bypassed_keys_is_exact)
+{
+	struct cache_bed s;
+	unsigned loads;
+
+	bed_open(&s, BED_LOCAL,
+	    &(struct evkv_passthrough_cache_options){ .max_bypass = 2 });
+	bed_put(&s, s.below, K, EVKV_LIT("v"), 0);
+	check_str(bed_value(&s, s.store, K), "v");
+	bed_fail_evictions(&s, true);
+	bed_put(&s, s.store, EVKV_LIT("a"), EVKV_LIT("v"), 0);
+	bed_put(&s, s.store, EVKV_LIT("b"), EVKV_LIT("v"), 0);
+	loads = bed_loads(&s);
+	check_str(bed_value(&s, s.store, K), "v");
+	check_int(bed_loads(&s), loads);
+	bed_put(&s, s.store, EVKV_LIT("d"), EVKV_LIT("v"), 0);
+	check_str(bed_value(&s, s.store, K), "v");
+	check_int(bed_loads(&s), loads + 1);
+	bed_close(&s);
+}
+
+/* Its eviction may arrive after the repair's. */
+EVKV_TEST(wrappers_passthrough_failing, a_second_late_write_during_a_repair)
+{
+	struct cache_bed s;
+
+	bed_open(&s, BED_LOCAL,
+	    &(struct evkv_passthrough_cache_options){
+		.stall_timeout_ms = 500 });
+	bed_put(&s, s.below, K, EVKV_LIT("old"), 0);
+	check_str(bed_value(&s, s.store, K), "old");
+	s.cache->fail_kinds = EVKV_KIND_BIT(EVKV_OP_DELETE);
+	s.cache->fail = EVKV_UNKNOWN_OUTCOME;
+	bed_put(&s, s.store, K, EVKV_LIT("new"), 0);
+	s.cache->fail = EVKV_OK;
+	s.cache->mode = GATE_BEFORE;
+	bed_pass_time(&s, 1000);
+	check_int(s.cache->held_count, 1); /* the repair */
+	s.cache->mode = GATE_OPEN;
+	s.cache->fail = EVKV_UNKNOWN_OUTCOME;
+	bed_put(&s, s.store, K, EVKV_LIT("newer"), 0);
+	s.cache->fail = EVKV_OK;
+	gate_release(s.cache, 0);
+	bed_settle(&s);
+	bed_put(&s, s.tier, K, EVKV_LIT("old"), 0);
+	check_str(bed_value(&s, s.store, K), "newer");
+	bed_pass_time(&s, 1000);
+	check_str(bed_value(&s, s.tier, K), "-");
+	bed_check_filled(&s, "newer");
+	bed_close(&s);
+}
+
+/* The cache is asked for the keys that fit it, and answers for those alone. */
+EVKV_TEST(wrappers_passthrough_failing, a_batch_of_which_some_do_not_fit)
+{
+	const struct evkv_slice keys[] = { EVKV_LIT("seventeen-letters"),
+		EVKV_LIT("sixteen--letters") };
+	const struct evkv_slice values[] = { EVKV_LIT("new"), EVKV_LIT("new") };
+	struct answer a = ANSWER_INIT;
+	struct cache_bed s;
+
+	bed_open(&s, BED_NARROW,
+	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 60000 });
+	bed_put(&s, s.below, keys[1], EVKV_LIT("old"), 0);
+	check_str(bed_value(&s, s.store, keys[1]), "old");
+	check_str(bed_value(&s, s.tier, keys[1]), "old");
+	bed_fail_evictions(&s, true);
+	evkv_put_many(s.store, C, keys, values, 2, 0, answer_cb, &a);
+	rig_wait(&s.rig, &a.calls);
+	check_status(a.status, EVKV_OK);
+	check_str(bed_value(&s, s.store, keys[0]), "new");
+	check_str(bed_value(&s, s.store, keys[1]), "new");
+	answer_free(&a);
+	bed_close(&s);
+}
+
 EVKV_TEST(wrappers_passthrough_failing,
     fill_on_its_way_when_cleared_is_not_read)
 {

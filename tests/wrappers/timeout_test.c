@@ -90,6 +90,29 @@ EVKV_TEST(unit_timeout, what_names_keys)
 	close_fixture(&f);
 }
 
+/* How many a kind without keys has affected comes from the child's answer. */
+EVKV_TEST(unit_timeout, how_many_were_affected)
+{
+	const struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("b") };
+	const struct evkv_slice values[] = { EVKV_LIT("v"), EVKV_LIT("v") };
+	const struct evkv_request put = { .kind = EVKV_OP_PUT,
+		.collection = EVKV_LIT("c"),
+		.count = 2,
+		.keys = keys,
+		.values = values };
+	const struct evkv_request clear = { .kind = EVKV_OP_CLEAR,
+		.collection = EVKV_LIT("c") };
+	struct fixture f;
+
+	open_fixture(&f, (struct evkv_timeout_options){ .timeout_ms = 100 });
+	check(ends_within(&f, &put, 0));
+	check_int(f.answer.affected, 2);
+	check(ends_within(&f, &clear, 0));
+	check_status(f.answer.status, EVKV_OK);
+	check_int(f.answer.affected, 2);
+	close_fixture(&f);
+}
+
 EVKV_TEST(unit_timeout, what_spans_entries)
 {
 	const struct evkv_slice key = EVKV_LIT("k");
