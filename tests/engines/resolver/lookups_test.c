@@ -9,6 +9,7 @@
 #include "dns.h"
 #include "engines/resolver/resolver.h"
 #include "lookup.h"
+#include "loop/loop.h"
 #include "rig.h"
 #include "test.h"
 
@@ -36,6 +37,8 @@ EVKV_TEST(resolver_lookups, a_name_has_addresses_with_the_port)
 	/* IPv6 first, where it can be reached at all. */
 	look(&b, "both.example");
 	check_int(b.count, 2);
+	/* Nothing that was waited for is left to ring. */
+	check_int(b.rig.loop->timers_count, 0);
 	bed_close(&b);
 }
 
