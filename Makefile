@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 60
 export CMAKE_BUILD_PARALLEL_LEVEL = $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: run check test test-long bench fuzz docs deb format sizes coverage clean \
+.PHONY: run check test test-long bench bench-report fuzz docs deb format sizes coverage clean \
 	help
 
 run: ## Build the tour and run it: a chain of stores on one event loop
@@ -32,6 +32,12 @@ bench: ## Build and run the benchmarks; keep the machine idle meanwhile
 	@scripts/quiet cmake --preset release
 	@scripts/quiet cmake --build --preset release
 	@scripts/bench build/release
+
+bench-report: ## The same, and draw what they print, to docs/charts
+	@scripts/install-deps test
+	@scripts/quiet cmake --preset release
+	@scripts/quiet cmake --build --preset release
+	@scripts/bench-report
 
 fuzz: ## Run each fuzz target for FUZZ_SECONDS (60)
 	@scripts/install-deps fuzz
@@ -63,5 +69,5 @@ clean: ## Remove all that was built
 	rm -rf build
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' \
 		$(MAKEFILE_LIST)
