@@ -698,3 +698,45 @@ EVKV_TEST(executor, an_abandoned_lane_is_not_waited_for)
 	/* The thread ends after that: leave nothing for it. */
 	files_await_workers(0);
 }
+
+/* The only thread is left behind with a lane: another one takes its place. */
+EVKV_TEST(executor, a_thread_that_is_left_behind_is_replaced)
+{
+	struct evkv_executor *executor = evkv_executor_new(
+	    &(struct evkv_executor_options){ .threads = 1 }, NULL);
+	struct evkv_job jobs[2];
+	struct stuck stuck, other;
+	struct evkv_lane *lane;
+	struct rig rig;
+
+	rig_open(&rig);
+	memset(&stuck, 0, sizeof(stuck));
+	memset(&other, 0, sizeof(other));
+	memset(jobs, 0, sizeof(jobs));
+	sem_init(&stuck.entered, 0, 0);
+	sem_init(&stuck.gate, 0, 0);
+	sem_init(&stuck.released, 0, 0);
+	sem_init(&other.entered, 0, 0);
+	sem_init(&other.gate, 0, 1);
+	lane = evkv_lane_new(rig.loop, executor,
+	    &(struct evkv_lane_config){
+		.run = stuck_run, .done = stuck_done, .arg = &stuck },
+	    NULL);
+	check(evkv_lane_submit(lane, &jobs[0]));
+	rig_turn(&rig);
+	sem_wait(&stuck.entered);
+	evkv_lane_abandon(lane, stuck_released, &stuck);
+	lane = evkv_lane_new(rig.loop, executor,
+	    &(struct evkv_lane_config){
+		.run = stuck_run, .done = stuck_done, .arg = &other },
+	    NULL);
+	check(evkv_lane_submit(lane, &jobs[1]));
+	rig_wait(&rig, &other.back);
+	check_int(other.withdrawn, 0);
+	evkv_lane_free(lane);
+	evkv_executor_unref(executor);
+	rig_close(&rig);
+	sem_post(&stuck.gate);
+	sem_wait(&stuck.released);
+	files_await_workers(0);
+}

@@ -422,6 +422,8 @@ EVKV_TEST(pipeline_names, the_sockets_options)
 	check_int(option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
 	check_int(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
 	check_int(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 30);
+	check_int(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 10);
+	check_int(option(fd, IPPROTO_TCP, TCP_KEEPCNT), 3);
 	end(&s, NULL);
 	scene_begin(&s);
 	s.options.pipeline.keepalive_ms = -1;
