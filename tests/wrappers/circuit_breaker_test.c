@@ -330,6 +330,24 @@ EVKV_TEST(unit_circuit_breaker, the_window_against_a_list)
 	}
 }
 
+/* Also where nothing has happened since. */
+EVKV_TEST(unit_circuit_breaker, what_is_read_is_of_now)
+{
+	struct fixture f;
+
+	open_fixture(&f,
+	    (struct evkv_circuit_breaker_options){
+		.min_operations = 1000000, .window_ms = 1000 });
+	get(&f);
+	get_failing(&f);
+	check_int(counters(&f).operations, 2);
+	check_int(counters(&f).failed, 1);
+	rig_advance(&f.rig, 1100);
+	check_int(counters(&f).operations, 0);
+	check_int(counters(&f).failed, 0);
+	close_fixture(&f);
+}
+
 /* ---- Making ------------------------------------------------------------- */
 
 EVKV_TEST(unit_circuit_breaker, bad_options_are_refused)

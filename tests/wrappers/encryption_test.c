@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "evkv/driver.h"
+#include "lib/files.h"
 #include "wrappers/sealed.h"
 
 #define LARGE ((size_t)1 << 20)
@@ -339,9 +340,11 @@ EVKV_TEST(unit_encryption, key_files)
 	} forms[] = { { bytes, 32 }, { DIGITS, 64 }, { DIGITS "\n", 65 },
 		{ DIGITS "\r\n", 66 } };
 	struct sealed s;
+	int descriptors;
 	size_t i;
 
 	sealed_open(&s);
+	descriptors = files_count("/proc/self/fd");
 	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		s.store = with_file(&s, forms[i].text, forms[i].size, NULL);
 		check(s.store != NULL);
@@ -351,6 +354,7 @@ EVKV_TEST(unit_encryption, key_files)
 		check_slice(s.answer.entries[0].bytes, "value");
 		evkv_store_unref(s.store);
 	}
+	check_int(files_count("/proc/self/fd"), descriptors);
 	s.store = NULL;
 	sealed_close(&s);
 }

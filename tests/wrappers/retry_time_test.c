@@ -113,6 +113,27 @@ EVKV_TEST(unit_retry, the_deadline_of_all_tries)
 	close_fixture(&f);
 }
 
+/* The shorter of a try's own deadline and what is left of that of all. */
+EVKV_TEST(unit_retry, the_deadline_of_all_tries_cuts_one_short)
+{
+	struct fixture f;
+
+	open_fixture(&f,
+	    (struct evkv_retry_options){ .attempts = 3,
+		.attempt_timeout_ms = 1000,
+		.backoff_ms = -1,
+		.deadline_ms = 300 });
+	fail(&f, EVKV_FAULT_DROP, EVKV_OK, 0);
+	submit(&f, &(struct evkv_request){ .kind = EVKV_OP_PING });
+	rig_advance(&f.rig, 299);
+	rig_turn(&f.rig);
+	check_int(f.answer.calls, 0);
+	rig_advance(&f.rig, 1);
+	rig_wait(&f.rig, &f.answer.calls);
+	check_status(f.answer.status, EVKV_TIMEOUT);
+	close_fixture(&f);
+}
+
 EVKV_TEST(unit_retry, the_budget)
 {
 	struct fixture f;

@@ -740,3 +740,44 @@ EVKV_TEST(executor, a_thread_that_is_left_behind_is_replaced)
 	sem_wait(&stuck.released);
 	files_await_workers(0);
 }
+
+/* One that was withdrawn while it waited comes back with all the others. */
+EVKV_TEST(executor, an_abandoned_lane_returns_what_was_withdrawn)
+{
+	struct evkv_executor *executor = evkv_executor_new(
+	    &(struct evkv_executor_options){ .threads = 1 }, NULL);
+	struct evkv_job jobs[3];
+	struct stuck stuck;
+	struct evkv_lane *lane;
+	struct rig rig;
+	int i;
+
+	rig_open(&rig);
+	memset(&stuck, 0, sizeof(stuck));
+	memset(jobs, 0, sizeof(jobs));
+	sem_init(&stuck.entered, 0, 0);
+	sem_init(&stuck.gate, 0, 0);
+	sem_init(&stuck.released, 0, 0);
+	lane = evkv_lane_new(rig.loop, executor,
+	    &(struct evkv_lane_config){ .run = stuck_run,
+		.done = stuck_done,
+		.arg = &stuck,
+		.max_batch = 2 },
+	    NULL);
+	check(evkv_lane_submit(lane, &jobs[0]));
+	rig_turn(&rig);
+	sem_wait(&stuck.entered);
+	for (i = 1; i < 3; i++)
+		check(evkv_lane_submit(lane, &jobs[i]));
+	rig_turn(&rig);
+	check(evkv_job_withdraw(&jobs[1]));
+	sem_post(&stuck.gate);
+	sem_wait(&stuck.entered); /* with the last one; the other is skipped */
+	evkv_lane_abandon(lane, stuck_released, &stuck);
+	check_int(stuck.back, 3);
+	evkv_executor_unref(executor);
+	rig_close(&rig);
+	sem_post(&stuck.gate);
+	sem_wait(&stuck.released);
+	files_await_workers(0);
+}
