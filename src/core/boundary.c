@@ -240,7 +240,7 @@ evkv_ticket evkv__get_miss(struct evkv_loop *loop, evkv_cb cb, void *arg)
 	return TICKET_ENDED;
 }
 
-evkv_ticket evkv__get_by_op(struct evkv_store *store,
+evkv_ticket evkv__submit_op(struct evkv_store *store,
     const struct evkv_request *request, evkv_cb cb, void *arg)
 {
 	return submit_checked(store, request, cb, arg);
@@ -308,19 +308,15 @@ static const struct evkv_result put_result = {
 	.affected = 1,
 };
 
-/* With inputs that do not survive the call. */
-static OP_NOINLINE bool put_scrambled(struct evkv_store *store,
-    const struct evkv_request *request)
+evkv_ticket evkv__put_done(struct evkv_loop *loop, evkv_cb cb, void *arg)
 {
-	size_t size = evkv__request_copy_size(request);
-	struct evkv_request *scratch = evkv_malloc(size);
-	bool done;
+	struct core *core = evkv__core(loop);
 
-	if (scratch == NULL)
-		return false;
-	done = store->put(store->self, evkv__request_copy(scratch, request));
-	scratch_spoil(scratch, size);
-	return done;
+	core->peek++;
+	if (cb != NULL)
+		cb(&put_result, arg);
+	core->peek--;
+	return TICKET_ENDED;
 }
 
 /* As submit_get(), for an inline put of one value. */
@@ -328,26 +324,15 @@ static OP_NOINLINE evkv_ticket submit_put(struct evkv_store *store,
     const struct evkv_request *request, evkv_cb cb, void *arg)
 {
 	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
-	struct evkv_loop *loop = store->loop;
-	struct core *core = evkv__core(loop);
 
 	if (store->put == NULL || request->flags != flags ||
 	    !has_plain_key(request) || !is_plain_put(request) ||
-	    !evkv__core_may_nest(core) ||
+	    !evkv__core_may_nest(evkv__core(store->loop)) ||
 	    !(evkv__store_is_quick(store) ||
 		evkv__store_has_room(store, 1,
 		    request->keys->size + request->values->size)))
 		return submit_checked(store, request, cb, arg);
-	if (request->ttl_ms != 0)
-		evkv__loop_catch_up(loop);
-	if (!(loop->scramble ? put_scrambled(store, request)
-			     : store->put(store->self, request)))
-		return submit_checked(store, request, cb, arg);
-	core->peek++;
-	if (cb != NULL)
-		cb(&put_result, arg);
-	core->peek--;
-	return TICKET_ENDED;
+	return store->put(store->self, request, cb, arg);
 }
 
 /* ---- The public side --------------------------------------------------- */

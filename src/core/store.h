@@ -53,16 +53,13 @@ struct evkv_store {
 	 */
 	void (*resolve)(void *self);
 	/*
-	 * Likewise: a PUT of one value that has been checked, done at once and
-	 * without an op. false: it has had no effect, and is to go the ordinary
-	 * way, which also tells why.
+	 * Likewise, of a loop that does not scramble inputs: an inline PUT of
+	 * one value that has been checked, done at once and without an op. Ends
+	 * in one of the functions that core.h has for it.
 	 */
-	bool (*put)(void *self, const struct evkv_request *request);
-	/*
-	 * Likewise: an inline GET of one key, while the store is quick (below),
-	 * of a loop that does not scramble inputs. Ends in one of the three
-	 * functions that core.h has for it.
-	 */
+	evkv_ticket (*put)(void *self, const struct evkv_request *request,
+	    evkv_cb cb, void *arg);
+	/* Likewise: an inline GET of one key, while the store is quick. */
 	evkv_ticket (*get)(void *self, const struct evkv_request *request,
 	    const char *key, size_t key_size, evkv_cb cb, void *arg);
 	struct order order;

@@ -140,10 +140,18 @@ bool evkv__loop_open(struct evkv_loop *loop, struct event_base *base,
 void evkv__loop_end(struct evkv_loop *loop);
 /* Nothing but its events, which are the base's; in the child of a fork. */
 void evkv__loop_leave_events(struct evkv_loop *loop);
+/* evkv_loop_now_us(), of a loop. */
+static inline int64_t evkv__loop_now_us(struct evkv_loop *loop)
+{
+	return loop->turn_us != LOOP_TURN_UNKNOWN ? loop->now_us
+						  : evkv_loop_now_us(loop);
+}
+
 /*
  * Where the cached time is the system's and a callback has taken long: read the
  * clock again, for what counts from the submitting call. Costs some
- * nanoseconds, by a clock that is a few milliseconds coarse.
+ * nanoseconds, by a clock that is a few milliseconds coarse. (The processor's
+ * own counter is no quicker: to read it waits for all that is under way.)
  */
 void evkv__loop_catch_up(struct evkv_loop *loop);
 

@@ -178,13 +178,6 @@ struct memory_entry *evkv__entry_new(struct memory_heap *heap,
 	return entry;
 }
 
-/* The table's own reference is the only one, and no operation looks at it. */
-static bool entry_is_ours(const struct memory_entry *entry)
-{
-	return entry->value.pins == 0 &&
-	    atomic_load_explicit(&entry->value.refs, memory_order_acquire) == 1;
-}
-
 bool evkv__entry_overwrite(struct memory_entry *entry,
     const struct memory_put *put)
 {

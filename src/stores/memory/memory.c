@@ -25,7 +25,7 @@
 
 #include <stdio.h>
 
-#include "loop/loop.h"
+#include "core/core.h"
 #include "stores/memory/store.h"
 #include "stores/types.h"
 
@@ -153,35 +153,47 @@ static void put_explain(const struct memory *self, struct evkv_op *op,
 	}
 }
 
-/* One value, without an op; see core/store.h. */
-static bool memory_put_now(void *arg, const struct evkv_request *request)
+static OP_NOINLINE evkv_ticket put_any(struct memory *self,
+    const struct evkv_request *request, evkv_cb cb, void *arg)
 {
-	struct memory *self = arg;
-	struct memory_put put = {
-		.key = request->keys[0],
-		.value = request->values[0],
-		.condition = request->condition,
-	};
-	struct memory_collection *collection;
-	uint64_t hash;
-	int64_t now_us;
+	int64_t now_us = evkv__loop_now_us(self->loop);
 
 	if (self->late_count > 0)
 		evkv__memory_resolve(self);
-	collection = evkv__table_is_last(&self->table, request->collection)
-	    ? self->table.last
-	    : put_collection(self, request);
-	if (collection == NULL)
-		return false;
-	hash = table_hash(collection, put.key);
-	index_prefetch(&self->table.space.entries, hash);
-	now_us = evkv_loop_now_us(self->loop);
-	put.expires_at_us = expiry_us(now_us, request->ttl_ms);
-	if (evkv__table_put_hashed(&self->table, collection, &put, hash,
-		now_us) != EVKV_OK)
-		return false;
+	if (put_one(self, request, 0, now_us) != EVKV_OK)
+		return evkv__submit_op(self->store, request, cb, arg);
 	evkv__memory_follow_up(self);
-	return true;
+	return evkv__put_done(self->loop, cb, arg);
+}
+
+/*
+ * One value, without an op; see core/store.h. Kept short where it overwrites an
+ * entry, as evkv__memory_get() is.
+ */
+static evkv_ticket memory_put_now(void *arg, const struct evkv_request *request,
+    evkv_cb cb, void *cb_arg)
+{
+	struct memory *self = arg;
+	struct memory_table *table = &self->table;
+	struct memory_collection *collection = table->last;
+	struct evkv_slice key = *request->keys, name = request->collection;
+	struct memory_entry *entry;
+	int64_t now_us;
+
+	if (request->ttl_ms != 0)
+		evkv__loop_catch_up(self->loop);
+	if (self->late_count > 0 || key.size > 16 ||
+	    request->condition == EVKV_IF_ABSENT ||
+	    !evkv__table_is_last(table, name))
+		return put_any(self, request, cb, cb_arg);
+	entry = evkv__table_find_at_home(table, collection, key,
+	    table_hash(collection, key));
+	now_us = evkv__loop_now_us(self->loop);
+	if (entry == NULL ||
+	    !evkv__table_put_over(table, collection, entry, *request->values,
+		expiry_us(now_us, request->ttl_ms), now_us))
+		return put_any(self, request, cb, cb_arg);
+	return evkv__put_done(self->loop, cb, cb_arg);
 }
 
 /* PUT and INCR. */
@@ -488,8 +500,9 @@ struct evkv_store *evkv_memory_new_sized(struct evkv_loop *loop,
 		return NULL;
 	self->store = store;
 	store->resolve = evkv__memory_resolve;
-	store->put = memory_put_now;
-	if (!loop->scramble)
+	if (!loop->scramble) {
+		store->put = memory_put_now;
 		store->get = evkv__memory_get;
+	}
 	return store;
 }

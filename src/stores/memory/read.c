@@ -63,7 +63,7 @@ void evkv__memory_take(struct memory *self, struct evkv_op *op, size_t i,
 	struct memory_entry *entry;
 
 	entry = evkv__table_get(&self->table, collection, key,
-	    table_hash(collection, key), evkv_loop_now_us(self->loop));
+	    table_hash(collection, key), evkv__loop_now_us(self->loop));
 	if (entry != NULL)
 		answer_hit(op, i, entry);
 }
@@ -101,7 +101,7 @@ void evkv__memory_resolve(void *arg)
 	struct memory_table *table = &self->table;
 	struct memory_entry *entry;
 	struct memory_late *late;
-	int64_t now_us = evkv_loop_now_us(self->loop);
+	int64_t now_us = evkv__loop_now_us(self->loop);
 
 	for (late = self->late; late < &self->late[self->late_count]; late++)
 		index_prefetch_item(&table->space.entries, late->hash);
@@ -194,14 +194,14 @@ static OP_NOINLINE evkv_ticket get_any(struct memory *self,
 	switch (evkv__memory_peek(self, request, &value)) {
 	case EVKV_PEEK_HIT: return evkv__get_hit(self->loop, value, cb, arg);
 	case EVKV_PEEK_MISS: return evkv__get_miss(self->loop, cb, arg);
-	default: return evkv__get_by_op(self->store, request, cb, arg);
+	default: return evkv__submit_op(self->store, request, cb, arg);
 	}
 }
 
 static OP_NOINLINE evkv_ticket get_by_clock(struct memory *self,
     struct memory_entry *entry, evkv_cb cb, void *arg)
 {
-	if (entry->expires_at_us <= evkv_loop_now_us(self->loop))
+	if (entry->expires_at_us <= evkv__loop_now_us(self->loop))
 		return evkv__get_miss(self->loop, cb, arg);
 	entry->visited = 1;
 	return evkv__get_hit(self->loop, &entry->value, cb, arg);
@@ -221,28 +221,20 @@ evkv_ticket evkv__memory_get(void *arg, const struct evkv_request *request,
 {
 	struct memory *self = arg;
 	const struct memory_collection *collection = self->table.last;
-	const struct index_chunk *chunk;
+	struct evkv_slice name = request->collection;
 	struct memory_entry *entry;
-	uint32_t matches;
-	uint64_t hash;
 
-	if (key_size > 16 ||
-	    !evkv__table_is_last(&self->table, request->collection))
+	if (key_size > 16 || !evkv__table_is_last(&self->table, name))
 		return get_any(self, request, cb, cb_arg);
-	hash = table_hash(collection, evkv_bytes(key, key_size));
-	chunk = index_chunk(&self->table.space.entries, hash);
-	matches = index_match(chunk, index_tag(hash));
-	for (; matches != 0; matches &= matches - 1) {
-		entry = chunk->slots[__builtin_ctz(matches)];
-		if (!entry_is(entry, collection, evkv_bytes(key, key_size)) ||
-		    entry->external)
-			continue;
-		if (entry->expires_at_us <= self->loop->turn_us)
-			return get_by_clock(self, entry, cb, cb_arg);
-		entry->visited = 1;
-		return evkv__get_hit(self->loop, &entry->value, cb, cb_arg);
-	}
-	return get_any(self, request, cb, cb_arg);
+	entry = evkv__table_find_at_home(&self->table, collection,
+	    evkv_bytes(key, key_size),
+	    table_hash(collection, evkv_bytes(key, key_size)));
+	if (entry == NULL || entry->external)
+		return get_any(self, request, cb, cb_arg);
+	if (entry->expires_at_us <= self->loop->turn_us)
+		return get_by_clock(self, entry, cb, cb_arg);
+	entry->visited = 1;
+	return evkv__get_hit(self->loop, &entry->value, cb, cb_arg);
 }
 
 /* ---- Submit ------------------------------------------------------------ */
@@ -261,7 +253,7 @@ enum evkv_verdict evkv__memory_read(struct memory *self, struct evkv_op *op,
 	    (request->flags & EVKV_FLAG_VERSIONS) == 0 &&
 	    read_late(self, op, request->keys[0]))
 		return EVKV_VERDICT_DONE;
-	now_us = evkv_loop_now_us(self->loop);
+	now_us = evkv__loop_now_us(self->loop);
 	if (collection == NULL) {
 		for (i = 0; i < request->count; i++)
 			read_one(self, op, i, request, NULL, now_us);

@@ -160,6 +160,13 @@ static inline struct memory_collection *entry_collection(
 	return (struct memory_collection *)(uintptr_t)entry->value.owner;
 }
 
+/* The table's own reference is the only one, and no operation looks at it. */
+static inline bool entry_is_ours(const struct memory_entry *entry)
+{
+	return entry->value.pins == 0 &&
+	    atomic_load_explicit(&entry->value.refs, memory_order_acquire) == 1;
+}
+
 struct memory_heap *evkv__heap_new(void);
 /*
  * Take back some of what was let go of, and give back a piece of memory that is
@@ -296,6 +303,28 @@ static inline struct memory_entry *evkv__table_find(const struct memory_table
 	return entry;
 }
 
+/*
+ * The same, but only where most are; for what has to be quick. NULL: if there is
+ * one, it is elsewhere.
+ */
+static inline struct memory_entry *evkv__table_find_at_home(
+    const struct memory_table *table,
+    const struct memory_collection *collection, struct evkv_slice key,
+    uint64_t hash)
+{
+	const struct index_chunk *chunk = index_chunk(&table->space.entries,
+	    hash);
+	uint32_t matches = index_match(chunk, index_tag(hash));
+	struct memory_entry *entry;
+
+	for (; matches != 0; matches &= matches - 1) {
+		entry = chunk->slots[__builtin_ctz(matches)];
+		if (entry_is(entry, collection, key))
+			return entry;
+	}
+	return NULL;
+}
+
 /* The entry of a key, for a reader: not expired, and marked as used. */
 static inline struct memory_entry *evkv__table_get(const struct memory_table
 						       *table,
@@ -326,6 +355,37 @@ static inline enum evkv_status evkv__table_put(struct memory_table *table,
 {
 	return evkv__table_put_hashed(table, collection, put,
 	    table_hash(collection, put->key), now_us);
+}
+
+/*
+ * A put over an entry that has nothing to do but to overwrite it: the value is
+ * as large as the old one, which nobody holds; it lives on, expires no sooner
+ * than before, and there is no bound that it could touch. false: nothing has
+ * been done.
+ */
+static inline bool evkv__table_put_over(struct memory_table *table,
+    struct memory_collection *collection, struct memory_entry *entry,
+    struct evkv_slice value, int64_t expires_at_us, int64_t now_us)
+{
+	int64_t had_us = entry->expires_at_us;
+
+	if (now_us >= had_us || expires_at_us < had_us ||
+	    (expires_at_us == MEMORY_NEVER && had_us != MEMORY_NEVER) ||
+	    value.size != entry->value.size || entry->external ||
+	    !entry_is_ours(entry) ||
+	    atomic_load_explicit(&table->heap->held, memory_order_relaxed) != 0)
+		return false;
+	memmove(entry->bytes + (entry->value.offset - ENTRY_KEY_OFFSET),
+	    value.data, value.size);
+	entry->visited = 1;
+	entry->version = ++table->version;
+	entry->expires_at_us = expires_at_us;
+	if (expires_at_us > collection->latest_us &&
+	    expires_at_us != MEMORY_NEVER) {
+		collection->latest_us = expires_at_us;
+		collection->witness = entry;
+	}
+	return true;
 }
 
 /*
