@@ -28,6 +28,7 @@ foreach(tool doxygen lowdown python3)
 	endif()
 endforeach()
 
-foreach(module libcares openssl zlib hiredis libmemcached lmdb libzstd libsodium)
+foreach(module libcares openssl zlib hiredis libmemcached lmdb libmongoc-1.0
+		libzstd libsodium)
 	pkg_check_modules(evkv_${module} QUIET IMPORTED_TARGET ${module})
 endforeach()

@@ -27,6 +27,9 @@
 #ifdef HAVE_LOG
 #include "evkv/stores/log.h"
 #endif
+#ifdef HAVE_MONGODB
+#include "evkv/stores/mongodb.h"
+#endif
 #ifdef HAVE_REDIS
 #include "evkv/stores/redis.h"
 #endif
@@ -223,6 +226,9 @@ int main(void)
 #endif
 #ifdef HAVE_MEMCACHED
 	evkv_memcached_register(loop);
+#endif
+#ifdef HAVE_MONGODB
+	evkv_mongodb_register(loop);
 #endif
 #ifdef HAVE_COMPRESSION
 	evkv_compression_register(loop);

@@ -135,12 +135,23 @@ EVKV_API bool evkv_url_options(const struct evkv_url *url,
     const struct evkv_url_option *table, size_t table_count, void *options,
     struct evkv_error *error);
 
+/**
+ * What the names of a store's own options begin with, where its URLs have
+ * options of another library too (EVKV_URL_FOREIGN).
+ */
+#define EVKV_URL_OURS "evkv."
+
 /** The parts of a URL, apart from its options, that a scheme may use. */
 enum {
 	EVKV_URL_USER = 1 << 0,  /**< user and password */
 	EVKV_URL_HOST = 1 << 1,  /**< one host and port */
 	EVKV_URL_PATH = 1 << 2,  /**< the path */
 	EVKV_URL_HOSTS = 1 << 3, /**< several of them, with weights */
+	/**
+	 * options that are another library's: those of the table are told from
+	 * them by EVKV_URL_OURS before their names
+	 */
+	EVKV_URL_FOREIGN = 1 << 4,
 };
 
 /**

@@ -41,6 +41,11 @@ void evkv__url_options_list(char *list, size_t size, const char *wanted,
 /* Whether an option has this name, or this other one. */
 bool evkv__url_option_is(const struct evkv_url_option *row, const char *name);
 
+/* As evkv_url_options(), of the options whose names begin with `prefix`. */
+bool evkv__url_options_prefixed(const struct evkv_url *url, const char *prefix,
+    const struct evkv_url_option *table, size_t table_count, void *options,
+    struct evkv_error *error);
+
 /* Write one option into a struct by its row; false with a filled error. */
 bool evkv__url_option_write(const struct evkv_url_pair *pair,
     const struct evkv_url_option *row, void *options, struct evkv_error *error);

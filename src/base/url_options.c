@@ -307,7 +307,7 @@ static bool given_before(const struct evkv_url *url, size_t i,
 	return false;
 }
 
-bool evkv_url_options(const struct evkv_url *url,
+bool evkv__url_options_prefixed(const struct evkv_url *url, const char *prefix,
     const struct evkv_url_option *table, size_t table_count, void *options,
     struct evkv_error *error)
 {
@@ -317,6 +317,8 @@ bool evkv_url_options(const struct evkv_url *url,
 
 	for (i = 0; i < url->option_count; i++) {
 		pair = &url->options[i];
+		if (strncmp(pair->name, prefix, strlen(prefix)) != 0)
+			continue;
 		for (j = 0; j < table_count; j++)
 			if (evkv__url_option_is(&table[j], pair->name))
 				break;
@@ -337,6 +339,14 @@ bool evkv_url_options(const struct evkv_url *url,
 			return false;
 	}
 	return true;
+}
+
+bool evkv_url_options(const struct evkv_url *url,
+    const struct evkv_url_option *table, size_t table_count, void *options,
+    struct evkv_error *error)
+{
+	return evkv__url_options_prefixed(url, "", table, table_count, options,
+	    error);
 }
 
 bool evkv_url_allow(const struct evkv_url *url, uint32_t parts,

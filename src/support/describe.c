@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/store.h"
 #include "evkv/open.h"
@@ -360,7 +361,17 @@ char *evkv_store_describe(const struct evkv_store *store, uint32_t flags)
 
 /* ---- URLs ---------------------------------------------------------------- */
 
-/* Of a scheme without a table, by the name. */
+/* Whether a word is part of a name, in any case. */
+static bool has_word(const char *name, const char *word)
+{
+	for (; *name != '\0'; name++) {
+		if (strncasecmp(name, word, strlen(word)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Of what no table has, by the name. */
 static bool is_secret(const struct evkv_type *type, const char *name)
 {
 	size_t i;
@@ -370,8 +381,8 @@ static bool is_secret(const struct evkv_type *type, const char *name)
 			return (type->options[i].flags & EVKV_OPTION_SECRET) !=
 			    0;
 	}
-	return strstr(name, "password") != NULL ||
-	    strstr(name, "secret") != NULL || strstr(name, "token") != NULL;
+	return has_word(name, "password") || has_word(name, "secret") ||
+	    has_word(name, "token") || has_word(name, "properties");
 }
 
 static void text_host(struct evkv_text *text, const struct evkv_url_host *host)

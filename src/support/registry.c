@@ -272,8 +272,9 @@ static struct evkv_store *open_type(struct evkv_loop *loop,
 
 	memset(options, 0, sizeof(options));
 	if (!evkv_url_allow(url, type->url_parts, error) ||
-	    !evkv_url_options(url, type->options, type->option_count, options,
-		error))
+	    !evkv__url_options_prefixed(url,
+		(type->url_parts & EVKV_URL_FOREIGN) != 0 ? EVKV_URL_OURS : "",
+		type->options, type->option_count, options, error))
 		return NULL;
 	return evkv__registry_make(type, &making, error);
 }

@@ -30,6 +30,7 @@
 #include "evkv/stores/jsonfile.h"
 #include "evkv/stores/log.h"
 #include "evkv/stores/memcached.h"
+#include "evkv/stores/mongodb.h"
 #include "evkv/stores/redis.h"
 #include "evkv/wrapper.h"
 #include "evkv/wrappers/compression.h"
@@ -61,6 +62,7 @@ void filetree_h(struct evkv_loop *loop);
 void jsonfile_h(struct evkv_loop *loop);
 void log_h(struct evkv_loop *loop);
 void memory_h(struct evkv_loop *loop);
+void mongodb_h(struct evkv_loop *loop);
 void null_h(struct evkv_loop *loop);
 void memcached_h(struct evkv_loop *loop);
 void redis_h(struct evkv_loop *loop);
@@ -622,6 +624,21 @@ void memcached_h(struct evkv_loop *loop)
 	    { .host = "cache1" }, { .host = "cache2", .weight = 2 } };
 	store = evkv_memcached_new(loop, &(struct evkv_memcached_options){
 	    .servers = servers, .server_count = 2 }, &error);
+	evkv_store_unref(store);
+}
+
+/* [evkv/stores/mongodb.h] */
+void mongodb_h(struct evkv_loop *loop)
+{
+	struct evkv_store *store;
+
+	evkv_mongodb_register(loop);
+	store = evkv_open(loop,
+	    "mongodb://app:secret@a,b,c/cache?replicaSet=rs0&evkv.lanes=8",
+	    &error);
+	evkv_store_unref(store);
+	store = evkv_mongodb_new(loop, &(struct evkv_mongodb_options){
+	    .uri = "mongodb://localhost/cache", .lanes = 8 }, &error);
 	evkv_store_unref(store);
 }
 
