@@ -4,6 +4,7 @@ if(TARGET evkv::redis)
 		SOURCES
 			redis_bench.c
 			${PROJECT_SOURCE_DIR}/tests/lib/certificates.c
+			${PROJECT_SOURCE_DIR}/tests/lib/child.c
 			${PROJECT_SOURCE_DIR}/tests/lib/server.c
 			${PROJECT_SOURCE_DIR}/tests/lib/server_memcached.c
 		LIBS evkv::redis PkgConfig::evkv_hiredis PkgConfig::evkv_openssl)

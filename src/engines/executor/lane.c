@@ -255,8 +255,12 @@ bool evkv_lane_relieve(struct evkv_lane *lane)
 
 void evkv__lane_release(struct evkv_lane *lane)
 {
-	lane->released(lane->released_arg);
+	void (*released)(void *arg) = lane->released;
+	void *arg = lane->released_arg;
+
+	/* The last thing that is done: whoever is told knows that all is. */
 	evkv_free(lane);
+	released(arg);
 }
 
 /* The worker releases the lane unless it has returned already. */

@@ -136,9 +136,9 @@ static void pool_end_left(struct evkv_executor *executor,
 
 	lane->running = false;
 	pthread_mutex_unlock(&executor->mutex);
+	evkv_executor_unref(executor);
 	if (delivered)
 		evkv__lane_release(lane);
-	evkv_executor_unref(executor);
 }
 
 /* ---- Work ---------------------------------------------------------------- */

@@ -106,6 +106,15 @@ static bool bulk_errors(struct mongodb_worker *worker, const bson_t *reply,
 	return any;
 }
 
+static int64_t bulk_number(const bson_t *reply, const char *name)
+{
+	bson_iter_t iter;
+
+	return bson_iter_init_find(&iter, reply, name)
+	    ? bson_iter_as_int64(&iter)
+	    : 0;
+}
+
 /* What became of the writes, by the answer to them all. */
 static bool bulk_answer(struct mongodb_worker *worker, size_t count, bool fine,
     const bson_t *reply, const bson_error_t *error)
@@ -117,6 +126,10 @@ static bool bulk_answer(struct mongodb_worker *worker, size_t count, bool fine,
 
 	if (!fine && !bulk_errors(worker, reply, count, &rest))
 		evkv__mongodb_error(worker->server, error, true, &rest);
+	else if (fine &&
+	    bulk_number(reply, "nMatched") + bulk_number(reply, "nUpserted") ==
+		0)
+		evkv__mongodb_error_damaged(worker->server, &rest);
 	for (i = 0; i < count; i++) {
 		unit = &worker->wave.units[worker->order[i]];
 		cell = mongodb_unit_cell(unit);

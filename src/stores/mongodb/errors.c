@@ -24,7 +24,7 @@ static const struct code_row code_rows[] = {
 	{ 7, EVKV_UNAVAILABLE, EVKV_UNKNOWN_OUTCOME, EVKV_CAUSE_CONNECT },
 	{ 89, EVKV_UNAVAILABLE, EVKV_UNKNOWN_OUTCOME, EVKV_CAUSE_STALL },
 	/* Unauthorized, AuthenticationFailed */
-	{ 13, EVKV_REFUSED, EVKV_REFUSED, EVKV_CAUSE_AUTH },
+	{ 13, EVKV_REFUSED, EVKV_REFUSED, EVKV_CAUSE_SERVER },
 	{ 18, EVKV_REFUSED, EVKV_REFUSED, EVKV_CAUSE_AUTH },
 	/* MaxTimeMSExpired, ExceededTimeLimit */
 	{ 50, EVKV_TIMEOUT, EVKV_UNKNOWN_OUTCOME, EVKV_CAUSE_TIMEOUT },
@@ -122,8 +122,6 @@ static void error_of_stream(struct mongodb_server *server,
 
 	if (strstr(error->message, "TLS") != NULL)
 		cause = EVKV_CAUSE_TLS;
-	else if (sent && strstr(error->message, "timeout") != NULL)
-		cause = EVKV_CAUSE_STALL;
 	error_set(server,
 	    sent && write ? EVKV_UNKNOWN_OUTCOME : EVKV_UNAVAILABLE, cause,
 	    error->message, failure);
@@ -186,6 +184,13 @@ void evkv__mongodb_error(struct mongodb_server *server,
 		error_set(server, write ? EVKV_UNKNOWN_OUTCOME : EVKV_SERVER,
 		    EVKV_CAUSE_SERVER, error->message, failure);
 	}
+}
+
+void evkv__mongodb_error_damaged(struct mongodb_server *server,
+    struct mongodb_failure *failure)
+{
+	error_set(server, EVKV_UNKNOWN_OUTCOME, EVKV_CAUSE_PROTOCOL,
+	    "the answer does not tell what was done", failure);
 }
 
 void evkv__mongodb_error_concern(struct mongodb_server *server,

@@ -128,7 +128,7 @@ void evkv__mongodb_put_range(bson_t *filter, const struct mongodb_range *range)
 		    (int)range->high_size);
 	bson_append_document_end(filter, &field);
 	bson_append_document_begin(filter, "version", 7, &field);
-	BSON_APPEND_BOOL(&field, "$exists", true);
+	BSON_APPEND_INT32(&field, "$type", BSON_TYPE_BINARY);
 	bson_append_document_end(filter, &field);
 }
 

@@ -333,7 +333,7 @@ bool evkv__mongodb_purge(struct mongodb_worker *worker,
 
 	evkv__mongodb_put_expired(&filter, part->now_ms);
 	bson_append_document_begin(&filter, "version", 7, &field);
-	BSON_APPEND_BOOL(&field, "$exists", true);
+	BSON_APPEND_INT32(&field, "$type", BSON_TYPE_BINARY);
 	bson_append_document_end(&filter, &field);
 	return removal_delete(&removal, &filter, &part->span->removed);
 }

@@ -209,6 +209,21 @@ static bool single_counted(struct single *s, int64_t count)
 
 /* ---- Puts ---------------------------------------------------------------- */
 
+/* A put that makes the entry where it is not there was done, or so it seems. */
+static void put_done(const struct single *s)
+{
+	struct mongodb_failure failure;
+
+	if (single_number(s, "matchedCount") +
+		single_number(s, "upsertedCount") >
+	    0) {
+		mongodb_unit_settle(s->unit, EVKV_OK);
+		return;
+	}
+	evkv__mongodb_error_damaged(s->worker->server, &failure);
+	evkv__mongodb_unit_fail(s->unit, &failure);
+}
+
 /* One try of a put that makes the entry where it is not there. */
 static bool put_once(struct mongodb_worker *worker,
     const struct mongodb_unit *unit, bool last)
@@ -224,7 +239,7 @@ static bool put_once(struct mongodb_worker *worker,
 	if (evkv__mongodb_unit_document(worker, unit, &s.update)) {
 		with = single_replace(&s);
 		if (with && s.fine)
-			mongodb_unit_settle(unit, EVKV_OK);
+			put_done(&s);
 		else if (with && !single_duplicate(&s))
 			single_fail(&s);
 		else if (with && request->condition == EVKV_IF_ABSENT)
@@ -354,7 +369,7 @@ static void take_filter(struct single *s)
 
 	single_condition(s);
 	bson_append_document_begin(&s->filter, "version", 7, &exists);
-	BSON_APPEND_BOOL(&exists, "$exists", true);
+	BSON_APPEND_INT32(&exists, "$type", BSON_TYPE_BINARY);
 	bson_append_document_end(&s->filter, &exists);
 }
 
@@ -447,7 +462,7 @@ static bool incr_late(struct single *s, const struct single_found *found)
 	    (s->fine && found->found && single_number(s, "matchedCount") == 0))
 		return true;
 	if (s->fine)
-		mongodb_unit_settle(s->unit, EVKV_OK);
+		put_done(s);
 	else
 		single_fail(s);
 	return false;

@@ -104,6 +104,9 @@ void evkv__mongodb_error(struct mongodb_server *server,
 /* Of a code of the server's. */
 void evkv__mongodb_error_code(struct mongodb_server *server, int code,
     const char *words, bool write, struct mongodb_failure *failure);
+/* The server did not say how many documents were written. */
+void evkv__mongodb_error_damaged(struct mongodb_server *server,
+    struct mongodb_failure *failure);
 /* The write is done, but not as safely as was asked for. */
 void evkv__mongodb_error_concern(struct mongodb_server *server,
     const bson_t *reply, struct mongodb_failure *failure);

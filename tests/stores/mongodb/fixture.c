@@ -33,8 +33,8 @@ static void fixture_setup(struct evkv_conformance *run)
 
 	if (fixture_server.pid == 0) {
 		if (!script_server_try(&fixture_server,
-			&(struct script_server_options){ .script = "mongodb",
-			    .kind = fixture->kind })) {
+			&(struct script_server_options){
+			    .script = "mongodb", .kind = fixture->kind })) {
 			if (fixture_server.lacking)
 				evkv_conformance_skip(run, "%s",
 				    fixture_server.problem);
