@@ -21,6 +21,7 @@
 
 #include "engines/files/lock.h"
 #include "evkv/alloc.h"
+#include "stores/log/crc32c.h"
 #include "stores/log/env.h"
 
 #define STORE_NAME "STORE"
@@ -100,10 +101,24 @@ static bool folder_may_make(const struct log_env *env,
 
 /* ---- STORE --------------------------------------------------------------- */
 
+/* What STORE holds; returns the size. */
+static int store_text(const struct log_env *env, char *text, size_t room)
+{
+	int size = snprintf(text, room,
+	    LOG_STORE_MAGIC "%d\nkey %016" PRIx64 "%016" PRIx64
+			    "\ninstance %016" PRIx64 "\n",
+	    LOG_FORMAT, env->key.words[0], env->key.words[1], env->instance);
+
+	return size +
+	    snprintf(text + size, room - (size_t)size,
+		"checksum %08" PRIx32 "\n",
+		evkv__crc32c(0, text, (size_t)size));
+}
+
 static bool store_write(struct log_env *env, struct file_failure *failure)
 {
 	uint64_t random[3];
-	char text[160];
+	char text[200];
 	int size;
 
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
@@ -111,10 +126,7 @@ static bool store_write(struct log_env *env, struct file_failure *failure)
 	env->key.words[0] = random[0];
 	env->key.words[1] = random[1];
 	env->instance = random[2];
-	size = snprintf(text, sizeof(text),
-	    LOG_STORE_MAGIC "%d\nkey %016" PRIx64 "%016" PRIx64
-			    "\ninstance %016" PRIx64 "\n",
-	    LOG_FORMAT, random[0], random[1], random[2]);
+	size = store_text(env, text, sizeof(text));
 	if (!evkv__folder_write(env->folder, STORE_NAME, STORE_NEW, text,
 		(size_t)size) ||
 	    !evkv__folder_sync_parent(env->folder))
@@ -126,7 +138,7 @@ static bool store_parse(struct log_env *env, const char *text,
     struct file_failure *failure)
 {
 	unsigned format = 0;
-	char end = '\0';
+	char expected[200];
 
 	if (strncmp(text, LOG_STORE_MAGIC, strlen(LOG_STORE_MAGIC)) == 0 &&
 	    sscanf(text + strlen(LOG_STORE_MAGIC), "%u", &format) == 1 &&
@@ -134,12 +146,12 @@ static bool store_parse(struct log_env *env, const char *text,
 		return evkv__file_fail(failure, EVKV_UNSUPPORTED, 0,
 		    "%s: written in format %u; this version knows %d",
 		    env->config.path, format, LOG_FORMAT);
-	if (format != LOG_FORMAT ||
-	    sscanf(text + strlen(LOG_STORE_MAGIC),
-		"%u\nkey %16" SCNx64 "%16" SCNx64 "\ninstance %16" SCNx64 "%c",
-		&format, &env->key.words[0], &env->key.words[1], &env->instance,
-		&end) != 5 ||
-	    end != '\n')
+	sscanf(text,
+	    LOG_STORE_MAGIC "%u\nkey %16" SCNx64 "%16" SCNx64
+			    "\ninstance %16" SCNx64,
+	    &format, &env->key.words[0], &env->key.words[1], &env->instance);
+	store_text(env, expected, sizeof(expected));
+	if (strcmp(text, expected) != 0)
 		return evkv__file_fail(failure, EVKV_CORRUPT, 0,
 		    "%s: its " STORE_NAME
 		    " is damaged. Nothing was changed; put it back, or look "

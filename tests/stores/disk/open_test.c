@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "crash_entry.h"
+#include "lib/crash_entry.h"
 #include "kit.h"
 #include "lib/files.h"
 
@@ -241,15 +241,17 @@ EVKV_TEST(disk_open, the_same_process_twice_is_refused)
 
 static pid_t start_writer(const struct kit *kit, const char *first, int *fd)
 {
+	char url[300];
 	int fds[2];
 	pid_t pid;
 
+	snprintf(url, sizeof(url), "disk:%s?max_bytes=1g", kit->path);
 	check_int(pipe2(fds, O_CLOEXEC), 0);
 	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(fds[1], STDOUT_FILENO);
-		execl(CRASH_WRITER, "crash_writer", kit->path, first, "0",
+		execl(CRASH_WRITER, "crash_writer", url, first, "0",
 		    (char *)NULL);
 		_exit(127);
 	}

@@ -1,9 +1,9 @@
 /*
- * tests/stores/disk/crash_entry.h - entries that follow from their number, for
+ * tests/lib/crash_entry.h - entries that follow from their number, for
  * the process that writes them and the one that looks for them.
  */
-#ifndef TESTS_STORES_DISK_CRASH_ENTRY_H
-#define TESTS_STORES_DISK_CRASH_ENTRY_H
+#ifndef TESTS_LIB_CRASH_ENTRY_H
+#define TESTS_LIB_CRASH_ENTRY_H
 
 #include <stdint.h>
 #include <stdio.h>

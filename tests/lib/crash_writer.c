@@ -2,7 +2,9 @@
  * Writes numbered entries, durably, until it is killed, and reports each
  * acknowledgement on its standard output as four bytes.
  *
- *     crash_writer <path> <first number> <compact every n, 0 = never>
+ *     crash_writer <url> <first number> <compact every n, 0 = never>
+ *
+ * CRASH_HEADER and CRASH_REGISTER are those of the store.
  */
 #include <event2/event.h>
 #include <stdio.h>
@@ -11,7 +13,7 @@
 
 #include "crash_entry.h"
 #include "evkv/evkv.h"
-#include "evkv/stores/disk.h"
+#include CRASH_HEADER
 
 #define OUTSTANDING 64
 
@@ -82,10 +84,8 @@ int main(int argc, char **argv)
 
 	if (argc != 4)
 		return EXIT_FAILURE;
-	store = evkv_disk_new(loop,
-	    &(struct evkv_disk_options){
-		.path = argv[1], .max_bytes = (size_t)1 << 30 },
-	    &error);
+	CRASH_REGISTER(loop);
+	store = evkv_open(loop, argv[1], &error);
 	if (store == NULL) {
 		fprintf(stderr, "crash_writer: %s\n", error.message);
 		return EXIT_FAILURE;

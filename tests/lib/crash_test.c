@@ -1,6 +1,8 @@
 /*
  * What was acknowledged survives SIGKILL at any moment, whole and with its TTL;
- * what was not is there whole or not at all.
+ * what was not is there whole or not at all. One test for all stores that are
+ * durable: CRASH_URL has a %s for the folder, CRASH_HEADER and CRASH_REGISTER
+ * are the store's, CRASH_WRITER is the program that writes.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -11,15 +13,21 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "crash_entry.h"
-#include "kit.h"
+#include "lib/crash_entry.h"
+#include "evkv/evkv.h"
+#include CRASH_HEADER
+#include "lib/folder.h"
 #include "lib/pick.h"
+#include "lib/rig.h"
+#include "lib/test.h"
 
 #define BATCH 64
 #define UNREPORTED 128 /* numbers that may have been put beyond the last one */
 
 struct crash {
-	struct kit kit;
+	struct rig rig;
+	struct evkv_store *store;
+	char folder[200], url[300];
 	int64_t begun_us;
 	uint64_t random;
 	uint32_t first;       /* of this round */
@@ -89,6 +97,42 @@ static bool crash_read(struct crash *crash, int fd)
 	return true;
 }
 
+/* ---- The store ----------------------------------------------------------- */
+
+static void crash_open(struct crash *crash)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct answer answer = ANSWER_INIT;
+
+	crash->store = evkv_open(crash->rig.loop, crash->url, &error);
+	check_str(error.message, "");
+	evkv_store_wait_ready(crash->store, -1, answer_cb, &answer);
+	rig_wait(&crash->rig, &answer.calls);
+	if (answer.status != EVKV_OK)
+		fail_test("can't open: %s", answer.message);
+	answer_free(&answer);
+}
+
+static void crash_close(struct crash *crash)
+{
+	struct answer answer = ANSWER_INIT;
+
+	evkv_store_close(crash->store, -1, answer_cb, &answer);
+	rig_wait(&crash->rig, &answer.calls);
+	answer_free(&answer);
+	evkv_store_unref(crash->store);
+	rig_turn(&crash->rig);
+}
+
+static void crash_do(struct crash *crash, const struct evkv_request *request,
+    struct answer *answer)
+{
+	evkv_submit(crash->store, request, answer_cb, answer);
+	rig_wait(&crash->rig, &answer->calls);
+}
+
+/* ---- The writer ---------------------------------------------------------- */
+
 static pid_t crash_start(struct crash *crash, const char *compact, int *fd)
 {
 	char first[16];
@@ -102,8 +146,8 @@ static pid_t crash_start(struct crash *crash, const char *compact, int *fd)
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(fds[1], STDOUT_FILENO);
-		execl(CRASH_WRITER, "crash_writer", crash->kit.path, first,
-		    compact, (char *)NULL);
+		execl(CRASH_WRITER, "crash_writer", crash->url, first, compact,
+		    (char *)NULL);
 		_exit(127);
 	}
 	close(fds[1]);
@@ -178,7 +222,7 @@ static void crash_check_range(struct crash *crash, uint32_t from, uint32_t to)
 		count = to - from < BATCH ? to - from : BATCH;
 		for (i = 0; i < count; i++)
 			keys[i] = crash_key(from + (uint32_t)i, names[i]);
-		kit_do(&crash->kit,
+		crash_do(crash,
 		    &(struct evkv_request){ .kind = EVKV_OP_TTL,
 			.collection = CRASH_COLLECTION,
 			.count = count,
@@ -201,7 +245,7 @@ static void crash_check_counter(struct crash *crash)
 
 	if (!crash->counted)
 		return;
-	kit_do(&crash->kit,
+	crash_do(crash,
 	    &(struct evkv_request){ .kind = EVKV_OP_GET,
 		.collection = CRASH_COLLECTION,
 		.count = 1,
@@ -229,8 +273,6 @@ static unsigned crash_rounds(unsigned rounds)
 
 static void crash_test(const char *compact, unsigned rounds, uint32_t most_us)
 {
-	const struct evkv_disk_options options = { .max_bytes = (size_t)1
-		    << 30 };
 	struct crash *crash = calloc(1, sizeof(*crash));
 	const char *seed = getenv("EVKV_TEST_SEED");
 	unsigned round;
@@ -241,17 +283,20 @@ static void crash_test(const char *compact, unsigned rounds, uint32_t most_us)
 				     : (uint64_t)crash->begun_us;
 	fprintf(stderr, "EVKV_TEST_SEED=%llu\n",
 	    (unsigned long long)crash->random);
-	kit_begin_real(&crash->kit);
+	folder_make(crash->folder, sizeof(crash->folder));
+	snprintf(crash->url, sizeof(crash->url), CRASH_URL, crash->folder);
+	rig_open_real(&crash->rig);
+	check(CRASH_REGISTER(crash->rig.loop));
 	for (round = 0; round < rounds; round++) {
 		crash_run(crash, compact, most_us,
 		    compact[0] != '0' && round % 2 == 1);
-		kit_open(&crash->kit, &options);
+		crash_open(crash);
 		crash_check_range(crash, crash->first, crash->end + UNREPORTED);
 		crash_check_counter(crash);
-		kit_close(&crash->kit);
+		crash_close(crash);
 		crash->first = crash->end + UNREPORTED;
 	}
-	kit_open(&crash->kit, &options);
+	crash_open(crash);
 	crash->checked = 0;
 	crash_check_range(crash, 0, crash->end);
 	check_int(crash->checked, crash->acked_count);
@@ -262,17 +307,19 @@ static void crash_test(const char *compact, unsigned rounds, uint32_t most_us)
 	    rounds, rounds, crash->acked_count, crash->compactions);
 	if (compact[0] != '0')
 		check(crash->compactions > 0);
-	kit_end(&crash->kit);
+	crash_close(crash);
+	rig_close(&crash->rig);
+	folder_remove(crash->folder);
 	free(crash->acked);
 	free(crash);
 }
 
-EVKV_TEST(disk_crash, what_was_acknowledged_survives)
+EVKV_TEST(store_crash, what_was_acknowledged_survives)
 {
 	crash_test("0", 200, 30000);
 }
 
-EVKV_TEST(disk_crash, also_across_compact)
+EVKV_TEST(store_crash, also_across_compact)
 {
 	crash_test("100", 200, 50000);
 }
