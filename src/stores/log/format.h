@@ -191,8 +191,9 @@ static inline bool log_coarse_over(uint32_t coarse, int64_t now_ms)
 /* Whether it may have expired. */
 static inline bool log_coarse_due(uint32_t coarse, int64_t now_ms)
 {
-	return coarse != 0 &&
-	    LOG_EPOCH_MS + ((int64_t)coarse - 1) * 1000 <= now_ms;
+	return coarse == 1 ||
+	    (coarse != 0 &&
+		LOG_EPOCH_MS + ((int64_t)coarse - 1) * 1000 <= now_ms);
 }
 
 #endif
