@@ -105,6 +105,10 @@ static bool entry_name(const struct tree_place *place,
 	switch (evkv_file_name_decode(place->file, buffer, key)) {
 	case EVKV_FILE_NAME_WHOLE: return key->size > 0;
 	case EVKV_FILE_NAME_HASHED:
+		if (entry->fd < 0 || entry->inode == 0) {
+			errno = EIO; /* it could not be opened */
+			return false;
+		}
 		if (!evkv__note_name(entry->fd, place, entry->inode, buffer,
 			key))
 			return false;
@@ -114,23 +118,32 @@ static bool entry_name(const struct tree_place *place,
 	}
 }
 
-/* One that can't be read is not shown; one that is damaged is. */
+/* There is no such attribute and no such note; all else is a failure. */
+static bool look_unnamed(void)
+{
+	return errno == 0 || errno == ENODATA || errno == ENOTSUP ||
+	    errno == ENOENT;
+}
+
 bool evkv__entry_look(const struct filetree *tree,
     const struct tree_place *place, struct tree_look *look,
     struct file_failure *failure)
 {
-	struct file_failure found = { .status = EVKV_OK };
 	struct tree_entry *entry = &look->entry;
 	bool named = false;
 
-	evkv__entry_open(tree, place, look->now_ms, entry, &found);
-	if (found.status == EVKV_CORRUPT)
+	look->failure.status = EVKV_OK;
+	evkv__entry_open(tree, place, look->now_ms, entry, &look->failure);
+	if (look->failure.status == EVKV_CORRUPT)
 		entry->found = TREE_LIVE;
 	errno = 0;
-	if (entry->found == TREE_LIVE || entry->found == TREE_EXPIRED)
+	if (entry->found != TREE_NONE && entry->found != TREE_FOREIGN)
 		named = entry_name(place, entry, look->buffer, &look->key);
-	if (found.status == EVKV_NOMEM || (!named && errno == ENOMEM))
-		evkv__file_fail(failure, EVKV_NOMEM, 0, "out of memory");
+	if (look->failure.status == EVKV_NOMEM)
+		*failure = look->failure;
+	else if (!named && !look_unnamed())
+		evkv__tree_errno(tree, "read the name of", place->file,
+		    failure);
 	return named;
 }
 
@@ -219,6 +232,17 @@ static bool entry_fill(struct filetree *tree, const struct tree_place *place,
 	    (!tree_full(tree) || fsync(fd) == 0);
 }
 
+/* One that a crash has left behind, with its note. */
+static void entry_remove_temporary(int folder)
+{
+	struct stat stat;
+
+	if (fstatat(folder, TREE_TEMPORARY, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    stat.st_nlink == 1)
+		evkv__note_remove(folder, stat.st_ino);
+	unlinkat(folder, TREE_TEMPORARY, 0);
+}
+
 /*
  * The temporary file, of which there is one in a folder, as its writer holds
  * the lock of the collection; false = errno tells why.
@@ -231,7 +255,7 @@ static bool entry_write_temporary(struct filetree *tree,
 	bool written;
 	int fd, sys_error;
 
-	unlinkat(place->folder, TREE_TEMPORARY, 0);
+	entry_remove_temporary(place->folder);
 	fd = openat(place->folder, TREE_TEMPORARY,
 	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 	    FOLDER_FILE_MODE);
@@ -299,7 +323,8 @@ enum evkv_status evkv__entry_touch(struct filetree *tree,
 	if (kept && (!tree_full(tree) || fsync(entry->fd) == 0))
 		return EVKV_OK;
 	evkv__tree_errno(tree, "set the expiry of", place->file, failure);
-	if (kept)
+	if (kept ||
+	    (failure->status != EVKV_NOSPACE && failure->status != EVKV_NOMEM))
 		failure->status = EVKV_UNKNOWN_OUTCOME;
 	return failure->status;
 }

@@ -400,6 +400,16 @@ static void group_job(struct filetree *tree, struct serial_job *job)
 		group_unit(tree, job, i);
 }
 
+/* A removal of which a part is done can't be denied. */
+static void group_lost(struct serial_job *job,
+    const struct file_failure *failure)
+{
+	job->failure = *failure;
+	if (job->removed > 0)
+		job->failure.status = EVKV_UNKNOWN_OUTCOME;
+	evkv__serial_job_fail(job);
+}
+
 void evkv__tree_run(void *self, struct serial_job *first)
 {
 	struct filetree *tree = self;
@@ -412,8 +422,7 @@ void evkv__tree_run(void *self, struct serial_job *first)
 			group_job(tree, (struct serial_job *)job);
 			continue;
 		}
-		((struct serial_job *)job)->failure = failure;
-		evkv__serial_job_fail((struct serial_job *)job);
+		group_lost((struct serial_job *)job, &failure);
 	}
 	session_end(tree);
 }

@@ -122,22 +122,22 @@ static void window_cut(struct tree_window *window)
 }
 
 /* One more piece of the folder; false: it is at its end, or has failed. */
-static bool window_read(struct tree_names *names, struct serial_job *job)
+static bool window_read(struct filetree *tree, struct tree_names *names,
+    struct serial_job *job)
 {
 	struct tree_window *window = &names->window;
-	struct dirent *item;
+	const char *file;
 	int looked;
 
 	for (looked = 0; looked < 4 * TREE_PIECE; looked++) {
-		item = readdir(names->list);
-		if (item == NULL)
+		file = evkv__tree_next_name(tree, names->list, &job->failure);
+		if (file == NULL)
 			return false;
-		if (strcmp(item->d_name, names->after) <= 0 ||
-		    !names_may_want(names, job->request, item->d_name))
+		if (strcmp(file, names->after) <= 0 ||
+		    !names_may_want(names, job->request, file))
 			continue;
 		if (evkv__name_page_add(&window->names,
-			evkv_bytes(item->d_name, strlen(item->d_name) + 1)) !=
-		    0) {
+			evkv_bytes(file, strlen(file) + 1)) != 0) {
 			evkv__file_fail(&job->failure, EVKV_NOMEM, 0,
 			    "out of memory");
 			return false;
@@ -197,7 +197,10 @@ static void page_more(struct filetree *tree, struct tree_names *names,
 	page->more = true;
 }
 
-/* Whether a file is a live entry, and its key. */
+/*
+ * Whether a file is a live entry, and its key. One that can't be read, or is
+ * damaged, is shown: asking for it will tell.
+ */
 static bool page_live(struct filetree *tree, struct tree_names *names,
     struct serial_job *job, const struct tree_place *place,
     struct evkv_slice *key)
@@ -232,24 +235,20 @@ static enum page_answer page_collection(struct filetree *tree,
     struct tree_names *names, struct serial_job *job, const char *file)
 {
 	struct tree_place place;
-	struct dirent *item;
 	struct evkv_slice key;
-	int looked, fd;
+	int looked;
 
-	if (names->list == NULL) {
-		fd = evkv__tree_folder(tree, file);
-		names->list = fd >= 0 ? fdopendir(fd) : NULL;
-		if (names->list == NULL && fd >= 0)
-			close(fd);
-	}
+	if (names->list == NULL)
+		names->list = evkv__tree_list(tree, file, &job->failure);
 	for (looked = 0; names->list != NULL; looked++) {
 		if (looked == TREE_PIECE)
 			return PAGE_AGAIN;
-		item = readdir(names->list);
-		if (item == NULL)
+		place.folder = dirfd(names->list);
+		place.file = evkv__tree_next_name(tree, names->list,
+		    &job->failure);
+		if (place.file == NULL)
 			return PAGE_NO;
-		place = (struct tree_place){ dirfd(names->list), item->d_name };
-		if (item->d_name[0] != '.' &&
+		if (place.file[0] != '.' &&
 		    page_live(tree, names, job, &place, &key))
 			return PAGE_YES;
 	}
@@ -381,7 +380,7 @@ void evkv__names_page(struct filetree *tree, struct serial_job *job)
 		names->at = window_find(tree, names->after);
 	}
 	if (names->reading) {
-		more = window_read(names, job);
+		more = window_read(tree, names, job);
 		if (!more && job->failure.status == EVKV_OK)
 			window_done(tree, names);
 	}

@@ -51,12 +51,12 @@ ino_t evkv__note_inode(const char *file)
 	return strcmp(file, again) == 0 ? (ino_t)inode : 0;
 }
 
-void evkv__note_remove(int folder, ino_t inode)
+bool evkv__note_remove(int folder, ino_t inode)
 {
 	char file[NOTE_FILE_ROOM];
 
 	note_file(inode, file);
-	unlinkat(folder, file, 0);
+	return unlinkat(folder, file, 0) == 0 || errno == ENOENT;
 }
 
 void evkv__note_free(struct tree_note *note)
@@ -169,21 +169,29 @@ bool evkv__note_read(const struct tree_place *place, ino_t inode,
 	return false;
 }
 
+/* Whether a file is there and has the inode; also where that can't be told. */
+static bool note_fits(int folder, const char *file, ino_t inode)
+{
+	struct stat stat;
+
+	if (strchr(file, '/') != NULL)
+		return false;
+	if (fstatat(folder, file, &stat, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno != ENOENT;
+	return stat.st_ino == inode;
+}
+
 bool evkv__note_counts(int folder, ino_t inode)
 {
 	char file[NOTE_FILE_ROOM], *text, *at, *rest;
-	struct stat stat;
 	bool counts;
 
 	note_file(inode, file);
-	text = note_load(folder, file);
+	at = text = note_load(folder, file);
 	if (text == NULL)
-		return errno == ENOMEM;
-	at = text;
+		return true;
 	counts = note_line(&at, NOTE_HEAD, &rest) &&
-	    note_line(&at, "file ", &rest) && strchr(rest, '/') == NULL &&
-	    fstatat(folder, rest, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    stat.st_ino == inode;
+	    note_line(&at, "file ", &rest) && note_fits(folder, rest, inode);
 	evkv_free(text);
 	return counts;
 }
@@ -207,6 +215,24 @@ static size_t note_format(const struct tree_place *place,
 	return size;
 }
 
+/* Something was changed: it is not told as a want of room. */
+static bool keep_half(void)
+{
+	errno = EIO;
+	return false;
+}
+
+/* Where the new note has not its temporary name it may be in place. */
+static bool note_unwritten(int folder)
+{
+	int sys_error = errno;
+
+	if (unlinkat(folder, TREE_NOTE_NEW, 0) != 0)
+		return keep_half();
+	errno = sys_error;
+	return false;
+}
+
 /* It is on the disk when this returns, for its file is to follow it there. */
 static bool note_write(const struct tree_place *place, ino_t inode,
     const struct tree_note *note)
@@ -222,7 +248,7 @@ static bool note_write(const struct tree_place *place, ino_t inode,
 	written = evkv__folder_write(place->folder, file, TREE_NOTE_NEW, text,
 	    note_format(place, note, text));
 	evkv_free(text);
-	return written;
+	return written || note_unwritten(place->folder);
 }
 
 /* ---- Attributes ---------------------------------------------------------- */
@@ -262,15 +288,15 @@ bool evkv__note_keep(int fd, const struct tree_place *place,
 	if (fstat(fd, &stat) != 0)
 		return false;
 	if (attribute_set(fd, ATTRIBUTE_NAME, note->name) &&
-	    attribute_set(fd, ATTRIBUTE_EXPIRES, evkv_str(expires))) {
-		evkv__note_remove(place->folder, stat.st_ino);
-		return true;
-	}
+	    attribute_set(fd, ATTRIBUTE_EXPIRES, evkv_str(expires)))
+		return evkv__note_remove(place->folder, stat.st_ino) ||
+		    keep_half();
 	if (!attribute_needs_note() || !note_write(place, stat.st_ino, note))
 		return false;
 	*noted = true;
 	/* Else an old one would count. */
-	return attribute_set(fd, ATTRIBUTE_EXPIRES, EVKV_LIT(""));
+	return attribute_set(fd, ATTRIBUTE_EXPIRES, EVKV_LIT("")) ||
+	    keep_half();
 }
 
 int evkv__note_expires(int fd, const struct tree_place *place, ino_t inode,
@@ -303,7 +329,8 @@ bool evkv__note_name(int fd, const struct tree_place *place, ino_t inode,
 	struct tree_note note;
 
 	*name = evkv_bytes(buffer, size > 0 ? (size_t)size : 0);
-	if (size < 0 && evkv__note_read(place, inode, &note)) {
+	if (size < 0 && attribute_absent() &&
+	    evkv__note_read(place, inode, &note)) {
 		if (note.name.size > 0)
 			memcpy(buffer, note.name.data, note.name.size);
 		name->size = note.name.size;

@@ -93,6 +93,18 @@ bool evkv__tree_there(struct filetree *tree, struct file_failure *failure)
 
 /* ---- Folders ------------------------------------------------------------- */
 
+const char *evkv__tree_next_name(const struct filetree *tree, DIR *list,
+    struct file_failure *failure)
+{
+	struct dirent *item;
+
+	errno = 0;
+	item = readdir(list);
+	if (item == NULL && errno != 0)
+		evkv__tree_errno(tree, "list it", "", failure);
+	return item != NULL ? item->d_name : NULL;
+}
+
 int evkv__tree_folder(const struct filetree *tree, const char *file)
 {
 	int fd = openat(tree->root, file,
@@ -101,6 +113,19 @@ int evkv__tree_folder(const struct filetree *tree, const char *file)
 	if (fd < 0 && errno == ELOOP)
 		errno = ENOTDIR;
 	return fd;
+}
+
+DIR *evkv__tree_list(const struct filetree *tree, const char *file,
+    struct file_failure *failure)
+{
+	int fd = evkv__tree_folder(tree, file);
+	DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (list == NULL && errno != ENOENT && errno != ENOTDIR)
+		evkv__tree_errno(tree, "list the folder", file, failure);
+	if (list == NULL && fd >= 0)
+		close(fd);
+	return list;
 }
 
 /* What a hashed name stands for is kept with the folder. */

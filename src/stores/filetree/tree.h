@@ -80,8 +80,14 @@ bool evkv__tree_there(struct filetree *tree, struct file_failure *failure);
 /* A call on something of the tree has failed; errno tells why. */
 bool evkv__tree_errno(const struct filetree *tree, const char *what,
     const char *file, struct file_failure *failure);
+/* The next name of a folder; NULL: the end, or a failure, which is told. */
+const char *evkv__tree_next_name(const struct filetree *tree, DIR *list,
+    struct file_failure *failure);
 /* The folder of a collection, or -1 with errno; ENOTDIR: it is no folder. */
 int evkv__tree_folder(const struct filetree *tree, const char *file);
+/* Its names; NULL: there is no such folder, or a failure, which is told. */
+DIR *evkv__tree_list(const struct filetree *tree, const char *file,
+    struct file_failure *failure);
 /* Make it, with the name that it stands for. */
 bool evkv__tree_make_folder(struct filetree *tree, const char *file,
     struct evkv_slice collection, struct file_failure *failure);
@@ -112,9 +118,12 @@ struct tree_place {
 bool evkv__note_read(const struct tree_place *place, ino_t inode,
     struct tree_note *note);
 void evkv__note_free(struct tree_note *note);
-/* Remove it, if there is one. */
-void evkv__note_remove(int folder, ino_t inode);
-/* Whether the note for an inode is about a file that is there. */
+/* Remove it; false: there is one that stays. */
+bool evkv__note_remove(int folder, ino_t inode);
+/*
+ * Whether the note for an inode is about a file that is there, or that can't be
+ * told.
+ */
 bool evkv__note_counts(int folder, ino_t inode);
 /* The inode that a note's file name is for; 0 = it is no such name. */
 ino_t evkv__note_inode(const char *file);
@@ -156,14 +165,15 @@ void evkv__entry_open(const struct filetree *tree,
 void evkv__entry_close(struct tree_entry *entry);
 struct tree_look {
 	int64_t now_ms;
-	char *buffer; /* EVKV_KEY_MAX bytes, for the key */
-	struct tree_entry entry;
+	char *buffer;            /* EVKV_KEY_MAX bytes, for the key */
+	struct tree_entry entry; /* LIVE also where it is damaged */
 	struct evkv_slice key;
+	struct file_failure failure; /* where entry.found is TREE_FAILED */
 };
 
 /*
  * Likewise for a name that was found in the folder, with its key; false: it is
- * no entry of ours. Only want of memory fails it.
+ * no entry of ours, or that can't be told, which fails.
  */
 bool evkv__entry_look(const struct filetree *tree,
     const struct tree_place *place, struct tree_look *look,

@@ -59,13 +59,22 @@ static void walk_remove_entry(struct filetree *tree, struct tree_walk *walk,
 	job->removed += counts;
 }
 
+/* Whether it has expired can't be told: what is to go all the same fails. */
+static void walk_unread(struct serial_job *job, const struct tree_look *look)
+{
+	if (walk_wants(job->request, &look->entry, look->key))
+		job->failure = look->failure;
+}
+
 static void walk_look(struct filetree *tree, struct tree_walk *walk,
     const struct tree_place *place, struct serial_job *job)
 {
 	struct tree_look look = { .now_ms = job->now_ms, .buffer = walk->key };
 
 	if (evkv__entry_look(tree, place, &look, &job->failure)) {
-		if (walk_wants(job->request, &look.entry, look.key))
+		if (look.entry.found == TREE_FAILED)
+			walk_unread(job, &look);
+		else if (walk_wants(job->request, &look.entry, look.key))
 			walk_remove_entry(tree, walk, place, &look.entry, job);
 		else if (look.entry.expires_ms != 0)
 			job->ttls = true;
@@ -86,16 +95,12 @@ static void walk_tidy(int folder, const char *file)
 
 /* ---- Collections --------------------------------------------------------- */
 
-static bool walk_begin_list(struct filetree *tree, struct tree_walk *walk)
+/* false: there is no such folder, or that can't be told, which fails. */
+static bool walk_begin_list(struct filetree *tree, struct tree_walk *walk,
+    struct file_failure *failure)
 {
-	int fd = evkv__tree_folder(tree, walk->file);
-
 	walk->removed = false;
-	if (fd < 0)
-		return false;
-	walk->list = fdopendir(fd);
-	if (walk->list == NULL)
-		close(fd);
+	walk->list = evkv__tree_list(tree, walk->file, failure);
 	return walk->list != NULL;
 }
 
@@ -104,19 +109,20 @@ static bool walk_next_list(struct filetree *tree, struct tree_walk *walk,
     struct serial_job *job)
 {
 	const struct evkv_request *request = job->request;
-	struct dirent *item;
+	const char *name;
 
 	while (walk->root != NULL && job->failure.status == EVKV_OK &&
-	    (item = readdir(walk->root)) != NULL) {
-		if (strlen(item->d_name) >= sizeof(walk->file))
+	    (name = evkv__tree_next_name(tree, walk->root, &job->failure)) !=
+		NULL) {
+		if (strlen(name) >= sizeof(walk->file))
 			continue;
-		strcpy(walk->file, item->d_name);
+		strcpy(walk->file, name);
 		if (!evkv__names_collection(tree, walk->file, walk->name,
 			&walk->collection, &job->failure) ||
 		    !evkv_match(request->match.prefix, request->match.pattern,
 			walk->collection))
 			continue;
-		if (walk_begin_list(tree, walk))
+		if (walk_begin_list(tree, walk, &job->failure))
 			return true;
 	}
 	return false;
@@ -146,14 +152,13 @@ static bool walk_list(struct filetree *tree, struct tree_walk *walk,
     struct serial_job *job)
 {
 	struct tree_place place = { .folder = dirfd(walk->list) };
-	struct dirent *item;
 	int looked;
 
 	for (looked = 0; looked < TREE_PIECE; looked++) {
-		item = readdir(walk->list);
-		if (item == NULL)
+		place.file = evkv__tree_next_name(tree, walk->list,
+		    &job->failure);
+		if (place.file == NULL)
 			return false;
-		place.file = item->d_name;
 		if (place.file[0] == '.')
 			walk_tidy(place.folder, place.file);
 		else
@@ -194,23 +199,24 @@ static void walk_piece(struct filetree *tree, struct tree_walk *walk,
 }
 
 static struct tree_walk *walk_new(struct filetree *tree,
-    const struct evkv_request *request)
+    const struct evkv_request *request, struct file_failure *failure)
 {
 	struct tree_walk *walk = evkv_calloc(1, sizeof(*walk));
 
 	if (walk == NULL) {
-		errno = ENOMEM;
+		evkv__file_fail(failure, EVKV_NOMEM, 0, "out of memory");
 		return NULL;
 	}
 	if (request->kind == EVKV_OP_CLEAR) {
 		walk->collection = request->collection;
 		evkv_file_name_encode(walk->collection, walk->file);
-		walk_begin_list(tree, walk);
+		walk_begin_list(tree, walk, failure);
 		return walk;
 	}
 	walk->root = evkv__folder_list(tree->root);
 	if (walk->root != NULL)
 		return walk;
+	evkv__tree_errno(tree, "list it", "", failure);
 	evkv_free(walk);
 	return NULL;
 }
@@ -220,11 +226,9 @@ void evkv__walk_remove(struct filetree *tree, struct serial_job *job)
 	struct tree_walk *walk = job->walk;
 
 	if (walk == NULL)
-		walk = job->walk = walk_new(tree, job->request);
-	if (walk == NULL) {
-		evkv__tree_errno(tree, "list it", "", &job->failure);
+		walk = job->walk = walk_new(tree, job->request, &job->failure);
+	if (walk == NULL)
 		return;
-	}
 	if (walk->list == NULL && !walk_next_list(tree, walk, job)) {
 		if (job->failure.status != EVKV_OK)
 			walk_fail(walk, job);

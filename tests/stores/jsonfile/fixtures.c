@@ -22,8 +22,10 @@ struct fixture {
 
 static void jsonfile_setup(struct evkv_conformance *run)
 {
-	struct fixture *fixture = evkv_conformance_alloc(run, sizeof(*fixture));
+	struct fixture *fixture = malloc(sizeof(*fixture));
 
+	if (fixture == NULL)
+		evkv_conformance_fail(run, "no memory");
 	folder_make(fixture->folder, sizeof(fixture->folder));
 	snprintf(fixture->path, sizeof(fixture->path), "%s/store.json",
 	    fixture->folder);
@@ -63,6 +65,7 @@ static void jsonfile_teardown(struct evkv_conformance *run)
 		fclose(file);
 	}
 	folder_remove(fixture->folder);
+	free(fixture);
 }
 
 static struct evkv_store *jsonfile_open(struct evkv_conformance *run,
