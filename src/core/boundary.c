@@ -270,7 +270,7 @@ static OP_NOINLINE evkv_ticket submit_peek(struct evkv_store *store,
 
 	answer = store->loop->scramble
 	    ? peek_scrambled(store, request, &value)
-	    : evkv_store_peek(store, request, &value);
+	    : evkv__store_peek(store, request, &value);
 	switch (answer) {
 	case EVKV_PEEK_HIT: return evkv__get_hit(store->loop, value, cb, arg);
 	case EVKV_PEEK_MISS: return evkv__get_miss(store->loop, cb, arg);

@@ -107,6 +107,15 @@ static inline bool evkv__store_is_quick(const struct evkv_store *store)
 		   (uintptr_t)store->order.entering) == STORE_OPEN;
 }
 
+/* evkv_store_peek(), of a store that is mostly quick. */
+static inline enum evkv_peek evkv__store_peek(struct evkv_store *store,
+    const struct evkv_request *request, struct evkv_value **value)
+{
+	if (!evkv__store_is_quick(store) || store->vtable->peek == NULL)
+		return evkv_store_peek(store, request, value);
+	return store->vtable->peek(store->self, request, value);
+}
+
 /* close.c */
 /* An op has left a store that is on its way out. */
 void evkv__store_left(struct evkv_store *store);

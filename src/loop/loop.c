@@ -163,12 +163,10 @@ static void wall_compare(struct evkv_loop *loop)
 }
 
 /* Once for each reading of the system's clock: that is once a turn, mostly. */
-uint64_t evkv__loop_wall_jumps(struct evkv_loop *loop)
+uint64_t evkv__loop_wall_jumps_now(struct evkv_loop *loop)
 {
 	int64_t now_us;
 
-	if (loop == NULL)
-		return 0;
 	now_us = evkv_loop_now_us(loop);
 	if (loop->injected || now_us != loop->wall_compared_us) {
 		loop->wall_compared_us = now_us;

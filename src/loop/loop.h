@@ -161,7 +161,14 @@ void evkv__loop_catch_up(struct evkv_loop *loop);
  * what trusts that two expiries, one by each clock, keep their order.
  */
 #define EVKV__WALL_STEP_MS INT64_C(500)
-uint64_t evkv__loop_wall_jumps(struct evkv_loop *loop);
+uint64_t evkv__loop_wall_jumps_now(struct evkv_loop *loop);
+static inline uint64_t evkv__loop_wall_jumps(struct evkv_loop *loop)
+{
+	/* They were compared in this turn already. */
+	if (loop->turn_us == loop->wall_compared_us)
+		return loop->wall_jumps;
+	return evkv__loop_wall_jumps_now(loop);
+}
 
 /* fork.c: how often this process is the child of a fork(), since we know. */
 extern unsigned evkv__forks __attribute__((visibility("hidden")));

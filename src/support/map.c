@@ -307,26 +307,96 @@ void evkv__wrapper_complete(void *self, struct evkv_op *op)
 
 #define PEEK_KEY 256 /* bytes of a key that is renamed on the stack */
 
+/*
+ * Bytes are written one after the other, but by whole words: what is read across
+ * the border of two writes waits until these are in the cache, and so for all
+ * that is before them.
+ */
+struct join {
+	char *to;
+	uint64_t word; /* not yet written, and how much of it there is */
+	unsigned bits;
+};
+
+static inline void join_word(struct join *join, uint64_t word, unsigned bits)
+{
+	join->word |= word << join->bits;
+	if (join->bits + bits < 64) {
+		join->bits += bits;
+		return;
+	}
+	memcpy(join->to, &join->word, sizeof(join->word));
+	join->to += sizeof(join->word);
+	/* In two steps: by all 64 bits there is no shift. */
+	join->word = word >> 1 >> (63 - join->bits);
+	join->bits = join->bits + bits - 64;
+}
+
+/* 1 to 7 bytes as the lowest of a word. */
+static inline uint64_t join_read(const unsigned char *at, size_t size)
+{
+	uint32_t first, last;
+
+	if (size >= sizeof(first)) {
+		memcpy(&first, at, sizeof(first));
+		memcpy(&last, at + size - sizeof(last), sizeof(last));
+		return first | (uint64_t)last << 8 * (size - sizeof(last));
+	}
+	return (uint64_t)at[0] | (uint64_t)at[size / 2] << 8 * (size / 2) |
+	    (uint64_t)at[size - 1] << 8 * (size - 1);
+}
+
+static inline void join_bytes(struct join *join, struct evkv_slice bytes)
+{
+	const unsigned char *at = bytes.data;
+	size_t size = bytes.size;
+	uint64_t word;
+
+	for (; size >= sizeof(word); size -= sizeof(word), at += sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		join_word(join, word, 64);
+	}
+	if (size > 0)
+		join_word(join, join_read(at, size), 8 * (unsigned)size);
+}
+
+/* Into `to`, which has room for up to seven bytes more. */
+static inline void join_two(char *to, struct evkv_slice a, struct evkv_slice b)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	struct join join = { .to = to };
+
+	join_bytes(&join, a);
+	join_bytes(&join, b);
+	memcpy(join.to, &join.word, sizeof(join.word));
+#else
+	if (a.size > 0)
+		memcpy(to, a.data, a.size);
+	memcpy(to + a.size, b.data, b.size);
+#endif
+}
+
+/* Nothing calls back within a peek: so the request may be made once. */
 static enum evkv_peek peek_renamed(struct wrapper *wrapper,
     const struct evkv_request *request, struct evkv_value **value)
 {
-	struct evkv_request inner = evkv__request_none;
-	struct evkv_slice outer = *request->keys, key;
+	struct evkv_request *inner = &wrapper->peek;
+	struct evkv_slice outer = *request->keys;
+	char bytes[PEEK_KEY + sizeof(uint64_t)];
 	struct evkv_place place;
-	char bytes[PEEK_KEY];
 
 	evkv__wrapper_place(wrapper, request->collection, &place);
-	if (place.key_head.size + outer.size > sizeof(bytes))
+	if (place.key_head.size + outer.size > PEEK_KEY)
 		return EVKV_PEEK_DECLINE;
-	if (place.key_head.size > 0)
-		memcpy(bytes, place.key_head.data, place.key_head.size);
-	memcpy(bytes + place.key_head.size, outer.data, outer.size);
-	key = evkv_bytes(bytes, place.key_head.size + outer.size);
-	inner.flags = request->flags;
-	inner.collection = place.collection;
-	inner.count = 1;
-	inner.keys = &key;
-	return evkv_store_peek(wrapper->inner, &inner, value);
+	join_two(bytes, place.key_head, outer);
+	wrapper->peek_key.data = bytes;
+	wrapper->peek_key.size = place.key_head.size + outer.size;
+	inner->flags = request->flags;
+	inner->collection.data = place.collection.data;
+	inner->collection.size = place.collection.size;
+	inner->count = 1;
+	inner->keys = &wrapper->peek_key;
+	return evkv__store_peek(wrapper->inner, inner, value);
 }
 
 enum evkv_peek evkv__wrapper_peek(void *self,
@@ -341,5 +411,5 @@ enum evkv_peek evkv__wrapper_peek(void *self,
 		return EVKV_PEEK_DECLINE;
 	return hooks->place != NULL
 	    ? peek_renamed(wrapper, request, value)
-	    : evkv_store_peek(wrapper->inner, request, value);
+	    : evkv__store_peek(wrapper->inner, request, value);
 }

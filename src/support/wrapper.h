@@ -10,9 +10,11 @@
 struct wrapper {
 	struct evkv_wrapper hooks; /* a copy, filled up to our size */
 	const struct evkv_type *type;
-	struct evkv_store *inner; /* borrowed: the node holds the reference */
-	void *self;               /* the hooks' */
-	bool made;                /* `self` is there, to be released */
+	struct evkv_store *inner;   /* borrowed: the node holds the reference */
+	void *self;                 /* the hooks' */
+	bool made;                  /* `self` is there, to be released */
+	struct evkv_request peek;   /* map.c: as the inner store is asked ... */
+	struct evkv_slice peek_key; /* ... for this key */
 	struct evkv_vtable vtable;
 	_Alignas(16) char options[]; /* the copy, then its strings */
 };

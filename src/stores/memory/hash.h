@@ -48,19 +48,31 @@ static inline uint64_t hash_read_4(const char *at)
 	return word;
 }
 
-/* All of 1 to 16 bytes, in two words. */
+/* All of 1 to 8 bytes, in a word. */
+static inline uint64_t hash_read_some(const char *at, size_t size)
+{
+	if (size == 8)
+		return hash_read_8(at);
+	if (size >= 4)
+		return hash_read_4(at) | hash_read_4(at + size - 4) << 32;
+	return (uint64_t)(unsigned char)at[0] << 16 |
+	    (uint64_t)(unsigned char)at[size / 2] << 8 |
+	    (unsigned char)at[size - 1];
+}
+
+/*
+ * All of 1 to 16 bytes, in two words. What was written by whole words, as a
+ * wrapper writes a key behind a prefix, is read by such, too, and not across
+ * the border of two: the processor would wait until these are in the cache, and
+ * so for all that is before them.
+ */
 static inline void hash_read(const char *at, size_t size, uint64_t words[2])
 {
-	if (size >= 8) {
+	if (size > 8) {
 		words[0] = hash_read_8(at);
-		words[1] = hash_read_8(at + size - 8);
-	} else if (size >= 4) {
-		words[0] = hash_read_4(at);
-		words[1] = hash_read_4(at + size - 4);
+		words[1] = hash_read_some(at + 8, size - 8);
 	} else {
-		words[0] = (uint64_t)(unsigned char)at[0] << 16 |
-		    (uint64_t)(unsigned char)at[size / 2] << 8 |
-		    (unsigned char)at[size - 1];
+		words[0] = hash_read_some(at, size);
 		words[1] = 0;
 	}
 }

@@ -165,10 +165,9 @@ static inline enum evkv_peek peek_entry(struct memory_entry *entry,
 	return entry->external ? EVKV_PEEK_DECLINE : EVKV_PEEK_HIT;
 }
 
-enum evkv_peek evkv__memory_peek(void *arg, const struct evkv_request *request,
-    struct evkv_value **value)
+static OP_NOINLINE enum evkv_peek peek_any(struct memory *self,
+    const struct evkv_request *request, struct evkv_value **value)
 {
-	struct memory *self = arg;
 	const struct evkv_slice key = *request->keys;
 	struct memory_collection *collection;
 	struct memory_entry *entry;
@@ -180,9 +179,25 @@ enum evkv_peek evkv__memory_peek(void *arg, const struct evkv_request *request,
 	entry = evkv__table_find(&self->table, collection, key,
 	    table_hash(collection, key), &place);
 	if (entry == NULL ||
-	    (entry->expires_at_us <= self->loop->turn_us &&
-		entry->expires_at_us <= evkv_loop_now_us(self->loop)))
+	    entry->expires_at_us <= evkv__loop_now_us(self->loop))
 		return EVKV_PEEK_MISS;
+	return peek_entry(entry, value);
+}
+
+enum evkv_peek evkv__memory_peek(void *arg, const struct evkv_request *request,
+    struct evkv_value **value)
+{
+	struct memory *self = arg;
+	const struct memory_collection *collection = self->table.last;
+	struct evkv_slice key = *request->keys, name = request->collection;
+	struct memory_entry *entry;
+
+	if (!evkv__table_is_last(&self->table, name))
+		return peek_any(self, request, value);
+	entry = evkv__table_find_at_home(&self->table, collection, key,
+	    table_hash(collection, key));
+	if (entry == NULL || entry->expires_at_us <= self->loop->turn_us)
+		return peek_any(self, request, value);
 	return peek_entry(entry, value);
 }
 

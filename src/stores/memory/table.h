@@ -227,27 +227,25 @@ static inline bool entry_same_half(const char *a, const char *b)
 	return x == y;
 }
 
-static inline bool entry_same_long(const char *a, const char *b, size_t size)
+/* As memcmp() == 0, without the call, of less than 8 bytes. */
+static inline bool entry_same_short(const char *a, const char *b, size_t size)
 {
-	for (; size > 16; size -= 8, a += 8, b += 8) {
-		if (!entry_same_word(a, b))
-			return false;
-	}
-	return entry_same_word(a, b) &&
-	    entry_same_word(a + size - 8, b + size - 8);
-}
-
-/* As memcmp() == 0, without the call: names and keys are short. */
-static inline bool entry_same_bytes(const char *a, const char *b, size_t size)
-{
-	if (size >= 8)
-		return entry_same_long(a, b, size);
 	if (size >= 4)
 		return entry_same_half(a, b) &&
 		    entry_same_half(a + size - 4, b + size - 4);
 	return size == 0 ||
 	    (a[0] == b[0] && a[size / 2] == b[size / 2] &&
 		a[size - 1] == b[size - 1]);
+}
+
+/* Likewise: names and keys are short. By whole words, see hash_read(). */
+static inline bool entry_same_bytes(const char *a, const char *b, size_t size)
+{
+	for (; size >= 8; size -= 8, a += 8, b += 8) {
+		if (!entry_same_word(a, b))
+			return false;
+	}
+	return entry_same_short(a, b, size);
 }
 
 /* The collection of a name, or NULL. */

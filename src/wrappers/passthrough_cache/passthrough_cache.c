@@ -13,6 +13,7 @@
  */
 #include "wrappers/passthrough_cache/cache.h"
 
+#include "core/store.h"
 #include "loop/loop.h"
 #include "wrappers/types.h"
 
@@ -72,13 +73,15 @@ static enum evkv_peek passthrough_cache_peek(void *self,
 {
 	struct cache *cache = self;
 
-	evkv__repair_clocks(cache);
+	if (evkv__loop_wall_jumps(cache->loop) != cache->wall_jumps)
+		evkv__repair_clocks(cache);
 	if (cache->heads || cache->off ||
 	    request->keys->size > cache->max_key ||
-	    evkv__record_find(cache, request->collection, *request->keys) !=
-		NULL)
+	    (cache->records > 0 &&
+		evkv__record_find(cache, request->collection, *request->keys) !=
+		    NULL))
 		return EVKV_PEEK_DECLINE;
-	if (evkv_store_peek(cache->cache, request, value) == EVKV_PEEK_HIT)
+	if (evkv__store_peek(cache->cache, request, value) == EVKV_PEEK_HIT)
 		return EVKV_PEEK_HIT;
 	return EVKV_PEEK_DECLINE;
 }
@@ -230,7 +233,8 @@ static struct cache *cache_new(struct evkv_store *primary,
 	TAILQ_INIT(&cache->backoffs);
 	cache->hash_key[0] = evkv_loop_random(cache->loop);
 	cache->hash_key[1] = evkv_loop_random(cache->loop);
-	cache->wall_jumps = evkv__loop_wall_jumps(cache->loop);
+	if (cache->loop != NULL)
+		cache->wall_jumps = evkv__loop_wall_jumps(cache->loop);
 	cache->repair_timer.run = evkv__repair_run;
 	cache->repair_timer.arg = cache;
 	return cache;
