@@ -246,6 +246,10 @@ static void call_on_page(const struct evkv_result *result, void *arg)
 		return;
 	}
 	body = evbuffer_new();
+	if (body == NULL) {
+		call_reply(call, 503, NULL);
+		return;
+	}
 	for (size_t i = 0; i < result->count; i++) {
 		struct evkv_slice bytes = evkv_result_entry(result, i)->name;
 
