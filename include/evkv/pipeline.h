@@ -63,6 +63,11 @@ enum {
 	 * only reads: the op does not count as sent by it.
 	 */
 	EVKV_SLOT_READS = 1 << 3,
+	/**
+	 * Set inside encode(): its bytes are a part of something that others
+	 * have begun or go on with, so they are never held back.
+	 */
+	EVKV_SLOT_JOINED = 1 << 4,
 };
 
 /**
@@ -204,6 +209,16 @@ struct evkv_protocol {
 	 */
 	void (*state)(void *self, enum evkv_state state, enum evkv_cause cause,
 	    const char *message);
+
+	/**
+	 * Optional. encode() has called evkv_pipeline_open(), and now `next` is
+	 * to be encoded, or, where that is NULL, the output is to be sent.
+	 * Append what ends that which is open, and say true: it belongs to the
+	 * slot that was encoded last. Or say false: `next` goes on with it. Has
+	 * the calls that encode() has; room for what it appends was reserved
+	 * there.
+	 */
+	bool (*finish)(void *self, struct evkv_slot *next);
 };
 
 /* ---- Making and ending ------------------------------------------------ */
@@ -317,6 +332,12 @@ EVKV_API bool evkv_pipeline_stop(struct evkv_pipeline *pipeline,
     struct evkv_slot *slot);
 
 /* ---- Inside encode() -------------------------------------------------- */
+
+/**
+ * What was begun is still open: finish() will be called before anything else is
+ * encoded, or sent.
+ */
+EVKV_API void evkv_pipeline_open(struct evkv_pipeline *pipeline);
 
 /**
  * Room for `size` bytes at the end of the output, until the next call. NULL =

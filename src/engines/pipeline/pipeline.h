@@ -112,6 +112,7 @@ struct evkv_pipeline {
 	struct buffer in, out;
 	uint64_t sent;
 	struct evkv_slot *encoding;
+	bool open; /* finish() is to be called */
 	uint64_t effect;
 	bool encode_failed;
 	size_t burst, last_burst;

@@ -17,10 +17,23 @@
 
 /* ---- Encoding ---------------------------------------------------------- */
 
+/* What was encoded last is open: `next` goes on with it, or it ends here. */
+static void finish(struct evkv_pipeline *p, struct evkv_slot *next)
+{
+	struct evkv_slot *last = p->outstanding.last;
+
+	if (!p->protocol->finish(p->self, next))
+		return;
+	p->open = false;
+	last->end = last->mark = evkv__pipe_output_end(p);
+}
+
 bool evkv__pipe_encode(struct evkv_pipeline *p, struct evkv_slot *slot)
 {
 	bool encoded;
 
+	if (p->open)
+		finish(p, slot);
 	slot->bits = 0;
 	slot->begin = evkv__pipe_output_end(p);
 	p->encoding = slot;
@@ -70,6 +83,11 @@ bool evkv_pipeline_append(struct evkv_pipeline *p, const void *data,
 		memcpy(room, data, size);
 	p->out.tail += size;
 	return true;
+}
+
+void evkv_pipeline_open(struct evkv_pipeline *p)
+{
+	p->open = true;
 }
 
 void evkv_pipeline_effect(struct evkv_pipeline *p)
@@ -213,6 +231,8 @@ void evkv__pipe_flush(struct evkv_pipeline *p)
 	bool was_full = p->net.write_armed;
 	ssize_t size = 0;
 
+	if (p->open)
+		finish(p, NULL);
 	send_skip_holes(p);
 	while (evkv__pipe_output_size(p) > 0 && total < WRITE_TURN) {
 		size = evkv__net_write(&p->net, ranges, send_gather(p, ranges),

@@ -460,7 +460,8 @@ static bool slot_stop_outstanding(struct evkv_pipeline *p,
 		return false;
 	slot->bits |= SLOT_STOPPED;
 	p->tombstones++;
-	if (slot->begin >= p->sent + p->net.offered && slot->end > slot->begin)
+	if (slot->begin >= p->sent + p->net.offered &&
+	    slot->end > slot->begin && (slot->flags & EVKV_SLOT_JOINED) == 0)
 		return slot_stop_unsent(p, slot);
 	/* The server must get the rest: it counts as sent from now on. */
 	if ((slot->bits & SLOT_MARKED) == 0) {

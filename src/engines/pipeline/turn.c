@@ -118,6 +118,7 @@ void evkv__pipe_stream_reset(struct evkv_pipeline *p)
 	evkv__pipe_buffer_free(&p->out);
 	p->sent = 0;
 	p->unsent = NULL;
+	p->open = false;
 	p->holes = 0;
 	p->burst = p->last_burst = 0;
 }

@@ -83,10 +83,29 @@ bool evkv__redis_write_start(struct redis_connection *connection,
 bool evkv__redis_write_name(struct redis_connection *connection,
     struct redis_part *part, size_t i);
 
+/* ---- group.c: the ttl reads of a turn --------------------------------- */
+
+/* Whether a part is one, that may join the group that is open, or open one. */
+bool evkv__redis_group_takes(const struct redis_connection *connection,
+    const struct redis_part *part);
+bool evkv__redis_group_encode(struct redis_connection *connection,
+    struct redis_part *part);
+/* Nothing more joins the group that is open. */
+void evkv__redis_group_finish(struct redis_connection *connection);
+/* As a struct redis_command.item and .end, of a part that has a group. */
+bool evkv__redis_group_item(struct redis_connection *connection,
+    struct redis_part *leader, const struct redis_item *item);
+void evkv__redis_group_end(struct redis_connection *connection,
+    struct redis_part *leader);
+void evkv__redis_group_drop(struct redis_connection *connection);
+
 /* ---- Replies; false = it is something else ---------------------------- */
 
 /* A value or nil for the i-th key. */
 bool evkv__redis_take_value(struct redis_part *part, size_t i,
+    const struct redis_item *item);
+/* The reply to PTTL, for the i-th key. */
+bool evkv__redis_take_ttl(struct redis_part *part, size_t i,
     const struct redis_item *item);
 /* An error as the whole reply, about `count` keys from the from-th on. */
 bool evkv__redis_take_error(struct redis_connection *connection,

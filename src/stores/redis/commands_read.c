@@ -91,6 +91,8 @@ static bool ttl_encode(struct redis_connection *connection,
 
 	if (connection->full)
 		return ttl_encode_apart(connection, part);
+	if (evkv__redis_group_takes(connection, part))
+		return evkv__redis_group_encode(connection, part);
 	return evkv_pipeline_append(pipeline, "*1\r\n$5\r\nMULTI\r\n", 15) &&
 	    mget_encode(connection, part) &&
 	    ttl_write_pttls(connection, part) &&
@@ -98,7 +100,7 @@ static bool ttl_encode(struct redis_connection *connection,
 }
 
 /* The reply to PTTL, which is 0 for one that is about to expire. */
-static bool ttl_item_ttl(struct redis_part *part, size_t i,
+bool evkv__redis_take_ttl(struct redis_part *part, size_t i,
     const struct redis_item *item)
 {
 	struct evkv_entry *entry = evkv__redis_entry(part, i);
@@ -125,7 +127,7 @@ static bool ttl_item_apart_ttl(struct redis_connection *connection,
 
 	if (item->depth != 0)
 		return false;
-	if (!ttl_item_ttl(part, i, item))
+	if (!evkv__redis_take_ttl(part, i, item))
 		return evkv__redis_take_error(connection, part, i, 1, item);
 	if (entry->status != EVKV_OK)
 		return true;
@@ -176,7 +178,7 @@ static bool ttl_item_exec(struct redis_connection *connection,
 	if (item->index == 0)
 		return item->type == REDIS_ITEM_ARRAY &&
 		    item->number == (long long)part->base.count;
-	return ttl_item_ttl(part, item->index - 1, item);
+	return evkv__redis_take_ttl(part, item->index - 1, item);
 }
 
 static bool ttl_item(struct redis_connection *connection,
@@ -184,6 +186,8 @@ static bool ttl_item(struct redis_connection *connection,
 {
 	bool last = part->answered == part->replies - 1;
 
+	if (part->group != NULL)
+		return evkv__redis_group_item(connection, part, item);
 	if (part->apart)
 		return ttl_item_apart(connection, part, item);
 	/* Without MULTI the others are answered one by one; it has failed. */
@@ -197,6 +201,14 @@ static bool ttl_item(struct redis_connection *connection,
 		return last && item->number == (long long)part->base.count + 1;
 	return (item->type == REDIS_ITEM_STATUS && !last) ||
 	    evkv__redis_take_error(connection, part, 0, part->base.count, item);
+}
+
+static void ttl_end(struct redis_connection *connection,
+    struct redis_part *part, const struct evkv_slot_end *end)
+{
+	if (part->group != NULL)
+		evkv__redis_group_end(connection, part);
+	evkv__redis_part_end(connection, part, end);
 }
 
 static bool exists_encode(struct redis_connection *connection,
@@ -223,7 +235,7 @@ const struct redis_command evkv__redis_mget = {
 const struct redis_command evkv__redis_ttl = {
 	.encode = ttl_encode,
 	.item = ttl_item,
-	.end = evkv__redis_part_end,
+	.end = ttl_end,
 };
 
 const struct redis_command evkv__redis_exists = {

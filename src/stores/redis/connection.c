@@ -11,7 +11,7 @@
  * what is under way, and when it is answered the store reconnects, by name, so
  * that what was sent before still gets its true answer.
  */
-#include "store.h"
+#include "commands.h"
 
 #define CONNECTION_SLICE ((size_t)4096)
 #define CONNECTION_KEPT ((size_t)1 << 16) /* bytes that the reader may keep */
@@ -107,6 +107,17 @@ static bool connection_encode(void *self, struct evkv_slot *slot)
 	struct redis_part *part = (struct redis_part *)slot;
 
 	return part->command->encode(self, part);
+}
+
+static bool connection_finish(void *self, struct evkv_slot *next)
+{
+	struct redis_connection *connection = self;
+
+	if (next != NULL &&
+	    evkv__redis_group_takes(connection, (struct redis_part *)next))
+		return false;
+	evkv__redis_group_finish(connection);
+	return true;
 }
 
 static enum evkv_parse connection_fail(struct redis_connection *connection,
@@ -246,6 +257,8 @@ static enum evkv_parse connection_parse(void *self, struct evkv_slot *slot,
 
 	connection->part = (struct redis_part *)slot;
 	*used = 0;
+	if (slot != NULL && connection->part->follows)
+		return EVKV_PARSE_ANSWERED;
 	for (;;) {
 		int got = connection_read(connection, data, size, used);
 		bool done = got > 0 && connection_count(connection);
@@ -292,6 +305,7 @@ static const struct evkv_protocol connection_protocol = {
 	.encode = connection_encode,
 	.parse = connection_parse,
 	.end = connection_end,
+	.finish = connection_finish,
 	.state = connection_state,
 };
 
@@ -329,4 +343,5 @@ void evkv__redis_connection_free(struct redis_connection *connection)
 {
 	if (connection->reader != NULL)
 		redisReaderFree(connection->reader);
+	evkv__redis_group_drop(connection);
 }

@@ -9,7 +9,7 @@
  * asked for. Types beyond RESP2, which only newer versions of hiredis know,
  * break the protocol here.
  */
-#include "store.h"
+#include "commands.h"
 
 static int reply_dummy;
 
@@ -21,9 +21,12 @@ static void reply_give(struct redis_connection *connection,
 
 	if (part == NULL && item->depth == 0 && item->type == REDIS_ITEM_ERROR)
 		evkv__redis_turned_away(connection, item->bytes);
-	if (part == NULL || connection->wrong != NULL ||
-	    (part->base.slot.op != NULL &&
-		evkv_op_detached(part->base.slot.op)))
+	if (part == NULL || connection->wrong != NULL)
+		return;
+	/* Of a group the others may be waited for. */
+	if (part->base.slot.op != NULL &&
+	    evkv_op_detached(part->base.slot.op) &&
+	    (part->command != &evkv__redis_ttl || part->group == NULL))
 		return;
 	if (!part->command->item(connection, part, item))
 		connection->wrong = "a reply of an unexpected kind";

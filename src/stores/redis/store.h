@@ -63,13 +63,17 @@ struct redis_part {
 	struct redis_connection *connection;
 	uint32_t replies;  /* to its commands */
 	uint32_t answered; /* of those, read completely */
-	uint8_t *pairs;    /* TOUCH: the i-th key takes two commands ... */
-	bool half;         /* ... of which the first was answered ... */
-	bool had_ttl;      /* ... and had an effect */
-	bool absent;       /* PUT: the condition is that the key is absent */
-	bool unqueued;     /* TTL: MULTI was refused */
-	bool apart;        /* TTL: it was not asked for */
-	bool versions;     /* are told */
+	union {
+		uint8_t *pairs; /* TOUCH: the i-th key takes two commands ... */
+		struct redis_group *group; /* TTL: of which this is the first */
+	};
+	bool half;     /* ... of which the first was answered ... */
+	bool had_ttl;  /* ... and had an effect */
+	bool absent;   /* PUT: the condition is that the key is absent */
+	bool unqueued; /* TTL: MULTI was refused */
+	bool apart;    /* TTL: it was not asked for */
+	bool follows;  /* TTL: its replies are the first one's */
+	bool versions; /* are told */
 };
 
 /* ---- Connections and stores ------------------------------------------- */
@@ -107,6 +111,8 @@ struct redis_connection {
 	size_t left;             /* bytes to come of it, where known; or 0 */
 
 	bool full; /* the last that may need memory was refused for it */
+	struct redis_group *group; /* of ttl reads, not closed yet; or NULL */
+	struct redis_group *spare;
 
 	struct redis_part greeting;              /* the handshake */
 	enum redis_step steps[REDIS_STEP_COUNT]; /* of which these are sent */
@@ -125,6 +131,7 @@ struct redis_store {
 	struct evkv_slice prefix;          /* of every key */
 	uint64_t secrets;                  /* how often the password changed */
 	struct evkv_key_head head;         /* of the names on the server */
+	bool solo; /* a group was refused for one of its keys: none any more */
 	struct evkv_loop *loop;
 	struct evkv_store *store;
 	struct evkv_spread spread;            /* over the connections */

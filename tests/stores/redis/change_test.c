@@ -22,7 +22,7 @@ static void on_each(void (*test)(struct scene *s))
 	struct scene s;
 	unsigned kind, ran = 0;
 
-	for (kind = 0; kind < SERVER_KIND_COUNT; kind++) {
+	for (kind = 0; kind <= SERVER_VALKEY; kind++) {
 		if (!server_installed((enum server_kind)kind))
 			continue;
 		ran++;

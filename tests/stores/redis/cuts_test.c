@@ -238,10 +238,11 @@ EVKV_TEST(redis_cuts, a_ttl_that_may_be_removed_is_unknown)
 }
 
 /* What has come of them is not given: a failure has no value. */
-EVKV_TEST(redis_cuts, ttls_cut_before_the_last)
+EVKV_TEST(redis_cuts, ttls_cut_before_the_last_value)
 {
-	static const char text[] = "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"
-				   "*3\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n:10\r\n";
+	static const char
+	    text[] = "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"
+		     "*3\r\n:10\r\n:20\r\n*2\r\n$1\r\na\r\n$1\r\n";
 	struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("b") };
 	struct answer *a;
 	struct fake f;

@@ -106,10 +106,10 @@ static void fake_say_names(struct fake *fake, struct peer_conn *conn,
 	fake->to_next_scan = NULL;
 }
 
-/* MULTI, MGET, PTTL ..., EXEC of one key. */
+/* MULTI, PTTL, GET, EXEC of one key. */
 static void fake_say_exec(struct peer_conn *conn)
 {
-	fake_say(conn, "*2\r\n*1\r\n$2\r\nvt\r\n:1234\r\n");
+	fake_say(conn, "*2\r\n:1234\r\n$2\r\nvt\r\n");
 }
 
 static void fake_say_number(struct peer_conn *conn,

@@ -51,6 +51,72 @@ EVKV_TEST(redis_faults, who_may_not_multi_keeps_the_connection)
 	scene_end(&s);
 }
 
+/* Of two that are read together one may be read alone. */
+EVKV_TEST(redis_faults, a_key_that_may_not_be_read_fails_others_once)
+{
+	struct answer first = ANSWER_INIT, second = ANSWER_INIT;
+	struct scene s;
+	unsigned round;
+
+	scene_begin(&s, NULL);
+	SAY(&s, "ACL", "SETUSER", "u", "on", ">p", "~c:k", "+@all");
+	SAY(&s, "SET", "c:k", "v");
+	s.options.user = "u";
+	s.options.password = "p";
+	scene_store(&s);
+	for (round = 0; round < 3; round++) {
+		answer_reset(&first);
+		answer_reset(&second);
+		evkv_ttl(s.store, c, k, answer_cb, &first);
+		evkv_ttl(s.store, c, EVKV_LIT("not for u"), answer_cb, &second);
+		rig_wait(&s.rig, &second.calls);
+		check_int(first.calls, 1);
+		check_status(first.status,
+		    round == 0 ? EVKV_UNAVAILABLE : EVKV_OK);
+		check_status(second.status, EVKV_REFUSED);
+		check_contains(second.message, "NOPERM");
+	}
+	answer_free(&first);
+	answer_free(&second);
+	scene_end(&s);
+}
+
+/* It is one value that is bounded, not all that a turn has asked for. */
+EVKV_TEST(redis_faults, values_read_together_may_be_more_than_one_reply)
+{
+	enum { COUNT = 30, SIZE = 60000 };
+	static struct answer answers[COUNT];
+	static char value[SIZE];
+	struct scene s;
+	char name[8];
+	unsigned i;
+
+	memset(answers, 0, sizeof(answers));
+	memset(value, 'v', sizeof(value));
+	scene_begin(&s, NULL);
+	s.options.max_reply_bytes = 2 * SIZE;
+	scene_store(&s);
+	for (i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof(name), "k%u", i);
+		DO(&s,
+		    evkv_put(s.store, c, evkv_str(name),
+			evkv_bytes(value, sizeof(value)), 0, answer_cb, &s.a));
+	}
+	for (i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof(name), "k%u", i);
+		evkv_ttl(s.store, c, evkv_str(name), answer_cb, &answers[i]);
+	}
+	rig_wait(&s.rig, &answers[COUNT - 1].calls);
+	for (i = 0; i < COUNT; i++) {
+		check_status(answers[i].status, EVKV_OK);
+		check_int(answers[i].entries[0].bytes.size, SIZE);
+		answer_free(&answers[i]);
+	}
+	SAY(&s, "INFO", "commandstats");
+	check_contains(reply, "cmdstat_multi:calls=1,");
+	scene_end(&s);
+}
+
 /* Redis takes nothing into a MULTI while it is full; who only reads goes on. */
 EVKV_TEST(redis_faults, a_ttl_is_read_from_a_full_server)
 {

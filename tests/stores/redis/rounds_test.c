@@ -46,12 +46,11 @@ EVKV_TEST(redis_rounds, a_ttl_in_a_transaction)
 		const char *exec;
 		int64_t ttl_ms;
 	} cases[] = {
-		{ "*2\r\n*1\r\n$1\r\nv\r\n:1\r\n", 1 },
+		{ "*2\r\n:1\r\n$1\r\nv\r\n", 1 },
 		/* About to expire, and still there. */
-		{ "*2\r\n*1\r\n$1\r\nv\r\n:0\r\n", 1 },
-		{ "*2\r\n*1\r\n$1\r\nv\r\n:-1\r\n", EVKV_TTL_NONE },
-		{ "*2\r\n*1\r\n$1\r\nv\r\n:8000000000000000\r\n",
-		    EVKV_TTL_MAX },
+		{ "*2\r\n:0\r\n$1\r\nv\r\n", 1 },
+		{ "*2\r\n:-1\r\n$1\r\nv\r\n", EVKV_TTL_NONE },
+		{ "*2\r\n:8000000000000000\r\n$1\r\nv\r\n", EVKV_TTL_MAX },
 	};
 	struct fake f;
 	size_t i;
