@@ -32,7 +32,7 @@ static const char layers[] =
     " | retry(attempts=3, backoff=5ms)"
     " | clamp_ttl(max=1h, missing=10m)"
     " | passthrough_cache(memory:?max_entries=10000,"
-    " max_ttl=5s)"
+    " max_ttl=5s, refresh_ahead=80, stale_if_error=1m)"
     " | prefix_keys(app:)"
     " | limit_size(1m)"
     " | logging(slow=100ms, redact_keys=yes)"

@@ -111,7 +111,10 @@ struct evkv_vtable {
 	 * named here.
 	 */
 	uint32_t classes;
-	/** wrappers: the request flags that it handles (EVKV_FLAG_VERSIONS) */
+	/**
+	 * wrappers: the request flags that it handles, of those that a store
+	 * has to claim (EVKV_FLAG_VERSIONS, EVKV_FLAG_CACHED_ONLY)
+	 */
 	uint32_t request_flags;
 	/** wrappers: EVKV_IF_BIT() of the conditions that it handles */
 	uint32_t conditions;

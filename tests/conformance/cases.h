@@ -118,6 +118,9 @@
 	X(each_kind_is_done_or_unsupported, 0, 0)                              \
 	X(each_condition_is_kept_or_unsupported, K_DELETE, CASE_STORES)        \
 	X(versions_are_told_or_unsupported, K_BASIC, CASE_STORES)              \
+	X(a_fresh_read_tells_what_was_put, K_BASIC, CASE_STORES)               \
+	X(what_is_for_caches_alone_leaves_the_store_alone, K_BASIC,            \
+	    CASE_STORES)                                                       \
 	X(a_single_call_has_one_entry_whatever_becomes_of_it, 0, 0)
 
 #define CONFORMANCE_VERSIONS(X)                                                \

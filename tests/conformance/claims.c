@@ -152,6 +152,61 @@ CASE(versions_are_told_or_unsupported)
 	}
 }
 
+/* Every store takes FRESH. */
+CASE(a_fresh_read_tells_what_was_put)
+{
+	static const enum evkv_kind kinds[] = { EVKV_OP_GET, EVKV_OP_TTL,
+		EVKV_OP_EXISTS };
+	struct evkv_request request;
+	struct answer *a;
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (!conformance_can(c, kinds[i]))
+			continue;
+		must_put(c, L("c"), L("k"), i == 0 ? L("v") : L("w"), 0);
+		request = conformance_request(kinds[i]);
+		request.flags = EVKV_FLAG_FRESH;
+		a = conformance_do(c, &request);
+		check_status(a->status, EVKV_OK);
+		check_status(a->entries[0].status, EVKV_OK);
+		if (kinds[i] != EVKV_OP_EXISTS)
+			check_bytes(a->entries[0].bytes,
+			    i == 0 ? L("v") : L("w"));
+	}
+}
+
+/*
+ * CACHED_ONLY tells the truth or nothing, and removes nothing but what a cache
+ * has: whatever is between it and the user.
+ */
+CASE(what_is_for_caches_alone_leaves_the_store_alone)
+{
+	static const enum evkv_kind kinds[] = { EVKV_OP_GET, EVKV_OP_EXISTS,
+		EVKV_OP_DELETE };
+	struct evkv_request request;
+	struct answer *a;
+	size_t i;
+
+	must_put(c, L("c"), L("k"), L("v"), 0);
+	for (i = 0; i < 2 * sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (!conformance_can(c, kinds[i / 2]))
+			continue;
+		request = conformance_request(kinds[i / 2]);
+		request.flags = EVKV_FLAG_CACHED_ONLY;
+		a = conformance_do(c, &request);
+		if ((c->can->request_flags & EVKV_FLAG_CACHED_ONLY) == 0) {
+			claims_check_unsupported(a);
+		} else {
+			check_status(a->status, EVKV_OK);
+			if (a->entries[0].status == EVKV_OK &&
+			    kinds[i / 2] == EVKV_OP_GET)
+				check_slice(a->entries[0].bytes, "v");
+		}
+		must_get(c, L("c"), L("k"), L("v"));
+	}
+}
+
 /* INVALID and UNSUPPORTED among them: a callback may look at the first. */
 CASE(a_single_call_has_one_entry_whatever_becomes_of_it)
 {

@@ -463,8 +463,7 @@ EVKV_TEST(wrappers_cache_stale, what_is_stale_below_is_not_kept)
 	top = evkv_passthrough_cache_new(evkv_store_ref(s.store),
 	    evkv_memory_new(s.rig.loop, NULL, NULL),
 	    &(struct evkv_passthrough_cache_options){
-		.max_ttl_ms = 60000,
-		.primary_ttl = EVKV_PRIMARY_TTL_IGNORE },
+		.max_ttl_ms = 60000, .primary_ttl = EVKV_PRIMARY_TTL_IGNORE },
 	    NULL);
 	evkv_get(top, C, K, answer_cb, &a);
 	rig_wait(&s.rig, &a.calls);
@@ -515,14 +514,23 @@ EVKV_TEST(wrappers_cache_stale, what_has_no_head_is_a_miss)
 
 /* ---- What it counts ------------------------------------------------------ */
 
+static void find_stale_served(const struct evkv_metric *metric, void *arg)
+{
+	if (strcmp(metric->name, "cache_stale_served_total") == 0)
+		*(uint64_t *)arg = metric->number;
+}
+
 EVKV_TEST(wrappers_cache_stale, it_counts_what_it_does)
 {
 	struct evkv_passthrough_cache_counters n;
 	struct cache_bed s;
+	uint64_t stale = 0;
 
 	stale_open(&s, &while_loaded, 0, 100);
 	check_str(bed_told(&s, 0), "v stale 100");
 	check_str(bed_told(&s, 0), "w cached 0");
+	evkv_store_metrics(s.store, find_stale_served, &stale);
+	check_int(stale, 1);
 	check(evkv_passthrough_cache_read_counters(s.store, &n));
 	check_int(n.loads, 2);
 	check_int(n.refreshes, 1);

@@ -377,3 +377,47 @@ EVKV_TEST(wrappers_passthrough_cache, what_is_filled_late_in_a_turn_lives_less)
 	scripted_free(primary);
 	scripted_free(tier);
 }
+
+/* A TTL that is kept for longer than told, by the cache or by the primary. */
+EVKV_TEST(wrappers_passthrough_cache, what_a_store_keeps_for_longer_lives_less)
+{
+	struct scripted *primary = scripted_new(), *tier = scripted_new();
+	struct answer a = ANSWER_INIT;
+	struct evkv_store *store;
+	struct rig rig;
+
+	rig_open(&rig);
+	primary->capabilities.ttl_excess_ms = 300;
+	tier->capabilities.ttl_excess_ms = 1000;
+	tier->immediate = true;
+	tier->status = EVKV_NOT_FOUND;
+	store = evkv_passthrough_cache_new(scripted_store(primary, rig.loop,
+					       NULL),
+	    scripted_store(tier, rig.loop, NULL),
+	    &(struct evkv_passthrough_cache_options){
+		.max_ttl_ms = 60000, .cache_timeout_ms = 100 },
+	    NULL);
+	check(store != NULL);
+	evkv_get(store, C, K, answer_cb, &a);
+	tier->immediate = false;
+	scripted_complete_value(primary, 0, EVKV_LIT("v"), 10000);
+	check_int(scripted_count(tier), 1);
+	check_int(scripted_request(tier, 0)->ttls_ms[0],
+	    10000 - 1 - 100 - 300 - 1000);
+	scripted_complete_all(tier, EVKV_OK);
+	rig_wait(&rig, &a.calls);
+	answer_reset(&a);
+	/* Of its own bound only the cache makes more. */
+	tier->immediate = true;
+	evkv_get(store, C, K, answer_cb, &a);
+	tier->immediate = false;
+	scripted_complete_value(primary, 0, EVKV_LIT("v"), EVKV_TTL_NONE);
+	check_int(scripted_request(tier, 0)->ttls_ms[0], 60000 - 1000);
+	scripted_complete_all(tier, EVKV_OK);
+	rig_wait(&rig, &a.calls);
+	answer_free(&a);
+	evkv_store_unref(store);
+	rig_close(&rig);
+	scripted_free(primary);
+	scripted_free(tier);
+}

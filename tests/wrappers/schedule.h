@@ -1,5 +1,5 @@
 /*
- * tests/wrappers/schedule.h - a cache whose primary and whose users are watched.
+ * tests/wrappers/schedule.h - a cache whose primary and users are watched.
  *
  *     cache, below it:  watch (loads)  faults  watch (effects)  simple store
  *

@@ -85,6 +85,7 @@ struct cache {
 	size_t max_bypass;
 	size_t max_key, max_value; /* that the cache takes */
 	struct evkv_passthrough_cache_counters counters;
+	uint64_t loaded; /* keys, well */
 
 	struct record_bucket *buckets;
 	size_t buckets_size, records; /* a power of two */
@@ -191,6 +192,12 @@ void evkv__repair_run(void *arg);
 bool evkv__cache_options(const struct evkv_store *primary,
     const struct evkv_store *cache, const void *given, size_t size,
     struct evkv_passthrough_cache_options *options, struct evkv_error *error);
+
+/* passthrough_cache.c */
+extern const struct evkv_vtable evkv__cache_vtable;
+
+/* counters.c */
+void evkv__cache_metrics(void *self, struct evkv_metrics *metrics);
 
 /* backoff.c */
 /* A load of this key has failed. */

@@ -112,6 +112,8 @@ static void key_end(struct load_key *key, enum evkv_status status)
 
 	if (evkv_failed(status))
 		cache->counters.load_failures++;
+	else
+		cache->loaded++;
 	/* One that a write has overtaken says nothing of what is there now. */
 	if (key->record->load != key)
 		return;

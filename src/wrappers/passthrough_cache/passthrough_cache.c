@@ -115,7 +115,7 @@ static void passthrough_cache_describe(void *self, struct evkv_text *text)
 	evkv_text_options(text, &evkv__passthrough_cache_type, &cache->options);
 }
 
-static const struct evkv_vtable passthrough_cache_vtable = {
+const struct evkv_vtable evkv__cache_vtable = {
 	.size = sizeof(struct evkv_vtable),
 	.name = "passthrough_cache",
 	.flags = EVKV_VTABLE_ORDERED,
@@ -128,21 +128,8 @@ static const struct evkv_vtable passthrough_cache_vtable = {
 	.free = passthrough_cache_free,
 	.peek = passthrough_cache_peek,
 	.describe = passthrough_cache_describe,
+	.metrics = evkv__cache_metrics,
 };
-
-bool evkv_passthrough_cache_read_counters_sized(const struct evkv_store *store,
-    struct evkv_passthrough_cache_counters *counters, size_t size)
-{
-	const struct cache *cache = evkv_store_self(store,
-	    &passthrough_cache_vtable);
-
-	memset(counters, 0, size);
-	if (cache == NULL)
-		return false;
-	memcpy(counters, &cache->counters,
-	    size < sizeof(*counters) ? size : sizeof(*counters));
-	return true;
-}
 
 evkv_ticket evkv_cache_invalidate(struct evkv_store *store,
     struct evkv_slice collection, struct evkv_slice key,
@@ -267,8 +254,8 @@ struct evkv_store *evkv_passthrough_cache_new_sized(struct evkv_store *primary,
 	can = *evkv_store_capabilities(primary);
 	can.request_flags |= EVKV_FLAG_CACHED_ONLY;
 	cache = cache_new(primary, store, &options);
-	node = evkv_store_create(NULL, &passthrough_cache_vtable, cache,
-	    &config, error);
+	node = evkv_store_create(NULL, &evkv__cache_vtable, cache, &config,
+	    error);
 	if (node == NULL)
 		return NULL;
 	cache->node = node;

@@ -5,8 +5,8 @@
  * Suspect records are on a list, bounded by max_bypass, which a timer goes
  * through: it evicts what is bypassed, and drops a record when nothing is wrong
  * with it any more. It lets go of backoffs that are over, too. Past the bound
- * the whole cache is off until it could be emptied. Only the timer takes records
- * off the list.
+ * the whole cache is off until it could be emptied. Only the timer takes
+ * records off the list.
  */
 #include "loop/loop.h"
 #include "wrappers/passthrough_cache/cache.h"
