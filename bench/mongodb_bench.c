@@ -4,8 +4,8 @@
  * The server is a scripted one in a process of its own, which answers at once,
  * so that what is measured is the clients. (a) is libmongoc in as many threads
  * as the driver has lanes, one command for an operation; (b) the same with a
- * find by $in and a bulk write for as many operations as each lane has
- * outstanding. Keys of 16 bytes, values of 100. Where there are two processors,
+ * find by $in and a bulk write for as many operations as the driver puts into
+ * one in the mean, which is measured before. Keys of 16 bytes, values of 100. Where there are two processors,
  * the client has one and the server the other.
  *
  *     mongodb [repetitions [operations [URL of another server]]]
@@ -40,8 +40,9 @@ struct world {
 	/* The run in hand. */
 	bool put;
 	size_t depth;
-	size_t left;    /* to be submitted */
-	size_t waiting; /* to call back */
+	size_t together; /* operations in one request of (b) */
+	size_t left;     /* to be submitted */
+	size_t waiting;  /* to call back */
 };
 
 static struct world world;
@@ -211,7 +212,7 @@ static void hand_run(size_t ops, bool together)
 	for (size_t i = 0; i < threads; i++) {
 		hands[i] = (struct hand){
 			.ops = ops / threads,
-			.batch = together ? world.depth / threads : 1,
+			.batch = together ? world.together : 1,
 			.random = bench_random(&world.random),
 		};
 		if (hands[i].batch > BATCH_MAX)
@@ -351,8 +352,25 @@ static void print_ratio(const struct bench_row *rows, size_t base,
 	printf("\n");
 }
 
-static void measure(struct world *w, bool put, size_t depth, size_t ops,
-    unsigned repetitions)
+/*
+ * How many operations evkv puts into one request; of another server it can't be told.
+ */
+static size_t together_of(struct world *w, const struct mongodb_peer *peer,
+    size_t ops)
+{
+	unsigned long before;
+
+	if (peer->pid == 0)
+		return w->depth < LANES ? 1 : w->depth / LANES;
+	evkv_run(w, ops / 10);
+	before = *peer->commands;
+	evkv_run(w, ops);
+	return (ops + (*peer->commands - before) / 2) /
+	    (*peer->commands - before);
+}
+
+static void measure(struct world *w, const struct mongodb_peer *peer,
+    size_t ops, unsigned repetitions)
 {
 	struct bench_row rows[] = {
 		{ .name = "(a) a command each", .run = single_run },
@@ -361,14 +379,15 @@ static void measure(struct world *w, bool put, size_t depth, size_t ops,
 	};
 	char title[64];
 
-	w->put = put;
-	w->depth = depth;
-	snprintf(title, sizeof(title), "%s, %zu outstanding",
-	    put ? "put" : "get", depth);
+	w->together = together_of(w, peer, ops);
+	if (w->together > BATCH_MAX)
+		w->together = BATCH_MAX;
+	snprintf(title, sizeof(title), "%s, %zu outstanding, %zu together",
+	    w->put ? "put" : "get", w->depth, w->together);
 	bench_measure(rows, 3, ops, repetitions);
 	bench_print(title, rows, 3);
-	print_ratio(rows, 0, depth == 128 ? 3 : 0);
-	print_ratio(rows, 1, depth == 128 ? 0.85 : 0);
+	print_ratio(rows, 0, w->depth == 128 ? 3 : 0);
+	print_ratio(rows, 1, w->depth == 128 ? 0.85 : 0);
 }
 
 int main(int argc, char **argv)
@@ -387,9 +406,13 @@ int main(int argc, char **argv)
 	begin(w, argc > 3 ? argv[3] : peer.uri);
 	bench_machine();
 	for (int put = 0; put < 2; put++) {
-		for (size_t i = 0; i < sizeof(depths) / sizeof(depths[0]); i++)
-			measure(w, put == 1, depths[i],
-			    depths[i] == 1 ? ops / 20 : ops, repetitions);
+		for (size_t i = 0; i < sizeof(depths) / sizeof(depths[0]);
+		     i++) {
+			w->put = put == 1;
+			w->depth = depths[i];
+			measure(w, &peer, depths[i] == 1 ? ops / 20 : ops,
+			    repetitions);
+		}
 	}
 	mongoc_client_pool_destroy(w->pool);
 	evkv_store_unref(w->store);

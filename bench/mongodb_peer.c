@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -27,6 +28,7 @@ struct connection {
 
 static struct connection connections[CONNECTIONS];
 static struct pollfd fds[CONNECTIONS];
+static volatile unsigned long *commands;
 static char value[VALUE_SIZE];
 
 static void say_document(struct opdoc *out, unsigned n, const unsigned char *id)
@@ -74,6 +76,7 @@ static void say(struct opdoc *out, const struct opmsg *message)
 {
 	int32_t n = 0;
 
+	++*commands;
 	opdoc_answer(out, message);
 	if (strcmp(message->command, "find") == 0) {
 		say_found(out, message);
@@ -163,6 +166,9 @@ void mongodb_peer_start(struct mongodb_peer *peer)
 	    getsockname(fd, (struct sockaddr *)&address, &size) == 0);
 	snprintf(peer->uri, sizeof(peer->uri), "mongodb://127.0.0.1:%d/",
 	    ntohs(address.sin_port));
+	peer->commands = commands = mmap(NULL, sizeof(*commands),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	bench_check(commands != MAP_FAILED);
 	peer->pid = fork();
 	bench_check(peer->pid >= 0);
 	if (peer->pid == 0) {

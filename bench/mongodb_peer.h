@@ -10,6 +10,7 @@
 struct mongodb_peer {
 	pid_t pid; /* 0 = there is none */
 	char uri[64];
+	volatile unsigned long *commands; /* that came, in memory it shares */
 };
 
 /* Works, or ends the program. Before any thread is started. */

@@ -14,13 +14,17 @@ die() {
 	exit 1
 }
 
-# need PROGRAM HOW: without PROGRAM end with 77, by which tests are skipped;
-# under CI with 1. HOW says how to have it.
-need() {
-	command -v "$1" >/dev/null && return
-	say "$1 is missing: $2"
+# lacking WORD...: something is not installed; the words say how to have it. Ends
+# with 77, by which tests are skipped; under CI with 1.
+lacking() {
+	say "$*"
 	[ "${CI:-}" != true ] || exit 1
 	exit 77
+}
+
+# need PROGRAM HOW: without PROGRAM end; HOW says how to have it.
+need() {
+	command -v "$1" >/dev/null || lacking "$1 is missing: $2"
 }
 
 need_java() {

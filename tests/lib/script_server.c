@@ -178,6 +178,23 @@ void script_server_kill(struct script_server *server)
 	child_kill(&server->pid);
 }
 
+void script_server_terminate(struct script_server *server)
+{
+	int status;
+
+	if (server->pid == 0)
+		return;
+	kill(server->pid, SIGTERM);
+	for (int i = 0; i < WAIT_MS / POLL_MS; i++) {
+		if (waitpid(server->pid, &status, WNOHANG) == server->pid) {
+			server->pid = 0;
+			return;
+		}
+		poll(NULL, 0, POLL_MS);
+	}
+	child_kill(&server->pid);
+}
+
 void script_server_stop(struct script_server *server)
 {
 	child_kill(&server->pid);

@@ -52,7 +52,9 @@ void script_server_resume(struct script_server *server);
 
 /* kill -9, and wait for its end. */
 void script_server_kill(struct script_server *server);
-/* Start a killed one again, on the same port; waits. */
+/* SIGTERM, and wait for its end. */
+void script_server_terminate(struct script_server *server);
+/* Start one that has ended again, on the same port; waits. */
 bool script_server_restart(struct script_server *server);
 /* End it and remove its folder. */
 void script_server_stop(struct script_server *server);

@@ -8,6 +8,10 @@
  *
  * "Duplicate key" of a put that depends on nothing means that another client
  * has inserted it at the same moment: it is repeated alone.
+ *
+ * A server whose answer does not tell of each write (FerretDB 1.24 stops at the
+ * first error, whatever its number) is asked which documents are there, by the
+ * versions that they were to have; the others are put alone.
  */
 #include "stores/mongodb/worker.h"
 
@@ -115,6 +119,34 @@ static int64_t bulk_number(const bson_t *reply, const char *name)
 	    : 0;
 }
 
+/* How many of the writes the answer tells of, done or failed. */
+static int64_t bulk_told(const bson_t *reply)
+{
+	int64_t told = bulk_number(reply, "nMatched") +
+	    bulk_number(reply, "nUpserted");
+	bson_iter_t iter, array;
+
+	if (bson_iter_init_find(&iter, reply, "writeErrors") &&
+	    BSON_ITER_HOLDS_ARRAY(&iter) && bson_iter_recurse(&iter, &array)) {
+		while (bson_iter_next(&array))
+			told++;
+	}
+	return told;
+}
+
+/* One by one: has it been done? Else it is done now. */
+static bool bulk_each(struct mongodb_worker *worker, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (!evkv__mongodb_single_redo(worker,
+			&worker->wave.units[worker->order[i]]))
+			return false;
+	}
+	return true;
+}
+
 /* What became of the writes, by the answer to them all. */
 static bool bulk_answer(struct mongodb_worker *worker, size_t count, bool fine,
     const bson_t *reply, const bson_error_t *error)
@@ -122,14 +154,13 @@ static bool bulk_answer(struct mongodb_worker *worker, size_t count, bool fine,
 	struct mongodb_failure rest = { .status = EVKV_OK };
 	const struct mongodb_unit *unit;
 	struct mongodb_cell *cell;
+	int64_t told = bulk_told(reply);
 	size_t i;
 
+	if ((fine || told > 0) && told != (int64_t)count)
+		return bulk_each(worker, count);
 	if (!fine && !bulk_errors(worker, reply, count, &rest))
 		evkv__mongodb_error(worker->server, error, true, &rest);
-	else if (fine &&
-	    bulk_number(reply, "nMatched") + bulk_number(reply, "nUpserted") ==
-		0)
-		evkv__mongodb_error_damaged(worker->server, &rest);
 	for (i = 0; i < count; i++) {
 		unit = &worker->wave.units[worker->order[i]];
 		cell = mongodb_unit_cell(unit);

@@ -190,7 +190,7 @@ static void reader_begin(struct reader *reader, bool array)
 
 	inner->array = array;
 	inner->index = 0;
-	inner->name = evkv_bytes(NULL, 0);
+	inner->name = EVKV_LIT("");
 	if (array)
 		bson_append_array_begin(&level->bson, name, -1, &inner->bson);
 	else
@@ -204,7 +204,7 @@ static void reader_end(struct reader *reader)
 	struct level *inner = &reader->levels[reader->depth];
 
 	if (!inner->array && names_twice(&inner->bson)) {
-		inner->name = evkv_bytes(NULL, 0);
+		inner->name = EVKV_LIT("");
 		reader->wrong = "has a name twice";
 		return;
 	}

@@ -71,10 +71,10 @@ bool evkv__mongodb_range_all(struct mongodb_range *range,
     struct evkv_slice head)
 {
 	head = evkv__mongodb_id_head(head);
-	if (!range_room(range, mongodb_id_room(head, evkv_bytes(NULL, 0)) + 1))
+	if (!range_room(range, mongodb_id_room(head, EVKV_LIT("")) + 1))
 		return false;
 	range->low_size = evkv__mongodb_id_write_collection(head, range->low);
-	range_high(range, evkv_bytes(NULL, 0));
+	range_high(range, EVKV_LIT(""));
 	if (range->high_size > 0)
 		return true;
 	evkv_free(range->high);

@@ -138,7 +138,7 @@ static bool whole_clear(struct removal *removal, struct evkv_slice collection)
 		evkv__mongodb_range_free(&removal->range);
 		removal
 		    ->nomem = !evkv__mongodb_range_collection(&removal->range,
-		    collection, evkv_bytes(NULL, 0));
+		    collection, EVKV_LIT(""));
 		if (removal->nomem)
 			break;
 		with = evkv__mongodb_range_look(removal->worker, removal->part,

@@ -283,6 +283,26 @@ bool evkv__mongodb_single_put(struct mongodb_worker *worker,
 	return true;
 }
 
+bool evkv__mongodb_single_redo(struct mongodb_worker *worker,
+    const struct mongodb_unit *unit)
+{
+	struct mongodb_cell *cell = mongodb_unit_cell(unit);
+	struct single_found found;
+	struct single s;
+	bool with;
+
+	single_init(&s, worker, unit);
+	with = single_look(&s, &found);
+	if (with && !found.failed && found.found &&
+	    evkv_version_equal(&found.document.version, &cell->version))
+		mongodb_unit_settle(unit, EVKV_OK);
+	mongoc_cursor_destroy(found.cursor);
+	single_clear(&s);
+	if (!with || cell->status != EVKV_STATUS_COUNT)
+		return with;
+	return evkv__mongodb_single_put(worker, unit);
+}
+
 /* ---- Other changes ------------------------------------------------------- */
 
 static bool single_remove(struct mongodb_worker *worker,

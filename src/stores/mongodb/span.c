@@ -11,7 +11,7 @@ static bool span_position(const struct evkv_request *request,
 {
 	const char *tag;
 
-	*position = evkv_bytes(NULL, 0);
+	*position = EVKV_LIT("");
 	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_PAGES) == 0 ||
 	    request->match.cursor.size == 0)
 		return true;

@@ -225,8 +225,11 @@ bool evkv__mongodb_bulked(const struct mongodb_unit *unit);
 /* single.c: one unit that goes alone. */
 bool evkv__mongodb_single(struct mongodb_worker *worker,
     const struct mongodb_unit *unit);
-/* A put, by a command of its own; `rounds` bounds how often it is repeated. */
+/* A put, by a command of its own. */
 bool evkv__mongodb_single_put(struct mongodb_worker *worker,
+    const struct mongodb_unit *unit);
+/* The same, unless the document is there with the version it was to have. */
+bool evkv__mongodb_single_redo(struct mongodb_worker *worker,
     const struct mongodb_unit *unit);
 
 /* pages.c and removal.c: parts without keys. */

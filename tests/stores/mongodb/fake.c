@@ -15,7 +15,7 @@ void say_error(struct fake *fake, struct opdoc *out)
 
 void say_write_error(struct fake *fake, struct opdoc *out)
 {
-	opdoc_int(out, "n", 0);
+	opdoc_int(out, "n", fake->documents - 1);
 	opdoc_open(out, "writeErrors", true);
 	opdoc_open(out, "0", false);
 	opdoc_int(out, "index", 0);
@@ -28,7 +28,7 @@ void say_write_error(struct fake *fake, struct opdoc *out)
 
 void say_concern_error(struct fake *fake, struct opdoc *out)
 {
-	opdoc_int(out, "n", 1);
+	opdoc_int(out, "n", fake->documents);
 	opdoc_open(out, "writeConcernError", false);
 	opdoc_int(out, "code", fake->code);
 	opdoc_text(out, "errmsg", fake->words, strlen(fake->words));
@@ -104,6 +104,7 @@ static void fake_note(struct fake *fake, const struct opmsg *message)
 	unsigned char type;
 
 	fake->commands++;
+	fake->documents = count_documents(message);
 	fake->finds += strcmp(message->command, "find") == 0;
 	fake->updates += strcmp(message->command, "update") == 0;
 	fake->indexes += strcmp(message->command, "createIndexes") == 0;

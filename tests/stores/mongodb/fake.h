@@ -43,8 +43,9 @@ struct fake {
 
 	/* What came, handshakes apart. */
 	unsigned commands, finds, updates, indexes;
-	char last[32];    /* the last command */
-	int64_t max_time; /* of the last that had it */
+	int32_t documents; /* of the last command */
+	char last[32];     /* the last command */
+	int64_t max_time;  /* of the last that had it */
 	struct opdoc out;
 };
 

@@ -195,6 +195,40 @@ EVKV_TEST(mongodb_peer, a_write_error_is_of_its_key_alone)
 	fake_close(&fake);
 }
 
+/* FerretDB's way to fail: it stops, and tells neither where nor how many. */
+static void say_little(struct fake *fake, struct opdoc *out)
+{
+	(void)fake;
+	opdoc_double(out, "ok", 1);
+	opdoc_open(out, "writeErrors", true);
+	opdoc_open(out, "0", false);
+	opdoc_int(out, "index", 0);
+	opdoc_int(out, "code", 11000);
+	opdoc_text(out, "errmsg", "E11000", 6);
+	opdoc_close(out);
+	opdoc_close(out);
+}
+
+EVKV_TEST(mongodb_peer, an_answer_that_does_not_add_up_is_looked_after)
+{
+	struct fake fake;
+	unsigned i;
+
+	fake_open(&fake);
+	fake_get(&fake, 0);
+	fake_wait(&fake, 1);
+	fake.finds = 0;
+	fake.say = say_little;
+	for (i = 1; i < 5; i++)
+		fake_put(&fake, i);
+	fake_wait(&fake, 5);
+	for (i = 1; i < 5; i++)
+		check_status(fake.answers[i].status, EVKV_OK);
+	check_int(fake.finds, 4);
+	check_int(fake.updates, 5);
+	fake_close(&fake);
+}
+
 EVKV_TEST(mongodb_peer, a_duplicate_key_is_told_or_tried_again)
 {
 	struct fake fake;
