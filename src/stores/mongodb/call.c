@@ -163,7 +163,6 @@ enum evkv_verdict evkv__mongodb_call_submit(struct mongodb_store *store,
 {
 	if (request->count == 0)
 		return EVKV_VERDICT_DONE;
-	evkv__mongodb_use(store);
 	return request->count == 1 ? call_one(store, op, request)
 				   : call_many(store, op, request);
 }

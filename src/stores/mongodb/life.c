@@ -22,32 +22,15 @@
 
 #define INDEX_RETRY_MS 10000 /* between two tries to make the index */
 
-/* ---- What is known of the server ----------------------------------------- */
-
-void evkv__mongodb_contact(struct mongodb_store *store,
-    const struct mongodb_part *part)
-{
-	enum evkv_state state = part->contact == MONGODB_REACHED
-	    ? EVKV_STATE_READY
-	    : EVKV_STATE_DOWN;
-
-	if (part->contact == MONGODB_UNKNOWN || state == store->state ||
-	    store->end != MONGODB_OPEN)
-		return;
-	store->state = state;
-	evkv_store_set_state(store->store, state, part->failure.cause,
-	    state == EVKV_STATE_DOWN ? part->failure.message : NULL);
-}
-
 /* ---- The index ----------------------------------------------------------- */
 
-void evkv__mongodb_use(struct mongodb_store *store)
+/* Beside the operations, once the server has answered one. */
+static void index_make(struct mongodb_store *store)
 {
 	int64_t now_ms = evkv_loop_now_ms(store->loop);
 
-	if (store->index != MONGODB_INDEX_DUE ||
-	    (store->index_tried_ms != 0 &&
-		now_ms - store->index_tried_ms < INDEX_RETRY_MS))
+	if (store->index_tried_ms != 0 &&
+	    now_ms - store->index_tried_ms < INDEX_RETRY_MS)
 		return;
 	store->index = MONGODB_INDEX_OUT;
 	store->index_tried_ms = now_ms;
@@ -69,6 +52,25 @@ static void index_done(struct mongodb_store *store,
 		    "no index on expires_at, so the server removes nothing "
 		    "that has expired: %s",
 		    part->failure.message);
+}
+
+/* ---- What is known of the server ----------------------------------------- */
+
+void evkv__mongodb_contact(struct mongodb_store *store,
+    const struct mongodb_part *part)
+{
+	bool reached = part->contact == MONGODB_REACHED;
+	enum evkv_state state = reached ? EVKV_STATE_READY : EVKV_STATE_DOWN;
+
+	if (part->contact == MONGODB_UNKNOWN || store->end != MONGODB_OPEN)
+		return;
+	if (reached && store->index == MONGODB_INDEX_DUE)
+		index_make(store);
+	if (state == store->state)
+		return;
+	store->state = state;
+	evkv_store_set_state(store->store, state, part->failure.cause,
+	    state == EVKV_STATE_DOWN ? part->failure.message : NULL);
 }
 
 void evkv__mongodb_own_done(struct mongodb_store *store,

@@ -45,7 +45,6 @@ enum evkv_verdict evkv__mongodb_span_submit(struct mongodb_store *store,
 		return evkv_op_nomem(op);
 	memset(part->span, 0, sizeof(*part->span));
 	part->span->position = position;
-	evkv__mongodb_use(store);
 	evkv__mongodb_part_submit(store, part, mongodb_span_lane(store));
 	call->left = 1;
 	return EVKV_VERDICT_PENDING;

@@ -198,8 +198,6 @@ void evkv__mongodb_span_drop(struct mongodb_call *call);
 /* life.c */
 bool evkv__mongodb_init(struct mongodb_store *store,
     struct evkv_executor *executor, struct evkv_error *error);
-/* Before an op goes to a lane: is the index due? */
-void evkv__mongodb_use(struct mongodb_store *store);
 /* A part of the store's own has come back. */
 void evkv__mongodb_own_done(struct mongodb_store *store,
     struct mongodb_part *part);

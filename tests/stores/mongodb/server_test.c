@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "evkv/executor.h"
 #include "evkv/open.h"
 #include "evkv/stores/mongodb.h"
 #include "lib/rig.h"
@@ -394,6 +395,30 @@ EVKV_TEST(mongodb_server, of_two_stores_that_race_one_wins)
 		answer_free(&a[i]);
 	evkv_store_unref(other);
 	scene_end(&s);
+}
+
+EVKV_TEST(mongodb_server, an_executor_of_ones_own_does)
+{
+	struct evkv_executor *executor = evkv_executor_new(
+	    &(struct evkv_executor_options){ .threads = 2 }, NULL);
+	struct answer a[50] = { { .calls = 0 } };
+	struct scene s;
+
+	check(executor != NULL);
+	scene_begin(&s, "executor", true);
+	s.options.executor = executor;
+	scene_store(&s);
+	PUT(&s, "first", "v", 0);
+	for (size_t i = 0; i < 50; i++)
+		evkv_put(s.store, EVKV_LIT("c"), evkv_bytes("abcdefgh", i % 8),
+		    EVKV_LIT("v"), 0, answer_cb, &a[i]);
+	for (size_t i = 0; i < 50; i++) {
+		rig_wait(&s.rig, &a[i].calls);
+		check_status(a[i].status, i % 8 == 0 ? EVKV_INVALID : EVKV_OK);
+		answer_free(&a[i]);
+	}
+	scene_end(&s);
+	evkv_executor_unref(executor);
 }
 
 /* ---- Strangers ----------------------------------------------------------- */

@@ -142,6 +142,27 @@ EVKV_TEST(mongodb_uri, no_message_and_no_log_has_the_password)
 	fake_close(&fake);
 }
 
+EVKV_TEST(mongodb_uri, a_description_hides_secrets)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct fake fake;
+	char *text;
+
+	fake_begin(&fake);
+	check(evkv_mongodb_register(fake.rig.loop));
+	fake.store = open_text(&fake,
+	    "mongodb://user:topsecret@127.0.0.1:%d/?evkv.create_index=no&"
+	    "tlsCertificateKeyFilePassword=topsecret&"
+	    "authMechanismProperties=AWS_SESSION_TOKEN:topsecret",
+	    &error);
+	check_str(error.message, "");
+	text = evkv_store_describe(fake.store, 0);
+	check_contains(text, "mongodb://user:***@127.0.0.1");
+	check_silent(text);
+	evkv_free(text);
+	fake_close(&fake);
+}
+
 EVKV_TEST(mongodb_uri, libmongocs_log_goes_to_ours)
 {
 	struct fake fake;

@@ -1,0 +1,94 @@
+/* tests/stores/mongodb/id_test.c - _ids: text, one-to-one. */
+#include "stores/mongodb/id.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "evkv/json.h"
+#include "lib/test.h"
+
+static const struct {
+	struct evkv_slice collection, key, id;
+} rows[] = {
+	{ { "users", 5 }, { "123", 3 }, { "users:123", 9 } },
+	{ { "", 0 }, { "a", 1 }, { ":a", 2 } },
+	{ { "a:b", 3 }, { "c:d", 3 }, { "a%3Ab:c:d", 9 } },
+	{ { "a%", 2 }, { "50%", 3 }, { "a%25:50%25", 10 } },
+	{ { "c", 1 }, { "Zo\xc3\xab", 4 }, { "c:Zo\xc3\xab", 6 } },
+	{ { "c", 1 }, { "\xff", 1 }, { "c:%FF", 5 } },
+	{ { "\xc3", 1 }, { "\xab", 1 }, { "%C3:%AB", 7 } },
+	{ { "c", 1 }, { "\0", 1 }, { "c:%00", 5 } },
+	{ { "c", 1 }, { "\xed\xa0\x80", 3 }, { "c:%ED%A0%80", 11 } },
+	{ { "c", 1 }, { "\xf0\x9f\x98\x80", 4 }, { "c:\xf0\x9f\x98\x80", 6 } },
+};
+
+EVKV_TEST(mongodb_id, names_become_text_and_come_back)
+{
+	char id[200], buffer[200];
+	struct evkv_slice collection, key;
+	size_t i, size;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size = evkv__mongodb_id_write(rows[i].collection, rows[i].key,
+		    id);
+		check_bytes(evkv_bytes(id, size), rows[i].id);
+		check(evkv__mongodb_id_read(evkv_bytes(id, size), buffer,
+		    &collection, &key));
+		check_bytes(collection, rows[i].collection);
+		check_bytes(key, rows[i].key);
+	}
+}
+
+EVKV_TEST(mongodb_id, what_was_not_written_here_is_foreign)
+{
+	static const char *const foreign[] = { "", "a", "c:", "c:%", "c:%4",
+		"c:%zz", "c:%41", "c:%ff", "c:%C3%AB", "a:b%3A", "%41:k",
+		"c:\xff", "c:%3A" };
+	struct evkv_slice collection, key;
+	char buffer[64];
+
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		check(!evkv__mongodb_id_read(evkv_str(foreign[i]), buffer,
+		    &collection, &key));
+}
+
+/* Bytes that are likely to be near each other. */
+static size_t random_bytes(char *bytes, size_t most)
+{
+	static const unsigned char likely[] = { 'a', '%', ':', 0, 0xc3, 0xab,
+		0xf0, 0x9f, 0x98, 0x80, 0xff, '2', '5' };
+	size_t size = (size_t)rand() % most;
+
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (char)likely[(size_t)rand() % sizeof(likely)];
+	return size;
+}
+
+EVKV_TEST(mongodb_id, any_bytes_do)
+{
+	char names[2][8], ids[2][64], buffer[64], head[64];
+	struct evkv_slice a, b, collection, key, beginning;
+	size_t size, head_size;
+
+	srand(1);
+	for (int i = 0; i < 100000; i++) {
+		a = evkv_bytes(names[0], random_bytes(names[0], 5));
+		b = evkv_bytes(names[1], 1 + random_bytes(names[1] + 1, 5));
+		names[1][0] = (char)rand();
+		size = evkv__mongodb_id_write(a, b, ids[0]);
+		check(evkv_utf8_check(evkv_bytes(ids[0], size)));
+		check(memchr(ids[0], 0, size) == NULL);
+		check(size <= mongodb_id_room(a, b));
+		check(evkv__mongodb_id_read(evkv_bytes(ids[0], size), buffer,
+		    &collection, &key));
+		check_bytes(collection, a);
+		check_bytes(key, b);
+		/* What begins a key begins its _id. */
+		beginning = evkv__mongodb_id_head(evkv_bytes(b.data,
+		    (size_t)rand() % (b.size + 1)));
+		head_size = evkv__mongodb_id_write(a, beginning, head);
+		check(head_size <= size &&
+		    memcmp(head, ids[0], head_size) == 0);
+	}
+}
