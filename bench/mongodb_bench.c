@@ -5,8 +5,8 @@
  * so that what is measured is the clients. (a) is libmongoc in as many threads
  * as the driver has lanes, one command for an operation; (b) the same with a
  * find by $in and a bulk write for as many operations as the driver puts into
- * one in the mean, which is measured before. Keys of 16 bytes, values of 100. Where there are two processors,
- * the client has one and the server the other.
+ * one in the mean, which is measured before. Keys of 16 bytes, values of 100.
+ * Where there are two processors, the client has one and the server the other.
  *
  *     mongodb [repetitions [operations [URL of another server]]]
  */
@@ -353,7 +353,8 @@ static void print_ratio(const struct bench_row *rows, size_t base,
 }
 
 /*
- * How many operations evkv puts into one request; of another server it can't be told.
+ * How many operations evkv puts into one request; of another server it can't
+ * be told.
  */
 static size_t together_of(struct world *w, const struct mongodb_peer *peer,
     size_t ops)

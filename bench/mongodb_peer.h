@@ -1,6 +1,6 @@
 /*
- * bench/mongodb_peer.h - a process that speaks MongoDB's protocol and answers at
- * once: every document that is looked up is there, every write is done.
+ * bench/mongodb_peer.h - a process that speaks MongoDB's protocol and answers
+ * at once: every document that is looked up is there, every write is done.
  */
 #ifndef BENCH_MONGODB_PEER_H
 #define BENCH_MONGODB_PEER_H

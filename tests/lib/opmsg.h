@@ -1,7 +1,7 @@
 /*
- * tests/lib/opmsg.h - MongoDB's wire protocol, as far as a scripted server needs
- * it: messages taken apart, answers put together. No library of MongoDB's is
- * used, so that what is tested by it is not tested by itself.
+ * tests/lib/opmsg.h - MongoDB's wire protocol, as far as a scripted server
+ * needs it: messages taken apart, answers put together. No library of
+ * MongoDB's is used, so that what is tested by it is not tested by itself.
  */
 #ifndef TESTS_LIB_OPMSG_H
 #define TESTS_LIB_OPMSG_H

@@ -12,6 +12,8 @@
 #include "base/request.h"
 #include "stores/mongodb/worker.h"
 
+#define DOCUMENT_MAX ((uint32_t)16 << 20)
+
 void evkv__mongodb_put_live(bson_t *bson, int64_t now_ms)
 {
 	bson_t field, before;
@@ -162,6 +164,21 @@ bool evkv__mongodb_put_value(bson_t *bson, bool json, struct evkv_slice value,
 	return kept;
 }
 
+/* A sub-document may be larger than the text that it was made of. */
+static bool unit_fits(const struct mongodb_unit *unit, const bson_t *bson)
+{
+	static const struct mongodb_failure failure = {
+		.status = EVKV_TOO_LARGE,
+		.cause = EVKV_CAUSE_NONE,
+		.message = "mongodb: the document would have over 16 MiB",
+	};
+
+	if (bson->len <= DOCUMENT_MAX)
+		return true;
+	evkv__mongodb_unit_fail(unit, &failure);
+	return false;
+}
+
 bool evkv__mongodb_unit_document(struct mongodb_worker *worker,
     const struct mongodb_unit *unit, bson_t *bson)
 {
@@ -181,7 +198,7 @@ bool evkv__mongodb_unit_document(struct mongodb_worker *worker,
 	evkv__mongodb_put_version(bson, "version", &cell->version);
 	if (cell->expires_ms != 0)
 		bson_append_date_time(bson, "expires_at", 10, cell->expires_ms);
-	return true;
+	return unit_fits(unit, bson);
 }
 
 static void unit_damaged(const struct mongodb_unit *unit)

@@ -1,5 +1,5 @@
 /*
- * stores/mongodb/errors.c - what the errors of the server and of libmongoc mean.
+ * stores/mongodb/errors.c - what errors of the server and of libmongoc mean.
  *
  * libmongoc does not tell how far a command has got when the connection breaks.
  * So a write is of unknown outcome wherever it may have been sent, also after
@@ -127,63 +127,64 @@ static void error_of_stream(struct mongodb_server *server,
 	    error->message, failure);
 }
 
+/* What libmongoc itself reports, other than by the server and the stream. */
+static const struct {
+	uint32_t domain, code; /* code 0 = any */
+	enum evkv_status read, write;
+	enum evkv_cause cause;
+} domain_rows[] = {
+	{ MONGOC_ERROR_SERVER_SELECTION, 0, EVKV_UNAVAILABLE, EVKV_UNAVAILABLE,
+	    EVKV_CAUSE_CONNECT },
+	{ MONGOC_ERROR_POOL, 0, EVKV_UNAVAILABLE, EVKV_UNAVAILABLE,
+	    EVKV_CAUSE_OFFLINE },
+	{ MONGOC_ERROR_WRITE_CONCERN, 0, EVKV_UNKNOWN_OUTCOME,
+	    EVKV_UNKNOWN_OUTCOME, EVKV_CAUSE_SERVER },
+	{ MONGOC_ERROR_SASL, 0, EVKV_REFUSED, EVKV_REFUSED, EVKV_CAUSE_AUTH },
+	{ MONGOC_ERROR_SCRAM, 0, EVKV_REFUSED, EVKV_REFUSED, EVKV_CAUSE_AUTH },
+	{ MONGOC_ERROR_CLIENT, MONGOC_ERROR_CLIENT_AUTHENTICATE, EVKV_REFUSED,
+	    EVKV_REFUSED, EVKV_CAUSE_AUTH },
+	{ MONGOC_ERROR_CLIENT, 0, EVKV_UNAVAILABLE, EVKV_UNAVAILABLE,
+	    EVKV_CAUSE_CONNECT },
+	{ MONGOC_ERROR_PROTOCOL, 0, EVKV_CORRUPT, EVKV_UNKNOWN_OUTCOME,
+	    EVKV_CAUSE_PROTOCOL },
+	{ MONGOC_ERROR_BSON, 0, EVKV_CORRUPT, EVKV_UNKNOWN_OUTCOME,
+	    EVKV_CAUSE_PROTOCOL },
+	/* It names no cause: a write may have been sent. */
+	{ 0, 0, EVKV_SERVER, EVKV_UNKNOWN_OUTCOME, EVKV_CAUSE_SERVER },
+};
+
+static void error_of_domain(struct mongodb_server *server,
+    const bson_error_t *error, bool write, struct mongodb_failure *failure)
+{
+	enum evkv_cause cause;
+	size_t i = 0;
+
+	while (domain_rows[i].domain != 0 &&
+	    (domain_rows[i].domain != error->domain ||
+		(domain_rows[i].code != 0 &&
+		    domain_rows[i].code != error->code)))
+		i++;
+	cause = domain_rows[i].cause;
+	if (cause == EVKV_CAUSE_CONNECT &&
+	    strstr(error->message, "TLS") != NULL)
+		cause = EVKV_CAUSE_TLS;
+	error_set(server, write ? domain_rows[i].write : domain_rows[i].read,
+	    cause, error->message, failure);
+}
+
 void evkv__mongodb_error(struct mongodb_server *server,
     const bson_error_t *error, bool write, struct mongodb_failure *failure)
 {
-	enum evkv_status damaged = write ? EVKV_UNKNOWN_OUTCOME : EVKV_CORRUPT;
-
-	if (error_of_login(error)) {
+	if (error_of_login(error))
 		error_set(server, EVKV_REFUSED, EVKV_CAUSE_AUTH, error->message,
 		    failure);
-		return;
-	}
-	switch (error->domain) {
-	case MONGOC_ERROR_SERVER:
+	else if (error->domain == MONGOC_ERROR_SERVER)
 		evkv__mongodb_error_code(server, (int)error->code,
 		    error->message, write, failure);
-		break;
-	case MONGOC_ERROR_STREAM:
+	else if (error->domain == MONGOC_ERROR_STREAM)
 		error_of_stream(server, error, write, failure);
-		break;
-	case MONGOC_ERROR_SERVER_SELECTION:
-		error_set(server, EVKV_UNAVAILABLE,
-		    strstr(error->message, "TLS") != NULL ? EVKV_CAUSE_TLS
-							  : EVKV_CAUSE_CONNECT,
-		    error->message, failure);
-		break;
-	case MONGOC_ERROR_POOL:
-		error_set(server, EVKV_UNAVAILABLE, EVKV_CAUSE_OFFLINE,
-		    error->message, failure);
-		break;
-	case MONGOC_ERROR_WRITE_CONCERN:
-		error_set(server, EVKV_UNKNOWN_OUTCOME, EVKV_CAUSE_SERVER,
-		    error->message, failure);
-		break;
-	case MONGOC_ERROR_SASL:
-	case MONGOC_ERROR_SCRAM:
-		error_set(server, EVKV_REFUSED, EVKV_CAUSE_AUTH, error->message,
-		    failure);
-		break;
-	case MONGOC_ERROR_CLIENT:
-		error_set(server,
-		    error->code == MONGOC_ERROR_CLIENT_AUTHENTICATE
-			? EVKV_REFUSED
-			: EVKV_UNAVAILABLE,
-		    error->code == MONGOC_ERROR_CLIENT_AUTHENTICATE
-			? EVKV_CAUSE_AUTH
-			: EVKV_CAUSE_CONNECT,
-		    error->message, failure);
-		break;
-	case MONGOC_ERROR_PROTOCOL:
-	case MONGOC_ERROR_BSON:
-		error_set(server, damaged, EVKV_CAUSE_PROTOCOL, error->message,
-		    failure);
-		break;
-	default:
-		/* It names no cause: it may have been sent. */
-		error_set(server, write ? EVKV_UNKNOWN_OUTCOME : EVKV_SERVER,
-		    EVKV_CAUSE_SERVER, error->message, failure);
-	}
+	else
+		error_of_domain(server, error, write, failure);
 }
 
 void evkv__mongodb_error_damaged(struct mongodb_server *server,

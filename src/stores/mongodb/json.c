@@ -2,10 +2,11 @@
  * stores/mongodb/json.c - values=json: a JSON object as a sub-document.
  *
  * Members keep their order. A whole number becomes an int32, or an int64 where
- * it needs that; any other a double, if that, written again, is the same number
- * in decimal digits. Blanks, the ways to escape, and whether 1.0 had a point are
- * not kept. What can't be kept is refused, with its place: a number that would
- * become another, a name that stands twice, begins with '$' or holds a NUL.
+ * it needs that; any other a double, if that, written again, is the same
+ * number in decimal digits. Blanks, the ways to escape, and whether 1.0 had a
+ * point are not kept. What can't be kept is refused, with its place: a number
+ * that would become another, a name that stands twice, begins with '$' or
+ * holds a NUL.
  *
  * What other clients have put into such a sub-document and JSON has no word for
  * comes as MongoDB's extended JSON.

@@ -8,12 +8,12 @@
  *              its parts come back
  *   RELEASING  no part is out. A worker that was left behind lets go of the
  *              server when its call returns. Where there is none, a job of the
- *              last lane does, which takes seconds if the server is silent: after
- *              a moment this lane is given up, too
+ *              last lane does, which takes seconds if the server is silent:
+ *              after a moment this lane is given up, too
  *   ENDED      the lanes are freed, which waits for nothing
  *
- * The moment is a job that sleeps on a worker, and so passes in evkv_loop_free(),
- * too. Each job that comes back queues the next step.
+ * The moment is a job that sleeps on a worker, and so passes in
+ * evkv_loop_free(), too. Each job that comes back queues the next step.
  */
 #include <string.h>
 
@@ -132,7 +132,7 @@ static bool end_drained(struct mongodb_store *store)
 	return drained && !store->watching;
 }
 
-/* A lane with nothing to do, other than the last; or the last: there is none. */
+/* A lane with nothing to do; the last one where there is no other. */
 static unsigned end_free_lane(const struct mongodb_store *store)
 {
 	unsigned last = mongodb_last_lane(store), i = 0;

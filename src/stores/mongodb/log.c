@@ -2,8 +2,8 @@
  * stores/mongodb/log.c - libmongoc's log goes to evkv's.
  *
  * libmongoc has one log for the process, and threads of its own that write to
- * it. What it says goes to the loop of the oldest store there is, a few lines at
- * a time: what comes faster is counted. Nothing goes to stderr.
+ * it. What it says goes to the loop of the oldest store there is, a few lines
+ * at a time: what comes faster is counted. Nothing goes to stderr.
  */
 #include <pthread.h>
 #include <stdio.h>

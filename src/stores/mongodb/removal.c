@@ -3,11 +3,11 @@
  *
  * A collection is removed by ranges of its _ids, of so many documents each that
  * none takes long: the find of the first document behind them gives the end of
- * the range. Where a pattern or a prefix chooses, what matches is found, page by
- * page, and deleted by its _ids.
+ * the range. Where a pattern or a prefix chooses, what matches is found, page
+ * by page, and deleted by its _ids.
  *
- * What has expired is not counted, for it is not there. Cut off in the middle it
- * is UNKNOWN_OUTCOME as soon as something may have been removed.
+ * What has expired is not counted, for it is not there. Cut off in the middle
+ * it is UNKNOWN_OUTCOME as soon as something may have been removed.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,9 +1,10 @@
 /*
  * stores/mongodb/threads.c - the executors of a loop's mongodb stores.
  *
- * A worker of this driver waits for a server most of the time, so each store has
- * threads of its own. A loop has to do with an executor until it is freed: so a
- * store that was closed hands its executor back, and the next one takes it.
+ * A worker of this driver waits for a server most of the time, so each store
+ * has threads of its own. A loop has to do with an executor until it is freed:
+ * so a store that was closed hands its executor back, and the next one takes
+ * it.
  *
  * Workers that were left behind with a silent server end by themselves. The end
  * of a loop waits for them, but not long, so that a program which ends has its

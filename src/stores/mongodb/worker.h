@@ -1,12 +1,12 @@
 /*
  * stores/mongodb/worker.h - what the files of the workers' side share.
  *
- * While a worker waits for the server its store may be closed: then its lane is
- * given up, and the worker touches no job any more. So each call of libmongoc
- * that may wait stands between mongodb_wait_begin() and mongodb_wait_end(), with
- * nothing of a job in its arguments, and where one of these is false the worker
- * frees what is its own and returns. All functions that return bool here tell
- * that: false = it was left.
+ * While a worker waits for the server its store may be closed: then its lane
+ * is given up, and the worker touches no job any more. So each call of
+ * libmongoc that may wait stands between evkv__mongodb_wait_begin() and
+ * ..._wait_end(), with nothing of a job in its arguments, and where one of
+ * these is false the worker frees what is its own and returns. All functions
+ * that return bool here tell that: false = it was left.
  */
 #ifndef EVKV_STORES_MONGODB_WORKER_H
 #define EVKV_STORES_MONGODB_WORKER_H
@@ -87,7 +87,7 @@ void evkv__mongodb_server_ref(struct mongodb_server *server);
 void evkv__mongodb_server_unref(struct mongodb_server *server);
 struct evkv_version evkv__mongodb_server_version(struct mongodb_server *server);
 
-/* Replace each occurrence of a secret in a text; none where it is NULL or "". */
+/* Replace a secret wherever it is in a text; NULL and "" are none. */
 void evkv__mongodb_scrub(char *text, const char *secret);
 
 /* log.c: libmongoc's log goes to evkv's. Once for the process. */

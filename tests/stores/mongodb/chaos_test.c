@@ -6,8 +6,8 @@
  *
  * EVKV_TEST_SEED in the environment repeats a run's choices, CHAOS_OPS says how
  * many operations there are on mongo-java-server, CHAOS_FERRETDB how many on
- * FerretDB, which reads whole collections. The first has its data in a file that
- * it writes late, so it is ended by SIGTERM; FerretDB by SIGKILL.
+ * FerretDB, which reads whole collections. The first has its data in a file
+ * that it writes late, so it is ended by SIGTERM; FerretDB by SIGKILL.
  */
 #include <stdio.h>
 #include <stdlib.h>
