@@ -20,6 +20,7 @@
 #include "stores/mongodb/log.h"
 #include "stores/mongodb/store.h"
 
+#define THREADS_MAX 64       /* of an executor */
 #define INDEX_RETRY_MS 10000 /* between two tries to make the index */
 
 /* ---- The index ----------------------------------------------------------- */
@@ -275,7 +276,8 @@ bool evkv__mongodb_init(struct mongodb_store *store,
 	store->own_executor = executor == NULL;
 	store->executor = executor != NULL
 	    ? evkv_executor_ref(executor)
-	    : evkv__mongodb_threads_take(store->loop, lanes);
+	    : evkv__mongodb_threads_take(store->loop,
+		  lanes < THREADS_MAX ? lanes : THREADS_MAX);
 	if (store->server != NULL)
 		store->log = evkv__mongodb_server_log(store->server,
 		    &store->end_task);

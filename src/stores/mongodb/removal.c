@@ -77,10 +77,14 @@ static void removal_end(struct removal *removal, bool with)
 		.cause = EVKV_CAUSE_NOMEM,
 		.message = "out of memory",
 	};
+	struct mongodb_part *part = removal->part;
 	struct mongodb_failure failure = nomem;
 
 	if (with && removal->nomem)
 		removal_fail(removal, &failure);
+	/* A find that failed is one of a write as soon as one was done. */
+	if (with && part->failure.status != EVKV_OK && part->span->removed > 0)
+		part->failure.status = EVKV_UNKNOWN_OUTCOME;
 	evkv__mongodb_range_free(&removal->range);
 }
 

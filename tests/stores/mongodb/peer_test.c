@@ -379,6 +379,48 @@ EVKV_TEST(mongodb_peer, a_waiter_goes_and_its_late_answer_harms_nobody)
 	fake_close(&fake);
 }
 
+/* The second find fails, when something was removed by the first. */
+static void clear_half(struct fake *fake, struct opdoc *out)
+{
+	if (strcmp(fake->last, "find") == 0 && fake->finds > 1) {
+		say_error(fake, out);
+		return;
+	}
+	if (strcmp(fake->last, "delete") == 0) {
+		opdoc_int(out, "n", 7);
+		opdoc_double(out, "ok", 1);
+		return;
+	}
+	opdoc_open(out, "cursor", false);
+	opdoc_long(out, "id", 0);
+	opdoc_text(out, "ns", "evkv.evkv", 9);
+	opdoc_open(out, "firstBatch", true);
+	opdoc_open(out, "0", false);
+	opdoc_text(out, "_id", "c:m", 3);
+	opdoc_close(out);
+	opdoc_close(out);
+	opdoc_close(out);
+	opdoc_double(out, "ok", 1);
+}
+
+EVKV_TEST(mongodb_peer, a_clear_that_fails_half_done_is_unknown)
+{
+	struct fake fake;
+
+	fake_open(&fake);
+	fake.say = clear_half;
+	fake.say_always = true;
+	fake.code = 9;
+	fake.words = "no more";
+	evkv_clear(fake.store, EVKV_LIT("c"), EVKV_LIT(""), answer_cb,
+	    &fake.answers[0]);
+	fake_wait(&fake, 1);
+	check_status(fake.answers[0].status, EVKV_UNKNOWN_OUTCOME);
+	check_contains(fake.answers[0].message, "no more");
+	check_int(fake.answers[0].affected, -1);
+	fake_close(&fake);
+}
+
 /* ---- No server ----------------------------------------------------------- */
 
 EVKV_TEST(mongodb_peer, no_server_is_unavailable_in_time)

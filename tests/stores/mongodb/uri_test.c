@@ -96,6 +96,10 @@ EVKV_TEST(mongodb_uri, wrong_structs_are_refused)
 			  &error) == NULL);
 		check_status(error.status, EVKV_INVALID);
 	}
+	fake.options.lanes = EVKV_MONGODB_LANES_MAX;
+	fake_store(&fake);
+	check_status(fake_do(&fake, EVKV_OP_GET, EVKV_IF_ANY, 0)->status,
+	    EVKV_OK);
 	fake_close(&fake);
 }
 
