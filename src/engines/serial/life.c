@@ -9,6 +9,8 @@
  */
 #include "engines/serial/serial.h"
 
+#include <time.h>
+
 static const struct evkv_request life_purge = { .kind = EVKV_OP_PURGE_EXPIRED };
 static const struct evkv_request life_sync = { .kind = EVKV_OP_SYNC };
 
@@ -43,6 +45,32 @@ static void life_run(struct evkv_job *jobs, void *arg)
 		serial->type->close(serial, &job->failure);
 	else
 		serial->type->run(serial, job);
+}
+
+#define WAIT_MS 10000
+#define WAIT_STEP_MS 2
+
+static int64_t life_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool evkv__serial_wait(const struct serial_store *serial, int64_t *since_ms)
+{
+	const struct timespec step = { 0, WAIT_STEP_MS * 1000000 };
+	int64_t now_ms = life_clock_ms();
+
+	if (*since_ms == 0) {
+		*since_ms = now_ms;
+		evkv_lane_relieve(serial->lane);
+	}
+	if (serial_stopping(serial) || now_ms - *since_ms >= WAIT_MS)
+		return false;
+	nanosleep(&step, NULL);
+	return true;
 }
 
 /* ---- Opening ------------------------------------------------------------- */

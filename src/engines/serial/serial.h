@@ -135,6 +135,12 @@ void evkv__serial_free(void *self);
 /* Fail a job and all its cells by its failure, which has been filled in. */
 void evkv__serial_job_fail(struct serial_job *job);
 
+/*
+ * Another store has a lock: wait a moment. `since_ms` is 0 at first. false: it
+ * was waited for long enough, or the store is closing.
+ */
+bool evkv__serial_wait(const struct serial_store *serial, int64_t *since_ms);
+
 /* Whether the store is closing: nothing should be waited for. */
 static inline bool serial_stopping(const struct serial_store *serial)
 {

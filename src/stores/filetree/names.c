@@ -364,6 +364,19 @@ static bool names_begin(struct filetree *tree, struct serial_job *job)
 	return false;
 }
 
+/* Whether there is no window that has what comes next; else it is found there. */
+static bool names_need_window(const struct filetree *tree,
+    struct tree_names *names)
+{
+	if (names->window_id == 0 || names->window_id != tree->window.id)
+		return true;
+	/* In the midst of a collection: it is the same one. */
+	if (names->list != NULL)
+		return false;
+	names->at = window_find(tree, names->after);
+	return names->at == tree->window.names.count && tree->window.more;
+}
+
 void evkv__names_page(struct filetree *tree, struct serial_job *job)
 {
 	struct tree_names *names;
@@ -372,13 +385,9 @@ void evkv__names_page(struct filetree *tree, struct serial_job *job)
 	if (job->walk == NULL && !names_begin(tree, job))
 		return;
 	names = job->walk;
-	if (!names->reading &&
-	    (names->window_id == 0 || names->window_id != tree->window.id)) {
-		if (!names_start_reading(tree, names, job))
-			return;
-	} else if (!names->reading && names->list == NULL) {
-		names->at = window_find(tree, names->after);
-	}
+	if (!names->reading && names_need_window(tree, names) &&
+	    !names_start_reading(tree, names, job))
+		return;
 	if (names->reading) {
 		more = window_read(tree, names, job);
 		if (!more && job->failure.status == EVKV_OK)

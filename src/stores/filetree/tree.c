@@ -9,14 +9,11 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/siphash.h"
 #include "engines/files/lock.h"
 
-#define LOCK_WAIT_MS 10000
-#define LOCK_STEP_MS 2
 #define LOCK_BYTES ((UINT64_C(1) << 62) - 1)
 
 bool evkv__tree_errno(const struct filetree *tree, const char *what,
@@ -201,32 +198,25 @@ static bool lock_counts(struct filetree *tree)
 bool evkv__tree_lock(struct filetree *tree, struct evkv_slice collection,
     struct file_failure *failure)
 {
-	const struct timespec step = { 0, LOCK_STEP_MS * 1000000 };
 	off_t byte = lock_byte(collection);
-	int waited;
+	int64_t since_ms = 0;
 
-	for (waited = 0; waited < LOCK_WAIT_MS; waited += LOCK_STEP_MS) {
+	do {
 		if (!lock_open(tree))
 			return evkv__tree_errno(tree, "open it", TREE_LOCK,
 			    failure);
 		if (evkv__file_lock(tree->lock, F_WRLCK, byte)) {
 			if (lock_counts(tree))
 				return true;
-			continue;
-		}
-		if (!evkv__file_lock_taken())
+		} else if (!evkv__file_lock_taken()) {
 			return evkv__tree_errno(tree, "lock it", TREE_LOCK,
 			    failure);
-		if (serial_stopping(&tree->serial))
-			break;
-		if (waited == 0)
-			evkv_lane_relieve(tree->serial.lane);
-		nanosleep(&step, NULL);
-	}
+		}
+	} while (evkv__serial_wait(&tree->serial, &since_ms));
 	return evkv__file_fail(failure, EVKV_LOCKED, 0,
-	    "%s: another process or store writes to this collection: waited %d "
-	    "s for its lock",
-	    tree->path, waited / 1000);
+	    "%s: another process or store writes to this collection, and has "
+	    "its lock for too long",
+	    tree->path);
 }
 
 void evkv__tree_unlock(struct filetree *tree, struct evkv_slice collection)

@@ -16,8 +16,6 @@
 #include "evkv/alloc.h"
 
 #define TEMPORARY_ROOM (NAME_MAX + 16)
-#define LOCK_WAIT_MS 10000
-#define LOCK_STEP_MS 2
 #define YOUNG_NS 50000000
 #define EXCHANGES 16
 
@@ -119,29 +117,25 @@ static bool file_resolve(struct json_file *file, struct file_failure *failure)
 
 /* ---- Locks --------------------------------------------------------------- */
 
-bool evkv__json_file_lock(struct json_file *file, const bool *stop,
-    struct file_failure *failure)
+bool evkv__json_file_lock(struct json_file *file,
+    const struct serial_store *serial, struct file_failure *failure)
 {
-	const struct timespec step = { 0, LOCK_STEP_MS * 1000000 };
-	int waited;
+	int64_t since_ms = 0;
 
 	if (file->folder < 0 && !file_resolve(file, failure))
 		return false;
-	for (waited = 0; waited < LOCK_WAIT_MS; waited += LOCK_STEP_MS) {
+	do {
 		if (flock(file->folder, LOCK_EX | LOCK_NB) == 0) {
 			file->locked = true;
 			return true;
 		}
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return file_errno(file, "lock its folder", failure);
-		if (__atomic_load_n(stop, __ATOMIC_RELAXED))
-			break;
-		nanosleep(&step, NULL);
-	}
+	} while (evkv__serial_wait(serial, &since_ms));
 	return evkv__file_fail(failure, EVKV_LOCKED, 0,
-	    "%s: another process or store writes in its folder: waited %d s "
-	    "for the lock",
-	    file->path, waited / 1000);
+	    "%s: another process or store writes in its folder, and has the "
+	    "lock for too long",
+	    file->path);
 }
 
 void evkv__json_file_unlock(struct json_file *file)

@@ -16,7 +16,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-#include "engines/files/failure.h"
+#include "engines/serial/serial.h"
 #include "evkv/slice.h"
 
 struct json_stamp {
@@ -62,9 +62,9 @@ bool evkv__json_file_load(struct json_file *file, char **text, size_t *size,
 /* Replace it, if it is still the same. The lock is held. */
 enum json_saved evkv__json_file_save(struct json_file *file,
     struct evkv_slice text, struct file_failure *failure);
-/* Keep other stores from writing; `stop` is looked at while they do. */
-bool evkv__json_file_lock(struct json_file *file, const bool *stop,
-    struct file_failure *failure);
+/* Keep other stores from writing. */
+bool evkv__json_file_lock(struct json_file *file,
+    const struct serial_store *serial, struct file_failure *failure);
 void evkv__json_file_unlock(struct json_file *file);
 
 #endif

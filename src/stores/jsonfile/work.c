@@ -60,8 +60,7 @@ static bool work_refresh_locked(struct jsonfile *json,
 
 	for (tries = 0; tries < TRIES; tries++) {
 		if (!work_refresh(json, failure) ||
-		    !evkv__json_file_lock(&json->file, &json->serial.stop,
-			failure))
+		    !evkv__json_file_lock(&json->file, &json->serial, failure))
 			return false;
 		if (work_current(json))
 			return true;

@@ -66,12 +66,18 @@ SEEN int renameat(int from_dir, const char *from, int to_dir, const char *to)
 	return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
 }
 
+/* Somebody else puts a file there just before the store does; or NULL. */
+static struct kit *dropped;
+
 SEEN int linkat(int from_dir, const char *from, int to_dir, const char *to,
     int flags)
 {
 	step("link");
 	if (fails(&fail_link))
 		return -1;
+	if (dropped != NULL)
+		kit_write_file(dropped, "tree/c/k", "theirs");
+	dropped = NULL;
 	return (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
 }
 
@@ -241,5 +247,40 @@ EVKV_TEST(filetree_faults, a_flush_that_fails_is_told_by_the_next_sync)
 	check_status(kit_span(&kit, EVKV_OP_SYNC, ""), EVKV_IO);
 	check_int(kit.answer.sys_error, EIO);
 	check_status(kit_span(&kit, EVKV_OP_SYNC, ""), EVKV_OK);
+	kit_end(&kit);
+}
+
+/* ---- Somebody else is faster --------------------------------------------- */
+
+static enum evkv_status put_dropped(struct kit *kit,
+    enum evkv_condition condition)
+{
+	struct evkv_slice key = EVKV_LIT("k"), value = EVKV_LIT("ours");
+
+	dropped = kit;
+	return kit_do(kit,
+	    &(struct evkv_request){ .kind = EVKV_OP_PUT,
+		.flags = EVKV_FLAG_SINGLE,
+		.collection = EVKV_LIT("c"),
+		.count = 1,
+		.keys = &key,
+		.values = &value,
+		.condition = condition });
+}
+
+/* What is decided is decided on the file that is there. */
+EVKV_TEST(filetree_faults, a_file_that_slips_in_counts)
+{
+	struct kit kit;
+
+	tree_begin(&kit);
+	kit_must_put(&kit, "c", "other", "v", 0);
+	check_status(put_dropped(&kit, EVKV_IF_ABSENT), EVKV_EXISTS);
+	kit_check(&kit, "c", "k", "theirs");
+	check_status(kit_keyed(&kit, EVKV_OP_DELETE, "c", EVKV_LIT("k")),
+	    EVKV_OK);
+	check_status(put_dropped(&kit, EVKV_IF_ANY), EVKV_OK);
+	kit_check(&kit, "c", "k", "ours");
+	check(!kit_has_file(&kit, "tree/c/.evkv-tmp"));
 	kit_end(&kit);
 }

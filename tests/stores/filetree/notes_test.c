@@ -150,3 +150,33 @@ EVKV_TEST(filetree_notes, a_put_removes_a_note_that_is_left_over)
 	}
 	notes_end(&kit);
 }
+
+/* A reader that is between the file and its note sees both or neither. */
+EVKV_TEST(filetree_notes, a_reader_never_sees_a_file_without_its_note)
+{
+	struct answer put = ANSWER_INIT, ttl = ANSWER_INIT;
+	struct evkv_slice c = EVKV_LIT("c"), k = EVKV_LIT("k");
+	struct evkv_store *reader;
+	struct kit kit;
+	int i;
+
+	notes_begin(&kit);
+	kit_must_put(&kit, "c", "k", "v", 60000);
+	reader = tree_make(&kit, NULL);
+	for (i = 0; i < 500; i++) {
+		evkv_put(kit.store, c, k, EVKV_LIT("v"), 60000, answer_cb,
+		    &put);
+		evkv_ttl(reader, c, k, answer_cb, &ttl);
+		rig_wait(&kit.rig, &put.calls);
+		rig_wait(&kit.rig, &ttl.calls);
+		check_status(put.status, EVKV_OK);
+		check_status(ttl.status, EVKV_OK);
+		check_int(ttl.entries[0].ttl_ms, 60000);
+		answer_reset(&put);
+		answer_reset(&ttl);
+	}
+	answer_free(&put);
+	answer_free(&ttl);
+	evkv_store_unref(reader);
+	notes_end(&kit);
+}
