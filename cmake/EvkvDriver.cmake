@@ -14,7 +14,7 @@ set_property(GLOBAL PROPERTY EVKV_DRIVER_LINES "")
 
 function(evkv_driver_line short text)
 	string(LENGTH ${short} length)
-	math(EXPR pad "12 - ${length}")
+	math(EXPR pad "14 - ${length}")
 	string(REPEAT " " ${pad} blanks)
 	set_property(GLOBAL APPEND PROPERTY EVKV_DRIVER_LINES
 		"${short}${blanks} ${text}")

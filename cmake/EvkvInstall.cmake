@@ -101,7 +101,8 @@ install(FILES
 
 # A driver that was not built leaves no header behind.
 set(evkv_absent_headers "")
-foreach(driver pipeline http executor redis memcached disk conformance
+foreach(driver elasticsearch
+		pipeline http executor redis memcached disk conformance
 		compression encryption filetree jsonfile log
 		mongodb)
 	if(NOT driver IN_LIST evkv_components)

@@ -22,7 +22,8 @@ option(EVKV_BUILD_FUZZERS "Build the fuzz targets (needs clang)" OFF)
 
 # A part with dependencies of its own: AUTO builds it where they are found, ON
 # makes it an error where they are not.
-foreach(part RESOLVER PIPELINE HTTP REDIS MEMCACHED EXECUTOR DISK CONFORMANCE
+foreach(part ELASTICSEARCH
+		RESOLVER PIPELINE HTTP REDIS MEMCACHED EXECUTOR DISK CONFORMANCE
 		COMPRESSION ENCRYPTION FILETREE JSONFILE LOG
 		MONGODB)
 	set(EVKV_WITH_${part} AUTO CACHE STRING

@@ -2,7 +2,7 @@
 
 message(STATUS "evkv ${PROJECT_VERSION}, ${CMAKE_BUILD_TYPE} build "
 	"with ${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION}")
-message(STATUS "  core         yes: libevent_core "
+message(STATUS "  core           yes: libevent_core "
 	"${evkv_libevent_core_VERSION}")
 get_property(lines GLOBAL PROPERTY EVKV_DRIVER_LINES)
 foreach(line IN LISTS lines)

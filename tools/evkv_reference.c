@@ -30,6 +30,9 @@
 #ifdef HAVE_MONGODB
 #include "evkv/stores/mongodb.h"
 #endif
+#ifdef HAVE_ELASTICSEARCH
+#include "evkv/stores/elasticsearch.h"
+#endif
 #ifdef HAVE_REDIS
 #include "evkv/stores/redis.h"
 #endif
@@ -220,6 +223,9 @@ int main(void)
 #endif
 #ifdef HAVE_LOG
 	evkv_log_register(loop);
+#endif
+#ifdef HAVE_ELASTICSEARCH
+	evkv_elasticsearch_register(loop);
 #endif
 #ifdef HAVE_REDIS
 	evkv_redis_register(loop);

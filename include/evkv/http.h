@@ -149,6 +149,8 @@ struct evkv_http_end {
 	int code;
 	/** ANSWERED: the Content-Type, "" = none; else "" */
 	const char *content_type;
+	/** ANSWERED: how long the body is, as it came (maybe compressed) */
+	size_t size;
 	/**
 	 * Not ANSWERED: the failure. UNKNOWN_OUTCOME is evkv_op_cut()'s to say.
 	 */

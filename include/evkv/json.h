@@ -43,6 +43,7 @@ enum evkv_json_kind {
 	EVKV_JSON_TRUE,       /**< true */
 	EVKV_JSON_FALSE,      /**< false */
 	EVKV_JSON_NULL,       /**< null */
+	EVKV_JSON_PART,       /**< a part of a string; see `parts` */
 	EVKV_JSON_MORE,       /**< no token: all that was fed is read */
 	EVKV_JSON_END,        /**< no token: the document is complete */
 	EVKV_JSON_ERROR,      /**< no token: see evkv_json_reader.why */
@@ -52,9 +53,10 @@ enum evkv_json_kind {
 struct evkv_json_token {
 	/** what it is */
 	enum evkv_json_kind kind;
-	/** NAME and STRING: `text` has escapes; see evkv_json_unescape() */
+	/** NAME, STRING, PART: `text` has escapes; see evkv_json_unescape() */
 	bool escaped;
-	/** as it stands in the document; NAME and STRING without the quotes */
+	/** as it stands in the document; strings and names without the quotes
+	 */
 	struct evkv_slice text;
 	/** where it begins, in bytes from the document's start */
 	uint64_t offset;
@@ -66,6 +68,13 @@ struct evkv_json_limits {
 	unsigned max_depth;
 	/** the longest string or number, in bytes; 0 = no bound */
 	size_t max_token;
+	/**
+	 * Give a string (no name) of which only a beginning was fed in parts,
+	 * instead of keeping that until its end has come: some EVKV_JSON_PART,
+	 * and EVKV_JSON_STRING with the rest, which may be empty. Each part
+	 * stands for whole characters. `max_token` then bounds no string.
+	 */
+	bool parts;
 };
 
 /** A reader. All fields are its own; `why` and `offset` may be read. */
@@ -100,6 +109,8 @@ struct evkv_json_reader {
 	bool inside;
 	/** its last byte was a backslash */
 	bool backslash;
+	/** the first bytes of `held` that were given as a part */
+	size_t given;
 };
 
 /**
@@ -132,8 +143,8 @@ EVKV_API enum evkv_json_kind evkv_json_next(struct evkv_json_reader *reader,
     struct evkv_json_token *token);
 
 /**
- * The bytes that a NAME's or STRING's text stands for.
- * @param token  a NAME or a STRING
+ * The bytes that a NAME's, STRING's or PART's text stands for.
+ * @param token  a NAME, a STRING or a PART
  * @param out    room for token->text.size bytes; may be the text itself
  * @return how many bytes these are
  */
@@ -203,6 +214,11 @@ EVKV_API void evkv_json_put_null(struct evkv_json_writer *writer);
 /** A value that is JSON text already; not checked. */
 EVKV_API void evkv_json_put_raw(struct evkv_json_writer *writer,
     struct evkv_slice text);
+/** A string that holds bytes in base64. */
+EVKV_API void evkv_json_put_base64(struct evkv_json_writer *writer,
+    struct evkv_slice bytes);
+/** A line end after a document: another one may follow (NDJSON). */
+EVKV_API void evkv_json_put_line(struct evkv_json_writer *writer);
 
 EVKV_END_DECLS
 

@@ -6,9 +6,6 @@
  * piece: that which was fed, or, where a piece ended in the middle of it, a
  * copy that grows until the end has come.
  */
-#include <locale.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/hex.h"
@@ -47,7 +44,7 @@ void evkv_json_reader_clear(struct evkv_json_reader *reader)
 {
 	evkv_free(reader->held);
 	reader->held = NULL;
-	reader->held_size = reader->held_room = 0;
+	reader->held_size = reader->held_room = reader->given = 0;
 }
 
 void evkv_json_feed(struct evkv_json_reader *reader, struct evkv_slice bytes,
@@ -70,6 +67,8 @@ static enum evkv_json_kind fail(struct evkv_json_reader *reader,
 
 static void skip(struct evkv_json_reader *reader, size_t size)
 {
+	if (size == 0)
+		return;
 	reader->input.data = (const char *)reader->input.data + size;
 	reader->input.size -= size;
 	reader->before += size;
@@ -123,6 +122,8 @@ static enum evkv_json_kind take(struct evkv_json_reader *reader, size_t size,
 	const char *bytes = reader->input.data;
 	size_t max = reader->limits.max_token;
 
+	if (reader->limits.parts && reader->token.kind == EVKV_JSON_STRING)
+		max = 0;
 	if (max != 0 && (size > max || reader->held_size > max - size))
 		return fail(reader, reader->token.offset,
 		    "a string or a number that is too long");
@@ -279,6 +280,73 @@ static enum evkv_json_kind string_done(struct evkv_json_reader *reader)
 	return token->kind;
 }
 
+/*
+ * How many bytes at the start of a string's text are whole characters: all but
+ * an escape sequence or a character that ends later, or is wrong.
+ */
+static size_t whole_characters(struct evkv_slice text, bool escaped)
+{
+	const char *at = text.data;
+	size_t i = 0, size;
+	uint32_t code;
+
+	/* Without escapes only the last character can be unfinished. */
+	if (!escaped && text.size > 3)
+		i = text.size - 3;
+	while (i > 0 && ((unsigned char)at[i] & 0xc0) == 0x80)
+		i--;
+	while (i < text.size) {
+		if (at[i] == '\\') {
+			size = escape_read(at + i + 1, text.size - i - 1,
+			    &code);
+			size += size > 0;
+		} else {
+			size = utf8_sequence((const unsigned char *)at + i,
+			    text.size - i);
+		}
+		if (size == 0)
+			break;
+		i += size;
+	}
+	return i;
+}
+
+/* All that was fed is in the string; give what is whole of it. */
+static enum evkv_json_kind string_part(struct evkv_json_reader *reader)
+{
+	struct evkv_json_token *token = &reader->token;
+	struct evkv_slice text = reader->input;
+	size_t whole;
+
+	if (reader->held_size > 0) {
+		if (!hold(reader, text.data, text.size))
+			return fail(reader, token->offset, "out of memory");
+		text = evkv_bytes(reader->held, reader->held_size);
+	}
+	whole = whole_characters(text, token->escaped);
+	/* What is longer than any character is not an unfinished one. */
+	if (text.size - whole > 12)
+		return fail(reader, token->offset, "a character that is none");
+	if (reader->held_size > 0)
+		reader->given = whole;
+	else if (!hold(reader, (const char *)text.data + whole,
+		     text.size - whole))
+		return fail(reader, token->offset, "out of memory");
+	skip(reader, reader->input.size);
+	token->text = evkv_bytes(text.data, whole);
+	if (!evkv_utf8_check(token->text))
+		return fail(reader, token->offset, "invalid UTF-8");
+	return whole > 0 ? EVKV_JSON_PART : EVKV_JSON_MORE;
+}
+
+/* The part given last is done with. */
+static void drop_given(struct evkv_json_reader *reader)
+{
+	reader->held_size -= reader->given;
+	memmove(reader->held, reader->held + reader->given, reader->held_size);
+	reader->given = 0;
+}
+
 /* From after the opening quote, or where the piece before ended. */
 static enum evkv_json_kind string_read(struct evkv_json_reader *reader)
 {
@@ -303,6 +371,8 @@ static enum evkv_json_kind string_read(struct evkv_json_reader *reader)
 	if (reader->last)
 		return fail(reader, reader->token.offset,
 		    "a string without its end");
+	if (reader->limits.parts && reader->token.kind == EVKV_JSON_STRING)
+		return i > 0 ? string_part(reader) : EVKV_JSON_MORE;
 	return take(reader, i, false);
 }
 
@@ -470,6 +540,8 @@ static enum evkv_json_kind next_kind(struct evkv_json_reader *reader)
 
 	if (reader->expects == EXPECT_FAILED)
 		return EVKV_JSON_ERROR;
+	if (reader->given > 0)
+		drop_given(reader);
 	if (reader->inside)
 		return reader->token.kind == EVKV_JSON_NUMBER
 		    ? word_read(reader)
@@ -496,8 +568,10 @@ enum evkv_json_kind evkv_json_next(struct evkv_json_reader *reader,
 {
 	enum evkv_json_kind kind = next_kind(reader);
 
-	if (kind < EVKV_JSON_MORE)
+	if (kind < EVKV_JSON_MORE) {
 		*token = reader->token;
+		token->kind = kind;
+	}
 	return kind;
 }
 
@@ -532,7 +606,7 @@ size_t evkv_json_unescape(const struct evkv_json_token *token, char *out)
 {
 	const char *at = token->text.data;
 	size_t size = 0, i;
-	uint32_t code;
+	uint32_t code = 0;
 
 	for (i = 0; i < token->text.size; i++) {
 		if (at[i] != '\\') {
@@ -543,64 +617,4 @@ size_t evkv_json_unescape(const struct evkv_json_token *token, char *out)
 		size += utf8_write(code, out + size);
 	}
 	return size;
-}
-
-bool evkv_json_uint(struct evkv_slice text, uint64_t *number)
-{
-	const char *at = text.data;
-	uint64_t sum = 0;
-	size_t i;
-
-	if (text.size == 0 || (at[0] == '0' && text.size > 1))
-		return false;
-	for (i = 0; i < text.size; i++) {
-		if (at[i] < '0' || at[i] > '9' ||
-		    __builtin_mul_overflow(sum, 10, &sum) ||
-		    __builtin_add_overflow(sum, (uint64_t)(at[i] - '0'), &sum))
-			return false;
-	}
-	*number = sum;
-	return true;
-}
-
-bool evkv_json_int(struct evkv_slice text, int64_t *number)
-{
-	const char *at = text.data;
-	bool negative = text.size > 0 && at[0] == '-';
-	uint64_t size;
-
-	if (!evkv_json_uint(evkv_bytes(at + negative, text.size - negative),
-		&size) ||
-	    size > (uint64_t)INT64_MAX + negative)
-		return false;
-	*number = negative ? (int64_t)(~size + 1) : (int64_t)size;
-	return true;
-}
-
-static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
-static locale_t c_locale;
-
-static void c_locale_make(void)
-{
-	c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-}
-
-/* In the "C" locale, whatever the program's is: strtod() reads its commas. */
-bool evkv_json_double(struct evkv_slice text, double *number)
-{
-	char small[64], *copy = small;
-	bool good = false;
-
-	pthread_once(&c_locale_once, c_locale_make);
-	if (text.size >= sizeof(small))
-		copy = evkv_malloc(text.size + 1);
-	if (copy != NULL && c_locale != (locale_t)0) {
-		memcpy(copy, text.data, text.size);
-		copy[text.size] = '\0';
-		*number = strtod_l(copy, NULL, c_locale);
-		good = *number - *number == 0; /* neither infinite nor NaN */
-	}
-	if (copy != small)
-		evkv_free(copy);
-	return good;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "evkv/alloc.h"
+#include "evkv/base64.h"
 #include "evkv/json.h"
 
 void evkv_json_writer_clear(struct evkv_json_writer *writer)
@@ -202,4 +203,26 @@ void evkv_json_put_null(struct evkv_json_writer *writer)
 void evkv_json_put_raw(struct evkv_json_writer *writer, struct evkv_slice text)
 {
 	put_value(writer, text, true);
+}
+
+void evkv_json_put_base64(struct evkv_json_writer *writer,
+    struct evkv_slice bytes)
+{
+	size_t size = EVKV_BASE64_SIZE(bytes.size);
+	char *at;
+
+	put_value(writer, EVKV_LIT("\""), false);
+	at = make_room(writer, size + 1);
+	if (at == NULL)
+		return;
+	size = evkv_base64_encode(bytes, at);
+	at[size] = '"';
+	writer->size += size + 1;
+	writer->comma = true;
+}
+
+void evkv_json_put_line(struct evkv_json_writer *writer)
+{
+	put(writer, "\n", 1);
+	writer->comma = false;
 }

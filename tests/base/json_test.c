@@ -18,7 +18,8 @@ static void read_pieces(struct evkv_slice document, size_t piece,
     const struct evkv_json_limits *limits, char *out, size_t room)
 {
 	static const char *const marks[] = { "{", "}", "[", "]",
-		"n:", "s:", "#", "true", "false", "null" };
+		"n:", "s:", "#", "true", "false", "null", "s:" };
+	bool inside = false;
 	struct evkv_json_reader reader;
 	struct evkv_json_token token;
 	enum evkv_json_kind kind = EVKV_JSON_MORE;
@@ -40,12 +41,17 @@ static void read_pieces(struct evkv_slice document, size_t piece,
 		if (kind >= EVKV_JSON_MORE)
 			continue;
 		size = 0;
-		if (kind == EVKV_JSON_NAME || kind == EVKV_JSON_STRING)
+		if (kind == EVKV_JSON_NAME || kind == EVKV_JSON_STRING ||
+		    kind == EVKV_JSON_PART)
 			size = evkv_json_unescape(&token, text);
 		else if (kind == EVKV_JSON_NUMBER)
 			memcpy(text, token.text.data, size = token.text.size);
-		n += (size_t)snprintf(out + n, room - n, "%s%.*s ", marks[kind],
-		    (int)size, text);
+		check(kind != EVKV_JSON_PART ||
+		    evkv_utf8_check(evkv_bytes(text, size)));
+		n += (size_t)snprintf(out + n, room - n, "%s%.*s%s",
+		    inside ? "" : marks[kind], (int)size, text,
+		    kind == EVKV_JSON_PART ? "" : " ");
+		inside = kind == EVKV_JSON_PART;
 		check(n < room);
 	}
 	if (kind == EVKV_JSON_ERROR)
@@ -63,6 +69,13 @@ static void reads_as(struct evkv_slice document, const char *expected)
 
 	for (piece = 1; piece <= document.size + 1; piece++) {
 		read_pieces(document, piece, NULL, out, sizeof(out));
+		check_str(out, expected);
+		/* What is wrong may be found after a part was given. */
+		if (strchr(expected, '!') != NULL)
+			continue;
+		read_pieces(document, piece,
+		    &(struct evkv_json_limits){ .parts = true }, out,
+		    sizeof(out));
 		check_str(out, expected);
 	}
 }
@@ -184,6 +197,39 @@ EVKV_TEST(base_json, numbers_keep_every_digit)
 	check(evkv_json_double(EVKV_LIT("0.1"), &d) && d == 0.1);
 	check(evkv_json_double(EVKV_LIT("1e308"), &d) && d == 1e308);
 	check(!evkv_json_double(EVKV_LIT("1e309"), &d));
+}
+
+/* How a document ends that is fed in pieces, with strings in parts. */
+static void ends_in_parts(struct evkv_slice document, size_t piece,
+    const char *why)
+{
+	char out[8192];
+	const char *end;
+
+	read_pieces(document, piece,
+	    &(struct evkv_json_limits){ .parts = true, .max_token = 4 }, out,
+	    sizeof(out));
+	end = strrchr(out, '!');
+	if (why == NULL)
+		check(end == NULL);
+	else
+		check_contains(end != NULL ? end : "", why);
+}
+
+EVKV_TEST(base_json, what_is_wrong_in_parts_of_strings)
+{
+	for (size_t piece = 1; piece < 20; piece++) {
+		ends_in_parts(EVKV_LIT("\"abcdefgh\""), piece, NULL);
+		ends_in_parts(EVKV_LIT("\"ab\xff"
+				       "cdefghijklmnopqrstuvw\""),
+		    piece, "invalid UTF-8");
+		ends_in_parts(EVKV_LIT("\"ab\\xcdefghijklmnopqrstuvw\""), piece,
+		    "");
+		ends_in_parts(EVKV_LIT("\"\\ud83d"), piece, "without its end");
+		ends_in_parts(EVKV_LIT("\"abc"), piece, "without its end");
+		ends_in_parts(EVKV_LIT("{\"abcdef\":1}"), piece, "too long");
+		ends_in_parts(EVKV_LIT("[123456]"), piece, "too long");
+	}
 }
 
 /* ---- Writing ------------------------------------------------------------- */

@@ -126,14 +126,25 @@ static void conformance_free_ops(struct evkv_conformance *c)
 	}
 }
 
+/* The memory stays: teardown() may use it. */
+static void conformance_release_kept(struct evkv_conformance *c)
+{
+	struct conformance_kept *kept;
+
+	for (kept = c->kept; kept != NULL; kept = kept->next) {
+		evkv_value_unref(kept->value);
+		evkv_store_unref(kept->store);
+		kept->value = NULL;
+		kept->store = NULL;
+	}
+}
+
 static void conformance_free_kept(struct evkv_conformance *c)
 {
 	struct conformance_kept *kept;
 
 	while ((kept = c->kept) != NULL) {
 		c->kept = kept->next;
-		evkv_value_unref(kept->value);
-		evkv_store_unref(kept->store);
 		free(kept->memory);
 		free(kept);
 	}
@@ -218,16 +229,17 @@ void conformance_end(struct evkv_conformance *c)
 	if (c->rig.loop != NULL) {
 		conformance_wait_all(c);
 		conformance_check_ops(c);
-		conformance_free_kept(c);
+		conformance_release_kept(c);
 		evkv_store_unref(c->store);
 		c->store = NULL;
 	}
 	rig_close(&c->rig);
 	conformance_check_ops(c);
-	conformance_free_kept(c);
+	conformance_release_kept(c);
 	conformance_free_ops(c);
 	if (c->suite->teardown != NULL)
 		c->suite->teardown(c);
+	conformance_free_kept(c);
 }
 
 static bool conformance_knows_versions(const struct evkv_conformance *c,

@@ -9,17 +9,40 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A number that tells the tokens and the end of a document. */
-static uint64_t digest(const uint8_t *data, size_t size, size_t piece)
+static uint64_t mix(uint64_t sum, uint64_t more)
 {
+	return (sum ^ more) * UINT64_C(0x100000001b3);
+}
+
+/* The bytes of a string, or of a part of one. */
+static uint64_t mix_string(uint64_t sum, const struct evkv_json_token *token,
+    char *text)
+{
+	size_t size = evkv_json_unescape(token, text), i;
+
+	if (!evkv_utf8_check(evkv_bytes(text, size)))
+		abort();
+	for (i = 0; i < size; i++)
+		sum = mix(sum, (uint8_t)text[i]);
+	return sum;
+}
+
+/*
+ * A number that tells the tokens and the end of a document; with strings in
+ * parts, of one that is valid.
+ */
+static uint64_t digest(const uint8_t *data, size_t size, size_t piece,
+    bool parts)
+{
+	struct evkv_json_limits limits = { .parts = parts };
 	struct evkv_json_reader reader;
 	struct evkv_json_token token;
 	enum evkv_json_kind kind = EVKV_JSON_MORE;
 	uint64_t sum = UINT64_C(0xcbf29ce484222325);
-	size_t at = 0, part, i;
-	char *text = malloc(size + 1);
+	size_t at = 0, part;
+	char *text = malloc(size + 16);
 
-	evkv_json_reader_init(&reader, NULL);
+	evkv_json_reader_init(&reader, &limits);
 	while (kind != EVKV_JSON_END && kind != EVKV_JSON_ERROR) {
 		if (kind == EVKV_JSON_MORE) {
 			part = size - at < piece ? size - at : piece;
@@ -28,25 +51,15 @@ static uint64_t digest(const uint8_t *data, size_t size, size_t piece)
 			at += part;
 		}
 		kind = evkv_json_next(&reader, &token);
-		if (kind == EVKV_JSON_MORE)
-			continue;
-		sum = (sum ^ (uint64_t)kind) * UINT64_C(0x100000001b3);
-		if (kind > EVKV_JSON_MORE)
-			continue;
-		part = token.text.size;
-		if (kind == EVKV_JSON_NAME || kind == EVKV_JSON_STRING) {
-			part = evkv_json_unescape(&token, text);
-			if (!evkv_utf8_check(evkv_bytes(text, part)))
-				abort();
-		}
-		sum = (sum ^ part ^ token.offset) * UINT64_C(0x100000001b3);
-		for (i = 0; i < part && kind == EVKV_JSON_STRING; i++)
-			sum = (sum ^ (uint8_t)text[i]) *
-			    UINT64_C(0x100000001b3);
+		if (kind == EVKV_JSON_NAME || kind == EVKV_JSON_STRING ||
+		    kind == EVKV_JSON_PART)
+			sum = mix_string(sum, &token, text);
+		if (kind < EVKV_JSON_PART)
+			sum = mix(mix(sum, (uint64_t)kind), token.offset);
 	}
 	evkv_json_reader_clear(&reader);
 	free(text);
-	return sum;
+	return kind == EVKV_JSON_ERROR && parts ? 0 : mix(sum, kind);
 }
 
 /*
@@ -61,6 +74,7 @@ static void try_document(const uint8_t *data, size_t size)
 	enum evkv_json_kind kind;
 	char *text = malloc(size + 1);
 	uint64_t sum;
+	bool valid;
 
 	evkv_json_reader_init(&reader, NULL);
 	evkv_json_feed(&reader, evkv_bytes(data, size), true);
@@ -86,7 +100,8 @@ static void try_document(const uint8_t *data, size_t size)
 		}
 	}
 	evkv_json_reader_clear(&reader);
-	if (kind == EVKV_JSON_END) {
+	valid = kind == EVKV_JSON_END;
+	if (valid) {
 		if (writer.failed)
 			abort();
 		evkv_json_reader_init(&reader, NULL);
@@ -99,9 +114,16 @@ static void try_document(const uint8_t *data, size_t size)
 			abort();
 		evkv_json_reader_clear(&reader);
 	}
-	sum = digest(data, size, size + 1);
-	if (digest(data, size, 1) != sum || digest(data, size, 7) != sum)
+	sum = digest(data, size, size + 1, false);
+	if (digest(data, size, 1, false) != sum ||
+	    digest(data, size, 7, false) != sum)
 		abort();
+	for (size_t piece = 1; piece < 20; piece += 6) {
+		uint64_t parts = digest(data, size, piece, true);
+
+		if (parts != (valid ? sum : 0))
+			abort();
+	}
 	evkv_json_writer_clear(&writer);
 	free(text);
 }

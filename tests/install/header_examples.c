@@ -26,6 +26,7 @@
 #include "evkv/pipeline.h"
 #include "evkv/spread.h"
 #include "evkv/stores/disk.h"
+#include "evkv/stores/elasticsearch.h"
 #include "evkv/stores/filetree.h"
 #include "evkv/stores/jsonfile.h"
 #include "evkv/stores/log.h"
@@ -74,6 +75,8 @@ void retry_h(struct evkv_store *store);
 void statistics_h(struct evkv_store *store, struct evbuffer *reply);
 void timeout_h(struct evkv_store *store);
 void my_piece(struct evkv_slice piece);
+struct evkv_store *elasticsearch_h(struct evkv_loop *loop,
+    const struct evkv_elasticsearch_node *nodes);
 void http_h(struct evkv_http *client, struct evkv_http_request *request);
 extern evkv_cb value_h;
 extern enum evkv_verdict (*pipeline_h)(void *self, struct evkv_op *op,
@@ -594,6 +597,23 @@ void filetree_h(struct evkv_loop *loop)
 	store = evkv_filetree_new(loop, &(struct evkv_filetree_options){
 	    .path = "/var/lib/app/tree" }, &error);
 	evkv_store_unref(store);
+}
+
+/* [evkv/stores/elasticsearch.h] */
+struct evkv_store *elasticsearch_h(struct evkv_loop *loop,
+    const struct evkv_elasticsearch_node *nodes)
+{
+	struct evkv_store *store;
+
+	evkv_elasticsearch_register(loop);
+	store = evkv_open(loop,
+	    "elasticsearch://user:secret@es1,es2:9201/sessions", &error);
+	evkv_store_unref(store);
+	store = evkv_elasticsearch_new(loop,
+	    &(struct evkv_elasticsearch_options){
+	    .nodes = nodes, .node_count = 2, .index = "sessions" },
+	    &error);
+	return store;
 }
 
 /* [evkv/stores/memory.h] */

@@ -309,6 +309,9 @@ static bool task_tell_ended(struct evkv_http *client, const bool *freed)
 		request->outcome.content_type = request->answer != NULL
 		    ? request->answer->type
 		    : "";
+		request->outcome.size = request->answer != NULL
+		    ? request->answer->received
+		    : 0;
 		request->end(request, &request->outcome);
 	}
 	return !*freed;

@@ -41,10 +41,20 @@ static size_t transfer_on_header(char *line, size_t one, size_t size, void *arg)
 	return size;
 }
 
+/* Whether nothing at all of a request was handed to the kernel. */
+static bool transfer_untouched(const struct http_transfer *transfer)
+{
+	long size = 0;
+
+	return curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE,
+		   &size) == CURLE_OK &&
+	    size == 0;
+}
+
 /*
  * There is a connection, and the request goes out next. libcurl does this again
  * by itself where a connection that it has used before turns out to be closed:
- * only what is repeatable may be sent then.
+ * only what is repeatable, or was not sent at all, may be sent then.
  */
 static int transfer_on_sending(void *arg, char *remote_ip, char *local_ip,
     int remote_port, int local_port)
@@ -57,7 +67,8 @@ static int transfer_on_sending(void *arg, char *remote_ip, char *local_ip,
 	(void)remote_port;
 	(void)local_port;
 	if ((request->bits & HTTP_WAS_SENT) != 0 &&
-	    (request->flags & EVKV_HTTP_REPEATABLE) == 0) {
+	    (request->flags & EVKV_HTTP_REPEATABLE) == 0 &&
+	    !transfer_untouched(transfer)) {
 		transfer->resent = true;
 		return CURL_PREREQFUNC_ABORT;
 	}

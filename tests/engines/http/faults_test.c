@@ -170,6 +170,11 @@ EVKV_TEST(http_faults, an_idle_connection_that_was_closed_is_not_used)
 	scene_post(&s, &call, "/", EVKV_LIT("x"));
 	check_int(call.code, 200);
 	check_int(s.webs[0]->requests, 2);
+	s.webs[0]->peer->plan.reset = true;
+	peer_cut_all(s.webs[0]->peer);
+	scene_post(&s, &call, "/", EVKV_LIT("x"));
+	check_int(call.code, 200);
+	check_int(s.webs[0]->requests, 3);
 	scene_close(&s);
 }
 

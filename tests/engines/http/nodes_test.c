@@ -136,6 +136,23 @@ EVKV_TEST(http_nodes, all_nodes_are_dead)
 	scene_close(&s);
 }
 
+EVKV_TEST(http_nodes, a_node_by_its_ipv6_address)
+{
+	struct call call = { .calls = 0 };
+	struct scene s;
+	char host[64];
+
+	scene_begin(&s, 1, &(struct peer_options){ .ipv6 = true });
+	s.nodes[0].host = "::1";
+	scene_client(&s);
+	scene_post(&s, &call, "/", EVKV_LIT("x"));
+	check_int(call.code, 200);
+	snprintf(host, sizeof(host), "Host: [::1]:%d", s.webs[0]->peer->port);
+	check(web_has_header(s.webs[0], host));
+	check_contains(call.message, "http [::1]:");
+	scene_close(&s);
+}
+
 /* ---- Names --------------------------------------------------------------- */
 
 static const struct dns_record two_addresses[] = {

@@ -13,6 +13,9 @@
 #ifdef CONSUMER_REDIS
 #include <evkv/stores/redis.h>
 #endif
+#ifdef CONSUMER_ELASTICSEARCH
+#include <evkv/stores/elasticsearch.h>
+#endif
 #ifdef CONSUMER_DISK
 #include <evkv/stores/disk.h>
 #endif
@@ -74,6 +77,12 @@ static void try_drivers(struct evkv_loop *loop)
 	if (!evkv_redis_register(loop))
 		die("redis could not be registered");
 	expect_refusal(loop, "redis://localhost/0?nonsense=1", "nonsense");
+#endif
+#ifdef CONSUMER_ELASTICSEARCH
+	if (!evkv_elasticsearch_register(loop))
+		die("elasticsearch could not be registered");
+	expect_refusal(loop, "elasticsearch://localhost/i?nonsense=1",
+	    "nonsense");
 #endif
 #ifdef CONSUMER_DISK
 	if (!evkv_disk_register(loop))

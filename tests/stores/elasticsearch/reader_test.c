@@ -1,0 +1,151 @@
+/*
+ * tests/stores/elasticsearch/reader_test.c - answers, however they are cut; and
+ * that a large one holds up nobody.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bed.h"
+#include "stores/elasticsearch/reader.h"
+
+struct seen {
+	char text[4096];
+	size_t size;
+};
+
+static void see(void *arg, struct es_record *record)
+{
+	struct seen *seen = arg;
+	struct evkv_slice value = evkv_value_bytes(record->value);
+
+	seen->size += (size_t)snprintf(seen->text + seen->size,
+	    sizeof(seen->text) - seen->size,
+	    "[%.*s %d %lld.%lld %s%s%s %.*s/%.*s %.*s]", (int)record->id.size,
+	    record->id.data, record->status, (long long)record->seq_no,
+	    (long long)record->primary_term, record->found ? "found" : "-",
+	    record->damaged ? " damaged" : "", record->type,
+	    (int)record->collection.size, record->collection.data,
+	    (int)record->key.size, record->key.data, (int)value.size,
+	    (const char *)value.data);
+}
+
+static void read_in(enum es_answer answer, const char *text, size_t piece,
+    struct seen *seen, bool *good)
+{
+	struct es_reader reader;
+	size_t size = strlen(text), at = 0, part;
+
+	seen->size = 0;
+	seen->text[0] = '\0';
+	evkv__es_reader_init(&reader, answer, size);
+	reader.on_record = see;
+	reader.arg = seen;
+	*good = true;
+	for (; at < size && *good; at += part) {
+		part = size - at < piece ? size - at : piece;
+		*good = evkv__es_reader_feed(&reader,
+		    evkv_bytes(text + at, part), false);
+	}
+	*good = *good &&
+	    evkv__es_reader_feed(&reader, evkv_bytes(NULL, 0), true);
+	evkv__es_reader_clear(&reader);
+}
+
+static void reads(enum es_answer answer, const char *text, const char *expected)
+{
+	struct seen seen;
+	bool good;
+
+	for (size_t piece = 1; piece <= strlen(text) + 1; piece++) {
+		read_in(answer, text, piece, &seen, &good);
+		check(good);
+		check_str(seen.text, expected);
+	}
+}
+
+EVKV_TEST(elasticsearch_reader, records_however_they_are_cut)
+{
+	reads(ES_ANSWER_MGET,
+	    "{\"docs\":[{\"_index\":\"i\",\"_id\":\"c:k\",\"_seq_no\":3,"
+	    "\"_primary_term\":1,\"found\":true,\"_source\":{\"collection\":"
+	    "\"c\",\"key\":\"6b\",\"value\":\"dmFsdWU=\"}},{\"_id\":\"x\","
+	    "\"found\":false}]}",
+	    "[c:k 0 3.1 found c/6b value][x 0 -1.-1 - / ]");
+	reads(ES_ANSWER_MGET,
+	    "{\"docs\":[{\"_source\":{\"json\":{\"value\":[{}],\"a\":\"}\"},"
+	    "\"key\":\"\\u0036b\"},\"found\":true,\"_id\":\"a\"}]}",
+	    "[a 0 -1.-1 found /6b {\"value\":[{}],\"a\":\"}\"}]");
+	reads(ES_ANSWER_BULK,
+	    "{\"items\":[{\"index\":{\"_id\":\"a\",\"status\":201,\"_seq_no\":"
+	    "7,\"_primary_term\":2}},{\"create\":{\"_id\":\"b\",\"status\":409,"
+	    "\"error\":{\"type\":\"conflict\",\"reason\":\"r\"}}}]}",
+	    "[a 201 7.2 - / ][b 409 -1.-1 -conflict / ]");
+	reads(ES_ANSWER_HITS,
+	    "{\"hits\":{\"total\":1,\"hits\":[{\"_id\":\"i\",\"_source\":"
+	    "{\"collection\":\"c\",\"key\":\"61\"},\"sort\":[\"61\",1]}]}}",
+	    "[i 0 -1.-1 - c/61 ]");
+	reads(ES_ANSWER_GROUPS,
+	    "{\"aggregations\":{\"c\":{\"after_key\":{\"c\":\"z\"},"
+	    "\"buckets\":[{\"key\":{\"c\":\"a\"},\"doc_count\":1},{\"key\":"
+	    "{\"c\":\"\"},\"doc_count\":2}]}}}",
+	    "[ 0 -1.-1 - a/ ][ 0 -1.-1 - / ]");
+}
+
+EVKV_TEST(elasticsearch_reader, values_that_are_damaged)
+{
+	static const char *const bad[] = { "A", "AA", "AAA", "A===", "AA==AAAA",
+		"AAAA=", "AA=A", "*AAA", "AA==AA==" };
+	char text[256];
+	struct seen seen;
+	bool good;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text),
+		    "{\"docs\":[{\"found\":true,\"_source\":{\"value\":\"%s\"}"
+		    "}]}",
+		    bad[i]);
+		for (size_t piece = 1; piece < 80; piece++) {
+			read_in(ES_ANSWER_MGET, text, piece, &seen, &good);
+			check(good);
+			check_contains(seen.text, "damaged");
+		}
+	}
+}
+
+/* ---- A large answer ------------------------------------------------------------ */
+
+#define LARGE ((size_t)12 << 20)
+
+static unsigned turns;
+
+static void count_turns(struct bed *bed, const struct answer *a)
+{
+	for (turns = 0; a->calls == 0; turns++)
+		rig_turn_waiting(&bed->rig);
+}
+
+EVKV_TEST(elasticsearch_reader, a_large_value_comes_in_many_turns)
+{
+	char *value = malloc(LARGE);
+	struct answer a = ANSWER_INIT;
+	struct bed bed;
+
+	check(value != NULL);
+	for (size_t i = 0; i < LARGE; i++)
+		value[i] = (char)(i * 31 % 251);
+	bed_open(&bed, 1);
+	evkv_put(bed.store, EVKV_LIT("c"), EVKV_LIT("k"),
+	    evkv_bytes(value, LARGE), 0, answer_cb, &a);
+	rig_wait(&bed.rig, &a.calls);
+	check_status(a.status, EVKV_OK);
+	bed_start_get(&bed, &a, "k");
+	/* All of it is there before the first byte is read. */
+	count_turns(&bed, &a);
+	check_status(a.status, EVKV_OK);
+	check_bytes(a.entries[0].bytes, evkv_bytes(value, LARGE));
+	check(turns > 20);
+	answer_free(&a);
+	bed_close(&bed);
+	free(value);
+}
