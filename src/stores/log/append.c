@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -161,6 +162,14 @@ static int active_new(struct log_env *env, uint64_t size, bool deletes)
 	return code;
 }
 
+/* Nobody would find again what is written to a file that was removed. */
+static bool active_removed(const struct log_env *env)
+{
+	struct stat found;
+
+	return fstat(env->active->fd, &found) == 0 && found.st_nlink == 0;
+}
+
 static bool active_fits(const struct log_env *env, uint64_t size)
 {
 	return env->active->size + size + LOG_ITEM_HEAD <= env->active_room &&
@@ -171,6 +180,8 @@ int evkv__log_active(struct log_env *env, uint64_t size, bool deletes)
 {
 	int code = 0;
 
+	if (env->active != NULL && active_removed(env))
+		return ESTALE;
 	if (env->torn)
 		code = evkv__log_cut(env);
 	if (code == 0 && env->active != NULL && env->of_reserve && !deletes) {

@@ -75,6 +75,7 @@ struct log_env {
 	int folder, lock_file; /* -1 = not open */
 	bool must_exist;       /* it was open before: never make it again */
 	bool sparse;           /* the file system can't set room aside */
+	bool nowait;           /* and it can read without waiting */
 	bool stop;             /* atomic: it is closing */
 	uint64_t instance;
 	struct log_hash_key key;

@@ -13,6 +13,7 @@
 #include "stores/log/env.h"
 
 #define PLACES 8
+#define NOW_MAX ((uint64_t)256 << 10) /* a record that the loop may copy */
 
 bool evkv__log_buffer_room(struct log_buffer *buffer, size_t size)
 {
@@ -165,7 +166,9 @@ static enum log_find find_locked(struct log_env *env, const struct look *look,
 		    entry->collection != look->name->number)
 			continue;
 		file = log_place_file(env, entry->place);
-		if (look->now && !file->nowait)
+		if (look->now &&
+		    (!file->nowait ||
+			evkv__log_place_size(entry->place) > NOW_MAX))
 			return LOG_AGAIN;
 		result = look_at(look, file, entry, found);
 		if (result == LOG_FOUND)

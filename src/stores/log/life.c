@@ -79,20 +79,15 @@ static void life_loading(void *arg)
 static void life_note(struct log_store *log)
 {
 	const struct log_env *env = log->env;
-	size_t i;
 
 	if (env->notes[0] != '\0')
 		evkv_loop_log(log->loop, EVKV_LOG_WARNING, "log: %s",
 		    env->notes);
-	for (i = 0; log->inline_reads && i < env->order_count; i++) {
-		if (env->order[i]->nowait)
-			continue;
+	if (log->inline_reads && !env->nowait)
 		evkv_loop_log(log->loop, EVKV_LOG_INFO,
 		    "log: %s: the file system can't read without waiting, so "
 		    "all reads go to a worker",
 		    env->config.path);
-		return;
-	}
 }
 
 static void life_opened(struct log_store *log)

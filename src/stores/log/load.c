@@ -14,6 +14,7 @@
  * and get one.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -339,6 +340,18 @@ static void env_reset(struct log_env *env)
 	env->notes[0] = '\0';
 }
 
+/* Whether this file system can read without waiting. */
+static void load_probe(struct log_env *env)
+{
+	int fd = openat(env->folder, "STORE", O_RDONLY | O_CLOEXEC);
+	char byte;
+
+	env->nowait = fd >= 0 &&
+	    (evkv__log_pread_now(fd, &byte, 1, 0) >= 0 || errno == EAGAIN);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* With the lock held alone: nobody uses a log that is not open. */
 static bool load(struct log_env *env, int64_t now_ms,
     struct file_failure *failure)
@@ -353,6 +366,7 @@ static bool load(struct log_env *env, int64_t now_ms,
 	if (!ok)
 		return false;
 	load_versions(env);
+	load_probe(env);
 	evkv__log_reserve(env);
 	evkv__log_show(env);
 	return true;
@@ -376,18 +390,16 @@ bool evkv__log_open(struct log_env *env, int64_t now_ms,
 
 int evkv__log_close(struct log_env *env)
 {
-	struct log_file *active;
 	int code = 0;
 	uint32_t i;
 
 	if (env->folder < 0)
 		return 0;
 	evkv__log_compact_stop(env);
-	active = env->active;
-	if (active != NULL)
+	if (env->active != NULL)
 		code = evkv__log_roll(env);
-	if (active != NULL && code == 0)
-		evkv__log_index_file_make(env, active);
+	while (evkv__log_keep(env))
+		;
 	pthread_rwlock_wrlock(&env->lock);
 	index_forget(env);
 	for (i = 0; i < env->slots; i++)

@@ -22,7 +22,8 @@
 #include "stores/log/log.h"
 
 #define RETRY_MS 1000
-#define SCAN_STAY 256 /* held jobs that one look leaves where they are */
+#define INLINE_KEYS 128 /* that one operation reads on the loop's thread */
+#define SCAN_STAY 256   /* held jobs that one look leaves where they are */
 
 enum evkv_verdict evkv__log_op_fail(struct evkv_op *op,
     const struct file_failure *failure)
@@ -328,7 +329,7 @@ static bool inline_read(struct log_store *log, struct evkv_op *op,
 	struct file_cell cell;
 	size_t i;
 
-	if (!inline_free(log, request))
+	if (request->count > INLINE_KEYS || !inline_free(log, request))
 		return false;
 	for (i = 0; i < request->count; i++) {
 		if (!evkv__log_read_cell_now(&read, i, &cell)) {
