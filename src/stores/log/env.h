@@ -38,7 +38,7 @@ struct log_config {
 
 /* A collection: its number is where it stands in the table. */
 struct log_collection {
-	struct log_hash hash;
+	uint64_t hash;
 	uint8_t size;
 	size_t entries;  /* that the index has */
 	size_t forever;  /* of those: without a TTL */
@@ -165,9 +165,9 @@ uint64_t evkv__log_dead_bytes(const struct log_env *env, size_t at);
 
 /* The number of a collection; false = there is none, or no memory. */
 bool evkv__log_collection_find(const struct log_env *env,
-    struct evkv_slice name, uint32_t *number);
+    struct evkv_slice name, uint64_t hash, uint32_t *number);
 bool evkv__log_collection_make(struct log_env *env, struct evkv_slice name,
-    uint32_t *number);
+    uint64_t hash, uint32_t *number);
 void evkv__log_collections_free(struct log_collections *collections);
 
 /*
@@ -246,6 +246,7 @@ bool evkv__log_merge(struct log_env *env, struct log_reader **readers,
 /* Who is looked for. */
 struct log_name {
 	struct evkv_slice collection, key;
+	uint64_t collection_hash;
 	struct log_hash hash;
 	uint32_t number; /* of the collection, once it was looked up */
 };
@@ -255,6 +256,16 @@ struct log_found {
 	struct log_item item;
 	struct evkv_slice value; /* in the buffer; if it was asked for */
 };
+
+/* Hash a name that has collection and key. */
+static inline void log_name_hash(const struct log_env *env,
+    struct log_name *name)
+{
+	name->collection_hash = evkv__log_collection_hash(&env->key,
+	    name->collection);
+	name->hash = evkv__log_hash_in(&env->key, name->collection_hash,
+	    name->key);
+}
 
 enum log_find {
 	LOG_FOUND,

@@ -147,7 +147,8 @@ enum log_find evkv__log_read_head(struct log_file *file, uint64_t place,
 
 static bool name_known(const struct log_env *env, struct log_name *name)
 {
-	return evkv__log_collection_find(env, name->collection, &name->number);
+	return evkv__log_collection_find(env, name->collection,
+	    name->collection_hash, &name->number);
 }
 
 /* ---- All places of a hash ------------------------------------------------ */
@@ -308,8 +309,7 @@ static void name_of(struct log_name *name, const struct log_read *read,
 {
 	name->collection = read->request->collection;
 	name->key = read->request->keys[index];
-	name->hash = evkv__log_hash(&read->env->key, name->collection,
-	    name->key);
+	log_name_hash(read->env, name);
 }
 
 void evkv__log_read_cell(const struct log_read *read, size_t index,

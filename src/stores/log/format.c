@@ -5,15 +5,20 @@
 
 /* ---- Hashes -------------------------------------------------------------- */
 
+uint64_t evkv__log_collection_hash(const struct log_hash_key *key,
+    struct evkv_slice collection)
+{
+	return siphash_1_3(key->words[0], key->words[1], collection);
+}
+
 /*
  * SipHash-1-3 with 128 bits of output, of the key, under the store's key
  * changed by the hash of the collection.
  */
-struct log_hash evkv__log_hash(const struct log_hash_key *key,
-    struct evkv_slice collection, struct evkv_slice name)
+struct log_hash evkv__log_hash_in(const struct log_hash_key *key,
+    uint64_t collection, struct evkv_slice name)
 {
-	struct siphash s = siphash_seed(key->words[0] ^
-		siphash_1_3(key->words[0], key->words[1], collection),
+	struct siphash s = siphash_seed(key->words[0] ^ collection,
 	    key->words[1]);
 	const unsigned char *bytes = name.data;
 	struct log_hash hash;
@@ -35,6 +40,13 @@ struct log_hash evkv__log_hash(const struct log_hash_key *key,
 	siphash_round(&s);
 	hash.low = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 	return hash;
+}
+
+struct log_hash evkv__log_hash(const struct log_hash_key *key,
+    struct evkv_slice collection, struct evkv_slice name)
+{
+	return evkv__log_hash_in(key,
+	    evkv__log_collection_hash(key, collection), name);
 }
 
 /* ---- The head of a data file --------------------------------------------- */

@@ -68,6 +68,11 @@ struct log_hash_key {
 
 struct log_hash evkv__log_hash(const struct log_hash_key *key,
     struct evkv_slice collection, struct evkv_slice name);
+/* The same in two steps: the collection's own hash is in no file. */
+uint64_t evkv__log_collection_hash(const struct log_hash_key *key,
+    struct evkv_slice collection);
+struct log_hash evkv__log_hash_in(const struct log_hash_key *key,
+    uint64_t collection, struct evkv_slice name);
 
 /* ---- The head of a data file --------------------------------------------- */
 

@@ -129,7 +129,6 @@ struct present {
 struct decision {
 	struct log_worker *worker;
 	const struct log_unit *unit;
-	const struct log_hash *hash; /* of its name */
 	struct file_cell *cell;
 	struct present now;
 	bool later; /* it needs a group of its own, after this one */
@@ -214,12 +213,8 @@ static bool present_find(struct decision *d, bool value)
 
 static bool present_get(struct decision *d, bool value)
 {
-	const struct evkv_request *request = unit_request(d->unit);
 	struct log_env *env = d->worker->env;
 
-	d->now.name.collection = request->collection;
-	d->now.name.key = request->keys[d->unit->index];
-	d->now.name.hash = *d->hash;
 	d->now.pending = pending_find(env->group, &d->now.name);
 	if (d->now.pending == NULL)
 		return present_find(d, value);
@@ -237,7 +232,8 @@ static bool write_reserve(struct log_env *env, struct log_name *name)
 	bool ok;
 
 	pthread_rwlock_wrlock(&env->lock);
-	ok = evkv__log_collection_make(env, name->collection, &name->number);
+	ok = evkv__log_collection_make(env, name->collection,
+	    name->collection_hash, &name->number);
 	entry.collection = name->number;
 	ok = ok && evkv__log_index_insert(&env->index, &entry);
 	pthread_rwlock_unlock(&env->lock);
@@ -342,7 +338,9 @@ static bool write_item(struct decision *d, enum log_kind kind,
 	now->pending->value = evkv_bytes(lasting ? value.data : NULL,
 	    value.size);
 	now->pending->value_at = item.value_at;
-	d->cell->version = evkv_version_counted(env->instance, item.version);
+	if ((unit_request(d->unit)->flags & EVKV_FLAG_VERSIONS) != 0)
+		d->cell->version = evkv_version_counted(env->instance,
+		    item.version);
 	return true;
 }
 
@@ -356,9 +354,14 @@ static struct evkv_version present_version(const struct decision *d)
 /* Whether its condition holds; else the cell has the status. */
 static bool unit_condition(struct decision *d)
 {
-	struct evkv_version version = present_version(d);
-	enum evkv_status status = evkv_condition_check(unit_request(d->unit),
-	    d->unit->index, d->now.live ? &version : NULL);
+	const struct evkv_request *request = unit_request(d->unit);
+	struct evkv_version version = { .bytes = { 0 } };
+	enum evkv_status status;
+
+	if (request->condition == EVKV_IF_VERSION)
+		version = present_version(d);
+	status = evkv_condition_check(request, d->unit->index,
+	    d->now.live ? &version : NULL);
 
 	if (d->now.damaged && unit_request(d->unit)->condition != EVKV_IF_ANY) {
 		fail(d, EVKV_CORRUPT, 0, "can't read an entry: damaged");
@@ -472,11 +475,11 @@ static void unit_read(struct decision *d)
 
 /* false: it is for the next group. */
 static bool unit_decide(struct log_worker *worker, const struct log_unit *unit,
-    const struct log_hash *hash)
+    const struct log_name *name)
 {
 	struct decision d = { .worker = worker,
 		.unit = unit,
-		.hash = hash,
+		.now.name = *name,
 		.cell = &unit->job->cells[unit->index] };
 
 	evkv_value_unref(d.cell->value);
@@ -621,35 +624,35 @@ static int group_write(struct log_worker *worker)
 }
 
 /*
- * The hash of the unit `AHEAD` places on, and its place in the index on the way
- * to the cache. Only this thread inserts and removes, so it needs no lock.
+ * The name of the unit at `at`, and its place in the index on the way to the
+ * cache. Only this thread inserts and removes, so it needs no lock.
  */
 static void unit_fetch(struct log_worker *worker, const struct log_unit *units,
-    size_t count, size_t at, struct log_hash *hashes)
+    size_t count, size_t at, struct log_name *names)
 {
-	const struct evkv_request *request;
+	struct log_name *name = &names[at % AHEAD];
 
 	if (at >= count)
 		return;
-	request = unit_request(&units[at]);
-	hashes[at % AHEAD] = evkv__log_hash(&worker->env->key,
-	    request->collection, request->keys[units[at].index]);
-	evkv__log_index_fetch(&worker->env->index, hashes[at % AHEAD].high);
+	name->collection = unit_request(&units[at])->collection;
+	name->key = unit_request(&units[at])->keys[units[at].index];
+	log_name_hash(worker->env, name);
+	evkv__log_index_fetch(&worker->env->index, name->hash.high);
 }
 
 /* As many as go into one group; returns how many that was. */
 static size_t group_decide(struct log_worker *worker,
     const struct log_unit *units, size_t count)
 {
-	struct log_hash hashes[AHEAD], hash;
+	struct log_name names[AHEAD], name;
 	size_t i;
 
 	for (i = 0; i < AHEAD; i++)
-		unit_fetch(worker, units, count, i, hashes);
+		unit_fetch(worker, units, count, i, names);
 	for (i = 0; i < count; i++) {
-		hash = hashes[i % AHEAD];
-		unit_fetch(worker, units, count, i + AHEAD, hashes);
-		if (!unit_decide(worker, &units[i], &hash))
+		name = names[i % AHEAD];
+		unit_fetch(worker, units, count, i + AHEAD, names);
+		if (!unit_decide(worker, &units[i], &name))
 			break;
 	}
 	return i;

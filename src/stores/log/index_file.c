@@ -24,6 +24,7 @@
 #define BLOCK_ROWS 2048
 #define BLOCK ((size_t)BLOCK_ROWS * LOG_ROW_SIZE)
 #define NAMES_MAX ((uint64_t)1 << 31)
+#define SPREAD_MAX 100 /* rows that begin with the same bits */
 
 /* ---- Gathering ----------------------------------------------------------- */
 
@@ -77,9 +78,8 @@ static uint32_t *set_slot(const struct log_env *env,
     const struct log_rows *rows, const struct name_set *set,
     struct evkv_slice name)
 {
-	struct log_hash hash = evkv__log_hash(&env->key, name,
-	    evkv_bytes("", 0));
-	size_t at = (size_t)hash.low & (set->size - 1);
+	uint64_t hash = evkv__log_collection_hash(&env->key, name);
+	size_t at = (size_t)hash & (set->size - 1);
 
 	while (set->slots[at] != 0 &&
 	    !name_is(rows, set, set->slots[at] - 1, name))
@@ -180,13 +180,64 @@ static int row_compare(const void *a, const void *b)
 	return one->offset > two->offset ? -1 : one->offset < two->offset;
 }
 
+/*
+ * Hashes are spread evenly: one pass brings each row next to its place, and
+ * little is left to be moved. false = no memory, or they are not spread.
+ */
+static bool rows_spread(struct log_rows *rows)
+{
+	unsigned bits = 63 - (unsigned)__builtin_clzll(rows->count | 8) - 2;
+	size_t buckets = (size_t)1 << bits, i, at, most = 0;
+	uint32_t *ends = evkv_calloc(buckets + 1, sizeof(*ends));
+	struct log_row *to = evkv_malloc(rows->count * sizeof(*to));
+
+	for (i = 0; ends != NULL && i < rows->count; i++) {
+		at = (size_t)(rows->rows[i].hash.high >> (64 - bits));
+		most = ++ends[at + 1] > most ? ends[at + 1] : most;
+	}
+	if (ends == NULL || to == NULL || most > SPREAD_MAX) {
+		evkv_free(ends);
+		evkv_free(to);
+		return false;
+	}
+	for (i = 1; i <= buckets; i++)
+		ends[i] += ends[i - 1];
+	for (i = 0; i < rows->count; i++)
+		to[ends[rows->rows[i].hash.high >> (64 - bits)]++] =
+		    rows->rows[i];
+	evkv_free(ends);
+	evkv_free(rows->rows);
+	rows->rows = to;
+	rows->room = rows->count;
+	return true;
+}
+
+static void rows_order(struct log_rows *rows)
+{
+	struct log_row row;
+	size_t i, at;
+
+	if (!rows_spread(rows)) {
+		qsort(rows->rows, rows->count, sizeof(*rows->rows),
+		    row_compare);
+		return;
+	}
+	for (i = 1; i < rows->count; i++) {
+		row = rows->rows[i];
+		for (at = i;
+		     at > 0 && row_compare(&row, &rows->rows[at - 1]) < 0; at--)
+			rows->rows[at] = rows->rows[at - 1];
+		rows->rows[at] = row;
+	}
+}
+
 static void rows_sort(struct log_rows *rows)
 {
 	size_t i, kept = 0;
 
 	if (rows->count == 0)
 		return;
-	qsort(rows->rows, rows->count, sizeof(*rows->rows), row_compare);
+	rows_order(rows);
 	for (i = 1; i < rows->count; i++) {
 		if (rows->rows[i].hash.high != rows->rows[kept].hash.high ||
 		    rows->rows[i].hash.low != rows->rows[kept].hash.low)

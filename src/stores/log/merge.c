@@ -94,8 +94,11 @@ static bool source_names(struct merge *merge, struct source *source)
 		return false;
 	}
 	for (i = 0, at = names.data; at < end; at += 1 + at[0], i++) {
-		if (!evkv__log_collection_make(merge->env,
-			evkv_bytes(at + 1, at[0]), &source->numbers[i])) {
+		struct evkv_slice name = evkv_bytes(at + 1, at[0]);
+
+		if (!evkv__log_collection_make(merge->env, name,
+			evkv__log_collection_hash(&merge->env->key, name),
+			&source->numbers[i])) {
 			merge->no_memory = true;
 			return false;
 		}

@@ -141,6 +141,7 @@ int evkv__log_keys(struct log_env *env, const struct evkv_request *request,
 
 	pthread_rwlock_rdlock(&env->lock);
 	known = evkv__log_collection_find(env, request->collection,
+	    evkv__log_collection_hash(&env->key, request->collection),
 	    &keys.number);
 	pthread_rwlock_unlock(&env->lock);
 	if (!known)

@@ -194,6 +194,8 @@ static size_t sweep_gather(struct sweep *sweep, size_t *looked)
 	pthread_rwlock_rdlock(&env->lock);
 	if (sweep->request->kind == EVKV_OP_CLEAR &&
 	    !evkv__log_collection_find(env, sweep->request->collection,
+		evkv__log_collection_hash(&env->key,
+		    sweep->request->collection),
 		&number)) {
 		removal->finished = true;
 		pthread_rwlock_unlock(&env->lock);

@@ -99,13 +99,11 @@ uint64_t evkv__log_dead_bytes(const struct log_env *env, size_t at)
 
 /* ---- Collections --------------------------------------------------------- */
 
-static const struct evkv_slice no_name = { "", 0 };
-
 static uint32_t *collection_slot(const struct log_env *env,
-    struct evkv_slice name, const struct log_hash *hash)
+    struct evkv_slice name, uint64_t hash)
 {
 	const struct log_collections *set = &env->collections;
-	size_t mask = set->size - 1, at = (size_t)hash->low & mask;
+	size_t mask = set->size - 1, at = (size_t)hash & mask;
 	const struct log_collection *one;
 
 	for (; set->slots[at] != 0; at = (at + 1) & mask) {
@@ -119,15 +117,13 @@ static uint32_t *collection_slot(const struct log_env *env,
 }
 
 bool evkv__log_collection_find(const struct log_env *env,
-    struct evkv_slice name, uint32_t *number)
+    struct evkv_slice name, uint64_t hash, uint32_t *number)
 {
-	struct log_hash hash;
 	uint32_t *slot;
 
 	if (env->collections.count == 0)
 		return false;
-	hash = evkv__log_hash(&env->key, name, no_name);
-	slot = collection_slot(env, name, &hash);
+	slot = collection_slot(env, name, hash);
 	*number = *slot - 1;
 	return *slot != 0;
 }
@@ -156,30 +152,30 @@ static bool collections_grow(struct log_env *env)
 	set->room = room;
 	for (i = 0; i < set->count; i++)
 		*collection_slot(env, evkv_bytes(all[i]->name, all[i]->size),
-		    &all[i]->hash) = i + 1;
+		    all[i]->hash) = i + 1;
 	return true;
 }
 
 bool evkv__log_collection_make(struct log_env *env, struct evkv_slice name,
-    uint32_t *number)
+    uint64_t hash, uint32_t *number)
 {
 	struct log_collections *set = &env->collections;
 	struct log_collection *one;
 
-	if (evkv__log_collection_find(env, name, number))
+	if (evkv__log_collection_find(env, name, hash, number))
 		return true;
 	if (set->count == set->room && !collections_grow(env))
 		return false;
 	one = evkv_calloc(1, sizeof(*one) + name.size + 1);
 	if (one == NULL)
 		return false;
-	one->hash = evkv__log_hash(&env->key, name, no_name);
+	one->hash = hash;
 	one->size = (uint8_t)name.size;
 	if (name.size > 0)
 		memcpy(one->name, name.data, name.size);
 	*number = set->count;
 	set->all[set->count++] = one;
-	*collection_slot(env, name, &one->hash) = set->count;
+	*collection_slot(env, name, hash) = set->count;
 	return true;
 }
 
