@@ -58,6 +58,22 @@ static bool batch_room(struct log_batch *batch, size_t more)
 	return true;
 }
 
+/* The value may be in the buffer, of an item before, and moves with it. */
+static bool batch_room_for(struct log_batch *batch, struct log_batch_item *item,
+    size_t more)
+{
+	const unsigned char *value = item->value.data;
+	bool inside = batch->buffer != NULL && value != NULL &&
+	    value >= batch->buffer && value < batch->buffer + batch->used;
+	size_t at = inside ? (size_t)(value - batch->buffer) : 0;
+
+	if (!batch_room(batch, more))
+		return false;
+	if (inside)
+		item->value.data = batch->buffer + at;
+	return true;
+}
+
 /* The last part ends with the buffer as it is now. */
 static void batch_extend(struct log_batch *batch, size_t size)
 {
@@ -91,7 +107,7 @@ bool evkv__log_batch_add(struct log_env *env, struct log_batch *batch,
 	size_t copied = large ? 0 : item->value.size, pad;
 	unsigned char *at;
 
-	if (!batch_room(batch, LOG_ITEM_HEAD + named + copied + 8))
+	if (!batch_room_for(batch, item, LOG_ITEM_HEAD + named + copied + 8))
 		return false;
 	if (batch->size == 0)
 		batch_begin(env, batch);

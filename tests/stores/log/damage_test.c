@@ -271,7 +271,7 @@ EVKV_TEST(log_damage, each_byte_of_index_files_and_of_store)
 
 /* ---- The end of the last file -------------------------------------------- */
 
-/* The last file as a crash leaves it: not sealed. Returns where its items end. */
+/* The last file as a crash leaves it: not sealed. Where its items end. */
 static size_t tail_copy(struct damage *d)
 {
 	copy_folder(d->whole, d->path);

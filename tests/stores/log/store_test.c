@@ -136,8 +136,7 @@ EVKV_TEST(log_store, values_may_be_larger_than_a_segment)
 
 /* ---- Compaction ---------------------------------------------------------- */
 
-/* Let time pass, until the counters are as wanted; each step waits for a worker.
- */
+/* Let time pass until the counters are as wanted; each step has a worker work. */
 static void let_pass(struct kit *kit, bool (*wanted)(struct kit *kit))
 {
 	int i;
@@ -202,7 +201,7 @@ EVKV_TEST(log_store, what_has_expired_leaves_index_and_files)
 	kit_end(&kit);
 }
 
-/* ---- Locks and what is given back ----------------------------------------- */
+/* ---- Locks and what is given back ---------------------------------------- */
 
 EVKV_TEST(log_store, a_directory_is_opened_once)
 {
@@ -307,5 +306,49 @@ EVKV_TEST(log_store, closing_in_a_compaction_loses_nothing)
 	for (i = 0; i < 700; i++)
 		check_status(kit_get(&kit, i, i < 400 ? "short" : value_1k()),
 		    EVKV_OK);
+	kit_end(&kit);
+}
+
+/* ---- Groups -------------------------------------------------------------- */
+
+#define TOUCHED 40
+#define TOUCHES 8
+
+/*
+ * A value that an earlier entry of the same group has written is written once
+ * more, while the group's memory grows and moves.
+ */
+EVKV_TEST(log_store, a_touch_of_what_its_group_has_written)
+{
+	static struct answer answers[TOUCHED * TOUCHES];
+	char value[1200];
+	struct answer *answer = answers;
+	struct kit kit;
+	unsigned i, j;
+
+	kit_begin(&kit);
+	check_status(kit_open(&kit,
+			 &(struct evkv_log_options){
+			     .segment_bytes = 1 << 20 }),
+	    EVKV_OK);
+	memset(answers, 0, sizeof(answers));
+	for (i = 0; i < TOUCHED; i++) {
+		snprintf(value, sizeof(value), "%s%u", value_1k(), i);
+		evkv_put(kit.store, EVKV_LIT("c"), evkv_bytes(&i, sizeof(i)),
+		    evkv_str(value), EVKV_TTL_NONE, answer_cb, answer++);
+		for (j = 1; j < TOUCHES; j++)
+			evkv_touch(kit.store, EVKV_LIT("c"),
+			    evkv_bytes(&i, sizeof(i)), 60000 + j, answer_cb,
+			    answer++);
+	}
+	for (i = 0; i < TOUCHED * TOUCHES; i++) {
+		rig_wait(&kit.rig, &answers[i].calls);
+		check_status(answers[i].status, EVKV_OK);
+		answer_free(&answers[i]);
+	}
+	for (i = 0; i < TOUCHED; i++) {
+		snprintf(value, sizeof(value), "%s%u", value_1k(), i);
+		check_status(kit_get(&kit, i, value), EVKV_OK);
+	}
 	kit_end(&kit);
 }
