@@ -128,10 +128,25 @@ static struct log_entry *apply_moved(struct log_env *env,
 
 	if (evkv__log_find_locked(env, &pending->name, buffer, &found) !=
 	    LOG_FOUND)
-		return evkv__log_index_first(&env->index,
-		    pending->name.hash.high);
+		return NULL;
 	return evkv__log_index_at(&env->index, found.entry.hash,
 	    found.entry.place);
+}
+
+/*
+ * Its old record could not be read. The new entry stands before the old one, so
+ * that it is found.
+ */
+static struct log_entry *apply_anew(struct log_env *env,
+    const struct log_pending *pending)
+{
+	const struct log_entry entry = { .hash = pending->name.hash.high,
+		.place = LOG_RESERVED,
+		.collection = pending->name.number };
+
+	return evkv__log_index_insert(&env->index, &entry)
+	    ? evkv__log_index_first(&env->index, entry.hash)
+	    : NULL;
 }
 
 static void apply_one(struct log_env *env, struct log_buffer *buffer,
@@ -142,6 +157,8 @@ static void apply_one(struct log_env *env, struct log_buffer *buffer,
 
 	if (entry == NULL && pending->base != LOG_RESERVED)
 		entry = apply_moved(env, buffer, pending);
+	if (entry == NULL && pending->there)
+		entry = apply_anew(env, pending);
 	if (entry == NULL)
 		return;
 	if (entry->place != LOG_RESERVED)
