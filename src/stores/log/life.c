@@ -339,6 +339,7 @@ static bool life_lane(struct log_store *log, unsigned lane, unsigned keeper,
 		.max_jobs = SIZE_MAX,
 	    },
 	    error);
+	worker->lane = log->lanes[lane];
 	log->lanes_count += log->lanes[lane] != NULL;
 	return log->lanes[lane] != NULL;
 }

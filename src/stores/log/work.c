@@ -188,6 +188,8 @@ void evkv__log_run_keeper(struct evkv_job *jobs, void *arg)
 {
 	struct log_worker *worker = arg;
 
+	/* Its syncs take no thread from the writer and the readers. */
+	evkv_lane_relieve(worker->lane);
 	for (; jobs != NULL; jobs = evkv_job_next(jobs)) {
 		struct log_job *job = (struct log_job *)jobs;
 

@@ -60,7 +60,8 @@ struct log_worker {
 	struct log_env *env;
 	struct log_buffer buffer;
 	struct log_unit *units; /* the writer's: LOG_GROUP_UNITS */
-	void *owner;            /* the store; not for the worker */
+	struct evkv_lane *lane;
+	void *owner; /* the store; not for the worker */
 };
 
 /* run() of the lanes; arg: struct log_worker. */
