@@ -178,9 +178,6 @@ static void keep_piece(struct log_env *env, struct log_job *job, bool all)
 	code = evkv__log_compact_piece(env, all, job->up_to, job->now_ms,
 	    &copied, &job->finished);
 	job->copied += copied;
-	/* New files get their index files before all is done. */
-	if (all && code == 0 && job->finished && evkv__log_keep(env))
-		job->finished = false;
 	job_errno(env, job, code, "can't compact");
 }
 
