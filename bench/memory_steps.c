@@ -220,13 +220,13 @@ int main(int argc, char **argv)
 	    most / 10, entries - entries / 10);
 	run("clear_all", &(struct evkv_request){ .kind = EVKV_OP_CLEAR_ALL },
 	    most - most / 10, 0);
-	fill("growth, with TTL", 100000);
+	fill("growth, with TTL", 10000000);
 	run("clear",
 	    &(struct evkv_request){
 		.kind = EVKV_OP_CLEAR, .collection = COLLECTION },
 	    most, 0);
-	fill("growth, with TTL", 100000);
-	clock_us += INT64_C(200000000);
+	fill("growth, with TTL", 10000000);
+	clock_us += INT64_C(20000000000);
 	sweep("sweep, all expired");
 	fill("growth", 0);
 	close_store("close");

@@ -308,9 +308,9 @@ void evkv__wrapper_complete(void *self, struct evkv_op *op)
 #define PEEK_KEY 256 /* bytes of a key that is renamed on the stack */
 
 /*
- * Bytes are written one after the other, but by whole words: what is read across
- * the border of two writes waits until these are in the cache, and so for all
- * that is before them.
+ * Bytes are written one after the other, but by whole words: what is read
+ * across the border of two writes waits until these are in the cache, and so
+ * for all that is before them.
  */
 struct join {
 	char *to;

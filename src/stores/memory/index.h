@@ -186,6 +186,7 @@ static inline void *index_first(const struct index *index, uint64_t hash,
 	place->segment = index_segment(index, hash);
 	place->home = index_home((uint32_t)(hash >> 32));
 	place->chunk = place->home;
+	place->lane = 0;
 	place->tag = index_tag(hash);
 	place->matches = index_match(index_chunk(index, hash), place->tag);
 	return index_next(place);

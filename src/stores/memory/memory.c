@@ -187,7 +187,7 @@ static evkv_ticket memory_put_now(void *arg, const struct evkv_request *request,
 	    !evkv__table_is_last(table, name))
 		return put_any(self, request, cb, cb_arg);
 	entry = evkv__table_find_at_home(table, collection, key,
-	    table_hash(collection, key));
+	    table_hash(collection, key), entry_same_bytes);
 	now_us = evkv__loop_now_us(self->loop);
 	if (entry == NULL ||
 	    !evkv__table_put_over(table, collection, entry, *request->values,

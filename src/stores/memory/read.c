@@ -195,7 +195,7 @@ enum evkv_peek evkv__memory_peek(void *arg, const struct evkv_request *request,
 	if (!evkv__table_is_last(&self->table, name))
 		return peek_any(self, request, value);
 	entry = evkv__table_find_at_home(&self->table, collection, key,
-	    table_hash(collection, key));
+	    table_hash(collection, key), entry_same_words);
 	if (entry == NULL || entry->expires_at_us <= self->loop->turn_us)
 		return peek_any(self, request, value);
 	return peek_entry(entry, value);
@@ -243,7 +243,8 @@ evkv_ticket evkv__memory_get(void *arg, const struct evkv_request *request,
 		return get_any(self, request, cb, cb_arg);
 	entry = evkv__table_find_at_home(&self->table, collection,
 	    evkv_bytes(key, key_size),
-	    table_hash(collection, evkv_bytes(key, key_size)));
+	    table_hash(collection, evkv_bytes(key, key_size)),
+	    entry_same_bytes);
 	if (entry == NULL || entry->external)
 		return get_any(self, request, cb, cb_arg);
 	if (entry->expires_at_us <= self->loop->turn_us)

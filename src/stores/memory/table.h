@@ -238,8 +238,21 @@ static inline bool entry_same_short(const char *a, const char *b, size_t size)
 		a[size - 1] == b[size - 1]);
 }
 
-/* Likewise: names and keys are short. By whole words, see hash_read(). */
+/* Likewise: names and keys are short. */
 static inline bool entry_same_bytes(const char *a, const char *b, size_t size)
+{
+	if (size < 8)
+		return entry_same_short(a, b, size);
+	for (; size > 16; size -= 8, a += 8, b += 8) {
+		if (!entry_same_word(a, b))
+			return false;
+	}
+	return entry_same_word(a, b) &&
+	    entry_same_word(a + size - 8, b + size - 8);
+}
+
+/* Likewise, of what was just written by whole words, see hash_read(). */
+static inline bool entry_same_words(const char *a, const char *b, size_t size)
 {
 	for (; size >= 8; size -= 8, a += 8, b += 8) {
 		if (!entry_same_word(a, b))
@@ -277,12 +290,15 @@ static inline struct memory_collection *evkv__table_collection_make(
 	    : evkv__table_collection_make_slow(table, name);
 }
 
+typedef bool (*entry_same)(const char *a, const char *b, size_t size);
+
 static inline bool entry_is(const struct memory_entry *entry,
-    const struct memory_collection *collection, struct evkv_slice key)
+    const struct memory_collection *collection, struct evkv_slice key,
+    entry_same same)
 {
 	return entry->value.owner == &collection->owner &&
 	    entry->value.offset == ENTRY_KEY_OFFSET + key.size &&
-	    entry_same_bytes(entry->bytes, key.data, key.size);
+	    same(entry->bytes, key.data, key.size);
 }
 
 /* The entry of a key, expired or not, and its place; NULL: not there. */
@@ -295,20 +311,20 @@ static inline struct memory_entry *evkv__table_find(const struct memory_table
 
 	entry = index_first(&table->space.entries, hash, place);
 	for (; entry != NULL; entry = index_next(place)) {
-		if (entry_is(entry, collection, key))
+		if (entry_is(entry, collection, key, entry_same_bytes))
 			break;
 	}
 	return entry;
 }
 
 /*
- * The same, but only where most are; for what has to be quick. NULL: if there is
- * one, it is elsewhere.
+ * The same, but only where most are; for what has to be quick. NULL: if there
+ * is one, it is elsewhere.
  */
 static inline struct memory_entry *evkv__table_find_at_home(
     const struct memory_table *table,
     const struct memory_collection *collection, struct evkv_slice key,
-    uint64_t hash)
+    uint64_t hash, entry_same same)
 {
 	const struct index_chunk *chunk = index_chunk(&table->space.entries,
 	    hash);
@@ -317,7 +333,7 @@ static inline struct memory_entry *evkv__table_find_at_home(
 
 	for (; matches != 0; matches &= matches - 1) {
 		entry = chunk->slots[__builtin_ctz(matches)];
-		if (entry_is(entry, collection, key))
+		if (entry_is(entry, collection, key, same))
 			return entry;
 	}
 	return NULL;
