@@ -364,7 +364,7 @@ static bool names_begin(struct filetree *tree, struct serial_job *job)
 	return false;
 }
 
-/* Whether there is no window that has what comes next; else it is found there. */
+/* Whether no window has what comes next; else it is found there. */
 static bool names_need_window(const struct filetree *tree,
     struct tree_names *names)
 {
