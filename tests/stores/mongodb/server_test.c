@@ -442,7 +442,7 @@ EVKV_TEST(mongodb_server, a_stopped_server_does_not_hold_up_close)
 	check_status(s.a.status, EVKV_OK);
 	script_server_pause(&server);
 	for (size_t i = 0; i < 8; i++)
-		evkv_put(s.store, EVKV_LIT("c"), evkv_bytes("abcdefgh" + i, 1),
+		evkv_put(s.store, EVKV_LIT("c"), evkv_bytes(&"abcdefgh"[i], 1),
 		    EVKV_LIT("v"), 0, answer_cb, &a[i]);
 	begun = evkv_loop_now_ms(s.rig.loop);
 	evkv_store_close(s.store, 200, answer_cb, &closed);

@@ -111,8 +111,7 @@ static const char *const with_password[] = {
 	"mongodb://us@er:topsecret@h:1/",
 	"mongodb://user:topsecret@127.0.0.1:1/?authMechanism=nonsense",
 	"mongodb://user:top%73ecret@127.0.0.1:1/?compressors=nothing",
-	"mongodb://user:topsecret@127.0.0.1:1/?replicaSet=r&directConnection="
-	"true&serverSelectionTryOnce=x",
+	"mongodb://user:topsecret@127.0.0.1:1/?serverSelectionTryOnce=x",
 	"mongodb+srv://user:topsecret@127.0.0.1/",
 };
 
