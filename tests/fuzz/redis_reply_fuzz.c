@@ -1,345 +1,48 @@
 /*
- * Any bytes as the replies of a server. The driver is the real one; the
- * pipeline under it is this file's, which has no socket. The first byte of the
- * input says into what pieces the rest is cut: the answers must be the same
- * as in one piece, and each operation must call back once.
+ * Any bytes as the replies of a Redis server, to the real driver.
  */
-#include <event2/event.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "evkv/evkv.h"
-#include "evkv/pipeline.h"
 #include "evkv/stores/redis.h"
-
-#define OPS 14
-#define OUTPUT_MAX 65536
+#include "fake_pipeline.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* ---- A pipeline without a socket ------------------------------------- */
-
-struct evkv_pipeline {
-	const struct evkv_protocol *protocol;
-	void *self;
-	struct evkv_loop *loop;
-	struct evkv_slot *first, **last;
-	char output[OUTPUT_MAX]; /* written and never read */
-	bool failed, closed;
-	struct evkv_slot_end failure;
-};
-
-static struct evkv_pipeline *the_pipeline;
-
-struct evkv_pipeline *evkv_pipeline_new_sized(struct evkv_loop *loop,
-    const struct evkv_protocol *protocol, void *self,
-    const struct evkv_pipeline_options *options, size_t size,
-    struct evkv_error *error)
+static struct evkv_store *open_store(struct evkv_loop *loop)
 {
-	struct evkv_pipeline *p = calloc(1, sizeof(*p));
-
-	(void)options;
-	(void)size;
-	(void)error;
-	p->protocol = protocol;
-	p->self = self;
-	p->loop = loop;
-	p->last = &p->first;
-	the_pipeline = p;
-	return p;
+	return evkv_redis_new(loop, NULL, NULL);
 }
 
-/* The oldest slot ends. */
-static void pipeline_end(struct evkv_pipeline *p,
-    const struct evkv_slot_end *end)
-{
-	struct evkv_slot *slot = p->first;
-
-	p->first = slot->next;
-	if (p->first == NULL)
-		p->last = &p->first;
-	p->protocol->end(p->self, slot, end);
-}
-
-void evkv_pipeline_close(struct evkv_pipeline *p)
-{
-	const struct evkv_slot_end closed = {
-		.fate = EVKV_SLOT_SENT,
-		.status = EVKV_CLOSED,
-		.cause = EVKV_CAUSE_CLOSED,
-		.message = "closed",
-	};
-
-	p->closed = true;
-	while (p->first != NULL)
-		pipeline_end(p, p->failed ? &p->failure : &closed);
-}
-
-void evkv_pipeline_free(struct evkv_pipeline *p)
-{
-	evkv_pipeline_close(p);
-	if (the_pipeline == p)
-		the_pipeline = NULL;
-	free(p);
-}
-
-const struct evkv_slot_end *evkv_pipeline_submit(struct evkv_pipeline *p,
-    struct evkv_slot *slot)
-{
-	if (p->closed)
-		return &p->failure;
-	if (!p->protocol->encode(p->self, slot))
-		abort();
-	if (slot->op != NULL && !evkv_op_mark_sent(slot->op))
-		abort();
-	slot->next = NULL;
-	*p->last = slot;
-	p->last = &slot->next;
-	return NULL;
-}
-
-bool evkv_pipeline_stop(struct evkv_pipeline *p, struct evkv_slot *slot)
-{
-	(void)p;
-	(void)slot;
-	return false;
-}
-
-char *evkv_pipeline_reserve(struct evkv_pipeline *p, size_t size)
-{
-	return size <= sizeof(p->output) ? p->output : NULL;
-}
-
-void evkv_pipeline_commit(struct evkv_pipeline *p, size_t size)
-{
-	(void)p;
-	(void)size;
-}
-
-bool evkv_pipeline_append(struct evkv_pipeline *p, const void *data,
-    size_t size)
-{
-	(void)p;
-	(void)data;
-	(void)size;
-	return true;
-}
-
-void evkv_pipeline_effect(struct evkv_pipeline *p)
-{
-	(void)p;
-}
-
-void evkv_pipeline_ready(struct evkv_pipeline *p)
-{
-	(void)p;
-}
-
-void evkv_pipeline_fail(struct evkv_pipeline *p, enum evkv_status status,
-    enum evkv_cause cause, int sys_error, const char *message)
-{
-	(void)message;
-	p->failed = true;
-	p->failure = (struct evkv_slot_end){ .fate = EVKV_SLOT_SENT,
-		.status = status,
-		.cause = cause,
-		.sys_error = sys_error,
-		.message = "failed" };
-}
-
-void evkv_pipeline_try_now(struct evkv_pipeline *p)
-{
-	(void)p;
-}
-
-enum evkv_state evkv_pipeline_state(const struct evkv_pipeline *p)
-{
-	return p->closed ? EVKV_STATE_CLOSED : EVKV_STATE_CONNECTING;
-}
-
-const char *evkv_pipeline_name(const struct evkv_pipeline *p)
-{
-	(void)p;
-	return "fuzz";
-}
-
-void evkv_pipeline_counters(const struct evkv_pipeline *p,
-    struct evkv_pipeline_counters *counters)
-{
-	(void)p;
-	memset(counters, 0, sizeof(*counters));
-}
-
-enum evkv_verdict evkv_slot_fail(struct evkv_op *op,
-    const struct evkv_slot_end *end)
-{
-	return evkv_op_cut(op, end->status, end->cause, end->message);
-}
-
-struct evkv_tls *evkv_tls_new_sized(const struct evkv_tls_options *options,
-    size_t size, struct evkv_error *error)
-{
-	(void)options;
-	(void)size;
-	(void)error;
-	return NULL;
-}
-
-void evkv_tls_unref(struct evkv_tls *tls)
-{
-	(void)tls;
-}
-
-/* Give the driver all that it can use of the bytes up to `size`. */
-static void pipeline_feed(struct evkv_pipeline *p, const uint8_t *data,
-    size_t size, size_t *used)
-{
-	const struct evkv_slot_end answered = { .fate = EVKV_SLOT_ANSWERED,
-		.message = "" };
-
-	while (!p->failed) {
-		size_t more = 0;
-		/* Memory of just that size, so that a step outside is seen. */
-		char *copy = malloc(size - *used);
-		enum evkv_parse verdict;
-
-		if (size > *used)
-			memcpy(copy, data + *used, size - *used);
-		verdict = p->protocol->parse(p->self, p->first, copy,
-		    size - *used, &more);
-		free(copy);
-		if (more > size - *used)
-			abort();
-		*used += more;
-		if (verdict == EVKV_PARSE_MORE)
-			return;
-		if (verdict == EVKV_PARSE_FAILED) {
-			if (!p->failed)
-				abort();
-			return;
-		}
-		if (p->first == NULL)
-			abort();
-		pipeline_end(p, &answered);
-	}
-}
-
-/* ---- The operations -------------------------------------------------- */
-
-struct outcome {
-	unsigned calls[OPS];
-	uint64_t digest[OPS];
-};
-
-struct call {
-	struct outcome *outcome;
-	size_t i;
-};
-
-static void digest(uint64_t *sum, const void *bytes, size_t size)
-{
-	const unsigned char *at = bytes;
-
-	for (size_t i = 0; i < size; i++)
-		*sum = (*sum ^ at[i]) * UINT64_C(0x100000001b3);
-}
-
-static void on_result(const struct evkv_result *result, void *arg)
-{
-	struct call *call = arg;
-	uint64_t *sum = &call->outcome->digest[call->i];
-
-	call->outcome->calls[call->i]++;
-	digest(sum, &result->status, sizeof(result->status));
-	digest(sum, &result->cause, sizeof(result->cause));
-	digest(sum, &result->affected, sizeof(result->affected));
-	digest(sum, result->message, strlen(result->message));
-	digest(sum, result->cursor.data, result->cursor.size);
-	for (size_t i = 0; i < result->count; i++) {
-		const struct evkv_entry *entry = evkv_result_entry(result, i);
-
-		digest(sum, &entry->status, sizeof(entry->status));
-		digest(sum, &entry->ttl_ms, sizeof(entry->ttl_ms));
-		digest(sum, entry->bytes.data, entry->bytes.size);
-		digest(sum, entry->name.data, entry->name.size);
-		digest(sum, &entry->number, sizeof(entry->number));
-		digest(sum, &entry->version, sizeof(entry->version));
-	}
-}
-
-static void submit_all(struct evkv_store *store, struct call *calls)
+static void submit_all(struct evkv_store *store, struct fuzz_call *calls)
 {
 	struct evkv_slice c = EVKV_LIT("c"), none = EVKV_LIT("");
 	struct evkv_slice keys[] = { EVKV_LIT("1"), EVKV_LIT("2"),
 		EVKV_LIT("3") };
 	static const struct evkv_version version = { { 1 } };
 
-	evkv_get(store, c, keys[0], on_result, &calls[0]);
-	evkv_get_many(store, c, keys, 3, on_result, &calls[1]);
-	evkv_ttl(store, c, keys[0], on_result, &calls[2]);
-	evkv_put(store, c, keys[0], none, 0, on_result, &calls[3]);
-	evkv_put_many(store, c, keys, keys, 2, 9, on_result, &calls[4]);
-	evkv_delete_many(store, c, keys, 3, on_result, &calls[5]);
-	evkv_touch_many(store, c, keys, 2, 0, on_result, &calls[6]);
-	evkv_keys(store, c, none, none, 0, on_result, &calls[7]);
-	evkv_clear(store, c, none, on_result, &calls[8]);
-	evkv_ping(store, on_result, &calls[9]);
-	evkv_get_version(store, c, keys[0], on_result, &calls[10]);
-	evkv_incr_many(store, c, keys, 2, 1, on_result, &calls[11]);
-	evkv_take_many(store, c, keys, 2, on_result, &calls[12]);
-	evkv_delete_if_version(store, c, keys[0], &version, on_result,
+	evkv_get(store, c, keys[0], fuzz_result, &calls[0]);
+	evkv_get_many(store, c, keys, 3, fuzz_result, &calls[1]);
+	evkv_ttl(store, c, keys[0], fuzz_result, &calls[2]);
+	evkv_put(store, c, keys[0], none, 0, fuzz_result, &calls[3]);
+	evkv_put_many(store, c, keys, keys, 2, 9, fuzz_result, &calls[4]);
+	evkv_delete_many(store, c, keys, 3, fuzz_result, &calls[5]);
+	evkv_touch_many(store, c, keys, 2, 0, fuzz_result, &calls[6]);
+	evkv_keys(store, c, none, none, 0, fuzz_result, &calls[7]);
+	evkv_clear(store, c, none, fuzz_result, &calls[8]);
+	evkv_ping(store, fuzz_result, &calls[9]);
+	evkv_get_version(store, c, keys[0], fuzz_result, &calls[10]);
+	evkv_incr_many(store, c, keys, 2, 1, fuzz_result, &calls[11]);
+	evkv_take_many(store, c, keys, 2, fuzz_result, &calls[12]);
+	evkv_delete_if_version(store, c, keys[0], &version, fuzz_result,
 	    &calls[13]);
-}
-
-static struct event_base *base;
-static struct evkv_loop *loop;
-
-/* All the replies, in pieces of `piece` bytes. */
-static void run(const uint8_t *data, size_t size, size_t piece,
-    struct outcome *outcome)
-{
-	static const uint8_t pong[] = "+PONG\r\n";
-	struct call calls[OPS];
-	struct evkv_store *store = evkv_redis_new(loop, NULL, NULL);
-	struct evkv_pipeline *p = the_pipeline;
-	size_t used = 0, given = 0;
-
-	memset(outcome, 0, sizeof(*outcome));
-	for (size_t i = 0; i < OPS; i++)
-		calls[i] = (struct call){ outcome, i };
-	p->protocol->connected(p->self);
-	pipeline_feed(p, pong, sizeof(pong) - 1, &used);
-	submit_all(store, calls);
-	used = 0;
-	while (given < size && !p->failed) {
-		given = size - given < piece ? size : given + piece;
-		pipeline_feed(p, data, given, &used);
-	}
-	evkv_store_unref(store);
-	for (int turns = 0; the_pipeline != NULL; turns++) {
-		if (turns > 1000)
-			abort();
-		event_base_loop(base, EVLOOP_NONBLOCK);
-	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct outcome whole, pieces;
+	static const struct fuzz_driver driver = {
+		.open = open_store,
+		.greeting = "+PONG\r\n",
+		.submit = submit_all,
+	};
 
-	if (loop == NULL) {
-		base = event_base_new();
-		loop = evkv_loop_new(base);
-	}
-	if (size == 0)
-		return 0;
-	run(data + 1, size - 1, size, &whole);
-	run(data + 1, size - 1, 1 + data[0] % 64, &pieces);
-	for (size_t i = 0; i < OPS; i++) {
-		if (whole.calls[i] != 1 || pieces.calls[i] != 1 ||
-		    whole.digest[i] != pieces.digest[i])
-			abort();
-	}
+	fuzz_replies(&driver, data, size);
 	return 0;
 }

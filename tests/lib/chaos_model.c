@@ -15,6 +15,7 @@ struct model_state {
 	uint64_t value; /* that is there, if no late one has come */
 	struct model_late late[LATE_MAX];
 	size_t late_count;
+	uint32_t lost; /* the last loss that is taken into account */
 	bool overflow; /* anything may be there */
 };
 
@@ -120,6 +121,10 @@ static bool model_step(struct model_state *state, const struct model_step *step)
 {
 	bool found = step->status == EVKV_OK;
 
+	if (step->lost > state->lost) {
+		state->lost = step->lost;
+		model_maybe(state, MODEL_ABSENT, step->ended);
+	}
 	if (step->status == EVKV_UNKNOWN_OUTCOME) {
 		if (step->kind == EVKV_OP_PUT)
 			model_maybe(state, step->value, step->ended);

@@ -1,5 +1,5 @@
 /*
- * tests/stores/redis/example_test.c - examples/redis_cache while its server is
+ * tests/examples/server_cache_test.c - examples/server_cache while its server is
  * killed and started again: it goes on, and loses no callback.
  */
 #include <fcntl.h>
@@ -78,7 +78,8 @@ static size_t example_until(struct example *example, size_t from,
 	return (size_t)(found - example->text);
 }
 
-EVKV_TEST(redis_example, the_cache_outlives_its_server)
+/* On a server of that kind, whose URL begins with `scheme`. */
+static void outlives(const struct server_options *options, const char *scheme)
 {
 	struct example example;
 	struct server server;
@@ -87,11 +88,10 @@ EVKV_TEST(redis_example, the_cache_outlives_its_server)
 	size_t at;
 	int status;
 
-	server_require(SERVER_REDIS);
-	if (!server_start(&server,
-		&(struct server_options){ .append_only = true }))
+	server_require(options->kind);
+	if (!server_start(&server, options))
 		fail_test("%s", server.problem);
-	snprintf(url, sizeof(url), "redis://localhost:%d", server.port);
+	snprintf(url, sizeof(url), "%s://localhost:%d", scheme, server.port);
 	example_start(&example, url);
 	at = example_until(&example, 0, "10 hot reads");
 	for (int round = 0; round < 2; round++) {
@@ -113,3 +113,20 @@ EVKV_TEST(redis_example, the_cache_outlives_its_server)
 	close(example.fd);
 	server_stop(&server);
 }
+
+#ifdef HAVE_REDIS
+EVKV_TEST(server_cache, outlives_redis)
+{
+	outlives(&(struct server_options){ .kind = SERVER_REDIS,
+		     .append_only = true },
+	    "redis");
+}
+#endif
+
+#ifdef HAVE_MEMCACHED
+EVKV_TEST(server_cache, outlives_memcached)
+{
+	outlives(&(struct server_options){ .kind = SERVER_MEMCACHED },
+	    "memcached");
+}
+#endif

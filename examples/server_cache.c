@@ -1,13 +1,15 @@
 /*
- * redis_cache.c - the usual chain on Redis, which outlives its server.
+ * server_cache.c - the usual chain on a server, which it outlives.
  *
- *     redis_cache [url [seconds]]
+ *     server_cache [url [seconds]]
  *
- *     prefix_keys -> passthrough_cache -> redis
+ *     prefix_keys -> passthrough_cache -> redis, memcached, ...
  *                          |
  *                        memory
  *
- * Without arguments: redis://localhost, until it is interrupted. Ten times a
+ * The URL alone says which server, or servers: redis://localhost:6379,
+ * memcached://cache1,cache2. Without arguments: redis://localhost, or what else
+ * there is a driver for, until it is interrupted. Ten times a
  * second it writes one entry, reads it, and reads another one that stays in the
  * cache. Stop the server, kill it, start it again: what changes is printed as
  * it happens, and once a second what the operations came to. At the end every
@@ -22,7 +24,19 @@
 #include <event2/event.h>
 
 #include "evkv/evkv.h"
+
+#ifdef SERVER_CACHE_HAS_MEMCACHED
+#include "evkv/stores/memcached.h"
+#define DEFAULT_URL "memcached://localhost"
+#endif
+#ifdef SERVER_CACHE_HAS_REDIS
 #include "evkv/stores/redis.h"
+#undef DEFAULT_URL
+#define DEFAULT_URL "redis://localhost"
+#endif
+#ifndef DEFAULT_URL
+#define DEFAULT_URL "simple:"
+#endif
 
 #define TICK_MS 100
 #define TTL_MS 60000
@@ -168,12 +182,27 @@ static void service_interrupt(evutil_socket_t fd, short what, void *arg)
 
 /* ---- The chain ------------------------------------------------------- */
 
+/* What evkv_open() is to know beside the stores of the core. */
+static bool service_register(struct evkv_loop *loop)
+{
+	bool registered = true;
+
+	(void)loop;
+#ifdef SERVER_CACHE_HAS_REDIS
+	registered = registered && evkv_redis_register(loop);
+#endif
+#ifdef SERVER_CACHE_HAS_MEMCACHED
+	registered = registered && evkv_memcached_register(loop);
+#endif
+	return registered;
+}
+
 static bool service_open(struct service *service, const char *url)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
 	struct evkv_store *store;
 
-	if (!evkv_redis_register(service->loop)) {
+	if (!service_register(service->loop)) {
 		fprintf(stderr, "out of memory\n");
 		return false;
 	}
@@ -193,7 +222,7 @@ static bool service_open(struct service *service, const char *url)
 
 int main(int argc, char **argv)
 {
-	const char *url = argc > 1 ? argv[1] : "redis://localhost";
+	const char *url = argc > 1 ? argv[1] : DEFAULT_URL;
 	const struct timeval tick = { 0, TICK_MS * 1000 };
 	struct service service;
 	int status = 1;

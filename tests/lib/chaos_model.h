@@ -1,14 +1,15 @@
 /*
- * tests/stores/redis/chaos_model.h - what entries may hold, after operations of
+ * tests/lib/chaos_model.h - what entries may hold, after operations of
  * which some ended with an unknown outcome.
  *
  * Each key has its operations in the order of submission, which is the order
  * in which they take effect. One that ended UNKNOWN_OUTCOME may take effect at
  * any later time, or never, but not after the server that it was sent to has
- * been killed: `era` counts the kills.
+ * been killed: `era` counts the kills. Where a server forgets what it holds
+ * when it is killed, an operation that calls back later may find nothing.
  */
-#ifndef TESTS_STORES_REDIS_CHAOS_MODEL_H
-#define TESTS_STORES_REDIS_CHAOS_MODEL_H
+#ifndef TESTS_LIB_CHAOS_MODEL_H
+#define TESTS_LIB_CHAOS_MODEL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,6 +28,7 @@ struct model_step {
 	uint64_t expected; /* DELETE with IF_VERSION: the value it is for */
 	uint32_t began;    /* the era in which it was submitted ... */
 	uint32_t ended;    /* ... and in which it called back */
+	uint32_t lost;     /* how often all had been lost when it called back */
 	bool called;
 };
 
