@@ -159,6 +159,13 @@ void evkv_pipeline_counters(const struct evkv_pipeline *p,
 	memset(counters, 0, sizeof(*counters));
 }
 
+void evkv_pipeline_metrics(const struct evkv_pipeline *p,
+    struct evkv_metrics *metrics)
+{
+	(void)p;
+	(void)metrics;
+}
+
 enum evkv_verdict evkv_slot_fail(struct evkv_op *op,
     const struct evkv_slot_end *end)
 {

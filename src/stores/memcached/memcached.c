@@ -81,6 +81,13 @@ static void memcached_counters(void *self, struct evkv_counters *counters)
 	evkv_spread_counters(&store->spread, counters);
 }
 
+static void memcached_metrics(void *self, struct evkv_metrics *metrics)
+{
+	struct memcached_store *store = self;
+
+	evkv_spread_metrics(&store->spread, metrics);
+}
+
 static void memcached_describe(void *self, struct evkv_text *text)
 {
 	const struct memcached_store *store = self;
@@ -101,6 +108,7 @@ static const struct evkv_vtable memcached_vtable = {
 	.free = memcached_free,
 	.counters = memcached_counters,
 	.describe = memcached_describe,
+	.metrics = memcached_metrics,
 };
 
 /* ---- What it can do --------------------------------------------------- */
