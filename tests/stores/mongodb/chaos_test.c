@@ -18,7 +18,7 @@
 #include "lib/rig.h"
 #include "lib/script_server.h"
 #include "lib/test.h"
-#include "stores/redis/chaos_model.h"
+#include "lib/chaos_model.h"
 
 #define KEYS 200
 #define WINDOW 200 /* operations outstanding */
