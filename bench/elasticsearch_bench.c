@@ -1,14 +1,16 @@
 /*
- * bench/elasticsearch_bench.c - the elasticsearch driver against libcurl's multi
- * interface doing the same _mget and _bulk by hand, and against one request for
- * each operation; and how long a large answer holds the loop.
+ * bench/elasticsearch_bench.c - the elasticsearch driver against libcurl's
+ * multi interface doing the same _mget and _bulk by hand, and against one
+ * request for each operation; and how long a large answer holds the loop.
  *
  * Keys of 8 bytes, values of 100. So many operations are outstanding: each
  * callback submits the next one; by hand one request has them all.
  *
  *     elasticsearch [repetitions [operations [port [kind]]]]
  *
- * A node is started where no port is given: kind is opensearch or elasticsearch.
+ * A node is started where no port is given (or 1): kind is opensearch or
+ * elasticsearch. With BENCH_LARGE_ONLY in the environment nothing but the large
+ * answers is measured.
  */
 #include <event2/event.h>
 #include <netinet/in.h>
@@ -43,7 +45,7 @@ struct world {
 
 static struct world world;
 
-/* ---- evkv ------------------------------------------------------------------- */
+/* ---- evkv ---------------------------------------------------------------- */
 
 static void evkv_next(struct world *w);
 
@@ -96,7 +98,7 @@ static void evkv_puts(void *arg, size_t ops)
 	drive(arg, ops, true);
 }
 
-/* ---- By hand ----------------------------------------------------------------- */
+/* ---- By hand ------------------------------------------------------------- */
 
 static void hand_gets(void *arg, size_t ops)
 {
@@ -127,7 +129,7 @@ static void single_puts(void *arg, size_t ops)
 	raw_puts(w->raw, ops / 10, 1, w->depth);
 }
 
-/* ---- A large answer ------------------------------------------------------------ */
+/* ---- A large answer ------------------------------------------------------ */
 
 static void on_large(const struct evkv_result *result, void *arg)
 {
@@ -209,7 +211,7 @@ static void large_answers(struct world *w, unsigned repetitions)
 	    LARGE_KEYS, LARGE_VALUE, spread.median, spread.min, spread.max);
 }
 
-/* ---- The world ------------------------------------------------------------------ */
+/* ---- The world ----------------------------------------------------------- */
 
 static bool port_open(int port)
 {

@@ -1,6 +1,6 @@
 /*
- * bench/elasticsearch_raw.c - libcurl by hand: easy handles that are used again,
- * bodies written by snprintf(), answers searched for what counts.
+ * bench/elasticsearch_raw.c - libcurl by hand: easy handles that are used
+ * again, bodies written by snprintf(), answers searched for what counts.
  */
 #include "elasticsearch_raw.h"
 

@@ -122,7 +122,7 @@ bool evkv__http_body_packed(struct http_body *body)
 	return true;
 }
 
-/* ---- Reading ------------------------------------------------------------ */
+/* ---- Reading ------------------------------------------------------------- */
 
 /* Where to go on; the piece given last is done with. */
 static struct http_chunk *body_current(struct http_body *body)

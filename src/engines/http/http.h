@@ -27,7 +27,7 @@ enum {
 	HTTP_WAS_SENT = 1 << 3, /* libcurl had a connection for it */
 };
 
-/* ---- The multi handle of a loop, multi.c ------------------------------- */
+/* ---- The multi handle of a loop, multi.c --------------------------------- */
 
 struct http_multi {
 	struct evkv_loop *loop;
@@ -45,7 +45,7 @@ bool evkv__http_multi_spare(struct http_multi *multi);
 /* The last one closes all connections. */
 void evkv__http_multi_leave(struct http_multi *multi);
 
-/* ---- Bodies, body.c ----------------------------------------------------- */
+/* ---- Bodies, body.c ------------------------------------------------------ */
 
 struct http_chunk {
 	struct http_chunk *next;
@@ -74,7 +74,7 @@ bool evkv__http_body_packed(struct http_body *body);
 /* As gzip; NULL = no memory. */
 char *evkv__http_pack(struct evkv_slice body, size_t *size);
 
-/* ---- Nodes, node.c ------------------------------------------------------ */
+/* ---- Nodes, node.c ------------------------------------------------------- */
 
 struct http_node {
 	struct evkv_http *client;
@@ -129,7 +129,7 @@ void evkv__http_node_failed(struct http_node *node);
 struct http_node *evkv__http_node_choose(struct evkv_http *client,
     const struct evkv_http_request *request);
 
-/* ---- Transfers, transfer.c ---------------------------------------------- */
+/* ---- Transfers, transfer.c ----------------------------------------------- */
 
 /* Give a request to libcurl; false = no memory. */
 bool evkv__http_transfer_begin(struct http_node *node,
@@ -142,7 +142,7 @@ void evkv__http_transfer_done(struct http_transfer *transfer, CURLcode result);
 /* Whether all of its request was handed to the kernel. */
 bool evkv__http_transfer_sent(struct http_transfer *transfer);
 
-/* ---- Requests, request.c ------------------------------------------------ */
+/* ---- Requests, request.c ------------------------------------------------- */
 
 struct http_list {
 	struct evkv_http_request *first, **last;

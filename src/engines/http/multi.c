@@ -154,7 +154,7 @@ static int multi_on_time(CURLM *curl, long ms, void *arg)
 	return 0;
 }
 
-/* ---- Making and ending -------------------------------------------------- */
+/* ---- Making and ending --------------------------------------------------- */
 
 static void multi_release(void *thing)
 {

@@ -19,7 +19,7 @@
 #define BATCH_LEAST ((size_t)64 << 10)
 #define BATCH_REFUSALS 12 /* of an item without a deadline */
 
-/* ---- Where items wait ----------------------------------------------------- */
+/* ---- Where items wait ---------------------------------------------------- */
 
 static struct es_items *batch_queue(struct es_item *item)
 {
@@ -106,7 +106,7 @@ void evkv__es_delayed_run(void *arg)
 		delayed_timer_set(store);
 }
 
-/* ---- The end of a batch --------------------------------------------------- */
+/* ---- The end of a batch -------------------------------------------------- */
 
 /* The item of an answer's place; NULL = it has left. */
 static struct es_item *batch_take(struct es_batch *batch, size_t slot)
@@ -273,7 +273,7 @@ static void batch_done(struct es_exchange *exchange)
 	batch_free(batch);
 }
 
-/* ---- The begin of a batch -------------------------------------------------- */
+/* ---- The begin of a batch ------------------------------------------------ */
 
 static void batch_on_sending(struct es_exchange *exchange)
 {
@@ -414,7 +414,7 @@ void evkv__es_flush_run(void *arg)
 	evkv_task_queue(store->loop, &store->task);
 }
 
-/* ---- Leaving --------------------------------------------------------------- */
+/* ---- Leaving ------------------------------------------------------------- */
 
 bool evkv__es_item_leave(struct es_item *item)
 {

@@ -17,7 +17,7 @@
 
 #include <stdio.h>
 
-/* ---- Ending ---------------------------------------------------------------- */
+/* ---- Ending -------------------------------------------------------------- */
 
 static void call_let_go(struct es_call *call)
 {
@@ -78,7 +78,7 @@ static void item_fails(struct es_item *item, enum evkv_status status,
 	evkv__es_item_failed(item, &failure);
 }
 
-/* ---- Steps ----------------------------------------------------------------- */
+/* ---- Steps --------------------------------------------------------------- */
 
 /* A step after the first: the waiter may have gone. */
 static void item_next(struct es_item *item, enum es_action action)
@@ -138,7 +138,7 @@ static void item_look_again(struct es_item *item)
 	item_next(item, item_look(item));
 }
 
-/* ---- What was found -------------------------------------------------------- */
+/* ---- What was found ------------------------------------------------------ */
 
 static struct evkv_version record_version(const struct es_record *record)
 {
@@ -271,7 +271,7 @@ void evkv__es_item_found(struct es_item *item, struct es_record *record)
 	}
 }
 
-/* ---- What was written ------------------------------------------------------ */
+/* ---- What was written ---------------------------------------------------- */
 
 static void item_answer_write(struct es_item *item,
     const struct es_record *record)
@@ -299,7 +299,7 @@ void evkv__es_item_written(struct es_item *item, const struct es_record *record)
 		item_look_again(item);
 }
 
-/* ---- Submitting ------------------------------------------------------------ */
+/* ---- Submitting ---------------------------------------------------------- */
 
 /* The value of every key, where values are objects. */
 static const char *call_values_wrong(const struct es_store *store,

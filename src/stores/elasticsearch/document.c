@@ -220,7 +220,7 @@ bool evkv__es_item_owns(const struct es_item *item,
 	return owns;
 }
 
-/* ---- Values as objects ---------------------------------------------------- */
+/* ---- Values as objects --------------------------------------------------- */
 
 bool evkv__es_json_check(struct evkv_slice value, const char **why)
 {
@@ -232,7 +232,7 @@ bool evkv__es_json_check(struct evkv_slice value, const char **why)
 	*why = "values=json: the value is not a JSON object";
 	if (value.size == 0)
 		return false;
-	/* A line end would end the document; between tokens there may be one. */
+	/* A line end would end the document; between tokens it may be. */
 	if (memchr(value.data, '\n', value.size) != NULL ||
 	    memchr(value.data, '\r', value.size) != NULL) {
 		*why = "values=json: the value has line ends";

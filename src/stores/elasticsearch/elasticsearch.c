@@ -60,7 +60,7 @@ static void elasticsearch_stop(void *self, struct evkv_op *op)
 	}
 }
 
-/* ---- Ending ----------------------------------------------------------------- */
+/* ---- Ending -------------------------------------------------------------- */
 
 static void close_items(struct es_items *items)
 {
@@ -145,7 +145,7 @@ static const struct evkv_vtable elasticsearch_vtable = {
 	.describe = elasticsearch_describe,
 };
 
-/* ---- Making one --------------------------------------------------------------- */
+/* ---- Making one ---------------------------------------------------------- */
 
 static char *path_new(const char *index, const char *rest)
 {

@@ -13,7 +13,7 @@
 
 static void index_ask(struct es_store *store);
 
-/* ---- The mapping ------------------------------------------------------------ */
+/* ---- The mapping --------------------------------------------------------- */
 
 static void put_field(struct evkv_json_writer *body, struct evkv_slice name,
     struct evkv_slice type)
@@ -93,7 +93,7 @@ static void put_index(struct evkv_json_writer *body,
 	evkv_json_put_object_end(body);
 }
 
-/* ---- Steps ------------------------------------------------------------------ */
+/* ---- Steps --------------------------------------------------------------- */
 
 static void index_over(struct es_store *store, enum es_index_state state)
 {

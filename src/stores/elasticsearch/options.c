@@ -35,7 +35,7 @@ static bool options_given(const char *string)
 	return string != NULL && string[0] != '\0';
 }
 
-/* ---- The table ------------------------------------------------------------- */
+/* ---- The table ----------------------------------------------------------- */
 
 #define ROW(field_, type_, standard_, summary_)                                \
 	.name = #field_, .type = EVKV_URL_##type_,                             \
@@ -89,7 +89,7 @@ static const struct evkv_url_option options_table[] = {
 	    "bytes of their keys and values") },
 };
 
-/* ---- Checking and copying --------------------------------------------------- */
+/* ---- Checking and copying ------------------------------------------------ */
 
 static bool index_good(const char *name)
 {
@@ -212,7 +212,7 @@ void evkv__es_options_free(struct evkv_elasticsearch_options *options)
 	evkv_free((void *)(uintptr_t)options->nodes);
 }
 
-/* ---- From a URL -------------------------------------------------------------- */
+/* ---- From a URL ---------------------------------------------------------- */
 
 static void options_from_url(const struct evkv_url *url,
     struct evkv_elasticsearch_options *options,
@@ -284,7 +284,7 @@ bool evkv__es_options_init(struct evkv_elasticsearch_options *options,
 	return false;
 }
 
-/* ---- As a URL ----------------------------------------------------------------- */
+/* ---- As a URL ------------------------------------------------------------ */
 
 void evkv__es_options_describe(const struct evkv_elasticsearch_options *options,
     struct evkv_text *text)

@@ -35,7 +35,7 @@ struct es_failure {
 	char message[ES_MESSAGE];
 };
 
-/* ---- Exchanges, exchange.c ---------------------------------------------- */
+/* ---- Exchanges, exchange.c ----------------------------------------------- */
 
 /* One request and its answer, which is read in steps. */
 struct es_exchange {
@@ -152,7 +152,7 @@ void evkv__es_flush(struct es_store *store);
 void evkv__es_flush_run(void *arg);
 void evkv__es_delayed_run(void *arg);
 
-/* ---- Documents, document.c ------------------------------------------------ */
+/* ---- Documents, document.c ----------------------------------------------- */
 
 /* How much an item adds to a body, about. */
 size_t evkv__es_item_size(const struct es_item *item);
@@ -179,7 +179,7 @@ bool evkv__es_key_read(const struct es_record *record, struct es_text *key);
 bool evkv__es_id_write(struct es_text *text, struct evkv_slice collection,
     struct evkv_slice key);
 
-/* ---- The index, index.c --------------------------------------------------- */
+/* ---- The index, index.c -------------------------------------------------- */
 
 enum es_index_state { ES_INDEX_UNKNOWN, ES_INDEX_ASKED, ES_INDEX_READY };
 
@@ -193,7 +193,7 @@ struct es_index {
 /* Whether it is there; else it is made, and evkv__es_flush() is called. */
 bool evkv__es_index_ready(struct es_store *store);
 
-/* ---- Walks and pings ------------------------------------------------------ */
+/* ---- Walks and pings ----------------------------------------------------- */
 
 enum evkv_verdict evkv__es_walk_submit(struct es_store *store,
     struct evkv_op *op, const struct evkv_request *request);
@@ -204,7 +204,7 @@ enum evkv_verdict evkv__es_ping_submit(struct es_store *store,
     struct evkv_op *op);
 void evkv__es_ping_stop(struct evkv_op *op);
 
-/* ---- The store ------------------------------------------------------------ */
+/* ---- The store ----------------------------------------------------------- */
 
 /* The paths of requests. */
 struct es_paths {

@@ -9,10 +9,10 @@
  * end, and delete what they find by its _id, where it is ours.
  *
  * Failures: no index is an empty store. A cluster without refresh, or without
- * points in time, or with too many of them, is searched without. A point in time that is gone is opened
- * again, and the walk goes on behind the last key. Where the server is too
- * busy, the step is done again after a pause. What fails after something was
- * deleted is an unknown outcome.
+ * points in time, or with too many of them, is searched without. A point in
+ * time that is gone is opened again, and the walk goes on behind the last key.
+ * Where the server is too busy, the step is done again after a pause. What
+ * fails after something was deleted is an unknown outcome.
  */
 #include "stores/elasticsearch/walk.h"
 
@@ -25,7 +25,7 @@
 
 static void walk_go(struct es_walk *walk, enum walk_phase phase);
 
-/* ---- Ending ------------------------------------------------------------------ */
+/* ---- Ending -------------------------------------------------------------- */
 
 static void walk_hits_free(struct es_walk *walk)
 {
@@ -98,7 +98,7 @@ static void walk_finish(struct es_walk *walk)
 	walk_answer(walk, false);
 }
 
-/* ---- A page of names ---------------------------------------------------------- */
+/* ---- A page of names ----------------------------------------------------- */
 
 /* "point in time \n last key"; there is a next page. */
 static bool walk_set_cursor(struct es_walk *walk, bool *with_pit)
@@ -144,7 +144,7 @@ static void walk_page_done(struct es_walk *walk)
 		walk_nomem(walk);
 }
 
-/* ---- What a search finds ------------------------------------------------------- */
+/* ---- What a search finds ------------------------------------------------- */
 
 static bool text_copy(struct es_text *to, const struct es_text *from)
 {
@@ -284,7 +284,7 @@ static void walk_on_record(struct es_exchange *exchange,
 		walk_on_hit(walk, record);
 }
 
-/* ---- Steps ---------------------------------------------------------------------- */
+/* ---- Steps --------------------------------------------------------------- */
 
 static void walk_on_timer(void *arg)
 {
@@ -532,7 +532,7 @@ static void walk_go(struct es_walk *walk, enum walk_phase phase)
 	evkv__es_exchange_start(walk->store, exchange, walk_expects(walk));
 }
 
-/* ---- Submitting ------------------------------------------------------------------ */
+/* ---- Submitting ---------------------------------------------------------- */
 
 static struct es_walk *walk_new(struct es_store *store, struct evkv_op *op,
     const struct evkv_request *request)

@@ -162,7 +162,7 @@ EVKV_TEST(elasticsearch_batch, a_request_that_is_too_large_is_sent_in_halves)
 	bed_close(&bed);
 }
 
-/* ---- Taking back ------------------------------------------------------------- */
+/* ---- Taking back --------------------------------------------------------- */
 
 EVKV_TEST(elasticsearch_batch, what_is_canceled_before_it_is_sent_is_left_out)
 {
@@ -271,7 +271,7 @@ EVKV_TEST(elasticsearch_batch, a_deadline_ends_a_retry)
 	bed_close(&bed);
 }
 
-/* ---- Duplicates --------------------------------------------------------------- */
+/* ---- Duplicates ---------------------------------------------------------- */
 
 EVKV_TEST(elasticsearch_batch, a_key_that_stands_many_times)
 {
@@ -317,7 +317,7 @@ EVKV_TEST(elasticsearch_batch, a_key_that_stands_many_times)
 	bed_close(&bed);
 }
 
-/* ---- A steady load -------------------------------------------------------------- */
+/* ---- A steady load ------------------------------------------------------- */
 
 struct steady {
 	struct bed *bed;

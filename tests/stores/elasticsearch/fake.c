@@ -15,7 +15,7 @@
 	"\"keyword\"},\"key\":{\"type\":\"keyword\"},\"expires_at\":{"         \
 	"\"type\":\"date\"}}}}}"
 
-/* ---- Documents ------------------------------------------------------------- */
+/* ---- Documents ----------------------------------------------------------- */
 
 struct fake_doc *fake_find(struct fake_docs *docs, const char *id)
 {
@@ -59,7 +59,7 @@ void fake_docs_free(struct fake_docs *docs)
 	memset(docs, 0, sizeof(*docs));
 }
 
-/* ---- Reading requests -------------------------------------------------------- */
+/* ---- Reading requests ---------------------------------------------------- */
 
 /* The string after a mark, up to its quote; where it ends. */
 static const char *text_after(const char *at, const char *end, const char *mark,
@@ -85,7 +85,7 @@ static int64_t number_after(const char *at, const char *end, const char *mark)
 	return from != NULL ? strtoll(from + strlen(mark), NULL, 10) : -1;
 }
 
-/* ---- _mget ------------------------------------------------------------------- */
+/* ---- _mget --------------------------------------------------------------- */
 
 static void mget_doc(struct fake *fake, FILE *out, const char *id)
 {
@@ -125,7 +125,7 @@ static void fake_mget(struct fake *fake, FILE *out)
 	fprintf(out, "]}");
 }
 
-/* ---- _bulk ------------------------------------------------------------------- */
+/* ---- _bulk --------------------------------------------------------------- */
 
 struct action {
 	char name[16], id[600];
@@ -242,7 +242,7 @@ static void fake_bulk(struct fake *fake, FILE *out)
 	fprintf(out, "]}");
 }
 
-/* ---- The index ------------------------------------------------------------------ */
+/* ---- The index ----------------------------------------------------------- */
 
 static int fake_index(struct fake *fake, FILE *out)
 {
@@ -269,7 +269,7 @@ static int fake_index(struct fake *fake, FILE *out)
 	return 200;
 }
 
-/* ---- Answers --------------------------------------------------------------------- */
+/* ---- Answers ------------------------------------------------------------- */
 
 static int fake_answer(struct fake *fake, FILE *out)
 {

@@ -3,8 +3,8 @@
  * with documents that it keeps, and faults as told.
  *
  * It knows the paths that look up and write by _id, and those of the index;
- * everything else is answered by `canned`. Several fakes may share the documents
- * of one.
+ * everything else is answered by `canned`. Several fakes may share their
+ * documents.
  */
 #ifndef TESTS_STORES_ELASTICSEARCH_FAKE_H
 #define TESTS_STORES_ELASTICSEARCH_FAKE_H

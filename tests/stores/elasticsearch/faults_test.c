@@ -62,7 +62,7 @@ EVKV_TEST(elasticsearch_faults, a_document_is_not_shown)
 	bed_close(&bed);
 }
 
-/* ---- Cuts ---------------------------------------------------------------------- */
+/* ---- Cuts ---------------------------------------------------------------- */
 
 static void cut_once(size_t at, bool *reached)
 {
@@ -109,7 +109,7 @@ EVKV_TEST(elasticsearch_faults, answers_that_are_cut_at_every_byte)
 	check_between(at, 300, 1500);
 }
 
-/* ---- Answers that are not what they should be ------------------------------------ */
+/* ---- Answers that are not what they should be ---------------------------- */
 
 static const char *body_said;
 static const char *type_said;
@@ -180,7 +180,7 @@ EVKV_TEST(elasticsearch_faults, answers_that_make_no_sense)
 	    EVKV_CORRUPT, EVKV_OK);
 }
 
-/* ---- The index ---------------------------------------------------------------------- */
+/* ---- The index ----------------------------------------------------------- */
 
 EVKV_TEST(elasticsearch_faults, an_index_that_is_not_there_is_made)
 {
@@ -238,7 +238,7 @@ EVKV_TEST(elasticsearch_faults, an_index_with_another_mapping)
 	bed_close(&bed);
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------ */
+/* ---- Nodes --------------------------------------------------------------- */
 
 #define STORM_KEYS 40
 #define STORM_OPS 4000

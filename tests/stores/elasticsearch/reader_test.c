@@ -113,7 +113,7 @@ EVKV_TEST(elasticsearch_reader, values_that_are_damaged)
 	}
 }
 
-/* ---- A large answer ------------------------------------------------------------ */
+/* ---- A large answer ------------------------------------------------------ */
 
 #define LARGE ((size_t)12 << 20)
 
