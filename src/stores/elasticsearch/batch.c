@@ -8,7 +8,9 @@
  *
  * Failures: where the whole was refused for its size it is sent again in
  * halves; where the server is too busy, for the whole or for some, those wait
- * and are sent again; all else ends the items that it is about.
+ * and are sent again, and so do, a few times, look-ups in an index whose shards
+ * are not there yet, as after it was made; all else ends the items that it is
+ * about.
  */
 #include "stores/elasticsearch/store.h"
 
@@ -18,6 +20,7 @@
 #define BATCH_PAUSE_MAX_MS 5000
 #define BATCH_LEAST ((size_t)64 << 10)
 #define BATCH_REFUSALS 12 /* of an item without a deadline */
+#define BATCH_STARTS 5    /* looks at a shard that is about to start */
 
 /* ---- Where items wait ---------------------------------------------------- */
 
@@ -174,6 +177,14 @@ static void item_no_index(struct es_item *item)
 		.message = "the index goes away again and again" });
 }
 
+/* Whether it may be answered a little later. */
+static bool item_waits_for_shard(struct es_item *item,
+    const struct es_record *record)
+{
+	return strstr(record->type, "no_shard_available") != NULL &&
+	    item->refusals < BATCH_STARTS && evkv__es_item_delay(item);
+}
+
 static void batch_on_record(struct es_exchange *exchange,
     struct es_record *record)
 {
@@ -200,6 +211,8 @@ static void batch_on_record(struct es_exchange *exchange,
 		evkv__es_item_found(item, record);
 		return;
 	}
+	if (!batch->writes && item_waits_for_shard(item, record))
+		return;
 	/* A look-up's error has no code of its own. */
 	if (!batch->writes)
 		code = strstr(record->type, "rejected") != NULL ||

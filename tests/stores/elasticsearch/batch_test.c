@@ -140,6 +140,43 @@ EVKV_TEST(elasticsearch_batch, one_that_stays_too_busy)
 	bed_close(&bed);
 }
 
+/* As right after an index was made. */
+EVKV_TEST(elasticsearch_batch, a_shard_that_is_about_to_start)
+{
+	struct answer a = ANSWER_INIT;
+	struct bed bed;
+
+	bed_open(&bed, 1);
+	bed_put(&bed, &a, "k", "value");
+	check_status(a.status, EVKV_OK);
+	answer_reset(&a);
+	a.calls = 0;
+	bed.fakes[0].no_shard = 3;
+	bed_start_get(&bed, &a, "k");
+	for (int i = 0; i < 5000 && a.calls == 0; i++) {
+		rig_advance(&bed.rig, 1000);
+		rig_turn_waiting(&bed.rig);
+	}
+	check_int(a.calls, 1);
+	check_status(a.status, EVKV_OK);
+	check_slice(a.entries[0].bytes, "value");
+	/* One that never starts is told of after some looks. */
+	answer_reset(&a);
+	a.calls = 0;
+	bed.fakes[0].no_shard = 1000;
+	bed_start_get(&bed, &a, "k");
+	for (int i = 0; i < 5000 && a.calls == 0; i++) {
+		rig_advance(&bed.rig, 1000);
+		rig_turn_waiting(&bed.rig);
+	}
+	check_int(a.calls, 1);
+	check_status(a.status, EVKV_UNAVAILABLE);
+	check_contains(a.message, "no_shard_available");
+	check_int(bed.fakes[0].no_shard, 1000 - 6);
+	answer_free(&a);
+	bed_close(&bed);
+}
+
 EVKV_TEST(elasticsearch_batch, a_request_that_is_too_large_is_sent_in_halves)
 {
 	struct answer a = ANSWER_INIT;

@@ -92,6 +92,15 @@ static void mget_doc(struct fake *fake, FILE *out, const char *id)
 	const struct fake_doc *doc = fake_find(fake->docs, id);
 
 	fake->looks++;
+	if (fake->no_shard > 0) {
+		fake->no_shard--;
+		fprintf(out,
+		    "{\"_id\":\"%s\",\"error\":{\"type\":"
+		    "\"no_shard_available_action_exception\",\"reason\":"
+		    "\"No shard available for [get [i][k]]\"}}",
+		    id);
+		return;
+	}
 	if (!fake->docs->index)
 		fprintf(out,
 		    "{\"_id\":\"%s\",\"error\":{\"type\":"

@@ -39,6 +39,7 @@ struct fake {
 	int code;           /* of answers to _mget and _bulk; 0 = none */
 	const char *reason; /* with it */
 	unsigned refused;   /* so many items to come are refused with 429 */
+	unsigned no_shard;  /* so many looks to come find no shard */
 	int item_code;      /* of all items of a bulk; 0 = none */
 	const char *item_reason;
 	size_t max_body;     /* above it: 413; 0 = any */
