@@ -450,8 +450,8 @@ EVKV_TEST(unit_wrapper_models, adversarial_names_do_not_meet)
 		"memory: | single_collection(p, separator=_:)",
 		"memory: | single_collection(_) | prefix_keys(p__)",
 		"memory: | prefix_keys(_) | single_collection(p)",
-		"memory: | prefix_collections(_) | single_collection | "
-		"prefix_collections(%)",
+		("memory: | prefix_collections(_) | single_collection | "
+		 "prefix_collections(%)"),
 	};
 	struct name names[NAMES];
 	size_t i;

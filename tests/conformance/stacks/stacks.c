@@ -33,8 +33,8 @@ static const char *const layers[] = {
 	"prefix_keys(\"a b|%,:\")",
 	"passthrough_cache(memory:)",
 	"passthrough_cache(simple:)",
-	"passthrough_cache(memory:, max_ttl=2s, negative_ttl=1s, "
-	"refresh_ahead=20, stale_while=1s, stale_if_error=1m, fill_on_put=1)",
+	("passthrough_cache(memory:, max_ttl=2s, negative_ttl=1s, "
+	 "refresh_ahead=20, stale_while=1s, stale_if_error=1m, fill_on_put=1)"),
 	"fallback(simple:)",
 	"routing(STORE, routes=[c-m]*)",
 };
