@@ -20,7 +20,7 @@
 #define BATCH_PAUSE_MAX_MS 5000
 #define BATCH_LEAST ((size_t)64 << 10)
 #define BATCH_REFUSALS 12 /* of an item without a deadline */
-#define BATCH_STARTS 5    /* looks at a shard that is about to start */
+#define BATCH_STARTS 7    /* looks at a shard that is about to start */
 
 /* ---- Where items wait ---------------------------------------------------- */
 

@@ -172,7 +172,7 @@ EVKV_TEST(elasticsearch_batch, a_shard_that_is_about_to_start)
 	check_int(a.calls, 1);
 	check_status(a.status, EVKV_UNAVAILABLE);
 	check_contains(a.message, "no_shard_available");
-	check_int(bed.fakes[0].no_shard, 1000 - 6);
+	check_int(bed.fakes[0].no_shard, 1000 - 8);
 	answer_free(&a);
 	bed_close(&bed);
 }
