@@ -130,8 +130,10 @@ file(RELATIVE_PATH evkv_doc_to_include
 string(REGEX REPLACE "/$" "" evkv_doc_to_include "${evkv_doc_to_include}")
 file(GLOB evkv_pages RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS
 	*.md docs/*.md)
-file(GLOB evkv_pictures CONFIGURE_DEPENDS docs/*.svg)
-install(FILES ${evkv_pictures} DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
+install(DIRECTORY docs/
+	DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs
+	FILES_MATCHING PATTERN *.svg
+	PATTERN man EXCLUDE)
 foreach(page IN LISTS evkv_pages)
 	file(READ ${page} text)
 	string(REPLACE "](include/" "](${evkv_doc_to_include}/" text "${text}")
