@@ -62,6 +62,11 @@ enum {
 	EVKV_WRAPPER_KEEPS = 1 << 2,
 	/** As EVKV_VTABLE_ORDERED: its own `submit` takes several steps. */
 	EVKV_WRAPPER_ORDERED = 1 << 3,
+	/**
+	 * Its own `submit` only forwards a GET: so an inline one may be answered
+	 * without it, by `peek`.
+	 */
+	EVKV_WRAPPER_FORWARDS_GET = 1 << 4,
 };
 
 /**

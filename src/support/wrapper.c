@@ -131,7 +131,8 @@ static void fill_vtable(struct wrapper *wrapper)
 		wrapper->vtable.metrics = wrapper_metrics;
 	/* An answer that must be changed can't be passed on as it is. */
 	if (hooks->decode == NULL && hooks->complete == NULL &&
-	    hooks->submit == NULL)
+	    (hooks->submit == NULL ||
+		(hooks->flags & EVKV_WRAPPER_FORWARDS_GET) != 0))
 		wrapper->vtable.peek = evkv__wrapper_peek;
 }
 

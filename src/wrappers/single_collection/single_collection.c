@@ -122,6 +122,7 @@ static const struct evkv_url_option single_collection_options[] = {
 
 static const struct evkv_wrapper single_collection_hooks = {
 	.size = sizeof(struct evkv_wrapper),
+	.flags = EVKV_WRAPPER_FORWARDS_GET,
 	.init = single_collection_init,
 	.free = single_collection_free,
 	.narrow = single_collection_narrow,
