@@ -89,6 +89,28 @@ void child_kill(pid_t *pid)
 	*pid = 0;
 }
 
+/*
+ * The signal reaches the threads of the program one after another: until the
+ * last has stopped, one of them may still answer.
+ */
+void child_pause(pid_t pid)
+{
+	siginfo_t info;
+
+	if (pid == 0 || kill(pid, SIGSTOP) < 0)
+		return;
+	while (waitid(P_PID, (id_t)pid, &info, WSTOPPED | WEXITED | WNOWAIT) <
+		0 &&
+	    errno == EINTR)
+		;
+}
+
+void child_resume(pid_t pid)
+{
+	if (pid != 0)
+		kill(pid, SIGCONT);
+}
+
 void child_last_words(const char *log, char *line, size_t size)
 {
 	char text[256];

@@ -25,6 +25,10 @@ pid_t child_spawn(char **arguments, const char *log);
 /* kill -9, and wait for its end; *pid becomes 0. Of 0 nothing is done. */
 void child_kill(pid_t *pid);
 
+/* SIGSTOP, and wait until all its threads stand still. Of 0 nothing is done. */
+void child_pause(pid_t pid);
+void child_resume(pid_t pid);
+
 /* The last line of a log, or that there is none. */
 void child_last_words(const char *log, char *line, size_t size);
 

@@ -163,14 +163,12 @@ void script_server_start(struct script_server *server,
 
 void script_server_pause(struct script_server *server)
 {
-	if (server->pid != 0)
-		kill(server->pid, SIGSTOP);
+	child_pause(server->pid);
 }
 
 void script_server_resume(struct script_server *server)
 {
-	if (server->pid != 0)
-		kill(server->pid, SIGCONT);
+	child_resume(server->pid);
 }
 
 void script_server_kill(struct script_server *server)

@@ -338,14 +338,12 @@ bool server_start(struct server *server, const struct server_options *options)
 
 void server_pause(struct server *server)
 {
-	if (server->pid != 0)
-		kill(server->pid, SIGSTOP);
+	child_pause(server->pid);
 }
 
 void server_resume(struct server *server)
 {
-	if (server->pid != 0)
-		kill(server->pid, SIGCONT);
+	child_resume(server->pid);
 }
 
 void server_kill(struct server *server)
