@@ -2,6 +2,11 @@
  * backup.c - a copy of a disk store that is in use, as it is at one moment.
  *
  *     backup <directory of the store> <directory of the copy>
+ *
+ *     $ backup store copy
+ *     copied
+ *     $ backup copy second
+ *     copied
  */
 #include <event2/event.h>
 #include <stdio.h>
@@ -16,7 +21,7 @@ static void on_copied(const struct evkv_result *result, void *arg)
 {
 	struct evkv_store *store = arg;
 
-	printf("%s %s\n", evkv_status_name(result->status), result->message);
+	puts(result->status == EVKV_OK ? "copied" : result->message);
 	evkv_store_close(store, 1000, NULL, NULL);
 }
 

@@ -8,6 +8,12 @@
  *     ./a.out --cases
  *
  * evkv/conformance.h lists the options.
+ *
+ *     $ conformance_custom_store --cases --delayed
+ *     TAP version 13
+ *     ...
+ *     ok 1 - delayed/get_of_a_missing_key_is_not_found
+ *     ...
  */
 #include "evkv/conformance.h"
 

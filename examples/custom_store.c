@@ -13,6 +13,12 @@
  * No memory: the entry, or the op, is NOMEM, and what was there before still
  * is. An op that is cut off while it waits is taken out of the queue, so it had
  * no effect. A cursor that is not the shelf's is INVALID.
+ *
+ *     $ custom_store
+ *     put  OK
+ *     put  OK
+ *     put  NOSPACE: the shelf is full
+ *     get  OK "tea"
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -13,6 +13,12 @@
  * another format: CORRUPT. No memory for a value with the tag: the put is NOMEM
  * and nothing is applied; for one without: that entry is NOMEM. What the inner
  * store answers goes up unchanged.
+ *
+ *     $ custom_wrapper
+ *     get  OK "tea"
+ *     get  CORRUPT: the value does not have the tag
+ *     "pantry" "beans" = "untagged"
+ *     "pantry" "leaves" = "v1:tea"
  */
 #include <stdio.h>
 #include <stdlib.h>

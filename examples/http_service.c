@@ -28,6 +28,9 @@
  * Then it closes the listening socket and the store: pending operations have
  * DRAIN_MS to end. When the last reply is written the event loop ends. A second
  * signal ends it at once.
+ *
+ *     $ timeout --preserve-status 1 http_service memory: 0
+ *     listening on port ...
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -7,6 +7,9 @@
  * A store belongs to one loop and a loop to one thread. evkv_loop_post() is the
  * way in from other threads: each worker is given jobs by it, and in the end
  * the job to close. Values may go from thread to thread by reference.
+ *
+ *     $ loops
+ *     4 loops, 1000 puts each
  */
 #include <pthread.h>
 #include <stdio.h>

@@ -1,6 +1,10 @@
 /*
  * metrics.c - what a store does, as text for Prometheus: operations by status,
  * hits and misses, latencies.
+ *
+ *     $ metrics
+ *     evkv_keys_total{store="memory",...,result="hit"} 1
+ *     evkv_keys_total{store="memory",...,result="miss"} 1
  */
 #include <event2/buffer.h>
 #include <event2/event.h>

@@ -1,6 +1,9 @@
 /*
  * migrate.c - copies all entries of one store to another, with what is left of
  * their TTLs. Both may be in use: what the new store has already stays there.
+ *
+ *     $ migrate
+ *     ada: OK
  */
 #include <stdio.h>
 #include <stdlib.h>

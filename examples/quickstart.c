@@ -3,6 +3,11 @@
  * every key with a prefix, one put and one get.
  *
  *     quickstart [url of the store behind the cache, default "simple:"]
+ *
+ *     $ quickstart
+ *     ada is Lovelace
+ *     $ quickstart memory:
+ *     ada is Lovelace
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,6 +4,13 @@
  * it.
  *
  *     rate_limit
+ *
+ *     $ rate_limit
+ *     ada, request 1: let through
+ *     ada, request 2: let through
+ *     bob, request 1: let through
+ *     ada, request 3: let through
+ *     ada, request 4: 429
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,6 +14,10 @@
  * cache. Stop the server, kill it, start it again: what changes is printed as
  * it happens, and once a second what the operations came to. At the end every
  * operation must have called back once; the exit status says so.
+ *
+ *     $ server_cache simple: 1
+ *     ...
+ *     28 operations, 28 callbacks
  */
 #include <inttypes.h>
 #include <signal.h>

@@ -8,6 +8,12 @@
  * request that uses it sets its TTL again (touch): so it slides. A request that
  * changes it reads it with its version and writes it only where that is still
  * its version; else another request was faster, and it reads again.
+ *
+ *     $ session_store
+ *     item 1 after 1 tries
+ *     item 2 after ... tries
+ *     ...
+ *     ada: 5 requests, 5 things in the cart, expires when not used for 1800 s
  */
 #include <inttypes.h>
 #include <stdio.h>

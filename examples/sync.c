@@ -2,6 +2,9 @@
  * sync.c - blocking calls from eight threads, without a loop of one's own.
  *
  *     sync [url of the store, default "memory:"]
+ *
+ *     $ sync
+ *     8 threads counted to 4000
  */
 #include <pthread.h>
 #include <stdio.h>

@@ -10,6 +10,17 @@
  * The primary is a disk store in the directory, where one is given and the
  * disk store was built, else a memory store. Each step prints one line. The
  * exit status is 0 only if everything was as it should be.
+ *
+ *     $ tour
+ *     chain      prefix_keys("tour:") -> passthrough_cache(memory) -> memory
+ *     ...
+ *     put        users/ada = "Lovelace": OK
+ *     get        users/ada: "Lovelace"
+ *     hit        users/ada again, while the primary sleeps: OK, from the cache
+ *     ...
+ *     deadline   users/edsger within 20 ms, while the primary sleeps: TIMEOUT
+ *     ...
+ *     all as it should be
  */
 #include <inttypes.h>
 #include <stdarg.h>

@@ -3,6 +3,11 @@
  * JSON, and a value that does not fit says where and why.
  *
  *     typed
+ *
+ *     $ typed
+ *     stored as {"id":7,"name":"Ada","age":36,"plan":"paid","tags":["math",...]}
+ *     user 7 is Ada, 2 tags
+ *     CORRUPT: ... id: byte 6: expected an integer of 64 bits, found string "seven"
  */
 #include <stdio.h>
 #include <stdlib.h>
