@@ -15,7 +15,8 @@
 
 static bool entry_is_over(const struct memory_entry *entry, int64_t now_us)
 {
-	return now_us >= entry->expires_at_us || entry_collection(entry)->dead;
+	return now_us >= entry_expires_us(entry) ||
+	    entry_collection(entry)->dead;
 }
 
 /*
@@ -34,23 +35,22 @@ static struct memory_entry *hand_choose(struct memory_table *table,
 	struct memory_space *space = &table->space;
 	struct memory_entry *entry = space->hand;
 
-	for (;; entry = entry->newer) {
+	for (;; entry = entry_newer(table, entry)) {
 		if (entry == keep && entry != NULL)
-			entry = entry->newer;
+			entry = entry_newer(table, entry);
 		if (entry == NULL)
 			entry = space->oldest;
 		if (entry == keep)
 			continue;
-		if (!entry->visited || entry_is_over(entry, now_us))
+		if (!entry_is_visited(entry) || entry_is_over(entry, now_us))
 			break;
 		if (table->work >= enough) {
 			space->hand = entry;
 			return force ? entry : NULL;
 		}
 		table->work++;
-		entry->visited = 0;
-		if (entry->newer != NULL)
-			__builtin_prefetch(&entry->newer->visited);
+		entry_set_visited(entry, false);
+		__builtin_prefetch(entry_newer(table, entry));
 	}
 	table->work++;
 	return entry;
@@ -85,8 +85,8 @@ static bool evict_one(struct memory_table *table,
 			evkv__ghosts_add(&space->ghosts, hash,
 			    ghosts_wanted(table));
 	}
-	space->hand = entry->newer;
-	if (keep != NULL && space->hand == keep && keep->newer == NULL)
+	space->hand = entry_newer(table, entry);
+	if (keep != NULL && space->hand == keep && keep == space->newest)
 		space->hand = NULL; /* it came after all others */
 	evkv__table_remove(table, entry, hash);
 	return true;

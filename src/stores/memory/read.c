@@ -21,9 +21,9 @@ static int64_t remaining_ms(const struct memory_entry *entry, int64_t now_us)
 {
 	int64_t ms;
 
-	if (entry->expires_at_us == MEMORY_NEVER)
+	if (entry_expires_us(entry) == MEMORY_NEVER)
 		return EVKV_TTL_NONE;
-	ms = (entry->expires_at_us - now_us) / 1000;
+	ms = (entry_expires_us(entry) - now_us) / 1000;
 	return ms > 0 ? ms : 1;
 }
 
@@ -54,7 +54,7 @@ static inline void read_one(struct memory *self, struct evkv_op *op, size_t i,
 		answer->ttl_ms = remaining_ms(entry, now_us);
 	if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
 		answer->version = evkv_version_counted(self->table.instance,
-		    entry->version);
+		    entry_version(entry));
 }
 
 void evkv__memory_take(struct memory *self, struct evkv_op *op, size_t i,
@@ -160,7 +160,7 @@ static inline struct memory_collection *read_collection(struct memory *self,
 static inline enum evkv_peek peek_entry(struct memory_entry *entry,
     struct evkv_value **value)
 {
-	entry->visited = 1;
+	entry_set_visited(entry, true);
 	*value = &entry->value;
 	return entry->external ? EVKV_PEEK_DECLINE : EVKV_PEEK_HIT;
 }
@@ -179,7 +179,7 @@ static OP_NOINLINE enum evkv_peek peek_any(struct memory *self,
 	entry = evkv__table_find(&self->table, collection, key,
 	    table_hash(collection, key), &place);
 	if (entry == NULL ||
-	    entry->expires_at_us <= evkv__loop_now_us(self->loop))
+	    entry_expires_us(entry) <= evkv__loop_now_us(self->loop))
 		return EVKV_PEEK_MISS;
 	return peek_entry(entry, value);
 }
@@ -196,7 +196,7 @@ enum evkv_peek evkv__memory_peek(void *arg, const struct evkv_request *request,
 		return peek_any(self, request, value);
 	entry = evkv__table_find_at_home(&self->table, collection, key,
 	    table_hash(collection, key), entry_same_words);
-	if (entry == NULL || entry->expires_at_us <= self->loop->turn_us)
+	if (entry == NULL || entry_expires_us(entry) <= self->loop->turn_us)
 		return peek_any(self, request, value);
 	return peek_entry(entry, value);
 }
@@ -216,9 +216,9 @@ static OP_NOINLINE evkv_ticket get_any(struct memory *self,
 static OP_NOINLINE evkv_ticket get_by_clock(struct memory *self,
     struct memory_entry *entry, evkv_cb cb, void *arg)
 {
-	if (entry->expires_at_us <= evkv__loop_now_us(self->loop))
+	if (entry_expires_us(entry) <= evkv__loop_now_us(self->loop))
 		return evkv__get_miss(self->loop, cb, arg);
-	entry->visited = 1;
+	entry_set_visited(entry, true);
 	return evkv__get_hit(self->loop, &entry->value, cb, arg);
 }
 
@@ -247,9 +247,9 @@ evkv_ticket evkv__memory_get(void *arg, const struct evkv_request *request,
 	    entry_same_bytes);
 	if (entry == NULL || entry->external)
 		return get_any(self, request, cb, cb_arg);
-	if (entry->expires_at_us <= self->loop->turn_us)
+	if (entry_expires_us(entry) <= self->loop->turn_us)
 		return get_by_clock(self, entry, cb, cb_arg);
-	entry->visited = 1;
+	entry_set_visited(entry, true);
 	return evkv__get_hit(self->loop, &entry->value, cb, cb_arg);
 }
 

@@ -50,7 +50,7 @@ static bool page_has_key(struct memory_page *page,
 {
 	*name = entry_key(entry);
 	return entry->value.owner == &page->collection->owner &&
-	    page->now_us < entry->expires_at_us;
+	    page->now_us < entry_expires_us(entry);
 }
 
 static bool page_has_collection(struct memory_page *page,

@@ -109,8 +109,7 @@ static void retired_reclaim(struct memory_table *table, size_t entries)
 	for (; entries > 0 && !over && retired->newest != NULL; entries--) {
 		entry = retired->newest;
 		table->work++;
-		if (entry->older != NULL)
-			__builtin_prefetch(entry->older);
+		__builtin_prefetch(entry_older(table, entry));
 		evkv__table_drop(table, retired, entry);
 		over = evkv__pace_is_over(&pace, table, 1);
 	}
@@ -169,7 +168,7 @@ static bool reclaim_some(struct memory_table *table, size_t entries,
 		entry = space->reclaim_at != NULL ? space->reclaim_at
 						  : space->newest;
 		table->work++;
-		space->reclaim_at = entry->older;
+		space->reclaim_at = entry_older(table, entry);
 		if (entry_collection(entry)->dead)
 			batch_add(&batch, table, entry);
 		if (space->reclaim_at == NULL)
@@ -209,7 +208,7 @@ static bool walk_takes(struct memory_walk *walk, struct memory_entry *entry)
 {
 	if (entry_collection(entry)->dead)
 		return true;
-	if (walk->now_us >= entry->expires_at_us) {
+	if (walk->now_us >= entry_expires_us(entry)) {
 		walk->expired++;
 		return true;
 	}
@@ -245,17 +244,19 @@ static bool walk_entry(struct memory_table *table, struct memory_walk *walk,
 
 	table->work++;
 	if (walk_takes(walk, entry)) {
-		if (entry->visited && walk->now_us >= entry->expires_at_us)
+		if (entry_is_visited(entry) &&
+		    walk->now_us >= entry_expires_us(entry))
 			ghost_of_expired(table, entry);
 		evkv__index_remove(&table->space.entries, place);
 		evkv__table_drop(table, &table->space, entry);
 		return true;
 	}
-	if (entry->expires_at_us < *due)
-		*due = entry->expires_at_us;
-	if (entry->expires_at_us != MEMORY_NEVER &&
+	if (entry_expires_us(entry) < *due)
+		*due = entry_expires_us(entry);
+	if (entry_expires_us(entry) != MEMORY_NEVER &&
 	    (collection->witness == NULL ||
-		collection->witness->expires_at_us < entry->expires_at_us))
+		entry_expires_us(collection->witness) <
+		    entry_expires_us(entry)))
 		collection->witness = entry;
 	return false;
 }
@@ -397,7 +398,7 @@ static size_t sweep_end(struct memory_table *table, int64_t now_us)
 {
 	struct memory_space *space = &table->space;
 	bool all = space->newest != NULL &&
-	    now_us >= space->newest->expires_at_us;
+	    now_us >= entry_expires_us(space->newest);
 	struct memory_pace pace = { 0 };
 	struct memory_entry *entry;
 	struct batch batch;
@@ -407,9 +408,10 @@ static size_t sweep_end(struct memory_table *table, int64_t now_us)
 		batch.count = 0;
 		entry = all ? space->newest : space->oldest;
 		while (batch.count < BATCH_MAX && entry != NULL &&
-		    now_us >= entry->expires_at_us) {
+		    now_us >= entry_expires_us(entry)) {
 			batch_add(&batch, table, entry);
-			entry = all ? entry->older : entry->newer;
+			entry = all ? entry_older(table, entry)
+				    : entry_newer(table, entry);
 		}
 		table->work += batch.count;
 		count += batch.count;

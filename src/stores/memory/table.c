@@ -120,7 +120,7 @@ enum memory_alive evkv__collection_alive(
 	if (collection->latest_us <= now_us)
 		return ALIVE_NO;
 	if (collection->witness != NULL &&
-	    collection->witness->expires_at_us > now_us)
+	    entry_expires_us(collection->witness) > now_us)
 		return ALIVE_YES;
 	return ALIVE_UNKNOWN;
 }
@@ -132,7 +132,7 @@ static void expiry_enter(struct memory_table *table,
     struct memory_collection *collection, struct memory_entry *entry,
     struct index_segment *segment)
 {
-	int64_t at_us = entry->expires_at_us;
+	int64_t at_us = entry_expires_us(entry);
 
 	if (at_us == MEMORY_NEVER)
 		return;
@@ -152,7 +152,7 @@ static void expiry_leave(struct memory_space *space,
 {
 	if (collection->witness == entry)
 		collection->witness = NULL;
-	if (entry->expires_at_us == MEMORY_NEVER)
+	if (entry_expires_us(entry) == MEMORY_NEVER)
 		return;
 	space->expiring--;
 	collection->expiring--;
@@ -168,47 +168,55 @@ static void tally_count(struct memory_tally *tally,
 	if (tally == NULL)
 		return;
 	tally->left--;
-	tally->removed += entry->expires_at_us > tally->now_us;
+	tally->removed += entry_expires_us(entry) > tally->now_us;
 }
 
-static void list_unlink(struct memory_space *space, struct memory_entry *entry)
+static void list_unlink(struct memory_table *table, struct memory_space *space,
+    struct memory_entry *entry)
 {
+	struct memory_entry *newer = entry_newer(table, entry);
+	struct memory_entry *older = entry_older(table, entry);
+
 	if (space->hand == entry)
-		space->hand = entry->newer;
+		space->hand = newer;
 	if (space->reclaim_at == entry)
-		space->reclaim_at = entry->older;
-	if (entry->newer != NULL)
-		entry->newer->older = entry->older;
+		space->reclaim_at = older;
+	if (newer != NULL)
+		newer->older = entry->older;
 	else
-		space->newest = entry->older;
-	if (entry->older != NULL)
-		entry->older->newer = entry->newer;
+		space->newest = older;
+	if (older != NULL)
+		older->newer = entry->newer;
 	else
-		space->oldest = entry->newer;
+		space->oldest = newer;
 }
 
 static void list_push(struct memory_space *space, struct memory_entry *entry)
 {
 	entry->newer = NULL;
 	entry->older = space->newest;
-	if (entry->older != NULL)
-		entry->older->newer = entry;
+	if (space->newest != NULL)
+		space->newest->newer = entry;
 	else
 		space->oldest = entry;
 	space->newest = entry;
 }
 
-static void list_replace(struct memory_space *space, struct memory_entry *old,
+static void list_replace(struct memory_table *table, struct memory_entry *old,
     struct memory_entry *entry)
 {
+	struct memory_space *space = &table->space;
+	struct memory_entry *newer = entry_newer(table, old);
+	struct memory_entry *older = entry_older(table, old);
+
 	entry->newer = old->newer;
 	entry->older = old->older;
 	if (space->hand == old)
 		space->hand = entry;
 	if (space->reclaim_at == old)
 		space->reclaim_at = entry;
-	*(entry->newer != NULL ? &entry->newer->older : &space->newest) = entry;
-	*(entry->older != NULL ? &entry->older->newer : &space->oldest) = entry;
+	*(newer != NULL ? &newer->older : &space->newest) = entry;
+	*(older != NULL ? &older->newer : &space->oldest) = entry;
 }
 
 void evkv__table_drop(struct memory_table *table, struct memory_space *space,
@@ -216,7 +224,7 @@ void evkv__table_drop(struct memory_table *table, struct memory_space *space,
 {
 	struct memory_collection *collection = entry_collection(entry);
 
-	list_unlink(space, entry);
+	list_unlink(table, space, entry);
 	expiry_leave(space, collection, entry);
 	if (collection->dead) {
 		space->dead--;
@@ -263,10 +271,10 @@ static void table_set_expiry(struct memory_table *table,
 {
 	struct memory_collection *collection = entry_collection(entry);
 
-	if (expires_at_us == entry->expires_at_us)
+	if (expires_at_us == entry_expires_us(entry))
 		return;
 	expiry_leave(&table->space, collection, entry);
-	entry->expires_at_us = expires_at_us;
+	entry_set_expiry(entry, expires_at_us);
 	expiry_enter(table, collection, entry, segment);
 }
 
@@ -277,11 +285,11 @@ static enum evkv_status version_check(const struct memory_table *table,
 {
 	struct evkv_version has;
 
-	if (entry == NULL || now_us >= entry->expires_at_us)
+	if (entry == NULL || now_us >= entry_expires_us(entry))
 		return EVKV_NOT_FOUND;
 	if (version == NULL)
 		return EVKV_OK;
-	has = evkv_version_counted(table->instance, entry->version);
+	has = evkv_version_counted(table->instance, entry_version(entry));
 	return evkv_version_equal(&has, version) ? EVKV_OK : EVKV_CONFLICT;
 }
 
@@ -289,7 +297,7 @@ static enum evkv_status put_refusal(const struct memory_table *table,
     const struct memory_put *put, const struct memory_entry *old,
     int64_t now_us)
 {
-	bool present = old != NULL && now_us < old->expires_at_us;
+	bool present = old != NULL && now_us < entry_expires_us(old);
 	size_t cost, held;
 
 	if (put->condition == EVKV_IF_ABSENT && present)
@@ -315,8 +323,8 @@ static void put_replace(struct memory_table *table, struct memory_entry *old,
 	struct memory_collection *collection = entry_collection(old);
 
 	index_replace(place, entry);
-	list_replace(&table->space, old, entry);
-	entry->visited = 1;
+	list_replace(table, old, entry);
+	entry_set_visited(entry, true);
 	expiry_leave(&table->space, collection, old);
 	expiry_enter(table, collection, entry, place->segment);
 	table->bytes += evkv__entry_cost(entry);
@@ -346,11 +354,11 @@ static enum evkv_status put_insert(struct memory_table *table,
 	if (table->space.dead > 0)
 		put_purge(table, hash, now_us);
 	if (!evkv__index_insert(&table->space.entries, hash, entry,
-		entry->expires_at_us)) {
+		entry_expires_us(entry))) {
 		evkv__entry_release(entry, table->heap);
 		return EVKV_NOMEM;
 	}
-	entry->visited = evkv__ghosts_take(&table->space.ghosts, hash);
+	entry_set_visited(entry, evkv__ghosts_take(&table->space.ghosts, hash));
 	segment = index_segment(&table->space.entries, hash);
 	list_push(&table->space, entry);
 	if (collection->count++ == 0)
@@ -374,8 +382,8 @@ enum evkv_status evkv__table_put_hashed(struct memory_table *table,
 	if (status != EVKV_OK)
 		return status;
 	if (old != NULL && evkv__entry_overwrite(old, put)) {
-		old->visited = 1;
-		old->version = ++table->version;
+		entry_set_visited(old, true);
+		entry_set_version(old, ++table->version);
 		table_set_expiry(table, old, put->expires_at_us, place.segment);
 		return EVKV_OK;
 	}
@@ -388,7 +396,7 @@ enum evkv_status evkv__table_put_hashed(struct memory_table *table,
 		status = put_insert(table, collection, entry, hash, now_us);
 	if (status != EVKV_OK)
 		return status;
-	entry->version = ++table->version;
+	entry_set_version(entry, ++table->version);
 	if (table->space.dead > 0 || table->retired != NULL)
 		evkv__table_reclaim(table, RECLAIM_PER_PUT);
 	if (evkv__table_is_over(table))
@@ -415,7 +423,7 @@ enum evkv_status evkv__table_incr(struct memory_table *table,
 		old = evkv_value_bytes(entry->external
 			? evkv__entry_external(entry)
 			: &entry->value);
-		put.expires_at_us = entry->expires_at_us;
+		put.expires_at_us = entry_expires_us(entry);
 	}
 	status = evkv_incr_apply(incr->request, incr->i,
 	    entry != NULL ? &old : NULL, &incr->number);
@@ -454,8 +462,8 @@ enum evkv_status evkv__table_touch(struct memory_table *table,
 	status = version_check(table, entry, version, now_us);
 	if (status != EVKV_OK)
 		return status;
-	entry->visited = 1;
-	entry->version = ++table->version;
+	entry_set_visited(entry, true);
+	entry_set_version(entry, ++table->version);
 	table_set_expiry(table, entry, expires_at_us, place.segment);
 	return EVKV_OK;
 }

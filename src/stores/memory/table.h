@@ -160,6 +160,53 @@ static inline struct memory_collection *entry_collection(
 	return (struct memory_collection *)(uintptr_t)entry->value.owner;
 }
 
+static inline struct memory_entry *entry_newer(const struct memory_table *table,
+    const struct memory_entry *entry)
+{
+	(void)table;
+	return entry->newer;
+}
+
+static inline struct memory_entry *entry_older(const struct memory_table *table,
+    const struct memory_entry *entry)
+{
+	(void)table;
+	return entry->older;
+}
+
+static inline int64_t entry_expires_us(const struct memory_entry *entry)
+{
+	return entry->expires_at_us;
+}
+
+static inline void entry_set_expiry(struct memory_entry *entry,
+    int64_t expires_at_us)
+{
+	entry->expires_at_us = expires_at_us;
+}
+
+static inline uint64_t entry_version(const struct memory_entry *entry)
+{
+	return entry->version;
+}
+
+static inline void entry_set_version(struct memory_entry *entry,
+    uint64_t version)
+{
+	entry->version = version;
+}
+
+/* Whether it was hit since the hand passed it. */
+static inline bool entry_is_visited(const struct memory_entry *entry)
+{
+	return entry->visited != 0;
+}
+
+static inline void entry_set_visited(struct memory_entry *entry, bool visited)
+{
+	entry->visited = visited;
+}
+
 /* The table's own reference is the only one, and no operation looks at it. */
 static inline bool entry_is_ours(const struct memory_entry *entry)
 {
@@ -349,9 +396,9 @@ static inline struct memory_entry *evkv__table_get(const struct memory_table
 	struct memory_entry *entry;
 
 	entry = evkv__table_find(table, collection, key, hash, &place);
-	if (entry == NULL || now_us >= entry->expires_at_us)
+	if (entry == NULL || now_us >= entry_expires_us(entry))
 		return NULL;
-	entry->visited = 1;
+	entry_set_visited(entry, true);
 	return entry;
 }
 
@@ -381,7 +428,7 @@ static inline bool evkv__table_put_over(struct memory_table *table,
     struct memory_collection *collection, struct memory_entry *entry,
     struct evkv_slice value, int64_t expires_at_us, int64_t now_us)
 {
-	int64_t had_us = entry->expires_at_us;
+	int64_t had_us = entry_expires_us(entry);
 
 	if (now_us >= had_us || expires_at_us < had_us ||
 	    (expires_at_us == MEMORY_NEVER && had_us != MEMORY_NEVER) ||
@@ -391,9 +438,9 @@ static inline bool evkv__table_put_over(struct memory_table *table,
 		return false;
 	memmove(entry->bytes + (entry->value.offset - ENTRY_KEY_OFFSET),
 	    value.data, value.size);
-	entry->visited = 1;
-	entry->version = ++table->version;
-	entry->expires_at_us = expires_at_us;
+	entry_set_visited(entry, true);
+	entry_set_version(entry, ++table->version);
+	entry_set_expiry(entry, expires_at_us);
 	if (expires_at_us > collection->latest_us &&
 	    expires_at_us != MEMORY_NEVER) {
 		collection->latest_us = expires_at_us;

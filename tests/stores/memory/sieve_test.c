@@ -214,8 +214,9 @@ static void pair_check(void)
 	     at = pair.sieve.nodes[at].older) {
 		check(entry != NULL);
 		check_bytes(entry_key(entry), name_of(at));
-		check_int(entry->visited, pair.sieve.nodes[at].visited);
-		entry = entry->older;
+		check_int(entry_is_visited(entry),
+		    pair.sieve.nodes[at].visited);
+		entry = entry_older(&pair.table, entry);
 	}
 	check(entry == NULL);
 }
@@ -347,11 +348,11 @@ EVKV_TEST(unit_memory_sieve, comes_back_as_used_if_evicted_lately)
 		pair_put(i);
 	pair_put(0);
 	check_bytes(entry_key(pair.table.space.newest), name_of(0));
-	check_int(pair.table.space.newest->visited, 1);
+	check_int(entry_is_visited(pair.table.space.newest), 1);
 	/* Once: then it is no ghost any more. */
 	pair_delete(0);
 	pair_put(0);
-	check_int(pair.table.space.newest->visited, 0);
+	check_int(entry_is_visited(pair.table.space.newest), 0);
 	pair_close();
 }
 
@@ -447,8 +448,8 @@ EVKV_TEST(unit_memory_sieve, what_was_used_until_it_expired_comes_back_as_used)
 		;
 	check_int(evkv__table_count(&table), 0);
 	kit_put_number(&table, 105, MEMORY_NEVER);
-	check_int(table.space.newest->visited, 1);
+	check_int(entry_is_visited(table.space.newest), 1);
 	kit_put_number(&table, 106, MEMORY_NEVER);
-	check_int(table.space.newest->visited, 0);
+	check_int(entry_is_visited(table.space.newest), 0);
 	evkv__table_end(&table);
 }

@@ -63,13 +63,14 @@ struct evkv_slice kit_key(char *buffer, size_t size, uint32_t number)
 	    (size_t)snprintf(buffer, size, "key-%u", number));
 }
 
-static bool is_newest_of_collection(const struct memory_entry *entry)
+static bool is_newest_of_collection(const struct memory_table *table,
+    const struct memory_entry *entry)
 {
-	const struct memory_entry *other = entry->newer;
+	const struct memory_entry *other = entry_newer(table, entry);
 
 	while (other != NULL &&
 	    entry_collection(other) != entry_collection(entry))
-		other = other->newer;
+		other = entry_newer(table, other);
 	return other == NULL;
 }
 
@@ -78,14 +79,15 @@ void kit_check_sound(const struct memory_table *table)
 	const struct memory_entry *entry, *newer = NULL;
 	size_t count = 0, bytes = 0, expiring = 0, dead = 0;
 
-	for (entry = table->space.newest; entry != NULL; entry = entry->older) {
-		check(entry->newer == newer);
+	for (entry = table->space.newest; entry != NULL;
+	     entry = entry_older(table, entry)) {
+		check(entry_newer(table, entry) == newer);
 		newer = entry;
 		count++;
 		bytes += evkv__entry_cost(entry);
-		if (is_newest_of_collection(entry))
+		if (is_newest_of_collection(table, entry))
 			bytes += collection_cost(entry_collection(entry));
-		expiring += entry->expires_at_us != MEMORY_NEVER;
+		expiring += entry_expires_us(entry) != MEMORY_NEVER;
 		dead += entry_collection(entry)->dead;
 	}
 	check(table->space.oldest == newer);
