@@ -307,34 +307,10 @@ void evkv__wrapper_complete(void *self, struct evkv_op *op)
 
 #define PEEK_KEY 256 /* bytes of a key that is renamed on the stack */
 
-/*
- * Bytes are written one after the other, but by whole words: what is read
- * across the border of two writes waits until these are in the cache, and so
- * for all that is before them.
- */
-struct join {
-	char *to;
-	uint64_t word; /* not yet written, and how much of it there is */
-	unsigned bits;
-};
-
-static inline void join_word(struct join *join, uint64_t word, unsigned bits)
-{
-	join->word |= word << join->bits;
-	if (join->bits + bits < 64) {
-		join->bits += bits;
-		return;
-	}
-	memcpy(join->to, &join->word, sizeof(join->word));
-	join->to += sizeof(join->word);
-	/* In two steps: by all 64 bits there is no shift. */
-	join->word = word >> 1 >> (63 - join->bits);
-	join->bits = join->bits + bits - 64;
-}
-
 /* 1 to 7 bytes as the lowest of a word. */
-static inline uint64_t join_read(const unsigned char *at, size_t size)
+static inline uint64_t join_read(const char *bytes, size_t size)
 {
+	const unsigned char *at = (const unsigned char *)bytes;
 	uint32_t first, last;
 
 	if (size >= sizeof(first)) {
@@ -346,29 +322,40 @@ static inline uint64_t join_read(const unsigned char *at, size_t size)
 	    (uint64_t)at[size - 1] << 8 * (size - 1);
 }
 
-static inline void join_bytes(struct join *join, struct evkv_slice bytes)
-{
-	const unsigned char *at = bytes.data;
-	size_t size = bytes.size;
-	uint64_t word;
+/*
+ * b behind a, by whole words: what is read across the border of two writes
+ * waits until these are in the cache, and so for all that is before them. `to`
+ * has room for a further JOIN_ROOM bytes.
+ */
+#define JOIN_ROOM (2 * sizeof(uint64_t))
 
-	for (; size >= sizeof(word); size -= sizeof(word), at += sizeof(word)) {
-		memcpy(&word, at, sizeof(word));
-		join_word(join, word, 64);
-	}
-	if (size > 0)
-		join_word(join, join_read(at, size), 8 * (unsigned)size);
-}
-
-/* Into `to`, which has room for up to seven bytes more. */
 static inline void join_two(char *to, struct evkv_slice a, struct evkv_slice b)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	struct join join = { .to = to };
+	const char *from = a.data;
+	uint64_t word, kept = 0;
+	unsigned bits = 8 * (unsigned)(a.size % sizeof(word));
 
-	join_bytes(&join, a);
-	join_bytes(&join, b);
-	memcpy(join.to, &join.word, sizeof(join.word));
+	for (; a.size >= sizeof(word); a.size -= sizeof(word)) {
+		memcpy(to, from, sizeof(word));
+		to += sizeof(word);
+		from += sizeof(word);
+	}
+	if (bits != 0)
+		kept = join_read(from, a.size);
+	for (from = b.data; b.size != 0; from += sizeof(word)) {
+		if (b.size >= sizeof(word))
+			memcpy(&word, from, sizeof(word));
+		else
+			word = join_read(from, b.size);
+		b.size -= b.size < sizeof(word) ? b.size : sizeof(word);
+		kept |= word << bits;
+		memcpy(to, &kept, sizeof(kept));
+		to += sizeof(kept);
+		/* In two steps: by all 64 bits there is no shift. */
+		kept = word >> 1 >> (63 - bits);
+	}
+	memcpy(to, &kept, sizeof(kept));
 #else
 	if (a.size > 0)
 		memcpy(to, a.data, a.size);
@@ -382,7 +369,7 @@ static enum evkv_peek peek_renamed(struct wrapper *wrapper,
 {
 	struct evkv_request *inner = &wrapper->peek;
 	struct evkv_slice outer = *request->keys;
-	char bytes[PEEK_KEY + sizeof(uint64_t)];
+	char bytes[PEEK_KEY + JOIN_ROOM];
 	struct evkv_place place;
 
 	evkv__wrapper_place(wrapper, request->collection, &place);

@@ -201,6 +201,57 @@ EVKV_TEST(unit_prefix_keys, keys_are_as_much_shorter)
 	free(bytes);
 }
 
+/* ---- Inline gets --------------------------------------------------------- */
+
+#define LENGTHS 41
+
+static const char text[] =
+    "0123456789abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    "!?+-*/=()[]{}";
+
+/* Put below by its whole name, and got through the prefix without an op. */
+static void check_inline_get(struct rig *rig, struct evkv_store *below,
+    struct evkv_store *store, size_t prefix, size_t size)
+{
+	const struct evkv_slice key = evkv_bytes(text + prefix, size);
+	struct answer answer = ANSWER_INIT;
+
+	evkv_put(below, EVKV_LIT("c"), evkv_bytes(text, prefix + size), key, 0,
+	    answer_cb, &answer);
+	rig_wait(rig, &answer.calls);
+	answer_reset(&answer);
+	evkv_submit(store,
+	    &(struct evkv_request){ .kind = EVKV_OP_GET,
+		.flags = EVKV_FLAG_SINGLE | EVKV_FLAG_INLINE,
+		.collection = EVKV_LIT("c"),
+		.count = 1,
+		.keys = &key },
+	    answer_cb, &answer);
+	check_int(answer.calls, 1);
+	check_status(answer.status, EVKV_OK);
+	check(evkv_slice_equal(answer.entries[0].bytes, key));
+	answer_free(&answer);
+}
+
+EVKV_TEST(unit_prefix_keys, inline_gets_with_prefixes_of_all_lengths)
+{
+	struct evkv_store *below, *store;
+	struct rig rig;
+	size_t prefix, size;
+
+	rig_open(&rig);
+	for (prefix = 1; prefix < LENGTHS; prefix++) {
+		below = evkv_memory_new(rig.loop, NULL, NULL);
+		store = evkv_prefix_keys_new(evkv_store_ref(below),
+		    evkv_bytes(text, prefix), NULL);
+		for (size = 1; size < LENGTHS; size++)
+			check_inline_get(&rig, below, store, prefix, size);
+		evkv_store_unref(store);
+		evkv_store_unref(below);
+	}
+	rig_close(&rig);
+}
+
 /* ---- Making ------------------------------------------------------------- */
 
 EVKV_TEST(unit_prefix_keys, bad_prefixes_are_refused)
