@@ -102,7 +102,7 @@ install(FILES
 # A driver that was not built leaves no header behind.
 set(evkv_absent_headers "")
 foreach(driver elasticsearch
-		pipeline http executor redis memcached disk conformance
+		resolver pipeline http executor redis memcached disk conformance
 		compression encryption filetree jsonfile log
 		mongodb)
 	if(NOT driver IN_LIST evkv_components)

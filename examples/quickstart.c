@@ -24,7 +24,7 @@ static int exit_status = EXIT_FAILURE;
 /* [readme] */
 static void on_get(const struct evkv_result *result, void *arg)
 {
-	struct evkv_store *store = arg;
+	struct evkv_store *store = (struct evkv_store *)arg;
 	struct evkv_slice bytes = evkv_result_entry(result, 0)->bytes;
 
 	if (result->status == EVKV_OK) {
