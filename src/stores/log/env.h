@@ -163,7 +163,7 @@ bool evkv__log_older_exists(const struct log_env *env, size_t at,
 /* What counts as dead in a file. */
 uint64_t evkv__log_dead_bytes(const struct log_env *env, size_t at);
 
-/* The number of a collection; false = there is none, or no memory. */
+/* The number of a collection; false = there is none, or no memory for it. */
 bool evkv__log_collection_find(const struct log_env *env,
     struct evkv_slice name, uint64_t hash, uint32_t *number);
 bool evkv__log_collection_make(struct log_env *env, struct evkv_slice name,
@@ -248,7 +248,7 @@ struct log_name {
 	struct evkv_slice collection, key;
 	uint64_t collection_hash;
 	struct log_hash hash;
-	uint32_t number; /* of the collection, once it was looked up */
+	uint32_t tag; /* of the index, once the collection was looked up */
 };
 
 struct log_found {
@@ -267,6 +267,9 @@ static inline void log_name_hash(const struct log_env *env,
 	    name->key);
 }
 
+/* Fill in its tag; false: there is no such collection. With the lock held. */
+bool evkv__log_name_known(const struct log_env *env, struct log_name *name);
+
 enum log_find {
 	LOG_FOUND,
 	LOG_ABSENT,
@@ -278,7 +281,7 @@ enum log_find {
 
 /*
  * The entry with a name, expired or not. `value`: its value, too. Of the name
- * its number is filled in. May block.
+ * its tag is filled in. May block.
  */
 enum log_find evkv__log_find(struct log_env *env, struct log_name *name,
     bool value, struct log_buffer *buffer, struct log_found *found);

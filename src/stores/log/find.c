@@ -145,10 +145,15 @@ enum log_find evkv__log_read_head(struct log_file *file, uint64_t place,
 	    : LOG_DAMAGED;
 }
 
-static bool name_known(const struct log_env *env, struct log_name *name)
+bool evkv__log_name_known(const struct log_env *env, struct log_name *name)
 {
-	return evkv__log_collection_find(env, name->collection,
-	    name->collection_hash, &name->number);
+	uint32_t number;
+
+	if (!evkv__log_collection_find(env, name->collection,
+		name->collection_hash, &number))
+		return false;
+	name->tag = log_tag(number, name->hash.low);
+	return true;
 }
 
 /* ---- All places of a hash ------------------------------------------------ */
@@ -164,7 +169,7 @@ static enum log_find find_locked(struct log_env *env, const struct look *look,
 
 	for (; entry != NULL; entry = log_index_next(entry)) {
 		if (entry->place == LOG_RESERVED ||
-		    entry->collection != look->name->number)
+		    entry->tag != look->name->tag)
 			continue;
 		file = log_place_file(env, entry->place);
 		if (look->now &&
@@ -201,7 +206,7 @@ enum log_find evkv__log_find_now(struct log_env *env, struct log_name *name,
 		return LOG_AGAIN;
 	if (env->index.directory == NULL)
 		result = LOG_AGAIN;
-	else if (name_known(env, name))
+	else if (evkv__log_name_known(env, name))
 		result = find_locked(env, &look, found);
 	pthread_rwlock_unlock(&env->lock);
 	return result;
@@ -221,8 +226,7 @@ static void places_gather(struct log_env *env, const struct log_name *name,
 	    name->hash.high);
 
 	for (; entry != NULL; entry = log_index_next(entry)) {
-		if (entry->place == LOG_RESERVED ||
-		    entry->collection != name->number)
+		if (entry->place == LOG_RESERVED || entry->tag != name->tag)
 			continue;
 		places->many = places->count == PLACES;
 		if (places->many)
@@ -246,7 +250,7 @@ enum log_find evkv__log_find(struct log_env *env, struct log_name *name,
 	pthread_rwlock_rdlock(&env->lock);
 	places.count = 0;
 	places.many = false;
-	if (name_known(env, name))
+	if (evkv__log_name_known(env, name))
 		places_gather(env, name, &places);
 	if (places.many) {
 		result = find_locked(env, &look, found);

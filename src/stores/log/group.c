@@ -22,7 +22,8 @@
 
 #define SLOTS (2 * LOG_GROUP_UNITS)
 #define APPLY_STEP 256 /* entries that the lock is held for */
-#define AHEAD 8        /* units whose place in the index is fetched ahead */
+#define NEAR 8         /* entries whose place in the index is fetched ahead */
+#define FAR 16         /* likewise its segment */
 
 bool evkv__log_group_new(struct log_env *env)
 {
@@ -142,7 +143,7 @@ static struct log_entry *apply_anew(struct log_env *env,
 {
 	const struct log_entry entry = { .hash = pending->name.hash.high,
 		.place = LOG_RESERVED,
-		.collection = pending->name.number };
+		.tag = pending->name.tag };
 
 	return evkv__log_index_insert(&env->index, &entry)
 	    ? evkv__log_index_first(&env->index, entry.hash)
@@ -170,8 +171,20 @@ static void apply_one(struct log_env *env, struct log_buffer *buffer,
 	entry->place = evkv__log_place(env->active->slot, pending->offset,
 	    pending->size);
 	entry->expiry = log_coarse(pending->expires);
-	entry->collection = pending->name.number;
+	entry->tag = pending->name.tag;
 	evkv__log_tally(env, entry, 1);
+}
+
+static void apply_fetch(const struct log_env *env, size_t i)
+{
+	const struct log_group *group = env->group;
+
+	if (i + FAR < group->count)
+		evkv__log_index_fetch_segment(&env->index,
+		    group->pending[i + FAR].name.hash.high);
+	if (i + NEAR < group->count)
+		evkv__log_index_fetch_place(&env->index,
+		    group->pending[i + NEAR].name.hash.high);
 }
 
 static void group_apply(struct log_worker *worker)
@@ -185,9 +198,7 @@ static void group_apply(struct log_worker *worker)
 						    : group->count;
 		pthread_rwlock_wrlock(&env->lock);
 		for (; i < end; i++) {
-			if (i + AHEAD < group->count)
-				evkv__log_index_fetch(&env->index,
-				    group->pending[i + AHEAD].name.hash.high);
+			apply_fetch(env, i);
 			apply_one(env, &worker->buffer, &group->pending[i]);
 		}
 		if (i == group->count) {
@@ -256,36 +267,19 @@ static int group_write(struct log_worker *worker)
 	return code;
 }
 
-/*
- * The name of the unit at `at`, and its place in the index on the way to the
- * cache. Only this thread inserts and removes, so it needs no lock.
- */
-static void unit_fetch(struct log_worker *worker, const struct log_unit *units,
-    size_t count, size_t at, struct log_name *names)
-{
-	struct log_name *name = &names[at % AHEAD];
-
-	if (at >= count)
-		return;
-	name->collection = unit_request(&units[at])->collection;
-	name->key = unit_request(&units[at])->keys[units[at].index];
-	log_name_hash(worker->env, name);
-	evkv__log_index_fetch(&worker->env->index, name->hash.high);
-}
-
 /* As many as go into one group; returns how many that was. */
 static size_t group_decide(struct log_worker *worker,
     const struct log_unit *units, size_t count)
 {
-	struct log_name names[AHEAD], name;
+	struct log_seen *seen = worker->env->group->seen;
 	size_t i;
 
-	for (i = 0; i < AHEAD; i++)
-		unit_fetch(worker, units, count, i, names);
 	for (i = 0; i < count; i++) {
-		name = names[i % AHEAD];
-		unit_fetch(worker, units, count, i + AHEAD, names);
-		if (!evkv__log_unit_decide(worker, &units[i], &name))
+		if (i % LOG_AHEAD == 0)
+			evkv__log_ahead(worker->env, &units[i], count - i,
+			    seen);
+		if (!evkv__log_unit_decide(worker, &units[i],
+			&seen[i % LOG_AHEAD]))
 			break;
 	}
 	return i;

@@ -19,8 +19,19 @@ struct log_pending {
 	uint32_t slot; /* of the group's, that has it */
 };
 
+/* A unit's name, and what the index had for it before the group. */
+struct log_seen {
+	struct log_name name;
+	uint64_t place;  /* 0: nothing */
+	uint32_t expiry; /* coarse */
+	bool sure;       /* hash and tag tell; else the record has to */
+};
+
+#define LOG_AHEAD 64 /* units whose names are looked up together */
+
 struct log_group {
 	struct log_batch batch;
+	struct log_seen seen[LOG_AHEAD];
 	struct log_pending *pending;
 	uint32_t *slots; /* 1 + place in `pending`, by hash */
 	size_t count;
@@ -35,13 +46,17 @@ struct log_pending *evkv__log_pending_add(struct log_group *group,
 /* Give back a place that was reserved. With the lock held. */
 void evkv__log_unreserve(struct log_env *env, const struct log_name *name);
 
+/* ahead.c: look up the names of so many units, LOG_AHEAD at most. */
+void evkv__log_ahead(struct log_env *env, const struct log_unit *units,
+    size_t count, struct log_seen *seen);
+
 /*
  * unit.c: decide one entry against what is there and what is pending, and add
  * to the batch what it writes; the cell gets its status. false: it is for the
  * next group.
  */
 bool evkv__log_unit_decide(struct log_worker *worker,
-    const struct log_unit *unit, const struct log_name *name);
+    const struct log_unit *unit, const struct log_seen *seen);
 
 static inline const struct evkv_request *unit_request(const struct log_unit
 	*unit)

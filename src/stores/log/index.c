@@ -309,7 +309,12 @@ struct log_entry *evkv__log_index_first(const struct log_index *index,
 	return entry->place != 0 && entry->hash == hash ? entry : NULL;
 }
 
-void evkv__log_index_fetch(const struct log_index *index, uint64_t hash)
+void evkv__log_index_fetch_segment(const struct log_index *index, uint64_t hash)
+{
+	__builtin_prefetch(index_segment(index, hash));
+}
+
+void evkv__log_index_fetch_place(const struct log_index *index, uint64_t hash)
 {
 	const struct log_segment *segment = index_segment(index, hash);
 	const struct log_entry

@@ -22,7 +22,7 @@ struct log_entry {
 	uint64_t hash;
 	uint64_t place;  /* 0: there is none; see below */
 	uint32_t expiry; /* coarse; 0 = never */
-	uint32_t collection;
+	uint32_t tag;    /* see below */
 };
 
 struct log_segment;
@@ -52,6 +52,33 @@ static inline uint64_t log_place_offset(uint64_t place)
 	return (place >> 8 & 0xffffffff) * 8;
 }
 
+/*
+ * A tag: the number of the collection and, if it is a low one, as much of the
+ * other half of the hash as there is room for. Names of different tags are
+ * different. Of equal tags that are full, and equal hashes, they are the same:
+ * 85 bits of a keyed hash tell them apart.
+ */
+#define LOG_TAG_WIDE (1u << 31)
+#define LOG_TAG_BITS 10 /* of a low number */
+
+static inline uint32_t log_tag(uint32_t collection, uint64_t low)
+{
+	return collection >> LOG_TAG_BITS == 0
+	    ? ((uint32_t)low << LOG_TAG_BITS & ~LOG_TAG_WIDE) | collection
+	    : LOG_TAG_WIDE | collection;
+}
+
+static inline bool log_tag_full(uint32_t tag)
+{
+	return (tag & LOG_TAG_WIDE) == 0;
+}
+
+static inline uint32_t log_tag_collection(uint32_t tag)
+{
+	return log_tag_full(tag) ? tag & ((1u << LOG_TAG_BITS) - 1)
+				 : tag & ~LOG_TAG_WIDE;
+}
+
 /* false = no memory. */
 bool evkv__log_index_init(struct log_index *index);
 void evkv__log_index_free(struct log_index *index);
@@ -65,8 +92,13 @@ static inline struct log_entry *log_index_next(struct log_entry *entry)
 								   : NULL;
 }
 
-/* Have the place of a hash on its way to the cache. */
-void evkv__log_index_fetch(const struct log_index *index, uint64_t hash);
+/*
+ * Have what a hash is looked up in on its way to the cache: first its segment,
+ * then, when that has arrived, its place in it.
+ */
+void evkv__log_index_fetch_segment(const struct log_index *index,
+    uint64_t hash);
+void evkv__log_index_fetch_place(const struct log_index *index, uint64_t hash);
 
 /* false = no memory, and nothing has changed. */
 bool evkv__log_index_insert(struct log_index *index,

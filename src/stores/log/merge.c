@@ -157,7 +157,7 @@ static bool merge_row(struct merge *merge, const struct source *source)
 	}
 	if (log_coarse_over(row->expiry, merge->now_ms))
 		return true;
-	entry.collection = source->numbers[number];
+	entry.tag = log_tag(source->numbers[number], row->hash.low);
 	entry.place = evkv__log_place(source->file->slot,
 	    (uint64_t)row->offset * 8, (uint64_t)row->size * 8);
 	if (!evkv__log_build_add(&merge->build, &entry)) {

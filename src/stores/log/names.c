@@ -38,7 +38,7 @@ static size_t keys_gather(struct keys *keys, bool *more, uint64_t *next)
 	    more);
 	for (i = 0; i < count; i++) {
 		if (entries[i].place == LOG_RESERVED ||
-		    entries[i].collection != keys->number)
+		    log_tag_collection(entries[i].tag) != keys->number)
 			continue;
 		keys->entries[picked] = entries[i];
 		keys->files[picked++] = evkv__log_file_ref(log_place_file(env,

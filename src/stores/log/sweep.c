@@ -177,7 +177,7 @@ static bool sweep_picks(const struct sweep *sweep,
 	case EVKV_OP_PURGE_EXPIRED:
 		return log_coarse_due(entry->expiry, sweep->now_ms);
 	case EVKV_OP_CLEAR_ALL: return true;
-	default: return entry->collection == number;
+	default: return log_tag_collection(entry->tag) == number;
 	}
 }
 

@@ -195,7 +195,8 @@ void evkv__log_collections_free(struct log_collections *set)
 void evkv__log_tally(struct log_env *env, const struct log_entry *entry,
     int sign)
 {
-	struct log_collection *one = env->collections.all[entry->collection];
+	struct log_collection *one = env->collections
+					 .all[log_tag_collection(entry->tag)];
 	struct log_file *file = log_place_file(env, entry->place);
 	uint64_t unit = sign > 0 ? 1 : UINT64_MAX; /* or -1, modulo 2^64 */
 

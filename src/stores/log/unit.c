@@ -17,6 +17,7 @@
 /* What it has to do with, as the units before it leave it. */
 struct present {
 	struct log_name name;
+	const struct log_seen *seen;
 	struct log_pending *pending; /* or NULL */
 	uint64_t base;               /* where the index has it; 0 = nowhere */
 	bool live, damaged;
@@ -61,7 +62,7 @@ static void present_pending(struct decision *d, struct log_group *group)
 	struct present *now = &d->now;
 
 	now->base = now->pending->base;
-	now->name.number = now->pending->name.number;
+	now->name.tag = now->pending->name.tag;
 	now->live = now->pending->there &&
 	    (now->pending->expires == 0 ||
 		(int64_t)now->pending->expires > d->unit->job->now_ms);
@@ -98,15 +99,39 @@ static bool present_find(struct decision *d, bool value)
 	return true;
 }
 
+/*
+ * What the index tells without the record: all that a put and a delete without
+ * a condition want to know. false: not enough.
+ */
+static bool present_seen(struct decision *d)
+{
+	const struct log_seen *seen = d->now.seen;
+	int64_t now_ms = d->unit->job->now_ms;
+
+	if (!seen->sure)
+		return false;
+	d->now.base = seen->place;
+	d->now.live = seen->place != 0 &&
+	    !log_coarse_over(seen->expiry, now_ms);
+	return seen->place == 0 || unit_request(d->unit)->kind == EVKV_OP_PUT ||
+	    !d->now.live || !log_coarse_due(seen->expiry, now_ms);
+}
+
 static bool present_get(struct decision *d, bool value)
 {
 	struct log_env *env = d->worker->env;
 
 	d->now.pending = evkv__log_pending_find(env->group, &d->now.name);
-	if (d->now.pending == NULL)
-		return present_find(d, value);
-	present_pending(d, env->group);
-	return true;
+	if (d->now.pending != NULL) {
+		present_pending(d, env->group);
+		return true;
+	}
+	if (!value && unit_request(d->unit)->condition == EVKV_IF_ANY &&
+	    present_seen(d))
+		return true;
+	d->now.base = 0;
+	d->now.live = false;
+	return present_find(d, value);
 }
 
 /* ---- Writing one --------------------------------------------------------- */
@@ -116,12 +141,13 @@ static bool write_reserve(struct log_env *env, struct log_name *name)
 {
 	struct log_entry entry = { .hash = name->hash.high,
 		.place = LOG_RESERVED };
+	uint32_t number = 0;
 	bool ok;
 
 	pthread_rwlock_wrlock(&env->lock);
 	ok = evkv__log_collection_make(env, name->collection,
-	    name->collection_hash, &name->number);
-	entry.collection = name->number;
+	    name->collection_hash, &number);
+	entry.tag = name->tag = log_tag(number, name->hash.low);
 	ok = ok && evkv__log_index_insert(&env->index, &entry);
 	pthread_rwlock_unlock(&env->lock);
 	return ok;
@@ -340,11 +366,12 @@ static void unit_read(struct decision *d)
 }
 
 bool evkv__log_unit_decide(struct log_worker *worker,
-    const struct log_unit *unit, const struct log_name *name)
+    const struct log_unit *unit, const struct log_seen *seen)
 {
 	struct decision d = { .worker = worker,
 		.unit = unit,
-		.now.name = *name,
+		.now.name = seen->name,
+		.now.seen = seen,
 		.cell = &unit->job->cells[unit->index] };
 
 	evkv_value_unref(d.cell->value);
