@@ -124,6 +124,7 @@ struct evkv_loop {
 
 	/* post.c */
 	pthread_mutex_t post_mutex;
+	unsigned posting; /* atomic: threads that are about to write post_fd */
 	struct evkv_post *posts, **posts_tail;
 	int post_fd;
 	struct event post_event;

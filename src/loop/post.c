@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -22,16 +23,15 @@ static void posts_append(struct evkv_loop *loop, struct evkv_post *post)
 	wake = loop->posts == NULL;
 	*loop->posts_tail = post;
 	loop->posts_tail = &post->next;
-	/*
-	 * Inside the lock: once the post is visible the loop may run it and be
-	 * freed, and the descriptor with it.
-	 */
-	if (wake) {
-		while (write(loop->post_fd, &one, sizeof(one)) < 0 &&
-		    errno == EINTR)
-			;
-	}
+	if (wake)
+		__atomic_add_fetch(&loop->posting, 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&loop->post_mutex);
+	if (!wake)
+		return;
+	/* Outside of the lock, which the loop would only wait for. */
+	while (write(loop->post_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	__atomic_sub_fetch(&loop->posting, 1, __ATOMIC_RELEASE);
 }
 
 bool evkv_loop_post(struct evkv_loop *loop, void (*run)(void *arg), void *arg)
@@ -137,8 +137,20 @@ bool evkv__post_init(struct evkv_loop *loop)
 	return false;
 }
 
+/*
+ * Whoever has posted what has run already may still be waking the loop up, by
+ * the descriptor. In the child of a fork there is nobody.
+ */
+static void posting_end(struct evkv_loop *loop)
+{
+	while (loop->forks == evkv__forks && !loop->forked &&
+	    __atomic_load_n(&loop->posting, __ATOMIC_ACQUIRE) > 0)
+		sched_yield();
+}
+
 void evkv__post_end(struct evkv_loop *loop)
 {
+	posting_end(loop);
 	event_del(&loop->post_event);
 	close(loop->post_fd);
 	pthread_mutex_destroy(&loop->post_mutex);

@@ -115,11 +115,12 @@ static inline void job_move(struct job_list *to, struct job_list *from)
 
 /*
  * pool.c, with executor->mutex held: put a lane that has jobs on the list;
- * evkv__executor_wake() then tells one worker.
+ * evkv__executor_unlock() then lets go of the mutex and wakes one worker, which
+ * so does not find it locked.
  */
 void evkv__executor_ready(struct evkv_executor *executor,
     struct evkv_lane *lane);
-void evkv__executor_wake(struct evkv_executor *executor);
+void evkv__executor_unlock(struct evkv_executor *executor);
 /* Start the threads that are still to be started; false: there is none. */
 bool evkv__executor_start(struct evkv_executor *executor);
 /*

@@ -38,9 +38,12 @@ void evkv__executor_ready(struct evkv_executor *executor,
 	executor->ready_last = lane;
 }
 
-void evkv__executor_wake(struct evkv_executor *executor)
+void evkv__executor_unlock(struct evkv_executor *executor)
 {
-	if (executor->ready != NULL && executor->idle > 0)
+	bool wake = executor->ready != NULL && executor->idle > 0;
+
+	pthread_mutex_unlock(&executor->mutex);
+	if (wake)
 		pthread_cond_signal(&executor->work);
 }
 
@@ -151,8 +154,7 @@ static bool pool_work(struct evkv_executor *executor, struct evkv_lane *lane)
 
 	lane->running = lane->in_run = true;
 	lane->thread = pthread_self();
-	evkv__executor_wake(executor);
-	pthread_mutex_unlock(&executor->mutex);
+	evkv__executor_unlock(executor);
 
 	pool_claim(&batch, &skipped);
 	lane->taken = batch;
@@ -203,8 +205,6 @@ static void *pool_main(void *arg)
 		if (executor->surplus > 0 && !executor->stopping) {
 			executor->surplus--;
 			pool_forget(executor, pthread_self());
-			/* It may have been woken for a lane. */
-			evkv__executor_wake(executor);
 			break;
 		}
 		if (executor->ready == NULL)
@@ -212,7 +212,8 @@ static void *pool_main(void *arg)
 		if (!pool_work(executor, pool_next_lane(executor)))
 			return NULL;
 	}
-	pthread_mutex_unlock(&executor->mutex);
+	/* It may have been woken for a lane. */
+	evkv__executor_unlock(executor);
 	return NULL;
 }
 

@@ -20,19 +20,18 @@ static const char default_key;
 
 void evkv__port_finish(struct executor_port *port, struct job_list *jobs)
 {
+	bool post;
+
 	if (jobs->first == NULL)
 		return;
 	pthread_mutex_lock(&port->mutex);
 	job_move(&port->finished, jobs);
-	/*
-	 * Inside the lock: a lane that is freed takes the lock too, so the loop
-	 * can't be gone before it was posted to.
-	 */
-	if (!port->posted) {
-		port->posted = true;
-		evkv_loop_post_owned(port->loop, &port->post);
-	}
+	post = !port->posted;
+	port->posted = true;
 	pthread_mutex_unlock(&port->mutex);
+	/* The lane is running until later, so loop and port are still there. */
+	if (post)
+		evkv_loop_post_owned(port->loop, &port->post);
 }
 
 /* Give the jobs at the head of a list that are of one lane to that lane. */
@@ -90,8 +89,7 @@ static void port_handover(void *arg)
 		job_move(&lane->queue, &lane->fresh);
 		evkv__executor_ready(executor, lane);
 	}
-	evkv__executor_wake(executor);
-	pthread_mutex_unlock(&executor->mutex);
+	evkv__executor_unlock(executor);
 }
 
 static void port_release(void *thing)
