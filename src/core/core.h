@@ -54,6 +54,8 @@ struct core {
 	struct op_slab *slabs;
 	size_t slabs_count, slabs_size;
 	struct evkv_op *free_ops;
+	struct arena_chunk *free_chunks; /* of ARENA_CHUNK bytes */
+	size_t free_chunks_count;
 	struct value_spares spares;
 
 	unsigned telling; /* callbacks of children on the stack */

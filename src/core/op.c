@@ -7,6 +7,9 @@
  */
 #include "core/core.h"
 
+#define ARENA_CHUNK 2048
+#define ARENA_KEPT 1024 /* chunks that a loop keeps, for the next ops */
+
 static bool slabs_grow(struct core *core)
 {
 	size_t size = core->slabs_size == 0 ? 8 : core->slabs_size * 2;
@@ -48,6 +51,7 @@ static bool slab_add(struct core *core)
 
 void evkv__op_slabs_free(struct core *core)
 {
+	struct arena_chunk *chunk;
 	size_t i;
 
 	for (i = 0; i < core->slabs_count; i++)
@@ -56,6 +60,10 @@ void evkv__op_slabs_free(struct core *core)
 	core->slabs = NULL;
 	core->slabs_count = 0;
 	core->free_ops = NULL;
+	while ((chunk = core->free_chunks) != NULL) {
+		core->free_chunks = chunk->next;
+		evkv_free(chunk);
+	}
 }
 
 struct evkv_op *evkv__op_new_slow(struct evkv_loop *loop, unsigned depth)
@@ -90,6 +98,33 @@ static void kept_values_unref(struct evkv_op *op)
 		evkv_value_unref(kept->counted_values[i]);
 }
 
+static struct arena_chunk *chunk_new(struct core *core, size_t room)
+{
+	struct arena_chunk *chunk = core->free_chunks;
+
+	if (room > ARENA_CHUNK || chunk == NULL) {
+		chunk = evkv_malloc(sizeof(*chunk) + room);
+		if (chunk != NULL)
+			chunk->room = room;
+		return chunk;
+	}
+	core->free_chunks = chunk->next;
+	core->free_chunks_count--;
+	return chunk;
+}
+
+static void chunk_free(struct core *core, struct arena_chunk *chunk)
+{
+	if (chunk->room > ARENA_CHUNK ||
+	    core->free_chunks_count == ARENA_KEPT) {
+		evkv_free(chunk);
+		return;
+	}
+	chunk->next = core->free_chunks;
+	core->free_chunks = chunk;
+	core->free_chunks_count++;
+}
+
 /* What only some ops have; makes the fields clean again. */
 static void op_clean(struct evkv_op *op)
 {
@@ -99,7 +134,7 @@ static void op_clean(struct evkv_op *op)
 		kept_values_unref(op);
 	while ((chunk = op->chunks) != NULL) {
 		op->chunks = chunk->next;
-		evkv_free(chunk);
+		chunk_free(evkv__core(op->loop), chunk);
 	}
 	evkv_free(op->report_entries);
 	op->report_entries = NULL;
@@ -158,13 +193,13 @@ static void *chunk_take(struct arena_chunk *chunk, size_t size)
 static void *arena_grow(struct evkv_op *op, size_t size)
 {
 	struct arena_chunk *chunk = op->chunks;
-	size_t room = size < 2048 ? 2048 : size;
+	size_t room = size < ARENA_CHUNK ? ARENA_CHUNK : size;
 
 	if (chunk != NULL && size <= chunk->left)
 		return chunk_take(chunk, size);
 	if (room > SIZE_MAX - sizeof(*chunk))
 		return NULL;
-	chunk = evkv_malloc(sizeof(*chunk) + room);
+	chunk = chunk_new(evkv__core(op->loop), room);
 	if (chunk == NULL)
 		return NULL;
 	chunk->next = op->chunks;

@@ -79,7 +79,7 @@ struct evkv_frame {
 
 struct arena_chunk {
 	struct arena_chunk *next;
-	size_t left; /* of bytes, which are used up from their end */
+	size_t room, left; /* of bytes, which are used up from their end */
 	_Alignas(16) char bytes[];
 };
 

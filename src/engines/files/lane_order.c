@@ -33,17 +33,11 @@ static struct lane_order_slot *order_find(struct lane_order *order,
 	return &order->slots[at];
 }
 
-bool evkv__lane_order_reserve(struct lane_order *order, size_t count)
+static bool order_resize(struct lane_order *order, size_t size)
 {
 	struct lane_order_slot *old = order->slots;
-	size_t old_size = order->size, size = old_size, i;
+	size_t old_size = order->size, i;
 
-	if (size == 0)
-		size = SIZE_MIN;
-	while (size / 2 < order->used + count)
-		size *= 2;
-	if (size == old_size)
-		return true;
 	order->slots = evkv_calloc(size, sizeof(*order->slots));
 	if (order->slots == NULL) {
 		order->slots = old;
@@ -56,6 +50,21 @@ bool evkv__lane_order_reserve(struct lane_order *order, size_t count)
 	}
 	evkv_free(old);
 	return true;
+}
+
+/* One that was larger once is not in the processor's cache: it shrinks, too. */
+bool evkv__lane_order_reserve(struct lane_order *order, size_t count)
+{
+	size_t wanted = order->used + count, size = SIZE_MIN;
+
+	if (wanted <= order->size / 2 &&
+	    (wanted > order->size / 32 || order->size == SIZE_MIN))
+		return true;
+	while (size / 4 < wanted)
+		size *= 2;
+	if (size == order->size)
+		return true;
+	return order_resize(order, size) || wanted <= order->size / 2;
 }
 
 void evkv__lane_order_free(struct lane_order *order)
