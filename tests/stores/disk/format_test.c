@@ -161,6 +161,27 @@ EVKV_TEST(lane_order, jobs_go_where_their_keys_are)
 	evkv__lane_order_free(&order);
 }
 
+EVKV_TEST(lane_order, the_table_shrinks_when_few_keys_are_left)
+{
+	struct lane_order order = { .seed = 7 };
+	uint64_t hash;
+
+	for (hash = 1; hash <= 50000; hash++) {
+		check(evkv__lane_order_reserve(&order, 1));
+		evkv__lane_order_enter(&order, &hash, 1, 1);
+	}
+	check(order.size >= 100000);
+	for (hash = 1; hash <= 49900; hash++)
+		evkv__lane_order_leave(&order, &hash, 1, 1);
+	check(evkv__lane_order_reserve(&order, 1));
+	check(order.size <= 1024);
+	for (hash = 49801; hash <= 50000; hash++)
+		check_int(evkv__lane_order_route(&order, &hash, 1, false, 9,
+			      false),
+		    hash > 49900 ? 1 : 9);
+	evkv__lane_order_free(&order);
+}
+
 /* Against a plain count for each of a few hashes that collide in the table. */
 EVKV_TEST(lane_order, the_table_keeps_count)
 {

@@ -63,6 +63,24 @@ EVKV_TEST(log_index, coarse_times_are_rounded_up)
 	    LOG_EPOCH_MS + 5000));
 }
 
+EVKV_TEST(log_index, tags_tell_collections_and_names)
+{
+	static const uint32_t numbers[] = { 0, 1, 1023, 1024, 70000,
+		INT32_MAX };
+	size_t i, j;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		uint32_t tag = log_tag(numbers[i], UINT64_MAX);
+
+		check_int(log_tag_collection(tag), numbers[i]);
+		check(log_tag_full(tag) == (numbers[i] < 1024));
+		check((log_tag(numbers[i], 1u << 20) !=
+			  log_tag(numbers[i], 0)) == log_tag_full(tag));
+		for (j = 0; j < i; j++)
+			check(log_tag(numbers[j], UINT64_MAX) != tag);
+	}
+}
+
 /* All that is in it, once, in order. */
 static size_t walk_all(const struct log_index *index)
 {

@@ -65,7 +65,7 @@ static enum evkv_status kit_one(struct kit *kit,
 }
 
 static enum evkv_status kit_keyed(struct kit *kit, enum evkv_kind kind,
-    unsigned key, const char *value, int64_t ttl_ms)
+    const char *collection, unsigned key, const char *value, int64_t ttl_ms)
 {
 	struct evkv_slice name = evkv_bytes(&key, sizeof(key));
 	struct evkv_slice bytes = evkv_str(value);
@@ -73,7 +73,7 @@ static enum evkv_status kit_keyed(struct kit *kit, enum evkv_kind kind,
 	return kit_one(kit,
 	    &(struct evkv_request){ .kind = kind,
 		.flags = EVKV_FLAG_SINGLE,
-		.collection = EVKV_LIT("c"),
+		.collection = evkv_str(collection),
 		.count = 1,
 		.keys = &name,
 		.values = kind == EVKV_OP_PUT ? &bytes : NULL,
@@ -84,17 +84,30 @@ static enum evkv_status kit_keyed(struct kit *kit, enum evkv_kind kind,
 enum evkv_status kit_put(struct kit *kit, unsigned key, const char *value,
     int64_t ttl_ms)
 {
-	return kit_keyed(kit, EVKV_OP_PUT, key, value, ttl_ms);
+	return kit_keyed(kit, EVKV_OP_PUT, "c", key, value, ttl_ms);
 }
 
 enum evkv_status kit_delete(struct kit *kit, unsigned key)
 {
-	return kit_keyed(kit, EVKV_OP_DELETE, key, "", 0);
+	return kit_keyed(kit, EVKV_OP_DELETE, "c", key, "", 0);
 }
 
 enum evkv_status kit_get(struct kit *kit, unsigned key, const char *expected)
 {
-	return kit_keyed(kit, EVKV_OP_GET, key, expected, 0);
+	return kit_keyed(kit, EVKV_OP_GET, "c", key, expected, 0);
+}
+
+enum evkv_status kit_put_in(struct kit *kit, const char *collection,
+    unsigned key, const char *value)
+{
+	return kit_keyed(kit, EVKV_OP_PUT, collection, key, value,
+	    EVKV_TTL_NONE);
+}
+
+enum evkv_status kit_get_in(struct kit *kit, const char *collection,
+    unsigned key, const char *expected)
+{
+	return kit_keyed(kit, EVKV_OP_GET, collection, key, expected, 0);
 }
 
 enum evkv_status kit_span(struct kit *kit, enum evkv_kind kind)

@@ -28,6 +28,11 @@ enum evkv_status kit_put(struct kit *kit, unsigned key, const char *value,
 enum evkv_status kit_delete(struct kit *kit, unsigned key);
 /* Whether the value is the one expected, where the status is OK. */
 enum evkv_status kit_get(struct kit *kit, unsigned key, const char *expected);
+/* In another collection than the one of all these. */
+enum evkv_status kit_put_in(struct kit *kit, const char *collection,
+    unsigned key, const char *value);
+enum evkv_status kit_get_in(struct kit *kit, const char *collection,
+    unsigned key, const char *expected);
 enum evkv_status kit_span(struct kit *kit, enum evkv_kind kind);
 /* Many puts at once, all OK or all of `status`. */
 void kit_put_many(struct kit *kit, unsigned from, unsigned to,

@@ -76,6 +76,68 @@ EVKV_TEST(log_store, wrong_options_are_refused)
 	kit_end(&kit);
 }
 
+/* ---- Writing over -------------------------------------------------------- */
+
+/* Bytes that this process has read, from files and all else. */
+static unsigned long long bytes_read(void)
+{
+	FILE *file = fopen("/proc/self/io", "r");
+	unsigned long long bytes = 0;
+
+	check(file != NULL && fscanf(file, "rchar: %llu", &bytes) == 1);
+	fclose(file);
+	return bytes;
+}
+
+EVKV_TEST(log_store, what_is_written_over_or_deleted_is_not_read)
+{
+	unsigned long long before;
+	struct kit kit;
+	unsigned i;
+
+	kit_begin(&kit);
+	check_status(kit_open(&kit, &small), EVKV_OK);
+	kit_put_many(&kit, 0, 500, value_1k(), EVKV_OK);
+	before = bytes_read();
+	kit_put_many(&kit, 0, 400, "short", EVKV_OK);
+	for (i = 400; i < 500; i++)
+		check_status(kit_delete(&kit, i), EVKV_OK);
+	check_status(kit_delete(&kit, 500), EVKV_NOT_FOUND);
+	/* What wakes threads up takes some bytes, records would take more. */
+	check(bytes_read() - before < 500 * 32);
+	check_int(counters(&kit).entries, 400);
+	check_status(kit_get(&kit, 399, "short"), EVKV_OK);
+	check_status(kit_get(&kit, 400, NULL), EVKV_NOT_FOUND);
+	kit_end(&kit);
+}
+
+/* More than the index tells apart by their tags. */
+EVKV_TEST(log_store, entries_of_many_collections_are_written_over)
+{
+	static const char *const values[] = { "first", "second" };
+	char name[16];
+	struct kit kit;
+	unsigned i, round;
+
+	kit_begin(&kit);
+	check_status(kit_open(&kit, &small), EVKV_OK);
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < 1100; i++) {
+			snprintf(name, sizeof(name), "c%u", i);
+			check_status(round < 2
+				? kit_put_in(&kit, name, 7, values[round])
+				: kit_get_in(&kit, name, 7, values[1]),
+			    EVKV_OK);
+		}
+		check_int(counters(&kit).entries, 1100);
+	}
+	kit_close(&kit);
+	check_status(kit_open(&kit, &small), EVKV_OK);
+	check_status(kit_get_in(&kit, "c1099", 7, "second"), EVKV_OK);
+	check_int(counters(&kit).entries, 1100);
+	kit_end(&kit);
+}
+
 /* ---- Room ---------------------------------------------------------------- */
 
 EVKV_TEST(log_store, a_full_log_takes_deletes_and_then_puts_again)
