@@ -38,9 +38,14 @@ void evkv__executor_ready(struct evkv_executor *executor,
 	executor->ready_last = lane;
 }
 
+static bool pool_wanted(const struct evkv_executor *executor)
+{
+	return executor->ready != NULL && executor->idle > 0;
+}
+
 void evkv__executor_unlock(struct evkv_executor *executor)
 {
-	bool wake = executor->ready != NULL && executor->idle > 0;
+	bool wake = pool_wanted(executor);
 
 	pthread_mutex_unlock(&executor->mutex);
 	if (wake)
@@ -205,6 +210,12 @@ static void *pool_main(void *arg)
 		if (executor->surplus > 0 && !executor->stopping) {
 			executor->surplus--;
 			pool_forget(executor, pthread_self());
+			/*
+			 * It may have been woken for a lane. Nobody joins this
+			 * thread: with the mutex goes the executor.
+			 */
+			if (pool_wanted(executor))
+				pthread_cond_signal(&executor->work);
 			break;
 		}
 		if (executor->ready == NULL)
@@ -212,8 +223,7 @@ static void *pool_main(void *arg)
 		if (!pool_work(executor, pool_next_lane(executor)))
 			return NULL;
 	}
-	/* It may have been woken for a lane. */
-	evkv__executor_unlock(executor);
+	pthread_mutex_unlock(&executor->mutex);
 	return NULL;
 }
 
