@@ -312,16 +312,46 @@ EVKV_TEST(adapters_bridge, a_cancel_goes_over)
 	scripted_free(h.script);
 }
 
+struct shown {
+	enum evkv_state state;
+	enum evkv_cause cause;
+	char message[200];
+	int calls;
+};
+
+static void show(enum evkv_state state, enum evkv_cause cause,
+    const char *message, void *arg)
+{
+	struct shown *shown = arg;
+
+	shown->state = state;
+	shown->cause = cause;
+	snprintf(shown->message, sizeof(shown->message), "%s", message);
+	shown->calls++;
+}
+
+/* With its cause and words, and again when it is well. */
 EVKV_TEST(adapters_bridge, the_state_is_shown)
 {
+	struct shown shown = { 0 };
 	struct hand h;
 
 	hand_open(&h);
+	evkv_store_set_state_cb(h.here, show, &shown);
 	evkv_store_set_state(h.there, EVKV_STATE_DOWN, EVKV_CAUSE_RESET,
 	    "gone");
 	rig_turn(&h.far);
-	rig_turn(&h.near);
+	rig_until(&h.near, shown.calls == 1);
 	check_int(evkv_store_state(h.here), EVKV_STATE_DOWN);
+	check_int(shown.state, EVKV_STATE_DOWN);
+	check_int(shown.cause, EVKV_CAUSE_RESET);
+	check_str(shown.message, "gone");
+	evkv_store_set_state(h.there, EVKV_STATE_READY, EVKV_CAUSE_NONE, "");
+	rig_turn(&h.far);
+	rig_until(&h.near, shown.calls == 2);
+	check_int(shown.state, EVKV_STATE_READY);
+	check_int(shown.cause, EVKV_CAUSE_NONE);
+	check_str(shown.message, "");
 	evkv_store_unref(h.here);
 	rig_close(&h.near);
 	evkv_store_unref(h.there);

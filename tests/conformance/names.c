@@ -83,6 +83,8 @@ CASE(the_longest_key_works_and_a_longer_one_fails)
 	struct evkv_slice longest = conformance_bytes(c, most, 1);
 	struct evkv_slice longer = conformance_bytes(c, most + 1, 1);
 	struct evkv_slice shorter = evkv_bytes(longest.data, most - 1);
+	struct evkv_slice head = evkv_bytes(longest.data,
+	    most > 256 ? 256 : most - 1);
 	struct answer *a;
 
 	check_between(most, 1, EVKV_KEY_MAX);
@@ -91,6 +93,8 @@ CASE(the_longest_key_works_and_a_longer_one_fails)
 	if (!conformance_has(c, EVKV_CONFORMANCE_FORGETS)) {
 		must_get(c, L("c"), longest, L("long"));
 		must_get(c, L("c"), shorter, L("short"));
+		must_list(c, EVKV_OP_KEYS, L("c"), head, L(""), 0, longest,
+		    shorter);
 	}
 	a = do_put(c, L("c"), longer, L("x"), 0, EVKV_IF_ANY);
 	check_status(a->status, EVKV_INVALID);
@@ -134,6 +138,9 @@ CASE(the_longest_collection_works)
 	must_get(c, shorter, L("k"), L("short"));
 	must_list(c, EVKV_OP_COLLECTIONS, L(""), L(""), L(""), 0, longest,
 	    shorter);
+	must_list(c, EVKV_OP_COLLECTIONS, L(""), shorter, L(""), 0, longest,
+	    shorter);
+	must_list(c, EVKV_OP_COLLECTIONS, L(""), longest, L(""), 0, longest);
 	must_list(c, EVKV_OP_KEYS, longest, L(""), L(""), 0, L("k"));
 	check_status(do_clear(c, longest, L(""), L(""))->status, EVKV_OK);
 	must_miss(c, longest, L("k"));

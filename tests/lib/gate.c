@@ -116,6 +116,20 @@ void gate_fail(struct gate *gate, size_t i, enum evkv_status status,
 	evkv_op_complete(op);
 }
 
+void gate_fail_entry(struct gate *gate, size_t i, size_t entry,
+    enum evkv_status status)
+{
+	struct evkv_op *op;
+	size_t j;
+
+	check(i < gate->held_count);
+	op = gate->held[i];
+	gate_take(gate, i);
+	for (j = 0; j < evkv_op_request(op)->count; j++)
+		evkv_op_entry(op, j)->status = j == entry ? status : EVKV_OK;
+	evkv_op_complete(op);
+}
+
 static void gate_close(void *self)
 {
 	struct gate *gate = self;

@@ -48,5 +48,8 @@ void gate_release(struct gate *gate, size_t i);
 void gate_release_all(struct gate *gate);
 void gate_fail(struct gate *gate, size_t i, enum evkv_status status,
     enum evkv_cause cause);
+/* Answer it without the inner store: one entry fails, the others are OK. */
+void gate_fail_entry(struct gate *gate, size_t i, size_t entry,
+    enum evkv_status status);
 
 #endif

@@ -182,6 +182,52 @@ EVKV_TEST(wrappers_passthrough_failing, a_batch_of_which_some_do_not_fit)
 	bed_close(&s);
 }
 
+/* Each key is judged by its own answer, whichever of the others do not fit. */
+EVKV_TEST(wrappers_passthrough_failing, one_of_those_that_fit_is_not_evicted)
+{
+	const struct evkv_slice keys[] = { EVKV_LIT("a"),
+		EVKV_LIT("seventeen-letters"), EVKV_LIT("b"),
+		EVKV_LIT("eighteen---letters"), EVKV_LIT("d") };
+	const struct evkv_slice values[] = { EVKV_LIT("new"), EVKV_LIT("new"),
+		EVKV_LIT("new"), EVKV_LIT("new"), EVKV_LIT("new") };
+	struct answer a = ANSWER_INIT, gone = ANSWER_INIT;
+	struct cache_bed s;
+	size_t bad, i;
+
+	for (bad = 0; bad < 3; bad++) {
+		bed_open(&s, BED_NARROW,
+		    &(struct evkv_passthrough_cache_options){
+			.max_ttl_ms = 60000 });
+		for (i = 0; i < 5; i++) {
+			bed_put(&s, s.below, keys[i], EVKV_LIT("old"), 0);
+			check_str(bed_value(&s, s.store, keys[i]), "old");
+		}
+		s.cache->mode = GATE_BEFORE;
+		evkv_put_many(s.store, C, keys, values, 5, 0, answer_cb, &a);
+		bed_settle(&s);
+		check_int(s.cache->held_count, 1);
+		for (i = 0; i < 5; i += 2) {
+			if (i != 2 * bad)
+				evkv_delete(s.tier, C, keys[i], answer_cb,
+				    &gone);
+		}
+		gate_fail_entry(s.cache, 0, bad, EVKV_BUSY);
+		s.cache->mode = GATE_OPEN;
+		rig_wait(&s.rig, &a.calls);
+		check_status(a.status, EVKV_OK);
+		check_int(gone.calls, 2);
+		for (i = 0; i < 5; i++)
+			check_str(bed_value(&s, s.store, keys[i]), "new");
+		for (i = 0; i < 5; i += 2)
+			check_str(bed_value(&s, s.tier, keys[i]),
+			    i == 2 * bad ? "old" : "new");
+		answer_free(&a);
+		answer_free(&gone);
+		a = gone = (struct answer)ANSWER_INIT;
+		bed_close(&s);
+	}
+}
+
 EVKV_TEST(wrappers_passthrough_failing,
     fill_on_its_way_when_cleared_is_not_read)
 {

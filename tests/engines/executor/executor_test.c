@@ -706,7 +706,7 @@ EVKV_TEST(executor, a_thread_that_is_left_behind_is_replaced)
 	    &(struct evkv_executor_options){ .threads = 1 }, NULL);
 	struct evkv_job jobs[2];
 	struct stuck stuck, other;
-	struct evkv_lane *lane;
+	struct evkv_lane *lane, *next;
 	struct rig rig;
 
 	rig_open(&rig);
@@ -722,18 +722,19 @@ EVKV_TEST(executor, a_thread_that_is_left_behind_is_replaced)
 	    &(struct evkv_lane_config){
 		.run = stuck_run, .done = stuck_done, .arg = &stuck },
 	    NULL);
+	/* It is there before: a new lane would start the threads itself. */
+	next = evkv_lane_new(rig.loop, executor,
+	    &(struct evkv_lane_config){
+		.run = stuck_run, .done = stuck_done, .arg = &other },
+	    NULL);
 	check(evkv_lane_submit(lane, &jobs[0]));
 	rig_turn(&rig);
 	sem_wait(&stuck.entered);
 	evkv_lane_abandon(lane, stuck_released, &stuck);
-	lane = evkv_lane_new(rig.loop, executor,
-	    &(struct evkv_lane_config){
-		.run = stuck_run, .done = stuck_done, .arg = &other },
-	    NULL);
-	check(evkv_lane_submit(lane, &jobs[1]));
+	check(evkv_lane_submit(next, &jobs[1]));
 	rig_wait(&rig, &other.back);
 	check_int(other.withdrawn, 0);
-	evkv_lane_free(lane);
+	evkv_lane_free(next);
 	evkv_executor_unref(executor);
 	rig_close(&rig);
 	sem_post(&stuck.gate);

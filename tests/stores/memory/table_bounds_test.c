@@ -86,6 +86,32 @@ EVKV_TEST(unit_memory_table_bounds, hand_takes_used_ones_if_far_over)
 	evkv__table_end(&table);
 }
 
+/* What has expired goes, used or not, and is no eviction. */
+EVKV_TEST(unit_memory_table_bounds, what_has_expired_is_not_evicted)
+{
+	struct memory_table table;
+	uint32_t i;
+
+	check(evkv__table_init(&table, 6400, 0, 1, 2));
+	table.evict_work = 1;
+	for (i = 0; i < 6400; i++) {
+		kit_put_number(&table, i, i < 3200 ? 1000 : MEMORY_NEVER);
+		kit_get_number(&table, i);
+	}
+	for (i = 0; i < 3200; i++) {
+		check_status(kit_put_at(&table, "d",
+				 evkv_bytes(&i, sizeof(i)), EVKV_LIT("v"),
+				 MEMORY_NEVER, 1000),
+		    EVKV_OK);
+		check(evkv__table_count(&table) <= 6500);
+	}
+	check_int(table.evictions, 0);
+	for (i = 3200; i < 6400; i++)
+		check(kit_get_number(&table, i) != NULL);
+	kit_check_sound(&table);
+	evkv__table_end(&table);
+}
+
 EVKV_TEST(unit_memory_table_bounds, bytes_stay_within_the_bound)
 {
 	static char value[3000];
