@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "evkv/evkv.h"
+#include "lib/gate.h"
 #include "lib/rig.h"
 #include "lib/test.h"
 
@@ -251,6 +252,32 @@ EVKV_TEST(unit_fallback, cut_off_while_the_primary_is_asked)
 	rig_settle(&f.rig);
 	check_int(evkv_fallback_count(f.store), 0);
 	close_fixture(&f);
+}
+
+/* A primary that can't be stopped fails after all: nobody waits any more. */
+EVKV_TEST(unit_fallback, a_failure_after_the_cut_is_nobody_s)
+{
+	struct answer a = ANSWER_INIT;
+	struct evkv_store *store;
+	struct gate *gate;
+	struct rig rig;
+
+	rig_open(&rig);
+	store = evkv_fallback_new(
+	    gate_new(evkv_simple_new(rig.loop, NULL), &gate, NULL),
+	    evkv_simple_new(rig.loop, NULL), NULL, NULL);
+	gate->mode = GATE_BEFORE;
+	evkv_cancel(rig.loop,
+	    evkv_get(store, EVKV_LIT("c"), EVKV_LIT("k"), answer_cb, &a));
+	rig_wait(&rig, &a.calls);
+	check_status(a.status, EVKV_CANCELED);
+	check_int(gate->held_count, 1);
+	gate_fail(gate, 0, EVKV_UNAVAILABLE, EVKV_CAUSE_RESET);
+	rig_settle(&rig);
+	check_int(evkv_fallback_count(store), 0);
+	evkv_store_unref(store);
+	answer_free(&a);
+	rig_close(&rig);
 }
 
 EVKV_TEST(unit_fallback, bad_options_are_refused)

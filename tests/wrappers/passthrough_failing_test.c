@@ -77,6 +77,29 @@ EVKV_TEST(wrappers_passthrough_failing, bypass_ends_when_the_entry_is_gone)
 	bed_close(&s);
 }
 
+/* At that very moment, not at the next look. */
+EVKV_TEST(wrappers_passthrough_failing, bypass_ends_when_the_time_is_over)
+{
+	struct cache_bed s;
+	int second;
+
+	bed_open(&s, BED_LOCAL,
+	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 5000 });
+	bed_put(&s, s.below, K, EVKV_LIT("old"), 0);
+	check_str(bed_value(&s, s.store, K), "old");
+	s.cache->fail = EVKV_BUSY;
+	s.cache->fail_kinds = EVKV_KIND_BIT(EVKV_OP_DELETE);
+	bed_put(&s, s.store, K, EVKV_LIT("new"), 0);
+	for (second = 1; second <= 4; second++) {
+		bed_pass_time(&s, 1000);
+		check_str(bed_value(&s, s.store, K), "new");
+		check_str(bed_value(&s, s.tier, K), "old");
+	}
+	bed_pass_time(&s, 1000);
+	bed_check_filled(&s, "new");
+	bed_close(&s);
+}
+
 EVKV_TEST(wrappers_passthrough_failing, too_many_bypassed_keys_switch_it_off)
 {
 	const struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("b"),

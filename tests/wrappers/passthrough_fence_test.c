@@ -177,6 +177,37 @@ EVKV_TEST(wrappers_passthrough_fence, load_begun_during_a_write_never_fills)
 	}
 }
 
+/* It has read what was there before, and is answered after the write. */
+EVKV_TEST(wrappers_passthrough_fence, load_within_a_write_ends_after_it)
+{
+	struct answer get = ANSWER_INIT, write = ANSWER_INIT;
+	struct cache_bed s;
+	size_t w;
+
+	for (w = 0; w < WRITES; w++) {
+		bed_open(&s, BED_LOCAL, NULL);
+		bed_put(&s, s.below, K, EVKV_LIT("old"), 0);
+		s.primary->mode = GATE_BEFORE;
+		writes[w].write(s.store, &write);
+		bed_settle(&s);
+		s.primary->mode = GATE_AFTER;
+		evkv_get(s.store, C, K, answer_cb, &get);
+		bed_settle(&s);
+		check_int(s.primary->held_count, 2);
+		gate_release(s.primary, 0);
+		rig_wait(&s.rig, &write.calls);
+		check_status(write.status, EVKV_OK);
+		gate_release(s.primary, 0);
+		rig_wait(&s.rig, &get.calls);
+		s.primary->mode = GATE_OPEN;
+		check_str(bed_value(&s, s.tier, K), "-");
+		check_str(bed_value(&s, s.store, K), writes[w].after);
+		answer_reset(&get);
+		answer_reset(&write);
+		bed_close(&s);
+	}
+}
+
 EVKV_TEST(wrappers_passthrough_fence, fence_lasts_until_a_timed_out_write_ends)
 {
 	struct answer write = ANSWER_INIT;

@@ -161,6 +161,29 @@ EVKV_TEST(unit_retry, the_budget)
 	close_fixture(&f);
 }
 
+/* Three tries, a reserve of 100, and a repetition for each five operations. */
+EVKV_TEST(unit_retry, what_holds_without_options)
+{
+	struct fixture f;
+	int i;
+
+	open_fixture(&f, (struct evkv_retry_options){ .attempts = 0 });
+	check_status(get(&f, "k"), EVKV_NOT_FOUND);
+	check_int(counters(&f).recovered, 0);
+	fail(&f, EVKV_FAULT_FAIL, EVKV_UNAVAILABLE, 0);
+	check_status(get(&f, "k"), EVKV_UNAVAILABLE);
+	check_int(counters(&f).repeated, 2);
+	for (i = 1; i < 500; i++)
+		check_status(get(&f, "k"), EVKV_UNAVAILABLE);
+	check_between(counters(&f).repeated, 199, 200);
+	check_int(counters(&f).recovered, 0);
+	fail(&f, EVKV_FAULT_FAIL, EVKV_UNAVAILABLE, 1);
+	for (i = 0; i < 5; i++)
+		get(&f, "k");
+	check_int(counters(&f).recovered, 1);
+	close_fixture(&f);
+}
+
 /* ---- Order -------------------------------------------------------------- */
 
 /* What a review found in a retry wrapper written by the guide. */
@@ -266,6 +289,33 @@ EVKV_TEST(unit_retry, cut_off_in_a_pause)
 	check_status(f.answer.status, EVKV_CLOSED);
 	check_int(evkv_fault_fired(f.fault, 0), 2);
 	answer_free(&closed);
+	close_fixture(&f);
+}
+
+/* What is between it and who was canceled is told how it ended. */
+EVKV_TEST(unit_retry, cut_off_in_a_pause_of_a_child)
+{
+	struct evkv_statistics counted;
+	struct evkv_store *above;
+	evkv_ticket ticket;
+	struct fixture f;
+
+	open_fixture(&f,
+	    (struct evkv_retry_options){
+		.backoff_ms = 3600000, .max_backoff_ms = 3600000 });
+	f.store = evkv_statistics_new(f.store, NULL, NULL);
+	above = evkv_retry_new(evkv_store_ref(f.store), NULL, NULL);
+	fail(&f, EVKV_FAULT_FAIL, EVKV_BUSY, 0);
+	ticket = evkv_put(above, EVKV_LIT("c"), EVKV_LIT("k"), EVKV_LIT("v"), 0,
+	    answer_cb, &f.answer);
+	rig_turn(&f.rig);
+	evkv_cancel(f.rig.loop, ticket);
+	rig_wait(&f.rig, &f.answer.calls);
+	check_status(f.answer.status, EVKV_CANCELED);
+	check(evkv_statistics_snapshot(f.store, NULL, &counted));
+	check_int(counted.by_status[EVKV_CANCELED], 1);
+	check_int(counted.by_status[EVKV_OK], 0);
+	evkv_store_unref(above);
 	close_fixture(&f);
 }
 

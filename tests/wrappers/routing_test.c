@@ -374,6 +374,29 @@ EVKV_TEST(unit_routing, clear_all_of_what_matches)
 	close_fixture(&f);
 }
 
+/* What is routed by its name needs no list of names. */
+EVKV_TEST(unit_routing, clear_all_of_a_name_lists_nothing)
+{
+	const uint32_t names = EVKV_KIND_BIT(EVKV_OP_COLLECTIONS);
+	struct fixture f;
+
+	open_fixture(&f);
+	put(&f, "users");
+	put(&f, "a");
+	put_to(&f, f.simple[1], "a", 0);
+	check(evkv_fault_add(f.fault[1],
+		  &(struct evkv_fault_rule){ .action = EVKV_FAULT_FAIL,
+		      .status = EVKV_SERVER,
+		      .kinds = names | EVKV_KIND_BIT(EVKV_OP_CLEAR_ALL) }) >=
+	    0);
+	submit(&f, &(struct evkv_request){ .kind = EVKV_OP_CLEAR_ALL });
+	check_status(f.answer.status, EVKV_OK);
+	check_int(f.answer.affected, 2);
+	check(!has(&f, 1, "users"));
+	check(has(&f, 1, "a"));
+	close_fixture(&f);
+}
+
 /* More than a page of names, and than a turn's steps. */
 EVKV_TEST(unit_routing, clear_all_of_many)
 {

@@ -128,6 +128,22 @@ EVKV_TEST(unit_statistics, names_of_collections_do_not_collide)
 	close_fixture(&f);
 }
 
+EVKV_TEST(unit_statistics, without_a_name_it_is_called_as_the_store)
+{
+	struct fixture f;
+	char *text;
+
+	open_fixture(&f, (struct evkv_statistics_options){ .name = NULL });
+	get(&f, "c", "k");
+	text = text_of(&f.store, 1);
+	check_int(prometheus_number(text,
+		      "evkv_operations_total{store=\"gate\","
+		      "collection=\"c\",kind=\"get\",status=\"NOT_FOUND\"}"),
+	    1);
+	free(text);
+	close_fixture(&f);
+}
+
 EVKV_TEST(unit_statistics, two_stores_in_one_text)
 {
 	struct evkv_store *stores[2];
