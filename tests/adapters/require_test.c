@@ -88,3 +88,42 @@ EVKV_TEST(adapters_require, what_is_wrong_is_told_as_ever)
 	evkv_store_unref(store);
 	rig_close(&rig);
 }
+
+/* Whatever there is no memory for: one answer, and it says so. */
+EVKV_TEST(adapters_require, out_of_memory_is_told_at_any_place)
+{
+	const struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("b"),
+		EVKV_LIT("d") };
+	struct answer a = ANSWER_INIT;
+	struct evkv_store *store;
+	bool fired = true;
+	struct rig rig;
+	size_t n;
+
+	rig_open(&rig);
+	store = evkv_simple_new(rig.loop, NULL);
+	evkv_put(store, C, EVKV_LIT("a"), EVKV_LIT("v"), 0, NULL, NULL);
+	rig_turn(&rig);
+	for (n = 1; fired && n < 100; n++) {
+		answer_reset(&a);
+		faults_fail_nth(n);
+		check(evkv_require_get_many(store, C, keys, 3, answer_cb, &a) !=
+		    0);
+		rig_turn(&rig);
+		fired = faults_fired() > 0;
+		faults_off();
+		check_int(a.calls, 1);
+		if (a.status == EVKV_NOMEM) {
+			check_int(a.cause, EVKV_CAUSE_NOMEM);
+			check_str(a.message, evkv_status_text(EVKV_NOMEM));
+		} else {
+			check_status(a.status, EVKV_MISSING);
+			check_contains(a.message, "the key b");
+		}
+	}
+	check_status(a.status, EVKV_MISSING);
+	check(!fired);
+	answer_free(&a);
+	evkv_store_unref(store);
+	rig_close(&rig);
+}

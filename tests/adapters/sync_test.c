@@ -2,9 +2,11 @@
  * tests/adapters/sync_test.c - blocking calls, from many threads.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "evkv/adapters/sync.h"
 #include "evkv/stores/simple.h"
+#include "evkv/wrappers/fault.h"
 #include "far.h"
 #include "faults.h"
 #include "rig.h"
@@ -88,6 +90,44 @@ EVKV_TEST(adapters_sync, the_store_may_be_made_by_the_program)
 	check_status(evkv_sync_close(db, 0), EVKV_OK);
 }
 
+static struct evkv_store *open_dropping(struct evkv_loop *loop, const char *url,
+    void *arg, struct evkv_error *error)
+{
+	struct evkv_store *store = evkv_fault_new(evkv_simple_new(loop, error),
+	    NULL, error);
+
+	(void)url;
+	(void)arg;
+	check(evkv_fault_add(store,
+		  &(struct evkv_fault_rule){ .action = EVKV_FAULT_DROP }) >= 0);
+	return store;
+}
+
+/* The options' deadline is for calls that have none of their own. */
+EVKV_TEST(adapters_sync, a_silent_store_is_given_up_on)
+{
+	const struct evkv_slice key = K;
+	struct evkv_request request = { .kind = EVKV_OP_EXISTS,
+		.collection = C,
+		.count = 1,
+		.keys = &key,
+		.timeout_ms = 1 };
+	struct evkv_sync *db;
+
+	db = evkv_sync_open("mine",
+	    &(struct evkv_sync_options){
+		.open = open_dropping, .timeout_ms = 2 },
+	    NULL);
+	check_status(evkv_sync_exists(db, C, K), EVKV_TIMEOUT);
+	check_status(evkv_sync_close(db, 0), EVKV_OK);
+	db = evkv_sync_open("mine",
+	    &(struct evkv_sync_options){
+		.open = open_dropping, .timeout_ms = 3600000 },
+	    NULL);
+	check_status(evkv_sync_call(db, &request, NULL), EVKV_TIMEOUT);
+	check_status(evkv_sync_close(db, 0), EVKV_OK);
+}
+
 /* ---- Walks -------------------------------------------------------------- */
 
 struct walk {
@@ -108,6 +148,51 @@ static bool on_collection(struct evkv_slice name, void *arg)
 	check_slice(name, "c");
 	++*(unsigned *)arg;
 	return true;
+}
+
+static bool on_key_once(struct evkv_slice key, void *arg)
+{
+	unsigned char *seen = arg;
+	unsigned number;
+
+	check(sscanf((const char *)key.data, "k%4u", &number) == 1);
+	check(number < 2500);
+	check_int(seen[number]++, 0);
+	return true;
+}
+
+/* Each page begins where the one before has ended. */
+EVKV_TEST(adapters_sync, a_walk_names_each_key_once)
+{
+	struct evkv_sync *db = evkv_sync_open("simple:", NULL, NULL);
+	unsigned char seen[2500] = { 0 };
+	unsigned collections = 0, i;
+	char key[16];
+
+	for (i = 0; i < 2500; i++) {
+		snprintf(key, sizeof(key), "k%04u", i);
+		check_status(evkv_sync_put(db, C, evkv_str(key), EVKV_LIT("v"),
+				 0),
+		    EVKV_OK);
+	}
+	check_status(evkv_sync_keys(db, C, EVKV_LIT(""), on_key_once, seen),
+	    EVKV_OK);
+	for (i = 0; i < 2500; i++)
+		check_int(seen[i], 1);
+	for (i = 0; i < 2500; i++) {
+		snprintf(key, sizeof(key), "k%04u", i);
+		check_status(evkv_sync_put(db, evkv_str(key), K, EVKV_LIT("v"),
+				 0),
+		    EVKV_OK);
+	}
+	memset(seen, 0, sizeof(seen));
+	check_status(evkv_sync_collections(db, EVKV_LIT("k*"), on_key_once,
+			 seen),
+	    EVKV_OK);
+	for (i = 0; i < 2500; i++)
+		collections += seen[i];
+	check_int(collections, 2500);
+	check_status(evkv_sync_close(db, 0), EVKV_OK);
 }
 
 EVKV_TEST(adapters_sync, walks_over_all_pages_and_calls_meanwhile)

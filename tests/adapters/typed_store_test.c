@@ -280,6 +280,100 @@ EVKV_TEST(adapters_typed_store, a_schema_is_checked_when_it_is_given)
 	rig_close(&rig);
 }
 
+/* A width that no member of the kind has, and the words for it. */
+static const struct {
+	enum evkv_field_kind kind;
+	size_t width;
+	const char *why;
+} wrong_widths[] = {
+	{ EVKV_FIELD_KIND_BOOL, 4, "the member is no bool" },
+	{ EVKV_FIELD_KIND_INT, 3, "the member is no integer" },
+	{ EVKV_FIELD_KIND_INT, 16, "the member is no integer" },
+	{ EVKV_FIELD_KIND_UINT, 0, "the member is no integer" },
+	{ EVKV_FIELD_KIND_DOUBLE, 2, "the member is no float or double" },
+	{ EVKV_FIELD_KIND_CHARS, 0, "the member has no room" },
+	{ EVKV_FIELD_KIND_TEXT, 8, "the member is no struct evkv_slice" },
+	{ EVKV_FIELD_KIND_BYTES, 8, "the member is no struct evkv_slice" },
+	{ EVKV_FIELD_KIND_JSON, 8, "the member is no struct evkv_slice" },
+	{ EVKV_FIELD_KIND_TIME, 4, "the member is no int64_t" },
+	{ 0, 8, "its kind is not one of enum evkv_field_kind" },
+	{ EVKV_FIELD_KIND_CUSTOM + 1, 8, "its kind is not one of" },
+};
+
+EVKV_TEST(adapters_typed_store, a_member_has_the_width_of_its_kind)
+{
+	static const struct evkv_field_name names[] = { { "a", 1 }, { NULL } };
+	struct evkv_field field;
+	struct rig rig;
+	size_t i;
+
+	rig_open(&rig);
+	for (i = 0; i < sizeof(wrong_widths) / sizeof(wrong_widths[0]); i++) {
+		field = (struct evkv_field){ .name = "f",
+			.kind = wrong_widths[i].kind,
+			.width = wrong_widths[i].width };
+		schema_wrong(&rig, field, wrong_widths[i].why);
+	}
+	field = (struct evkv_field){ .name = "f",
+		.kind = EVKV_FIELD_KIND_ENUM,
+		.width = 8,
+		.names = names };
+	schema_wrong(&rig, field, "the member is no int");
+	field = (struct evkv_field){ .name = "f",
+		.kind = EVKV_FIELD_KIND_INT,
+		.width = 8,
+		.flags = EVKV_FIELD_POINTER };
+	schema_wrong(&rig, field, "EVKV_FIELD_POINTER is for a single STRUCT");
+	field = (struct evkv_field){ .name = "f",
+		.kind = EVKV_FIELD_KIND_STRING,
+		.width = sizeof(char *),
+		.min_length = 3,
+		.max_length = 2 };
+	schema_wrong(&rig, field, "min_length is over max_length");
+	field.max_length = 3;
+	field.offset = sizeof(struct user);
+	schema_wrong(&rig, field, "does not lie within the struct");
+	rig_settle(&rig);
+	rig_close(&rig);
+}
+
+EVKV_TEST(adapters_typed_store, inner_schemas_are_checked_too)
+{
+	const struct evkv_field bad_fields[] = { user_fields[0],
+		{ .name = NULL } };
+	const struct evkv_schema bad = EVKV_SCHEMA(struct user, bad_fields);
+	const struct evkv_field_variant variants[] = { { &user_schema, 1 },
+		{ &bad, 2 }, { NULL, 0 } };
+	struct evkv_field field = { .name = "f",
+		.kind = EVKV_FIELD_KIND_STRUCT,
+		.width = sizeof(struct user),
+		.schema = &bad };
+	struct evkv_schema keeps = user_schema;
+	struct rig rig;
+
+	rig_open(&rig);
+	schema_wrong(&rig, field, "field 1 has no name");
+	field.width--;
+	schema_wrong(&rig, field, "not of the size of its schema");
+	field.schema = &keeps;
+	field.width = sizeof(void *);
+	field.flags = EVKV_FIELD_POINTER;
+	keeps.unknown = EVKV_UNKNOWN_KEEP;
+	schema_wrong(&rig, field, "EVKV_UNKNOWN_KEEP needs kept");
+	keeps.size = 1;
+	schema_wrong(&rig, field, "a schema without its sizes");
+	field = (struct evkv_field){ .name = "f",
+		.kind = EVKV_FIELD_KIND_UNION,
+		.width = sizeof(struct user),
+		.variants = variants,
+		.tag = 1 };
+	schema_wrong(&rig, field, "field 1 has no name");
+	field.tag = 0;
+	schema_wrong(&rig, field, "variants or tag is missing");
+	rig_settle(&rig);
+	rig_close(&rig);
+}
+
 EVKV_TEST(adapters_typed_store, out_of_memory_is_told_and_leaks_nothing)
 {
 	const struct user ada = { 7, "Ada" };

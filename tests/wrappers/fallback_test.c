@@ -263,8 +263,8 @@ EVKV_TEST(unit_fallback, a_failure_after_the_cut_is_nobody_s)
 	struct rig rig;
 
 	rig_open(&rig);
-	store = evkv_fallback_new(
-	    gate_new(evkv_simple_new(rig.loop, NULL), &gate, NULL),
+	store = evkv_fallback_new(gate_new(evkv_simple_new(rig.loop, NULL),
+				      &gate, NULL),
 	    evkv_simple_new(rig.loop, NULL), NULL, NULL);
 	gate->mode = GATE_BEFORE;
 	evkv_cancel(rig.loop,

@@ -99,9 +99,8 @@ EVKV_TEST(unit_memory_table_bounds, what_has_expired_is_not_evicted)
 		kit_get_number(&table, i);
 	}
 	for (i = 0; i < 3200; i++) {
-		check_status(kit_put_at(&table, "d",
-				 evkv_bytes(&i, sizeof(i)), EVKV_LIT("v"),
-				 MEMORY_NEVER, 1000),
+		check_status(kit_put_at(&table, "d", evkv_bytes(&i, sizeof(i)),
+				 EVKV_LIT("v"), MEMORY_NEVER, 1000),
 		    EVKV_OK);
 		check(evkv__table_count(&table) <= 6500);
 	}
