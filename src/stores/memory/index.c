@@ -19,10 +19,13 @@ static struct index_segment *index_nothing(void)
 	return (struct index_segment *)(uintptr_t)&nothing;
 }
 
-void evkv__index_init(struct index *index, struct slab_class *memory)
+void evkv__index_init(struct index *index, struct slab_class *memory,
+    const struct slab_regions *regions, index_hash hash)
 {
 	memset(index, 0, sizeof(*index));
 	index->memory = memory;
+	index->regions = regions;
+	index->hash = hash;
 	index->single = index_nothing();
 	index->directory = &index->single;
 }
@@ -32,7 +35,7 @@ void evkv__index_move(struct index *to, struct index *from)
 	*to = *from;
 	if (from->directory == &from->single)
 		to->directory = &to->single;
-	evkv__index_init(from, to->memory);
+	evkv__index_init(from, to->memory, to->regions, to->hash);
 }
 
 /* ---- The heap of dues ---------------------------------------------- */
@@ -178,7 +181,7 @@ static void segment_set_depth(struct index *index,
 
 /* There is room. */
 static void segment_add(struct index_segment *segment, uint32_t hash32,
-    uint8_t tag, void *item)
+    uint8_t tag, uint32_t item)
 {
 	uint32_t at = index_home(hash32), lane, vacant;
 	struct index_chunk *chunk = &segment->chunks[at];
@@ -193,15 +196,14 @@ static void segment_add(struct index_segment *segment, uint32_t hash32,
 	lane = (uint32_t)__builtin_ctz(vacant);
 	chunk->tags[lane] = tag;
 	chunk->slots[lane] = item;
-	segment->hashes[at * INDEX_LANES + lane] = hash32;
 	segment->count++;
 }
 
-static void segment_remove(struct index_segment *segment, uint32_t at,
-    uint32_t lane)
+static void segment_remove(struct index_segment *segment, uint32_t home,
+    uint32_t at, uint32_t lane)
 {
 	struct index_chunk *passed;
-	uint32_t i = index_home(segment->hashes[at * INDEX_LANES + lane]);
+	uint32_t i = home;
 
 	for (; i != at; i = (i + 1) % INDEX_CHUNKS) {
 		passed = &segment->chunks[i];
@@ -212,23 +214,51 @@ static void segment_remove(struct index_segment *segment, uint32_t at,
 	segment->count--;
 }
 
-/* Move what has `bit` set in its hash (0 = all). */
-static void segment_move(struct index_segment *to, struct index_segment *from,
-    uint32_t bit)
-{
-	struct index_chunk *chunk;
-	uint32_t at, lane, hash32;
+/* What is in a segment, in order of its slots. */
+struct contents {
+	uint32_t items[INDEX_SLOTS];
+	uint32_t hashes[INDEX_SLOTS];
+	uint8_t slots[INDEX_SLOTS];
+	size_t count;
+};
 
-	for (at = 0; at < INDEX_CHUNKS; at++) {
-		chunk = &from->chunks[at];
-		for (lane = 0; lane < INDEX_LANES; lane++) {
-			hash32 = from->hashes[at * INDEX_LANES + lane];
-			if (chunk->tags[lane] == 0 || (hash32 & bit) != bit)
-				continue;
-			segment_add(to, hash32, chunk->tags[lane],
-			    chunk->slots[lane]);
-			segment_remove(from, at, lane);
-		}
+static void segment_read(const struct index *index,
+    const struct index_segment *segment, struct contents *contents)
+{
+	const struct index_chunk *chunk;
+	uint32_t i;
+
+	contents->count = 0;
+	for (i = 0; i < INDEX_SLOTS; i++) {
+		chunk = &segment->chunks[i / INDEX_LANES];
+		if (chunk->tags[i % INDEX_LANES] == 0)
+			continue;
+		contents->slots[contents->count] = (uint8_t)i;
+		contents
+		    ->items[contents->count++] = chunk->slots[i % INDEX_LANES];
+	}
+	index->hash(index->regions, contents->items, contents->count,
+	    contents->hashes);
+}
+
+/* Move what has `bit` set in its hash (0 = all). */
+static void segment_move(const struct index *index, struct index_segment *to,
+    struct index_segment *from, uint32_t bit)
+{
+	struct contents contents;
+	uint32_t at, lane, hash32;
+	size_t i;
+
+	segment_read(index, from, &contents);
+	for (i = 0; i < contents.count; i++) {
+		hash32 = contents.hashes[i];
+		if ((hash32 & bit) != bit)
+			continue;
+		at = contents.slots[i] / INDEX_LANES;
+		lane = contents.slots[i] % INDEX_LANES;
+		segment_add(to, hash32, from->chunks[at].tags[lane],
+		    contents.items[i]);
+		segment_remove(from, index_home(hash32), at, lane);
 	}
 }
 
@@ -383,7 +413,7 @@ static bool index_split(struct index *index, uint64_t hash)
 	if (upper == NULL)
 		return false;
 	segment_set_depth(index, lower, depth + 1);
-	segment_move(upper, lower, UINT32_C(1) << (31 - depth));
+	segment_move(index, upper, lower, UINT32_C(1) << (31 - depth));
 	index->work += upper->count;
 	evkv__index_set_due(index, upper, lower->due);
 	half = (size_t)1 << (index->depth - depth - 1);
@@ -393,7 +423,7 @@ static bool index_split(struct index *index, uint64_t hash)
 	return true;
 }
 
-bool evkv__index_insert(struct index *index, uint64_t hash, void *item,
+bool evkv__index_insert(struct index *index, uint64_t hash, uint32_t item,
     int64_t due)
 {
 	struct index_segment *segment = index_segment(index, hash);
@@ -418,7 +448,7 @@ bool evkv__index_insert(struct index *index, uint64_t hash, void *item,
 
 void evkv__index_remove(struct index *index, const struct index_place *place)
 {
-	segment_remove(place->segment, place->chunk, place->lane);
+	segment_remove(place->segment, place->home, place->chunk, place->lane);
 	index->count--;
 }
 
@@ -437,7 +467,7 @@ static bool index_join_once(struct index *index, uint64_t hash)
 	    segment->count + other->count > INDEX_JOIN_AT)
 		return false;
 	index->work += other->count;
-	segment_move(segment, other, 0);
+	segment_move(index, segment, other, 0);
 	index_lower_due(index, segment, other->due);
 	if (other->first < segment->first)
 		segment->first = other->first;
@@ -476,7 +506,7 @@ bool evkv__index_dismantle(struct index *index)
 	directory_free(index, index->next, index->depth + 1);
 	directory_free(index, index->directory, index->room);
 	evkv_free(index->dues);
-	evkv__index_init(index, index->memory);
+	evkv__index_init(index, index->memory, index->regions, index->hash);
 	return false;
 }
 
@@ -493,18 +523,15 @@ size_t evkv__index_sorted(const struct index *index, uint32_t hash32,
 {
 	const struct index_segment *segment = index_segment(index,
 	    (uint64_t)hash32 << 32);
-	size_t count = 0;
-	uint32_t i;
+	struct contents contents;
+	size_t count = 0, i;
 
-	for (i = 0; i < INDEX_SLOTS; i++) {
-		const struct index_chunk
-		    *chunk = &segment->chunks[i / INDEX_LANES];
-
-		if (chunk->tags[i % INDEX_LANES] == 0 ||
-		    segment->hashes[i] < hash32)
+	segment_read(index, segment, &contents);
+	for (i = 0; i < contents.count; i++) {
+		if (contents.hashes[i] < hash32)
 			continue;
-		items[count].item = chunk->slots[i % INDEX_LANES];
-		items[count++].hash32 = segment->hashes[i];
+		items[count].item = contents.items[i];
+		items[count++].hash32 = contents.hashes[i];
 	}
 	qsort(items, count, sizeof(*items), compare_items);
 	return count;

@@ -9,14 +9,13 @@
  * double, has been filled beforehand, a piece with each split. Sparse
  * neighbours are joined again.
  *
- * A chunk is two cache lines: 14 tags of a byte, compared all at once, and 14
- * pointers. An item that finds its chunk full goes to the next one, and each
- * chunk that it passes counts it; so a search ends at the first chunk that
- * nobody has passed, and removing leaves no tombstones behind.
+ * A chunk is a cache line: 12 tags of a byte, compared all at once, and the
+ * numbers of 12 items, see slab.h. An item that finds its chunk full goes to the
+ * next one, and each chunk that it passes counts it; so a search ends at the
+ * first chunk that nobody has passed, and removing leaves no tombstones behind.
  *
- * Beside each slot a segment keeps the upper 32 bits of the hash. They carry
- * splits and walks in order of hash without touching the items, whose keys may
- * be long and far away.
+ * The hashes of items are not kept: splits and walks in order of hash ask for
+ * those of a whole segment, so that the items are fetched together.
  *
  * Segments stand in a binary heap by `due`, the caller's lower bound of when
  * something in them is to be done, so that the earliest is known at any time.
@@ -36,7 +35,7 @@
 #define INDEX_SSE2 1
 #endif
 
-#define INDEX_LANES 14
+#define INDEX_LANES 12
 #define INDEX_CHUNKS 16
 #define INDEX_SLOTS (INDEX_CHUNKS * INDEX_LANES)
 /* Split at seven eighths; join where two together fill little more than one. */
@@ -48,13 +47,12 @@
 struct index_chunk {
 	_Alignas(64) uint8_t tags[INDEX_LANES]; /* 0 = free */
 	uint8_t passed; /* items that went on from here; 255 = that or more */
-	uint8_t unused;
-	void *slots[INDEX_LANES];
+	uint8_t unused[3];
+	uint32_t slots[INDEX_LANES];
 };
 
 struct index_segment {
 	struct index_chunk chunks[INDEX_CHUNKS];
-	uint32_t hashes[INDEX_SLOTS]; /* the upper halves */
 	int64_t due; /* the caller's; the lower of two after a join */
 	uint32_t count;
 	uint32_t first; /* upper half of the lowest hash that belongs here */
@@ -69,6 +67,10 @@ struct index_due {
 	struct index_segment *segment;
 };
 #define INDEX_DUE_BLOCK 256
+
+/* The upper halves of the hashes of `count` items. */
+typedef void (*index_hash)(const struct slab_regions *regions,
+    const uint32_t *items, size_t count, uint32_t *hashes);
 
 struct index {
 	struct index_segment **directory; /* of 2^depth */
@@ -85,6 +87,8 @@ struct index {
 	size_t due_blocks;           /* that there is room for in `dues` */
 	size_t work;               /* items moved and pointers written so far */
 	struct slab_class *memory; /* of segments */
+	const struct slab_regions *regions; /* of items */
+	index_hash hash;
 };
 
 /* The place of an item, while nothing is inserted or removed. */
@@ -147,17 +151,17 @@ static inline uint32_t index_match(const struct index_chunk *chunk, uint8_t tag)
 }
 #endif
 
-/* The next item that may be the one, or NULL: then it is not there. */
-static inline void *index_next(struct index_place *place)
+/* The next item that may be the one, or 0: then it is not there. */
+static inline uint32_t index_next(struct index_place *place)
 {
 	const struct index_chunk *chunk = &place->segment->chunks[place->chunk];
 
 	while (place->matches == 0) {
 		if (chunk->passed == 0)
-			return NULL;
+			return 0;
 		place->chunk = (place->chunk + 1) % INDEX_CHUNKS;
 		if (place->chunk == place->home)
-			return NULL;
+			return 0;
 		chunk = &place->segment->chunks[place->chunk];
 		place->matches = index_match(chunk, place->tag);
 	}
@@ -170,17 +174,12 @@ static inline void *index_next(struct index_place *place)
 static inline const struct index_chunk *index_chunk(const struct index *index,
     uint64_t hash)
 {
-	const struct index_chunk
-	    *chunk = &index_segment(index, hash)
-			  ->chunks[index_home((uint32_t)(hash >> 32))];
-
-	/* More than half of the pointers are in the second line. */
-	__builtin_prefetch((const char *)chunk + 64);
-	return chunk;
+	return &index_segment(index, hash)
+		    ->chunks[index_home((uint32_t)(hash >> 32))];
 }
 
 /* The first such item. */
-static inline void *index_first(const struct index *index, uint64_t hash,
+static inline uint32_t index_first(const struct index *index, uint64_t hash,
     struct index_place *place)
 {
 	place->segment = index_segment(index, hash);
@@ -192,29 +191,55 @@ static inline void *index_first(const struct index *index, uint64_t hash,
 	return index_next(place);
 }
 
+/* The place of an item that is there. */
+static inline struct index_place index_locate(const struct index *index,
+    uint64_t hash, uint32_t item)
+{
+	struct index_place place;
+	uint32_t other = index_first(index, hash, &place);
+
+	while (other != item)
+		other = index_next(&place);
+	return place;
+}
+
+/* Of a place that was not found by its hash: have it as it would be then. */
+static inline void index_place_home(const struct index *index,
+    struct index_place *place)
+{
+	uint32_t hash32;
+
+	index->hash(index->regions,
+	    &place->segment->chunks[place->chunk].slots[place->lane], 1,
+	    &hash32);
+	place->home = index_home(hash32);
+}
+
 /* Bring the chunk of a hash, then its item, near before they are asked for. */
 static inline void index_prefetch(const struct index *index, uint64_t hash)
 {
-	const char *chunk = (const char *)&index_segment(index, hash)
-				->chunks[index_home((uint32_t)(hash >> 32))];
-
-	__builtin_prefetch(chunk);
-	__builtin_prefetch(chunk + 64);
+	__builtin_prefetch(index_chunk(index, hash));
 }
 
 static inline void index_prefetch_item(const struct index *index, uint64_t hash)
 {
 	struct index_place place;
-	const char *item = index_first(index, hash, &place);
+	uint32_t number = index_first(index, hash, &place);
+	const char *item;
 
-	if (item != NULL) {
-		__builtin_prefetch(item + 16);
-		__builtin_prefetch(item + 64);
+	if (number != 0) {
+		item = slab_at(index->regions, number);
+		__builtin_prefetch(item + 8);
+		__builtin_prefetch(item + 59);
 	}
 }
 
-/* The class, of items as large as a segment, must outlive the index. */
-void evkv__index_init(struct index *index, struct slab_class *memory);
+/*
+ * `memory`, a class of items as large as a segment, and `regions` must outlive
+ * the index.
+ */
+void evkv__index_init(struct index *index, struct slab_class *memory,
+    const struct slab_regions *regions, index_hash hash);
 
 /* Move a whole index; `from` is empty afterwards. */
 void evkv__index_move(struct index *to, struct index *from);
@@ -223,7 +248,7 @@ void evkv__index_move(struct index *to, struct index *from);
  * Insert an item that is not there, and lower its segment's `due`. false: no
  * memory, nothing changed.
  */
-bool evkv__index_insert(struct index *index, uint64_t hash, void *item,
+bool evkv__index_insert(struct index *index, uint64_t hash, uint32_t item,
     int64_t due);
 
 /* Remove the item at a place. Does not move any other. */
@@ -254,7 +279,7 @@ static inline int64_t index_earliest_due(const struct index *index)
 }
 
 /* Put another item, of the same hash, in the place of one. */
-static inline void index_replace(const struct index_place *place, void *item)
+static inline void index_replace(const struct index_place *place, uint32_t item)
 {
 	place->segment->chunks[place->chunk].slots[place->lane] = item;
 }
@@ -283,7 +308,7 @@ bool evkv__index_dismantle(struct index *index);
 
 /* An item of a segment and the upper half of its hash. */
 struct index_item {
-	void *item;
+	uint32_t item;
 	uint32_t hash32;
 };
 

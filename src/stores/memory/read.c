@@ -30,7 +30,7 @@ static int64_t remaining_ms(const struct memory_entry *entry, int64_t now_us)
 static inline void answer_hit(struct evkv_op *op, size_t i,
     struct memory_entry *entry)
 {
-	if (entry->external)
+	if (entry_is_external(entry))
 		evkv_op_give_value(op, i,
 		    evkv_value_ref(evkv__entry_external(entry)));
 	else
@@ -162,7 +162,7 @@ static inline enum evkv_peek peek_entry(struct memory_entry *entry,
 {
 	entry_set_visited(entry, true);
 	*value = &entry->value;
-	return entry->external ? EVKV_PEEK_DECLINE : EVKV_PEEK_HIT;
+	return entry_is_external(entry) ? EVKV_PEEK_DECLINE : EVKV_PEEK_HIT;
 }
 
 static OP_NOINLINE enum evkv_peek peek_any(struct memory *self,
@@ -245,7 +245,7 @@ evkv_ticket evkv__memory_get(void *arg, const struct evkv_request *request,
 	    evkv_bytes(key, key_size),
 	    table_hash(collection, evkv_bytes(key, key_size)),
 	    entry_same_bytes);
-	if (entry == NULL || entry->external)
+	if (entry == NULL || entry_is_external(entry))
 		return get_any(self, request, cb, cb_arg);
 	if (entry_expires_us(entry) <= self->loop->turn_us)
 		return get_by_clock(self, entry, cb, cb_arg);

@@ -6,8 +6,8 @@
 #include "core/op.h"
 #include "base/pages.h"
 
-/* What the largest alignment may take of a region. */
-#define ALIGN_MAX 64
+/* Items of a multiple of it, a cache line, are aligned to it. */
+#define ALIGN 64
 #define NO_SLOT UINT16_MAX
 /* What is given back at a time. */
 #define RETIRE_PART ((size_t)1 << 16)
@@ -30,7 +30,10 @@
 /* At the beginning of a block. */
 struct slab_block {
 	struct slab_block *next, **link; /* while it has room */
-	void *region;                    /* what was allocated, if it is one */
+	union {
+		void *region;    /* what was allocated, if it is one */
+		uint32_t number; /* of a page's first byte */
+	};
 	uint16_t slot; /* else its own in the block that it is an item of */
 	uint16_t used;
 	uint16_t fresh; /* from this one on, none was ever used */
@@ -40,13 +43,15 @@ struct slab_block {
 void evkv__slab_class_init(struct slab_class *class, struct slab_class *source,
     size_t size)
 {
-	size_t block = source != NULL ? source->size : SLAB_REGION - ALIGN_MAX;
-	size_t begin = sizeof(struct slab_block);
+	size_t begin = sizeof(struct slab_block), block;
 
-	if (size % ALIGN_MAX == 0)
-		begin = ALIGN_MAX;
+	if (size % ALIGN == 0)
+		begin = size == SLAB_PAGE ? SLAB_PAGE : ALIGN;
+	/* What the alignment may take of a region. */
+	block = source != NULL ? source->size : SLAB_REGION - begin;
 	EVKV__ASSERT(size % SLAB_GRAIN == 0 && begin % SLAB_GRAIN == 0);
 	class->source = source;
+	class->regions = NULL;
 	class->size = (uint32_t)size;
 	class->begin = (uint32_t)begin;
 	class->slots = (uint32_t)((block - begin) / size);
@@ -105,18 +110,111 @@ static char *block_item(const struct slab_class *class,
 	return (char *)block + class->begin + (size_t)slot * class->size;
 }
 
-static struct slab_block *region_new(void)
-{
-	char *region = evkv__pages_alloc(SLAB_REGION);
-	struct slab_block *block;
+/* ---- Numbers ------------------------------------------------------- */
 
+/* At the beginning of a region that has one. */
+struct slab_region {
+	struct slab_block block; /* first */
+	uint32_t number;
+};
+
+/* Room for one more; false: no memory, or there are as many as can be. */
+static bool regions_prepare(struct slab_regions *regions)
+{
+	uint32_t room = regions->room > 0 ? 2 * regions->room : 8;
+	char **at;
+
+	if (regions->free < regions->room)
+		return true;
+	if (room > SLAB_REGIONS_MAX)
+		return false;
+	at = evkv_malloc(room * sizeof(*at));
+	if (at == NULL)
+		return false;
+	if (regions->count > 0)
+		memcpy(at, regions->at, regions->count * sizeof(*at));
+	evkv_free(regions->at);
+	regions->at = at;
+	regions->room = room;
+	return true;
+}
+
+/* There is room. */
+static uint32_t regions_add(struct slab_regions *regions, void *region)
+{
+	uint32_t number = regions->free;
+
+	if (number == regions->count)
+		regions->free = ++regions->count;
+	else
+		regions->free = (uint32_t)(uintptr_t)regions->at[number];
+	regions->at[number] = region;
+	return number;
+}
+
+static void regions_remove(struct slab_regions *regions, uint32_t number)
+{
+	regions->at[number] = (char *)(uintptr_t)regions->free;
+	regions->free = number;
+}
+
+static struct slab_block *page_of(const void *item)
+{
+	return (struct slab_block *)((uintptr_t)item &
+	    ~(uintptr_t)(SLAB_PAGE - 1));
+}
+
+uint32_t evkv__slab_number(const void *item)
+{
+	return page_of(item)->number +
+	    (uint32_t)((uintptr_t)item % SLAB_PAGE / SLAB_GRAIN);
+}
+
+uint16_t evkv__slab_slot(const struct slab_class *class, const void *item)
+{
+	return (uint16_t)(((uintptr_t)item % SLAB_PAGE - class->begin) /
+	    class->size);
+}
+
+static struct slab_block *region_new(struct slab_class *class)
+{
+	struct slab_block *block;
+	char *region;
+
+	if (class->regions != NULL && !regions_prepare(class->regions))
+		return NULL;
+	region = evkv__pages_alloc(SLAB_REGION);
 	if (region == NULL)
 		return NULL;
 	block = (struct slab_block *)(void *)(region +
-	    (ALIGN_MAX - (uintptr_t)region % ALIGN_MAX) % ALIGN_MAX);
+	    (class->begin - (uintptr_t)region % class->begin) % class->begin);
 	block->region = region;
+	if (class->regions != NULL)
+		((struct slab_region *)block)
+		    ->number = regions_add(class->regions, block);
 	return block;
 }
+
+static void region_free(struct slab_class *class, struct slab_block *block)
+{
+	if (class->regions != NULL)
+		regions_remove(class->regions,
+		    ((struct slab_region *)block)->number);
+	evkv__slab_retire(class, block->region, SLAB_REGION);
+}
+
+/* Of a page of numbered regions: that of its first byte. */
+static uint32_t page_number(const struct slab_class *pages,
+    const struct slab_block *page)
+{
+	size_t offset = pages->begin + (size_t)page->slot * pages->size;
+	const struct slab_region *region = (const void *)((const char *)page -
+	    offset);
+
+	return region->number << 16 | (uint32_t)(offset / SLAB_GRAIN);
+}
+
+/* ---- Blocks of either kind ----------------------------------------- */
 
 static struct slab_block *block_new(struct slab_class *class)
 {
@@ -124,10 +222,12 @@ static struct slab_block *block_new(struct slab_class *class)
 	uint16_t slot = NO_SLOT;
 
 	block = class->source != NULL ? evkv__slab_take(class->source, &slot)
-				      : region_new();
+				      : region_new(class);
 	if (block == NULL)
 		return NULL;
 	block->slot = slot;
+	if (class->source != NULL)
+		block->number = page_number(class->source, block);
 	block->used = 0;
 	block->fresh = 0;
 	block->free = NO_SLOT;
@@ -145,7 +245,7 @@ static void block_free(struct slab_class *class, struct slab_block *block)
 	if (class->source != NULL)
 		evkv__slab_give(class->source, block, block->slot);
 	else
-		evkv__slab_retire(class, block->region, SLAB_REGION);
+		region_free(class, block);
 }
 
 /* ---- Items --------------------------------------------------------- */
@@ -203,7 +303,9 @@ void evkv__slab_init(struct slab *slab)
 {
 	size_t i;
 
+	memset(&slab->regions, 0, sizeof(slab->regions));
 	evkv__slab_class_init(&slab->pages, NULL, SLAB_PAGE);
+	slab->pages.regions = &slab->regions;
 	for (i = 0; i < SLAB_ITEM_MAX / SLAB_GRAIN; i++)
 		evkv__slab_class_init(&slab->items[i], &slab->pages,
 		    (i + 1) * SLAB_GRAIN);
@@ -216,4 +318,5 @@ void evkv__slab_end(struct slab *slab)
 	for (i = 0; i < SLAB_ITEM_MAX / SLAB_GRAIN; i++)
 		evkv__slab_class_end(&slab->items[i]);
 	evkv__slab_class_end(&slab->pages);
+	evkv_free(slab->regions.at);
 }

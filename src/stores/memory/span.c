@@ -161,7 +161,9 @@ static void page_fill(struct memory_page *page, const struct index *index,
 				page_set_position(page, items[i].hash32);
 				return;
 			}
-			if (!page_add(page, items[i].item) || page->doubt)
+			if (!page_add(page,
+				slab_at(index->regions, items[i].item)) ||
+			    page->doubt)
 				return;
 		}
 		hash32 = (uint32_t)(index_after(index,
@@ -280,7 +282,7 @@ static bool job_walk_records(struct memory_job *job, struct memory *self)
 	/* Before any is taken out: then segments may be joined. */
 	job->at = index_after(records, job->at);
 	for (i = 0; i < count; i++) {
-		collection = items[i].item;
+		collection = slab_at(records->regions, items[i].item);
 		if (evkv_match(request->match.prefix, request->match.pattern,
 			evkv_bytes(collection->name, collection->name_size)))
 			job_clear(job, self, collection);

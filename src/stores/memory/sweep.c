@@ -15,9 +15,8 @@
 #define RECLAIM_SEGMENTS 16
 /* Dead entries that are looked up together. */
 #define BATCH_MAX 16
-/* What visit() may do in a step, and how far ahead entries are fetched. */
+/* What visit() may do in a step. */
 #define WALK_WORK 1024
-#define WALK_AHEAD 8
 
 /* ---- The pace of a step -------------------------------------------- */
 
@@ -43,19 +42,12 @@ void evkv__table_clear(struct memory_table *table,
     struct memory_collection *collection, struct memory_tally *tally)
 {
 	struct memory_space *space = &table->space;
-	struct index_place place;
-	struct memory_collection *other;
 
 	if (table->last == collection)
 		table->last = NULL;
-	other = index_first(&space->collections, collection->hash, &place);
-	while (other != collection)
-		other = index_next(&place);
-	evkv__index_remove(&space->collections, &place);
-	if (place.segment->count < INDEX_SPARSE)
-		evkv__index_join(&space->collections, collection->hash);
+	evkv__collection_unlist(space, collection);
 	if (collection->count == 0) {
-		evkv_free(collection);
+		evkv__collection_free(table->heap, collection);
 		return;
 	}
 	collection->dead = true;
@@ -238,8 +230,9 @@ static void ghost_of_expired(struct memory_table *table,
 static bool walk_entry(struct memory_table *table, struct memory_walk *walk,
     struct index_place *place, int64_t *due)
 {
-	struct memory_entry *entry = place->segment->chunks[place->chunk]
-					 .slots[place->lane];
+	uint32_t number = place->segment->chunks[place->chunk]
+			      .slots[place->lane];
+	struct memory_entry *entry = entry_at(table, number);
 	struct memory_collection *collection = entry_collection(entry);
 
 	table->work++;
@@ -247,6 +240,7 @@ static bool walk_entry(struct memory_table *table, struct memory_walk *walk,
 		if (entry_is_visited(entry) &&
 		    walk->now_us >= entry_expires_us(entry))
 			ghost_of_expired(table, entry);
+		index_place_home(&table->space.entries, place);
 		evkv__index_remove(&table->space.entries, place);
 		evkv__table_drop(table, &table->space, entry);
 		return true;
@@ -261,17 +255,20 @@ static bool walk_entry(struct memory_table *table, struct memory_walk *walk,
 	return false;
 }
 
-static void walk_prefetch(const struct index_segment *segment, uint32_t chunk)
+static void walk_prefetch(const struct memory_table *table,
+    const struct index_segment *segment, uint32_t chunk)
 {
+	const char *entry;
 	uint32_t lane;
 
 	if (chunk >= INDEX_CHUNKS)
 		return;
 	for (lane = 0; lane < INDEX_LANES; lane++) {
-		if (segment->chunks[chunk].tags[lane] != 0)
-			__builtin_prefetch((const char *)segment->chunks[chunk]
-					       .slots[lane] +
-			    16);
+		if (segment->chunks[chunk].tags[lane] == 0)
+			continue;
+		entry = slab_at(&table->heap->slab.regions,
+		    segment->chunks[chunk].slots[lane] & ~SLAB_FAR);
+		__builtin_prefetch(entry + 32);
 	}
 }
 
@@ -282,9 +279,9 @@ static bool walk_entries(struct memory_table *table, struct memory_walk *walk,
 	struct index_place place = { .segment = segment };
 	struct memory_pace pace = { 0 };
 
-	walk_prefetch(segment, 0);
+	walk_prefetch(table, segment, 0);
 	for (; place.chunk < INDEX_CHUNKS; place.chunk++) {
-		walk_prefetch(segment, place.chunk + 1);
+		walk_prefetch(table, segment, place.chunk + 1);
 		for (place.lane = 0; place.lane < INDEX_LANES; place.lane++) {
 			if (segment->chunks[place.chunk].tags[place.lane] !=
 				0 &&
@@ -348,6 +345,7 @@ static bool walk_in_order(struct memory_table *table, struct memory_walk *walk)
 	uint64_t after = index_after(entries, walk->at);
 	struct index_item items[INDEX_SLOTS];
 	struct memory_pace pace = { 0 };
+	struct memory_entry *entry;
 	bool over = false;
 	size_t count, i;
 
@@ -358,10 +356,8 @@ static bool walk_in_order(struct memory_table *table, struct memory_walk *walk)
 			walk->at = (uint64_t)items[i].hash32 << 32;
 			return true;
 		}
-		if (i + WALK_AHEAD < count)
-			__builtin_prefetch(
-			    (const char *)items[i + WALK_AHEAD].item + 16);
-		over = walk_visit(table, walk, items[i].item, &pace) || over;
+		entry = entry_at(table, items[i].item);
+		over = walk_visit(table, walk, entry, &pace) || over;
 	}
 	walk->at = after;
 	return after != 0;

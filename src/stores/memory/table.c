@@ -8,6 +8,18 @@
 /* Entries that a put looks at to make room. */
 #define EVICT_WORK 256
 
+static void collection_hashes(const struct slab_regions *regions,
+    const uint32_t *numbers, size_t count, uint32_t *hashes)
+{
+	const struct memory_collection *collection;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		collection = slab_at(regions, numbers[i]);
+		hashes[i] = (uint32_t)(collection->hash >> 32);
+	}
+}
+
 bool evkv__table_init(struct memory_table *table, size_t max_entries,
     size_t max_bytes, uint64_t key0, uint64_t key1)
 {
@@ -20,8 +32,10 @@ bool evkv__table_init(struct memory_table *table, size_t max_entries,
 	table->heap = evkv__heap_new();
 	if (table->heap == NULL)
 		return false;
-	evkv__index_init(&table->space.entries, &table->heap->segments);
-	evkv__index_init(&table->space.collections, &table->heap->segments);
+	evkv__index_init(&table->space.entries, &table->heap->segments,
+	    &table->heap->slab.regions, evkv__entry_hashes);
+	evkv__index_init(&table->space.collections, &table->heap->segments,
+	    &table->heap->slab.regions, collection_hashes);
 	return true;
 }
 
@@ -32,32 +46,35 @@ static struct memory_collection *collection_find(struct memory_table *table,
 {
 	struct index_place place;
 	struct memory_collection *collection;
+	uint32_t number;
 
-	collection = index_first(&table->space.collections, hash, &place);
-	for (; collection != NULL; collection = index_next(&place)) {
+	number = index_first(&table->space.collections, hash, &place);
+	for (; number != 0; number = index_next(&place)) {
+		collection = slab_at(&table->heap->slab.regions, number);
 		if (evkv_slice_equal(name,
 			evkv_bytes(collection->name, collection->name_size)))
-			break;
+			return collection;
 	}
-	return collection;
+	return NULL;
 }
 
-static void collection_free(struct memory_space *space,
-    struct memory_collection *collection)
+void evkv__collection_unlist(struct memory_space *space,
+    const struct memory_collection *collection)
 {
-	struct index_place place;
-	struct memory_collection *other;
+	struct index_place place = index_locate(&space->collections,
+	    collection->hash, evkv__slab_number(collection));
 
-	if (!collection->dead) {
-		other = index_first(&space->collections, collection->hash,
-		    &place);
-		while (other != collection)
-			other = index_next(&place);
-		evkv__index_remove(&space->collections, &place);
-		if (place.segment->count < INDEX_SPARSE)
-			evkv__index_join(&space->collections, collection->hash);
-	}
-	evkv_free(collection);
+	evkv__index_remove(&space->collections, &place);
+	if (place.segment->count < INDEX_SPARSE)
+		evkv__index_join(&space->collections, collection->hash);
+}
+
+static void collection_free(struct memory_table *table,
+    struct memory_space *space, struct memory_collection *collection)
+{
+	if (!collection->dead)
+		evkv__collection_unlist(space, collection);
+	evkv__collection_free(table->heap, collection);
 }
 
 /* An empty one is kept for as long as it is the one asked for last. */
@@ -68,7 +85,7 @@ static void table_set_last(struct memory_table *table,
 
 	table->last = collection;
 	if (last != NULL && last != collection && last->count == 0)
-		collection_free(&table->space, last);
+		collection_free(table, &table->space, last);
 }
 
 struct memory_collection *evkv__table_collection_slow(
@@ -91,7 +108,7 @@ struct memory_collection *evkv__table_collection_make_slow(
 	collection = evkv__table_collection_slow(table, name);
 	if (collection != NULL)
 		return collection;
-	collection = evkv_calloc(1, sizeof(*collection) + name.size);
+	collection = evkv__collection_alloc(table->heap, name.size);
 	if (collection == NULL)
 		return NULL;
 	collection->hash = siphash_1_3(table->key0, table->key1, name);
@@ -102,8 +119,8 @@ struct memory_collection *evkv__table_collection_make_slow(
 	if (name.size > 0)
 		memcpy(collection->name, name.data, name.size);
 	if (!evkv__index_insert(&table->space.collections, collection->hash,
-		collection, MEMORY_NEVER)) {
-		evkv_free(collection);
+		evkv__slab_number(collection), MEMORY_NEVER)) {
+		evkv__collection_free(table->heap, collection);
 		return NULL;
 	}
 	table_set_last(table, collection);
@@ -191,19 +208,22 @@ static void list_unlink(struct memory_table *table, struct memory_space *space,
 		space->oldest = newer;
 }
 
-static void list_push(struct memory_space *space, struct memory_entry *entry)
+static void list_push(struct memory_space *space, struct memory_entry *entry,
+    uint32_t number)
 {
-	entry->newer = NULL;
-	entry->older = space->newest;
-	if (space->newest != NULL)
-		space->newest->newer = entry;
-	else
+	entry->newer = 0;
+	entry->older = 0;
+	if (space->newest != NULL) {
+		entry->older = evkv__entry_number(space->newest);
+		space->newest->newer = number;
+	} else {
 		space->oldest = entry;
+	}
 	space->newest = entry;
 }
 
 static void list_replace(struct memory_table *table, struct memory_entry *old,
-    struct memory_entry *entry)
+    struct memory_entry *entry, uint32_t number)
 {
 	struct memory_space *space = &table->space;
 	struct memory_entry *newer = entry_newer(table, old);
@@ -215,8 +235,14 @@ static void list_replace(struct memory_table *table, struct memory_entry *old,
 		space->hand = entry;
 	if (space->reclaim_at == old)
 		space->reclaim_at = entry;
-	*(newer != NULL ? &newer->older : &space->newest) = entry;
-	*(older != NULL ? &older->newer : &space->oldest) = entry;
+	if (newer != NULL)
+		newer->older = number;
+	else
+		space->newest = entry;
+	if (older != NULL)
+		older->newer = number;
+	else
+		space->oldest = entry;
 }
 
 void evkv__table_drop(struct memory_table *table, struct memory_space *space,
@@ -238,7 +264,7 @@ void evkv__table_drop(struct memory_table *table, struct memory_space *space,
 		return;
 	table->bytes -= collection_cost(collection);
 	if (collection != table->last)
-		collection_free(space, collection);
+		collection_free(table, space, collection);
 }
 
 /* An entry whose place is known. */
@@ -254,12 +280,9 @@ static void table_remove_at(struct memory_table *table,
 void evkv__table_remove(struct memory_table *table, struct memory_entry *entry,
     uint64_t hash)
 {
-	struct index_place place;
-	struct memory_entry *other;
+	struct index_place place = index_locate(&table->space.entries, hash,
+	    evkv__entry_number(entry));
 
-	other = index_first(&table->space.entries, hash, &place);
-	while (other != entry)
-		other = index_next(&place);
 	table_remove_at(table, entry, &place, hash);
 }
 
@@ -321,9 +344,10 @@ static void put_replace(struct memory_table *table, struct memory_entry *old,
     struct memory_entry *entry, const struct index_place *place)
 {
 	struct memory_collection *collection = entry_collection(old);
+	uint32_t number = evkv__entry_number(entry);
 
-	index_replace(place, entry);
-	list_replace(table, old, entry);
+	index_replace(place, number);
+	list_replace(table, old, entry, number);
 	entry_set_visited(entry, true);
 	expiry_leave(&table->space, collection, old);
 	expiry_enter(table, collection, entry, place->segment);
@@ -349,18 +373,19 @@ static enum evkv_status put_insert(struct memory_table *table,
     struct memory_collection *collection, struct memory_entry *entry,
     uint64_t hash, int64_t now_us)
 {
+	uint32_t number = evkv__entry_number(entry);
 	struct index_segment *segment;
 
 	if (table->space.dead > 0)
 		put_purge(table, hash, now_us);
-	if (!evkv__index_insert(&table->space.entries, hash, entry,
+	if (!evkv__index_insert(&table->space.entries, hash, number,
 		entry_expires_us(entry))) {
 		evkv__entry_release(entry, table->heap);
 		return EVKV_NOMEM;
 	}
 	entry_set_visited(entry, evkv__ghosts_take(&table->space.ghosts, hash));
 	segment = index_segment(&table->space.entries, hash);
-	list_push(&table->space, entry);
+	list_push(&table->space, entry, number);
 	if (collection->count++ == 0)
 		table->bytes += collection_cost(collection);
 	expiry_enter(table, collection, entry, segment);
@@ -383,11 +408,11 @@ enum evkv_status evkv__table_put_hashed(struct memory_table *table,
 		return status;
 	if (old != NULL && evkv__entry_overwrite(old, put)) {
 		entry_set_visited(old, true);
-		entry_set_version(old, ++table->version);
+		entry_set_version(old, table);
 		table_set_expiry(table, old, put->expires_at_us, place.segment);
 		return EVKV_OK;
 	}
-	entry = evkv__entry_new(table->heap, put, collection);
+	entry = evkv__entry_new(table->heap, put, collection, hash);
 	if (entry == NULL)
 		return EVKV_NOMEM;
 	if (old != NULL)
@@ -396,7 +421,7 @@ enum evkv_status evkv__table_put_hashed(struct memory_table *table,
 		status = put_insert(table, collection, entry, hash, now_us);
 	if (status != EVKV_OK)
 		return status;
-	entry_set_version(entry, ++table->version);
+	entry_set_version(entry, table);
 	if (table->space.dead > 0 || table->retired != NULL)
 		evkv__table_reclaim(table, RECLAIM_PER_PUT);
 	if (evkv__table_is_over(table))
@@ -420,7 +445,7 @@ enum evkv_status evkv__table_incr(struct memory_table *table,
 	entry = evkv__table_get(table, collection, put.key,
 	    table_hash(collection, put.key), now_us);
 	if (entry != NULL) {
-		old = evkv_value_bytes(entry->external
+		old = evkv_value_bytes(entry_is_external(entry)
 			? evkv__entry_external(entry)
 			: &entry->value);
 		put.expires_at_us = entry_expires_us(entry);
@@ -463,7 +488,7 @@ enum evkv_status evkv__table_touch(struct memory_table *table,
 	if (status != EVKV_OK)
 		return status;
 	entry_set_visited(entry, true);
-	entry_set_version(entry, ++table->version);
+	entry_set_version(entry, table);
 	table_set_expiry(table, entry, expires_at_us, place.segment);
 	return EVKV_OK;
 }

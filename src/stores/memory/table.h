@@ -30,16 +30,33 @@
 
 #define MEMORY_NEVER INT64_MAX /* as an expiry */
 
+/*
+ * `life` holds the expiry in 48 bits, then 14 of the version, then whether the
+ * value is a pointer to a value of others, then whether it was hit since the
+ * hand passed. A version is of 46 bits: at a million changes a second they come
+ * again after two years.
+ */
 struct memory_entry {
-	struct memory_entry *newer, *older;
+	union {
+		struct {
+			uint32_t newer, older; /* numbers */
+		};
+		struct memory_entry *next; /* of those let go of elsewhere */
+	};
 	struct evkv_value value; /* owner: the collection's */
-	int64_t expires_at_us;
-	uint64_t version; /* the table's, when it was changed last */
-	uint8_t visited;  /* hit since the hand passed it */
-	uint8_t external; /* the value is a pointer to a value of others */
-	uint16_t slot;    /* in its page, if it is one of a page */
+	uint64_t life;
+	uint32_t version; /* its lower half */
 	char bytes[];     /* the key, then the value */
 };
+
+#define ENTRY_VISITED UINT64_C(1)
+#define ENTRY_EXTERNAL UINT64_C(2)
+#define ENTRY_EXPIRY_BITS 48
+#define ENTRY_VERSION_BITS 46
+#define ENTRY_VERSION_MASK ((UINT64_C(1) << ENTRY_VERSION_BITS) - 1)
+/* In an expiry as it is kept: from here on milliseconds; the last is never. */
+#define EXPIRY_MS (UINT64_C(1) << (ENTRY_EXPIRY_BITS - 1))
+#define EXPIRY_NEVER ((UINT64_C(1) << ENTRY_EXPIRY_BITS) - 1)
 
 /* From value.offset, which counts from the header in the entry. */
 #define ENTRY_KEY_OFFSET                                                       \
@@ -50,7 +67,7 @@ struct memory_entry {
  * What an entry costs beside its memory: its part of what is left over of pages
  * or is the allocator's, and its share of the index and of the ghosts.
  */
-#define ENTRY_OVERHEAD 32
+#define ENTRY_OVERHEAD 24
 
 /* Entries that a clear has removed and that are still to be freed. */
 struct memory_tally {
@@ -160,51 +177,79 @@ static inline struct memory_collection *entry_collection(
 	return (struct memory_collection *)(uintptr_t)entry->value.owner;
 }
 
+static inline struct memory_entry *entry_at(const struct memory_table *table,
+    uint32_t number)
+{
+	return slab_at(&table->heap->slab.regions, number);
+}
+
 static inline struct memory_entry *entry_newer(const struct memory_table *table,
     const struct memory_entry *entry)
 {
-	(void)table;
-	return entry->newer;
+	return entry->newer != 0 ? entry_at(table, entry->newer) : NULL;
 }
 
 static inline struct memory_entry *entry_older(const struct memory_table *table,
     const struct memory_entry *entry)
 {
-	(void)table;
-	return entry->older;
+	return entry->older != 0 ? entry_at(table, entry->older) : NULL;
 }
 
 static inline int64_t entry_expires_us(const struct memory_entry *entry)
 {
-	return entry->expires_at_us;
+	uint64_t kept = entry->life >> (64 - ENTRY_EXPIRY_BITS);
+
+	if (kept < EXPIRY_MS)
+		return (int64_t)kept;
+	return kept == EXPIRY_NEVER ? MEMORY_NEVER
+				    : (int64_t)(kept - EXPIRY_MS) * 1000;
 }
 
+/* What is years away is rounded up to milliseconds. */
 static inline void entry_set_expiry(struct memory_entry *entry,
     int64_t expires_at_us)
 {
-	entry->expires_at_us = expires_at_us;
+	uint64_t kept = (uint64_t)expires_at_us;
+
+	if (expires_at_us == MEMORY_NEVER)
+		kept = EXPIRY_NEVER;
+	else if (kept >= EXPIRY_MS)
+		kept = EXPIRY_MS + (kept + 999) / 1000;
+	entry->life = kept << (64 - ENTRY_EXPIRY_BITS) |
+	    (entry->life & (UINT64_MAX >> ENTRY_EXPIRY_BITS));
 }
 
 static inline uint64_t entry_version(const struct memory_entry *entry)
 {
-	return entry->version;
+	return (entry->life << (ENTRY_EXPIRY_BITS - 18) &
+		   (ENTRY_VERSION_MASK & ~(uint64_t)UINT32_MAX)) |
+	    entry->version;
 }
 
-static inline void entry_set_version(struct memory_entry *entry,
-    uint64_t version)
-{
-	entry->version = version;
-}
-
-/* Whether it was hit since the hand passed it. */
 static inline bool entry_is_visited(const struct memory_entry *entry)
 {
-	return entry->visited != 0;
+	return (entry->life & ENTRY_VISITED) != 0;
 }
 
 static inline void entry_set_visited(struct memory_entry *entry, bool visited)
 {
-	entry->visited = visited;
+	entry->life = (entry->life & ~ENTRY_VISITED) | visited;
+}
+
+static inline bool entry_is_external(const struct memory_entry *entry)
+{
+	return (entry->life & ENTRY_EXTERNAL) != 0;
+}
+
+/* It has changed. */
+static inline void entry_set_version(struct memory_entry *entry,
+    struct memory_table *table)
+{
+	const uint64_t upper = (ENTRY_VERSION_MASK >> 32) << 2;
+
+	table->version = (table->version + 1) & ENTRY_VERSION_MASK;
+	entry->version = (uint32_t)table->version;
+	entry->life = (entry->life & ~upper) | (table->version >> 32) << 2;
 }
 
 /* The table's own reference is the only one, and no operation looks at it. */
@@ -235,12 +280,23 @@ size_t evkv__entry_cost_of(const struct memory_put *put);
 size_t evkv__entry_cost(const struct memory_entry *entry);
 /* An entry that is nowhere yet; NULL = no memory. */
 struct memory_entry *evkv__entry_new(struct memory_heap *heap,
-    const struct memory_put *put, struct memory_collection *collection);
+    const struct memory_put *put, struct memory_collection *collection,
+    uint64_t hash);
+/* By which links and the index name it. */
+uint32_t evkv__entry_number(const struct memory_entry *entry);
+/* The upper halves of the hashes of entries. */
+void evkv__entry_hashes(const struct slab_regions *regions,
+    const uint32_t *numbers, size_t count, uint32_t *hashes);
 /* Overwrite the value where it is; false: it can't be done. */
 bool evkv__entry_overwrite(struct memory_entry *entry,
     const struct memory_put *put);
 /* Free an entry that has left the table, or leave it to its holders. */
 void evkv__entry_release(struct memory_entry *entry, struct memory_heap *heap);
+/* The memory of a collection, all zero; NULL = none. */
+struct memory_collection *evkv__collection_alloc(struct memory_heap *heap,
+    size_t name_size);
+void evkv__collection_free(struct memory_heap *heap,
+    struct memory_collection *collection);
 /* The value that an external entry stands for. */
 struct evkv_value *evkv__entry_external(const struct memory_entry *entry);
 
@@ -355,13 +411,15 @@ static inline struct memory_entry *evkv__table_find(const struct memory_table
     uint64_t hash, struct index_place *place)
 {
 	struct memory_entry *entry;
+	uint32_t number;
 
-	entry = index_first(&table->space.entries, hash, place);
-	for (; entry != NULL; entry = index_next(place)) {
+	number = index_first(&table->space.entries, hash, place);
+	for (; number != 0; number = index_next(place)) {
+		entry = entry_at(table, number);
 		if (entry_is(entry, collection, key, entry_same_bytes))
-			break;
+			return entry;
 	}
-	return entry;
+	return NULL;
 }
 
 /*
@@ -379,7 +437,7 @@ static inline struct memory_entry *evkv__table_find_at_home(
 	struct memory_entry *entry;
 
 	for (; matches != 0; matches &= matches - 1) {
-		entry = chunk->slots[__builtin_ctz(matches)];
+		entry = entry_at(table, chunk->slots[__builtin_ctz(matches)]);
 		if (entry_is(entry, collection, key, same))
 			return entry;
 	}
@@ -432,15 +490,16 @@ static inline bool evkv__table_put_over(struct memory_table *table,
 
 	if (now_us >= had_us || expires_at_us < had_us ||
 	    (expires_at_us == MEMORY_NEVER && had_us != MEMORY_NEVER) ||
-	    value.size != entry->value.size || entry->external ||
+	    value.size != entry->value.size || entry_is_external(entry) ||
 	    !entry_is_ours(entry) ||
 	    atomic_load_explicit(&table->heap->held, memory_order_relaxed) != 0)
 		return false;
 	memmove(entry->bytes + (entry->value.offset - ENTRY_KEY_OFFSET),
 	    value.data, value.size);
 	entry_set_visited(entry, true);
-	entry_set_version(entry, ++table->version);
+	entry_set_version(entry, table);
 	entry_set_expiry(entry, expires_at_us);
+	expires_at_us = entry_expires_us(entry);
 	if (expires_at_us > collection->latest_us &&
 	    expires_at_us != MEMORY_NEVER) {
 		collection->latest_us = expires_at_us;
@@ -503,6 +562,9 @@ static inline bool evkv__table_is_over(const struct memory_table *table)
 /* Internal: an entry leaves its space, its place in the index is gone. */
 void evkv__table_drop(struct memory_table *table, struct memory_space *space,
     struct memory_entry *entry);
+/* Internal: take a collection out of the index. */
+void evkv__collection_unlist(struct memory_space *space,
+    const struct memory_collection *collection);
 /* Internal: find and drop an entry of that hash. */
 void evkv__table_remove(struct memory_table *table, struct memory_entry *entry,
     uint64_t hash);

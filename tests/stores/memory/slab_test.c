@@ -12,6 +12,7 @@
 struct item {
 	unsigned char *memory;
 	size_t size;
+	uint32_t number;
 	uint16_t slot;
 	unsigned char mark;
 };
@@ -31,6 +32,10 @@ static bool item_take(struct slab *slab, struct item *item, size_t size,
 	if (item->memory == NULL)
 		return false;
 	check_int((uintptr_t)item->memory % SLAB_GRAIN, 0);
+	check_int(evkv__slab_slot(slab_class_of(slab, size), item->memory),
+	    item->slot);
+	item->number = evkv__slab_number(item->memory);
+	check(item->number != 0);
 	item->size = size;
 	item->mark = mark;
 	memset(item->memory, mark, size);
@@ -42,6 +47,7 @@ static void item_give(struct slab *slab, struct item *item)
 {
 	size_t i;
 
+	check(slab_at(&slab->regions, item->number) == item->memory);
 	for (i = 0; i < item->size; i++)
 		check_int(item->memory[i], item->mark);
 	evkv__slab_give(slab_class_of(slab, item->size), item->memory,
@@ -86,6 +92,39 @@ EVKV_TEST(unit_memory_slab, items_of_all_sizes_never_overlap)
 	check_int(faults_outstanding(), 0);
 }
 
+/* Numbers of regions that went back are used again. */
+EVKV_TEST(unit_memory_slab, numbers_stay_few_and_name_one_item_each)
+{
+	struct slab slab;
+	uint32_t most;
+	size_t i, round;
+	void *large = &slab;
+
+	evkv__slab_init(&slab);
+	for (round = 0, most = 0; round < 4; round++) {
+		for (i = 0; i < ITEMS; i++)
+			check(item_take(&slab, &items[i], SLAB_ITEM_MAX, 1));
+		if (round == 0)
+			most = slab.regions.count;
+		check_int(slab.regions.count, most);
+		/* Some from both ends; the rest keeps its numbers. */
+		for (i = 0; i < ITEMS / 3; i++) {
+			item_give(&slab, &items[i]);
+			item_give(&slab, &items[ITEMS - 1 - i]);
+		}
+		items_give(&slab);
+		while (evkv__slab_tidy(&slab.pages))
+			;
+	}
+	check(item_take(&slab, &items[0], SLAB_GRAIN, 1));
+	memcpy(items[0].memory, &large, sizeof(large));
+	check(slab_at(&slab.regions, items[0].number | SLAB_FAR) == large);
+	memset(items[0].memory, 1, SLAB_GRAIN);
+	items_give(&slab);
+	evkv__slab_end(&slab);
+	check_int(faults_outstanding(), 0);
+}
+
 /* Without an allocator of the user's, regions come from the system. */
 EVKV_TEST(unit_memory_slab, regions_may_come_from_the_system)
 {
@@ -115,7 +154,9 @@ EVKV_TEST(unit_memory_slab, what_is_free_goes_back_but_for_one_block)
 		item_give(&slab, &items[i]);
 	while (evkv__slab_tidy(&slab.pages))
 		;
-	check_int(faults_outstanding(), 1);
+	/* And the numbers of regions. */
+	check_int(faults_outstanding(), 2);
+	check_between(slab.regions.count, 20, 30);
 	faults_reset();
 	for (i = 0; i < 1000; i++) {
 		check(item_take(&slab, &items[0], SLAB_ITEM_MAX, 1));
@@ -133,6 +174,8 @@ EVKV_TEST(unit_memory_slab, want_of_memory_loses_nothing)
 
 	evkv__slab_init(&slab);
 	faults_fail_from(1);
+	check(!item_take(&slab, &items[0], SLAB_GRAIN, 1));
+	faults_fail_from(2);
 	check(!item_take(&slab, &items[0], SLAB_GRAIN, 1));
 	faults_off();
 	/* Three regions, and no more. */

@@ -56,7 +56,7 @@ EVKV_TEST(unit_memory_store, room_for_a_large_value_is_made_by_and_by)
 	char *large = calloc(1, 100000);
 
 	bed_open(&bed, 0, bound);
-	bed_put_numbers(&bed, COLLECTION, 0, 20000, 0);
+	bed_put_numbers(&bed, COLLECTION, 0, 30000, 0);
 	check(bed_counters(&bed).bytes > bound - 200);
 	check_status(bed_put_ttl(&bed, COLLECTION, EVKV_LIT("large"),
 			 evkv_bytes(large, 100000), 0),

@@ -83,6 +83,7 @@ void kit_check_sound(const struct memory_table *table)
 	     entry = entry_older(table, entry)) {
 		check(entry_newer(table, entry) == newer);
 		newer = entry;
+		check(entry_at(table, evkv__entry_number(entry)) == entry);
 		count++;
 		bytes += evkv__entry_cost(entry);
 		if (is_newest_of_collection(table, entry))

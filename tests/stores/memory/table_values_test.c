@@ -63,6 +63,117 @@ EVKV_TEST(unit_memory_table_values, held_bytes_count_and_may_leave_no_room)
 	evkv__table_end(&table);
 }
 
+/* ---- What is packed ------------------------------------------------- */
+
+EVKV_TEST(unit_memory_table_values, expiries_are_kept_whatever_they_are)
+{
+	const int64_t edge = INT64_C(1) << 47;
+	const int64_t times[] = { 1, 999, UINT32_MAX, edge - 1, edge, edge + 1,
+		edge + 999, edge + 1000, INT64_C(4000000000000001),
+		MEMORY_NEVER };
+	struct memory_table table;
+	struct memory_entry *entry;
+	int64_t kept;
+	size_t i;
+
+	check(evkv__table_init(&table, 0, 0, 1, 2));
+	for (i = 0; i < sizeof(times) / sizeof(*times); i++) {
+		check_status(kit_put_at(&table, "c", EVKV_LIT("k"),
+				 EVKV_LIT("v"), times[i], 0),
+		    EVKV_OK);
+		entry = kit_get(&table, "c", "k");
+		kept = entry_expires_us(entry);
+		/* Years away, never too early and to a millisecond. */
+		check(times[i] < edge || times[i] == MEMORY_NEVER
+			? kept == times[i]
+			: kept >= times[i] && kept - times[i] < 1000);
+		check_int(entry_version(entry), table.version);
+		check(entry_is_visited(entry) && !entry_is_external(entry));
+		check(kit_get_at(&table, "c", EVKV_LIT("k"), kept - 1) != NULL);
+		check(times[i] == MEMORY_NEVER ||
+		    kit_get_at(&table, "c", EVKV_LIT("k"), kept) == NULL);
+		kit_check_sound(&table);
+	}
+	evkv__table_end(&table);
+}
+
+EVKV_TEST(unit_memory_table_values, versions_go_on_beyond_32_bits)
+{
+	const uint64_t edges[] = { UINT32_MAX, ENTRY_VERSION_MASK };
+	struct memory_table table;
+	struct memory_entry *entry;
+	uint64_t before;
+	size_t i, n;
+
+	check(evkv__table_init(&table, 0, 0, 1, 2));
+	for (i = 0; i < 2; i++) {
+		table.version = edges[i] - 3;
+		for (n = 0, before = 0; n < 6; n++) {
+			kit_put_number(&table, 7, 123456789);
+			entry = kit_get_number(&table, 7);
+			check_int(entry_version(entry), table.version);
+			check(entry_version(entry) != before);
+			check_int(entry_expires_us(entry), 123456789);
+			before = entry_version(entry);
+		}
+	}
+	check_int(table.version, 2); /* round again */
+	evkv__table_end(&table);
+}
+
+/* Of lengths around that from which on an entry has memory of its own. */
+static struct evkv_slice long_key(char *key, uint32_t number)
+{
+	size_t size = 900 + number % 7 * 30;
+
+	memset(key, 'k', size);
+	memcpy(key + size - sizeof(number), &number, sizeof(number));
+	return evkv_bytes(key, size);
+}
+
+EVKV_TEST(unit_memory_table_values, entries_of_all_sizes_grow_and_go)
+{
+	static struct evkv_value *held[3000];
+	struct memory_collection *record;
+	struct memory_table table;
+	struct memory_entry *entry;
+	char key[2000];
+	uint32_t i;
+
+	check(evkv__table_init(&table, 0, 0, 1, 2));
+	for (i = 0; i < 3000; i++) {
+		check_status(kit_put_at(&table, "c", long_key(key, i),
+				 EVKV_LIT("value"), MEMORY_NEVER, 0),
+		    EVKV_OK);
+		entry = kit_get_at(&table, "c", long_key(key, i), 0);
+		held[i] = i % 5 == 0 ? evkv_value_ref(&entry->value) : NULL;
+	}
+	kit_check_sound(&table);
+	record = table.last;
+	for (i = 0; i < 3000; i++) {
+		entry = kit_get_at(&table, "c", long_key(key, i), 0);
+		check(entry != NULL);
+		check_slice(evkv_value_bytes(&entry->value), "value");
+		if (i % 3 != 0)
+			check_status(evkv__table_delete(&table, record,
+					 long_key(key, i), NULL, 0),
+			    EVKV_OK);
+	}
+	kit_check_sound(&table);
+	for (i = 0; i < 3000; i++) {
+		entry = kit_get_at(&table, "c", long_key(key, i), 0);
+		check((entry != NULL) == (i % 3 == 0));
+		if (i % 10 == 0)
+			evkv_value_unref(held[i]);
+	}
+	evkv__table_end(&table);
+	for (i = 5; i < 3000; i += 10) {
+		check_slice(evkv_value_bytes(held[i]), "value");
+		evkv_value_unref(held[i]);
+	}
+	check_int(faults_outstanding(), 0);
+}
+
 EVKV_TEST(unit_memory_table_values, values_outlive_the_table)
 {
 	struct memory_table table;
@@ -112,10 +223,10 @@ EVKV_TEST(unit_memory_table_values, large_counted_values_are_not_copied)
 	check_status(put_counted(&table, "large", large), EVKV_OK);
 	check_status(put_counted(&table, "small", small), EVKV_OK);
 	entry = kit_get(&table, "c", "large");
-	check(entry->external);
+	check(entry_is_external(entry));
 	check(evkv__entry_external(entry) == large);
 	check(table.bytes > 50000);
-	check(!kit_get(&table, "c", "small")->external);
+	check(!entry_is_external(kit_get(&table, "c", "small")));
 	/* The same again, another, and back to an ordinary one. */
 	check_status(put_counted(&table, "large", large), EVKV_OK);
 	evkv_value_unref(large);
