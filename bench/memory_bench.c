@@ -295,30 +295,42 @@ static void store_put_batch(void *arg, size_t ops)
 
 /* ---- The runs ------------------------------------------------------ */
 
-/* Put every key once; returns the bytes of resident memory that it took. */
-static size_t fill(struct world *w, void (*put)(void *arg, size_t ops))
+/* Put each of these keys once; returns the bytes of resident memory it took. */
+static size_t fill(struct world *w, uint32_t from, uint32_t to,
+    void (*put)(void *arg, size_t ops))
 {
 	size_t before = bench_rss();
-	uint32_t i;
+	uint32_t j, n;
 
-	for (i = 0; i < w->entries; i += SEQUENCE) {
-		uint32_t j,
-		    n = w->entries - i < SEQUENCE ? w->entries - i : SEQUENCE;
-
+	for (; from < to; from += n) {
+		n = to - from < SEQUENCE ? to - from : SEQUENCE;
 		for (j = 0; j < n; j++)
-			w->sequence[j] = i + j;
+			w->sequence[j] = from + j;
 		w->at = 0;
 		put(w, n);
 	}
 	return bench_rss() - before;
 }
 
-static void print_overhead(const char *what, size_t bytes, size_t entries)
+/* At several fills, as an index takes more or less by turns. */
+static void measure_bytes(struct world *w, const char *what,
+    void (*put)(void *arg, size_t ops))
 {
-	double each = (double)bytes / (double)entries;
+	static const uint32_t fills[] = { 60, 75, 90, 100 };
+	uint32_t have = 0, next;
+	double bytes = 0, sum = 0;
+	size_t i;
 
-	printf("%s: %.1f bytes resident per entry, %.1f over key and value\n",
-	    what, each, each - KEY_SIZE - VALUE_SIZE);
+	printf("%s: resident bytes per entry over key and value,", what);
+	for (i = 0; i < sizeof(fills) / sizeof(*fills); i++) {
+		next = (uint32_t)((uint64_t)w->entries * fills[i] / 100);
+		bytes += (double)fill(w, have, next, put);
+		have = next;
+		printf(" %.1f at %u %%,", bytes / have - KEY_SIZE - VALUE_SIZE,
+		    fills[i]);
+		sum += bytes / have - KEY_SIZE - VALUE_SIZE;
+	}
+	printf(" mean %.1f\n", sum / (double)i);
 	fflush(stdout);
 }
 
@@ -418,9 +430,9 @@ int main(int argc, char **argv)
 
 	bench_machine();
 	world_open(w, entries);
-	print_overhead("floor", fill(w, bare_floor_put), entries);
-	print_overhead("table", fill(w, bare_put), entries);
-	print_overhead("store", fill(w, store_put_inline), entries);
+	measure_bytes(w, "floor", bare_floor_put);
+	measure_bytes(w, "table", bare_put);
+	measure_bytes(w, "store", store_put_inline);
 
 	bench_uniform(w->sequence, SEQUENCE, entries);
 	hits = w->hits = 0;

@@ -125,6 +125,30 @@ EVKV_TEST(unit_memory_slab, numbers_stay_few_and_name_one_item_each)
 	check_int(faults_outstanding(), 0);
 }
 
+EVKV_TEST(unit_memory_slab, numbers_come_to_an_end)
+{
+	char *at[1] = { NULL };
+	struct slab slab;
+
+	/* As if all had been given. */
+	evkv__slab_init(&slab);
+	slab.regions.at = at;
+	slab.regions.count = slab.regions.room = slab.regions
+						     .free = SLAB_REGIONS_MAX;
+	check(!item_take(&slab, &items[0], SLAB_GRAIN, 1));
+	check_int(faults_outstanding(), 0);
+	/* One has gone back. */
+	slab.regions.free = 0;
+	at[0] = (char *)(uintptr_t)SLAB_REGIONS_MAX;
+	check(item_take(&slab, &items[0], SLAB_GRAIN, 1));
+	check_int(slab.regions.free, SLAB_REGIONS_MAX);
+	items_give(&slab);
+	slab.regions.at = evkv_malloc(sizeof(at));
+	memcpy(slab.regions.at, at, sizeof(at));
+	evkv__slab_end(&slab);
+	check_int(faults_outstanding(), 0);
+}
+
 /* Without an allocator of the user's, regions come from the system. */
 EVKV_TEST(unit_memory_slab, regions_may_come_from_the_system)
 {
