@@ -277,6 +277,35 @@ EVKV_TEST(base_json, writes_what_it_reads)
 	evkv_json_writer_clear(&w);
 }
 
+/* Of any length, with what comes before and behind it. */
+EVKV_TEST(base_json, writes_bytes_as_base64)
+{
+	static const char *const texts[] = { "[\"\",1]", "[\"/w==\",1]",
+		"[\"//4=\",1]", "[\"//79\",1]", "[\"//79/A==\",1]" };
+	static const unsigned char bytes[] = { 0xff, 0xfe, 0xfd, 0xfc };
+	struct evkv_json_writer w = { .data = NULL };
+	size_t size;
+
+	for (size = 0; size < sizeof(texts) / sizeof(texts[0]); size++) {
+		evkv_json_put_array(&w);
+		evkv_json_put_base64(&w, evkv_bytes(bytes, size));
+		evkv_json_put_int(&w, 1);
+		evkv_json_put_array_end(&w);
+		check(!w.failed);
+		check_bytes(evkv_bytes(w.data, w.size), evkv_str(texts[size]));
+		evkv_json_writer_clear(&w);
+	}
+	evkv_json_put_object(&w);
+	evkv_json_put_name(&w, EVKV_LIT("a"));
+	evkv_json_put_base64(&w, EVKV_LIT("x"));
+	evkv_json_put_name(&w, EVKV_LIT("b"));
+	evkv_json_put_base64(&w, EVKV_LIT("y"));
+	evkv_json_put_object_end(&w);
+	check_bytes(evkv_bytes(w.data, w.size),
+	    EVKV_LIT("{\"a\":\"eA==\",\"b\":\"eQ==\"}"));
+	evkv_json_writer_clear(&w);
+}
+
 static void writes_double(double number, const char *expected)
 {
 	struct evkv_json_writer w = { .data = NULL };

@@ -148,6 +148,27 @@ EVKV_TEST(unit_url, ipv6_literals)
 	refuse("redis://2001:db8::1", "port");
 }
 
+/* The longest that there is, and whatever is longer. */
+EVKV_TEST(unit_url, ipv6_literals_of_any_length)
+{
+	static const char longest[] =
+	    "1111:2222:3333:4444:5555:6666:255.255.255.255";
+	struct evkv_url *url;
+	char text[100];
+	int size;
+
+	snprintf(text, sizeof(text), "redis://[%s]", longest);
+	url = parse(text);
+	check_str(url->host, longest);
+	evkv__url_free(url);
+	for (size = 1; size <= 60; size++) {
+		snprintf(text, sizeof(text), "redis://[%.*s]", size,
+		    "1111111111111111111111111111111111111111111111111111111"
+		    "11111");
+		refuse(text, "IPv6");
+	}
+}
+
 EVKV_TEST(unit_url, bad_parts_are_named)
 {
 	refuse(NULL, "NULL");

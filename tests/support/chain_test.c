@@ -196,6 +196,9 @@ static const struct evkv_type secret_type = {
 	.make = make_secret,
 };
 
+static void refuse(struct rig *rig, const char *text, size_t column,
+    const char *part);
+
 static void check_text(struct rig *rig, const char *text, const char *described)
 {
 	struct evkv_store *store = open_chain(rig, text);
@@ -221,6 +224,41 @@ EVKV_TEST(unit_chain, passwords_are_not_described)
 	check_text(&rig, "vaults://h?key=s3cret&level=3 | read_only",
 	    "vaults://h?key=***&level=3 | read_only");
 	check_text(&rig, "\"vault://h?key=s3cret\"", "vault://h?key=***");
+	rig_close(&rig);
+}
+
+/* A ',' belongs to a URL outside of parentheses, and ends it inside. */
+EVKV_TEST(unit_chain, commas_in_urls)
+{
+	struct rig rig;
+
+	rig_open(&rig);
+	check(evkv_loop_register_scheme(rig.loop, "net", open_scheme));
+	check_text(&rig, "net://h0/a,b9", "net://h0/a%2Cb9");
+	check_text(&rig, "net://h0/a,b,c,d | read_only",
+	    "net://h0/a%2Cb%2Cc%2Cd | read_only");
+	check_text(&rig, "net://h0/a,,b", "net://h0/a%2C%2Cb");
+	check_text(&rig, "net://h0/a,", "net://h0/a%2C");
+	check_text(&rig,
+	    "simple: | passthrough_cache(simple: | prefix_keys(a), "
+	    "max_bypass=7)",
+	    "simple: | passthrough_cache(simple: | prefix_keys(a), "
+	    "max_bypass=7)");
+	refuse(&rig, "net://h0/a, | read_only", 11, "expected '|'");
+	refuse(&rig, "net://h0/a,b|c", 14, "the name of a wrapper");
+	rig_close(&rig);
+}
+
+/* What needs no escape stands as it is, up to the ends of each range. */
+EVKV_TEST(unit_chain, plain_bytes_are_not_escaped)
+{
+	struct rig rig;
+
+	rig_open(&rig);
+	check(evkv_loop_register_scheme(rig.loop, "net", open_scheme));
+	check_text(&rig, "net://h/azAZ09-._~/b", "net://h/azAZ09-._~/b");
+	check_text(&rig, "net://h/%60%7B%40%5B%2F%3A",
+	    "net://h/%60%7B%40%5B/:");
 	rig_close(&rig);
 }
 

@@ -180,7 +180,8 @@ EVKV_TEST(wrappers_passthrough_fence, load_begun_during_a_write_never_fills)
 /* It has read what was there before, and is answered after the write. */
 EVKV_TEST(wrappers_passthrough_fence, load_within_a_write_ends_after_it)
 {
-	struct answer get = ANSWER_INIT, write = ANSWER_INIT;
+	struct answer get = ANSWER_INIT, write = ANSWER_INIT,
+		      again = ANSWER_INIT;
 	struct cache_bed s;
 	size_t w;
 
@@ -197,11 +198,19 @@ EVKV_TEST(wrappers_passthrough_fence, load_within_a_write_ends_after_it)
 		gate_release(s.primary, 0);
 		rig_wait(&s.rig, &write.calls);
 		check_status(write.status, EVKV_OK);
+		/* What comes after the write does not join it. */
+		evkv_get(s.store, C, K, answer_cb, &again);
+		bed_settle(&s);
+		check_int(s.primary->held_count, 2);
 		gate_release(s.primary, 0);
 		rig_wait(&s.rig, &get.calls);
-		s.primary->mode = GATE_OPEN;
 		check_str(bed_value(&s, s.tier, K), "-");
+		gate_release(s.primary, 0);
+		rig_wait(&s.rig, &again.calls);
+		check_str(bed_words(&again), writes[w].after);
+		s.primary->mode = GATE_OPEN;
 		check_str(bed_value(&s, s.store, K), writes[w].after);
+		answer_reset(&again);
 		answer_reset(&get);
 		answer_reset(&write);
 		bed_close(&s);
