@@ -151,8 +151,8 @@ EVKV_TEST(unit_url, ipv6_literals)
 /* The longest that there is, and whatever is longer. */
 EVKV_TEST(unit_url, ipv6_literals_of_any_length)
 {
-	static const char longest[] =
-	    "1111:2222:3333:4444:5555:6666:255.255.255.255";
+	static const char
+	    longest[] = "1111:2222:3333:4444:5555:6666:255.255.255.255";
 	struct evkv_url *url;
 	char text[100];
 	int size;

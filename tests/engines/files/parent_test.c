@@ -24,8 +24,8 @@
 #define NOBODY 65534
 
 /* Made there by an ordinary user, closed, opened again. */
-__attribute__((unused)) static void works_below(bool (*known)(struct evkv_loop *),
-    const char *scheme)
+__attribute__((unused)) static void works_below(
+    bool (*known)(struct evkv_loop *), const char *scheme)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
 	struct answer a = ANSWER_INIT;

@@ -100,3 +100,31 @@ EVKV_TEST(serial_locks, a_close_does_not_wait_for_the_lock)
 	kit_check(&kit, "c", "k", "old");
 	kit_end(&kit);
 }
+
+static void count_lines(enum evkv_log_level level, const char *message,
+    void *arg)
+{
+	(void)level;
+	(void)message;
+	++*(unsigned *)arg;
+}
+
+/* Nothing is worth a line of the log where all goes well. */
+EVKV_TEST(serial_locks, a_close_that_goes_well_is_not_logged)
+{
+	unsigned lines = 0;
+	struct kit kit;
+
+	kit_begin_real(&kit, "store", locks_make);
+	evkv_loop_set_log(kit.rig.loop, count_lines, &lines);
+	kit_open(&kit);
+	kit_must_put(&kit, "c", "k", "v", 0);
+	answer_reset(&kit.answer);
+	evkv_store_close(kit.store, 1000, answer_cb, &kit.answer);
+	rig_wait(&kit.rig, &kit.answer.calls);
+	check_status(kit.answer.status, EVKV_OK);
+	evkv_store_unref(kit.store);
+	kit.store = NULL;
+	check_int(lines, 0);
+	kit_end(&kit);
+}
