@@ -88,7 +88,7 @@ void evkv__disk_backup_done(struct disk_job *job)
 	bool left = backup->disk->env == NULL ||
 	    evkv__disk_wait_left(backup->disk->env);
 
-	if (left || evkv_job_withdrawn(&job->job))
+	if (left || evkv_job_withdrawn(&job->base.job))
 		evkv__file_fail(&job->failure, EVKV_CLOSED, 0,
 		    "the store was closed meanwhile");
 	backup_end(backup);
@@ -109,7 +109,7 @@ static bool backup_submit(struct disk_backup *backup)
 		return false;
 	disk->out++;
 	disk->backups++;
-	return evkv_lane_submit(backup->lane, &backup->job.job);
+	return evkv_lane_submit(backup->lane, &backup->job.base.job);
 }
 
 static void backup_begin(const struct evkv_result *result, void *arg)

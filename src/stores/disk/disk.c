@@ -2,7 +2,7 @@
  * disk: a store in a directory, on LMDB, by worker threads.
  *
  * The happy path: a keyed operation becomes a job, in the op's memory. Its keys
- * say which lane it must go to (order.h): the writer's, where entries that wait
+ * say which lane it must go to (dispatch.h): the writer's, where entries that wait
  * together are committed together, or a reader's. The worker fills in the job's
  * cells; back on the loop they become the op's answer. Remaining TTLs are
  * worked out here, by the loop's own clock, so that nothing is answered that
@@ -21,7 +21,6 @@
 #include "stores/disk/disk.h"
 
 #define RETRY_MS 1000
-#define SCAN_STAY 256 /* held jobs that one look leaves where they are */
 
 enum evkv_verdict evkv__disk_op_fail(struct evkv_op *op,
     const struct file_failure *failure)
@@ -36,11 +35,6 @@ enum evkv_verdict evkv__disk_op_fail(struct evkv_op *op,
 
 /* ---- Answers ------------------------------------------------------------- */
 
-static bool is_read(enum evkv_kind kind)
-{
-	return (evkv_kind_classes(kind) & EVKV_CLASS_WRITES) == 0;
-}
-
 static int64_t disk_wall_ms(struct disk_store *disk)
 {
 	return file_wall_ms(&disk->wall, disk->loop);
@@ -48,17 +42,17 @@ static int64_t disk_wall_ms(struct disk_store *disk)
 
 static void answer_keyed(struct disk_store *disk, struct disk_job *job)
 {
-	const struct evkv_request *request = job->request;
+	const struct evkv_request *request = job->base.request;
 	int64_t now_ms = disk_wall_ms(disk);
 	size_t i;
 
 	for (i = 0; i < request->count; i++)
-		evkv__file_cell_answer(job->op, request, i, &job->cells[i],
+		evkv__file_cell_answer(job->base.op, request, i, &job->cells[i],
 		    now_ms);
 	if (job->failure.status != EVKV_OK)
-		evkv_op_explain(job->op, file_cause(&job->failure),
+		evkv_op_explain(job->base.op, file_cause(&job->failure),
 		    job->failure.sys_error, job->failure.message);
-	if (is_read(request->kind))
+	if (file_kind_reads(request->kind))
 		return;
 	evkv__disk_dirty(disk);
 	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_HAS_TTL) == 0)
@@ -73,11 +67,11 @@ static void answer_page(struct disk_job *job)
 	size_t i;
 
 	for (i = 0; i < page->count; i++) {
-		if (!evkv_op_add_name(job->op, name_page_name(page, i)))
+		if (!evkv_op_add_name(job->base.op, name_page_name(page, i)))
 			return;
 	}
 	if (page->more)
-		evkv_op_set_position(job->op, evkv__disk_vtable.name,
+		evkv_op_set_position(job->base.op, evkv__disk_vtable.name,
 		    evkv_bytes(page->position, page->position_size));
 }
 
@@ -85,23 +79,23 @@ static void answer_sync(struct disk_store *disk, struct disk_job *job)
 {
 	if (disk->unflushed.status == EVKV_OK)
 		return;
-	evkv__disk_op_fail(job->op, &disk->unflushed);
+	evkv__disk_op_fail(job->base.op, &disk->unflushed);
 	disk->unflushed.status = EVKV_OK;
 }
 
 static void answer_span(struct disk_store *disk, struct disk_job *job)
 {
 	if (job->failure.status != EVKV_OK) {
-		evkv__disk_op_fail(job->op, &job->failure);
+		evkv__disk_op_fail(job->base.op, &job->failure);
 		return;
 	}
-	switch (job->request->kind) {
+	switch (job->base.request->kind) {
 	case EVKV_OP_KEYS:
 	case EVKV_OP_COLLECTIONS: answer_page(job); break;
 	case EVKV_OP_CLEAR:
 	case EVKV_OP_CLEAR_ALL:
 	case EVKV_OP_PURGE_EXPIRED:
-		evkv_op_set_affected(job->op, job->span->removal.removed);
+		evkv_op_set_affected(job->base.op, job->span->removal.removed);
 		evkv__disk_dirty(disk);
 		break;
 	case EVKV_OP_SYNC: answer_sync(disk, job); break;
@@ -135,101 +129,6 @@ static void answer_absent(struct evkv_op *op,
 		evkv_op_entry(op, i)->status = EVKV_NOT_FOUND;
 }
 
-/* ---- Dispatch ------------------------------------------------------------ */
-
-/* A reader for a job that may go to any; in turn. */
-static unsigned free_reader(struct disk_store *disk)
-{
-	if (++disk->next_reader >= disk->lanes_count)
-		disk->next_reader = 1;
-	return disk->next_reader;
-}
-
-static unsigned free_lane(struct disk_store *disk, enum evkv_kind kind)
-{
-	return is_read(kind) && kind != EVKV_OP_SYNC && kind != EVKV_OP_COMPACT
-	    ? free_reader(disk)
-	    : LANE_WRITER;
-}
-
-/* To its lane. The op has failed where it has no place there. */
-static bool dispatch_to(struct disk_store *disk, struct disk_job *job,
-    unsigned lane)
-{
-	job->now_ms = disk_wall_ms(disk);
-	if (job->hashes != NULL)
-		evkv__lane_order_enter(&disk->order, job->hashes,
-		    job->request->count, lane);
-	if (evkv__disk_submit(disk, job, lane))
-		return true;
-	if (job->hashes != NULL)
-		evkv__lane_order_leave(&disk->order, job->hashes,
-		    job->request->count, lane);
-	evkv_op_fail(job->op, EVKV_BUSY, EVKV_CAUSE_OVERLOAD, NULL);
-	return false;
-}
-
-/* true: it is out or held. false: the op has failed. */
-static bool dispatch(struct disk_store *disk, struct disk_job *job)
-{
-	const struct evkv_request *request = job->request;
-	unsigned lane = free_lane(disk, request->kind);
-	size_t i;
-
-	if (job->cells == NULL)
-		return dispatch_to(disk, job, lane);
-	if (!evkv__lane_order_reserve(&disk->order, request->count)) {
-		evkv_op_nomem(job->op);
-		return false;
-	}
-	job->hashes = request->count == 1
-	    ? &job->one_hash
-	    : evkv_op_alloc(job->op, request->count * sizeof(*job->hashes));
-	if (job->hashes == NULL) {
-		evkv_op_nomem(job->op);
-		return false;
-	}
-	for (i = 0; i < request->count; i++)
-		job->hashes[i] = evkv__lane_order_hash(&disk->order,
-		    request->collection, request->keys[i]);
-	lane = evkv__lane_order_route(&disk->order, job->hashes, request->count,
-	    !is_read(request->kind), lane, false);
-	if (lane != LANE_HELD)
-		return dispatch_to(disk, job, lane);
-	job->lane = LANE_HELD;
-	evkv__lane_order_enter(&disk->order, job->hashes, request->count,
-	    LANE_HELD);
-	disk_jobs_append(&disk->held, job);
-	return true;
-}
-
-/* Something has come back: what was held for it may go now. */
-static void scan_held(struct disk_store *disk)
-{
-	struct disk_job *job = disk->held.first, *next;
-	unsigned lane, stay = 0;
-	size_t count;
-
-	evkv__lane_order_scan(&disk->order);
-	for (; job != NULL && stay < SCAN_STAY; job = next) {
-		next = job->next;
-		count = job->request->count;
-		lane = evkv__lane_order_route(&disk->order, job->hashes, count,
-		    !is_read(job->request->kind),
-		    free_lane(disk, job->request->kind), true);
-		if (lane == LANE_HELD) {
-			evkv__lane_order_mark(&disk->order, job->hashes, count);
-			stay++;
-			continue;
-		}
-		disk_jobs_remove(&disk->held, job);
-		evkv__lane_order_leave(&disk->order, job->hashes, count,
-		    LANE_HELD);
-		if (!dispatch_to(disk, job, lane))
-			evkv_op_complete(job->op);
-	}
-}
-
 /* ---- Coming back --------------------------------------------------------- */
 
 /* The writer was left behind: what it had was not done, as far as we know. */
@@ -240,13 +139,11 @@ static bool disk_left(const struct disk_store *disk)
 
 static void finish_job(struct disk_store *disk, struct disk_job *job)
 {
-	struct evkv_op *op = job->op;
+	struct evkv_op *op = job->base.op;
 	struct disk_span *span = job->span;
 
-	if (job->hashes != NULL)
-		evkv__lane_order_leave(&disk->order, job->hashes,
-		    job->request->count, job->lane);
-	if (evkv_job_withdrawn(&job->job) || disk_left(disk))
+	evkv__file_dispatch_leave(&disk->dispatch, &job->base);
+	if (evkv_job_withdrawn(&job->base.job) || disk_left(disk))
 		evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
 	else if (job->cells != NULL)
 		answer_keyed(disk, job);
@@ -275,8 +172,7 @@ void evkv__disk_done(struct evkv_job *jobs, void *arg)
 			evkv__disk_own_done(disk, job);
 	}
 	evkv__disk_look(disk);
-	if (disk->held.first != NULL)
-		scan_held(disk);
+	evkv__file_dispatch_held(&disk->dispatch);
 	evkv__disk_maybe_end(disk);
 }
 
@@ -290,45 +186,25 @@ void evkv__disk_release_waiting(struct disk_store *disk)
 	struct disk_job *job;
 
 	while (disk->state != DISK_OPENING &&
-	    (job = disk->waiting.first) != NULL) {
-		if (disk_absent(disk) && request_makes(job->request)) {
+	    (job = (struct disk_job *)disk->dispatch.waiting.first) != NULL) {
+		if (disk_absent(disk) && request_makes(job->base.request)) {
 			disk->env->config.lazy = false;
 			evkv__disk_start(disk);
 			return;
 		}
-		disk_jobs_remove(&disk->waiting, job);
+		evkv__file_jobs_remove(&disk->dispatch.waiting, &job->base);
 		if (disk_absent(disk))
-			answer_absent(job->op, job->request);
+			answer_absent(job->base.op, job->base.request);
 		else if (disk->state != DISK_READY)
-			evkv__disk_op_fail(job->op, &disk->failure);
-		else if (job->request->kind != EVKV_OP_PING &&
-		    dispatch(disk, job))
+			evkv__disk_op_fail(job->base.op, &disk->failure);
+		else if (job->base.request->kind != EVKV_OP_PING &&
+		    evkv__file_dispatch(&disk->dispatch, &job->base))
 			continue;
-		evkv_op_complete(job->op);
+		evkv_op_complete(job->base.op);
 	}
 }
 
 /* ---- The slots ----------------------------------------------------------- */
-
-/* Whether the keys are free of whatever is under way. */
-static bool inline_free(struct disk_store *disk,
-    const struct evkv_request *request)
-{
-	uint64_t hash;
-	size_t i;
-
-	for (i = 0; i < request->count && disk->order.used > 0; i++) {
-		hash = evkv__lane_order_hash(&disk->order, request->collection,
-		    request->keys[i]);
-		if (evkv__lane_order_route(&disk->order, &hash, 1, true,
-			LANE_HELD, false) != LANE_HELD)
-			return false;
-		if (evkv__lane_order_route(&disk->order, &hash, 1, false,
-			LANE_HELD - 1, false) != LANE_HELD - 1)
-			return false;
-	}
-	return true;
-}
 
 /* Read here and now. false: it takes a worker after all. */
 static bool inline_read(struct disk_store *disk, struct evkv_op *op,
@@ -340,7 +216,7 @@ static bool inline_read(struct disk_store *disk, struct evkv_op *op,
 	struct disk_view view;
 	size_t i;
 
-	if (!inline_free(disk, request) ||
+	if (!evkv__file_dispatch_free(&disk->dispatch, request) ||
 	    evkv__disk_view_try(disk->env, &disk->env->here, &view) != 0)
 		return false;
 	if (!disk->env->here.looked) {
@@ -373,7 +249,7 @@ static bool inline_refusal(struct disk_store *disk, struct evkv_op *op,
 	size += request->keys[0].size + request_value(request, 0).size;
 	if (!evkv__disk_space_full_try(disk->env,
 		evkv__disk_space_pages(disk->env, size)) ||
-	    !inline_free(disk, request))
+	    !evkv__file_dispatch_free(&disk->dispatch, request))
 		return false;
 	evkv__disk_code_fail(disk->env, DISK_FULL, "can't write an entry",
 	    &failure);
@@ -397,11 +273,8 @@ static struct disk_job *make_job(struct evkv_op *op)
 	memset(job, 0, offsetof(struct disk_job, failure));
 	job->failure.status = EVKV_OK;
 	job->span = NULL;
-	job->hashes = NULL;
-	job->link = NULL;
-	job->lane = LANE_WRITER;
-	job->op = op;
-	job->request = request = evkv_op_request(op);
+	job->base.op = op;
+	job->base.request = request = evkv_op_request(op);
 	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_HAS_KEYS) != 0) {
 		size = request->count * sizeof(*job->cells);
 		job->cells = request->count == 1 ? &job->one_cell
@@ -461,7 +334,7 @@ static enum evkv_verdict disk_submit(void *self, struct evkv_op *op,
 {
 	struct disk_store *disk = self;
 	struct evkv_slice position = EVKV_LIT("");
-	bool first = disk->waiting.first == NULL;
+	bool first = disk->dispatch.waiting.first == NULL;
 	struct disk_job *job;
 
 	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_PAGES) != 0 &&
@@ -487,35 +360,19 @@ static enum evkv_verdict disk_submit(void *self, struct evkv_op *op,
 	if (job == NULL)
 		return EVKV_VERDICT_DONE;
 	if (position.size > 0)
-		position_ok(job->request, &job->position);
+		position_ok(job->base.request, &job->position);
 	if (disk->state != DISK_READY || !first) {
-		disk_jobs_append(&disk->waiting, job);
+		evkv__file_jobs_append(&disk->dispatch.waiting, &job->base);
 		return EVKV_VERDICT_PENDING;
 	}
-	return dispatch(disk, job) ? EVKV_VERDICT_PENDING : EVKV_VERDICT_DONE;
+	return evkv__file_dispatch(&disk->dispatch, &job->base)
+	    ? EVKV_VERDICT_PENDING
+	    : EVKV_VERDICT_DONE;
 }
 
 static void disk_stop(void *self, struct evkv_op *op)
 {
-	struct disk_store *disk = self;
-	struct disk_job *job = evkv_op_data(op);
-
-	if (job->link != NULL) {
-		if (job->lane == LANE_HELD) {
-			disk_jobs_remove(&disk->held, job);
-			evkv__lane_order_leave(&disk->order, job->hashes,
-			    job->request->count, LANE_HELD);
-		} else {
-			disk_jobs_remove(&disk->waiting, job);
-		}
-		evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
-		evkv_op_complete(op);
-		return;
-	}
-	if (evkv_job_withdraw(&job->job))
-		return;
-	evkv_op_mark_sent(op);
-	evkv_job_stop(&job->job);
+	evkv__file_dispatch_stop(&((struct disk_store *)self)->dispatch, op);
 }
 
 static void disk_counters(void *self, struct evkv_counters *counters)

@@ -4,7 +4,6 @@
 #ifndef EVKV_STORES_DISK_DISK_H
 #define EVKV_STORES_DISK_DISK_H
 
-#include "engines/files/lane_order.h"
 #include "engines/files/wall.h"
 #include "evkv/stores/disk.h"
 #include "stores/disk/work.h"
@@ -20,10 +19,6 @@ enum disk_state {
 	DISK_ENDED,
 };
 
-struct disk_jobs {
-	struct disk_job *first, **last;
-};
-
 struct disk_store {
 	struct evkv_loop *loop;
 	struct evkv_store *store; /* the handle */
@@ -34,17 +29,15 @@ struct disk_store {
 
 	/* Lane 0 writes, the others read; env->workers has their states. */
 	struct evkv_lane *lanes[DISK_LANES_MAX];
-	unsigned lanes_count, next_reader;
+	unsigned lanes_count;
 
 	enum disk_state state;
 	struct file_failure failure;
 	struct file_wall wall;
 	int64_t failed_ms;
-	size_t out;               /* jobs in lanes */
-	size_t backups;           /* those of them in lanes of their own */
-	struct disk_jobs waiting; /* for the store to be open */
-	struct disk_jobs held;    /* for others, by order.h */
-	struct lane_order order;
+	size_t out;     /* jobs in lanes */
+	size_t backups; /* those of them in lanes of their own */
+	struct file_dispatch dispatch;
 
 	struct disk_job open_job, close_job; /* the store's own */
 	struct disk_job sweep_job, flush_job, leave_job;
@@ -105,31 +98,5 @@ void evkv__disk_maybe_end(struct disk_store *disk);
 void evkv__disk_done(struct evkv_job *jobs, void *arg);
 /* What waits for the store to be open may go, or fails. */
 void evkv__disk_release_waiting(struct disk_store *disk);
-
-static inline void disk_jobs_init(struct disk_jobs *jobs)
-{
-	jobs->first = NULL;
-	jobs->last = &jobs->first;
-}
-
-static inline void disk_jobs_append(struct disk_jobs *jobs,
-    struct disk_job *job)
-{
-	job->next = NULL;
-	job->link = jobs->last;
-	*jobs->last = job;
-	jobs->last = &job->next;
-}
-
-static inline void disk_jobs_remove(struct disk_jobs *jobs,
-    struct disk_job *job)
-{
-	*job->link = job->next;
-	if (job->next != NULL)
-		job->next->link = job->link;
-	else
-		jobs->last = job->link;
-	job->link = NULL;
-}
 
 #endif

@@ -23,7 +23,7 @@
 
 static bool unit_writes(const struct disk_unit *unit)
 {
-	return (evkv_kind_classes(unit->job->request->kind) &
+	return (evkv_kind_classes(unit->job->base.request->kind) &
 		   EVKV_CLASS_WRITES) != 0;
 }
 
@@ -34,7 +34,7 @@ static struct file_cell *unit_cell(const struct disk_unit *unit)
 
 static int64_t unit_expires(const struct disk_unit *unit)
 {
-	return file_expires_ms(unit->job->request, unit->index,
+	return file_expires_ms(unit->job->base.request, unit->index,
 	    unit->job->now_ms);
 }
 
@@ -58,7 +58,7 @@ static int unit_incr(struct disk_view *view, const struct disk_unit *unit,
 
 	if (code != 0 && code != MDB_NOTFOUND)
 		return code;
-	if (evkv_incr_apply(unit->job->request, unit->index,
+	if (evkv_incr_apply(unit->job->base.request, unit->index,
 		code == 0 ? &row.value : NULL, &cell->number) != EVKV_OK) {
 		unit_invalid(unit);
 		return 0;
@@ -92,7 +92,7 @@ static int unit_take(struct disk_view *view, const struct disk_unit *unit,
 
 static int unit_write(struct disk_view *view, const struct disk_unit *unit)
 {
-	const struct evkv_request *request = unit->job->request;
+	const struct evkv_request *request = unit->job->base.request;
 	struct disk_put put = {
 		.collection = request->collection,
 		.key = request->keys[unit->index],
@@ -172,7 +172,7 @@ static void group_fail(struct disk_worker *worker,
 static size_t unit_pages(const struct disk_env *env,
     const struct disk_unit *unit)
 {
-	const struct evkv_request *request = unit->job->request;
+	const struct evkv_request *request = unit->job->base.request;
 	size_t size = DISK_ROW_HEAD + request->keys[unit->index].size;
 
 	if (!unit_writes(unit))
@@ -343,7 +343,7 @@ static size_t group_refuse(struct disk_worker *worker,
 	size_t i, pages;
 
 	for (i = 0; i < count; i++) {
-		request = units[i].job->request;
+		request = units[i].job->base.request;
 		pages = unit_pages(env, &units[i]);
 		if (request->kind != EVKV_OP_PUT ||
 		    request->condition != EVKV_IF_ANY ||

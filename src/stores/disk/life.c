@@ -20,8 +20,8 @@ static const struct evkv_request life_purge = { .kind = EVKV_OP_PURGE_EXPIRED };
 bool evkv__disk_submit(struct disk_store *disk, struct disk_job *job,
     unsigned lane)
 {
-	job->lane = lane;
-	if (!evkv_lane_submit(disk->lanes[lane], &job->job))
+	job->base.lane = lane;
+	if (!evkv_lane_submit(disk->lanes[lane], &job->base.job))
 		return false;
 	disk->out++;
 	if (lane == LANE_WRITER && disk->state < DISK_ENDING &&
@@ -34,7 +34,7 @@ static void life_submit_own(struct disk_store *disk, struct disk_job *job,
     enum disk_task task)
 {
 	*job = (struct disk_job){ .task = task,
-		.request = &life_purge,
+		.base.request = &life_purge,
 		.now_ms = evkv_loop_wall_ms(disk->loop) };
 	evkv__disk_submit(disk, job, LANE_WRITER);
 }
@@ -108,7 +108,7 @@ static void life_sweep(void *arg)
 	disk->sweeping = true;
 	memset(&disk->sweep_span, 0, sizeof(disk->sweep_span));
 	*(&disk->sweep_job) = (struct disk_job){ .task = DISK_SWEEP,
-		.request = &life_purge,
+		.base.request = &life_purge,
 		.span = &disk->sweep_span,
 		.now_ms = evkv_loop_wall_ms(disk->loop) };
 	if (!evkv__disk_submit(disk, &disk->sweep_job, LANE_WRITER))
@@ -289,7 +289,7 @@ static void life_leave(struct disk_store *disk)
 	disk->leave_job = (struct disk_job){ .task = DISK_LEAVE };
 	if (evkv_lane_relieve(disk->lanes[LANE_WRITER]) &&
 	    evkv_lane_submit(disk->lanes[LANE_WRITER + 1],
-		&disk->leave_job.job))
+		&disk->leave_job.base.job))
 		return;
 	/* No thread for that: don't wait. */
 	disk->leaving = false;
@@ -330,8 +330,8 @@ void evkv__disk_close(void *self)
 	disk->state = DISK_ENDING;
 	__atomic_store_n(&disk->env->stop, true, __ATOMIC_RELAXED);
 	evkv__disk_copy_cancel(disk->env);
-	if (disk->sweeping && !evkv_job_withdraw(&disk->sweep_job.job))
-		evkv_job_stop(&disk->sweep_job.job);
+	if (disk->sweeping && !evkv_job_withdraw(&disk->sweep_job.base.job))
+		evkv_job_stop(&disk->sweep_job.base.job);
 	evkv__disk_maybe_end(disk);
 }
 
@@ -340,7 +340,7 @@ void evkv__disk_free(void *self)
 	struct disk_store *disk = self;
 
 	life_free_lanes(disk);
-	evkv__lane_order_free(&disk->order);
+	evkv__lane_order_free(&disk->dispatch.order);
 	evkv_executor_unref(disk->executor);
 	if (disk->env != NULL)
 		evkv__disk_env_free(disk->env);
@@ -348,6 +348,15 @@ void evkv__disk_free(void *self)
 }
 
 /* ---- Making -------------------------------------------------------------- */
+
+static bool life_dispatch(void *store, struct file_job *base, unsigned lane)
+{
+	struct disk_store *disk = store;
+	struct disk_job *job = (struct disk_job *)base;
+
+	job->now_ms = file_wall_ms(&disk->wall, disk->loop);
+	return evkv__disk_submit(disk, job, lane);
+}
 
 bool evkv__disk_init(struct disk_store *disk, struct evkv_loop *loop,
     const struct evkv_disk_options *options, struct evkv_error *error)
@@ -370,9 +379,7 @@ bool evkv__disk_init(struct disk_store *disk, struct evkv_loop *loop,
 	disk->wait_timer.arg = disk;
 	disk->look_task.run = life_look_anew;
 	disk->look_task.arg = disk;
-	disk->order.seed = evkv_loop_random(loop);
-	disk_jobs_init(&disk->waiting);
-	disk_jobs_init(&disk->held);
+	evkv__file_dispatch_init(&disk->dispatch, loop, life_dispatch, disk);
 	disk->executor = evkv_executor_ref(options->executor != NULL
 		? options->executor
 		: evkv_loop_executor(loop, error));
@@ -402,5 +409,6 @@ bool evkv__disk_init(struct disk_store *disk, struct evkv_loop *loop,
 			return false;
 		disk->lanes_count++;
 	}
+	disk->dispatch.readers = readers;
 	return true;
 }

@@ -21,7 +21,7 @@ void evkv__disk_job_fail(struct disk_job *job, enum evkv_status status,
 
 	evkv__disk_code_fail(env, code, "failed", &job->failure);
 	job->failure.status = status;
-	for (i = 0; job->cells != NULL && i < job->request->count; i++) {
+	for (i = 0; job->cells != NULL && i < job->base.request->count; i++) {
 		evkv_value_unref(job->cells[i].value);
 		job->cells[i] = (struct file_cell){ .status = status };
 	}
@@ -61,7 +61,7 @@ void evkv__disk_read_cell(struct disk_view *view,
 
 static void work_read(struct disk_view *view, struct disk_job *job)
 {
-	const struct evkv_request *request = job->request;
+	const struct evkv_request *request = job->base.request;
 	int code = 0;
 	size_t i;
 
@@ -89,7 +89,7 @@ static void work_leave(struct disk_env *env, struct disk_job *job)
 	const struct timespec step = { 0, LEAVE_STEP_MS * 1000000 };
 	int waited;
 
-	for (waited = 0; waited < LEAVE_MS && !evkv_job_stopped(&job->job);
+	for (waited = 0; waited < LEAVE_MS && !evkv_job_stopped(&job->base.job);
 	     waited += LEAVE_STEP_MS) {
 		if (evkv__disk_wait_ms(env, true) >= LEAVE_MS)
 			break;
@@ -147,8 +147,8 @@ static int work_piece(struct disk_worker *worker, struct disk_job *job,
 
 	if (code != 0)
 		return code;
-	code = evkv__disk_remove_some(&view, job->request, job->now_ms, rows,
-	    &job->span->removal);
+	code = evkv__disk_remove_some(&view, job->base.request, job->now_ms,
+	    rows, &job->span->removal);
 	if (code == 0) {
 		code = evkv__disk_write_commit(&view);
 		*in_doubt = evkv__disk_env_in_doubt(worker->env, code);
@@ -167,7 +167,7 @@ static bool work_nothing_due(struct disk_worker *worker, struct disk_job *job)
 	struct disk_view view;
 	bool due = true;
 
-	if (job->request->kind != EVKV_OP_PURGE_EXPIRED ||
+	if (job->base.request->kind != EVKV_OP_PURGE_EXPIRED ||
 	    evkv__disk_view_begin(worker->env, &worker->reader, &view) != 0)
 		return false;
 	if (evkv__disk_expiry_peek(&view, job->now_ms, &due,
@@ -196,8 +196,8 @@ static void work_remove(struct disk_worker *worker, struct disk_job *job)
 		return;
 	if (code == 0) {
 		if (!job->span->removal.finished &&
-		    !evkv_job_stopped(&job->job))
-			evkv_job_again(&job->job);
+		    !evkv_job_stopped(&job->base.job))
+			evkv_job_again(&job->base.job);
 		return;
 	}
 	unknown = in_doubt || job->span->removal.removed > 0;
@@ -239,9 +239,9 @@ static void work_special(struct disk_worker *worker, struct disk_job *job)
 			code = evkv__disk_env_sync(env);
 		evkv__disk_env_close(env);
 	} else if (job->task == DISK_FLUSH ||
-	    job->request->kind == EVKV_OP_SYNC) {
+	    job->base.request->kind == EVKV_OP_SYNC) {
 		code = evkv__disk_env_sync(env);
-	} else if (job->request->kind == EVKV_OP_COMPACT) {
+	} else if (job->base.request->kind == EVKV_OP_COMPACT) {
 		evkv__disk_env_compact(env, &job->failure);
 	} else {
 		work_remove(worker, job);
@@ -253,7 +253,7 @@ static void work_special(struct disk_worker *worker, struct disk_job *job)
 
 static size_t work_unit_bytes(const struct disk_job *job, size_t index)
 {
-	return job->request->kind == EVKV_OP_PUT
+	return job->base.request->kind == EVKV_OP_PUT
 	    ? disk_job_value(job, index).size
 	    : 0;
 }
@@ -275,7 +275,7 @@ void evkv__disk_run_writer(struct evkv_job *jobs, void *arg)
 				return;
 			continue;
 		}
-		for (i = 0; i < job->request->count; i++) {
+		for (i = 0; i < job->base.request->count; i++) {
 			size_t size = work_unit_bytes(job, i);
 
 			if (count == DISK_GROUP_UNITS ||

@@ -9,12 +9,12 @@
 
 #include "base/request.h"
 #include "engines/files/cell.h"
-#include "evkv/executor.h"
+#include "engines/files/dispatch.h"
 #include "evkv/number.h"
 #include "stores/disk/env.h"
 
 enum disk_task {
-	DISK_OP, /* `request` */
+	DISK_OP, /* `base.request` */
 	DISK_OPEN,
 	DISK_CLOSE,
 	DISK_SWEEP,  /* a removal by the store itself */
@@ -24,11 +24,10 @@ enum disk_task {
 };
 
 struct disk_job {
-	struct evkv_job job; /* first */
+	struct file_job base; /* first */
 	enum disk_task task;
 
 	/* Input. */
-	const struct evkv_request *request;
 	int64_t now_ms; /* wall-clock */
 	const char *path;
 	struct evkv_slice position;
@@ -42,13 +41,7 @@ struct disk_job {
 	} * span; /* for requests without keys */
 
 	/* The loop's. */
-	struct evkv_op *op;
-	uint64_t *hashes; /* of the keys; NULL = none are recorded */
-	unsigned lane;    /* where it is, by order.h */
-	struct disk_job *next,
-	    **link; /* waiting or held; link NULL = neither */
 	struct file_cell one_cell;
-	uint64_t one_hash;
 };
 
 #define DISK_GROUP_UNITS 4096        /* entries of one transaction */
@@ -77,7 +70,7 @@ void evkv__disk_read_cell(struct disk_view *view,
 static inline void disk_job_read(struct disk_view *view, struct disk_job *job,
     size_t index)
 {
-	evkv__disk_read_cell(view, job->request, index, job->now_ms,
+	evkv__disk_read_cell(view, job->base.request, index, job->now_ms,
 	    &job->cells[index], &job->failure);
 }
 /* Fail a job and all its cells. */
@@ -90,7 +83,7 @@ void evkv__disk_group_commit(struct disk_worker *worker,
 static inline struct evkv_slice disk_job_value(const struct disk_job *job,
     size_t index)
 {
-	return request_value(job->request, index);
+	return request_value(job->base.request, index);
 }
 
 #endif

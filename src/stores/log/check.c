@@ -50,7 +50,7 @@ static bool save_item(struct checking *c, const struct log_scan *scan)
 		.count = 1,
 		.keys = &key,
 	};
-	struct log_job job = { .request = &request, .now_ms = c->now_ms };
+	struct log_job job = { .base.request = &request, .now_ms = c->now_ms };
 	const struct log_unit unit = { .job = &job };
 
 	if (puts) {

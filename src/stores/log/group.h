@@ -61,7 +61,7 @@ bool evkv__log_unit_decide(struct log_worker *worker,
 static inline const struct evkv_request *unit_request(const struct log_unit
 	*unit)
 {
-	return unit->job->request;
+	return unit->job->base.request;
 }
 
 static inline bool unit_writes(const struct log_unit *unit)

@@ -21,8 +21,8 @@ static const struct evkv_request life_purge = { .kind = EVKV_OP_PURGE_EXPIRED };
 
 bool evkv__log_submit(struct log_store *log, struct log_job *job, unsigned lane)
 {
-	job->lane = lane;
-	if (!evkv_lane_submit(log->lanes[lane], &job->job))
+	job->base.lane = lane;
+	if (!evkv_lane_submit(log->lanes[lane], &job->base.job))
 		return false;
 	log->out++;
 	return true;
@@ -32,7 +32,7 @@ static bool life_submit_own(struct log_store *log, struct log_job *job,
     enum log_task task, unsigned lane)
 {
 	*job = (struct log_job){ .task = task,
-		.request = &life_purge,
+		.base.request = &life_purge,
 		.now_ms = evkv_loop_wall_ms(log->loop) };
 	return evkv__log_submit(log, job, lane);
 }
@@ -51,11 +51,11 @@ static void life_down(struct log_store *log, const struct file_failure *failure)
 
 void evkv__log_start(struct log_store *log)
 {
-	struct log_job *job;
+	struct file_job *job;
 
 	log->state = LOG_OPENING;
-	for (job = log->waiting.first; job != NULL; job = job->next)
-		job->tried = true;
+	for (job = log->dispatch.waiting.first; job != NULL; job = job->next)
+		((struct log_job *)job)->tried = true;
 	life_submit_own(log, &log->open_job, LOG_OPEN, LANE_WRITER);
 	evkv_timer_set(log->loop, &log->load_timer, LOAD_MS);
 }
@@ -182,7 +182,7 @@ static void life_sweep(void *arg)
 	if (log->sweep_span.removal.finished)
 		memset(&log->sweep_span, 0, sizeof(log->sweep_span));
 	log->sweep_job = (struct log_job){ .task = LOG_SWEEP,
-		.request = &life_purge,
+		.base.request = &life_purge,
 		.span = &log->sweep_span,
 		.now_ms = evkv_loop_wall_ms(log->loop) };
 	log->sweeping = evkv__log_submit(log, &log->sweep_job, LANE_WRITER);
@@ -285,9 +285,9 @@ void evkv__log_store_close(void *self)
 	log->state = LOG_ENDING;
 	__atomic_store_n(&log->env->stop, true, __ATOMIC_RELAXED);
 	if (log->keeping)
-		evkv_job_withdraw(&log->keep_job.job);
+		evkv_job_withdraw(&log->keep_job.base.job);
 	if (log->sweeping)
-		evkv_job_withdraw(&log->sweep_job.job);
+		evkv_job_withdraw(&log->sweep_job.base.job);
 	evkv__log_maybe_end(log);
 }
 
@@ -300,7 +300,7 @@ void evkv__log_store_free(void *self)
 	for (i = 0; i < LOG_LANES_MAX; i++)
 		evkv_free(log->workers[i].buffer.data);
 	evkv_free(log->workers[LANE_WRITER].units);
-	evkv__lane_order_free(&log->order);
+	evkv__lane_order_free(&log->dispatch.order);
 	evkv_executor_unref(log->executor);
 	if (log->env != NULL) {
 		evkv__log_close(log->env);
@@ -344,6 +344,15 @@ static bool life_lane(struct log_store *log, unsigned lane, unsigned keeper,
 	return log->lanes[lane] != NULL;
 }
 
+static bool life_dispatch(void *store, struct file_job *base, unsigned lane)
+{
+	struct log_store *log = store;
+	struct log_job *job = (struct log_job *)base;
+
+	job->now_ms = file_wall_ms(&log->wall, log->loop);
+	return evkv__log_submit(log, job, lane);
+}
+
 bool evkv__log_init(struct log_store *log, struct evkv_loop *loop,
     const struct evkv_log_options *options, struct evkv_error *error)
 {
@@ -360,9 +369,7 @@ bool evkv__log_init(struct log_store *log, struct evkv_loop *loop,
 	timer_init(&log->flush_timer, life_flush, log);
 	timer_init(&log->keep_timer, life_keep, log);
 	timer_init(&log->load_timer, life_loading, log);
-	log->order.seed = evkv_loop_random(loop);
-	log_jobs_init(&log->waiting);
-	log_jobs_init(&log->held);
+	evkv__file_dispatch_init(&log->dispatch, loop, life_dispatch, log);
 	log->executor = evkv_executor_ref(options->executor != NULL
 		? options->executor
 		: evkv_loop_executor(loop, error));
@@ -374,5 +381,6 @@ bool evkv__log_init(struct log_store *log, struct evkv_loop *loop,
 		if (!life_lane(log, i, readers + 1, error))
 			return false;
 	}
+	log->dispatch.readers = readers;
 	return true;
 }

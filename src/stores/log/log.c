@@ -4,7 +4,7 @@
  *
  * The happy path: a read whose key nobody is writing is answered at once, if
  * its record is in the page cache. Any other keyed operation becomes a job, in
- * the op's memory. Its keys say which lane it must go to (lane_order.h): the
+ * the op's memory. Its keys say which lane it must go to (dispatch.h): the
  * writer's, where entries that wait together are written together, or a
  * reader's. The worker fills in the job's cells; back on the loop they become
  * the op's answer.
@@ -23,7 +23,6 @@
 
 #define RETRY_MS 1000
 #define INLINE_KEYS 128 /* that one operation reads on the loop's thread */
-#define SCAN_STAY 256   /* held jobs that one look leaves where they are */
 
 enum evkv_verdict evkv__log_op_fail(struct evkv_op *op,
     const struct file_failure *failure)
@@ -38,11 +37,6 @@ enum evkv_verdict evkv__log_op_fail(struct evkv_op *op,
 
 /* ---- Answers ------------------------------------------------------------- */
 
-static bool is_read(enum evkv_kind kind)
-{
-	return (evkv_kind_classes(kind) & EVKV_CLASS_WRITES) == 0;
-}
-
 static int64_t log_wall_ms(struct log_store *log)
 {
 	return file_wall_ms(&log->wall, log->loop);
@@ -50,17 +44,17 @@ static int64_t log_wall_ms(struct log_store *log)
 
 static void answer_keyed(struct log_store *log, struct log_job *job)
 {
-	const struct evkv_request *request = job->request;
+	const struct evkv_request *request = job->base.request;
 	int64_t now_ms = log_wall_ms(log);
 	size_t i;
 
 	for (i = 0; i < request->count; i++)
-		evkv__file_cell_answer(job->op, request, i, &job->cells[i],
+		evkv__file_cell_answer(job->base.op, request, i, &job->cells[i],
 		    now_ms);
 	if (job->failure.status != EVKV_OK)
-		evkv_op_explain(job->op, file_cause(&job->failure),
+		evkv_op_explain(job->base.op, file_cause(&job->failure),
 		    job->failure.sys_error, job->failure.message);
-	if (is_read(request->kind))
+	if (file_kind_reads(request->kind))
 		return;
 	evkv__log_dirty(log);
 	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_HAS_TTL) == 0)
@@ -75,11 +69,11 @@ static void answer_page(struct log_job *job)
 	size_t i;
 
 	for (i = 0; i < page->count; i++) {
-		if (!evkv_op_add_name(job->op, name_page_name(page, i)))
+		if (!evkv_op_add_name(job->base.op, name_page_name(page, i)))
 			return;
 	}
 	if (page->more)
-		evkv_op_set_position(job->op, evkv__log_vtable.name,
+		evkv_op_set_position(job->base.op, evkv__log_vtable.name,
 		    evkv_bytes(page->position, page->position_size));
 }
 
@@ -87,122 +81,27 @@ static void answer_sync(struct log_store *log, struct log_job *job)
 {
 	if (log->unflushed.status == EVKV_OK)
 		return;
-	evkv__log_op_fail(job->op, &log->unflushed);
+	evkv__log_op_fail(job->base.op, &log->unflushed);
 	log->unflushed.status = EVKV_OK;
 }
 
 static void answer_span(struct log_store *log, struct log_job *job)
 {
 	if (job->failure.status != EVKV_OK) {
-		evkv__log_op_fail(job->op, &job->failure);
+		evkv__log_op_fail(job->base.op, &job->failure);
 		return;
 	}
-	switch (job->request->kind) {
+	switch (job->base.request->kind) {
 	case EVKV_OP_KEYS:
 	case EVKV_OP_COLLECTIONS: answer_page(job); break;
 	case EVKV_OP_CLEAR:
 	case EVKV_OP_CLEAR_ALL:
 	case EVKV_OP_PURGE_EXPIRED:
-		evkv_op_set_affected(job->op, job->span->removal.removed);
+		evkv_op_set_affected(job->base.op, job->span->removal.removed);
 		evkv__log_dirty(log);
 		break;
 	case EVKV_OP_SYNC: answer_sync(log, job); break;
 	default: break;
-	}
-}
-
-/* ---- Dispatch ------------------------------------------------------------ */
-
-/* A reader for a job that may go to any; in turn. */
-static unsigned free_reader(struct log_store *log)
-{
-	if (++log->next_reader >= log_keeper(log))
-		log->next_reader = 1;
-	return log->next_reader;
-}
-
-static unsigned free_lane(struct log_store *log, enum evkv_kind kind)
-{
-	return is_read(kind) && kind != EVKV_OP_SYNC && kind != EVKV_OP_COMPACT
-	    ? free_reader(log)
-	    : LANE_WRITER;
-}
-
-/* To its lane. The op has failed where it has no place there. */
-static bool dispatch_to(struct log_store *log, struct log_job *job,
-    unsigned lane)
-{
-	job->now_ms = log_wall_ms(log);
-	if (job->hashes != NULL)
-		evkv__lane_order_enter(&log->order, job->hashes,
-		    job->request->count, lane);
-	if (evkv__log_submit(log, job, lane))
-		return true;
-	if (job->hashes != NULL)
-		evkv__lane_order_leave(&log->order, job->hashes,
-		    job->request->count, lane);
-	evkv_op_fail(job->op, EVKV_BUSY, EVKV_CAUSE_OVERLOAD, NULL);
-	return false;
-}
-
-/* true: it is out or held. false: the op has failed. */
-static bool dispatch(struct log_store *log, struct log_job *job)
-{
-	const struct evkv_request *request = job->request;
-	unsigned lane = free_lane(log, request->kind);
-	size_t i;
-
-	if (job->cells == NULL)
-		return dispatch_to(log, job, lane);
-	if (!evkv__lane_order_reserve(&log->order, request->count)) {
-		evkv_op_nomem(job->op);
-		return false;
-	}
-	job->hashes = request->count == 1
-	    ? &job->one_hash
-	    : evkv_op_alloc(job->op, request->count * sizeof(*job->hashes));
-	if (job->hashes == NULL) {
-		evkv_op_nomem(job->op);
-		return false;
-	}
-	for (i = 0; i < request->count; i++)
-		job->hashes[i] = evkv__lane_order_hash(&log->order,
-		    request->collection, request->keys[i]);
-	lane = evkv__lane_order_route(&log->order, job->hashes, request->count,
-	    !is_read(request->kind), lane, false);
-	if (lane != LANE_HELD)
-		return dispatch_to(log, job, lane);
-	job->lane = LANE_HELD;
-	evkv__lane_order_enter(&log->order, job->hashes, request->count,
-	    LANE_HELD);
-	log_jobs_append(&log->held, job);
-	return true;
-}
-
-/* Something has come back: what was held for it may go now. */
-static void scan_held(struct log_store *log)
-{
-	struct log_job *job = log->held.first, *next;
-	unsigned lane, stay = 0;
-	size_t count;
-
-	evkv__lane_order_scan(&log->order);
-	for (; job != NULL && stay < SCAN_STAY; job = next) {
-		next = job->next;
-		count = job->request->count;
-		lane = evkv__lane_order_route(&log->order, job->hashes, count,
-		    !is_read(job->request->kind),
-		    free_lane(log, job->request->kind), true);
-		if (lane == LANE_HELD) {
-			evkv__lane_order_mark(&log->order, job->hashes, count);
-			stay++;
-			continue;
-		}
-		log_jobs_remove(&log->held, job);
-		evkv__lane_order_leave(&log->order, job->hashes, count,
-		    LANE_HELD);
-		if (!dispatch_to(log, job, lane))
-			evkv_op_complete(job->op);
 	}
 }
 
@@ -211,22 +110,22 @@ static void scan_held(struct log_store *log)
 /* The writer has ended its file: now the keeper compacts. */
 static bool compact_goes_on(struct log_store *log, struct log_job *job)
 {
-	return job->span != NULL && job->request->kind == EVKV_OP_COMPACT &&
-	    job->lane == LANE_WRITER && !evkv_job_withdrawn(&job->job) &&
-	    !evkv_job_stopped(&job->job) && job->failure.status == EVKV_OK &&
-	    log->state == LOG_READY &&
+	return job->span != NULL &&
+	    job->base.request->kind == EVKV_OP_COMPACT &&
+	    job->base.lane == LANE_WRITER &&
+	    !evkv_job_withdrawn(&job->base.job) &&
+	    !evkv_job_stopped(&job->base.job) &&
+	    job->failure.status == EVKV_OK && log->state == LOG_READY &&
 	    evkv__log_submit(log, job, log_keeper(log));
 }
 
 static void finish_job(struct log_store *log, struct log_job *job)
 {
-	struct evkv_op *op = job->op;
+	struct evkv_op *op = job->base.op;
 	struct log_span *span = job->span;
 
-	if (job->hashes != NULL)
-		evkv__lane_order_leave(&log->order, job->hashes,
-		    job->request->count, job->lane);
-	if (evkv_job_withdrawn(&job->job))
+	evkv__file_dispatch_leave(&log->dispatch, &job->base);
+	if (evkv_job_withdrawn(&job->base.job))
 		evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
 	else if (job->cells != NULL)
 		answer_keyed(log, job);
@@ -253,8 +152,7 @@ void evkv__log_done(struct evkv_job *jobs, void *arg)
 		else if (!compact_goes_on(log, job))
 			finish_job(log, job);
 	}
-	if (log->held.first != NULL)
-		scan_held(log);
+	evkv__file_dispatch_held(&log->dispatch);
 	evkv__log_maybe_end(log);
 }
 
@@ -268,44 +166,24 @@ void evkv__log_release_waiting(struct log_store *log)
 	struct log_job *job;
 
 	while (log->state != LOG_OPENING &&
-	    (job = log->waiting.first) != NULL) {
+	    (job = (struct log_job *)log->dispatch.waiting.first) != NULL) {
 		/* There may be memory again, for one that came later. */
 		if (log->state == LOG_FAILED && !job->tried &&
 		    log->failure.status == EVKV_NOMEM) {
 			evkv__log_start(log);
 			return;
 		}
-		log_jobs_remove(&log->waiting, job);
+		evkv__file_jobs_remove(&log->dispatch.waiting, &job->base);
 		if (log->state != LOG_READY)
-			evkv__log_op_fail(job->op, &log->failure);
-		else if (job->request->kind != EVKV_OP_PING &&
-		    dispatch(log, job))
+			evkv__log_op_fail(job->base.op, &log->failure);
+		else if (job->base.request->kind != EVKV_OP_PING &&
+		    evkv__file_dispatch(&log->dispatch, &job->base))
 			continue;
-		evkv_op_complete(job->op);
+		evkv_op_complete(job->base.op);
 	}
 }
 
 /* ---- The slots ----------------------------------------------------------- */
-
-/* Whether the keys are free of whatever is under way. */
-static bool inline_free(struct log_store *log,
-    const struct evkv_request *request)
-{
-	uint64_t hash;
-	size_t i;
-
-	for (i = 0; i < request->count && log->order.used > 0; i++) {
-		hash = evkv__lane_order_hash(&log->order, request->collection,
-		    request->keys[i]);
-		if (evkv__lane_order_route(&log->order, &hash, 1, true,
-			LANE_HELD, false) != LANE_HELD)
-			return false;
-		if (evkv__lane_order_route(&log->order, &hash, 1, false,
-			LANE_HELD - 1, false) != LANE_HELD - 1)
-			return false;
-	}
-	return true;
-}
 
 /* A worker answers them all. */
 static void inline_forget(struct evkv_op *op, size_t count)
@@ -329,7 +207,8 @@ static bool inline_read(struct log_store *log, struct evkv_op *op,
 	struct file_cell cell;
 	size_t i;
 
-	if (request->count > INLINE_KEYS || !inline_free(log, request))
+	if (request->count > INLINE_KEYS ||
+	    !evkv__file_dispatch_free(&log->dispatch, request))
 		return false;
 	for (i = 0; i < request->count; i++) {
 		if (!evkv__log_read_cell_now(&read, i, &cell)) {
@@ -359,12 +238,9 @@ static struct log_job *make_job(struct evkv_op *op)
 	memset(job, 0, offsetof(struct log_job, failure));
 	job->failure.status = EVKV_OK;
 	job->span = NULL;
-	job->hashes = NULL;
-	job->link = NULL;
 	job->tried = false;
-	job->lane = LANE_WRITER;
-	job->op = op;
-	job->request = request = evkv_op_request(op);
+	job->base.op = op;
+	job->base.request = request = evkv_op_request(op);
 	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_HAS_KEYS) != 0) {
 		size = request->count * sizeof(*job->cells);
 		job->cells = request->count == 1 ? &job->one_cell
@@ -421,7 +297,7 @@ static enum evkv_verdict log_submit(void *self, struct evkv_op *op,
 {
 	struct log_store *log = self;
 	struct evkv_slice position = EVKV_LIT("");
-	bool first = log->waiting.first == NULL;
+	bool first = log->dispatch.waiting.first == NULL;
 	struct log_job *job;
 
 	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_PAGES) != 0 &&
@@ -440,35 +316,19 @@ static enum evkv_verdict log_submit(void *self, struct evkv_op *op,
 	if (job == NULL)
 		return EVKV_VERDICT_DONE;
 	if (position.size > 0)
-		position_ok(job->request, &job->position);
+		position_ok(job->base.request, &job->position);
 	if (log->state != LOG_READY || !first) {
-		log_jobs_append(&log->waiting, job);
+		evkv__file_jobs_append(&log->dispatch.waiting, &job->base);
 		return EVKV_VERDICT_PENDING;
 	}
-	return dispatch(log, job) ? EVKV_VERDICT_PENDING : EVKV_VERDICT_DONE;
+	return evkv__file_dispatch(&log->dispatch, &job->base)
+	    ? EVKV_VERDICT_PENDING
+	    : EVKV_VERDICT_DONE;
 }
 
 static void log_stop(void *self, struct evkv_op *op)
 {
-	struct log_store *log = self;
-	struct log_job *job = evkv_op_data(op);
-
-	if (job->link != NULL) {
-		if (job->lane == LANE_HELD) {
-			log_jobs_remove(&log->held, job);
-			evkv__lane_order_leave(&log->order, job->hashes,
-			    job->request->count, LANE_HELD);
-		} else {
-			log_jobs_remove(&log->waiting, job);
-		}
-		evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
-		evkv_op_complete(op);
-		return;
-	}
-	if (evkv_job_withdraw(&job->job))
-		return;
-	evkv_op_mark_sent(op);
-	evkv_job_stop(&job->job);
+	evkv__file_dispatch_stop(&((struct log_store *)self)->dispatch, op);
 }
 
 static void log_counters(void *self, struct evkv_counters *counters)

@@ -4,7 +4,6 @@
 #ifndef EVKV_STORES_LOG_LOG_H
 #define EVKV_STORES_LOG_LOG_H
 
-#include "engines/files/lane_order.h"
 #include "engines/files/wall.h"
 #include "evkv/stores/log.h"
 #include "stores/log/work.h"
@@ -20,10 +19,6 @@ enum log_state {
 	LOG_ENDED,
 };
 
-struct log_jobs {
-	struct log_job *first, **last;
-};
-
 struct log_store {
 	struct evkv_loop *loop;
 	struct evkv_store *store; /* the handle */
@@ -36,16 +31,14 @@ struct log_store {
 	/* Lane 0 writes, the last one keeps, the others read. */
 	struct evkv_lane *lanes[LOG_LANES_MAX];
 	struct log_worker workers[LOG_LANES_MAX];
-	unsigned lanes_count, next_reader;
+	unsigned lanes_count;
 
 	enum log_state state;
 	struct file_failure failure;
 	struct file_wall wall;
 	int64_t failed_ms;
-	size_t out;              /* jobs in lanes */
-	struct log_jobs waiting; /* for the store to be open */
-	struct log_jobs held;    /* for others, by lane_order.h */
-	struct lane_order order;
+	size_t out; /* jobs in lanes */
+	struct file_dispatch dispatch;
 
 	struct log_job open_job, close_job; /* the store's own */
 	struct log_job sweep_job, flush_job, keep_job;
@@ -86,30 +79,6 @@ void evkv__log_maybe_end(struct log_store *log);
 static inline unsigned log_keeper(const struct log_store *log)
 {
 	return log->lanes_count - 1;
-}
-
-static inline void log_jobs_init(struct log_jobs *jobs)
-{
-	jobs->first = NULL;
-	jobs->last = &jobs->first;
-}
-
-static inline void log_jobs_append(struct log_jobs *jobs, struct log_job *job)
-{
-	job->next = NULL;
-	job->link = jobs->last;
-	*jobs->last = job;
-	jobs->last = &job->next;
-}
-
-static inline void log_jobs_remove(struct log_jobs *jobs, struct log_job *job)
-{
-	*job->link = job->next;
-	if (job->next != NULL)
-		job->next->link = job->link;
-	else
-		jobs->last = job->link;
-	job->link = NULL;
 }
 
 #endif

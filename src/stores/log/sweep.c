@@ -76,7 +76,7 @@ static bool clear_add(struct sweep *sweep, struct evkv_slice collection,
 		.collection = evkv_bytes(victim->names, collection.size),
 		.count = 1,
 		.keys = &victim->key };
-	victim->job.request = &victim->request;
+	victim->job.base.request = &victim->request;
 	victim->job.now_ms = sweep->now_ms;
 	victim->job.cells = &victim->job.one_cell;
 	sweep->units[sweep->count] = (struct log_unit){ .job = &victim->job };

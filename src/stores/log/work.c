@@ -22,7 +22,7 @@ void evkv__log_job_fail(struct log_env *env, struct log_job *job,
 
 	evkv__file_fail(&job->failure, status, sys_error, "%s: %s",
 	    env->config.path, what);
-	for (i = 0; job->cells != NULL && i < job->request->count; i++) {
+	for (i = 0; job->cells != NULL && i < job->base.request->count; i++) {
 		evkv_value_unref(job->cells[i].value);
 		job->cells[i] = (struct file_cell){ .status = status };
 	}
@@ -52,7 +52,7 @@ static void buffer_trim(struct log_buffer *buffer)
 
 static void read_job(struct log_worker *worker, struct log_job *job)
 {
-	const struct evkv_request *request = job->request;
+	const struct evkv_request *request = job->base.request;
 	const struct log_read read = { .env = worker->env,
 		.request = request,
 		.now_ms = job->now_ms,
@@ -88,18 +88,19 @@ void evkv__log_run_reader(struct evkv_job *jobs, void *arg)
 static void write_removal(struct log_worker *worker, struct log_job *job)
 {
 	struct log_removal *removal = &job->span->removal;
-	size_t rows = job->request->kind == EVKV_OP_PURGE_EXPIRED ? SWEEP_ROWS
-								  : PIECE_ROWS;
+	size_t rows = job->base.request->kind == EVKV_OP_PURGE_EXPIRED
+	    ? SWEEP_ROWS
+	    : PIECE_ROWS;
 
-	if (!evkv__log_remove_some(worker, job->request, job->now_ms, rows,
+	if (!evkv__log_remove_some(worker, job->base.request, job->now_ms, rows,
 		removal, &job->failure)) {
 		if (removal->removed > 0)
 			job->failure.status = EVKV_UNKNOWN_OUTCOME;
 		return;
 	}
 	if (!removal->finished && job->task == LOG_OP &&
-	    !evkv_job_stopped(&job->job))
-		evkv_job_again(&job->job);
+	    !evkv_job_stopped(&job->base.job))
+		evkv_job_again(&job->base.job);
 }
 
 static void write_open(struct log_worker *worker, struct log_job *job)
@@ -127,7 +128,7 @@ static void write_special(struct log_worker *worker, struct log_job *job)
 		return;
 	default: break;
 	}
-	switch (job->request->kind) {
+	switch (job->base.request->kind) {
 	case EVKV_OP_SYNC:
 		job_errno(env, job, evkv__log_sync(env), "can't sync");
 		return;
@@ -153,7 +154,7 @@ void evkv__log_run_writer(struct evkv_job *jobs, void *arg)
 			write_special(worker, job);
 			continue;
 		}
-		for (i = 0; i < job->request->count; i++) {
+		for (i = 0; i < job->base.request->count; i++) {
 			if (count == LOG_GROUP_UNITS) {
 				evkv__log_group_commit(worker, worker->units,
 				    count);
@@ -192,7 +193,7 @@ void evkv__log_run_keeper(struct evkv_job *jobs, void *arg)
 
 		keep_piece(worker->env, job, job->task == LOG_OP);
 		if (job->task == LOG_OP && !job->finished &&
-		    !evkv_job_stopped(&job->job))
-			evkv_job_again(&job->job);
+		    !evkv_job_stopped(&job->base.job))
+			evkv_job_again(&job->base.job);
 	}
 }

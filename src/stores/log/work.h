@@ -8,11 +8,11 @@
 #define EVKV_STORES_LOG_WORK_H
 
 #include "base/request.h"
-#include "evkv/executor.h"
+#include "engines/files/dispatch.h"
 #include "stores/log/env.h"
 
 enum log_task {
-	LOG_OP, /* `request` */
+	LOG_OP, /* `base.request` */
 	LOG_OPEN,
 	LOG_CLOSE,
 	LOG_SWEEP, /* a piece of a removal by the store itself */
@@ -21,11 +21,10 @@ enum log_task {
 };
 
 struct log_job {
-	struct evkv_job job; /* first */
+	struct file_job base; /* first */
 	enum log_task task;
 
 	/* Input. */
-	const struct evkv_request *request;
 	int64_t now_ms; /* wall-clock */
 	struct evkv_slice position;
 
@@ -40,13 +39,8 @@ struct log_job {
 	bool finished;
 
 	/* The loop's. */
-	struct evkv_op *op;
-	uint64_t *hashes; /* of the keys; NULL = none are recorded */
-	unsigned lane;    /* where it is, by lane_order.h */
-	bool tried;       /* an opening was begun since it waits */
-	struct log_job *next, **link; /* waiting or held; link NULL = neither */
+	bool tried; /* an opening was begun since it waits */
 	struct file_cell one_cell;
-	uint64_t one_hash;
 };
 
 #define LOG_GROUP_UNITS 4096 /* entries that are written at once */
@@ -92,7 +86,7 @@ void evkv__log_job_fail(struct log_env *env, struct log_job *job,
 static inline struct evkv_slice log_job_value(const struct log_job *job,
     size_t index)
 {
-	return request_value(job->request, index);
+	return request_value(job->base.request, index);
 }
 
 #endif

@@ -72,7 +72,7 @@ static void job_make(struct direct *direct, struct direct_job *job,
 		.values = write->deletes ? NULL : &job->value,
 		.ttl_ms = write->ttl_ms,
 	};
-	job->job.request = &job->request;
+	job->job.base.request = &job->request;
 	job->job.now_ms = direct->now_ms;
 	job->job.cells = &job->job.one_cell;
 }
