@@ -152,7 +152,7 @@ struct evkv_log_counters {
 	uint64_t entries;
 	/** bytes of the index in memory */
 	uint64_t index_bytes;
-	/** bytes that were written since it was opened */
+	/** bytes of records that were written since it was opened */
 	uint64_t written_bytes;
 	/**
 	 * those of them that compactions have copied: written_bytes divided by

@@ -12,12 +12,25 @@
  */
 #include "stores/log/group.h"
 
+static bool same_collection(const struct log_name *a, const struct log_name *b)
+{
+	return a->collection.size == b->collection.size &&
+	    (a->collection.size == 0 ||
+		memcmp(a->collection.data, b->collection.data,
+		    a->collection.size) == 0);
+}
+
+/* `before`: the name before it, or NULL; most are of the same collection. */
 static void ahead_name(struct log_env *env, const struct log_unit *unit,
-    struct log_name *name)
+    struct log_name *name, const struct log_name *before)
 {
 	name->collection = unit_request(unit)->collection;
 	name->key = unit_request(unit)->keys[unit->index];
-	log_name_hash(env, name);
+	name->collection_hash = before != NULL && same_collection(name, before)
+	    ? before->collection_hash
+	    : evkv__log_collection_hash(&env->key, name->collection);
+	name->hash = evkv__log_hash_in(&env->key, name->collection_hash,
+	    name->key);
 	evkv__log_index_fetch_segment(&env->index, name->hash.high);
 }
 
@@ -54,7 +67,8 @@ void evkv__log_ahead(struct log_env *env, const struct log_unit *units,
 	if (count > LOG_AHEAD)
 		count = LOG_AHEAD;
 	for (i = 0; i < count; i++)
-		ahead_name(env, &units[i], &seen[i].name);
+		ahead_name(env, &units[i], &seen[i].name,
+		    i > 0 ? &seen[i - 1].name : NULL);
 	for (i = 0; i < count; i++)
 		evkv__log_index_fetch_place(&env->index,
 		    seen[i].name.hash.high);

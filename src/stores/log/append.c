@@ -122,6 +122,7 @@ static int active_make(struct log_env *env, uint64_t number, uint64_t room)
 	}
 	env->active = file;
 	env->active_room = room;
+	env->written_to = 0;
 	env->active_items = env->active_puts = 0;
 	env->synced = file->size;
 	return 0;

@@ -99,6 +99,8 @@ struct log_env {
 	uint64_t synced;         /* of the active file */
 	uint64_t active_puts, active_items;
 	uint64_t active_room;
+	uint64_t
+	    written_to;  /* its blocks up to here were written, with zeros */
 	bool of_reserve; /* it is for deletes only */
 	bool torn; /* a write has failed: the active file is to be cut first */
 	bool reserved; /* room for deletes is set aside */
