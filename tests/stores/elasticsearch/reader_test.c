@@ -92,6 +92,38 @@ EVKV_TEST(elasticsearch_reader, records_however_they_are_cut)
 	    "[ 0 -1.-1 - a/ ][ 0 -1.-1 - / ]");
 }
 
+/* A name means something in its own place alone. */
+EVKV_TEST(elasticsearch_reader, names_in_other_places_mean_nothing)
+{
+	reads(ES_ANSWER_MGET,
+	    "{\"_id\":\"no\",\"found\":false,\"status\":9,\"docs\":[{\"_id\":\"a\","
+	    "\"x\":{\"_id\":\"no\",\"found\":false,\"_seq_no\":9,\"status\":9,"
+	    "\"_source\":{\"key\":\"no\"}},\"_seq_no\":1,\"_primary_term\":2,"
+	    "\"found\":true,\"_source\":{\"x\":{\"collection\":\"no\",\"key\":"
+	    "\"no\",\"value\":\"bm8=\"},\"_id\":\"no\",\"found\":false,"
+	    "\"_seq_no\":8,\"status\":8,\"error\":{\"type\":\"no\"},"
+	    "\"collection\":\"c\",\"key\":\"6b\",\"value\":\"dg==\"}}],"
+	    "\"key\":\"no\"}",
+	    "[a 0 1.2 found c/6b v]");
+	reads(ES_ANSWER_BULK,
+	    "{\"status\":9,\"_id\":\"no\",\"items\":[{\"index\":{\"_id\":\"a\","
+	    "\"status\":201,\"error\":{\"type\":\"t\",\"caused_by\":{\"type\":"
+	    "\"no\",\"_id\":\"no\",\"status\":9}},\"_shards\":{\"failed\":0,"
+	    "\"status\":9,\"_id\":\"no\"}}}]}",
+	    "[a 201 -1.-1 -t / ]");
+	reads(ES_ANSWER_HITS,
+	    "{\"_id\":\"no\",\"hits\":{\"_id\":\"no\",\"hits\":[{\"_id\":\"i\","
+	    "\"_source\":{\"collection\":\"c\",\"key\":\"61\",\"more\":{\"key\":"
+	    "\"no\",\"_id\":\"no\"}},\"fields\":{\"key\":[\"no\"],\"_id\":"
+	    "[\"no\"]},\"sort\":[\"_id\",\"no\"]}]}}",
+	    "[i 0 -1.-1 - c/61 ]");
+	reads(ES_ANSWER_GROUPS,
+	    "{\"aggregations\":{\"d\":{\"buckets\":[{\"key\":{\"c\":\"no\"}}]},"
+	    "\"c\":{\"buckets\":[{\"key\":{\"c\":\"a\"},\"x\":{\"c\":\"no\"},"
+	    "\"_id\":{\"c\":\"no\"}}]}}}",
+	    "[ 0 -1.-1 - a/ ]");
+}
+
 EVKV_TEST(elasticsearch_reader, values_that_are_damaged)
 {
 	static const char *const bad[] = { "A", "AA", "AAA", "A===", "AA==AAAA",
