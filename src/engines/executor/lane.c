@@ -178,7 +178,6 @@ static void lane_stop(struct evkv_lane *lane, struct job_list *left)
 	__atomic_store_n(&lane->ending, true, __ATOMIC_RELEASE);
 	pthread_mutex_lock(&executor->mutex);
 	lane_unready(executor, lane);
-	job_move(left, &lane->queue);
 	while (lane->running)
 		pthread_cond_wait(&executor->settled, &executor->mutex);
 	job_move(left, &lane->queue);

@@ -46,6 +46,13 @@ void evkv__names_free(void *self)
 
 /* ---- Names --------------------------------------------------------------- */
 
+/* It is none of ours, or gone meanwhile; all else is a failure. */
+static bool names_foreign(void)
+{
+	return errno == 0 || errno == ENODATA || errno == ENOTSUP ||
+	    errno == ENOENT || errno == ENOTDIR || errno == ERANGE;
+}
+
 bool evkv__names_collection(const struct filetree *tree, const char *file,
     char buffer[EVKV_COLLECTION_MAX], struct evkv_slice *collection,
     struct file_failure *failure)
@@ -60,16 +67,15 @@ bool evkv__names_collection(const struct filetree *tree, const char *file,
 
 	if (kind != EVKV_FILE_NAME_HASHED)
 		return kind == EVKV_FILE_NAME_WHOLE;
-	fd = evkv__tree_folder(tree, file);
-	if (fd < 0)
-		return false;
 	errno = 0;
-	found = fstat(fd, &stat) == 0 &&
+	fd = evkv__tree_folder(tree, file);
+	found = fd >= 0 && fstat(fd, &stat) == 0 &&
 	    evkv__note_name(fd, &place, stat.st_ino, whole, collection) &&
 	    collection->size <= EVKV_COLLECTION_MAX;
-	if (!found && errno == ENOMEM)
-		evkv__file_fail(failure, EVKV_NOMEM, 0, "out of memory");
-	close(fd);
+	if (!found && !names_foreign())
+		evkv__tree_errno(tree, "read the name of", file, failure);
+	if (fd >= 0)
+		close(fd);
 	if (!found)
 		return false;
 	memcpy(buffer, whole, collection->size);

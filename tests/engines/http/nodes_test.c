@@ -223,6 +223,40 @@ static int64_t clock_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* The look-ups of all nodes end with the client, not only that of the first. */
+EVKV_TEST(http_nodes, closing_ends_the_look_ups_of_all)
+{
+	struct call calls[3];
+	struct dns_server names;
+	struct dns dns;
+	struct scene s;
+
+	scene_begin(&s, 3, NULL);
+	memset(&names, 0, sizeof(names));
+	names.records = two_addresses;
+	names.silent = true;
+	dns_begin(&dns, &names, s.rig.base, s.rig.loop);
+	for (int i = 0; i < 3; i++)
+		s.nodes[i].host = "server.example";
+	scene_client(&s);
+	memset(calls, 0, sizeof(calls));
+	for (int i = 0; i < 3; i++)
+		call_get(&s, &calls[i], "/");
+	rig_until(&s.rig, names.asked > 0);
+	rig_turn(&s.rig);
+	evkv_http_free(s.client);
+	s.client = NULL;
+	for (int i = 0; i < 3; i++)
+		check_status(calls[i].status, EVKV_CLOSED);
+	/* What they would have ended with. */
+	for (int i = 0; i < 30; i++) {
+		rig_advance(&s.rig, 1000);
+		rig_turn(&s.rig);
+	}
+	dns_close(&dns);
+	scene_close(&s);
+}
+
 /* Nothing waits for a name server that is silent: not libcurl, not we. */
 EVKV_TEST(http_nodes, a_silent_name_server_holds_nobody)
 {

@@ -147,12 +147,15 @@ static bool disarm(void)
 }
 
 /* An entry as text: "-", or its value, and "+" where it expires. */
+/* The collection of the entries. */
+static const char *where = "c";
+
 static void look(struct kit *kit, struct evkv_slice key, char text[40])
 {
 	const struct answer_entry *entry;
 
 	strcpy(text, "-");
-	if (kit_keyed(kit, EVKV_OP_TTL, "c", key) == EVKV_NOT_FOUND)
+	if (kit_keyed(kit, EVKV_OP_TTL, where, key) == EVKV_NOT_FOUND)
 		return;
 	check_status(kit->answer.status, EVKV_OK);
 	entry = &kit->answer.entries[0];
@@ -184,6 +187,8 @@ static const struct deed deeds[] = {
 	{ EVKV_OP_GET, "1+", NULL, 0, "1+" },
 	{ EVKV_OP_EXISTS, "1", NULL, 0, "1" },
 	{ EVKV_OP_KEYS, "1", NULL, 0, "1" },
+	{ EVKV_OP_COLLECTIONS, "1", NULL, 0, "1" },
+	{ EVKV_OP_CLEAR_ALL, "1", NULL, 0, "-" },
 };
 
 static void set_up(struct kit *kit, const struct deed *deed,
@@ -192,9 +197,9 @@ static void set_up(struct kit *kit, const struct deed *deed,
 	bool expires = strchr(deed->before, '+') != NULL;
 
 	if (deed->before[0] == '-')
-		kit_keyed(kit, EVKV_OP_DELETE, "c", key);
+		kit_keyed(kit, EVKV_OP_DELETE, where, key);
 	else
-		check_status(kit_put(kit, "c", key, EVKV_LIT("1"),
+		check_status(kit_put(kit, where, key, EVKV_LIT("1"),
 				 expires ? 60000 : 0),
 		    EVKV_OK);
 }
@@ -204,11 +209,13 @@ static enum evkv_status act(struct kit *kit, const struct deed *deed,
 {
 	struct evkv_slice value = evkv_str(deed->value);
 	bool keyed = (evkv_kind_classes(deed->kind) & EVKV_CLASS_HAS_KEYS) != 0;
+	bool spans = deed->kind == EVKV_OP_COLLECTIONS ||
+	    deed->kind == EVKV_OP_CLEAR_ALL;
 
 	return kit_do(kit,
 	    &(struct evkv_request){ .kind = deed->kind,
 		.flags = keyed ? EVKV_FLAG_SINGLE : 0,
-		.collection = EVKV_LIT("c"),
+		.collection = spans ? EVKV_LIT("") : evkv_str(where),
 		.count = keyed ? 1 : 0,
 		.keys = keyed ? &key : NULL,
 		.values = deed->value != NULL ? &value : NULL,
@@ -225,6 +232,8 @@ static void check_deed(struct kit *kit, const struct deed *deed,
 
 	if (deed->kind == EVKV_OP_KEYS && status == EVKV_OK)
 		check_int(kit->answer.count, 2);
+	if (deed->kind == EVKV_OP_COLLECTIONS && status == EVKV_OK)
+		check_int(kit->answer.count, 1);
 	look(kit, key, text);
 	old = strcmp(text, deed->before) == 0;
 	new = strcmp(text, deed->after) == 0;
@@ -252,8 +261,8 @@ static int sweep_deed(struct kit *kit, const struct deed *deed,
 			return n - 1;
 		}
 		check_deed(kit, deed, key, status, n);
-		kit_must_put(kit, "c", "other", "v", 0);
-		kit_check(kit, "c", "other", "v");
+		kit_must_put(kit, where, "other", "v", 0);
+		kit_check(kit, where, "other", "v");
 	}
 	fail_test("more calls than that?");
 }
@@ -269,7 +278,7 @@ static void sweep_all(struct evkv_slice key)
 	kit_begin(&kit, "store", calls_make);
 	kit_open(&kit);
 	for (i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
-		kit_must_put(&kit, "c", "other", "v", 0);
+		kit_must_put(&kit, where, "other", "v", 0);
 		for (j = 0; j < 2; j++)
 			check(sweep_deed(&kit, &deeds[i], key, errors[j]) > 0);
 	}
@@ -280,6 +289,17 @@ static void sweep_all(struct evkv_slice key)
 EVKV_TEST(serial_calls, each_call_fails_once)
 {
 	sweep_all(EVKV_LIT("key"));
+}
+
+/* A collection whose name is a hash. */
+EVKV_TEST(serial_calls, each_call_fails_once_in_a_long_collection)
+{
+	static char name[EVKV_COLLECTION_MAX + 1];
+
+	memset(name, '/', EVKV_COLLECTION_MAX);
+	where = name;
+	sweep_all(EVKV_LIT("key"));
+	where = "c";
 }
 
 /* A name that is a hash, and is kept with its file. */

@@ -79,6 +79,26 @@ EVKV_TEST(unit_jsonfile_form, other_bytes_are_base64)
 	STANDS("\xed\xa0\x80", "{\"$base64\":\"7aCA\"}");
 }
 
+/* However the mark is spelled, and however long a name is that is none. */
+EVKV_TEST(unit_jsonfile_form, first_names_of_any_length)
+{
+	static const char mark[] =
+	    "{\"\\u0024\\u0062\\u0061\\u0073\\u0065\\u0036\\u0034\":1}";
+	enum jsonfile_form form;
+	char text[2000];
+	int size, i;
+
+	STANDS("{ \"$base64x\":1}", "{ \"$base64x\":1}");
+	STANDS("{ \"$base6\":1}", "{ \"$base6\":1}");
+	check(!evkv__jsonfile_form(evkv_str(mark), &form));
+	for (size = 1; size < 1900; size += size < 100 ? 1 : 100) {
+		i = snprintf(text, sizeof(text), "{\"");
+		memset(text + i, '$', (size_t)size);
+		strcpy(text + i + size, "\":1}");
+		check_stands(evkv_str(text), evkv_str(text));
+	}
+}
+
 /* What is nested too deeply for a file, with the two levels that it adds. */
 EVKV_TEST(unit_jsonfile_form, what_is_too_deep_is_a_string)
 {
