@@ -14,6 +14,7 @@ struct lines {
 	struct evkv_store *inner;
 	unsigned begun, completes;
 	bool forwards;       /* the op itself */
+	evkv_ticket cancel;  /* in the next submit; 0 = none */
 	uintptr_t low, high; /* of the stack in submit */
 };
 
@@ -40,6 +41,10 @@ static enum evkv_verdict lines_submit(void *self, struct evkv_op *op,
 		lines->low = here;
 	if (here > lines->high)
 		lines->high = here;
+	if (lines->cancel != 0) {
+		evkv_cancel(evkv_store_loop(lines->inner), lines->cancel);
+		lines->cancel = 0;
+	}
 	if (lines->forwards)
 		return evkv_op_forward(op, lines->inner, request);
 	evkv_child_submit(op, lines->inner, request, EVKV_CHILD_BORROWS,
@@ -305,6 +310,38 @@ EVKV_TEST(core_order, nobody_waits_for_what_was_given_up)
 	check_status(bed.a[1].status, EVKV_OK);
 	scene_answer(&bed.s, EVKV_OK);
 	check_int(bed.a[0].calls, 1);
+	bed_close(&bed);
+}
+
+/* Its turn has come, but another of that turn is first, and ends it. */
+EVKV_TEST(core_order, one_whose_turn_has_come_may_be_cancelled)
+{
+	evkv_ticket second;
+	struct bed bed;
+
+	bed_open(&bed);
+	bed_do(&bed, "pa", 0);
+	bed_do(&bed, "ga", 1);
+	second = bed_do(&bed, "ga", 2);
+	bed_do(&bed, "ga", 3);
+	check_held(&bed, "pa");
+	bed.lines.cancel = second;
+	scripted_complete(bed.s.script, 0, EVKV_OK);
+	check_held(&bed, "ga ga");
+	check_int(bed.lines.begun, 3);
+	rig_turn(&bed.s.rig);
+	check_status(bed.a[2].status, EVKV_CANCELED);
+	scripted_complete_all(bed.s.script, EVKV_OK);
+	rig_turn(&bed.s.rig);
+	check_status(bed.a[1].status, EVKV_OK);
+	check_status(bed.a[3].status, EVKV_OK);
+	check_int(bed.a[2].calls, 1);
+	/* The key is free again. */
+	bed_do(&bed, "pa", 4);
+	check_held(&bed, "pa");
+	scripted_complete_all(bed.s.script, EVKV_OK);
+	rig_turn(&bed.s.rig);
+	check_status(bed.a[4].status, EVKV_OK);
 	bed_close(&bed);
 }
 
