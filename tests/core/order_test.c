@@ -431,6 +431,27 @@ static void count_cb(const struct evkv_result *result, void *arg)
 }
 
 /* Answered at once as soon as their turn has come: a loop, no recursion. */
+EVKV_TEST(core_order, a_close_below_ends_what_was_entered_late)
+{
+	struct answer closed = ANSWER_INIT;
+	struct bed bed;
+
+	bed_open(&bed);
+	bed.lines.forwards = true;
+	bed_do(&bed, "pa", 0);
+	bed_do(&bed, "pa", 1);
+	scripted_complete(bed.s.script, 0, EVKV_OK);
+	check_held(&bed, "pa");
+	evkv_store_close(bed.s.script->store, 0, answer_cb, &closed);
+	rig_turn(&bed.s.rig);
+	check_status(bed.a[0].status, EVKV_OK);
+	check_int(bed.a[1].calls, 1);
+	check_status(bed.a[1].status, EVKV_CLOSED);
+	check_int(closed.calls, 1);
+	answer_free(&closed);
+	bed_close(&bed);
+}
+
 EVKV_TEST(core_order, a_long_line_is_worked_off_on_one_level)
 {
 	enum { MANY = 50000 };

@@ -361,6 +361,7 @@ EVKV_TEST(memcached_peer, bad_urls_are_told)
 	bad_url(&rig, "memcached://h*0", "weight");
 	bad_url(&rig, "memcached://a*2,b/?distribution=modula",
 	    "server 1 (a): a weight needs the distribution ketama_weighted");
+	bad_url(&rig, "memcached://a*65536,b", "weight");
 	bad_url(&rig, "memcached://a,b,a", "twice");
 	bad_url(&rig, "memcached://a,b:11211,a:11211",
 	    "server 3 (a): it is there twice");
@@ -406,6 +407,8 @@ EVKV_TEST(memcached_peer, urls_are_described)
 	described(&rig, "memcached:", "memcached://localhost:11211");
 	described(&rig, "memcached://127.0.0.1,127.0.0.2*3,[::1]:12/",
 	    "memcached://127.0.0.1:11211,127.0.0.2:11211*3,[::1]:12");
+	described(&rig, "memcached://127.0.0.1*65535,127.0.0.2*1",
+	    "memcached://127.0.0.1:11211*65535,127.0.0.2:11211");
 	described(&rig,
 	    "memcacheds://u:p@h?eject=yes&distribution=ketama&timeout_ms=2s",
 	    "memcacheds://u:***@h:11211?distribution=ketama&eject=yes&"

@@ -1,5 +1,6 @@
 /* tests/stores/mongodb/id_test.c - _ids: text, one-to-one. */
 #include "stores/mongodb/id.h"
+#include "stores/mongodb/worker.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,4 +92,30 @@ EVKV_TEST(mongodb_id, any_bytes_do)
 		check(head_size <= size &&
 		    memcmp(head, ids[0], head_size) == 0);
 	}
+}
+
+static void scrubbed(const char *text, const char *secret, const char *expected)
+{
+	char room[100];
+
+	snprintf(room, sizeof(room), "%s", text);
+	evkv__mongodb_scrub(room, secret);
+	check_str(room, expected);
+}
+
+/* Wherever it stands and however long it is, and nothing else. */
+EVKV_TEST(mongodb_id, messages_do_not_tell_the_secret)
+{
+	scrubbed("no such user ann:s3cret@h", "s3cret",
+	    "no such user ann:***@h");
+	scrubbed("s3cret", "s3cret", "***");
+	scrubbed("s3crets3cret and s3cret", "s3cret", "****** and ***");
+	scrubbed("a long secret: 0123456789abcdef.", "0123456789abcdef",
+	    "a long secret: ***.");
+	scrubbed("pw, pw", "pw", "**, **");
+	scrubbed("abc abc", "abc", "*** ***");
+	scrubbed("x of x", "x", "* of *");
+	scrubbed("nothing", "s3cret", "nothing");
+	scrubbed("nothing", "", "nothing");
+	scrubbed("nothing", NULL, "nothing");
 }
