@@ -102,14 +102,20 @@ static struct evkv_store *lines_new(struct lines *lines,
 	    NULL);
 }
 
-static void bed_open_as(struct bed *bed, const struct evkv_vtable *vtable)
+static void bed_open_over(struct bed *bed, const struct evkv_vtable *vtable,
+    enum scripted_close close)
 {
 	memset(bed, 0, sizeof(*bed));
 	for (size_t i = 0; i < 8; i++)
 		bed->a[i] = (struct answer)ANSWER_INIT;
-	scene_open(&bed->s, SCRIPTED_STOP_COMPLETES, SCRIPTED_CLOSE_AT_ONCE);
+	scene_open(&bed->s, SCRIPTED_STOP_COMPLETES, close);
 	bed->s.store = lines_new(&bed->lines, vtable, bed->s.store);
 	check(bed->s.store != NULL);
+}
+
+static void bed_open_as(struct bed *bed, const struct evkv_vtable *vtable)
+{
+	bed_open_over(bed, vtable, SCRIPTED_CLOSE_AT_ONCE);
 }
 
 static void bed_open(struct bed *bed)
@@ -431,12 +437,13 @@ static void count_cb(const struct evkv_result *result, void *arg)
 }
 
 /* Answered at once as soon as their turn has come: a loop, no recursion. */
+/* Before the driver below has closed. */
 EVKV_TEST(core_order, a_close_below_ends_what_was_entered_late)
 {
 	struct answer closed = ANSWER_INIT;
 	struct bed bed;
 
-	bed_open(&bed);
+	bed_open_over(&bed, &lines_vtable, SCRIPTED_CLOSE_LATER);
 	bed.lines.forwards = true;
 	bed_do(&bed, "pa", 0);
 	bed_do(&bed, "pa", 1);
@@ -447,6 +454,9 @@ EVKV_TEST(core_order, a_close_below_ends_what_was_entered_late)
 	check_status(bed.a[0].status, EVKV_OK);
 	check_int(bed.a[1].calls, 1);
 	check_status(bed.a[1].status, EVKV_CLOSED);
+	check_int(closed.calls, 0);
+	scripted_closed(bed.s.script);
+	rig_turn(&bed.s.rig);
 	check_int(closed.calls, 1);
 	answer_free(&closed);
 	bed_close(&bed);

@@ -352,6 +352,7 @@ static void bad_url(struct rig *rig, const char *url, const char *words)
 
 EVKV_TEST(memcached_peer, bad_urls_are_told)
 {
+	struct evkv_error error = EVKV_ERROR_INIT;
 	char long_prefix[200];
 	struct rig rig;
 
@@ -378,8 +379,12 @@ EVKV_TEST(memcached_peer, bad_urls_are_told)
 	bad_url(&rig, "memcached://a?flags=4294967296", "flags");
 	memset(long_prefix, 'p', sizeof(long_prefix));
 	memcpy(long_prefix, "memcached://a?key_prefix=", 25);
-	long_prefix[180] = '\0';
+	long_prefix[25 + 129] = '\0';
 	bad_url(&rig, long_prefix, "128 bytes");
+	long_prefix[25 + 128] = '\0';
+	evkv_store_unref(evkv_open(rig.loop, long_prefix, &error));
+	check_str(error.message, "");
+	rig_turn(&rig);
 	rig_close(&rig);
 }
 
