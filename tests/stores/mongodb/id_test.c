@@ -119,3 +119,52 @@ EVKV_TEST(mongodb_id, messages_do_not_tell_the_secret)
 	scrubbed("nothing", "", "nothing");
 	scrubbed("nothing", NULL, "nothing");
 }
+
+static struct mongodb_document read_as(bson_t *bson)
+{
+	struct mongodb_document document;
+
+	evkv__mongodb_document_read(bson, &document);
+	return document;
+}
+
+/* Each member counts only where it is of its own type and size. */
+EVKV_TEST(mongodb_id, members_of_other_types_do_not_count)
+{
+	static const uint8_t bytes[17] = { 1, 2, 3 };
+	struct mongodb_document document;
+	bson_t ours = BSON_INITIALIZER, other = BSON_INITIALIZER;
+	bson_t none = BSON_INITIALIZER, inner = BSON_INITIALIZER;
+
+	BSON_APPEND_UTF8(&ours, "_id", "c:k");
+	BSON_APPEND_BINARY(&ours, "value", BSON_SUBTYPE_BINARY, bytes, 3);
+	BSON_APPEND_BINARY(&ours, "version", BSON_SUBTYPE_BINARY, bytes, 16);
+	BSON_APPEND_DATE_TIME(&ours, "expires_at", 0);
+	document = read_as(&ours);
+	check_slice(document.id, "c:k");
+	check(document.ours && document.has_value && !document.is_json);
+	check_bytes(document.value, evkv_bytes(bytes, 3));
+	check_int(document.expires_ms, 1);
+	check_bytes(evkv_bytes(document.version.bytes, 16),
+	    evkv_bytes(bytes, 16));
+
+	BSON_APPEND_INT32(&other, "_id", 7);
+	BSON_APPEND_UTF8(&other, "version", "0123456789abcdef");
+	BSON_APPEND_INT64(&other, "expires_at", 5);
+	BSON_APPEND_UTF8(&other, "value", "text");
+	document = read_as(&other);
+	check(document.id.data == NULL);
+	check(!document.ours && !document.has_value && !document.is_json);
+	check_int(document.value.size, 0);
+	check_int(document.expires_ms, 0);
+
+	BSON_APPEND_UTF8(&none, "_id", "c:k");
+	BSON_APPEND_BINARY(&none, "version", BSON_SUBTYPE_BINARY, bytes, 17);
+	BSON_APPEND_DOCUMENT(&none, "value", &inner);
+	document = read_as(&none);
+	check(!document.ours && document.has_value && document.is_json);
+	bson_destroy(&ours);
+	bson_destroy(&other);
+	bson_destroy(&none);
+	bson_destroy(&inner);
+}
