@@ -151,6 +151,35 @@ EVKV_TEST(filetree_faults, what_shares_a_sync_shares_its_failure)
 	kit_end(&kit);
 }
 
+EVKV_TEST(filetree_faults, each_key_of_a_batch_shares_the_failure)
+{
+	const struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("b"),
+		EVKV_LIT("d") };
+	struct evkv_request request = { .kind = EVKV_OP_PUT,
+		.collection = EVKV_LIT("c"),
+		.count = 3,
+		.keys = keys,
+		.values = keys };
+	struct kit kit;
+	size_t i;
+
+	tree_begin(&kit);
+	kit_must_put(&kit, "c", "b", "old", 0);
+	set(&fail_folder_sync, EIO);
+	check_status(kit_do(&kit, &request), EVKV_UNKNOWN_OUTCOME);
+	for (i = 0; i < 3; i++)
+		check_status(kit.answer.entries[i].status,
+		    EVKV_UNKNOWN_OUTCOME);
+	request.kind = EVKV_OP_DELETE;
+	request.values = NULL;
+	check_status(kit_do(&kit, &request), EVKV_UNKNOWN_OUTCOME);
+	for (i = 0; i < 3; i++)
+		check_status(kit.answer.entries[i].status,
+		    EVKV_UNKNOWN_OUTCOME);
+	set(&fail_folder_sync, 0);
+	kit_end(&kit);
+}
+
 EVKV_TEST(filetree_faults, deletes_work_on_a_full_disk)
 {
 	struct kit kit;

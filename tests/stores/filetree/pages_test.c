@@ -11,6 +11,12 @@
 
 #define NAMES 40000
 
+/* In their order by number, and not all of one length. */
+static void name_of(char name[16], int i)
+{
+	snprintf(name, 16, "k%05d%.*s", i, i % 7, "xxxxxx");
+}
+
 static void fill(struct kit *kit)
 {
 	int folder, file, i;
@@ -20,7 +26,7 @@ static void fill(struct kit *kit)
 	folder = open(kit_file(kit, "tree/c"), O_RDONLY | O_DIRECTORY);
 	check(folder >= 0);
 	for (i = 0; i < NAMES; i++) {
-		snprintf(name, sizeof(name), "k%05d", i);
+		name_of(name, i);
 		file = openat(folder, name, O_WRONLY | O_CREAT, 0660);
 		check(file >= 0);
 		close(file);
@@ -35,7 +41,7 @@ static void walk(struct kit *kit)
 		.collection = EVKV_LIT("c"),
 		.match = { .limit = 10000 } };
 	static unsigned char seen[NAMES];
-	char cursor[600], key[16];
+	char cursor[600], key[16], again[16];
 	int last = -1, number, i;
 	size_t j;
 
@@ -46,7 +52,9 @@ static void walk(struct kit *kit)
 			    (int)kit->answer.entries[j].name.size,
 			    (const char *)kit->answer.entries[j].name.data);
 			check_int(sscanf(key, "k%d", &number), 1);
-			check(number > last);
+			check_between(number, last + 1, NAMES - 1);
+			name_of(again, number);
+			check_str(key, again);
 			seen[last = number] = 1;
 		}
 		request.match.cursor.size = kit->answer.cursor.size;
@@ -55,7 +63,7 @@ static void walk(struct kit *kit)
 			    kit->answer.cursor.size);
 		request.match.cursor.data = cursor;
 		for (i = 1; i < 100 && last + i < NAMES; i += 2) {
-			snprintf(key, sizeof(key), "k%05d", last + i);
+			name_of(key, last + i);
 			if ((last + i) % 10 == 7)
 				kit_keyed(kit, EVKV_OP_DELETE, "c",
 				    evkv_str(key));
