@@ -147,6 +147,34 @@ EVKV_TEST(jsonfile_faults, what_shares_a_file_shares_its_failure)
 	kit_end(&kit);
 }
 
+EVKV_TEST(jsonfile_faults, each_key_of_a_batch_shares_the_failure)
+{
+	const struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("k"),
+		EVKV_LIT("z") };
+	const struct evkv_request request = { .kind = EVKV_OP_PUT,
+		.collection = EVKV_LIT("c"),
+		.count = 3,
+		.keys = keys,
+		.values = keys };
+	struct kit kit;
+	size_t i;
+
+	faults_begin(&kit);
+	set(&fail_write, ENOSPC);
+	check_status(kit_do(&kit, &request), EVKV_NOSPACE);
+	for (i = 0; i < 3; i++)
+		check_status(kit.answer.entries[i].status, EVKV_NOSPACE);
+	set(&fail_write, 0);
+	kit_check(&kit, "c", "k", "old");
+	set(&fail_folder_sync, EIO);
+	check_status(kit_do(&kit, &request), EVKV_UNKNOWN_OUTCOME);
+	for (i = 0; i < 3; i++)
+		check_status(kit.answer.entries[i].status,
+		    EVKV_UNKNOWN_OUTCOME);
+	set(&fail_folder_sync, 0);
+	kit_end(&kit);
+}
+
 /* The new file, its name, the folder: once for all that waits. */
 EVKV_TEST(jsonfile_faults, a_group_is_brought_to_the_disk_in_order)
 {
