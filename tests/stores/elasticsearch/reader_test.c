@@ -96,7 +96,8 @@ EVKV_TEST(elasticsearch_reader, records_however_they_are_cut)
 EVKV_TEST(elasticsearch_reader, names_in_other_places_mean_nothing)
 {
 	reads(ES_ANSWER_MGET,
-	    "{\"_id\":\"no\",\"found\":false,\"status\":9,\"docs\":[{\"_id\":\"a\","
+	    "{\"_id\":\"no\",\"found\":false,\"status\":9,\"docs\":[{\"_id\":"
+	    "\"a\","
 	    "\"x\":{\"_id\":\"no\",\"found\":false,\"_seq_no\":9,\"status\":9,"
 	    "\"_source\":{\"key\":\"no\"}},\"_seq_no\":1,\"_primary_term\":2,"
 	    "\"found\":true,\"_source\":{\"x\":{\"collection\":\"no\",\"key\":"
@@ -113,12 +114,14 @@ EVKV_TEST(elasticsearch_reader, names_in_other_places_mean_nothing)
 	    "[a 201 -1.-1 -t / ]");
 	reads(ES_ANSWER_HITS,
 	    "{\"_id\":\"no\",\"hits\":{\"_id\":\"no\",\"hits\":[{\"_id\":\"i\","
-	    "\"_source\":{\"collection\":\"c\",\"key\":\"61\",\"more\":{\"key\":"
+	    "\"_source\":{\"collection\":\"c\",\"key\":\"61\",\"more\":{"
+	    "\"key\":"
 	    "\"no\",\"_id\":\"no\"}},\"fields\":{\"key\":[\"no\"],\"_id\":"
 	    "[\"no\"]},\"sort\":[\"_id\",\"no\"]}]}}",
 	    "[i 0 -1.-1 - c/61 ]");
 	reads(ES_ANSWER_GROUPS,
-	    "{\"aggregations\":{\"d\":{\"buckets\":[{\"key\":{\"c\":\"no\"}}]},"
+	    "{\"aggregations\":{\"d\":{\"buckets\":[{\"key\":{\"c\":"
+	    "\"no\"}}]},"
 	    "\"c\":{\"buckets\":[{\"key\":{\"c\":\"a\"},\"x\":{\"c\":\"no\"},"
 	    "\"_id\":{\"c\":\"no\"}}]}}}",
 	    "[ 0 -1.-1 - a/ ]");
