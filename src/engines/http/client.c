@@ -287,19 +287,14 @@ static void client_cut(struct evkv_http_request *request)
 	    "the store is closed");
 }
 
-/* Tell what has ended; false: the client is gone. */
-static bool client_tell(struct evkv_http *client)
+/* Tell all that has ended; false: the client is gone. */
+static bool client_tell_all(struct evkv_http *client)
 {
-	bool freed = false, *outer = client->freed;
-
-	client->freed = &freed;
-	while (!freed && client->ending.first != NULL)
-		evkv__http_task_run(client);
-	if (freed && outer != NULL)
-		*outer = true;
-	if (!freed)
-		client->freed = outer;
-	return !freed;
+	while (client->ending.first != NULL) {
+		if (!evkv__http_tell(client))
+			return false;
+	}
+	return true;
 }
 
 void evkv_http_close(struct evkv_http *client)
@@ -314,7 +309,7 @@ void evkv_http_close(struct evkv_http *client)
 	for (size_t i = 0; i < client->node_count; i++)
 		evkv__http_node_stop(&client->nodes[i]);
 	evkv_loop_release(client->loop);
-	(void)client_tell(client);
+	(void)client_tell_all(client);
 }
 
 void evkv_http_free(struct evkv_http *client)
@@ -324,7 +319,7 @@ void evkv_http_free(struct evkv_http *client)
 	if (client == NULL)
 		return;
 	evkv_http_close(client);
-	if (!client_tell(client))
+	if (!client_tell_all(client))
 		return;
 	evkv_task_cancel(client->loop, &client->task);
 	freed = client->freed;

@@ -192,6 +192,8 @@ void evkv__http_request_refuse(struct evkv_http_request *request,
 void evkv__http_node_useless(struct http_node *node);
 /* Have the client's task run. */
 void evkv__http_stir(struct evkv_http *client);
+/* Tell once what has ended, and the state; false: the client is gone. */
+bool evkv__http_tell(struct evkv_http *client);
 void evkv__http_task_run(void *arg);
 
 #endif

@@ -357,9 +357,8 @@ static bool task_tell(struct evkv_http *client, const bool *freed)
 	return !*freed;
 }
 
-void evkv__http_task_run(void *arg)
+bool evkv__http_tell(struct evkv_http *client)
 {
-	struct evkv_http *client = arg;
 	bool freed = false;
 	bool *outer = client->freed;
 
@@ -367,9 +366,18 @@ void evkv__http_task_run(void *arg)
 	if (!task_tell(client, &freed)) {
 		if (outer != NULL)
 			*outer = true;
-		return;
+		return false;
 	}
 	client->freed = outer;
+	return true;
+}
+
+void evkv__http_task_run(void *arg)
+{
+	struct evkv_http *client = arg;
+
+	if (!evkv__http_tell(client))
+		return;
 	if (!client->closed)
 		task_begin_waiting(client);
 	if (client->ending.first != NULL)
