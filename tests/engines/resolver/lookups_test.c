@@ -69,9 +69,10 @@ EVKV_TEST(resolver_lookups, names_of_this_machine_need_nobody)
 		check_contains(b.text, "127.0.0.1:6379");
 		check_contains(b.text, "[::1]:6379");
 	}
+	/* The c-ares of Debian 13 takes "other#cache" for one word. */
 	dns_hosts(&b.dns,
 	    "# ours\n127.0.0.5\tcache.example cache # x\n"
-	    "::1 Cache\r\n127.0.0.6 other#cache\n"
+	    "::1 Cache\r\n127.0.0.6 other #cache\n"
 	    "nonsense cache\n127.0.0.3 localhost\n");
 	check_found(&b, "cache", "127.0.0.5:6379 [::1]:6379");
 	check_found(&b, "CACHE.", "127.0.0.5:6379 [::1]:6379");
