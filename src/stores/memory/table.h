@@ -231,8 +231,11 @@ static inline bool entry_is_visited(const struct memory_entry *entry)
 	return (entry->life & ENTRY_VISITED) != 0;
 }
 
+/* Not written to where it is so already: then its line need not go back. */
 static inline void entry_set_visited(struct memory_entry *entry, bool visited)
 {
+	if (entry_is_visited(entry) == visited)
+		return;
 	entry->life = (entry->life & ~ENTRY_VISITED) | visited;
 }
 
