@@ -41,6 +41,7 @@ enum {
 	EXIT_SOUND = 0,
 	EXIT_DAMAGED = 1,
 	EXIT_UNOPENED = 2,
+	EXIT_NOTHING = 3, /* there is none; of a part that is as it should be */
 };
 
 static struct disk_config tool_config(const char *path)
@@ -50,12 +51,15 @@ static struct disk_config tool_config(const char *path)
 		.max_bytes = (size_t)1 << 20, /* the file's size, if larger */
 		.max_readers = 512,
 		.lazy = true,
+		.there = true,
 	};
 }
 
 static int tool_fail(const struct file_failure *failure)
 {
 	printf("%s\n", failure->message);
+	if (failure->status == EVKV_NOT_FOUND)
+		return EXIT_NOTHING;
 	return failure->status == EVKV_CORRUPT ? EXIT_DAMAGED : EXIT_UNOPENED;
 }
 
@@ -95,7 +99,7 @@ static int in_child(child_fn *run, struct disk_env *env)
 	}
 	if (waitpid(pid, &status, 0) != pid)
 		return EXIT_UNOPENED;
-	if (WIFEXITED(status) && WEXITSTATUS(status) <= EXIT_UNOPENED)
+	if (WIFEXITED(status) && WEXITSTATUS(status) <= EXIT_NOTHING)
 		return WEXITSTATUS(status);
 	printf("damaged pages: they ended the walk, by %s %d\n",
 	    WIFEXITED(status) ? "status" : "signal",
@@ -299,7 +303,8 @@ static int each_part(const char *path, int (*run)(const char *path, void *arg),
 		status = run(part, arg);
 		if (run == backup_one && status == EXIT_SOUND)
 			printf("copied\n");
-		worst = status > worst ? status : worst;
+		if (status != EXIT_NOTHING && status > worst)
+			worst = status;
 	}
 	if (list != NULL)
 		closedir(list);
@@ -373,7 +378,7 @@ static int usage(void)
 	return EXIT_UNOPENED;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	struct backup backup = { .compact = true };
 	size_t parts;
@@ -398,4 +403,11 @@ int main(int argc, char **argv)
 	if (is_multi(argv[1]))
 		return each_part(argv[1], check_one, NULL, &parts);
 	return check_one(argv[1], NULL);
+}
+
+int main(int argc, char **argv)
+{
+	int status = run(argc, argv);
+
+	return status == EXIT_NOTHING ? EXIT_UNOPENED : status;
 }

@@ -140,6 +140,9 @@ static bool dir_may_make(struct disk_dir *dir, struct file_failure *failure)
 		return evkv__file_fail(failure, EVKV_REFUSED, 0,
 		    "%s: not a disk store: has no " CURRENT_NAME ", but %s",
 		    dir->path, scan.foreign);
+	if (dir->there)
+		return evkv__file_fail(failure, EVKV_NOT_FOUND, 0,
+		    "%s: not a disk store: has no " CURRENT_NAME, dir->path);
 	return true;
 }
 

@@ -21,6 +21,7 @@
 
 struct disk_dir {
 	char *path; /* of the directory; the owner's */
+	bool there; /* never make a store: NOT_FOUND instead */
 	int fd;     /* of the directory; -1 = not open */
 	int lock_fd;
 	uint64_t generation; /* that CURRENT names; 0 = there is none yet */

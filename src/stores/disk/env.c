@@ -44,8 +44,8 @@ bool evkv__disk_code_fail(const struct disk_env *env, int code,
     const char *what, struct file_failure *failure)
 {
 	const char *text = code == DISK_DAMAGED ? "damaged"
-	    : code == DISK_FULL                 ? "no room below max_bytes"
-						: mdb_strerror(code);
+	    : code == DISK_FULL ? "no room below max_bytes, or on the disk"
+				: mdb_strerror(code);
 
 	if (code == DISK_LOST && evkv__disk_watch_lost(env, failure))
 		return false;
@@ -74,7 +74,10 @@ struct disk_env *evkv__disk_env_new(const struct disk_config *config)
 	env->copy_fds[0] = env->copy_fds[1] = -1;
 	pthread_mutex_init(&env->copy_mutex, NULL);
 	env->dir = (struct disk_dir){
-		.path = env->config.path, .fd = -1, .lock_fd = -1
+		.path = env->config.path,
+		.there = config->there,
+		.fd = -1,
+		.lock_fd = -1,
 	};
 	/* Else readers that never pause would keep a resize waiting. */
 	pthread_rwlockattr_init(&attributes);

@@ -43,6 +43,7 @@ struct disk_config {
 	size_t max_bytes;
 	unsigned max_readers;
 	bool lazy;      /* don't make the directory: NOT_FOUND instead */
+	bool there;     /* never make a store: likewise */
 	bool unpointed; /* CURRENT need not be there: to look at a generation */
 	/* A file that must be in place and the one that is open here. */
 	const char *guard; /* NULL = none; lives longer than this */

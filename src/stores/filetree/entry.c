@@ -16,17 +16,27 @@
 
 /* ---- Reading ------------------------------------------------------------- */
 
+/* A call on a file has failed; errno tells why. */
+static void entry_errno(const struct filetree *tree, const char *what,
+    const struct tree_place *place, struct file_failure *failure)
+{
+	char file[2 * TREE_FILE_ROOM];
+
+	snprintf(file, sizeof(file), "%s/%s", place->in, place->file);
+	evkv__tree_errno(tree, what, file, failure);
+}
+
 static enum tree_found entry_failed(const struct filetree *tree,
     const struct tree_place *place, int sys_error, struct file_failure *failure)
 {
 	if (sys_error == EILSEQ) {
 		evkv__file_fail(failure, EVKV_CORRUPT, 0,
-		    "%s/%s: its user.evkv.expires is no number", tree->path,
-		    place->file);
+		    "%s/%s/%s: its user.evkv.expires is no number", tree->path,
+		    place->in, place->file);
 		return TREE_FAILED;
 	}
 	errno = sys_error;
-	evkv__tree_errno(tree, "read the file", place->file, failure);
+	entry_errno(tree, "read the file", place, failure);
 	return TREE_FAILED;
 }
 
@@ -142,8 +152,7 @@ bool evkv__entry_look(const struct filetree *tree,
 	if (look->failure.status == EVKV_NOMEM)
 		*failure = look->failure;
 	else if (!named && !look_unnamed())
-		evkv__tree_errno(tree, "read the name of", place->file,
-		    failure);
+		entry_errno(tree, "read the name of", place, failure);
 	return named;
 }
 
@@ -173,8 +182,8 @@ struct evkv_value *evkv__entry_read(const struct filetree *tree,
 
 	if ((uint64_t)entry->size > tree->max_value) {
 		evkv__file_fail(failure, EVKV_TOO_LARGE, 0,
-		    "%s/%s: has %lld bytes, more than max_value", tree->path,
-		    place->file, (long long)entry->size);
+		    "%s/%s/%s: has %lld bytes, more than max_value", tree->path,
+		    place->in, place->file, (long long)entry->size);
 		return NULL;
 	}
 	value = evkv_value_new_uninit((size_t)entry->size, &bytes);
@@ -189,7 +198,7 @@ struct evkv_value *evkv__entry_read(const struct filetree *tree,
 	shorter = size < 0 ? NULL : evkv_value_slice(value, 0, (size_t)size);
 	evkv_value_unref(value);
 	if (size < 0)
-		evkv__tree_errno(tree, "read the file", place->file, failure);
+		entry_errno(tree, "read the file", place, failure);
 	else if (shorter == NULL)
 		evkv__file_fail(failure, EVKV_NOMEM, 0, "out of memory");
 	return shorter;
@@ -305,7 +314,7 @@ enum evkv_status evkv__entry_write(struct filetree *tree,
 	if (was_free && errno == EEXIST)
 		failure->status = EVKV_EXISTS;
 	else
-		evkv__tree_errno(tree, "write the file", place->file, failure);
+		entry_errno(tree, "write the file", place, failure);
 	if (noted)
 		evkv__note_remove(place->folder, inode);
 	unlinkat(place->folder, TREE_TEMPORARY, 0);
@@ -322,7 +331,7 @@ enum evkv_status evkv__entry_touch(struct filetree *tree,
 
 	if (kept && (!tree_full(tree) || fsync(entry->fd) == 0))
 		return EVKV_OK;
-	evkv__tree_errno(tree, "set the expiry of", place->file, failure);
+	entry_errno(tree, "set the expiry of", place, failure);
 	if (kept ||
 	    (failure->status != EVKV_NOSPACE && failure->status != EVKV_NOMEM))
 		failure->status = EVKV_UNKNOWN_OUTCOME;
@@ -336,7 +345,7 @@ enum evkv_status evkv__entry_remove(struct filetree *tree,
 	if (unlinkat(place->folder, place->file, 0) != 0) {
 		if (errno == ENOENT)
 			return EVKV_NOT_FOUND;
-		evkv__tree_errno(tree, "remove the file", place->file, failure);
+		entry_errno(tree, "remove the file", place, failure);
 		return failure->status;
 	}
 	evkv__note_remove(place->folder, entry->inode);

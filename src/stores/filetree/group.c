@@ -353,7 +353,8 @@ static void group_unit(struct filetree *tree, struct serial_job *job, size_t i)
 		unit.cell->status = unit.failure.status;
 	} else {
 		evkv_file_name_encode(unit.put.key, file);
-		unit.place = (struct tree_place){ tree->session.fd, file };
+		unit.place = (struct tree_place){ tree->session.fd, file,
+			tree->session.file };
 		evkv__entry_open(tree, &unit.place, job->now_ms, &unit.entry,
 		    &unit.failure);
 		unit_act(&unit);

@@ -23,6 +23,7 @@
 
 struct tree_names {
 	int folder;                 /* whose names they are; -1 = the root */
+	char in[TREE_FILE_ROOM];    /* its name */
 	char after[TREE_FILE_ROOM]; /* the last name that was looked at */
 	bool reading;
 	DIR *list;                 /* that is read; or a collection's */
@@ -57,7 +58,7 @@ bool evkv__names_collection(const struct filetree *tree, const char *file,
     char buffer[EVKV_COLLECTION_MAX], struct evkv_slice *collection,
     struct file_failure *failure)
 {
-	const struct tree_place place = { tree->root, file };
+	const struct tree_place place = { .folder = tree->root, .file = file };
 	char whole[EVKV_KEY_MAX], again[TREE_FILE_ROOM];
 	enum evkv_file_name kind = evkv_file_name_decode(file, buffer,
 	    collection);
@@ -231,7 +232,7 @@ static enum page_answer page_key(struct filetree *tree,
     struct tree_names *names, struct serial_job *job, const char *file,
     struct evkv_slice *key)
 {
-	const struct tree_place place = { names->folder, file };
+	const struct tree_place place = { names->folder, file, names->in };
 
 	return page_live(tree, names, job, &place, key) ? PAGE_YES : PAGE_NO;
 }
@@ -240,7 +241,7 @@ static enum page_answer page_key(struct filetree *tree,
 static enum page_answer page_collection(struct filetree *tree,
     struct tree_names *names, struct serial_job *job, const char *file)
 {
-	struct tree_place place;
+	struct tree_place place = { .in = file };
 	struct evkv_slice key;
 	int looked;
 
@@ -349,7 +350,6 @@ static bool names_position(struct tree_names *names, struct evkv_slice position)
 static bool names_begin(struct filetree *tree, struct serial_job *job)
 {
 	struct tree_names *names = evkv_calloc(1, sizeof(*names));
-	char file[TREE_FILE_ROOM];
 
 	job->walk = names;
 	if (names == NULL)
@@ -361,12 +361,13 @@ static bool names_begin(struct filetree *tree, struct serial_job *job)
 		    "the cursor is not of this store and query");
 	if (job->request->kind == EVKV_OP_COLLECTIONS)
 		return true;
-	evkv_file_name_encode(job->request->collection, file);
-	names->folder = evkv__tree_folder(tree, file);
+	evkv_file_name_encode(job->request->collection, names->in);
+	names->folder = evkv__tree_folder(tree, names->in);
 	if (names->folder >= 0)
 		return true;
 	if (errno != ENOENT && errno != ENOTDIR)
-		evkv__tree_errno(tree, "open the folder", file, &job->failure);
+		evkv__tree_errno(tree, "open the folder", names->in,
+		    &job->failure);
 	return false;
 }
 

@@ -129,7 +129,7 @@ DIR *evkv__tree_list(const struct filetree *tree, const char *file,
 static bool tree_name_folder(struct filetree *tree, const char *file, int fd,
     struct evkv_slice collection)
 {
-	const struct tree_place place = { tree->root, file };
+	const struct tree_place place = { .folder = tree->root, .file = file };
 	char buffer[EVKV_KEY_MAX];
 	struct evkv_slice name;
 	struct stat stat;

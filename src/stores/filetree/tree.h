@@ -105,10 +105,14 @@ struct tree_note {
 	char *memory;
 };
 
-/* Where a file is: a folder's descriptor, and its name there. */
+/*
+ * Where a file is: a folder's descriptor, and its name there; and the folder's
+ * name, for messages.
+ */
 struct tree_place {
 	int folder;
 	const char *file;
+	const char *in; /* NULL = the root */
 };
 
 /*

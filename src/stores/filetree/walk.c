@@ -151,7 +151,8 @@ static void walk_end_list(struct filetree *tree, struct tree_walk *walk)
 static bool walk_list(struct filetree *tree, struct tree_walk *walk,
     struct serial_job *job)
 {
-	struct tree_place place = { .folder = dirfd(walk->list) };
+	struct tree_place place = { .folder = dirfd(walk->list),
+		.in = walk->file };
 	int looked;
 
 	for (looked = 0; looked < TREE_PIECE; looked++) {

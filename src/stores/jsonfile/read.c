@@ -26,9 +26,13 @@ struct read {
 	struct file_failure *failure;
 	struct jsonfile_table *table;
 	struct jsonfile_table expiries; /* entries without a value */
+	/* The file's and $expires' own members, as keys of NAMES_... */
+	struct jsonfile_table names;
 	struct read_name collection, key;
-	size_t members;
 };
+
+#define NAMES_FILE EVKV_LIT("file")
+#define NAMES_EXPIRES EVKV_LIT("expires")
 
 /* ---- What is wrong ------------------------------------------------------- */
 
@@ -153,10 +157,30 @@ static bool read_text(struct read *read, struct evkv_slice *text)
 
 /* ---- Entries ------------------------------------------------------------- */
 
+/* Append an entry, which may be NULL, that stands at `offset`. */
+static bool read_append(struct read *read, struct jsonfile_table *table,
+    struct jsonfile_entry *entry, uint64_t offset)
+{
+	if (entry == NULL || !evkv__jsonfile_append(table, entry)) {
+		evkv_free(entry);
+		return read_nomem(read);
+	}
+	entry->offset = (size_t)offset;
+	return true;
+}
+
+/* Remember a member, to find one of the same name. */
+static bool read_remember(struct read *read, struct evkv_slice object)
+{
+	return read_append(read, &read->names,
+	    evkv__jsonfile_entry_new(object, read->collection.name,
+		EVKV_LIT(""), JSONFILE_JSON),
+	    read->token.offset);
+}
+
 static bool read_entry(struct read *read)
 {
-	size_t offset = (size_t)read->token.offset;
-	struct jsonfile_entry *entry;
+	uint64_t offset = read->token.offset;
 	enum jsonfile_form form;
 	struct evkv_slice text;
 
@@ -167,19 +191,15 @@ static bool read_entry(struct read *read)
 		    (uint64_t)((const char *)text.data -
 			(const char *)read->text.data),
 		    "\"$base64\" must be the only member, and hold base64");
-	entry = evkv__jsonfile_entry_new(read->collection.name, read->key.name,
-	    text, form);
-	if (entry == NULL || !evkv__jsonfile_append(read->table, entry)) {
-		evkv_free(entry);
-		return read_nomem(read);
-	}
-	entry->member = read->members;
-	entry->offset = offset;
-	return true;
+	return read_append(read, read->table,
+	    evkv__jsonfile_entry_new(read->collection.name, read->key.name,
+		text, form),
+	    offset);
 }
 
 static bool read_expiry(struct read *read)
 {
+	uint64_t offset = read->token.offset;
 	struct jsonfile_entry *entry;
 	int64_t ms = 0;
 
@@ -192,12 +212,9 @@ static bool read_expiry(struct read *read)
 		    "a time must be like \"2030-12-31T23:59:59Z\"");
 	entry = evkv__jsonfile_entry_new(read->collection.name, read->key.name,
 	    EVKV_LIT(""), JSONFILE_JSON);
-	if (entry == NULL || !evkv__jsonfile_append(&read->expiries, entry)) {
-		evkv_free(entry);
-		return read_nomem(read);
-	}
-	entry->expires_ms = ms;
-	return true;
+	if (entry != NULL)
+		entry->expires_ms = ms;
+	return read_append(read, &read->expiries, entry, offset);
 }
 
 /* An object whose members are read one by one; its name has been read. */
@@ -221,7 +238,7 @@ static bool read_object(struct read *read, const char *what,
 static bool read_expiring_collection(struct read *read)
 {
 	return read_member(read, &read->collection) &&
-	    read_collection_name(read) &&
+	    read_collection_name(read) && read_remember(read, NAMES_EXPIRES) &&
 	    read_object(read, "an object of keys and times was expected",
 		read_expiry);
 }
@@ -231,11 +248,10 @@ static bool read_collection(struct read *read)
 	if (!read_member(read, &read->collection))
 		return false;
 	if (evkv_slice_equal(read->collection.name, EVKV_LIT("$expires")))
-		return read_object(read,
-		    "an object of collections was expected",
-		    read_expiring_collection);
-	read->members++;
-	return read_collection_name(read) &&
+		return read_remember(read, EVKV_LIT("$expires")) &&
+		    read_object(read, "an object of collections was expected",
+			read_expiring_collection);
+	return read_collection_name(read) && read_remember(read, NAMES_FILE) &&
 	    read_object(read,
 		"a collection must be an object of keys and values",
 		read_entry);
@@ -257,19 +273,36 @@ static void read_apply_expiries(struct read *read)
 	}
 }
 
+/* Whether no name stands twice. */
+static bool read_once(struct read *read, struct jsonfile_table *table)
+{
+	const struct jsonfile_entry *twice = evkv__jsonfile_sort(table);
+
+	return twice == NULL ||
+	    read_corrupt(read, twice->offset,
+		"a key, or its collection, is there a second time");
+}
+
+/* Editors put one there that nobody sees. */
+static bool read_begins(struct read *read)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+
+	return read->text.size < 3 || memcmp(read->text.data, mark, 3) != 0 ||
+	    read_corrupt(read, 0, "a byte order mark, which JSON has not");
+}
+
 static bool read_all(struct read *read)
 {
-	const struct jsonfile_entry *twice;
 	enum evkv_json_kind kind;
 
 	if (!read_object(read, "an object of collections was expected",
 		read_collection) ||
 	    !read_next(read, &kind))
 		return false;
-	twice = evkv__jsonfile_sort(read->table);
-	if (twice != NULL)
-		return read_corrupt(read, twice->offset,
-		    "a key, or its collection, is there a second time");
+	if (!read_once(read, &read->names) || !read_once(read, read->table) ||
+	    !read_once(read, &read->expiries))
+		return false;
 	read_apply_expiries(read);
 	return true;
 }
@@ -285,9 +318,10 @@ bool evkv__jsonfile_read(struct evkv_slice text, const char *path,
 	evkv_json_reader_init(&read.reader,
 	    &(struct evkv_json_limits){ .max_depth = JSONFILE_DEPTH });
 	evkv_json_feed(&read.reader, text, true);
-	good = read_all(&read);
+	good = read_begins(&read) && read_all(&read);
 	evkv_json_reader_clear(&read.reader);
 	evkv__jsonfile_clear(&read.expiries);
+	evkv__jsonfile_clear(&read.names);
 	evkv_free(read.collection.bytes);
 	evkv_free(read.key.bytes);
 	if (!good)

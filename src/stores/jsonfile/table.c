@@ -243,14 +243,6 @@ static int sort_compare(const void *a, const void *b)
 	    : (one->offset > two->offset) - (one->offset < two->offset);
 }
 
-static bool sort_collides(const struct jsonfile_entry *one,
-    const struct jsonfile_entry *two)
-{
-	return evkv_slice_equal(one->collection, two->collection) &&
-	    (one->member != two->member ||
-		evkv_slice_equal(one->key, two->key));
-}
-
 const struct jsonfile_entry *evkv__jsonfile_sort(struct jsonfile_table *table)
 {
 	const struct jsonfile_entry *one, *two;
@@ -262,8 +254,8 @@ const struct jsonfile_entry *evkv__jsonfile_sort(struct jsonfile_table *table)
 	for (i = 1; i < table->count; i++) {
 		one = table->entries[i - 1];
 		two = table->entries[i];
-		if (sort_collides(one, two))
-			return one->offset > two->offset ? one : two;
+		if (entry_compare(one, two->collection, two->key) == 0)
+			return two;
 	}
 	table_count(table);
 	return NULL;

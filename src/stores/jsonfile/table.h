@@ -42,8 +42,7 @@ struct jsonfile_entry {
 	struct evkv_slice text;            /* the value, as it stands there */
 	enum jsonfile_form form;
 	int64_t expires_ms; /* 0 = never */
-	/* While a file is read: which member of it, and where. */
-	size_t member, offset;
+	size_t offset;      /* while a file is read: where it is there */
 };
 
 struct jsonfile_table {
@@ -110,7 +109,7 @@ size_t evkv__jsonfile_remove_if(struct jsonfile_table *table,
     bool (*doomed)(const struct jsonfile_entry *entry, void *arg), void *arg);
 /*
  * Sort what was appended in any order; NULL, or the later one of two of one
- * name, or of two members for one collection.
+ * name.
  */
 const struct jsonfile_entry *evkv__jsonfile_sort(struct jsonfile_table *table);
 void evkv__jsonfile_clear(struct jsonfile_table *table);

@@ -21,6 +21,13 @@ struct checking {
 	const struct log_file *file;
 };
 
+static void wrong_text(struct checking *c, const char *text)
+{
+	c->check->damages++;
+	if (c->check->wrong != NULL)
+		c->check->wrong(text, c->check->arg);
+}
+
 __attribute__((format(printf, 3, 4))) static void wrong(struct checking *c,
     uint64_t number, const char *format, ...)
 {
@@ -31,9 +38,7 @@ __attribute__((format(printf, 3, 4))) static void wrong(struct checking *c,
 	va_start(args, format);
 	vsnprintf(text + used, sizeof(text) - (size_t)used, format, args);
 	va_end(args);
-	c->check->damages++;
-	if (c->check->wrong != NULL)
-		c->check->wrong(text, c->check->arg);
+	wrong_text(c, text);
 }
 
 /* ---- Saving -------------------------------------------------------------- */
@@ -197,11 +202,25 @@ static bool check_files(struct checking *c, struct log_file **files,
 	return ok;
 }
 
+/* STORE holds no entries: all that is sound can be saved without it. */
+static bool check_store(struct checking *c)
+{
+	if (evkv__log_folder_check(c->env, c->failure))
+		return true;
+	if (c->failure->status != EVKV_CORRUPT)
+		return false;
+	wrong_text(c, "STORE: missing or damaged; the log can't be opened");
+	return true;
+}
+
 static bool check_open(struct checking *c, const char *path)
 {
 	struct log_env *env = c->env;
 
 	env->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Nothing is written into, or removed from, what is no log. */
+	if (env->folder >= 0 && !check_store(c))
+		return false;
 	if (env->folder >= 0)
 		env->lock_file = openat(env->folder, "LOCK",
 		    O_RDWR | O_CREAT | O_CLOEXEC, FOLDER_FILE_MODE);

@@ -141,6 +141,11 @@ int evkv__log_close(struct log_env *env);
 
 /* Open and lock the directory, and read or make STORE. */
 bool evkv__log_folder_open(struct log_env *env, struct file_failure *failure);
+/*
+ * For looking: whether the folder, which is open, has a STORE that is sound.
+ * Nothing is written. CORRUPT: it is a log all the same; else it is none.
+ */
+bool evkv__log_folder_check(struct log_env *env, struct file_failure *failure);
 void evkv__log_folder_close(struct log_env *env);
 /* The numbers of the data files, sorted; other files of ours are removed. */
 bool evkv__log_folder_list(struct log_env *env, uint64_t **numbers,

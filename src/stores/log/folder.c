@@ -225,6 +225,16 @@ bool evkv__log_folder_open(struct log_env *env, struct file_failure *failure)
 	return false;
 }
 
+bool evkv__log_folder_check(struct log_env *env, struct file_failure *failure)
+{
+	if (!folder_may_make(env, failure))
+		return false;
+	if (faccessat(env->folder, STORE_NAME, F_OK, 0) != 0)
+		return evkv__file_fail(failure, EVKV_REFUSED, 0,
+		    "%s: not a log: has no " STORE_NAME, env->config.path);
+	return store_read(env, failure);
+}
+
 void evkv__log_folder_close(struct log_env *env)
 {
 	if (env->lock_file >= 0)

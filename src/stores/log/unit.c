@@ -183,7 +183,8 @@ static bool write_room(struct decision *d, uint64_t size)
 	code = batch->size > 0 ? 0 : evkv__log_active(env, all, deletes);
 	if (code != 0)
 		fail(d, evkv__file_errno_status(code), code,
-		    "can't have a file to write to");
+		    code == ENOSPC ? "no room for two segments (segment_bytes)"
+				   : "can't have a file to write to");
 	return code == 0;
 }
 

@@ -118,6 +118,26 @@ static void check_whole(struct kit *kit, bool multi)
 	kit_close(kit);
 }
 
+/* A volume that is not mounted is not a store that is sound. */
+EVKV_TEST(disk_missing, the_tool_makes_no_store)
+{
+	char path[400], copy[400];
+	struct kit kit;
+
+	kit_begin(&kit);
+	check_int(mkdir(kit.path, 0770), 0);
+	path_in(&kit, "blank", path);
+	path_in(&kit, "copy", copy);
+	check_int(mkdir(path, 0770), 0);
+	check_int(run_tool(NULL, path, NULL), 2);
+	check_int(run_tool("--repair", path, NULL), 2);
+	check_int(run_tool("--backup", path, copy), 2);
+	check_int(rmdir(path), 0);
+	check_int(run_tool(NULL, path, NULL), 2);
+	check_int(rmdir(kit.path), 0);
+	kit_end(&kit);
+}
+
 EVKV_TEST(disk_missing, a_store_without_its_pointer_is_kept_and_repaired)
 {
 	struct kit kit;

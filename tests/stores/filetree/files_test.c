@@ -73,7 +73,8 @@ EVKV_TEST(filetree_files, an_expiry_that_is_no_number_is_corrupt)
 		      "soon", 4, 0),
 	    0);
 	check_status(kit_keyed(&kit, EVKV_OP_GET, "c", key), EVKV_CORRUPT);
-	check_contains(kit.answer.message, "user.evkv.expires is no number");
+	check_contains(kit.answer.message,
+	    "/tree/c/k: its user.evkv.expires is no number");
 	check_status(kit_keyed(&kit, EVKV_OP_TAKE, "c", key), EVKV_CORRUPT);
 	check_int(kit_names(&kit, EVKV_OP_KEYS, "c", 0), 1);
 	kit_must_put(&kit, "c", "k", "w", 0);

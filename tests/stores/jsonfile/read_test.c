@@ -35,7 +35,7 @@ EVKV_TEST(unit_jsonfile_read, what_is_no_json_is_told_with_its_place)
 	    "line 1, column 13: invalid UTF-8");
 	check_wrong("{\"c\": {\"k\": 01}}",
 	    "line 1, column 13: not a number as JSON has it");
-	check_wrong("\xef\xbb\xbf{}", "line 1, column 1: a value was expected");
+	check_wrong("\xef\xbb{}", "line 1, column 1: a value was expected");
 }
 
 EVKV_TEST(unit_jsonfile_read, what_has_another_form_is_told_with_its_place)
@@ -80,11 +80,40 @@ EVKV_TEST(unit_jsonfile_read, what_stands_twice_is_told_with_its_place)
 	    "line 1, column 21: a key, or its collection, is there a second "
 	    "time");
 	check_wrong("{\"c\": {\"a\": 1},\n\"c\": {\"b\": 2}}",
-	    "line 2, column 7: a key, or its collection, is there a second "
+	    "line 2, column 1: a key, or its collection, is there a second "
+	    "time");
+	check_wrong("{\"c\": {},\n\"\\u0063\": {}}",
+	    "line 2, column 1: a key, or its collection, is there a second "
 	    "time");
 	check_wrong("{\"c\": {\"$base64:YQ==\": 1, \"a\": 2}}",
 	    "line 1, column 27: a key, or its collection, is there a second "
 	    "time");
+}
+
+#define TIME "\"2030-01-02T03:04:05Z\""
+
+/* Which of the two would count nobody can see. */
+EVKV_TEST(unit_jsonfile_read, expiries_that_stand_twice_are_told)
+{
+	check_wrong("{\"$expires\": {\"c\": {\"k\": " TIME
+		    ",\n\"\\u006b\": " TIME "}}}",
+	    "line 2, column 1: a key, or its collection, is there a second "
+	    "time");
+	check_wrong("{\"$expires\": {\"c\": {\"k\": " TIME "},\n\"c\": {}}}",
+	    "line 2, column 1: a key, or its collection, is there a second "
+	    "time");
+	check_wrong("{\"$expires\": {}, \"c\": {},\n\"\\u0024expires\": {}}",
+	    "line 2, column 1: a key, or its collection, is there a second "
+	    "time");
+}
+
+/* It is no JSON; but nobody sees it, so it is named. */
+EVKV_TEST(unit_jsonfile_read, a_byte_order_mark_is_told)
+{
+	check_wrong("\xef\xbb\xbf{}",
+	    "line 1, column 1: a byte order mark, which JSON has not");
+	check_wrong("\xef\xbb\xbf",
+	    "line 1, column 1: a byte order mark, which JSON has not");
 }
 
 static void check_rewritten(const char *text, const char *expected)

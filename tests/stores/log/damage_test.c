@@ -469,6 +469,72 @@ EVKV_TEST(log_damage, what_is_sound_is_saved)
 	damage_end(&d);
 }
 
+static void make_file(const char *folder, const char *name)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	write_file(path, room, 0);
+}
+
+static bool is_there(const char *folder, const char *name)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return access(path, F_OK) == 0;
+}
+
+/* It can't be opened, so it is not sound; all entries can be saved. */
+EVKV_TEST(log_damage, a_log_without_its_store_file_is_damaged)
+{
+	struct file_failure failure;
+	struct direct direct;
+	struct damage d;
+	char out[220];
+	size_t size;
+
+	damage_begin(&d);
+	copy_folder(d.whole, d.path);
+	direct_close(&d.direct);
+	size = damage_read(&d, "STORE");
+	room[size / 2] ^= 1;
+	damage_write(&d, "STORE", size);
+	check_int(run_tool(d.path, NULL, NULL), 1);
+	damage_remove(&d, "STORE");
+	check_int(run_tool(d.path, NULL, NULL), 1);
+	check(!is_there(d.path, "STORE"));
+	snprintf(out, sizeof(out), "%.200s/out", d.folder);
+	check_int(run_tool("--salvage", out, d.path), 1);
+	check_int(run_tool(out, NULL, NULL), 0);
+	snprintf(d.path, sizeof(d.path), "%s", out);
+	check_int(damage_open(&d, &direct, &failure), EVKV_OK);
+	check_int(check_values(&direct, "saved"), 0);
+	direct_close(&direct);
+	damage_end(&d);
+}
+
+EVKV_TEST(log_damage, the_tool_leaves_alone_what_is_no_log)
+{
+	static const char *const names[] = { "0001.new", "7.copy",
+		"3.index.new", "notes.txt" };
+	char folder[200], out[220];
+	size_t i;
+
+	folder_make(folder, sizeof(folder));
+	snprintf(out, sizeof(out), "%.200s/out", folder);
+	check_int(mkdir(out, 0700), 0);
+	check_int(run_tool(out, NULL, NULL), 2);
+	check_int(rmdir(out), 0);
+	for (i = 0; i < 4; i++)
+		make_file(folder, names[i]);
+	check_int(run_tool(folder, NULL, NULL), 2);
+	for (i = 0; i < 4; i++)
+		check(is_there(folder, names[i]));
+	check(!is_there(folder, "LOCK"));
+	folder_remove(folder);
+}
+
 /* ---- Hashes -------------------------------------------------------------- */
 
 static void check_collisions(struct direct *direct, unsigned from)
