@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "engines/files/lock.h"
 #include "evkv/alloc.h"
 
 struct checking {
@@ -228,10 +227,7 @@ static bool check_open(struct checking *c, const char *path)
 		return evkv__file_fail(c->failure,
 		    evkv__file_errno_status(errno), errno, "%s: can't open it",
 		    path);
-	if (!evkv__file_lock(env->lock_file, F_WRLCK, 0))
-		return evkv__file_fail(c->failure, EVKV_LOCKED, 0,
-		    "%s: a process has it open", path);
-	return true;
+	return evkv__log_folder_lock(env, c->failure);
 }
 
 static bool check_all(struct checking *c, const char *path)
@@ -245,6 +241,8 @@ static bool check_all(struct checking *c, const char *path)
 	if (!check_open(c, path) ||
 	    !evkv__log_folder_list(c->env, &numbers, &count, c->failure))
 		return false;
+	if (log_last_is_lost(c->env, numbers, count))
+		wrong(c, c->env->indexed, "its data file is missing");
 	files = evkv_calloc(count + 1, sizeof(struct log_file *));
 	for (i = 0; files != NULL && i < count; i++) {
 		files[opened] = evkv__log_file_open(c->env->folder, numbers[i],

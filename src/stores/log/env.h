@@ -90,6 +90,7 @@ struct log_env {
 	uint64_t applied;  /* all versions up to it are in the index */
 	size_t expiring;   /* entries with a TTL */
 	uint64_t total;    /* bytes of all files but what is only set aside */
+	uint64_t indexed;  /* the highest number of an index file, at opening */
 	uint64_t numbered; /* the last number that a file was given */
 
 	/* The writer's. */
@@ -146,10 +147,21 @@ bool evkv__log_folder_open(struct log_env *env, struct file_failure *failure);
  * Nothing is written. CORRUPT: it is a log all the same; else it is none.
  */
 bool evkv__log_folder_check(struct log_env *env, struct file_failure *failure);
+/* LOCKED: a store, or the tool, has it open. */
+bool evkv__log_folder_lock(struct log_env *env, struct file_failure *failure);
 void evkv__log_folder_close(struct log_env *env);
 /* The numbers of the data files, sorted; other files of ours are removed. */
 bool evkv__log_folder_list(struct log_env *env, uint64_t **numbers,
     size_t *count, struct file_failure *failure);
+/*
+ * Whether the last data file was removed: nothing tells but its index file,
+ * which goes before it, or together with it.
+ */
+static inline bool log_last_is_lost(const struct log_env *env,
+    const uint64_t *numbers, size_t count)
+{
+	return env->indexed > (count > 0 ? numbers[count - 1] : 0);
+}
 
 /* ---- table.c: files and collections; with the lock held ------------------ */
 

@@ -1,7 +1,7 @@
 /*
  * stores/log/folder.c - the directory of a log.
  *
- *     LOCK         is locked by whoever has it open; it is empty
+ *     LOCK         is locked, and so is the directory, by whoever has it open
  *     STORE        the version of the format, the key of hashes, the instance
  *     N.data       records
  *     N.index      for a quick start; may be missing
@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -181,14 +182,24 @@ static bool store_read(struct log_env *env, struct file_failure *failure)
 
 /* ---- Opening ------------------------------------------------------------- */
 
-static bool folder_lock(struct log_env *env, struct file_failure *failure)
+/* LOCK may be removed by hand, the folder not; where that can't be locked, no
+ * matter. */
+static bool folder_lock_both(const struct log_env *env)
 {
-	if (evkv__file_lock(env->lock_file, F_WRLCK, 0))
+	return evkv__file_lock(env->lock_file, F_WRLCK, 0) &&
+	    (flock(env->folder, LOCK_EX | LOCK_NB) == 0 ||
+		errno != EWOULDBLOCK);
+}
+
+bool evkv__log_folder_lock(struct log_env *env, struct file_failure *failure)
+{
+	if (folder_lock_both(env))
 		return true;
 	if (!evkv__file_lock_taken())
 		return folder_errno(env, "lock " LOCK_NAME, failure);
 	return evkv__file_fail(failure, EVKV_LOCKED, 0,
-	    evkv__file_lock_own(env->lock_file)
+	    evkv__file_lock_own(env->lock_file) ||
+		    evkv__file_lock_own(env->folder)
 		? "%s: is open already in this process; share that store, or "
 		  "close it first"
 		: "%s: another process has it open",
@@ -211,7 +222,7 @@ static bool folder_enter(struct log_env *env, struct file_failure *failure)
 	    O_RDWR | O_CREAT | O_CLOEXEC, FOLDER_FILE_MODE);
 	if (env->lock_file < 0)
 		return folder_errno(env, "open " LOCK_NAME, failure);
-	return folder_lock(env, failure);
+	return evkv__log_folder_lock(env, failure);
 }
 
 bool evkv__log_folder_open(struct log_env *env, struct file_failure *failure)
@@ -296,6 +307,8 @@ bool evkv__log_folder_list(struct log_env *env, uint64_t **numbers,
 			ok = list_add(numbers, count, &room, number);
 		else if (strcmp(ending, ".index") != 0)
 			unlinkat(env->folder, entry->d_name, 0);
+		else if (number > env->indexed)
+			env->indexed = number;
 	}
 	closedir(list);
 	if (!ok) {

@@ -164,6 +164,11 @@ static bool load_files(struct log_env *env, struct file_failure *failure)
 	size_t count, i;
 	bool ok = evkv__log_folder_list(env, &numbers, &count, failure);
 
+	if (ok && log_last_is_lost(env, numbers, count))
+		ok = evkv__file_fail(failure, EVKV_CORRUPT, 0,
+		    "%s/%04" PRIu64 ".data is missing: its index file is "
+		    "there. " LOOK_HINT,
+		    env->config.path, env->indexed);
 	for (i = 0; ok && i < count; i++)
 		ok = load_file(env, numbers[i], failure);
 	if (ok) {
@@ -336,7 +341,7 @@ static void env_reset(struct log_env *env)
 	env->active = NULL;
 	env->torn = env->reserved = env->of_reserve = false;
 	env->sparse = false;
-	env->numbered = 0;
+	env->indexed = env->numbered = 0;
 	env->notes[0] = '\0';
 }
 

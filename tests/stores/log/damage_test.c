@@ -418,7 +418,13 @@ EVKV_TEST(log_damage, files_that_are_missing_or_there_twice_are_refused)
 	damage_end(&d);
 }
 
-/* ---- The tool ------------------------------------------------------------ */
+static bool is_there(const char *folder, const char *name)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return access(path, F_OK) == 0;
+}
 
 static int run_tool(const char *one, const char *two, const char *three)
 {
@@ -438,6 +444,52 @@ static int run_tool(const char *one, const char *two, const char *three)
 	check(WIFEXITED(status));
 	return WEXITSTATUS(status);
 }
+
+/* Nothing lies behind it, so there is no gap. */
+EVKV_TEST(log_damage, a_last_file_that_is_missing_is_noticed)
+{
+	struct file_failure failure;
+	struct direct direct;
+	struct damage d;
+	char name[32];
+	unsigned i;
+
+	damage_begin(&d);
+	direct_close(&d.direct); /* now each has an index file */
+	copy_folder(d.whole, d.path);
+	for (i = 99; i > 0; i--) {
+		snprintf(name, sizeof(name), "%04u.data", i);
+		if (!is_there(d.path, name))
+			continue;
+		damage_remove(&d, name);
+		check_int(damage_open(&d, &direct, &failure), EVKV_CORRUPT);
+		check(strstr(failure.message, ".data is missing") != NULL);
+		check_int(run_tool(d.path, NULL, NULL), 1);
+	}
+	check(is_there(d.path, "STORE"));
+	damage_end(&d);
+}
+
+/* Somebody has taken it for one that a crash has left. */
+EVKV_TEST(log_damage, a_lock_file_that_is_removed_lets_nobody_in)
+{
+	struct file_failure failure;
+	struct direct direct;
+	struct damage d;
+
+	damage_begin(&d);
+	snprintf(d.path, sizeof(d.path), "%s", d.whole);
+	damage_remove(&d, "LOCK");
+	check_int(damage_open(&d, &direct, &failure), EVKV_LOCKED);
+	check_int(run_tool(d.path, NULL, NULL), 2);
+	check_int(direct_put(&d.direct, "one more", "value", 0), EVKV_OK);
+	direct_close(&d.direct);
+	check_int(damage_open(&d, &direct, &failure), EVKV_OK);
+	direct_close(&direct);
+	damage_end(&d);
+}
+
+/* ---- The tool ------------------------------------------------------------ */
 
 EVKV_TEST(log_damage, what_is_sound_is_saved)
 {
@@ -475,14 +527,6 @@ static void make_file(const char *folder, const char *name)
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	write_file(path, room, 0);
-}
-
-static bool is_there(const char *folder, const char *name)
-{
-	char path[600];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	return access(path, F_OK) == 0;
 }
 
 /* It can't be opened, so it is not sound; all entries can be saved. */
