@@ -273,9 +273,10 @@ static int backup_one(const char *path, void *arg)
 static bool has_file(const char *path, const char *name)
 {
 	char file[PATH_MAX];
+	int size = snprintf(file, sizeof(file), "%s/%s", path, name);
 
-	snprintf(file, sizeof(file), "%s/%s", path, name);
-	return access(file, F_OK) == 0;
+	return size > 0 && (size_t)size < sizeof(file) &&
+	    access(file, F_OK) == 0;
 }
 
 /* Do it for each part; returns the worst status, and how many there are. */

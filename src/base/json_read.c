@@ -173,7 +173,10 @@ static long hex_read(const char *at, size_t left)
 	return code;
 }
 
-/* The escape sequence after a backslash: its length in bytes, 0 = none. */
+/*
+ * The escape sequence after a backslash: its length in bytes, 0 = none, and
+ * what it stands for.
+ */
 static size_t escape_read(const char *at, size_t left, uint32_t *code)
 {
 	static const char letters[] = "\"\\/bfnrt";
@@ -181,6 +184,7 @@ static size_t escape_read(const char *at, size_t left, uint32_t *code)
 	const char *letter;
 	long high, low;
 
+	*code = 0;
 	if (left == 0)
 		return 0;
 	if (at[0] != 'u') {
@@ -606,7 +610,7 @@ size_t evkv_json_unescape(const struct evkv_json_token *token, char *out)
 {
 	const char *at = token->text.data;
 	size_t size = 0, i;
-	uint32_t code = 0;
+	uint32_t code;
 
 	for (i = 0; i < token->text.size; i++) {
 		if (at[i] != '\\') {

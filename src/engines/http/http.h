@@ -11,6 +11,7 @@
 #include <curl/curl.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <sys/queue.h>
 
 #include "evkv/http.h"
 #include "evkv/resolver.h"
@@ -29,6 +30,8 @@ enum {
 
 /* ---- The multi handle of a loop, multi.c --------------------------------- */
 
+struct http_transfer;
+
 struct http_multi {
 	struct evkv_loop *loop;
 	CURLM *curl;    /* NULL while there is no client */
@@ -36,12 +39,23 @@ struct http_multi {
 	struct multi_socket *spare;
 	struct event timer;
 	struct evkv_task kick; /* libcurl wants to be called at once */
+	size_t taken;          /* bytes of bodies, in this turn */
+	struct evkv_task turn; /* the next one begins */
+	TAILQ_HEAD(http_paused, http_transfer) paused; /* until then */
 };
 
 /* The loop's, with one use more; NULL = no memory. */
 struct http_multi *evkv__http_multi_use(struct evkv_loop *loop);
 /* Have room for one transfer more; false = no memory. */
 bool evkv__http_multi_spare(struct http_multi *multi);
+/*
+ * A body's bytes have come: whether this turn takes them. Else the transfer is
+ * to be paused, and is resumed in the next one.
+ */
+bool evkv__http_multi_take(struct http_multi *multi,
+    struct http_transfer *transfer, size_t size);
+void evkv__http_multi_unpause(struct http_multi *multi,
+    struct http_transfer *transfer);
 /* The last one closes all connections. */
 void evkv__http_multi_leave(struct http_multi *multi);
 
@@ -106,6 +120,8 @@ struct http_transfer {
 	bool headed;                     /* its head is complete */
 	enum http_room room;             /* of the answer */
 	bool resent; /* libcurl wanted to send it again, and was not let */
+	bool paused; /* in multi->paused */
+	TAILQ_ENTRY(http_transfer) pause;
 	char error[CURL_ERROR_SIZE];
 	struct http_transfer *next;
 };

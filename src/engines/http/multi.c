@@ -4,12 +4,17 @@
  *
  * libcurl tells which of its sockets want to be read or written, and when it
  * wants to be called though nothing has come. It lives while there are clients.
+ *
+ * libcurl reads a socket until it is empty, but at most some megabytes, which
+ * takes milliseconds. So only so many bytes are taken in a turn: then transfers
+ * are paused, and resumed in the next turn, those first that have waited.
  */
 #include "engines/http/http.h"
 
 #include <pthread.h>
 
 #define MULTI_CONNECTIONS 256 /* kept alive, of all clients of a loop */
+#define MULTI_TURN_BYTES ((size_t)256 << 10)
 
 static const char multi_key;
 
@@ -97,6 +102,52 @@ static void multi_on_kick(void *arg)
 	multi_act(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
+/* ---- Pauses -------------------------------------------------------------- */
+
+bool evkv__http_multi_take(struct http_multi *multi,
+    struct http_transfer *transfer, size_t size)
+{
+	evkv_task_queue(multi->loop, &multi->turn);
+	if (multi->taken < MULTI_TURN_BYTES) {
+		multi->taken += size;
+		return true;
+	}
+	transfer->paused = true;
+	TAILQ_INSERT_TAIL(&multi->paused, transfer, pause);
+	return false;
+}
+
+void evkv__http_multi_unpause(struct http_multi *multi,
+    struct http_transfer *transfer)
+{
+	if (transfer->paused)
+		TAILQ_REMOVE(&multi->paused, transfer, pause);
+	transfer->paused = false;
+}
+
+/*
+ * What libcurl has kept of a transfer is given at once; it may pause anew, and
+ * then is behind `last`.
+ */
+static void multi_on_turn(void *arg)
+{
+	struct http_multi *multi = arg;
+	struct http_transfer *last = TAILQ_LAST(&multi->paused, http_paused);
+	struct http_transfer *transfer = NULL;
+	CURLcode result;
+
+	multi->taken = 0;
+	while (transfer != last) {
+		transfer = TAILQ_FIRST(&multi->paused);
+		evkv__http_multi_unpause(multi, transfer);
+		result = curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+		if (result != CURLE_OK)
+			evkv__http_transfer_done(transfer, result);
+	}
+}
+
+/* ---- Sockets ------------------------------------------------------------- */
+
 static int multi_forget(struct http_multi *multi, curl_socket_t fd,
     struct multi_socket *socket)
 {
@@ -173,6 +224,9 @@ static struct http_multi *multi_get(struct evkv_loop *loop)
 	multi->loop = loop;
 	multi->kick.run = multi_on_kick;
 	multi->kick.arg = multi;
+	multi->turn.run = multi_on_turn;
+	multi->turn.arg = multi;
+	TAILQ_INIT(&multi->paused);
 	if (evkv_loop_attach(loop, &multi_key, multi, multi_release))
 		return multi;
 	evkv_free(multi);
@@ -232,4 +286,6 @@ void evkv__http_multi_leave(struct http_multi *multi)
 	}
 	(void)event_del(&multi->timer);
 	evkv_task_cancel(multi->loop, &multi->kick);
+	evkv_task_cancel(multi->loop, &multi->turn);
+	multi->taken = 0;
 }

@@ -23,6 +23,9 @@ static size_t transfer_on_data(char *data, size_t one, size_t size, void *arg)
 	struct http_transfer *transfer = arg;
 
 	(void)one;
+	if (!evkv__http_multi_take(transfer->node->client->multi, transfer,
+		size))
+		return CURL_WRITEFUNC_PAUSE;
 	transfer->room = evkv__http_body_add(transfer->request->answer, data,
 	    size);
 	return transfer->room == HTTP_ROOM ? size : 0;
@@ -401,6 +404,7 @@ void evkv__http_transfer_end(struct http_transfer *transfer, bool reusable)
 {
 	struct http_node *node = transfer->node;
 
+	evkv__http_multi_unpause(node->client->multi, transfer);
 	transfer->request->transfer = NULL;
 	(void)curl_multi_remove_handle(node->client->multi->curl,
 	    transfer->easy);

@@ -51,6 +51,14 @@ void scene_close(struct scene *s)
 	rig_close(&s->rig);
 }
 
+static void check_piece(const struct call *call, struct evkv_slice piece)
+{
+	const char *expected = call->expected.data;
+
+	check(call->body_size + piece.size <= call->expected.size);
+	check(memcmp(expected + call->body_size, piece.data, piece.size) == 0);
+}
+
 static void call_read(struct call *call)
 {
 	struct evkv_slice piece;
@@ -59,6 +67,8 @@ static void call_read(struct call *call)
 	while ((call->found = evkv_http_read(&call->http, &piece)) ==
 	    EVKV_HTTP_PIECE) {
 		check(piece.size > 0);
+		if (call->expected.data != NULL)
+			check_piece(call, piece);
 		room = call->body_size < sizeof(call->body) - 1
 		    ? sizeof(call->body) - 1 - call->body_size
 		    : 0;
@@ -100,11 +110,13 @@ static void call_start(struct scene *s, struct call *call)
 {
 	void (*then)(struct call *) = call->then;
 	void *arg = call->arg;
+	struct evkv_slice expected = call->expected;
 	struct evkv_http_request http = call->http;
 
 	memset(call, 0, sizeof(*call));
 	call->then = then;
 	call->arg = arg;
+	call->expected = expected;
 	call->http = http;
 	call->http.sending = call_sending;
 	call->http.end = call_end;

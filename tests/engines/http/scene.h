@@ -25,6 +25,8 @@ struct call {
 	enum evkv_http_found found; /* how its body ended */
 	char body[4096];            /* the first bytes of it */
 	size_t body_size, largest_piece;
+	struct evkv_slice
+	    expected; /* all of the body, where it is set before */
 	/* Called last in end(). */
 	void (*then)(struct call *call);
 	void *arg;

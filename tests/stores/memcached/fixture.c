@@ -27,6 +27,42 @@ static enum server_kind fixture_kind(const struct fixture *fixture, size_t i)
 	return (enum server_kind)(SERVER_MEMCACHED + i);
 }
 
+static struct server *fixture_server(const struct fixture *fixture, size_t i)
+{
+	return server_shared(fixture_kind(fixture, i));
+}
+
+static void fixture_append(struct evkv_conformance *run, FILE *to,
+    const char *path)
+{
+	FILE *from = fopen(path, "re");
+	char line[256];
+
+	if (from == NULL)
+		evkv_conformance_fail(run, "an authority can't be read");
+	while (fgets(line, sizeof(line), from) != NULL)
+		fputs(line, to);
+	fclose(from);
+}
+
+/* A file with the authorities of all servers; each has one of its own. */
+static const char *fixture_authorities(struct evkv_conformance *run,
+    const struct fixture *fixture)
+{
+	char *path = evkv_conformance_alloc(run, SERVER_PATH_MAX + 8);
+	FILE *to;
+
+	snprintf(path, SERVER_PATH_MAX + 8, "%s.all",
+	    fixture_server(fixture, 0)->ca_file);
+	to = fopen(path, "we");
+	if (to == NULL)
+		evkv_conformance_fail(run, "no file for authorities");
+	for (size_t i = 0; i < fixture->servers; i++)
+		fixture_append(run, to, fixture_server(fixture, i)->ca_file);
+	fclose(to);
+	return path;
+}
+
 /* Each case has a prefix of its own, which its stores share. */
 static void fixture_setup(struct evkv_conformance *run)
 {
@@ -58,7 +94,7 @@ static struct evkv_store *fixture_open(struct evkv_conformance *run,
 	};
 
 	for (size_t i = 0; i < fixture->servers; i++) {
-		server = server_shared(fixture_kind(fixture, i));
+		server = fixture_server(fixture, i);
 		servers[i] = (struct evkv_memcached_server){
 			.host = "127.0.0.1",
 			.port = fixture->transport == FIXTURE_TLS
@@ -77,7 +113,7 @@ static struct evkv_store *fixture_open(struct evkv_conformance *run,
 		options.server_count = 0;
 	} else if (fixture->transport == FIXTURE_TLS) {
 		options.tls = true;
-		options.tls_ca_file = server->ca_file;
+		options.tls_ca_file = fixture_authorities(run, fixture);
 	}
 	return evkv_memcached_new(loop, &options, error);
 }
