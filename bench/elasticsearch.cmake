@@ -1,8 +1,10 @@
-# The elasticsearch driver against libcurl by hand, on a node of the bench's own.
+# The elasticsearch driver against libcurl by hand, on a scripted server and on a
+# node of the bench's own.
 if(TARGET evkv::elasticsearch)
 	evkv_add_bench(elasticsearch
 		SOURCES
 			elasticsearch_bench.c
+			elasticsearch_peer.c
 			elasticsearch_raw.c
 			${PROJECT_SOURCE_DIR}/tests/lib/child.c
 		LIBS evkv::elasticsearch PkgConfig::evkv_libcurl)

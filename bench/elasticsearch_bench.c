@@ -8,9 +8,11 @@
  *
  *     elasticsearch [repetitions [operations [port [kind]]]]
  *
- * A node is started where no port is given (or 1): kind is opensearch or
- * elasticsearch. With BENCH_LARGE_ONLY in the environment nothing but the large
- * answers is measured.
+ * What counts is measured on a scripted server in a process of its own, which
+ * answers at once: port 0, and where there are two processors, the client has
+ * one and the server the other. Then the same on a real node, which is started
+ * where no port is given (or 1): kind is opensearch or elasticsearch. With
+ * BENCH_LARGE_ONLY in the environment nothing but the large answers is measured.
  */
 #include <event2/event.h>
 #include <netinet/in.h>
@@ -19,18 +21,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
 #include "child.h"
+#include "elasticsearch_peer.h"
 #include "elasticsearch_raw.h"
 #include "evkv/evkv.h"
 #include "evkv/stores/elasticsearch.h"
 #include "evkv/task.h"
 
 #define LARGE_KEYS 1000
-#define LARGE_VALUE 10000
+#define LARGE_VALUE PEER_LARGE_SIZE
 
 struct world {
 	struct event_base *base;
@@ -186,7 +190,7 @@ static void large_answers(struct world *w, unsigned repetitions)
 {
 	static struct evkv_slice keys[LARGE_KEYS], values[LARGE_KEYS];
 	static char names[LARGE_KEYS][16], value[LARGE_VALUE];
-	struct evkv_slice c = EVKV_LIT("large");
+	struct evkv_slice c = EVKV_LIT(PEER_LARGE);
 	double samples[BENCH_REPETITIONS_MAX];
 	struct bench_spread spread;
 	bool done = false;
@@ -250,6 +254,7 @@ static void begin(struct world *w, int port)
 	struct evkv_elasticsearch_node node = { "127.0.0.1", port };
 	struct evkv_error error = EVKV_ERROR_INIT;
 
+	memset(w, 0, sizeof(*w));
 	w->base = event_base_new();
 	w->loop = evkv_loop_new(w->base);
 	bench_check(w->loop != NULL);
@@ -333,23 +338,11 @@ static void measure(struct world *w, size_t ops, unsigned repetitions)
 	    put_one, 2);
 }
 
-int main(int argc, char **argv)
+static void measure_all(struct world *w, int port, size_t ops,
+    unsigned repetitions)
 {
-	unsigned repetitions = bench_number(argc, argv, 1, 5);
-	size_t ops = bench_number(argc, argv, 2, 20000);
-	int port = (int)bench_number(argc, argv, 3, 1);
-	const char *kind = argc > 4 ? argv[4] : "opensearch";
-	struct world *w = &world;
-	char folder[128] = "";
-	pid_t pid = 0;
-
-	if (port == 1) {
-		port = child_free_port();
-		pid = node_start(port, kind, folder, sizeof(folder));
-	}
 	begin(w, port);
 	fill(w);
-	bench_machine();
 	if (getenv("BENCH_LARGE_ONLY") == NULL)
 		measure(w, ops, repetitions);
 	large_answers(w, repetitions);
@@ -357,8 +350,56 @@ int main(int argc, char **argv)
 	raw_close(w->raw);
 	evkv_loop_free(w->loop);
 	event_base_free(w->base);
+}
+
+/* In a process of its own, which alone is pinned to a processor. */
+static void measure_scripted(struct world *w, size_t ops, unsigned repetitions)
+{
+	struct bench_peer peer;
+	pid_t pid;
+	int status;
+
+	fflush(stdout);
+	pid = fork();
+	bench_check(pid >= 0);
+	if (pid == 0) {
+		printf("\nA scripted server\n");
+		bench_peer_start(&peer, elasticsearch_peer_answer);
+		measure_all(w, peer.port, ops, repetitions);
+		bench_peer_stop(&peer);
+		exit(0);
+	}
+	bench_check(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static void measure_node(struct world *w, int port, const char *kind,
+    size_t ops, unsigned repetitions)
+{
+	char folder[128] = "";
+	pid_t pid = 0;
+
+	if (port == 1) {
+		port = child_free_port();
+		pid = node_start(port, kind, folder, sizeof(folder));
+	}
+	printf("\nA real node\n");
+	measure_all(w, port, ops, repetitions);
 	child_kill(&pid);
 	if (folder[0] != '\0')
 		child_remove_folder(folder);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned repetitions = bench_number(argc, argv, 1, 5);
+	size_t ops = bench_number(argc, argv, 2, 20000);
+	bool scripted_only = argc > 3 && strcmp(argv[3], "0") == 0;
+	int port = scripted_only ? 0 : (int)bench_number(argc, argv, 3, 1);
+
+	bench_machine();
+	measure_scripted(&world, ops, repetitions);
+	if (!scripted_only)
+		measure_node(&world, port, argc > 4 ? argv[4] : "opensearch",
+		    ops, repetitions);
 	return 0;
 }

@@ -13,7 +13,6 @@
 #include <event2/event.h>
 #include <mongoc/mongoc.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,15 +281,6 @@ static void evkv_run(void *arg, size_t ops)
 
 /* ---- The world ----------------------------------------------------------- */
 
-static void pin(pid_t pid, int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET((size_t)cpu, &set);
-	sched_setaffinity(pid, sizeof(set), &set);
-}
-
 /* Every key has its value, so that each get is a hit. */
 static void fill(struct world *w)
 {
@@ -356,7 +346,7 @@ static void print_ratio(const struct bench_row *rows, size_t base,
  * How many operations evkv puts into one request; of another server it can't
  * be told.
  */
-static size_t together_of(struct world *w, const struct mongodb_peer *peer,
+static size_t together_of(struct world *w, const struct bench_peer *peer,
     size_t ops)
 {
 	unsigned long before;
@@ -364,14 +354,14 @@ static size_t together_of(struct world *w, const struct mongodb_peer *peer,
 	if (peer->pid == 0)
 		return w->depth < LANES ? 1 : w->depth / LANES;
 	evkv_run(w, ops / 10);
-	before = *peer->commands;
+	before = *peer->requests;
 	evkv_run(w, ops);
-	return (ops + (*peer->commands - before) / 2) /
-	    (*peer->commands - before);
+	return (ops + (*peer->requests - before) / 2) /
+	    (*peer->requests - before);
 }
 
-static void measure(struct world *w, const struct mongodb_peer *peer,
-    size_t ops, unsigned repetitions)
+static void measure(struct world *w, const struct bench_peer *peer, size_t ops,
+    unsigned repetitions)
 {
 	struct bench_row rows[] = {
 		{ .name = "(a) a command each", .run = single_run },
@@ -399,15 +389,16 @@ int main(int argc, char **argv)
 	static const size_t depths[] = { 1, 16, 128, 1024 };
 	unsigned repetitions = bench_number(argc, argv, 1, 7);
 	size_t ops = bench_number(argc, argv, 2, 100000);
-	struct mongodb_peer peer = { .pid = 0 };
+	struct bench_peer peer = { .pid = 0 };
 	struct world *w = &world;
+	char uri[64];
 
 	if (argc <= 3) {
-		mongodb_peer_start(&peer);
-		pin(peer.pid, 1);
+		bench_peer_start(&peer, mongodb_peer_answer);
+		snprintf(uri, sizeof(uri), "mongodb://127.0.0.1:%d/",
+		    peer.port);
 	}
-	pin(0, 0);
-	begin(w, argc > 3 ? argv[3] : peer.uri);
+	begin(w, argc > 3 ? argv[3] : uri);
 	bench_machine();
 	for (int put = 0; put < 2; put++) {
 		for (size_t i = 0; i < sizeof(depths) / sizeof(depths[0]);
@@ -422,6 +413,6 @@ int main(int argc, char **argv)
 	evkv_store_unref(w->store);
 	evkv_loop_free(w->loop);
 	event_base_free(w->base);
-	mongodb_peer_stop(&peer);
+	bench_peer_stop(&peer);
 	return 0;
 }

@@ -1,35 +1,13 @@
-/* bench/mongodb_peer.c - a server of MongoDB's that does nothing but answer. */
+/* bench/mongodb_peer.c - answers in MongoDB's protocol, OP_MSG. */
 #include "mongodb_peer.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "bench.h"
 #include "opmsg.h"
 
-#define CONNECTIONS 64
-#define ROOM ((size_t)1 << 20)
-#define VALUE_SIZE 100
-
-struct connection {
-	char *bytes;
-	size_t size;
-};
-
-static struct connection connections[CONNECTIONS];
-static struct pollfd fds[CONNECTIONS];
-static volatile unsigned long *commands;
-static char value[VALUE_SIZE];
+static const char value[100];
 
 static void say_document(struct opdoc *out, unsigned n, const unsigned char *id)
 {
@@ -76,7 +54,6 @@ static void say(struct opdoc *out, const struct opmsg *message)
 {
 	int32_t n = 0;
 
-	++*commands;
 	opdoc_answer(out, message);
 	if (strcmp(message->command, "find") == 0) {
 		say_found(out, message);
@@ -92,97 +69,16 @@ static void say(struct opdoc *out, const struct opmsg *message)
 	opdoc_end_answer(out);
 }
 
-static void serve(int fd, struct connection *connection, struct opdoc *out)
+size_t mongodb_peer_answer(const char *bytes, size_t size,
+    struct evkv_slice *answer)
 {
+	static struct opdoc out;
 	struct opmsg message;
-	size_t used = 0, size, sent;
-	ssize_t got = recv(fd, connection->bytes + connection->size,
-	    ROOM - connection->size, 0);
+	size_t used = opmsg_read(bytes, size, &message);
 
-	if (got <= 0) {
-		close(fd);
-		free(connection->bytes);
-		connection->bytes = NULL;
-		return;
-	}
-	connection->size += (size_t)got;
-	while ((size = opmsg_read(connection->bytes + used,
-		    connection->size - used, &message)) > 0) {
-		say(out, &message);
-		for (sent = 0; sent < out->size; sent += (size_t)got) {
-			got = send(fd, out->data + sent, out->size - sent,
-			    MSG_NOSIGNAL);
-			if (got <= 0)
-				break;
-		}
-		used += size;
-	}
-	connection->size -= used;
-	memmove(connection->bytes, connection->bytes + used, connection->size);
-}
-
-static void peer_run(int listening)
-{
-	struct opdoc out = { .data = NULL };
-	int one = 1;
-
-	memset(value, 'v', sizeof(value));
-	for (size_t i = 0; i < CONNECTIONS; i++)
-		fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
-	fds[0].fd = listening;
-	for (;;) {
-		bench_check(poll(fds, CONNECTIONS, -1) > 0);
-		for (size_t i = 1; i < CONNECTIONS; i++) {
-			if (fds[i].fd < 0 || fds[i].revents == 0)
-				continue;
-			serve(fds[i].fd, &connections[i], &out);
-			if (connections[i].bytes == NULL)
-				fds[i].fd = -1;
-		}
-		for (size_t i = 1; i < CONNECTIONS && fds[0].revents != 0;
-		     i++) {
-			if (fds[i].fd >= 0)
-				continue;
-			fds[i].fd = accept(listening, NULL, NULL);
-			connections[i].bytes = bench_malloc(ROOM);
-			connections[i].size = 0;
-			(void)setsockopt(fds[i].fd, IPPROTO_TCP, TCP_NODELAY,
-			    &one, sizeof(one));
-			fds[0].revents = 0;
-		}
-	}
-}
-
-void mongodb_peer_start(struct mongodb_peer *peer)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET };
-	socklen_t size = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	bench_check(fd >= 0 &&
-	    bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-	    listen(fd, CONNECTIONS) == 0 &&
-	    getsockname(fd, (struct sockaddr *)&address, &size) == 0);
-	snprintf(peer->uri, sizeof(peer->uri), "mongodb://127.0.0.1:%d/",
-	    ntohs(address.sin_port));
-	peer->commands = commands = mmap(NULL, sizeof(*commands),
-	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	bench_check(commands != MAP_FAILED);
-	peer->pid = fork();
-	bench_check(peer->pid >= 0);
-	if (peer->pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		peer_run(fd);
-	}
-	close(fd);
-}
-
-void mongodb_peer_stop(struct mongodb_peer *peer)
-{
-	if (peer->pid == 0)
-		return;
-	kill(peer->pid, SIGKILL);
-	waitpid(peer->pid, NULL, 0);
-	peer->pid = 0;
+	if (used == 0)
+		return 0;
+	say(&out, &message);
+	*answer = evkv_bytes(out.data, out.size);
+	return used;
 }

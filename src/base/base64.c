@@ -6,75 +6,121 @@
 static const char alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+#define LETTER 64
+
+/* LETTER and the six bits of each letter; 0 = it is none. */
+#define TWO(c_, bits_)                                                         \
+	[c_] = LETTER | (bits_), [(c_) + 1] = LETTER | ((bits_) + 1)
+static const unsigned char letters[256] = {
+	TWO('A', 0),
+	TWO('C', 2),
+	TWO('E', 4),
+	TWO('G', 6),
+	TWO('I', 8),
+	TWO('K', 10),
+	TWO('M', 12),
+	TWO('O', 14),
+	TWO('Q', 16),
+	TWO('S', 18),
+	TWO('U', 20),
+	TWO('W', 22),
+	TWO('Y', 24),
+	TWO('a', 26),
+	TWO('c', 28),
+	TWO('e', 30),
+	TWO('g', 32),
+	TWO('i', 34),
+	TWO('k', 36),
+	TWO('m', 38),
+	TWO('o', 40),
+	TWO('q', 42),
+	TWO('s', 44),
+	TWO('u', 46),
+	TWO('w', 48),
+	TWO('y', 50),
+	TWO('0', 52),
+	TWO('2', 54),
+	TWO('4', 56),
+	TWO('6', 58),
+	TWO('8', 60),
+	['+'] = LETTER | 62,
+	['/'] = LETTER | 63,
+};
+
+static void group_write(unsigned group, char *text)
+{
+	text[0] = alphabet[group >> 18];
+	text[1] = alphabet[group >> 12 & 63];
+	text[2] = alphabet[group >> 6 & 63];
+	text[3] = alphabet[group & 63];
+}
+
 size_t evkv_base64_encode(struct evkv_slice bytes, char *text)
 {
 	const unsigned char *at = bytes.data;
-	size_t size = 0, i;
+	size_t left = bytes.size, size = 0;
 	unsigned group;
 
-	for (i = 0; i < bytes.size; i += 3) {
-		group = (unsigned)at[i] << 16;
-		if (i + 1 < bytes.size)
-			group |= (unsigned)at[i + 1] << 8;
-		if (i + 2 < bytes.size)
-			group |= at[i + 2];
-		text[size++] = alphabet[group >> 18];
-		text[size++] = alphabet[group >> 12 & 63];
-		text[size++] = i + 1 < bytes.size ? alphabet[group >> 6 & 63]
-						  : '=';
-		text[size++] = i + 2 < bytes.size ? alphabet[group & 63] : '=';
+	for (; left >= 3; left -= 3, at += 3, size += 4) {
+		group = (unsigned)at[0] << 16 | (unsigned)at[1] << 8 | at[2];
+		group_write(group, text + size);
 	}
-	return size;
+	if (left == 0)
+		return size;
+	group = (unsigned)at[0] << 16;
+	if (left == 2)
+		group |= (unsigned)at[1] << 8;
+	group_write(group, text + size);
+	text[size + 3] = '=';
+	if (left == 1)
+		text[size + 2] = '=';
+	return size + 4;
 }
 
-/* The six bits of a letter; -1 = it is none. */
-static int letter_bits(char c)
+/* Three bytes; false = one of the four is no letter. */
+static bool group_read(const unsigned char *at, unsigned *group)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+')
-		return 62;
-	return c == '/' ? 63 : -1;
+	unsigned a = letters[at[0]], b = letters[at[1]];
+	unsigned c = letters[at[2]], d = letters[at[3]];
+
+	*group = (a & 63) << 18 | (b & 63) << 12 | (c & 63) << 6 | (d & 63);
+	return (a & b & c & d & LETTER) != 0;
 }
 
-/* Four letters, of which the last `padding` are '='; false = not so. */
-static bool group_read(const char *at, size_t padding, unsigned *group)
+/* The last four, of which one or two may be '='. */
+static bool last_read(const unsigned char *at, size_t *padding, unsigned *group)
 {
-	size_t i;
-	int bits;
+	unsigned char four[4] = { at[0], at[1], at[2], at[3] };
 
-	*group = 0;
-	for (i = 0; i < 4; i++) {
-		bits = i < 4 - padding ? letter_bits(at[i]) : 0;
-		if (bits < 0 || (i >= 4 - padding && at[i] != '='))
-			return false;
-		*group = *group << 6 | (unsigned)bits;
-	}
+	*padding = at[3] != '=' ? 0 : at[2] != '=' ? 1 : 2;
+	for (size_t i = 4 - *padding; i < 4; i++)
+		four[i] = 'A';
 	/* The bits that no byte has are zero. */
-	return (*group & ((1u << 8 * padding) - 1)) == 0;
+	return group_read(four, group) &&
+	    (*group & ((1u << 8 * *padding) - 1)) == 0;
 }
 
 bool evkv_base64_decode(struct evkv_slice text, void *bytes, size_t *size)
 {
-	const char *at = text.data;
+	const unsigned char *at = text.data;
 	unsigned char *to = bytes;
-	size_t padding = 0, i, j;
+	size_t padding, left = text.size;
 	unsigned group;
 
 	*size = 0;
-	if (text.size % 4 != 0)
-		return false;
-	for (i = 0; i < text.size; i += 4) {
-		if (i + 4 == text.size && at[i + 3] == '=')
-			padding = at[i + 2] == '=' ? 2 : 1;
-		if (!group_read(at + i, padding, &group))
+	if (left == 0 || left % 4 != 0)
+		return left == 0;
+	for (; left > 4; left -= 4, at += 4, to += 3) {
+		if (!group_read(at, &group))
 			return false;
-		for (j = 0; j < 3 - padding; j++)
-			to[(*size)++] = (unsigned char)(group >> (16 - 8 * j));
+		to[0] = (unsigned char)(group >> 16);
+		to[1] = (unsigned char)(group >> 8);
+		to[2] = (unsigned char)group;
 	}
+	if (!last_read(at, &padding, &group))
+		return false;
+	for (size_t i = 0; i < 3 - padding; i++)
+		to[i] = (unsigned char)(group >> (16 - 8 * i));
+	*size = text.size / 4 * 3 - padding;
 	return true;
 }

@@ -143,13 +143,25 @@ static enum evkv_json_kind take(struct evkv_json_reader *reader, size_t size,
 
 /* ---- Checks of complete tokens ------------------------------------------ */
 
+/* Whether eight bytes are ASCII. */
+static bool word_is_ascii(const unsigned char *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof(word));
+	return (word & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool evkv_utf8_check(struct evkv_slice bytes)
 {
 	const unsigned char *at = bytes.data;
 	size_t left = bytes.size, size;
 
 	for (; left > 0; left -= size, at += size) {
-		size = utf8_sequence(at, left);
+		if (left >= 8 && word_is_ascii(at))
+			size = 8;
+		else
+			size = utf8_sequence(at, left);
 		if (size == 0)
 			return false;
 	}
@@ -351,26 +363,55 @@ static void drop_given(struct evkv_json_reader *reader)
 	reader->given = 0;
 }
 
+/*
+ * How many bytes come before a quote, a backslash or a control character: eight
+ * at a time, of which none borrows from the next where all are plain.
+ */
+static size_t plain_bytes(const unsigned char *at, size_t size)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t word, quote, backslash, found;
+	size_t i;
+
+	for (i = 0; size - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, at + i, sizeof(word));
+		quote = word ^ ones * '"';
+		backslash = word ^ ones * '\\';
+		found = (word - ones * 0x20) & ~word;
+		found |= (quote - ones) & ~quote;
+		found |= (backslash - ones) & ~backslash;
+		if ((found & ones << 7) != 0)
+			break;
+	}
+	while (i < size && at[i] >= 0x20 && at[i] != '"' && at[i] != '\\')
+		i++;
+	return i;
+}
+
 /* From after the opening quote, or where the piece before ended. */
 static enum evkv_json_kind string_read(struct evkv_json_reader *reader)
 {
 	const unsigned char *at = reader->input.data;
+	size_t size = reader->input.size, i = 0;
 	enum evkv_json_kind kind;
-	size_t i;
 
-	for (i = 0; i < reader->input.size; i++) {
+	for (; i < size; i++) {
 		if (reader->backslash) {
 			reader->backslash = false;
-		} else if (at[i] == '"') {
+			continue;
+		}
+		i += plain_bytes(at + i, size - i);
+		if (i == size)
+			break;
+		if (at[i] == '"') {
 			kind = take(reader, i, true);
 			return kind == EVKV_JSON_ERROR ? kind
 						       : string_done(reader);
-		} else if (at[i] == '\\') {
-			reader->backslash = reader->token.escaped = true;
-		} else if (at[i] < 0x20) {
+		}
+		if (at[i] != '\\')
 			return fail(reader, reader->before + i,
 			    "a control character in a string");
-		}
+		reader->backslash = reader->token.escaped = true;
 	}
 	if (reader->last)
 		return fail(reader, reader->token.offset,

@@ -99,6 +99,36 @@ EVKV_TEST(base_json, reads_tokens_however_they_are_cut)
 	READS("{\"\":\"\"}", "{ n: s: } ");
 }
 
+/* The reader looks at strings eight bytes at a time. */
+EVKV_TEST(base_json, special_bytes_at_every_place_of_a_string)
+{
+	static const char plain[] = "\"0123456789 !#[]^~\x7f 0123\"";
+	char text[64], expected[64], out[128];
+	size_t size = sizeof(plain) - 1, at;
+
+	for (at = 1; at < size - 1; at++) {
+		memcpy(text, plain, size + 1);
+		text[at] = '\x1f';
+		snprintf(expected, sizeof(expected),
+		    "!a control character in a string@%zu", at);
+		reads_as(evkv_bytes(text, size), expected);
+		text[at] = '\xff';
+		reads_as(evkv_bytes(text, size), "!invalid UTF-8@0");
+		text[at] = '"';
+		read_pieces(evkv_bytes(text, at + 1), size, NULL, out,
+		    sizeof(out));
+		snprintf(expected, sizeof(expected), "s:%.*s ", (int)at - 1,
+		    plain + 1);
+		check_str(out, expected);
+		/* An escaped quote, and one that ends the string, behind. */
+		snprintf(text, sizeof(text), "%.*s\\\"%s", (int)at, plain,
+		    plain + at);
+		snprintf(expected, sizeof(expected), "s:%.*s\"%.*s ",
+		    (int)at - 1, plain + 1, (int)(size - 1 - at), plain + at);
+		reads_as(evkv_str(text), expected);
+	}
+}
+
 EVKV_TEST(base_json, refuses_what_is_not_json)
 {
 	READS("", "!the document ends too early@0");

@@ -14,7 +14,7 @@
 #include <pthread.h>
 
 #define MULTI_CONNECTIONS 256 /* kept alive, of all clients of a loop */
-#define MULTI_TURN_BYTES ((size_t)256 << 10)
+#define MULTI_TURN_BYTES ((size_t)128 << 10)
 
 static const char multi_key;
 

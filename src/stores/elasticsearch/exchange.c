@@ -2,7 +2,7 @@
  * stores/elasticsearch/exchange.c - one request and its answer.
  *
  * Happy path: the answer is there, and is read by a task in steps of 16 KiB;
- * after 0.3 ms the task waits for the next turn.
+ * after 0.2 ms the task waits for the next turn.
  *
  * Failures: none was sent, or no answer came (as the engine says); a code that
  * is not 2xx, whose body is read for the server's reason, whatever it is; an
@@ -14,7 +14,7 @@
 
 #include "stores/elasticsearch/store.h"
 
-#define EXCHANGE_STEP_US 300
+#define EXCHANGE_STEP_US 200
 
 static void exchange_over(struct es_exchange *exchange)
 {

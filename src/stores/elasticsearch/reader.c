@@ -42,38 +42,44 @@ enum name {
 	NAME_TIMED_OUT,
 };
 
+/* Those that come most often come first. */
+#define ROW(text_, name_)                                                      \
+	{                                                                      \
+		text_, sizeof(text_) - 1, name_                                \
+	}
 static const struct {
 	const char *text;
+	size_t size;
 	enum name name;
 } names[] = {
-	{ "_id", NAME_ID },
-	{ "found", NAME_FOUND },
-	{ "_source", NAME_SOURCE },
-	{ "_seq_no", NAME_SEQ_NO },
-	{ "_primary_term", NAME_PRIMARY_TERM },
-	{ "status", NAME_STATUS },
-	{ "collection", NAME_COLLECTION },
-	{ "key", NAME_KEY },
-	{ "value", NAME_VALUE },
-	{ "expires_at", NAME_EXPIRES },
-	{ "json", NAME_JSON },
-	{ "name", NAME_NAME },
-	{ "error", NAME_ERROR },
-	{ "type", NAME_TYPE },
-	{ "reason", NAME_REASON },
-	{ "_shards", NAME_SHARDS },
-	{ "failed", NAME_FAILED },
-	{ "docs", NAME_DOCS },
-	{ "items", NAME_ITEMS },
-	{ "hits", NAME_HITS },
-	{ "timed_out", NAME_TIMED_OUT },
-	{ "pit_id", NAME_PIT_ID },
-	{ "id", NAME_PIT },
-	{ "aggregations", NAME_AGGREGATIONS },
-	{ "c", NAME_C },
-	{ "buckets", NAME_BUCKETS },
-	{ "mappings", NAME_MAPPINGS },
-	{ "properties", NAME_PROPERTIES },
+	ROW("_id", NAME_ID),
+	ROW("found", NAME_FOUND),
+	ROW("_source", NAME_SOURCE),
+	ROW("_seq_no", NAME_SEQ_NO),
+	ROW("_primary_term", NAME_PRIMARY_TERM),
+	ROW("status", NAME_STATUS),
+	ROW("collection", NAME_COLLECTION),
+	ROW("key", NAME_KEY),
+	ROW("value", NAME_VALUE),
+	ROW("expires_at", NAME_EXPIRES),
+	ROW("json", NAME_JSON),
+	ROW("name", NAME_NAME),
+	ROW("error", NAME_ERROR),
+	ROW("type", NAME_TYPE),
+	ROW("reason", NAME_REASON),
+	ROW("_shards", NAME_SHARDS),
+	ROW("failed", NAME_FAILED),
+	ROW("docs", NAME_DOCS),
+	ROW("items", NAME_ITEMS),
+	ROW("hits", NAME_HITS),
+	ROW("timed_out", NAME_TIMED_OUT),
+	ROW("pit_id", NAME_PIT_ID),
+	ROW("id", NAME_PIT),
+	ROW("aggregations", NAME_AGGREGATIONS),
+	ROW("c", NAME_C),
+	ROW("buckets", NAME_BUCKETS),
+	ROW("mappings", NAME_MAPPINGS),
+	ROW("properties", NAME_PROPERTIES),
 };
 
 /* ---- Texts --------------------------------------------------------------- */
@@ -439,7 +445,8 @@ static bool level_end(struct es_reader *reader, struct evkv_slice piece,
 static enum name name_find(struct evkv_slice text)
 {
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (evkv_slice_equal(text, evkv_str(names[i].text)))
+		if (names[i].size == text.size &&
+		    memcmp(names[i].text, text.data, text.size) == 0)
 			return names[i].name;
 	}
 	return NAME_OTHER;

@@ -3,13 +3,15 @@
  *
  * Its size is not known before its end. It grows by doubling at first; a large
  * one gets room for all that the answer still holds, so that it is not copied
- * again and again. Pages that are not written take no memory.
+ * again and again. Pages that are not written take no memory. A small one is
+ * copied at its end, and its room is kept for the next one.
  */
 #include "evkv/base64.h"
 #include "stores/elasticsearch/reader.h"
 
 #define VALUE_FIRST 512
 #define VALUE_LARGE ((size_t)256 << 10)
+#define VALUE_KEPT ((size_t)64 << 10)
 
 static bool value_grow(struct es_value *value, size_t more, size_t remaining)
 {
@@ -94,17 +96,21 @@ bool evkv__es_value_base64(struct es_value *value, struct evkv_slice text,
 struct evkv_value *evkv__es_value_take(struct es_value *value, bool *no_memory)
 {
 	struct evkv_value *taken = NULL;
+	bool kept = value->room <= VALUE_KEPT;
 
 	if (value->carried == 0) {
-		/* One that has much room left is copied. */
-		if (value->value != NULL && value->size > value->room / 2)
+		/* One that has much room left is copied, too. */
+		if (!kept && value->size > value->room / 2)
 			taken = evkv_value_slice(value->value, 0, value->size);
 		else
 			taken = evkv_value_new(evkv_bytes(value->data,
 			    value->size));
 		*no_memory |= taken == NULL;
 	}
-	evkv__es_value_clear(value);
+	if (!kept)
+		evkv__es_value_clear(value);
+	value->size = value->carried = 0;
+	value->ended = false;
 	return taken;
 }
 

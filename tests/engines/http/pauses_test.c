@@ -9,7 +9,7 @@
 
 #define CALLS 4
 #define LARGE ((size_t)3 << 20)
-#define TURN ((size_t)256 << 10) /* bytes that a turn takes */
+#define TURN ((size_t)128 << 10) /* bytes that a turn takes */
 #define PIECE ((size_t)16 << 10) /* that libcurl reads at a time */
 
 static char large[LARGE + 1];
