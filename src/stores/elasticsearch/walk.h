@@ -34,9 +34,9 @@ struct es_walk {
 	enum walk_phase phase;
 	bool stopped, other_dialect, damaged;
 	unsigned refusals, reopened;
-	size_t size;           /* documents asked for by a search */
-	size_t found, skipped; /* by the last one */
-	int64_t now_ms;        /* what expires by then has expired */
+	size_t size;    /* documents asked for by a search */
+	size_t found;   /* by the last one */
+	int64_t now_ms; /* what expires by then has expired */
 	int64_t affected;
 	struct es_text collection; /* as documents have it */
 	struct es_text prefix;     /* of the field that is searched */
@@ -45,10 +45,17 @@ struct es_walk {
 	struct es_text pit, key;
 	struct walk_hit *hits;
 	size_t hit_count, answered;
-	char *path;
 	struct evkv_json_writer body;
 	struct evkv_timer timer;
 };
+
+/* hits.c */
+/* A record of the answer to a search, or to deletes. */
+void evkv__es_hits_record(struct es_exchange *exchange,
+    struct es_record *record);
+/* Let go of all but those that the server was too busy for; how many stay. */
+size_t evkv__es_hits_refused(struct es_walk *walk);
+void evkv__es_hits_free(struct es_walk *walk);
 
 /* search.c: the bodies of requests, in walk->body; false = no memory. */
 bool evkv__es_search_write(struct es_walk *walk);

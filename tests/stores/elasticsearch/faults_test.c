@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bed.h"
+#include "storm.h"
 
 static void check_codes(int code, const char *reason, enum evkv_status get,
     enum evkv_status put)
@@ -240,100 +241,15 @@ EVKV_TEST(elasticsearch_faults, an_index_with_another_mapping)
 
 /* ---- Nodes --------------------------------------------------------------- */
 
-#define STORM_KEYS 40
-#define STORM_OPS 4000
-
-struct storm {
-	struct bed *bed;
-	unsigned submitted, answered, unknown, failed;
-	uint64_t random;
-	struct {
-		unsigned written; /* the newest value that was answered OK */
-		unsigned newest;  /* that was submitted */
-		unsigned pending;
-	} keys[STORM_KEYS];
-};
-
-struct storm_op {
-	struct storm *storm;
-	unsigned key, number;
-};
-
-static unsigned storm_random(struct storm *storm, unsigned below)
-{
-	storm->random = storm->random * UINT64_C(6364136223846793005) + 1;
-	return (unsigned)(storm->random >> 33) % below;
-}
-
-static void storm_on_put(const struct evkv_result *result, void *arg)
-{
-	struct storm_op *op = arg;
-	struct storm *storm = op->storm;
-
-	storm->answered++;
-	storm->keys[op->key].pending--;
-	if (result->status == EVKV_OK)
-		storm->keys[op->key].written = op->number;
-	else if (result->status == EVKV_UNKNOWN_OUTCOME)
-		storm->unknown++;
-	else if (result->status == EVKV_UNAVAILABLE)
-		storm->failed++;
-	else
-		check_status(result->status, EVKV_OK);
-	free(op);
-}
-
-static void storm_submit(struct storm *storm)
-{
-	struct storm_op *op = malloc(sizeof(*op));
-	char key[16], value[16];
-
-	check(op != NULL);
-	op->storm = storm;
-	op->key = storm_random(storm, STORM_KEYS);
-	op->number = ++storm->keys[op->key].newest;
-	storm->keys[op->key].pending++;
-	storm->submitted++;
-	snprintf(key, sizeof(key), "k%02u", op->key);
-	snprintf(value, sizeof(value), "%u", op->number);
-	check(evkv_put(storm->bed->store, EVKV_LIT("c"), evkv_str(key),
-		  evkv_str(value), 0, storm_on_put, op) != 0);
-}
-
-/* What was answered OK is there, or something newer that nobody knows of. */
-static void storm_check(struct storm *storm)
-{
-	struct answer a = ANSWER_INIT;
-	char key[16], text[16];
-	unsigned value;
-
-	for (unsigned i = 0; i < STORM_KEYS; i++) {
-		snprintf(key, sizeof(key), "k%02u", i);
-		bed_get(storm->bed, &a, key);
-		if (a.status == EVKV_NOT_FOUND) {
-			check_int(storm->keys[i].written, 0);
-			continue;
-		}
-		check_status(a.status, EVKV_OK);
-		check(a.entries[0].bytes.size < sizeof(text));
-		memcpy(text, a.entries[0].bytes.data, a.entries[0].bytes.size);
-		text[a.entries[0].bytes.size] = '\0';
-		value = (unsigned)strtoul(text, NULL, 10);
-		check_between(value, storm->keys[i].written,
-		    storm->keys[i].newest);
-	}
-	answer_free(&a);
-}
-
 EVKV_TEST(elasticsearch_faults, one_of_two_nodes_is_killed_under_load)
 {
-	struct storm storm = { .random = 42 };
+	struct storm storm;
 	unsigned before;
 	struct bed bed;
 
 	bed_open(&bed, 2);
-	storm.bed = &bed;
-	while (storm.submitted < STORM_OPS) {
+	storm_begin(&storm, &bed.rig, bed.store);
+	while (storm.submitted < 4000) {
 		while (storm.submitted - storm.answered < 64)
 			storm_submit(&storm);
 		if (storm.submitted / 64 == 20) {
