@@ -11,8 +11,8 @@
  * What counts is measured on a scripted server in a process of its own, which
  * answers at once: port 0, and where there are two processors, the client has
  * one and the server the other. Then the same on a real node, which is started
- * where no port is given (or 1): kind is opensearch or elasticsearch. With
- * BENCH_LARGE_ONLY in the environment nothing but the large answers is measured.
+ * where no port is given (or 1): kind is opensearch or elasticsearch. Where
+ * BENCH_LARGE_ONLY is in the environment, only large answers are measured.
  */
 #include <event2/event.h>
 #include <netinet/in.h>

@@ -1,6 +1,6 @@
 /*
- * bench/lib/bench_peer.h - a server in a process of its own that does nothing but
- * answer, so that what is measured is the client.
+ * bench/lib/bench_peer.h - a server in a process of its own that does nothing
+ * but answer, so that what is measured is the client.
  */
 #ifndef BENCH_LIB_BENCH_PEER_H
 #define BENCH_LIB_BENCH_PEER_H

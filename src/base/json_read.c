@@ -364,24 +364,36 @@ static void drop_given(struct evkv_json_reader *reader)
 }
 
 /*
- * How many bytes come before a quote, a backslash or a control character: eight
- * at a time, of which none borrows from the next where all are plain.
+ * The highest bit of the first of eight bytes that is a quote, a backslash or a
+ * control character; bits behind it say nothing, for it borrows from the next.
  */
-static size_t plain_bytes(const unsigned char *at, size_t size)
+static uint64_t find_special(const unsigned char *at)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
 	uint64_t word, quote, backslash, found;
+
+	memcpy(&word, at, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	word = __builtin_bswap64(word);
+#endif
+	quote = word ^ ones * '"';
+	backslash = word ^ ones * '\\';
+	found = (word - ones * 0x20) & ~word;
+	found |= (quote - ones) & ~quote;
+	found |= (backslash - ones) & ~backslash;
+	return found & ones << 7;
+}
+
+/* How many bytes come before a quote, a backslash or a control character. */
+static size_t plain_bytes(const unsigned char *at, size_t size)
+{
+	uint64_t found;
 	size_t i;
 
-	for (i = 0; size - i >= sizeof(word); i += sizeof(word)) {
-		memcpy(&word, at + i, sizeof(word));
-		quote = word ^ ones * '"';
-		backslash = word ^ ones * '\\';
-		found = (word - ones * 0x20) & ~word;
-		found |= (quote - ones) & ~quote;
-		found |= (backslash - ones) & ~backslash;
-		if ((found & ones << 7) != 0)
-			break;
+	for (i = 0; size - i >= sizeof(found); i += sizeof(found)) {
+		found = find_special(at + i);
+		if (found != 0)
+			return i + (size_t)__builtin_ctzll(found) / 8;
 	}
 	while (i < size && at[i] >= 0x20 && at[i] != '"' && at[i] != '\\')
 		i++;
