@@ -37,6 +37,7 @@
 #define LARGE_VALUE PEER_LARGE_SIZE
 
 struct world {
+	const char *where; /* what it is measured on */
 	struct event_base *base;
 	struct evkv_loop *loop;
 	struct evkv_store *store;
@@ -123,14 +124,14 @@ static void single_gets(void *arg, size_t ops)
 {
 	struct world *w = arg;
 
-	raw_gets(w->raw, ops / 10, 1, w->depth);
+	raw_gets(w->raw, ops, 1, w->depth);
 }
 
 static void single_puts(void *arg, size_t ops)
 {
 	struct world *w = arg;
 
-	raw_puts(w->raw, ops / 10, 1, w->depth);
+	raw_puts(w->raw, ops, 1, w->depth);
 }
 
 /* ---- A large answer ------------------------------------------------------ */
@@ -210,9 +211,10 @@ static void large_answers(struct world *w, unsigned repetitions)
 	}
 	spread = bench_spread(samples, repetitions);
 	printf(
-	    "\nget of %d values of %d bytes (13 MB of JSON): the longest turn "
-	    "of the loop %.0f us [%.0f-%.0f]\n",
-	    LARGE_KEYS, LARGE_VALUE, spread.median, spread.min, spread.max);
+	    "\n%s: get of %d values of %d bytes (13 MB of JSON): the longest "
+	    "turn of the loop %.0f us [%.0f-%.0f]\n",
+	    w->where, LARGE_KEYS, LARGE_VALUE, spread.median, spread.min,
+	    spread.max);
 }
 
 /* ---- The world ----------------------------------------------------------- */
@@ -249,12 +251,13 @@ static pid_t node_start(int port, const char *kind, char *folder, size_t size)
 	return pid;
 }
 
-static void begin(struct world *w, int port)
+static void begin(struct world *w, const char *where, int port)
 {
 	struct evkv_elasticsearch_node node = { "127.0.0.1", port };
 	struct evkv_error error = EVKV_ERROR_INIT;
 
 	memset(w, 0, sizeof(*w));
+	w->where = where;
 	w->base = event_base_new();
 	w->loop = evkv_loop_new(w->base);
 	bench_check(w->loop != NULL);
@@ -294,54 +297,47 @@ static void fill(struct world *w)
 		event_base_loop(w->base, EVLOOP_ONCE);
 }
 
+struct promise {
+	double by_hand, single; /* of throughput */
+};
+
+static void measure_kind(struct world *w, struct bench_row *rows, size_t ops,
+    unsigned repetitions, const struct promise *promise)
+{
+	char title[64];
+
+	snprintf(title, sizeof(title), "%s: %s, %zu outstanding", w->where,
+	    rows[1].run == evkv_puts ? "put" : "get", w->depth);
+	for (size_t i = 0; i < 3; i++)
+		rows[i].arg = w;
+	bench_measure(rows, 3, ops, repetitions);
+	bench_print(title, rows, 3);
+	bench_print_throughput(&rows[1], &rows[0], promise->by_hand);
+	bench_print_throughput(&rows[1], &rows[2], promise->single);
+}
+
 static void measure(struct world *w, size_t ops, unsigned repetitions)
 {
 	struct bench_row gets[] = {
-		{ .name = "libcurl, _mget by hand",
-		    .run = hand_gets,
-		    .arg = w },
-		{ .name = "evkv", .run = evkv_gets, .arg = w },
+		{ .name = "libcurl, _mget by hand", .run = hand_gets },
+		{ .name = "evkv", .run = evkv_gets },
+		{ .name = "libcurl, one by one", .run = single_gets },
 	};
 	struct bench_row puts[] = {
-		{ .name = "libcurl, _bulk by hand",
-		    .run = hand_puts,
-		    .arg = w },
-		{ .name = "evkv", .run = evkv_puts, .arg = w },
-	};
-	struct bench_row get_one[] = {
-		{ .name = "evkv", .run = evkv_gets, .arg = w },
-		{ .name = "libcurl, a tenth of them, one by one",
-		    .run = single_gets,
-		    .arg = w },
-	};
-	struct bench_row put_one[] = {
-		{ .name = "evkv", .run = evkv_puts, .arg = w },
-		{ .name = "libcurl, a tenth of them, one by one",
-		    .run = single_puts,
-		    .arg = w },
+		{ .name = "libcurl, _bulk by hand", .run = hand_puts },
+		{ .name = "evkv", .run = evkv_puts },
+		{ .name = "libcurl, one by one", .run = single_puts },
 	};
 
 	w->depth = 128;
-	bench_measure(gets, 2, ops, repetitions);
-	bench_print("get, 128 outstanding", gets, 2);
-	bench_measure(puts, 2, ops, repetitions);
-	bench_print("put, 128 outstanding", puts, 2);
-	bench_measure(get_one, 2, ops, repetitions);
-	bench_print(
-	    "get, one request for each (figures of the second row: times "
-	    "ten)",
-	    get_one, 2);
-	bench_measure(put_one, 2, ops, repetitions);
-	bench_print(
-	    "put, one request for each (figures of the second row: times "
-	    "ten)",
-	    put_one, 2);
+	measure_kind(w, gets, ops, repetitions, &(struct promise){ 0.9, 2 });
+	measure_kind(w, puts, ops, repetitions, &(struct promise){ 0.9, 3 });
 }
 
-static void measure_all(struct world *w, int port, size_t ops,
-    unsigned repetitions)
+static void measure_all(struct world *w, const char *where, int port,
+    size_t ops, unsigned repetitions)
 {
-	begin(w, port);
+	begin(w, where, port);
 	fill(w);
 	if (getenv("BENCH_LARGE_ONLY") == NULL)
 		measure(w, ops, repetitions);
@@ -363,9 +359,8 @@ static void measure_scripted(struct world *w, size_t ops, unsigned repetitions)
 	pid = fork();
 	bench_check(pid >= 0);
 	if (pid == 0) {
-		printf("\nA scripted server\n");
 		bench_peer_start(&peer, elasticsearch_peer_answer);
-		measure_all(w, peer.port, ops, repetitions);
+		measure_all(w, "scripted", peer.port, ops, repetitions);
 		bench_peer_stop(&peer);
 		exit(0);
 	}
@@ -382,8 +377,7 @@ static void measure_node(struct world *w, int port, const char *kind,
 		port = child_free_port();
 		pid = node_start(port, kind, folder, sizeof(folder));
 	}
-	printf("\nA real node\n");
-	measure_all(w, port, ops, repetitions);
+	measure_all(w, kind, port, ops, repetitions);
 	child_kill(&pid);
 	if (folder[0] != '\0')
 		child_remove_folder(folder);

@@ -323,25 +323,6 @@ static void begin(struct world *w, const char *uri)
 	bench_check(w->pool != NULL);
 }
 
-/* How many times as much the last row gets done as another. */
-static void print_ratio(const struct bench_row *rows, size_t base,
-    double wanted)
-{
-	double ratios[BENCH_REPETITIONS_MAX];
-	struct bench_spread spread;
-	unsigned i, n = rows[2].repetitions;
-
-	for (i = 0; i < n; i++)
-		ratios[i] = rows[base].wall_ns[i] / rows[2].wall_ns[i];
-	spread = bench_spread(ratios, n);
-	printf("  throughput, evkv / %s: %.2f [%.2f-%.2f]", rows[base].name,
-	    spread.median, spread.min, spread.max);
-	if (wanted > 0)
-		printf(", at least %.2f: %s", wanted,
-		    spread.median >= wanted ? "kept" : "NOT kept");
-	printf("\n");
-}
-
 /*
  * How many operations evkv puts into one request; of another server it can't
  * be told.
@@ -380,8 +361,8 @@ static void measure(struct world *w, const struct bench_peer *peer, size_t ops,
 	bench_print(title, rows, 3);
 	/* Of another server, what it takes itself is in it. */
 	promised = peer->pid != 0 && w->depth == 128;
-	print_ratio(rows, 0, promised ? 3 : 0);
-	print_ratio(rows, 1, promised ? 0.85 : 0);
+	bench_print_throughput(&rows[2], &rows[0], promised ? 3 : 0);
+	bench_print_throughput(&rows[2], &rows[1], promised ? 0.85 : 0);
 }
 
 int main(int argc, char **argv)

@@ -141,6 +141,25 @@ void bench_print(const char *title, const struct bench_row *rows, size_t count)
 	fflush(stdout);
 }
 
+void bench_print_throughput(const struct bench_row *row,
+    const struct bench_row *base, double wanted)
+{
+	double ratios[BENCH_REPETITIONS_MAX];
+	struct bench_spread spread;
+	unsigned i, n = row->repetitions;
+
+	for (i = 0; i < n; i++)
+		ratios[i] = base->wall_ns[i] / row->wall_ns[i];
+	spread = bench_spread(ratios, n);
+	printf("  throughput, %s / %s: %.2f [%.2f-%.2f]", row->name, base->name,
+	    spread.median, spread.min, spread.max);
+	if (wanted > 0)
+		printf(", at least %.2f: %s", wanted,
+		    spread.median >= wanted ? "kept" : "NOT kept");
+	printf("\n");
+	fflush(stdout);
+}
+
 /* ---- The machine --------------------------------------------------- */
 
 /* Dependent loads over `size` bytes in random order, ns each. */

@@ -56,6 +56,13 @@ unsigned bench_number(int argc, char **argv, int index, unsigned otherwise);
 /* A table of wall and CPU time per operation and of the ratios. */
 void bench_print(const char *title, const struct bench_row *rows, size_t count);
 
+/*
+ * How many times as much one row gets done as another, and whether that is
+ * what was wanted; 0 = nothing was.
+ */
+void bench_print_throughput(const struct bench_row *row,
+    const struct bench_row *base, double wanted);
+
 /* Of n samples; they are sorted. */
 struct bench_spread {
 	double median, min, max;

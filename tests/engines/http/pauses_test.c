@@ -78,6 +78,7 @@ EVKV_TEST(http_pauses, a_turn_takes_so_much_of_all_answers)
 		before = now;
 	}
 	for (size_t i = 0; i < CALLS; i++) {
+		rig_wait(&s.rig, &calls[i].calls); /* in the next turn */
 		check_int(calls[i].calls, 1);
 		check_int(calls[i].code, 200);
 		check_int(calls[i].found, EVKV_HTTP_BODY_END);
