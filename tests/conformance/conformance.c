@@ -81,6 +81,7 @@ void conformance_begin(struct evkv_conformance *c,
 	c->suite = suite;
 	c->mode = mode;
 	c->exception = NULL;
+	c->first_deadline = rig_deadline();
 	c->unit_ms = 1000;
 	if ((suite->quirks & EVKV_CONFORMANCE_REAL_TIME) != 0)
 		c->unit_ms = suite->unit_ms != 0 ? suite->unit_ms : 200;

@@ -36,10 +36,11 @@ struct evkv_conformance {
 	void *data;      /* evkv_conformance_set_data() */
 	bool delay_used; /* open() has put the delaying store somewhere */
 	int64_t unit_ms; /* of time, for TTLs: 1000 on an injected clock */
-	bool sweeping;   /* allocations may fail */
-	bool saw_nomem;  /* one has, and was told of */
-	bool injured;    /* the store was closed or given up by the case */
-	bool seen;       /* an answer as the exception says */
+	int64_t first_deadline; /* rig_deadline() when the case began */
+	bool sweeping;          /* allocations may fail */
+	bool saw_nomem;         /* one has, and was told of */
+	bool injured; /* the store was closed or given up by the case */
+	bool seen;    /* an answer as the exception says */
 	const struct evkv_conformance_exception *exception;
 	struct conformance_op *ops;
 	struct conformance_kept *kept;
