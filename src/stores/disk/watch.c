@@ -77,6 +77,22 @@ static off_t watch_data_size(struct disk_env *env)
 	return (off_t)((info.me_last_pgno + 1) * env->space.page_size);
 }
 
+/*
+ * Whether data.mdb is as long as that. Its length is asked for first, as LMDB
+ * must not be asked if it was cut; and once more, as the writer may have made
+ * it longer and told LMDB in between.
+ */
+static bool watch_whole(struct disk_env *env, struct stat *stat)
+{
+	off_t wanted;
+
+	if ((size_t)stat->st_size < 2 * env->space.page_size)
+		return false;
+	wanted = watch_data_size(env);
+	return stat->st_size >= wanted ||
+	    (fstat(env->watch.data_fd, stat) == 0 && stat->st_size >= wanted);
+}
+
 static int watch_lose(struct disk_env *env, enum disk_file file)
 {
 	__atomic_store_n(&env->watch.lost, 1 + (int)file, __ATOMIC_RELEASE);
@@ -98,10 +114,9 @@ static bool watch_same(struct disk_env *env, enum disk_file file)
 		return false;
 	if (file == DISK_FILE_TABLE)
 		return stat.st_size >= env->watch.table_size;
-	return file != DISK_FILE_DATA || stat.st_size >= watch_data_size(env);
+	return file != DISK_FILE_DATA || watch_whole(env, &stat);
 }
 
-/* One that was cut first: to tell its length LMDB must not be asked. */
 static int watch_quick(struct disk_env *env)
 {
 	const struct disk_watch *watch = &env->watch;
@@ -111,8 +126,7 @@ static int watch_quick(struct disk_env *env)
 	    stat.st_size < watch->table_size)
 		return watch_lose(env, DISK_FILE_TABLE);
 	if (fstat(watch->data_fd, &stat) != 0 || stat.st_nlink == 0 ||
-	    (size_t)stat.st_size < 2 * env->space.page_size ||
-	    stat.st_size < watch_data_size(env))
+	    !watch_whole(env, &stat))
 		return watch_lose(env, DISK_FILE_DATA);
 	return 0;
 }
