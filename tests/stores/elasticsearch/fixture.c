@@ -82,7 +82,8 @@ static struct evkv_store *fixture_open(struct evkv_conformance *run,
 		.open = fixture_open,                                          \
 		.arg = &(struct fixture){ kind_, gzip_ },                      \
 		.quirks = EVKV_CONFORMANCE_PERSISTS |                          \
-		    EVKV_CONFORMANCE_REAL_TIME | EVKV_CONFORMANCE_SLOW         \
+		    EVKV_CONFORMANCE_REAL_TIME | EVKV_CONFORMANCE_SLOW,        \
+		.unit_ms = 600 /* for a node that has little of a processor */ \
 	}
 
 const struct evkv_conformance_suite conformance_suites[] = {
