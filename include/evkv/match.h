@@ -44,7 +44,8 @@ EVKV_API bool evkv_match(struct evkv_slice prefix, struct evkv_slice pattern,
 /**
  * Whether a glob pattern is well-formed. Any thread.
  * @param pattern  the pattern
- * @param why      if it is not, set to what is wrong, in static storage
+ * @param why      if it is not, set to what is wrong, in static storage;
+ *                 may be NULL
  */
 EVKV_API bool evkv_pattern_check(struct evkv_slice pattern, const char **why);
 

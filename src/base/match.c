@@ -423,7 +423,10 @@ bool evkv_match(struct evkv_slice prefix, struct evkv_slice pattern,
 bool evkv_pattern_check(struct evkv_slice pattern, const char **why)
 {
 	struct match_segment segment = { .end = SIZE_MAX };
+	const char *unused;
 
+	if (why == NULL)
+		why = &unused;
 	*why = "";
 	if (pattern.size > EVKV_PATTERN_MAX) {
 		*why = "longer than 4096 bytes";

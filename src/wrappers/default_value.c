@@ -47,11 +47,13 @@ static void *default_value_init(void *arg, struct evkv_store *inner,
 	return NULL;
 }
 
+/* That caches do not have an entry does not say that it is not there. */
 static bool is_meant(const struct default_value *self,
     const struct evkv_request *request)
 {
 	return (request->kind == EVKV_OP_GET || request->kind == EVKV_OP_TTL) &&
-	    (request->flags & EVKV_FLAG_VERSIONS) == 0 &&
+	    (request->flags & (EVKV_FLAG_VERSIONS | EVKV_FLAG_CACHED_ONLY)) ==
+	    0 &&
 	    evkv_match(EVKV_LIT(""), self->collections, request->collection);
 }
 

@@ -35,6 +35,8 @@ EVKV_TEST(adapters_sync, it_feels_like_a_plain_store)
 	check_status(evkv_sync_put(db, C, K, EVKV_LIT("41"), 60000), EVKV_OK);
 	check_status(evkv_sync_incr(db, C, K, 1, &number), EVKV_OK);
 	check_int(number, 42);
+	check_status(evkv_sync_incr(db, C, K, 0, NULL), EVKV_OK);
+	check_status(evkv_sync_get(db, C, K, NULL), EVKV_OK);
 	check_status(evkv_sync_exists(db, C, K), EVKV_OK);
 	check_status(evkv_sync_touch(db, C, K, EVKV_TTL_NONE), EVKV_OK);
 	check_status(evkv_sync_take(db, C, K, &value), EVKV_OK);

@@ -211,6 +211,7 @@ EVKV_TEST(unit_match, malformed_patterns_are_named_and_match_nothing)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		check(!evkv_pattern_check(evkv_str(rows[i].pattern), &why));
 		check_contains(why, rows[i].why);
+		check(!evkv_pattern_check(evkv_str(rows[i].pattern), NULL));
 		check(!glob(rows[i].pattern, rows[i].pattern));
 		check(!glob(rows[i].pattern, "a"));
 	}

@@ -284,6 +284,59 @@ EVKV_TEST(wrappers_cache_invalidate, without_a_cache_it_is_unsupported)
 	bed_close(&s);
 }
 
+/* A cache that reads at once and writes later, over a stack with another. */
+static struct evkv_store *half_slow_cache(struct cache_bed *s)
+{
+	struct evkv_store *cache = evkv_fault_new(evkv_memory_new(s->rig.loop,
+						      NULL, NULL),
+	    NULL, NULL);
+
+	check(evkv_fault_add(cache,
+		  &(struct evkv_fault_rule){ .action = EVKV_FAULT_DELAY,
+		      .kinds = EVKV_KIND_BIT(EVKV_OP_PUT) |
+			  EVKV_KIND_BIT(EVKV_OP_DELETE),
+		      .delay_min_ms = 20 }) >= 0);
+	return evkv_passthrough_cache_new(evkv_store_ref(s->store), cache,
+	    &modes, NULL);
+}
+
+EVKV_TEST(wrappers_cache_invalidate, steps_that_end_at_once_and_later)
+{
+	struct answer a = ANSWER_INIT, b = ANSWER_INIT;
+	struct evkv_store *top;
+	struct cache_bed s;
+	int how, filled;
+
+	for (how = 0; how < 4; how++) {
+		filled = how / 2;
+		bed_open(&s, BED_LOCAL, &modes);
+		top = half_slow_cache(&s);
+		check(top != NULL);
+		bed_put(&s, s.below, K, V, 0);
+		if (filled) {
+			check_str(bed_value(&s, top, K), "v");
+			bed_pass_time(&s, 20);
+			bed_put(&s, s.below, K, W, 0);
+		}
+		evkv_cache_invalidate(top, C, K,
+		    how % 2 != 0 ? EVKV_INVALIDATE_SOFT : EVKV_INVALIDATE_HARD,
+		    answer_cb, &a);
+		evkv_get(top, C, K, answer_cb, &b);
+		bed_pass_time(&s, 20);
+		bed_pass_time(&s, 20);
+		check_int(a.calls, 1);
+		check_status(a.status, filled ? EVKV_OK : EVKV_NOT_FOUND);
+		check_int(b.calls, 1);
+		check_bytes(b.entries[0].bytes, filled ? W : V);
+		answer_free(&a);
+		answer_free(&b);
+		answer_reset(&a);
+		answer_reset(&b);
+		evkv_store_unref(top);
+		bed_close(&s);
+	}
+}
+
 /* In a cache elsewhere all of its steps take their time. */
 static void slow_invalidation(enum evkv_invalidate how)
 {

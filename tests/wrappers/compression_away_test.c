@@ -243,3 +243,44 @@ EVKV_TEST(unit_compression_away, draining)
 	check_status(sealed_get(&a.s, a.s.memory, "k"), EVKV_OK);
 	away_close(&a);
 }
+
+/*
+ * Under a wrapper that waits for it, in a child, an operation is gone with its
+ * answer, which a store in memory gives at once.
+ */
+EVKV_TEST(unit_compression_away, under_wrappers_that_wait_for_it)
+{
+	static const char *const above[] = { "concurrency_limit", "retry",
+		"timeout(1h)", "fallback(simple:)", "fault(delay=1000)",
+		"passthrough_cache(simple:, max_ttl=1m, fill_on_put=yes)",
+		"circuit_breaker", "compression(offload_size=1)" };
+	struct evkv_slice keys[] = { K, EVKV_LIT("l"), EVKV_LIT("m") };
+	struct evkv_slice values[3];
+	char text[200];
+	struct away a;
+	size_t i;
+
+	for (i = 0; i < sizeof(above) / sizeof(above[0]); i++) {
+		away_open(&a);
+		check(evkv_compression_register(a.s.rig.loop));
+		snprintf(text, sizeof(text),
+		    "simple: | compression(offload_size=1) | %s | retry",
+		    above[i]);
+		evkv_store_unref(a.s.store);
+		a.s.store = evkv_open(a.s.rig.loop, text, NULL);
+		check(a.s.store != NULL);
+		values[0] = values[1] = values[2] = large(&a);
+		put_large(&a, 0, &a.answers[0]);
+		evkv_put_many(a.s.store, C, keys, values, 3, 0, answer_cb,
+		    &a.answers[1]);
+		evkv_get_many(a.s.store, C, keys, 3, answer_cb, &a.answers[2]);
+		while (a.answers[2].calls == 0) {
+			rig_turn_waiting(&a.s.rig);
+			rig_advance(&a.s.rig, 1);
+		}
+		check_status(a.answers[0].status, EVKV_OK);
+		check_status(a.answers[1].status, EVKV_OK);
+		check_bytes(a.answers[2].entries[2].bytes, large(&a));
+		away_close(&a);
+	}
+}

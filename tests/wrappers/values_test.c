@@ -193,6 +193,27 @@ EVKV_TEST(unit_default_value, some_collections)
 	close_fixture(&f);
 }
 
+/* Only the primary could say that it is not there. */
+EVKV_TEST(unit_default_value, what_caches_do_not_have_is_no_miss)
+{
+	const struct evkv_slice key = EVKV_LIT("k");
+	struct evkv_request get = { .kind = EVKV_OP_GET,
+		.flags = EVKV_FLAG_SINGLE | EVKV_FLAG_CACHED_ONLY,
+		.count = 1,
+		.keys = &key };
+	struct fixture f;
+
+	open_bottom(&f);
+	f.store = evkv_open(f.rig.loop,
+	    "simple: | passthrough_cache(memory:) | default_value(none)", NULL);
+	check(f.store != NULL);
+	check_status(submit(&f, &get), EVKV_NOT_FOUND);
+	get.flags = EVKV_FLAG_SINGLE | EVKV_FLAG_FRESH;
+	check_status(submit(&f, &get), EVKV_OK);
+	check_slice(f.answer.entries[0].bytes, "none");
+	close_fixture(&f);
+}
+
 EVKV_TEST(unit_default_value, a_failure_is_no_miss)
 {
 	const struct evkv_slice key = EVKV_LIT("k");

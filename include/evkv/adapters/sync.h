@@ -91,7 +91,8 @@ EVKV_API void evkv_sync_result_free(struct evkv_result *result);
 
 /**
  * The value of a key: OK or NOT_FOUND.
- * @param value  set to the value, whose reference is the caller's, or to NULL
+ * @param value  set to the value, whose reference is the caller's, or to NULL;
+ *               may be NULL
  */
 EVKV_API enum evkv_status evkv_sync_get(struct evkv_sync *sync,
     struct evkv_slice collection, struct evkv_slice key,
@@ -121,7 +122,8 @@ EVKV_API enum evkv_status evkv_sync_touch(struct evkv_sync *sync,
 EVKV_API enum evkv_status evkv_sync_take(struct evkv_sync *sync,
     struct evkv_slice collection, struct evkv_slice key,
     struct evkv_value **value);
-/** Add to a number, as evkv_incr(); *number is set where the status is OK. */
+/** Add to a number, as evkv_incr(); *number is set where the status is OK;
+ * `number` may be NULL. */
 EVKV_API enum evkv_status evkv_sync_incr(struct evkv_sync *sync,
     struct evkv_slice collection, struct evkv_slice key, int64_t delta,
     int64_t *number);

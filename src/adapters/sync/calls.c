@@ -22,8 +22,9 @@ static enum evkv_status get(struct evkv_sync *sync,
 	struct evkv_result *result;
 	enum evkv_status status = evkv_sync_call(sync, request, &result);
 
-	*value = NULL;
-	if (status == EVKV_OK)
+	if (value != NULL)
+		*value = NULL;
+	if (value != NULL && status == EVKV_OK)
 		*value = evkv_value_ref(evkv_result_entry(result, 0)->value);
 	evkv_sync_result_free(result);
 	return status;
@@ -125,7 +126,7 @@ enum evkv_status evkv_sync_incr(struct evkv_sync *sync,
 
 	request.delta = delta;
 	status = evkv_sync_call(sync, &request, &result);
-	if (status == EVKV_OK)
+	if (number != NULL && status == EVKV_OK)
 		*number = evkv_result_entry(result, 0)->number;
 	evkv_sync_result_free(result);
 	return status;

@@ -98,10 +98,13 @@ static void items_free(struct away *away)
 	}
 }
 
+/* The op may be gone when this has completed it, and with it what it holds. */
 static void on_put(struct evkv_op *child, void *arg)
 {
-	struct evkv_op *op = arg;
+	struct away *away = arg;
+	struct evkv_op *op = away->op;
 
+	items_free(away);
 	if (child != NULL)
 		evkv_op_take_all(op, child);
 	else
@@ -132,8 +135,7 @@ static void put_child(struct away *away)
 	put.values = NULL;
 	put.counted_values = values;
 	put.timeout_ms = 0;
-	evkv_child_submit(op, away->self->inner, &put, 0, on_put, op);
-	items_free(away);
+	evkv_child_submit(op, away->self->inner, &put, 0, on_put, away);
 }
 
 static void get_end(struct away *away)

@@ -137,6 +137,20 @@ static void sort_out(struct soften *soften, const struct evkv_entry *entry,
 	soften->which_gone[soften->gone_count++] = i;
 }
 
+/* The look-up may have been answered at once, and this not. */
+static void ask(struct soften *soften, const struct evkv_request *request,
+    evkv_child_cb cb)
+{
+	struct write *write = soften->write;
+	struct evkv_op *child;
+
+	write->waiting++;
+	child = evkv_child_submit(write->op, write->cache->cache, request,
+	    EVKV_CHILD_AUXILIARY, cb, soften);
+	if (child != NULL)
+		evkv__cache_wait(write->cache, write->op, child);
+}
+
 static void send(struct soften *soften)
 {
 	struct write *write = soften->write;
@@ -153,15 +167,11 @@ static void send(struct soften *soften)
 	size_t kept = soften->count, i;
 
 	write->waiting = 1;
-	if (kept > 0) {
-		write->waiting++;
-		evkv_child_submit(write->op, cache->cache, &request,
-		    EVKV_CHILD_AUXILIARY, put_back, soften);
-	}
+	if (kept > 0)
+		ask(soften, &request, put_back);
 	for (i = 0; i < kept; i++)
 		evkv_value_unref(soften->values[i]);
 	if (soften->gone_count > 0) {
-		write->waiting++;
 		request = (struct evkv_request){
 			.kind = EVKV_OP_DELETE,
 			.collection = request.collection,
@@ -169,8 +179,7 @@ static void send(struct soften *soften)
 			.keys = soften->gone,
 			.timeout_ms = cache->cache_timeout_ms,
 		};
-		evkv_child_submit(write->op, cache->cache, &request,
-		    EVKV_CHILD_AUXILIARY, removed, soften);
+		ask(soften, &request, removed);
 	}
 	soften_ended(soften);
 }
