@@ -36,6 +36,7 @@ struct breaker {
 	enum evkv_circuit state;
 	uint32_t epoch;   /* counts changes of the state */
 	int64_t until_us; /* OPEN, HALF_OPEN: when to go on by itself */
+	struct evkv_timer timer; /* OPEN: for who watches the state */
 	unsigned probes, probes_good; /* HALF_OPEN: begun, gone well */
 	enum evkv_cause cause;        /* of what opened it */
 	int64_t part_us;              /* the length of a part */
@@ -112,6 +113,9 @@ static void become_open(struct breaker *breaker, enum evkv_cause cause,
 	breaker->cause = cause != EVKV_CAUSE_NONE ? cause : EVKV_CAUSE_OVERLOAD;
 	breaker->opened++;
 	enter(breaker, EVKV_CIRCUIT_OPEN);
+	/* Without memory for it the next operation sees that it is time. */
+	evkv_timer_set(breaker->loop, &breaker->timer,
+	    breaker->options.open_ms);
 	evkv_store_set_state(breaker->node, EVKV_STATE_DOWN, breaker->cause,
 	    why);
 }
@@ -137,6 +141,14 @@ static void let_time_pass(struct breaker *breaker)
 	if (breaker->state != EVKV_CIRCUIT_CLOSED &&
 	    evkv_loop_now_us(breaker->loop) >= breaker->until_us)
 		become_half_open(breaker);
+}
+
+static void timer_due(void *arg)
+{
+	struct breaker *breaker = arg;
+
+	if (breaker->state == EVKV_CIRCUIT_OPEN)
+		let_time_pass(breaker);
 }
 
 static void count_closed(struct breaker *breaker, bool failed, bool slow,
@@ -255,7 +267,10 @@ static void breaker_detached(void *self, struct evkv_op *op,
 
 static void breaker_free(void *self)
 {
-	evkv_free(self);
+	struct breaker *breaker = self;
+
+	evkv_timer_cancel(breaker->loop, &breaker->timer);
+	evkv_free(breaker);
 }
 
 static enum evkv_peek breaker_peek(void *self,
@@ -392,6 +407,8 @@ static struct breaker *breaker_self(struct evkv_store *inner,
 		return NULL;
 	breaker->loop = evkv_store_loop(inner);
 	breaker->inner = inner;
+	breaker->timer.run = timer_due;
+	breaker->timer.arg = breaker;
 	breaker->given = breaker->options = *options;
 	fill_defaults(&breaker->options);
 	breaker->part_us = 1000 * breaker->options.window_ms / PARTS;

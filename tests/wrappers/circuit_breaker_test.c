@@ -207,6 +207,44 @@ EVKV_TEST(unit_circuit_breaker, probes_at_once)
 	close_fixture(&f);
 }
 
+static void note_state(enum evkv_state state, enum evkv_cause cause,
+    const char *message, void *arg)
+{
+	(void)cause;
+	(void)message;
+	*(enum evkv_state *)arg = state;
+}
+
+/* A service that sends nothing while it is down learns that it may again. */
+EVKV_TEST(unit_circuit_breaker, time_alone_lets_it_try)
+{
+	enum evkv_state told = EVKV_STATE_READY;
+	struct fixture f;
+	int round;
+
+	open_fixture(&f,
+	    (struct evkv_circuit_breaker_options){
+		.min_operations = 1, .open_ms = 1000, .probes = 1 });
+	evkv_store_set_state_cb(f.store, note_state, &told);
+	for (round = 0; round < 2; round++) {
+		check_status(get_failing(&f), EVKV_UNAVAILABLE);
+		rig_advance(&f.rig, 999);
+		rig_turn(&f.rig);
+		check_int(told, EVKV_STATE_DOWN);
+		check_int(evkv_store_state(f.store), EVKV_STATE_DOWN);
+		rig_advance(&f.rig, 1);
+		rig_turn(&f.rig);
+		check_int(told, EVKV_STATE_CONNECTING);
+		check_int(evkv_store_state(f.store), EVKV_STATE_CONNECTING);
+	}
+	check_status(get(&f), EVKV_NOT_FOUND);
+	rig_turn(&f.rig);
+	check_int(told, EVKV_STATE_READY);
+	/* Its timer goes with it. */
+	get_failing(&f);
+	close_fixture(&f);
+}
+
 /* Probes that hang do not keep it half open for good. */
 EVKV_TEST(unit_circuit_breaker, probes_that_hang)
 {
