@@ -2,6 +2,7 @@
  * tests/adapters/typed_test.c - tables: structs to JSON and back, and what is
  * said of a value that does not fit.
  */
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -453,6 +454,62 @@ static void time_is(const char *text, int64_t ms)
 	thing = decode(document);
 	check_int(thing->at_ms, ms);
 	evkv_typed_free_object(thing);
+}
+
+/* ---- Floats -------------------------------------------------------------- */
+
+static const struct evkv_field single_fields[] = {
+	{ EVKV_FIELD(struct thing, single, DOUBLE) },
+};
+static const struct evkv_schema single_schema = EVKV_SCHEMA(struct thing,
+    single_fields);
+
+/* Comes back the same, from the text that is told in `text`. */
+static void check_single(float single, char text[64])
+{
+	struct evkv_json_writer writer = { .data = NULL };
+	const struct thing from = { .single = single };
+	struct thing *back;
+
+	check(evkv_typed_encode(&single_schema, &from, &writer, NULL));
+	snprintf(text, 64, "%.*s", (int)writer.size, writer.data);
+	back = evkv_typed_decode(&single_schema, evkv_str(text), NULL);
+	check(back != NULL);
+	check(memcmp(&back->single, &single, sizeof(single)) == 0);
+	evkv_typed_free_object(back);
+	evkv_json_writer_clear(&writer);
+}
+
+EVKV_TEST(adapters_typed, floats_are_as_short_as_they_can_be)
+{
+	static const struct {
+		float single;
+		const char *text;
+	} rows[] = {
+		{ 0.1F, "{\"single\":0.1}" },
+		{ -0.0F, "{\"single\":-0}" },
+		{ 1.0F / 3, "{\"single\":0.33333334}" },
+		{ 16777216, "{\"single\":16777216}" },
+		{ FLT_MAX, "{\"single\":3.4028235e+38}" },
+		{ FLT_MIN, "{\"single\":1.1754944e-38}" },
+		{ FLT_TRUE_MIN, "{\"single\":1e-45}" },
+	};
+	uint32_t bits;
+	float single;
+	char text[64];
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		check_single(rows[i].single, text);
+		check_str(text, rows[i].text);
+	}
+	for (bits = 1; bits < UINT32_C(0xff000000); bits += 1234567) {
+		memcpy(&single, &bits, sizeof(single));
+		if (single - single != 0)
+			continue;
+		check_single(single, text);
+		check(strlen(text) <= strlen("{\"single\":-100000000000000}"));
+	}
 }
 
 EVKV_TEST(adapters_typed, times)

@@ -1,6 +1,10 @@
 /*
  * adapters/typed/encode.c - a struct as JSON, by its table.
  */
+#include <float.h>
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "adapters/typed/schema.h"
 #include "evkv/alloc.h"
 #include "evkv/base64.h"
@@ -83,6 +87,25 @@ static bool put_json(struct evkv_slice text, struct evkv_json_writer *writer,
 	return true;
 }
 
+/*
+ * Of the doubles that are this float when read back, the one whose text is the
+ * shortest: 9 digits do. Both calls go by the locale, whatever it is.
+ */
+static double shortest_double(float single)
+{
+	int digits = single > -FLT_MIN && single < FLT_MIN ? 1 : FLT_DIG;
+	char text[EVKV_JSON_NUMBER_MAX];
+	double number;
+
+	for (; digits <= 9; digits++) {
+		snprintf(text, sizeof(text), "%.*g", digits, (double)single);
+		number = strtod(text, NULL);
+		if ((float)number == single)
+			return number;
+	}
+	return (double)single;
+}
+
 static bool put_double(const struct evkv_field *field, const void *member,
     struct evkv_json_writer *writer, const struct typed_path *path,
     struct evkv_typed_error *error)
@@ -94,6 +117,8 @@ static bool put_double(const struct evkv_field *field, const void *member,
 	if (number - number != 0)
 		return evkv__typed_fail(error, path, UINT64_MAX,
 		    "expected a finite number");
+	if (field->width == sizeof(float))
+		number = shortest_double(*(const float *)member);
 	evkv_json_put_double(writer, number);
 	return true;
 }
