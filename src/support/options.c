@@ -154,6 +154,25 @@ static bool missing(const struct evkv_type *type,
 	return false;
 }
 
+/* Bytes that are given by their size alone. */
+static bool is_hollow(const struct evkv_url_option *row, const void *options)
+{
+	struct evkv_slice bytes;
+
+	if (row->type != EVKV_URL_BYTES)
+		return false;
+	bytes = evkv__option_bytes(row, options);
+	return bytes.data == NULL && bytes.size > 0;
+}
+
+static bool hollow(const struct evkv_type *type,
+    const struct evkv_url_option *row, struct evkv_error *error)
+{
+	evkv_error_set(error, EVKV_INVALID, "%s: %s is NULL but has a size",
+	    type->name, field_name(row));
+	return false;
+}
+
 bool evkv_type_check(const struct evkv_type *type, const void *options,
     struct evkv_error *error)
 {
@@ -163,6 +182,8 @@ bool evkv_type_check(const struct evkv_type *type, const void *options,
 
 	for (i = 0; i < type->option_count; i++) {
 		row = &type->options[i];
+		if (is_hollow(row, options))
+			return hollow(type, row, error);
 		if (evkv__option_is_zero(row, options)) {
 			if ((row->flags & EVKV_OPTION_REQUIRED) != 0)
 				return missing(type, row, error);
