@@ -259,6 +259,13 @@ static void set_timeout(struct call *call)
 
 /* ---- Ends --------------------------------------------------------------- */
 
+/* Its last try does not count what one before it has removed. */
+static bool counts_what_is_gone(enum evkv_kind kind)
+{
+	return kind == EVKV_OP_DELETE ||
+	    (evkv_kind_classes(kind) & EVKV_CLASS_SPANS) != 0;
+}
+
 /* What was found out about the effects of the tries before the last one. */
 static void fix_answer(struct call *call, const struct evkv_result *result)
 {
@@ -298,6 +305,8 @@ static void call_end(struct call *call, struct evkv_op *child)
 	}
 	if (call->unsure)
 		fix_answer(call, result);
+	if (call->unsure && counts_what_is_gone(call->request.kind))
+		evkv_op_set_affected(op, -1);
 	evkv_op_complete(op);
 }
 
@@ -519,11 +528,9 @@ struct evkv_store *evkv_retry_new_sized(struct evkv_store *inner,
     const struct evkv_retry_options *given, size_t size,
     struct evkv_error *error)
 {
-	const struct evkv_store_config config = {
-		.inner = &inner,
-		.inner_count = 1,
-	};
+	struct evkv_store_config config = { .inner = &inner, .inner_count = 1 };
 	struct evkv_retry_options options;
+	struct evkv_capabilities can;
 
 	if (!evkv__wrapper_options(&evkv__retry_type, inner, &options, given,
 		size, error))
@@ -533,6 +540,11 @@ struct evkv_store *evkv_retry_new_sized(struct evkv_store *inner,
 		error)) {
 		evkv_store_unref(inner);
 		return NULL;
+	}
+	if (inner != NULL && options.repeat_writes) {
+		can = *evkv_store_capabilities(inner);
+		can.flags &= ~(uint32_t)EVKV_STORE_EXACT_AFFECTED;
+		config.capabilities = &can;
 	}
 	return evkv_store_create(NULL, &retry_vtable,
 	    inner != NULL ? retry_self(inner, &options) : NULL, &config, error);

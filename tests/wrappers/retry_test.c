@@ -92,6 +92,7 @@ EVKV_TEST(unit_retry, writes_of_unknown_outcome)
 		.keys = &key });
 	wait_for_it(&f);
 	check_status(f.answer.status, EVKV_NOT_FOUND);
+	check_int(f.answer.affected, -1);
 	/* It would add twice, and it would find what it has put itself. */
 	fail(&f, EVKV_FAULT_LOSE, EVKV_OK, 1);
 	submit(&f,
@@ -115,6 +116,43 @@ EVKV_TEST(unit_retry, writes_of_unknown_outcome)
 	wait_for_it(&f);
 	check_status(f.answer.status, EVKV_UNKNOWN_OUTCOME);
 	close_fixture(&f);
+}
+
+/* The last try finds nothing of what one before it has removed. */
+EVKV_TEST(unit_retry, what_lost_tries_removed_is_not_counted)
+{
+	static const enum evkv_kind kinds[] = { EVKV_OP_CLEAR,
+		EVKV_OP_CLEAR_ALL, EVKV_OP_PUT };
+	const struct evkv_slice key = EVKV_LIT("k");
+	struct evkv_request request;
+	struct fixture f;
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		open_fixture(&f,
+		    (struct evkv_retry_options){ .repeat_writes = true });
+		check_int(evkv_store_capabilities(f.store)->flags &
+			EVKV_STORE_EXACT_AFFECTED,
+		    0);
+		check_status(put(&f, "k", "v"), EVKV_OK);
+		fail(&f, EVKV_FAULT_LOSE, EVKV_OK, 1);
+		request = (struct evkv_request){ .kind = kinds[i] };
+		if (kinds[i] == EVKV_OP_PUT) {
+			request.count = 1;
+			request.keys = request.values = &key;
+		}
+		if (kinds[i] != EVKV_OP_CLEAR_ALL)
+			request.collection = EVKV_LIT("c");
+		submit(&f, &request);
+		wait_for_it(&f);
+		check_status(f.answer.status, EVKV_OK);
+		check_int(f.answer.affected, kinds[i] == EVKV_OP_PUT ? 1 : -1);
+		/* Of one try it is known. */
+		submit(&f, &request);
+		wait_for_it(&f);
+		check_int(f.answer.affected, kinds[i] == EVKV_OP_PUT);
+		close_fixture(&f);
+	}
 }
 
 /* What the first try may have done is not denied by the last one. */

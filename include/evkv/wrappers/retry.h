@@ -62,8 +62,8 @@ struct evkv_retry_options {
 	 * status that does not exclude an effect: put, delete and touch without
 	 * a condition, clear and clear_all. A repeated put may overwrite what
 	 * others have written between two tries, and a repeated delete answers
-	 * NOT_FOUND for what it has removed itself. incr and take are never
-	 * repeated after such a status.
+	 * NOT_FOUND for what it has removed itself; `affected` of what removes
+	 * is -1 then. incr and take are never repeated after such a status.
 	 */
 	bool repeat_writes;
 };
