@@ -276,6 +276,33 @@ EVKV_TEST(adapters_typed_store, a_schema_is_checked_when_it_is_given)
 	field = user_fields[1];
 	field.flags = 1u << 31;
 	schema_wrong(&rig, field, "flags that are not known");
+	/* What would be written or read beside the struct. */
+	field = user_fields[1];
+	field.offset = sizeof(struct user) - 1;
+	schema_wrong(&rig, field, "it does not lie within the struct");
+	field = user_fields[1];
+	field.room = SIZE_MAX / 2;
+	schema_wrong(&rig, field, "it does not lie within the struct");
+	field = user_fields[1];
+	field.present = sizeof(struct user) + 1;
+	schema_wrong(&rig, field, "present does not lie within the struct");
+	field.present = 0;
+	field.counted = sizeof(struct user) - 2;
+	schema_wrong(&rig, field, "its count does not lie within the struct");
+	/* What no value could satisfy. */
+	field = user_fields[1];
+	field.min_int = 1;
+	schema_wrong(&rig, field, "min_int is over max_int");
+	field = user_fields[1];
+	field.min_uint = 2;
+	field.max_uint = 1;
+	schema_wrong(&rig, field, "min_uint is over max_uint");
+	field = user_fields[1];
+	field.min_double = 0.5;
+	schema_wrong(&rig, field, "min_double is over max_double");
+	field = user_fields[1];
+	field.name = "na\xffme";
+	schema_wrong(&rig, field, "its name is not UTF-8");
 	rig_settle(&rig);
 	rig_close(&rig);
 }

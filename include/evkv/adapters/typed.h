@@ -141,7 +141,10 @@ struct evkv_field {
 	size_t present;
 	/** points to the value of an absent member; NULL = all zero */
 	const void *fallback;
-	/** INT and TIME: the least; this and max_int 0 = all that fits */
+	/**
+	 * INT and TIME: the least; this and max_int 0 = all that fits. Where
+	 * one of the two is given, so is the other: INT64_MAX is no bound
+	 */
 	int64_t min_int;
 	/** INT and TIME: the most; this and min_int 0 = all that fits */
 	int64_t max_int;
@@ -149,7 +152,10 @@ struct evkv_field {
 	uint64_t min_uint;
 	/** UINT: the most; 0 = all that fits */
 	uint64_t max_uint;
-	/** DOUBLE: the least; this and max_double 0 = no bounds */
+	/**
+	 * DOUBLE: the least; this and max_double 0 = no bounds. Where one of
+	 * the two is given, so is the other: DBL_MAX is no bound
+	 */
 	double min_double;
 	/** DOUBLE: the most; this and min_double 0 = no bounds */
 	double max_double;

@@ -270,9 +270,68 @@ static const char *width_wrong(const struct evkv_field *field)
 	}
 }
 
+static bool lies_within(const struct evkv_schema *schema, size_t offset,
+    size_t size)
+{
+	return offset <= schema->object_size &&
+	    size <= schema->object_size - offset;
+}
+
+/* Of a member that EVKV_MEMBER() names; 0 = none. */
+static bool named_lies_within(const struct evkv_schema *schema, size_t member,
+    size_t size)
+{
+	return member == 0 || lies_within(schema, member - 1, size);
+}
+
+static const char *place_wrong(const struct evkv_schema *schema,
+    const struct evkv_field *field)
+{
+	size_t room = field->room != 0 ? field->room : 1;
+	size_t size = field->width;
+
+	if (field->counted != 0 && field->room == 0)
+		size = sizeof(void *);
+	if (room > schema->object_size || size > schema->object_size / room ||
+	    !lies_within(schema, field->offset, room * size))
+		return "it does not lie within the struct";
+	if (!named_lies_within(schema, field->present, sizeof(bool)))
+		return "present does not lie within the struct";
+	if (!named_lies_within(schema, field->counted, sizeof(size_t)))
+		return "its count does not lie within the struct";
+	if (!named_lies_within(schema, field->tag, sizeof(int)))
+		return "its tag does not lie within the struct";
+	return NULL;
+}
+
+static const char *bounds_wrong(const struct evkv_field *field)
+{
+	if (field->max_length != 0 && field->min_length > field->max_length)
+		return "min_length is over max_length";
+	if (field->min_int > field->max_int)
+		return "min_int is over max_int";
+	if (field->max_uint != 0 && field->min_uint > field->max_uint)
+		return "min_uint is over max_uint";
+	if (field->min_double > field->max_double)
+		return "min_double is over max_double";
+	return NULL;
+}
+
+static const char *variants_wrong(const struct evkv_field *field)
+{
+	const struct evkv_field_variant *variant;
+
+	for (variant = field->variants; variant->schema != NULL; variant++) {
+		if (variant->schema->object_size > field->width)
+			return "a variant is larger than the union";
+	}
+	return NULL;
+}
+
 static const char *field_wrong(const struct evkv_schema *schema,
     const struct evkv_field *field)
 {
+	const char *why;
 	bool pointer = (field->flags & EVKV_FIELD_POINTER) != 0;
 
 	if (field->kind < EVKV_FIELD_KIND_BOOL ||
@@ -282,8 +341,13 @@ static const char *field_wrong(const struct evkv_schema *schema,
 		~(uint32_t)(EVKV_FIELD_REQUIRED | EVKV_FIELD_SECRET |
 		    EVKV_FIELD_POINTER)) != 0)
 		return "it has flags that are not known";
-	if (field->offset >= schema->object_size)
-		return "it does not lie within the struct";
+	if (!evkv_utf8_check(evkv_str(field->name)))
+		return "its name is not UTF-8";
+	why = place_wrong(schema, field);
+	if (why == NULL)
+		why = bounds_wrong(field);
+	if (why != NULL)
+		return why;
 	if (field->kind == EVKV_FIELD_KIND_ENUM && field->names == NULL)
 		return "names are missing";
 	if (field->kind == EVKV_FIELD_KIND_STRUCT && field->schema == NULL)
@@ -303,9 +367,8 @@ static const char *field_wrong(const struct evkv_schema *schema,
 		return "EVKV_FIELD_POINTER is for a single STRUCT";
 	if (field->kind == EVKV_FIELD_KIND_UNION && typed_is_array(field))
 		return "a UNION can't be an array";
-	if (field->max_length != 0 && field->min_length > field->max_length)
-		return "min_length is over max_length";
-	return width_wrong(field);
+	return field->kind == EVKV_FIELD_KIND_UNION ? variants_wrong(field)
+						    : width_wrong(field);
 }
 
 static bool field_ok(const struct evkv_schema *schema, size_t i, unsigned depth,
@@ -325,6 +388,9 @@ static bool field_ok(const struct evkv_schema *schema, size_t i, unsigned depth,
 		if (strcmp(field->name, typed_field(schema, j)->name) == 0)
 			wrong = "its name stands twice";
 	}
+	if (wrong == NULL && schema->version != 0 &&
+	    strcmp(field->name, "_version") == 0)
+		wrong = "the name is that of the model's version";
 	if (wrong != NULL) {
 		snprintf(why, why_size, "field %s: %s", field->name, wrong);
 		return false;
@@ -358,6 +424,14 @@ bool evkv__typed_schema_ok(const struct evkv_schema *schema, unsigned depth,
 	}
 	if (schema->unknown == EVKV_UNKNOWN_KEEP && schema->kept == 0) {
 		snprintf(why, why_size, "EVKV_UNKNOWN_KEEP needs kept");
+		return false;
+	}
+	if (schema->unknown > EVKV_UNKNOWN_KEEP ||
+	    !named_lies_within(schema, schema->kept,
+		sizeof(struct evkv_slice))) {
+		snprintf(why, why_size,
+		    "unknown is none of its values, or kept does not lie "
+		    "within the struct");
 		return false;
 	}
 	for (i = 0; i < schema->count; i++) {
