@@ -51,6 +51,39 @@ EVKV_TEST(adapters_sync, it_feels_like_a_plain_store)
 	check_status(evkv_sync_close(NULL, 0), EVKV_OK);
 }
 
+static struct evkv_store *open_nothing(struct evkv_loop *loop, const char *url,
+    void *arg, struct evkv_error *error)
+{
+	(void)loop;
+	(void)url;
+	(void)arg;
+	(void)error;
+	return NULL;
+}
+
+EVKV_TEST(adapters_sync, what_makes_no_sense_is_told)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct evkv_sync *db;
+
+	check(evkv_sync_open("memory:",
+		  &(struct evkv_sync_options){ .open = open_nothing },
+		  &error) == NULL);
+	check_status(error.status, EVKV_INVALID);
+	check_contains(error.message, "open() made no store");
+	evkv_error_clear(&error);
+	check(evkv_sync_open("memory:",
+		  &(struct evkv_sync_options){ .timeout_ms = -2 },
+		  &error) == NULL);
+	check_contains(error.message, "timeout_ms is -2");
+	db = evkv_sync_open("memory:",
+	    &(struct evkv_sync_options){ .timeout_ms = -1 }, NULL);
+	check_status(evkv_sync_put(db, C, K, EVKV_LIT("v"), 0), EVKV_OK);
+	check_status(evkv_sync_keys(db, C, EVKV_LIT(""), NULL, NULL),
+	    EVKV_INVALID);
+	check_status(evkv_sync_close(db, 0), EVKV_OK);
+}
+
 EVKV_TEST(adapters_sync, a_bad_url_is_told)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;

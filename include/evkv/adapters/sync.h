@@ -33,7 +33,7 @@ struct evkv_sync_options {
 	/** for open() */
 	void *arg;
 	/** the deadline of calls that give none, in milliseconds; 0 = that of
-	 * the store */
+	 * the store, -1 = none */
 	int64_t timeout_ms;
 };
 

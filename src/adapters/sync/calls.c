@@ -191,6 +191,8 @@ static enum evkv_status walk(struct evkv_sync *sync,
 	enum evkv_status status;
 	bool more;
 
+	if (visitor.visit == NULL)
+		return EVKV_INVALID;
 	do {
 		status = evkv_sync_call(sync, &request, &page);
 		evkv_sync_result_free(before);

@@ -198,6 +198,12 @@ struct evkv_sync *evkv_sync_open_sized(const char *url,
 
 	if (!evkv_options_read(&options, sizeof(options), given, size, error))
 		return NULL;
+	if (options.timeout_ms < -1) {
+		evkv_error_set(error, EVKV_INVALID,
+		    "sync: timeout_ms is %lld; it must be at least -1",
+		    (long long)options.timeout_ms);
+		return NULL;
+	}
 	sync = sync_new(error);
 	if (sync == NULL)
 		return NULL;
@@ -213,6 +219,7 @@ struct evkv_sync *evkv_sync_open_sized(const char *url,
 		return sync;
 	pthread_join(sync->thread, NULL);
 	sync_free(sync);
+	evkv_error_set(error, EVKV_INVALID, "sync: open() made no store");
 	return NULL;
 }
 
