@@ -147,8 +147,8 @@ static void ask(struct soften *soften, const struct evkv_request *request,
 	write->waiting++;
 	child = evkv_child_submit(write->op, write->cache->cache, request,
 	    EVKV_CHILD_AUXILIARY, cb, soften);
-	if (child != NULL)
-		evkv__cache_wait(write->cache, write->op, child);
+	if (child != NULL && !evkv_op_keep(write->op))
+		evkv_child_detach(child, EVKV_NOMEM, EVKV_CAUSE_NOMEM);
 }
 
 static void send(struct soften *soften)
