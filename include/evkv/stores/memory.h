@@ -6,7 +6,7 @@
  *         &(struct evkv_memory_options){ .max_bytes = 64 << 20 }, &error);
  *
  * What has expired is absent at once, and its memory is reclaimed soon after.
- * At a bound an entry is evicted that has not been used for long (SIEVE). A get
+ * At a bound an entry is evicted that has not been used for long. A get
  * hands out the entry itself, without copying. Growing, clearing and sweeping
  * are done in small steps, so that none holds the loop for long. docs/memory.md
  * says more.

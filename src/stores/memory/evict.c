@@ -1,6 +1,6 @@
 /*
  * stores/memory/evict.c - what goes where the memory table is full: first what
- * was cleared, then what has expired, then what SIEVE chooses.
+ * was cleared, then what has expired, then what was not used.
  */
 #include "stores/memory/table.h"
 
@@ -20,40 +20,196 @@ static bool entry_is_over(const struct memory_entry *entry, int64_t now_us)
 }
 
 /*
- * The hand goes from the oldest entry to the newest and round again (Zhang et
- * al., "SIEVE is simpler than LRU", 2024). An entry that was used since it last
- * came by is spared once. As new entries come in at the far end, those that
- * were spared stay behind the hand, out of the way of a scan, until it has come
- * round again. What was put just now, `keep`, counts as not yet there.
+ * Entries stand in a queue by age, in two parts. A new one is on probation: if
+ * it was used by the time that it is the oldest of those, it passes into the
+ * main part where it stands, else it goes. So what comes once goes soon and
+ * pushes out nothing (as in S3-FIFO; Yang et al., "FIFO queues are all you need
+ * for cache eviction", 2023). As long as the main part is not full, what is
+ * used or not passes into it.
  *
- * Where all that it comes by was used, the hand stops after so many entries and
- * stays there: NULL. With `force` it takes one all the same.
+ * How many are on probation adapts itself (as in ARC; Megiddo and Modha, 2003):
+ * one more for each key that is put again right after it did not pass, one less
+ * for each that is put again right after it went from the main part. Either is
+ * what a slightly larger part would have kept.
  */
-static struct memory_entry *hand_choose(struct memory_table *table,
-    const struct memory_entry *keep, int64_t now_us, size_t enough, bool force)
+#define SHARE_FIRST 16 /* at first it is a sixteenth of all, ... */
+#define SHARE_LEAST 64
+#define SHARE_MOST(count) ((count) - (count) / 8)
+
+static void set_share(struct memory_space *space, size_t count)
 {
-	struct memory_space *space = &table->space;
+	if (space->share == 0)
+		space->share = count / SHARE_FIRST;
+	if (space->share > SHARE_MOST(count))
+		space->share = SHARE_MOST(count);
+	if (space->share < count / SHARE_LEAST)
+		space->share = count / SHARE_LEAST;
+	if (space->share == 0)
+		space->share = 1;
+}
+
+/* Where the hand is, of a main part that has another entry than `keep`. */
+static struct memory_entry *hand_entry(const struct memory_table *table,
+    const struct memory_entry *keep)
+{
+	const struct memory_space *space = &table->space;
 	struct memory_entry *entry = space->hand;
 
 	for (;; entry = entry_newer(table, entry)) {
-		if (entry == keep && entry != NULL)
-			entry = entry_newer(table, entry);
-		if (entry == NULL)
+		if (entry == NULL || entry_is_on_probation(entry))
 			entry = space->oldest;
-		if (entry == keep)
-			continue;
-		if (!entry_is_visited(entry) || entry_is_over(entry, now_us))
-			break;
-		if (table->work >= enough) {
-			space->hand = entry;
-			return force ? entry : NULL;
-		}
-		table->work++;
-		entry_set_visited(entry, false);
-		__builtin_prefetch(entry_newer(table, entry));
+		if (entry != keep)
+			return entry;
 	}
+}
+
+static bool main_has_some(const struct memory_table *table,
+    const struct memory_entry *keep)
+{
+	const struct memory_entry *entry = table->space.oldest;
+
+	if (entry != NULL && entry == keep)
+		entry = entry_newer(table, entry);
+	return entry != NULL && !entry_is_on_probation(entry);
+}
+
+/*
+ * The hand goes from the oldest entry of the main part to the newest and round
+ * again (Zhang et al., "SIEVE is simpler than LRU", 2024). What was used since
+ * it last came by is spared, once: NULL.
+ */
+static struct memory_entry *hand_step(struct memory_table *table,
+    const struct memory_entry *keep, int64_t now_us)
+{
+	struct memory_space *space = &table->space;
+	struct memory_entry *entry = hand_entry(table, keep);
+
 	table->work++;
-	return entry;
+	space->hand = entry;
+	if (!entry_is_visited(entry) || entry_is_over(entry, now_us))
+		return entry;
+	entry_set_visited(entry, false);
+	space->hand = entry_newer(table, entry);
+	if (space->hand != NULL)
+		__builtin_prefetch(space->hand);
+	return NULL;
+}
+
+/*
+ * It takes one step for each eviction, and does not go on until it has found
+ * one. So in a loop over more than fits the entries that are there are used
+ * again before it comes round, and stay. It takes more where so few are left on
+ * probation that they have no time to be used.
+ */
+static struct memory_entry *hand_try(struct memory_table *table,
+    const struct memory_entry *keep, int64_t now_us)
+{
+	struct memory_space *space = &table->space;
+
+	if (table->evictions < space->hand_rests || !main_has_some(table, keep))
+		return NULL;
+	space->hand_rests = table->evictions + 1;
+	return hand_step(table, keep, now_us);
+}
+
+/* Whether another has to go for a new one, which the index has already. */
+static bool is_full(const struct memory_table *table,
+    const struct memory_entry *entry)
+{
+	return evkv__table_count(table) > table->max_entries ||
+	    evkv__entry_cost(entry) + evkv__table_bytes(table) >
+	    table->max_bytes;
+}
+
+/*
+ * A key that comes back stays if there is room, or if the hand finds an entry
+ * that was not used.
+ */
+void evkv__table_admit(struct memory_table *table, struct memory_entry *entry,
+    uint64_t hash, int64_t now_us)
+{
+	struct memory_space *space = &table->space;
+	enum ghost ghost = evkv__ghosts_take(&space->ghosts, hash);
+
+	if (ghost == GHOST_OF_PROBATION)
+		space->share++;
+	else if (ghost == GHOST_OF_MAIN && space->share > 1)
+		space->share--;
+	entry_set_probation(entry,
+	    ghost == GHOST_NONE ||
+		(is_full(table, entry) && main_has_some(table, NULL) &&
+		    hand_try(table, NULL, now_us) == NULL));
+}
+
+static void edge_pass(struct memory_table *table)
+{
+	struct memory_space *space = &table->space;
+	struct memory_entry *entry = space->edge;
+
+	if (entry_is_on_probation(entry)) {
+		entry_set_probation(entry, false);
+		entry_set_visited(entry, false);
+		space->probation--;
+	}
+	space->edge = entry_newer(table, entry);
+	table->work++;
+}
+
+/* What an eviction goes by. */
+struct eviction {
+	const struct memory_entry *keep; /* put just now: not yet there */
+	int64_t now_us;
+	size_t enough; /* of table->work: the end of this step */
+	bool force;    /* take one all the same */
+};
+
+/*
+ * The one to go where the oldest on probation is `entry`; NULL: that passes.
+ */
+static struct memory_entry *edge_choose(struct memory_table *table,
+    struct memory_entry *entry, const struct eviction *ev)
+{
+	struct memory_space *space = &table->space;
+	const struct memory_entry *keep = ev->keep;
+	size_t others = space->probation -
+	    (keep != NULL && entry_is_on_probation(keep));
+	struct memory_entry *other = NULL;
+
+	if (!entry_is_on_probation(entry) || entry == keep)
+		return NULL;
+	if (others < space->share / 2)
+		space->hand_rests = 0;
+	if (others < space->share && main_has_some(table, keep))
+		other = hand_try(table, keep, ev->now_us);
+	if (other != NULL)
+		return other;
+	return entry_is_over(entry, ev->now_us) ||
+		(others <= space->share && !entry_is_visited(entry))
+	    ? entry
+	    : NULL;
+}
+
+/* NULL: the step has to end. */
+static struct memory_entry *evict_choose(struct memory_table *table,
+    const struct eviction *ev)
+{
+	struct memory_space *space = &table->space;
+	struct memory_entry *entry, *chosen = NULL;
+
+	while ((entry = space->edge) != NULL &&
+	    (entry != ev->keep || entry != space->newest)) {
+		chosen = edge_choose(table, entry, ev);
+		if (chosen != NULL)
+			return chosen;
+		if (table->work >= ev->enough && entry != ev->keep)
+			return ev->force ? entry : NULL;
+		edge_pass(table);
+	}
+	/* None is on probation. */
+	while (table->work < ev->enough && chosen == NULL)
+		chosen = hand_step(table, ev->keep, ev->now_us);
+	return chosen == NULL && ev->force ? hand_entry(table, ev->keep)
+					   : chosen;
 }
 
 /* Ghosts are kept for about as many keys as there are entries. */
@@ -68,27 +224,29 @@ static size_t ghosts_wanted(const struct memory_table *table)
 	    : count;
 }
 
-static bool evict_one(struct memory_table *table,
-    const struct memory_entry *keep, int64_t now_us, size_t enough, bool force)
+static bool evict_one(struct memory_table *table, const struct eviction *ev)
 {
 	struct memory_space *space = &table->space;
+	const struct memory_entry *keep = ev->keep;
 	struct memory_entry *entry;
 	uint64_t hash;
 
-	entry = hand_choose(table, keep, now_us, enough, force);
+	set_share(space, space->entries.count - (keep != NULL));
+	entry = evict_choose(table, ev);
 	if (entry == NULL)
 		return false;
 	hash = table_hash(entry_collection(entry), entry_key(entry));
-	if (!entry_is_over(entry, now_us)) {
+	if (!entry_is_over(entry, ev->now_us)) {
 		table->evictions++;
 		if (!table->forgets)
 			evkv__ghosts_add(&space->ghosts, hash,
+			    entry_is_on_probation(entry) ? GHOST_OF_PROBATION
+							 : GHOST_OF_MAIN,
 			    ghosts_wanted(table));
 	}
-	space->hand = entry_newer(table, entry);
+	evkv__table_remove(table, entry, hash);
 	if (keep != NULL && space->hand == keep && keep == space->newest)
 		space->hand = NULL; /* it came after all others */
-	evkv__table_remove(table, entry, hash);
 	return true;
 }
 
@@ -103,17 +261,17 @@ static size_t excess(size_t have, size_t bound)
  * nobody can see any more must not cost another one its place.
  */
 static bool make_room_once(struct memory_table *table,
-    const struct memory_entry *keep, int64_t now_us, size_t enough, bool force)
+    const struct eviction *ev)
 {
 	if (!evkv__table_is_over(table))
 		return false;
 	if (evkv__table_bytes(table) > table->max_bytes &&
 	    evkv__table_reclaim(table, EVICT_RECLAIM))
 		return true;
-	if (table_next_due(table) > now_us || force)
-		return evict_one(table, keep, now_us, enough, force);
-	evkv__table_walk_earliest(table, now_us);
-	return table->work < enough;
+	if (table_next_due(table) > ev->now_us || ev->force)
+		return evict_one(table, ev);
+	evkv__table_walk_earliest(table, ev->now_us);
+	return table->work < ev->enough;
 }
 
 static size_t larger(size_t a, size_t b)
@@ -150,21 +308,24 @@ static bool is_far_over(const struct memory_table *table, size_t slack)
 void evkv__table_make_room(struct memory_table *table,
     const struct memory_entry *keep, int64_t now_us)
 {
-	size_t slack, enough = table->evict_work;
+	struct eviction ev = { .keep = keep, .now_us = now_us };
 	struct memory_pace pace = { 0 };
 	bool over = false;
+	size_t slack;
 
 	if (!evkv__table_is_over(table))
 		return;
 	slack = slack_after(table, keep);
-	enough = table->work < SIZE_MAX - enough ? table->work + enough
-						 : SIZE_MAX;
-	while (!over && table->work < enough) {
-		if (!make_room_once(table, keep, now_us, enough, false))
+	ev.enough = table->work < SIZE_MAX - table->evict_work
+	    ? table->work + table->evict_work
+	    : SIZE_MAX;
+	while (!over && table->work < ev.enough) {
+		if (!make_room_once(table, &ev))
 			break;
 		over = evkv__pace_is_over(&pace, table, 1);
 	}
-	while (is_far_over(table, slack) &&
-	    make_room_once(table, keep, now_us, table->work, true))
-		;
+	ev.force = true;
+	do {
+		ev.enough = table->work;
+	} while (is_far_over(table, slack) && make_room_once(table, &ev));
 }

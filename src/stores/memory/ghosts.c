@@ -18,21 +18,29 @@ static size_t block_size(size_t size)
 	return (size < GHOSTS_BLOCK ? size : GHOSTS_BLOCK) * sizeof(uint16_t);
 }
 
-bool evkv__ghosts_take(struct memory_ghosts *ghosts, uint64_t hash)
+enum ghost evkv__ghosts_take(struct memory_ghosts *ghosts, uint64_t hash)
 {
 	size_t slot = ghosts_slot(ghosts, hash);
+	bool probation;
+	unsigned age;
 	uint16_t *block, mark;
 
 	if (ghosts->size == 0 || ghosts->first > 0)
-		return false;
+		return GHOST_NONE;
 	block = ghosts->blocks[slot / GHOSTS_BLOCK];
 	if (block == NULL)
-		return false;
+		return GHOST_NONE;
 	mark = block[slot % GHOSTS_BLOCK];
-	if (mark == 0 || mark != ghosts_mark(hash, mark & 31))
-		return false;
+	probation = (mark >> 5 & 1) != 0;
+	if (mark == 0 || mark != ghosts_mark(hash, probation, mark & 31))
+		return GHOST_NONE;
 	block[slot % GHOSTS_BLOCK] = 0;
-	return ((ghosts_tick(ghosts) - mark) & 31) <= GHOSTS_LIFE;
+	age = (ghosts_tick(ghosts, probation) - mark) & 31;
+	if (age > GHOSTS_LIFE)
+		return GHOST_NONE;
+	if (age > 0)
+		return GHOST;
+	return probation ? GHOST_OF_PROBATION : GHOST_OF_MAIN;
 }
 
 /*
@@ -58,10 +66,12 @@ static void ghosts_grow(struct memory_ghosts *ghosts, size_t size)
 }
 
 void evkv__ghosts_add(struct memory_ghosts *ghosts, uint64_t hash,
-    size_t entries)
+    enum ghost ghost, size_t entries)
 {
 	size_t size = GHOSTS_PER_ENTRY * entries;
+	bool probation = ghost == GHOST_OF_PROBATION;
 	uint16_t **block;
+	unsigned tick;
 	size_t slot;
 
 	if (size > GHOSTS_BLOCK)
@@ -79,8 +89,10 @@ void evkv__ghosts_add(struct memory_ghosts *ghosts, uint64_t hash,
 		if (*block == NULL)
 			return;
 	}
-	(*block)[slot % GHOSTS_BLOCK] = ghosts_mark(hash, ghosts_tick(ghosts));
-	ghosts->added++;
+	tick = ghosts_tick(ghosts, probation);
+	(*block)[slot % GHOSTS_BLOCK] = ghosts_mark(hash, probation,
+	    ghost == GHOST ? tick - 1 : tick);
+	ghosts->added[probation] += ghost != GHOST;
 }
 
 bool evkv__ghosts_free_some(struct memory_ghosts *ghosts)

@@ -80,7 +80,9 @@ bool evkv__table_clear_all(struct memory_table *table,
 	retired->next = table->retired;
 	table->retired = retired;
 	space->newest = space->oldest = NULL;
-	space->hand = space->reclaim_at = NULL;
+	space->hand = space->edge = space->reclaim_at = NULL;
+	space->probation = space->share = 0;
+	space->hand_rests = 0;
 	space->expiring = space->dead = 0;
 	memset(&space->ghosts, 0, sizeof(space->ghosts));
 	return true;
@@ -213,8 +215,8 @@ static bool walk_takes(struct memory_walk *walk, struct memory_entry *entry)
 
 /*
  * What was used until it expired is likely to be put again, and is then to
- * start as used, as if it had been there. Where nothing is evicted nobody needs
- * that.
+ * start in the main part, as if it had been there. Where nothing is evicted
+ * nobody needs that.
  */
 static void ghost_of_expired(struct memory_table *table,
     const struct memory_entry *entry)
@@ -223,7 +225,8 @@ static void ghost_of_expired(struct memory_table *table,
 
 	if (ghosts->size > 0)
 		evkv__ghosts_add(ghosts,
-		    table_hash(entry_collection(entry), entry_key(entry)), 0);
+		    table_hash(entry_collection(entry), entry_key(entry)),
+		    GHOST, 0);
 }
 
 /* Whether it was removed; else *due is no later than it expires. */

@@ -196,6 +196,10 @@ static void list_unlink(struct memory_table *table, struct memory_space *space,
 
 	if (space->hand == entry)
 		space->hand = newer;
+	if (space->edge == entry)
+		space->edge = newer;
+	if (entry_is_on_probation(entry))
+		space->probation--;
 	if (space->reclaim_at == entry)
 		space->reclaim_at = older;
 	if (newer != NULL)
@@ -220,6 +224,11 @@ static void list_push(struct memory_space *space, struct memory_entry *entry,
 		space->oldest = entry;
 	}
 	space->newest = entry;
+	if (!entry_is_on_probation(entry))
+		return;
+	space->probation++;
+	if (space->edge == NULL)
+		space->edge = entry;
 }
 
 static void list_replace(struct memory_table *table, struct memory_entry *old,
@@ -233,6 +242,8 @@ static void list_replace(struct memory_table *table, struct memory_entry *old,
 	entry->older = old->older;
 	if (space->hand == old)
 		space->hand = entry;
+	if (space->edge == old)
+		space->edge = entry;
 	if (space->reclaim_at == old)
 		space->reclaim_at = entry;
 	if (newer != NULL)
@@ -349,6 +360,7 @@ static void put_replace(struct memory_table *table, struct memory_entry *old,
 	index_replace(place, number);
 	list_replace(table, old, entry, number);
 	entry_set_visited(entry, true);
+	entry_set_probation(entry, entry_is_on_probation(old));
 	expiry_leave(&table->space, collection, old);
 	expiry_enter(table, collection, entry, place->segment);
 	table->bytes += evkv__entry_cost(entry);
@@ -383,7 +395,7 @@ static enum evkv_status put_insert(struct memory_table *table,
 		evkv__entry_release(entry, table->heap);
 		return EVKV_NOMEM;
 	}
-	entry_set_visited(entry, evkv__ghosts_take(&table->space.ghosts, hash));
+	evkv__table_admit(table, entry, hash, now_us);
 	segment = index_segment(&table->space.entries, hash);
 	list_push(&table->space, entry, number);
 	if (collection->count++ == 0)

@@ -31,10 +31,10 @@
 #define MEMORY_NEVER INT64_MAX /* as an expiry */
 
 /*
- * `life` holds the expiry in 48 bits, then 14 of the version, then whether the
- * value is a pointer to a value of others, then whether it was hit since the
- * hand passed. A version is of 46 bits: at a million changes a second they come
- * again after two years.
+ * `life` holds the expiry in 48 bits, then 13 of the version, then whether it
+ * is on probation, whether the value is a pointer to a value of others, and
+ * whether it was hit since the hand passed. A version is of 45 bits: at a
+ * million changes a second they come again after a year.
  */
 struct memory_entry {
 	union {
@@ -51,8 +51,10 @@ struct memory_entry {
 
 #define ENTRY_VISITED UINT64_C(1)
 #define ENTRY_EXTERNAL UINT64_C(2)
+#define ENTRY_PROBATION UINT64_C(4)
 #define ENTRY_EXPIRY_BITS 48
-#define ENTRY_VERSION_BITS 46
+#define ENTRY_VERSION_BITS 45
+#define ENTRY_VERSION_AT 3 /* in `life` */
 #define ENTRY_VERSION_MASK ((UINT64_C(1) << ENTRY_VERSION_BITS) - 1)
 /* In an expiry as it is kept: from here on milliseconds; the last is never. */
 #define EXPIRY_MS (UINT64_C(1) << (ENTRY_EXPIRY_BITS - 1))
@@ -105,6 +107,11 @@ struct memory_space {
 	struct memory_entry *newest, *oldest;
 	/* The next to be considered for eviction; NULL = the oldest. */
 	struct memory_entry *hand;
+	uint64_t hand_rests; /* until there were so many evictions */
+	/* All older ones are in the main part; NULL = all are. */
+	struct memory_entry *edge;
+	size_t probation; /* entries on it */
+	size_t share;     /* that are to be; 0 = nothing was evicted yet */
 	struct memory_ghosts ghosts;
 	struct memory_entry
 	    *reclaim_at; /* the next to be looked at for death */
@@ -221,7 +228,7 @@ static inline void entry_set_expiry(struct memory_entry *entry,
 
 static inline uint64_t entry_version(const struct memory_entry *entry)
 {
-	return (entry->life << (ENTRY_EXPIRY_BITS - 18) &
+	return (entry->life << (32 - ENTRY_VERSION_AT) &
 		   (ENTRY_VERSION_MASK & ~(uint64_t)UINT32_MAX)) |
 	    entry->version;
 }
@@ -239,6 +246,17 @@ static inline void entry_set_visited(struct memory_entry *entry, bool visited)
 	entry->life = (entry->life & ~ENTRY_VISITED) | visited;
 }
 
+static inline bool entry_is_on_probation(const struct memory_entry *entry)
+{
+	return (entry->life & ENTRY_PROBATION) != 0;
+}
+
+static inline void entry_set_probation(struct memory_entry *entry, bool on)
+{
+	entry->life = on ? entry->life | ENTRY_PROBATION
+			 : entry->life & ~ENTRY_PROBATION;
+}
+
 static inline bool entry_is_external(const struct memory_entry *entry)
 {
 	return (entry->life & ENTRY_EXTERNAL) != 0;
@@ -248,11 +266,12 @@ static inline bool entry_is_external(const struct memory_entry *entry)
 static inline void entry_set_version(struct memory_entry *entry,
     struct memory_table *table)
 {
-	const uint64_t upper = (ENTRY_VERSION_MASK >> 32) << 2;
+	const uint64_t upper = (ENTRY_VERSION_MASK >> 32) << ENTRY_VERSION_AT;
 
 	table->version = (table->version + 1) & ENTRY_VERSION_MASK;
 	entry->version = (uint32_t)table->version;
-	entry->life = (entry->life & ~upper) | (table->version >> 32) << 2;
+	entry->life = (entry->life & ~upper) |
+	    (table->version >> 32) << ENTRY_VERSION_AT;
 }
 
 /* The table's own reference is the only one, and no operation looks at it. */
@@ -562,6 +581,9 @@ static inline bool evkv__table_is_over(const struct memory_table *table)
 	    table->space.newest != table->space.oldest;
 }
 
+/* Internal: what a new entry starts as, before it is in the list. */
+void evkv__table_admit(struct memory_table *table, struct memory_entry *entry,
+    uint64_t hash, int64_t now_us);
 /* Internal: an entry leaves its space, its place in the index is gone. */
 void evkv__table_drop(struct memory_table *table, struct memory_space *space,
     struct memory_entry *entry);

@@ -1,22 +1,28 @@
 /* The bounded table at its bounds: what it evicts, and what does not fit. */
 #include "table_kit.h"
 
+/* Of 64 entries 4 are on probation: what is never used goes from those. */
 EVKV_TEST(unit_memory_table_bounds, evicts_in_order_of_age_what_is_never_used)
 {
 	struct memory_table table;
 	char name[32];
 	uint32_t i;
 
-	check(evkv__table_init(&table, 10, 0, 1, 2));
-	for (i = 0; i < 30; i++) {
+	check(evkv__table_init(&table, 64, 0, 1, 2));
+	for (i = 0; i < 100; i++) {
 		kit_put_number(&table, i, MEMORY_NEVER);
-		check_int(evkv__table_count(&table), i < 10 ? i + 1 : 10);
-		if (i < 10)
+		check_int(evkv__table_count(&table), i < 64 ? i + 1 : 64);
+		if (i < 64)
 			continue;
-		/* The oldest one has gone, and that one alone. */
-		check_int(table.evictions, i - 9);
+		/* The oldest of them has gone, and that one alone. */
+		check_int(table.evictions, i - 63);
 		check_bytes(entry_key(table.space.oldest),
-		    kit_key(name, sizeof(name), i - 9));
+		    kit_key(name, sizeof(name), 0));
+		check_bytes(entry_key(table.space.edge),
+		    kit_key(name, sizeof(name), i - 3));
+		check(kit_get(&table, "c",
+			  (const char *)kit_key(name, sizeof(name), i - 4)
+			      .data) == NULL);
 	}
 	kit_check_sound(&table);
 	evkv__table_end(&table);
@@ -25,7 +31,7 @@ EVKV_TEST(unit_memory_table_bounds, evicts_in_order_of_age_what_is_never_used)
 EVKV_TEST(unit_memory_table_bounds, what_is_used_survives_what_is_not)
 {
 	struct memory_table table;
-	uint32_t i;
+	uint32_t i, j;
 
 	check(evkv__table_init(&table, 100, 0, 1, 2));
 	kit_put(&table, "c", "dear", "v");
@@ -38,6 +44,8 @@ EVKV_TEST(unit_memory_table_bounds, what_is_used_survives_what_is_not)
 	for (; i < 2000; i++) {
 		kit_put_number(&table, i, MEMORY_NEVER);
 		check(kit_get_number(&table, i) != NULL);
+		for (j = i - 90; j < i; j++)
+			kit_get_number(&table, j);
 	}
 	check(kit_get(&table, "c", "dear") == NULL);
 	evkv__table_end(&table);

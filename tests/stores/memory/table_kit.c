@@ -77,7 +77,7 @@ static bool is_newest_of_collection(const struct memory_table *table,
 void kit_check_sound(const struct memory_table *table)
 {
 	const struct memory_entry *entry, *newer = NULL;
-	size_t count = 0, bytes = 0, expiring = 0, dead = 0;
+	size_t count = 0, bytes = 0, expiring = 0, dead = 0, probation = 0;
 
 	for (entry = table->space.newest; entry != NULL;
 	     entry = entry_older(table, entry)) {
@@ -90,7 +90,12 @@ void kit_check_sound(const struct memory_table *table)
 			bytes += collection_cost(entry_collection(entry));
 		expiring += entry_expires_us(entry) != MEMORY_NEVER;
 		dead += entry_collection(entry)->dead;
+		probation += entry_is_on_probation(entry);
+		if (entry == table->space.edge)
+			check_int(table->space.probation, probation);
 	}
+	check_int(table->space.probation, probation);
+	check(probation == 0 || table->space.edge != NULL);
 	check(table->space.oldest == newer);
 	check_int(table->space.entries.count, count);
 	check_int(table->space.expiring, expiring);
