@@ -6,8 +6,9 @@
  *     hit_ratio FILE...             traces, a request a line:
  *                                   id [size [time in ms [TTL in ms]]]
  *
- * Each is replayed with room for 0.1, 1 and 10 % of its different ids. What is
- * not there is put, as a cache is used. An expired entry is a miss for all;
+ * Each is replayed with room for 0.1, 1 and 10 % of its different ids, and, if
+ * it has sizes, evkv alone with room for as much of their bytes, with evict=use
+ * and evict=size. What is not there is put, as a cache is used. An expired entry is a miss for all;
  * only evkv knows that it is not worth its place.
  */
 #include "hit_policies.h"
@@ -206,35 +207,45 @@ static void score_hit(void *arg, size_t at)
 	score->bytes += trace->size[at];
 }
 
-/* The store's own table, as the store uses it. */
-static void policy_evkv(const struct trace *trace, size_t capacity,
-    void (*hit)(void *arg, size_t at), void *arg)
+/* A table as the store uses it; values have their sizes if there are any. */
+static void use_table(struct memory_table *table, const struct trace *trace,
+    const char *values, void (*hit)(void *arg, size_t at), void *arg)
 {
-	struct memory_collection *collection;
-	struct memory_table table;
 	struct memory_put put = { .value = EVKV_LIT("") };
+	struct memory_collection *collection;
+	enum evkv_status status;
 	int64_t now_us;
 	uint64_t hash;
 	size_t i;
 
-	bench_check(evkv__table_init(&table, capacity, 0, 1, 2));
-	collection = evkv__table_collection_make(&table, EVKV_LIT("bench"));
+	collection = evkv__table_collection_make(table, EVKV_LIT("bench"));
 	for (i = 0; i < trace->count; i++) {
+		if (values != NULL)
+			put.value = evkv_bytes(values, trace->size[i]);
 		put.key = evkv_bytes(&trace->id[i], sizeof(trace->id[i]));
 		now_us = trace->time[i] * 1000;
 		hash = table_hash(collection, put.key);
-		if (evkv__table_get(&table, collection, put.key, hash,
-			now_us) != NULL) {
+		if (evkv__table_get(table, collection, put.key, hash, now_us) !=
+		    NULL) {
 			hit(arg, i);
 			continue;
 		}
 		put.expires_at_us = trace->ttl[i] > 0
 		    ? now_us + trace->ttl[i] * 1000
 		    : MEMORY_NEVER;
-		bench_check(evkv__table_put(&table, collection, &put, now_us) ==
-		    EVKV_OK);
+		status = evkv__table_put(table, collection, &put, now_us);
+		bench_check(status == EVKV_OK || status == EVKV_TOO_LARGE);
 	}
-	evkv__table_end(&table);
+	evkv__table_end(table);
+}
+
+static void policy_evkv(const struct trace *trace, size_t capacity,
+    void (*hit)(void *arg, size_t at), void *arg)
+{
+	struct memory_table table;
+
+	bench_check(evkv__table_init(&table, capacity, 0, 1, 2));
+	use_table(&table, trace, NULL, hit, arg);
 }
 
 static const struct {
@@ -282,12 +293,67 @@ static void replay(const struct trace *trace, size_t capacity)
 	printf("\n");
 }
 
+/* The bytes of all different ids; *largest is the largest size. */
+static uint64_t bytes_of(const struct trace *trace, uint32_t *largest)
+{
+	uint32_t *sizes = bench_malloc(trace->ids * sizeof(*sizes));
+	uint64_t sum = 0;
+	size_t i;
+
+	*largest = 0;
+	memset(sizes, 0, trace->ids * sizeof(*sizes));
+	for (i = 0; i < trace->count; i++) {
+		if (trace->size[i] > *largest)
+			*largest = trace->size[i];
+		sum += trace->size[i] > sizes[trace->id[i]]
+		    ? trace->size[i] - sizes[trace->id[i]]
+		    : 0;
+		if (trace->size[i] > sizes[trace->id[i]])
+			sizes[trace->id[i]] = trace->size[i];
+	}
+	free(sizes);
+	return sum;
+}
+
+static void replay_sizes(const struct trace *trace, size_t max_bytes,
+    const char *values)
+{
+	struct memory_table table;
+	struct score score = { .trace = trace };
+	uint64_t bytes = 0;
+	size_t i;
+
+	for (i = 0; i < trace->count; i++)
+		bytes += trace->size[i];
+	printf("%-20s %7zuk", trace->name, max_bytes / 1000);
+	for (i = 0; i < 2; i++) {
+		score.expires = bench_malloc(trace->ids * sizeof(int64_t));
+		memset(score.expires, 0, trace->ids * sizeof(int64_t));
+		score.hits = score.bytes = score.next = 0;
+		bench_check(evkv__table_init(&table, 0, max_bytes, 1, 2));
+		table.by_size = i == 1;
+		use_table(&table, trace, values, score_hit, &score);
+		free(score.expires);
+		printf(" evict=%s %6.2f/%5.2f", i == 1 ? "size" : "use",
+		    100 * (double)score.hits / (double)trace->count,
+		    100 * (double)score.bytes / (double)bytes);
+	}
+	printf("\n");
+}
+
 static void replay_all(struct trace *trace, struct names *names)
 {
+	uint32_t largest;
+	uint64_t bytes = bytes_of(trace, &largest);
+	char *values = bench_malloc(largest + 1);
 	size_t part;
 
+	memset(values, 0, largest + 1);
 	for (part = 1000; part >= 10; part /= 10)
 		replay(trace, trace->ids / part);
+	for (part = 1000; part >= 10 && largest > 1; part /= 10)
+		replay_sizes(trace, bytes / part, values);
+	free(values);
 	trace_free(trace, names);
 }
 

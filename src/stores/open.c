@@ -42,6 +42,12 @@ static const struct evkv_url_option memory_options[] = {
 	    .offset = offsetof(struct evkv_memory_options, max_bytes),
 	    .summary = "the most bytes, keys, values and records together",
 	    .standard = "64m, or no bound with max_entries" },
+	{ .name = "evict",
+	    .type = EVKV_URL_CHOICE,
+	    .offset = offsetof(struct evkv_memory_options, evict),
+	    .choices = "use|size",
+	    .summary = "size: of what was used, rather keep what is small",
+	    .standard = "use" },
 };
 
 const struct evkv_type evkv__memory_type = {

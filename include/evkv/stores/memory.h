@@ -20,6 +20,18 @@
 
 EVKV_BEGIN_DECLS
 
+/** What an eviction goes by. */
+enum evkv_memory_evict {
+	/** whether an entry was used */
+	EVKV_MEMORY_EVICT_BY_USE,
+	/**
+	 * And its size: one larger than the mean is spared the less often the
+	 * larger it is. More gets are hits where sizes differ much, and fewer
+	 * bytes of what is asked for.
+	 */
+	EVKV_MEMORY_EVICT_BY_SIZE,
+};
+
 /** Options of a memory store. Zero in a field is its default. */
 struct evkv_memory_options {
 	/**
@@ -39,6 +51,8 @@ struct evkv_memory_options {
 	 * that it takes to evict many small entries for a large one.
 	 */
 	size_t max_bytes;
+	/** what an eviction goes by; of use with max_bytes */
+	enum evkv_memory_evict evict;
 };
 
 /** evkv_memory_new() with the size of the caller's struct. */
@@ -50,8 +64,8 @@ EVKV_API struct evkv_store *evkv_memory_new_sized(struct evkv_loop *loop,
  * A new memory store. May be called in a callback.
  * @param loop     its loop; NULL is INVALID
  * @param options  copied; NULL = the defaults
- * @param error    filled where NULL is returned: INVALID (max_bytes below 4096)
- *                 or NOMEM. May be NULL
+ * @param error    filled where NULL is returned: INVALID (max_bytes below 4096
+ *                 or no such `evict`) or NOMEM. May be NULL
  * @return a store with one reference, or NULL
  */
 static inline struct evkv_store *evkv_memory_new(struct evkv_loop *loop,

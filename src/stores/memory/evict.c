@@ -48,6 +48,26 @@ static void set_share(struct memory_space *space, size_t count)
 		space->share = 1;
 }
 
+/*
+ * Whether an entry was used, and is to be spared for it. With `by_size` one that
+ * is larger than the mean is spared in as few cases as it is times larger: for
+ * it as many smaller ones would have to go.
+ */
+static bool is_spared(const struct memory_table *table,
+    const struct memory_entry *entry)
+{
+	size_t cost, mean;
+	uint64_t luck;
+
+	if (!table->by_size || !entry_is_visited(entry))
+		return entry_is_visited(entry);
+	cost = evkv__entry_cost(entry);
+	mean = table->bytes / table->space.entries.count;
+	luck = (table->evictions + evkv__entry_number(entry)) *
+	    UINT64_C(0x9e3779b97f4a7c15);
+	return cost <= mean || (luck >> 32) % cost < mean;
+}
+
 /* Where the hand is, of a main part that has another entry than `keep`. */
 static struct memory_entry *hand_entry(const struct memory_table *table,
     const struct memory_entry *keep)
@@ -86,7 +106,7 @@ static struct memory_entry *hand_step(struct memory_table *table,
 
 	table->work++;
 	space->hand = entry;
-	if (!entry_is_visited(entry) || entry_is_over(entry, now_us))
+	if (!is_spared(table, entry) || entry_is_over(entry, now_us))
 		return entry;
 	entry_set_visited(entry, false);
 	space->hand = entry_newer(table, entry);
@@ -184,7 +204,7 @@ static struct memory_entry *edge_choose(struct memory_table *table,
 	if (other != NULL)
 		return other;
 	return entry_is_over(entry, ev->now_us) ||
-		(others <= space->share && !entry_is_visited(entry))
+		(others <= space->share && !is_spared(table, entry))
 	    ? entry
 	    : NULL;
 }

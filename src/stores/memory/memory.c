@@ -460,6 +460,7 @@ static struct memory *memory_make(struct evkv_loop *loop,
 		return NULL;
 	}
 	self->table.instance = evkv_loop_random(loop);
+	self->table.by_size = options->evict == EVKV_MEMORY_EVICT_BY_SIZE;
 	self->table.clock_us = read_clock;
 	self->table.clock_arg = loop;
 	self->options = *options;
@@ -487,6 +488,11 @@ struct evkv_store *evkv_memory_new_sized(struct evkv_loop *loop,
 		evkv_error_set(error, EVKV_INVALID,
 		    "memory: max_bytes is %zu; it must be 0 or at least %d",
 		    options.max_bytes, MAX_BYTES_LEAST);
+		return NULL;
+	}
+	if ((unsigned)options.evict > EVKV_MEMORY_EVICT_BY_SIZE) {
+		evkv_error_set(error, EVKV_INVALID,
+		    "memory: there is no evict %d", (int)options.evict);
 		return NULL;
 	}
 	self = loop != NULL ? memory_make(loop, &options) : NULL;

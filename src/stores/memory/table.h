@@ -148,6 +148,7 @@ struct memory_table {
 	uint64_t instance; /* what versions begin with */
 	size_t evict_work; /* entries that one put looks at, at most */
 	bool forgets;      /* keep no ghosts */
+	bool by_size;      /* rather keep what is small */
 	size_t work;       /* entries looked at so far */
 	/* Tells a step when to end, see struct memory_pace; NULL = by count. */
 	int64_t (*clock_us)(void *arg);

@@ -513,6 +513,44 @@ EVKV_TEST(unit_memory_evict, ghosts_need_no_memory_to_be_forgotten)
 	pair_close();
 }
 
+/* Hits of 100,000 gets of keys whose values are of 100 bytes or of 3,000. */
+static size_t hits_of_sizes(bool by_size)
+{
+	static char value[3000];
+	struct memory_table table;
+	size_t hits = 0, size;
+	char name[32];
+	uint32_t key;
+	int i;
+
+	kit_seed(11);
+	check(evkv__table_init(&table, 0, 400000, 1, 2));
+	table.by_size = by_size;
+	for (i = 0; i < 100000; i++) {
+		key = kit_random(1 + kit_random(1000));
+		size = key % 4 == 0 ? 3000 : 100;
+		if (kit_get_number(&table, key) != NULL) {
+			hits++;
+			continue;
+		}
+		check_status(kit_put_at(&table, "c",
+				 kit_key(name, sizeof(name), key),
+				 evkv_bytes(value, size), MEMORY_NEVER, 0),
+		    EVKV_OK);
+		check(evkv__table_bytes(&table) <= 400000 + 400000 / 16);
+	}
+	kit_check_sound(&table);
+	evkv__table_end(&table);
+	return hits;
+}
+
+EVKV_TEST(unit_memory_evict, by_size_more_small_ones_are_there)
+{
+	size_t by_use = hits_of_sizes(false), by_size = hits_of_sizes(true);
+
+	check(by_size > by_use + by_use / 32);
+}
+
 /* ---- What has expired ---------------------------------------------- */
 
 static uint32_t live_count(struct memory_table *table, uint32_t from,

@@ -106,7 +106,17 @@ EVKV_TEST(unit_memory_store, opens_by_url)
 	check(store != NULL);
 	check_int(store_self_of(store)->table.max_entries, 100000);
 	check_int(store_self_of(store)->table.max_bytes, 64 << 20);
+	check(!store_self_of(store)->table.by_size);
 	evkv_store_unref(store);
+	store = evkv_open(rig.loop, "memory:?evict=size", &error);
+	check(store_self_of(store)->table.by_size);
+	evkv_store_unref(store);
+	check(evkv_memory_new(rig.loop,
+		  &(struct evkv_memory_options){
+		      .evict = (enum evkv_memory_evict)2 },
+		  &error) == NULL);
+	check_status(error.status, EVKV_INVALID);
+	evkv_error_clear(&error);
 	check(evkv_open(rig.loop, "memory:?max_bytes=1k", &error) == NULL);
 	check_status(error.status, EVKV_INVALID);
 	check_contains(error.message, "max_bytes");
