@@ -329,7 +329,8 @@ static const struct {
 
 EVKV_TEST(adapters_typed_store, a_member_has_the_width_of_its_kind)
 {
-	static const struct evkv_field_name names[] = { { "a", 1 }, { NULL } };
+	static const struct evkv_field_name names[] = { { "a", 1 },
+		{ NULL, 0 } };
 	struct evkv_field field;
 	struct rig rig;
 	size_t i;
