@@ -6,36 +6,62 @@
 #include <ftw.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define CHILD_FIRST_PORT 20000
 #define CHILD_PORTS 12000
 
+/* A name in the system's table of abstract sockets: it goes with the process. */
+bool child_claim_port(int port)
+{
+	struct sockaddr_un claim = { .sun_family = AF_UNIX };
+	int length = snprintf(claim.sun_path + 1, sizeof(claim.sun_path) - 1,
+	    "evkv-test-port-%d", port);
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+	    1 + (size_t)length);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return false;
+	if (bind(fd, (struct sockaddr *)&claim, size) == 0)
+		return true; /* it stays open */
+	close(fd);
+	return false;
+}
+
+static bool child_port_is_free(int port)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), bound;
+
+	if (fd < 0)
+		return false;
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address.sin_port = htons((unsigned short)port);
+	bound = bind(fd, (struct sockaddr *)&address, sizeof(address));
+	close(fd);
+	return bound == 0;
+}
+
 int child_free_port(void)
 {
 	for (int i = 0; i < 100; i++) {
-		struct sockaddr_in address = { .sin_family = AF_INET };
 		unsigned int random = 0;
-		int port, fd, bound;
+		int port;
 
 		if (getrandom(&random, sizeof(random), 0) < 0)
 			return 0;
 		port = CHILD_FIRST_PORT + (int)(random % CHILD_PORTS);
-		address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		address.sin_port = htons((unsigned short)port);
-		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (fd < 0)
-			return 0;
-		bound = bind(fd, (struct sockaddr *)&address, sizeof(address));
-		close(fd);
-		if (bound == 0)
+		if (child_claim_port(port) && child_port_is_free(port))
 			return port;
 	}
 	return 0;

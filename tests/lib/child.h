@@ -11,9 +11,14 @@
 /*
  * A port of 127.0.0.1 that nobody listens on; 0 = none was found. It is below
  * the range from which the kernel picks those of outgoing connections, so it
- * stays free between a server's end and its restart.
+ * stays free between a server's end and its restart. Until this process ends
+ * no other test gets it: a server that starts slowly finds it free, and who
+ * asks whether the port is open does not meet the server of another test.
  */
 int child_free_port(void);
+
+/* Keep the port from other tests. false = one of them has it */
+bool child_claim_port(int port);
 
 /*
  * Run a program, found in PATH, that dies with the thread that started it.

@@ -2,8 +2,10 @@
  * tests/lib/self_test.c - the harness, tested by itself.
  */
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "evkv/alloc.h"
 #include "faults.h"
 #include "rig.h"
@@ -89,6 +91,36 @@ EVKV_TEST(harness_self, a_single_turn_is_one_and_a_turn_is_many)
 	event_free(reader.event);
 	check_int(close(fds[0]) + close(fds[1]), 0);
 	rig_close(&rig);
+}
+
+/* The claim is another process's, and ends with it. */
+EVKV_TEST(harness_self, a_port_is_one_tests_at_a_time)
+{
+	/* Beyond those that a test is given. */
+	int port = child_free_port(), other = port + 30000, asks[2], ends[2];
+	char claimed = 0;
+	pid_t pid;
+
+	check(port != 0);
+	check(!child_claim_port(port));
+	check(pipe(asks) == 0 && pipe(ends) == 0);
+	pid = fork();
+	check(pid >= 0);
+	if (pid == 0) {
+		claimed = (char)child_claim_port(other);
+		close(ends[1]);
+		_exit(write(asks[1], &claimed, 1) != 1 ||
+		    read(ends[0], &claimed, 1) != 0);
+	}
+	close(ends[0]);
+	check_int(read(asks[0], &claimed, 1), 1);
+	check_int(claimed, 1);
+	check(!child_claim_port(other));
+	close(ends[1]);
+	check_int(waitpid(pid, NULL, 0), pid);
+	check(child_claim_port(other));
+	close(asks[0]);
+	close(asks[1]);
 }
 
 EVKV_TEST(harness_self, faults_hit_the_nth_allocation)

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "engines/resolver/resolver.h"
 #include "files.h"
 #include "test.h"
@@ -283,26 +284,12 @@ static struct event *listen_at(struct dns_server *server, const char *address,
 
 /* ---- Making and ending ------------------------------------------------- */
 
-/* A port that is free for UDP and TCP: the system's choice for TCP. */
-static int free_port(void)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET };
-	socklen_t size = sizeof(in);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	check(fd >= 0);
-	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	check(bind(fd, (struct sockaddr *)&in, size) == 0);
-	check(getsockname(fd, (struct sockaddr *)&in, &size) == 0);
-	(void)close(fd);
-	return ntohs(in.sin_port);
-}
-
 void dns_open(struct dns *dns, struct event_base *base, struct evkv_loop *loop)
 {
 	memset(dns, 0, sizeof(*dns));
 	dns->base = base;
-	dns->port = free_port();
+	dns->port = child_free_port();
+	check(dns->port != 0);
 	snprintf(dns->folder, sizeof(dns->folder), "/tmp/evkv-dns-XXXXXX");
 	check(mkdtemp(dns->folder) != NULL);
 	snprintf(dns->resolv, sizeof(dns->resolv), "%s/resolv.conf",
