@@ -4,7 +4,8 @@
  * Happy path: the operation goes on as a child, which is answered, and that is
  * the answer. Otherwise, while tries, budget and time are left, what has failed
  * so that it may be repeated is asked again after a pause: of a batch those
- * entries alone, as the others have had their effect.
+ * entries alone, as the others have had their effect. A write is not repeated
+ * behind a later one of the same batch and key.
  *
  * The core keeps the order of each key: what follows waits for the last try.
  *
@@ -14,6 +15,7 @@
  */
 #include "evkv/wrappers/retry.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "evkv/driver.h"
@@ -206,11 +208,85 @@ static bool may_go_on(struct call *call, int64_t *pause_ms)
 
 /* ---- The next try ------------------------------------------------------- */
 
+/* An entry of a try, to bring those of one key together. */
+struct named {
+	struct evkv_slice key;
+	size_t entry;
+};
+
+static int compare_named(const void *left, const void *right)
+{
+	const struct named *a = left, *b = right;
+	size_t size = a->key.size < b->key.size ? a->key.size : b->key.size;
+	int order = size > 0 ? memcmp(a->key.data, b->key.data, size) : 0;
+
+	if (order != 0)
+		return order;
+	if (a->key.size != b->key.size)
+		return a->key.size < b->key.size ? -1 : 1;
+	return (a->entry > b->entry) - (a->entry < b->entry);
+}
+
 /*
- * Take what has its answer and ask for the other `count` entries next; false:
+ * Repeated behind a later entry of its key that is not, a write would undo that
+ * one: it keeps its failure. false: no memory.
+ */
+static bool leave_overtaken(struct call *call, bool *again)
+{
+	size_t count = call->request.count, i;
+	struct named *named = evkv_op_alloc(call->op, count * sizeof(*named));
+	bool overtaken = false;
+
+	if (named == NULL)
+		return false;
+	for (i = 0; i < count; i++)
+		named[i] = (struct named){ call->request.keys[i], i };
+	qsort(named, count, sizeof(*named), compare_named);
+	for (i = count; i-- > 0;) {
+		if (i + 1 == count ||
+		    !evkv_slice_equal(named[i].key, named[i + 1].key))
+			overtaken = false;
+		if (overtaken)
+			again[named[i].entry] = false;
+		else
+			overtaken = !again[named[i].entry];
+	}
+	return true;
+}
+
+/*
+ * Which entries of a try to repeat, in *again, and how many; of a kind without
+ * keys 1. *again is NULL where it is all. Without memory it is none.
+ */
+static size_t choose(struct call *call, const struct evkv_result *result,
+    bool **again)
+{
+	size_t asked = call->request.count, i;
+	size_t count = count_repeatable(call, result);
+
+	*again = NULL;
+	if (!is_keyed(call) || count == 0 || count == asked)
+		return count;
+	*again = evkv_op_alloc(call->op, asked * sizeof(**again));
+	if (*again == NULL)
+		return 0;
+	for (i = 0; i < asked; i++)
+		(*again)[i] = is_repeatable(call,
+		    evkv_result_entry(result, i)->status);
+	if ((evkv_kind_classes(call->request.kind) & EVKV_CLASS_WRITES) != 0 &&
+	    !leave_overtaken(call, *again))
+		return 0;
+	for (i = 0, count = 0; i < asked; i++)
+		count += (*again)[i];
+	return count;
+}
+
+/*
+ * Take what has its answer and ask for the `count` entries `again` next; false:
  * no memory, and nothing was changed.
  */
-static bool narrow(struct call *call, struct evkv_op *child, size_t count)
+static bool narrow(struct call *call, struct evkv_op *child, const bool *again,
+    size_t count)
 {
 	const struct evkv_result *result = evkv_op_result(child);
 	struct evkv_request picked = call->request;
@@ -222,18 +298,16 @@ static bool narrow(struct call *call, struct evkv_op *child, size_t count)
 		return false;
 	open = from + count;
 	for (i = 0; i < asked; i++) {
-		if (!is_repeatable(call, evkv_result_entry(result, i)->status))
+		if (!again[i])
 			continue;
 		from[left] = (uint32_t)i;
 		open[left++] = (uint32_t)entry_of(call, i);
 	}
 	if (!evkv__request_pick(call->op, &picked, from, count))
 		return false;
-	for (i = 0, left = 0; i < asked; i++) {
-		if (left < count && from[left] == i) {
-			left++;
+	for (i = 0; i < asked; i++) {
+		if (again[i])
 			continue;
-		}
 		if (evkv_failed(evkv_result_entry(result, i)->status))
 			evkv_op_explain(call->op, result->cause,
 			    result->sys_error, result->message);
@@ -313,18 +387,18 @@ static void call_end(struct call *call, struct evkv_op *child)
 static void call_answered(struct evkv_op *child, void *arg)
 {
 	struct call *call = arg;
+	bool *again = NULL;
 	size_t count = 0;
 	int64_t pause_ms;
 
 	call->tries++;
 	if (child != NULL)
-		count = count_repeatable(call, evkv_op_result(child));
+		count = choose(call, evkv_op_result(child), &again);
 	if (count == 0 || !may_go_on(call, &pause_ms)) {
 		call_end(call, child);
 		return;
 	}
-	if (is_keyed(call) && count < call->request.count &&
-	    !narrow(call, child, count)) {
+	if (again != NULL && !narrow(call, child, again, count)) {
 		call_end(call, child);
 		return;
 	}

@@ -236,6 +236,7 @@ struct picky {
 	char letter;
 	int left;
 	enum evkv_status status;
+	bool first;      /* only the first such key of a batch */
 	char asked[256]; /* the keys of each try */
 };
 
@@ -251,7 +252,7 @@ static void picky_complete(void *self, struct evkv_op *op)
 	for (i = 0; i < request->count; i++) {
 		strncat(picky->asked, request->keys[i].data,
 		    request->keys[i].size);
-		if (picky->left == 0 ||
+		if (picky->left == 0 || (picky->first && failed) ||
 		    *(const char *)request->keys[i].data != picky->letter)
 			continue;
 		evkv_op_give_value(op, i, NULL);
@@ -345,6 +346,56 @@ EVKV_TEST(unit_retry, of_a_batch_what_has_failed)
 		check_bytes(f.answer.entries[i].bytes, values[i]);
 		check_between(f.answer.entries[i].ttl_ms, ttls[i], ttls[i]);
 	}
+	close_fixture(&f);
+}
+
+/* Done late, the first put of a key would undo the second one. */
+EVKV_TEST(unit_retry, no_write_behind_a_later_one_of_its_key)
+{
+	const struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("b"),
+		EVKV_LIT("a"), EVKV_LIT("aa") };
+	const struct evkv_slice values[] = { EVKV_LIT("1"), EVKV_LIT("2"),
+		EVKV_LIT("3"), EVKV_LIT("4") };
+	struct picky picky = {
+		.letter = 'a', .left = 1, .status = EVKV_BUSY, .first = true
+	};
+	struct evkv_request request = { .kind = EVKV_OP_PUT,
+		.collection = EVKV_LIT("c"),
+		.count = 4,
+		.keys = keys,
+		.values = values };
+	struct fixture f;
+
+	open_picky(&f, &picky, (struct evkv_retry_options){ .backoff_ms = -1 });
+	submit(&f, &request);
+	wait_for_it(&f);
+	check_status(f.answer.status, EVKV_BUSY);
+	check_status(f.answer.entries[0].status, EVKV_BUSY);
+	check_status(f.answer.entries[2].status, EVKV_OK);
+	check_str(picky.asked, "abaaa ");
+	check_int(counters(&f).repeated, 0);
+	check_status(get(&f, "a"), EVKV_OK);
+	check_slice(f.answer.entries[0].bytes, "3");
+	/* Both have failed: both are done again, in their order. */
+	picky.asked[0] = '\0';
+	picky.first = false;
+	picky.left = 1;
+	submit(&f, &request);
+	wait_for_it(&f);
+	check_status(f.answer.status, EVKV_OK);
+	check_str(picky.asked, "abaaa aaaa ");
+	check_status(get(&f, "a"), EVKV_OK);
+	check_slice(f.answer.entries[0].bytes, "3");
+	/* Reads undo nothing. */
+	picky.asked[0] = '\0';
+	picky.first = true;
+	picky.left = 1;
+	request.kind = EVKV_OP_GET;
+	request.values = NULL;
+	submit(&f, &request);
+	wait_for_it(&f);
+	check_status(f.answer.status, EVKV_OK);
+	check_str(picky.asked, "abaaa a ");
 	close_fixture(&f);
 }
 

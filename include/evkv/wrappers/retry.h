@@ -8,8 +8,9 @@
  *
  * What is repeated: an operation that failed with a status that says it had no
  * effect (BUSY, TIMEOUT, UNAVAILABLE), and with others only as the options say.
- * Of a batch only the entries that failed so are repeated. The pause between
- * two tries is random and grows (exponential backoff, full jitter). Each
+ * Of a batch only the entries that failed so are repeated, and no write behind
+ * a later one of its key in the same batch: it keeps its failure. The pause
+ * between two tries is random and grows (exponential backoff, full jitter). Each
  * operation keeps its place: later ones on its keys wait for its last try.
  *
  * A budget bounds all repetitions together: each operation adds a share of one,
