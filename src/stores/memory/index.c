@@ -156,6 +156,7 @@ static struct index_segment *segment_new(struct index *index, uint32_t first,
 	segment->count = 0;
 	segment->first = first;
 	segment->depth = (uint8_t)depth;
+	segment->learnt = INDEX_CHUNKS;
 	segment->slot = slot;
 	due_set(index, index->segments++,
 	    (struct index_due){ .due = INT64_MAX, .segment = segment });
@@ -179,11 +180,29 @@ static void segment_set_depth(struct index *index,
 	index->depths[depth]++;
 }
 
+static void chunk_set(struct index_chunk *chunk, uint32_t lane, bool upper,
+    bool away)
+{
+	uint32_t others = ~(1u << lane);
+
+	chunk->upper = ((chunk->upper & others) | (uint32_t)upper << lane) &
+	    INDEX_ALL_LANES;
+	chunk->away = ((chunk->away & others) | (uint32_t)away << lane) &
+	    INDEX_ALL_LANES;
+}
+
+/* Whether a split of the segment would move an item. */
+static bool segment_is_upper(const struct index_segment *segment,
+    uint32_t hash32)
+{
+	return (hash32 >> (31 - segment->depth) & 1) != 0;
+}
+
 /* There is room. */
 static void segment_add(struct index_segment *segment, uint32_t hash32,
     uint8_t tag, uint32_t item)
 {
-	uint32_t at = index_home(hash32), lane, vacant;
+	uint32_t home = index_home(hash32), at = home, lane, vacant;
 	struct index_chunk *chunk = &segment->chunks[at];
 
 	EVKV__ASSERT(segment->count < INDEX_SLOTS);
@@ -196,6 +215,7 @@ static void segment_add(struct index_segment *segment, uint32_t hash32,
 	lane = (uint32_t)__builtin_ctz(vacant);
 	chunk->tags[lane] = tag;
 	chunk->slots[lane] = item;
+	chunk_set(chunk, lane, segment_is_upper(segment, hash32), at != home);
 	segment->count++;
 }
 
@@ -214,7 +234,7 @@ static void segment_remove(struct index_segment *segment, uint32_t home,
 	segment->count--;
 }
 
-/* What is in a segment, in order of its slots. */
+/* Some of what is in a segment, in order of its slots. */
 struct contents {
 	uint32_t items[INDEX_SLOTS];
 	uint32_t hashes[INDEX_SLOTS];
@@ -222,44 +242,104 @@ struct contents {
 	size_t count;
 };
 
-static void segment_read(const struct index *index,
-    const struct index_segment *segment, struct contents *contents)
+static void contents_add(struct contents *contents,
+    const struct index_segment *segment, uint32_t at, uint32_t lanes)
 {
-	const struct index_chunk *chunk;
-	uint32_t i;
+	uint32_t lane;
 
-	contents->count = 0;
-	for (i = 0; i < INDEX_SLOTS; i++) {
-		chunk = &segment->chunks[i / INDEX_LANES];
-		if (chunk->tags[i % INDEX_LANES] == 0)
-			continue;
-		contents->slots[contents->count] = (uint8_t)i;
-		contents
-		    ->items[contents->count++] = chunk->slots[i % INDEX_LANES];
+	for (; lanes != 0; lanes &= lanes - 1) {
+		lane = (uint32_t)__builtin_ctz(lanes);
+		contents->slots[contents->count] = (uint8_t)(at * INDEX_LANES +
+		    lane);
+		contents->items[contents->count++] = segment->chunks[at]
+							 .slots[lane];
 	}
+}
+
+/* All items are fetched together. */
+static void contents_hash(struct contents *contents, const struct index *index)
+{
 	index->hash(index->regions, contents->items, contents->count,
 	    contents->hashes);
 }
 
-/* Move what has `bit` set in its hash (0 = all). */
-static void segment_move(const struct index *index, struct index_segment *to,
-    struct index_segment *from, uint32_t bit)
+/* The next bits of the hashes in one more chunk; there is one. */
+static void segment_learn(const struct index *index,
+    struct index_segment *segment)
+{
+	struct index_chunk *chunk = &segment->chunks[segment->learnt];
+	struct contents contents;
+	uint32_t lane;
+	size_t i;
+
+	contents.count = 0;
+	contents_add(&contents, segment, segment->learnt++, index_used(chunk));
+	contents_hash(&contents, index);
+	for (i = 0; i < contents.count; i++) {
+		lane = contents.slots[i] % INDEX_LANES;
+		chunk_set(chunk, lane,
+		    segment_is_upper(segment, contents.hashes[i]),
+		    (chunk->away >> lane & 1) != 0);
+	}
+}
+
+/*
+ * Move what lies in its first chunk, those of the upper half or all; all that is
+ * known of a hash there, and needed, is that chunk.
+ */
+static void segment_move_home(struct index_segment *to,
+    struct index_segment *from, bool all)
+{
+	struct index_chunk *chunk;
+	uint32_t at, lane, lanes;
+
+	for (at = 0; at < INDEX_CHUNKS; at++) {
+		chunk = &from->chunks[at];
+		lanes = index_used(chunk) & ~chunk->away;
+		if (!all)
+			lanes &= chunk->upper;
+		for (; lanes != 0; lanes &= lanes - 1) {
+			lane = (uint32_t)__builtin_ctz(lanes);
+			segment_add(to, at, chunk->tags[lane],
+			    chunk->slots[lane]);
+			segment_remove(from, at, at, lane);
+		}
+	}
+}
+
+/* Then the few that had gone on to another; those that stay may come home. */
+static void segment_move_away(const struct index *index,
+    struct index_segment *to, struct index_segment *from, uint32_t bit)
 {
 	struct contents contents;
 	uint32_t at, lane, hash32;
+	uint8_t tag;
 	size_t i;
 
-	segment_read(index, from, &contents);
+	contents.count = 0;
+	for (at = 0; at < INDEX_CHUNKS; at++)
+		contents_add(&contents, from, at,
+		    index_used(&from->chunks[at]) & from->chunks[at].away);
+	contents_hash(&contents, index);
 	for (i = 0; i < contents.count; i++) {
 		hash32 = contents.hashes[i];
-		if ((hash32 & bit) != bit)
-			continue;
 		at = contents.slots[i] / INDEX_LANES;
 		lane = contents.slots[i] % INDEX_LANES;
-		segment_add(to, hash32, from->chunks[at].tags[lane],
-		    contents.items[i]);
+		tag = from->chunks[at].tags[lane];
 		segment_remove(from, index_home(hash32), at, lane);
+		segment_add((hash32 & bit) == bit ? to : from, hash32, tag,
+		    contents.items[i]);
 	}
+}
+
+/* Move what has `bit` set in its hash, by which `from` is split; 0 = all. */
+static void segment_move(const struct index *index, struct index_segment *to,
+    struct index_segment *from, uint32_t bit)
+{
+	segment_move_home(to, from, bit == 0);
+	segment_move_away(index, to, from, bit);
+	to->learnt = 0;
+	from->learnt = 0;
 }
 
 /* ---- The directory ------------------------------------------------- */
@@ -412,6 +492,8 @@ static bool index_split(struct index *index, uint64_t hash)
 	    depth + 1);
 	if (upper == NULL)
 		return false;
+	while (lower->learnt < INDEX_CHUNKS)
+		segment_learn(index, lower);
 	segment_set_depth(index, lower, depth + 1);
 	segment_move(index, upper, lower, UINT32_C(1) << (31 - depth));
 	index->work += upper->count;
@@ -440,6 +522,8 @@ bool evkv__index_insert(struct index *index, uint64_t hash, uint32_t item,
 		if (segment->count == INDEX_SLOTS)
 			return false;
 	}
+	if (segment->learnt < INDEX_CHUNKS)
+		segment_learn(index, segment);
 	segment_add(segment, (uint32_t)(hash >> 32), index_tag(hash), item);
 	index_lower_due(index, segment, due);
 	index->count++;
@@ -525,8 +609,13 @@ size_t evkv__index_sorted(const struct index *index, uint32_t hash32,
 	    (uint64_t)hash32 << 32);
 	struct contents contents;
 	size_t count = 0, i;
+	uint32_t at;
 
-	segment_read(index, segment, &contents);
+	contents.count = 0;
+	for (at = 0; at < INDEX_CHUNKS; at++)
+		contents_add(&contents, segment, at,
+		    index_used(&segment->chunks[at]));
+	contents_hash(&contents, index);
 	for (i = 0; i < contents.count; i++) {
 		if (contents.hashes[i] < hash32)
 			continue;

@@ -14,8 +14,11 @@
  * next one, and each chunk that it passes counts it; so a search ends at the
  * first chunk that nobody has passed, and removing leaves no tombstones behind.
  *
- * The hashes of items are not kept: splits and walks in order of hash ask for
- * those of a whole segment, so that the items are fetched together.
+ * The hashes of items are not kept, only the bit of each by which its segment
+ * will be split, and whether it lies in another chunk than its first. A split
+ * makes that bit stale; each insertion after it learns those of one chunk
+ * anew, so that none has to fetch all items of a segment. Walks in order of
+ * hash do.
  *
  * Segments stand in a binary heap by `due`, the caller's lower bound of when
  * something in them is to be done, so that the earliest is known at any time.
@@ -38,6 +41,7 @@
 #define INDEX_LANES 12
 #define INDEX_CHUNKS 16
 #define INDEX_SLOTS (INDEX_CHUNKS * INDEX_LANES)
+#define INDEX_ALL_LANES ((1u << INDEX_LANES) - 1)
 /* Split at seven eighths; join where two together fill little more than one. */
 #define INDEX_SPLIT_AT (INDEX_SLOTS / 8 * 7)
 #define INDEX_JOIN_AT (INDEX_SLOTS / 8 * 2)
@@ -46,8 +50,9 @@
 
 struct index_chunk {
 	_Alignas(64) uint8_t tags[INDEX_LANES]; /* 0 = free */
-	uint8_t passed; /* items that went on from here; 255 = that or more */
-	uint8_t unused[3];
+	uint32_t passed : 8; /* items that went on from here; 255 = or more */
+	uint32_t upper : INDEX_LANES; /* lanes of those that a split moves */
+	uint32_t away : INDEX_LANES;  /* lanes of those that went on to here */
 	uint32_t slots[INDEX_LANES];
 };
 
@@ -58,6 +63,7 @@ struct index_segment {
 	uint32_t first; /* upper half of the lowest hash that belongs here */
 	uint32_t place; /* in the heap */
 	uint8_t depth;  /* bits of the hash that its items have in common */
+	uint8_t learnt; /* the chunks before have `upper` right */
 	uint16_t slot;  /* in the block of memory that it is of */
 };
 
@@ -124,7 +130,7 @@ static inline uint32_t index_match(const struct index_chunk *chunk, uint8_t tag)
 	__m128i tags = _mm_load_si128((const __m128i *)(const void *)chunk);
 	__m128i same = _mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag));
 
-	return (uint32_t)_mm_movemask_epi8(same) & ((1u << INDEX_LANES) - 1);
+	return (uint32_t)_mm_movemask_epi8(same) & INDEX_ALL_LANES;
 }
 #else
 static inline uint32_t index_match_8(const uint8_t *tags, uint8_t tag)
@@ -147,9 +153,15 @@ static inline uint32_t index_match(const struct index_chunk *chunk, uint8_t tag)
 	const uint8_t *tags = (const uint8_t *)(const void *)chunk;
 
 	return (index_match_8(tags, tag) | index_match_8(tags + 8, tag) << 8) &
-	    ((1u << INDEX_LANES) - 1);
+	    INDEX_ALL_LANES;
 }
 #endif
+
+/* The lanes that hold an item. */
+static inline uint32_t index_used(const struct index_chunk *chunk)
+{
+	return ~index_match(chunk, 0) & INDEX_ALL_LANES;
+}
 
 /* The next item that may be the one, or 0: then it is not there. */
 static inline uint32_t index_next(struct index_place *place)
@@ -207,11 +219,12 @@ static inline struct index_place index_locate(const struct index *index,
 static inline void index_place_home(const struct index *index,
     struct index_place *place)
 {
-	uint32_t hash32;
+	const struct index_chunk *chunk = &place->segment->chunks[place->chunk];
+	uint32_t hash32 = place->chunk;
 
-	index->hash(index->regions,
-	    &place->segment->chunks[place->chunk].slots[place->lane], 1,
-	    &hash32);
+	if ((chunk->away >> place->lane & 1) != 0)
+		index->hash(index->regions, &chunk->slots[place->lane], 1,
+		    &hash32);
 	place->home = index_home(hash32);
 }
 

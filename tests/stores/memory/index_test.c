@@ -17,12 +17,16 @@ static uint64_t hash_of(uint32_t item)
 	return siphash_1_3(1, 2, evkv_bytes(&item, sizeof(item)));
 }
 
+/* Items that were fetched for their hashes. */
+static size_t hashed;
+
 static void hashes_of(const struct slab_regions *regions, const uint32_t *items,
     size_t count, uint32_t *hashes)
 {
 	size_t i;
 
 	(void)regions;
+	hashed += count;
 	for (i = 0; i < count; i++)
 		hashes[i] = (uint32_t)(hash_of(items[i]) >> 32);
 }
@@ -94,7 +98,8 @@ EVKV_TEST(unit_memory_index, empty_one_finds_nothing_and_needs_no_memory)
 EVKV_TEST(unit_memory_index, every_tag_matches_in_every_lane)
 {
 	struct index_chunk chunk = { .passed = 0x81,
-		.unused = { 0x81, 0x81, 0x81 } };
+		.upper = INDEX_ALL_LANES,
+		.away = INDEX_ALL_LANES };
 	unsigned tag, lane;
 
 	for (tag = 0x80; tag <= 0xff; tag++) {
@@ -161,6 +166,86 @@ EVKV_TEST(unit_memory_index, no_insert_or_removal_does_much_at_once)
 			worst = index.work - before;
 	}
 	check_between(worst, 1, 4096);
+	dismantle(&index);
+}
+
+EVKV_TEST(unit_memory_index, no_insert_fetches_many_items)
+{
+	size_t worst = 0, before;
+	struct index index;
+	uint32_t i;
+
+	index_open(&index);
+	hashed = 0;
+	for (i = 1; i <= 4 * MANY; i++) {
+		before = hashed;
+		insert(&index, i);
+		if (hashed - before > worst)
+			worst = hashed - before;
+	}
+	/* A split fetches those that are in no place of their own, one in ten. */
+	check_between(worst, INDEX_LANES, INDEX_SPLIT_AT / 3);
+	/* Each split has its items fetched once, after it. */
+	check_between(hashed, 4 * MANY, 8 * MANY);
+	dismantle(&index);
+}
+
+/* What a chunk says of an item is so. */
+static void check_notes(const struct index_segment *segment, uint32_t at)
+{
+	const struct index_chunk *chunk = &segment->chunks[at];
+	uint32_t hash32, lane;
+
+	for (lane = 0; lane < INDEX_LANES; lane++) {
+		if (chunk->tags[lane] == 0)
+			continue;
+		hash32 = (uint32_t)(hash_of(chunk->slots[lane]) >> 32);
+		check_int(chunk->away >> lane & 1, index_home(hash32) != at);
+		if (at < segment->learnt)
+			check_int(chunk->upper >> lane & 1,
+			    hash32 >> (31 - segment->depth) & 1);
+	}
+}
+
+static void check_all_notes(const struct index *index)
+{
+	uint64_t at = 0;
+	uint32_t i;
+
+	do {
+		for (i = 0; i < INDEX_CHUNKS; i++)
+			check_notes(index_segment(index, at), i);
+		at = index_after(index, at);
+	} while (at != 0);
+}
+
+EVKV_TEST(unit_memory_index, chunks_know_what_lies_elsewhere_and_what_moves)
+{
+	struct index index;
+	struct index_place place;
+	uint32_t i;
+
+	index_open(&index);
+	for (i = 1; i <= MANY; i++) {
+		insert(&index, i);
+		if (i % 499 == 0)
+			check_all_notes(&index);
+	}
+	for (i = 1; i < MANY; i++) {
+		/* As a walk does, which meets an item where it lies. */
+		check(find(&index, i, &place));
+		place.home = INDEX_CHUNKS;
+		index_place_home(&index, &place);
+		check_int(place.home, index_home((uint32_t)(hash_of(i) >> 32)));
+		take_out(&index, i);
+		if (i % 499 == 0)
+			check_all_notes(&index);
+	}
+	for (i = 1; i < MANY; i++) {
+		insert(&index, i);
+		if (i % 499 == 0)
+			check_all_notes(&index);
+	}
 	dismantle(&index);
 }
 
