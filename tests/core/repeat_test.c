@@ -13,7 +13,8 @@ struct again {
 	struct evkv_store *inner;
 	unsigned repeats; /* so many are left */
 	unsigned calls, nulls;
-	bool siblings; /* asks again by a new child instead */
+	bool siblings;  /* asks again by a new child instead */
+	uint32_t flags; /* of its children, besides those of all */
 	unsigned inside, inside_most;
 	uintptr_t low, high; /* of the stack in the callback */
 	enum evkv_status seen;
@@ -35,7 +36,7 @@ static void again_told(struct evkv_op *child, void *arg);
 static void again_ask(struct again *again, struct evkv_op *op)
 {
 	evkv_child_submit(op, again->inner, evkv_op_request(op),
-	    EVKV_CHILD_BORROWS, again_told, again);
+	    EVKV_CHILD_BORROWS | again->flags, again_told, again);
 }
 
 static void again_on(struct again *again, struct evkv_op *child)
@@ -251,6 +252,38 @@ EVKV_TEST(core_repeat, a_repeat_of_a_stopped_parent_ends_at_once)
 	check_status(a.status, EVKV_CANCELED);
 	answer_free(&a);
 	scene_close(&s);
+}
+
+/* What only tidies up goes on, whether it was begun before that or after. */
+EVKV_TEST(core_repeat, a_stopped_parent_may_have_auxiliary_children)
+{
+	struct answer a = ANSWER_INIT;
+	struct scene s;
+	unsigned siblings;
+	evkv_ticket ticket;
+
+	for (siblings = 0; siblings < 2; siblings++) {
+		struct again again = { .repeats = 1,
+			.siblings = siblings != 0,
+			.flags = EVKV_CHILD_AUXILIARY };
+
+		again_open(&s, &again);
+		s.script->immediate = false;
+		ticket = scene_put(&s, &a);
+		evkv_cancel(s.rig.loop, ticket);
+		check_int(scripted_count(s.script), 1);
+		scripted_complete(s.script, 0, EVKV_BUSY);
+		check_int(again.calls, 1);
+		check_int(scripted_count(s.script), 1);
+		scripted_complete(s.script, 0, EVKV_OK);
+		check_int(again.calls, 2);
+		check_status(again.seen, EVKV_OK);
+		rig_turn(&s.rig);
+		check_status(a.status, EVKV_CANCELED);
+		answer_reset(&a);
+		scene_close(&s);
+	}
+	answer_free(&a);
 }
 
 /* Its time is over, and the store still has it. */

@@ -217,6 +217,70 @@ EVKV_TEST(wrappers_passthrough_fence, load_within_a_write_ends_after_it)
 	}
 }
 
+/* A wrapper above is told inside the turn in which the load comes back. */
+struct above {
+	struct cache_bed *bed;
+	unsigned told;
+};
+
+static void above_ask(struct above *above, enum evkv_kind kind,
+    evkv_child_cb cb)
+{
+	const struct evkv_slice key = K, value = EVKV_LIT("new");
+
+	evkv_child_submit(NULL, above->bed->store,
+	    &(struct evkv_request){ .kind = kind,
+		.collection = C,
+		.count = 1,
+		.keys = &key,
+		.values = kind == EVKV_OP_PUT ? &value : NULL },
+	    0, cb, above);
+}
+
+static void above_wrote(struct evkv_op *child, void *arg)
+{
+	((struct above *)arg)->told++;
+	check_status(evkv_op_result(child)->status, EVKV_OK);
+}
+
+static void above_asked_again(struct evkv_op *child, void *arg)
+{
+	((struct above *)arg)->told++;
+	check_slice(evkv_result_entry(evkv_op_result(child), 0)->bytes, "old");
+}
+
+static void above_loaded(struct evkv_op *child, void *arg)
+{
+	struct above *above = arg;
+
+	above_asked_again(child, arg);
+	above_ask(above, EVKV_OP_GET, above_asked_again);
+	above_ask(above, EVKV_OP_PUT, above_wrote);
+}
+
+/* What was loaded is in the cache by then, and leaves it with the write. */
+EVKV_TEST(wrappers_passthrough_fence, a_write_inside_the_answer_to_a_get)
+{
+	struct above above = { .told = 0 };
+	struct cache_bed s;
+
+	bed_open(&s, BED_LOCAL, NULL);
+	above.bed = &s;
+	bed_put(&s, s.below, K, EVKV_LIT("old"), 0);
+	s.primary->mode = GATE_AFTER;
+	above_ask(&above, EVKV_OP_GET, above_loaded);
+	bed_settle(&s);
+	check_int(above.told, 0);
+	s.primary->mode = GATE_OPEN;
+	gate_release_all(s.primary);
+	bed_settle(&s);
+	check_int(above.told, 3);
+	check_int(bed_loads(&s), 1);
+	check_str(bed_value(&s, s.tier, K), "-");
+	check_str(bed_value(&s, s.store, K), "new");
+	bed_close(&s);
+}
+
 EVKV_TEST(wrappers_passthrough_fence, fence_lasts_until_a_timed_out_write_ends)
 {
 	struct answer write = ANSWER_INIT;

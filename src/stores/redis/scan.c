@@ -66,11 +66,8 @@ static bool scan_encode(struct redis_connection *connection,
 	struct redis_scan *scan = (struct redis_scan *)part;
 
 	scan_connection(scan, connection->number);
-	if (scan->victim_count > 0) {
-		if (!evkv__redis_scan_unlink(scan))
-			return false;
-		evkv_pipeline_effect(connection->pipeline);
-	}
+	if (scan->victim_count > 0 && !evkv__redis_scan_unlink(scan))
+		return false;
 	return scan->ended || scan_write(scan);
 }
 

@@ -1,0 +1,210 @@
+/*
+ * tests/stores/mongodb/answers_test.c - the mongodb driver against a scripted
+ * server: answers that lack something, operations that are ended early, and
+ * stores of one loop that do not wait for each other.
+ */
+#include <mongoc/mongoc.h>
+#include <string.h>
+
+#include "fake.h"
+
+/* ---- Answers that lack something ----------------------------------------- */
+
+/* One document, of "c:k0"; a field of another type than ours has. */
+static void say_text(struct opdoc *out, const char *strange)
+{
+	static const char *const names[] = { "value", "version" };
+	size_t i;
+
+	opdoc_open(out, "cursor", false);
+	opdoc_long(out, "id", 0);
+	opdoc_text(out, "ns", "evkv.evkv", 9);
+	opdoc_open(out, "firstBatch", true);
+	opdoc_open(out, "0", false);
+	opdoc_text(out, "_id", "c:k0", 4);
+	for (i = 0; i < 2; i++) {
+		if (strcmp(names[i], strange) == 0)
+			opdoc_text(out, names[i], "0123456789abcdef", 16);
+		else
+			opdoc_binary(out, names[i], "0123456789abcdef", 16);
+	}
+	opdoc_close(out);
+	opdoc_close(out);
+	opdoc_close(out);
+	opdoc_double(out, "ok", 1);
+}
+
+static void say_text_value(struct fake *fake, struct opdoc *out)
+{
+	(void)fake;
+	say_text(out, "value");
+}
+
+static void say_text_version(struct fake *fake, struct opdoc *out)
+{
+	(void)fake;
+	say_text(out, "version");
+}
+
+static void say_none_strange(struct fake *fake, struct opdoc *out)
+{
+	(void)fake;
+	say_text(out, "");
+}
+
+EVKV_TEST(mongodb_answers, a_field_of_another_type_makes_a_document_foreign)
+{
+	struct fake fake;
+	struct answer *answer;
+
+	fake_open(&fake);
+	fake.say = say_none_strange;
+	answer = fake_do(&fake, EVKV_OP_GET, EVKV_IF_ANY, 0);
+	check_status(answer->status, EVKV_OK);
+	check_slice(answer->entries[0].bytes, "0123456789abcdef");
+	fake.say = say_text_value;
+	answer = fake_do(&fake, EVKV_OP_GET, EVKV_IF_ANY, 0);
+	check_status(answer->status, EVKV_NOT_FOUND);
+	fake.say = say_text_version;
+	answer = fake_do(&fake, EVKV_OP_GET, EVKV_IF_ANY, 0);
+	check_status(answer->status, EVKV_NOT_FOUND);
+	fake_close(&fake);
+}
+
+/* The error of one write without its code: all that is known is that. */
+static void say_no_code(struct fake *fake, struct opdoc *out)
+{
+	opdoc_int(out, "n", fake->documents - 1);
+	opdoc_open(out, "writeErrors", true);
+	opdoc_open(out, "0", false);
+	opdoc_int(out, "index", 0);
+	opdoc_text(out, "errmsg", "something", 9);
+	opdoc_close(out);
+	opdoc_close(out);
+	opdoc_double(out, "ok", 1);
+}
+
+EVKV_TEST(mongodb_answers, a_write_error_without_a_code_is_no_success)
+{
+	struct fake fake;
+	unsigned i;
+
+	fake_open(&fake);
+	fake_get(&fake, 0);
+	fake_wait(&fake, 1);
+	fake.say = say_no_code;
+	for (i = 1; i < 5; i++)
+		fake_put(&fake, i);
+	fake_wait(&fake, 5);
+	check_int(fake.updates, 1);
+	check(evkv_failed(fake.answers[1].status));
+	fake_close(&fake);
+}
+
+/* ---- Ended early --------------------------------------------------------- */
+
+static enum evkv_status cancel_under_way(struct fake *fake, enum evkv_kind kind)
+{
+	struct answer answer = ANSWER_INIT;
+	struct evkv_slice key = EVKV_LIT("k"), value = EVKV_LIT("v");
+	unsigned before = fake->commands;
+	evkv_ticket ticket = evkv_submit(fake->store,
+	    &(struct evkv_request){ .kind = kind,
+		.collection = EVKV_LIT("c"),
+		.count = 1,
+		.keys = &key,
+		.values = kind == EVKV_OP_PUT ? &value : NULL },
+	    answer_cb, &answer);
+
+	rig_until(&fake->rig, fake->commands > before);
+	evkv_cancel(fake->rig.loop, ticket);
+	rig_wait(&fake->rig, &answer.calls);
+	fake_release(fake);
+	fake->hold = true;
+	answer_free(&answer);
+	return answer.status;
+}
+
+EVKV_TEST(mongodb_answers, a_write_that_was_sent_and_canceled_is_unknown)
+{
+	struct fake fake;
+
+	fake_open(&fake);
+	fake_do(&fake, EVKV_OP_GET, EVKV_IF_ANY, 0);
+	fake.hold = true;
+	check_status(cancel_under_way(&fake, EVKV_OP_PUT),
+	    EVKV_UNKNOWN_OUTCOME);
+	check_status(cancel_under_way(&fake, EVKV_OP_TAKE),
+	    EVKV_UNKNOWN_OUTCOME);
+	check_status(cancel_under_way(&fake, EVKV_OP_GET), EVKV_CANCELED);
+	fake.hold = false;
+	fake_close(&fake);
+}
+
+/* ---- Stores of one loop -------------------------------------------------- */
+
+static void end_store(struct fake *fake, struct evkv_store *store)
+{
+	struct answer closed = ANSWER_INIT;
+
+	evkv_store_close(store, 0, answer_cb, &closed);
+	rig_wait(&fake->rig, &closed.calls);
+	evkv_store_unref(store);
+	answer_free(&closed);
+}
+
+/* A store has three threads; so many others are stuck. */
+EVKV_TEST(mongodb_answers, a_store_does_not_wait_for_anothers_server)
+{
+	struct evkv_store *stuck[3];
+	struct fake fake;
+	unsigned i;
+
+	fake_begin(&fake);
+	fake.stall = true;
+	for (i = 0; i < 3; i++) {
+		fake_store(&fake);
+		fake_get(&fake, i);
+		rig_until(&fake.rig, fake.finds == i + 1);
+		stuck[i] = fake.store;
+	}
+	fake.stall = false;
+	fake_store(&fake);
+	fake_get(&fake, 3);
+	rig_wait(&fake.rig, &fake.answers[3].calls);
+	check_status(fake.answers[3].status, EVKV_OK);
+	for (i = 0; i < 3; i++)
+		check_int(fake.answers[i].calls, 0);
+	peer_cut_all(fake.peer);
+	for (i = 0; i < 3; i++) {
+		rig_wait(&fake.rig, &fake.answers[i].calls);
+		end_store(&fake, stuck[i]);
+	}
+	fake_close(&fake);
+}
+
+/* ---- libmongoc's log ----------------------------------------------------- */
+
+/* Each line that is told makes the next: one is on its way at any time. */
+static void echo(enum evkv_log_level level, const char *message, void *arg)
+{
+	unsigned *told = arg;
+
+	(void)level;
+	(void)message;
+	++*told;
+	mongoc_log(MONGOC_LOG_LEVEL_WARNING, "test", "another");
+}
+
+EVKV_TEST(mongodb_answers, a_store_ends_while_lines_of_the_log_are_on_their_way)
+{
+	struct fake fake;
+	unsigned told = 0;
+
+	fake_open(&fake);
+	fake_do(&fake, EVKV_OP_GET, EVKV_IF_ANY, 0);
+	evkv_loop_set_log(fake.rig.loop, echo, &told);
+	mongoc_log(MONGOC_LOG_LEVEL_WARNING, "test", "one");
+	rig_until(&fake.rig, told > 1);
+	fake_close(&fake);
+}
