@@ -50,12 +50,16 @@ static bool text_copy(struct es_text *to, const struct es_text *from)
 static bool hit_names(struct es_walk *walk, const struct es_record *record,
     char *collection, size_t *size)
 {
-	return !record->damaged &&
+	bool ours = !record->damaged &&
 	    evkv__es_collection_read(es_text_slice(&record->collection),
 		collection, size) &&
 	    evkv__es_key_read(record, &walk->key);
+
+	walk->no_memory |= walk->key.no_memory;
+	return ours;
 }
 
+/* false also without memory, as walk->no_memory tells. */
 static bool hit_is_ours(struct es_walk *walk, const struct es_record *record,
     struct evkv_slice collection)
 {
@@ -64,6 +68,7 @@ static bool hit_is_ours(struct es_walk *walk, const struct es_record *record,
 			es_text_slice(&walk->key)) &&
 	    evkv_slice_equal(es_text_slice(&id), es_text_slice(&record->id));
 
+	walk->no_memory |= id.no_memory;
 	evkv__es_text_free(&id);
 	return ours;
 }
@@ -89,7 +94,7 @@ static void hit_keep(struct es_walk *walk, struct es_record *record)
 	if (walk->hits == NULL)
 		walk->hits = evkv_calloc(walk->size, sizeof(*walk->hits));
 	if (walk->hits == NULL || walk->hit_count == walk->size) {
-		walk->damaged = true;
+		walk->no_memory = true;
 		return;
 	}
 	hit = &walk->hits[walk->hit_count++];
@@ -107,7 +112,7 @@ static void walk_on_hit(struct es_walk *walk, struct es_record *record)
 
 	if (!text_copy(&walk->after_key, &record->key) ||
 	    !text_copy(&walk->after_collection, &record->collection)) {
-		walk->damaged = true;
+		walk->no_memory = true;
 		return;
 	}
 	if (!hit_names(walk, record, collection, &size) ||
@@ -130,7 +135,7 @@ static void walk_on_group(struct es_walk *walk, const struct es_record *record)
 	if (!evkv__es_text_add(&walk->after_key, "=", 1) ||
 	    !evkv__es_text_add(&walk->after_key, record->collection.data,
 		record->collection.size)) {
-		walk->damaged = true;
+		walk->no_memory = true;
 		return;
 	}
 	if (evkv__es_collection_read(es_text_slice(&record->collection),

@@ -155,6 +155,7 @@ bool evkv__es_key_read(const struct es_record *record, struct es_text *key)
 	good = evkv__es_key_write(&again, es_text_slice(key), false) &&
 	    evkv_slice_equal(es_text_slice(&again),
 		es_text_slice(&record->key));
+	key->no_memory |= again.no_memory;
 	evkv__es_text_free(&again);
 	return good;
 }

@@ -92,8 +92,10 @@ bool evkv__es_text_add(struct es_text *text, const void *data, size_t size)
 	if (need > text->room) {
 		room = need < 64 ? 128 : need * 2;
 		grown = evkv_malloc(room);
-		if (grown == NULL)
+		if (grown == NULL) {
+			text->no_memory = true;
 			return false;
+		}
 		if (text->size > 0)
 			memcpy(grown, text->data, text->size);
 		evkv_free(text->data);

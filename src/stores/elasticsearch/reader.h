@@ -22,6 +22,7 @@
 struct es_text {
 	char *data;
 	size_t size, room;
+	bool no_memory; /* something could not be added */
 };
 
 bool evkv__es_text_add(struct es_text *text, const void *data, size_t size);

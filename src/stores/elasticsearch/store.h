@@ -174,7 +174,9 @@ bool evkv__es_collection_read(struct evkv_slice text, char *collection,
 /* The key as it is indexed, in hex; `prefix`: of a beginning. */
 bool evkv__es_key_write(struct es_text *text, struct evkv_slice key,
     bool prefix);
-/* The key of a document, in `key`; false = damaged, or no memory. */
+/*
+ * The key of a document, in `key`; false = damaged, or no memory, as that says.
+ */
 bool evkv__es_key_read(const struct es_record *record, struct es_text *key);
 bool evkv__es_id_write(struct es_text *text, struct evkv_slice collection,
     struct evkv_slice key);

@@ -191,7 +191,7 @@ static void walk_deleted(struct es_walk *walk)
 
 static void walk_searched(struct es_walk *walk)
 {
-	if (walk->damaged)
+	if (walk->no_memory)
 		walk_nomem(walk);
 	else if (walk_is_page(walk))
 		walk_page_done(walk);

@@ -32,7 +32,7 @@ struct es_walk {
 	struct evkv_op *op; /* NULL: it has its answer */
 	enum evkv_kind kind;
 	enum walk_phase phase;
-	bool stopped, other_dialect, damaged;
+	bool stopped, other_dialect, no_memory;
 	unsigned refusals, reopened;
 	size_t size;    /* documents asked for by a search */
 	size_t found;   /* by the last one */

@@ -259,6 +259,8 @@ static int fake_index(struct fake *fake, FILE *out)
 
 	if (put) {
 		fake->creates++;
+		snprintf(fake->created, sizeof(fake->created), "%s",
+		    fake->web->body);
 		if (fake->create_code == 0)
 			fake->docs->index = true;
 		fprintf(out,

@@ -34,6 +34,7 @@ struct fake {
 	struct web *web;
 	struct fake_docs *docs, own;
 	unsigned mgets, bulks, items, looks, creates;
+	char created[1000]; /* with what the index was made last */
 
 	/* What goes wrong, from now on. */
 	int code;           /* of answers to _mget and _bulk; 0 = none */

@@ -196,6 +196,13 @@ EVKV_TEST(elasticsearch_faults, an_index_that_is_not_there_is_made)
 	bed_put(&bed, &a, "k", "v");
 	check_status(a.status, EVKV_OK);
 	check_int(bed.fakes[0].creates, 1);
+	check_contains(bed.fakes[0].created,
+	    "\"mappings\":{\"dynamic\":false,\"properties\":{"
+	    "\"collection\":{\"type\":\"keyword\"},"
+	    "\"key\":{\"type\":\"keyword\"},"
+	    "\"name\":{\"type\":\"binary\"},"
+	    "\"value\":{\"type\":\"binary\"},"
+	    "\"expires_at\":{\"type\":\"date\"");
 	/* Somebody deletes it. */
 	bed.docs.index = false;
 	bed_put(&bed, &a, "k", "w");

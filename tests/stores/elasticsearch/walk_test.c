@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "bed.h"
+#include "evkv/open.h"
+#include "lib/faults.h"
 
 /* What the cluster has, and what was asked. */
 static struct {
@@ -15,6 +17,8 @@ static struct {
 	unsigned busy;          /* so many searches are refused */
 	bool partial;
 	unsigned opened, closed, searches, refreshes, searches_with_pit;
+	char opened_first[32]; /* where a point in time was asked for first */
+	char search[1000];     /* the last one */
 } cluster;
 
 static bool say(struct peer_conn *conn, int code, const char *body)
@@ -33,6 +37,7 @@ static bool say_hits(struct fake *fake, struct peer_conn *conn)
 	bool more = strstr(fake->web->body, "\"search_after\"") != NULL;
 
 	cluster.searches++;
+	snprintf(cluster.search, sizeof(cluster.search), "%s", fake->web->body);
 	if (strstr(fake->web->body, "\"pit\"") != NULL) {
 		cluster.searches_with_pit++;
 		if (cluster.searches_lost > 0) {
@@ -71,6 +76,13 @@ static bool say_pit(struct peer_conn *conn, bool known, const char *body)
 	return say(conn, 200, body);
 }
 
+static void note_first(const char *path)
+{
+	if (cluster.opened_first[0] == '\0')
+		snprintf(cluster.opened_first, sizeof(cluster.opened_first),
+		    "%s", path);
+}
+
 static bool search_cluster(struct fake *fake, struct peer_conn *conn)
 {
 	const char *path = fake->web->path;
@@ -83,6 +95,8 @@ static bool search_cluster(struct fake *fake, struct peer_conn *conn)
 		cluster.refreshes++;
 		return say(conn, cluster.refresh ? 200 : 410, "{}");
 	}
+	if (strstr(path, "pit") != NULL || strstr(path, "point") != NULL)
+		note_first(path);
 	if (strncmp(path, "/i/_pit", 7) == 0)
 		return say_pit(conn, cluster.pit_elasticsearch,
 		    "{\"id\":\"PIT0\"}");
@@ -144,6 +158,56 @@ EVKV_TEST(elasticsearch_walk, either_dialect)
 	check_walk(&bed);
 	check_walk(&bed);
 	check_int(cluster.opened, 2);
+	bed_close(&bed);
+}
+
+EVKV_TEST(elasticsearch_walk, the_scheme_says_which_dialect_is_tried_first)
+{
+	static const char *const rows[][2] = {
+		{ "elasticsearch", "/i/_pit" },
+		{ "opensearch", "/i/_search/point" },
+	};
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct bed bed;
+	char url[100];
+
+	for (size_t i = 0; i < 2; i++) {
+		open_cluster(&bed);
+		check(evkv_elasticsearch_register(bed.rig.loop));
+		evkv_store_unref(bed.store);
+		snprintf(url, sizeof(url), "%s://127.0.0.1:%d/i", rows[i][0],
+		    bed.nodes[0].port);
+		bed.store = evkv_open(bed.rig.loop, url, &error);
+		check_str(error.message, "");
+		cluster.pit_elasticsearch = cluster.pit_opensearch = true;
+		check_walk(&bed);
+		check_contains(cluster.opened_first, rows[i][1]);
+		bed_close(&bed);
+	}
+}
+
+/* The server selects: what it is asked has to be what the request names. */
+EVKV_TEST(elasticsearch_walk, a_search_names_collection_prefix_and_time)
+{
+	struct answer a = ANSWER_INIT;
+	struct bed bed;
+
+	open_cluster(&bed);
+	evkv_keys(bed.store, EVKV_LIT("c"), EVKV_LIT("p"), EVKV_LIT(""), 2,
+	    answer_cb, &a);
+	rig_wait(&bed.rig, &a.calls);
+	check_contains(cluster.search,
+	    "\"filter\":[{\"exists\":{\"field\":\"key\"}},"
+	    "{\"term\":{\"collection\":\"c\"}},"
+	    "{\"prefix\":{\"key\":\"70\"}}],"
+	    "\"must_not\":[{\"range\":{\"expires_at\":{\"lte\":");
+	answer_reset(&a);
+	evkv_purge_expired(bed.store, answer_cb, &a);
+	rig_wait(&bed.rig, &a.calls);
+	check_contains(cluster.search,
+	    "\"filter\":[{\"exists\":{\"field\":\"key\"}},"
+	    "{\"range\":{\"expires_at\":{\"lte\":");
+	answer_free(&a);
 	bed_close(&bed);
 }
 
@@ -314,4 +378,82 @@ EVKV_TEST(elasticsearch_walk, a_walk_that_is_canceled)
 	check_walk(&bed);
 	answer_free(&a);
 	bed_close(&bed);
+}
+
+/* ---- Deletes that are not told of, and want of memory -------------------- */
+
+static void (*fake_respond)(struct web *web, struct peer_conn *conn, void *arg);
+
+static void respond_without_items(struct web *web, struct peer_conn *conn,
+    void *arg)
+{
+	if (strstr(web->path, "_bulk") != NULL)
+		say(conn, 200, "{\"errors\":false,\"items\":[]}");
+	else
+		fake_respond(web, conn, arg);
+}
+
+EVKV_TEST(elasticsearch_walk, deletes_that_nothing_is_told_of_are_unknown)
+{
+	struct answer a = ANSWER_INIT;
+	struct bed bed;
+
+	open_cluster(&bed);
+	fake_put(&bed.docs, "c:a", "{}");
+	fake_respond = bed.fakes[0].web->respond;
+	bed.fakes[0].web->respond = respond_without_items;
+	evkv_clear(bed.store, EVKV_LIT("c"), EVKV_LIT(""), answer_cb, &a);
+	rig_wait(&bed.rig, &a.calls);
+	check_status(a.status, EVKV_UNKNOWN_OUTCOME);
+	check_int(a.cause, EVKV_CAUSE_PROTOCOL);
+	check_contains(a.message, "lacks items");
+	answer_free(&a);
+	bed_close(&bed);
+}
+
+/* Whether the want of memory was met at all. */
+static bool walk_without_memory(enum evkv_kind kind, size_t nth)
+{
+	struct answer a = ANSWER_INIT;
+	struct bed bed;
+	bool met;
+
+	open_cluster(&bed);
+	cluster.pit_elasticsearch = true;
+	fake_put(&bed.docs, "c:a", "{}");
+	faults_fail_nth(nth);
+	check(evkv_submit(bed.store,
+		  &(struct evkv_request){
+		      .kind = kind,
+		      .collection = EVKV_LIT("c"),
+		      .match.limit = kind == EVKV_OP_KEYS ? 2 : 0,
+		  },
+		  answer_cb, &a) != 0);
+	rig_wait(&bed.rig, &a.calls);
+	met = faults_fired() > 0;
+	faults_off();
+	check_int(a.calls, 1);
+	if (a.status != EVKV_OK && a.status != EVKV_UNKNOWN_OUTCOME)
+		check(a.status == EVKV_NOMEM || a.status == EVKV_UNAVAILABLE);
+	else if (a.status == EVKV_OK && kind == EVKV_OP_KEYS)
+		check_slice(a.entries[0].name, "a");
+	else if (a.status == EVKV_OK)
+		check(fake_find(&bed.docs, "c:a")->source == NULL);
+	rig_advance(&bed.rig, 5000);
+	check_walk(&bed);
+	answer_free(&a);
+	bed_close(&bed);
+	return met;
+}
+
+EVKV_TEST(elasticsearch_walk, each_allocation_of_a_walk_fails_once)
+{
+	static const enum evkv_kind kinds[] = { EVKV_OP_KEYS, EVKV_OP_CLEAR };
+	size_t nth;
+
+	for (size_t i = 0; i < 2; i++) {
+		for (nth = 1; walk_without_memory(kinds[i], nth); nth++)
+			check(nth < 1000);
+		check(nth > 10);
+	}
 }
