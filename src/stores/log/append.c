@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -163,14 +162,6 @@ static int active_new(struct log_env *env, uint64_t size, bool deletes)
 	return code;
 }
 
-/* Nobody would find again what is written to a file that was removed. */
-static bool active_removed(const struct log_env *env)
-{
-	struct stat found;
-
-	return fstat(env->active->fd, &found) == 0 && found.st_nlink == 0;
-}
-
 static bool active_fits(const struct log_env *env, uint64_t size)
 {
 	return env->active->size + size + LOG_ITEM_HEAD <= env->active_room &&
@@ -181,7 +172,7 @@ int evkv__log_active(struct log_env *env, uint64_t size, bool deletes)
 {
 	int code = 0;
 
-	if (env->active != NULL && active_removed(env))
+	if (evkv__log_lost(env))
 		return ESTALE;
 	if (env->torn)
 		code = evkv__log_cut(env);
@@ -203,6 +194,10 @@ static int active_seal(struct log_env *env, uint64_t size)
 {
 	struct log_file *file = env->active;
 
+	if (evkv__log_spoilt(env))
+		return ESTALE;
+	/* Nothing else goes into it from here on, and it may be cut. */
+	env->active_room = size + LOG_ITEM_HEAD;
 	if (!evkv__log_file_seal(file, size, env->version, env->active_puts))
 		return errno;
 	pthread_rwlock_wrlock(&env->lock);
@@ -249,5 +244,5 @@ int evkv__log_sync(struct log_env *env)
 		return code;
 	}
 	env->synced = size;
-	return 0;
+	return evkv__log_lost(env) ? ESTALE : 0;
 }

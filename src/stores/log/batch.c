@@ -237,6 +237,8 @@ int evkv__log_batch_write(struct log_env *env, struct log_batch *batch)
 	if (code == 0 && env->config.durability == LOG_SYNC_FULL &&
 	    fdatasync(env->active->fd) != 0)
 		code = errno;
+	if (code == 0 && evkv__log_lost(env))
+		code = ESTALE;
 	env->torn = code != 0;
 	return code;
 }

@@ -356,6 +356,20 @@ int evkv__log_sync(struct log_env *env);
 /* Whether puts of so many bytes are within max_bytes. */
 bool evkv__log_room(const struct log_env *env, uint64_t size);
 
+/* ---- lost.c -------------------------------------------------------------- */
+
+/*
+ * Whether the path no longer leads to the file that is written or, where there
+ * is none, to the directory.
+ */
+bool evkv__log_lost(const struct log_env *env);
+#define LOG_LOST                                                               \
+	"the directory was moved or replaced, or the file that is written "    \
+	"was "                                                                 \
+	"removed, moved or cut, while it is open"
+/* Whether the file that is written was removed or cut, wherever it is. */
+bool evkv__log_spoilt(const struct log_env *env);
+
 /* ---- names.c, sweep.c: what spans keys ----------------------------------- */
 
 int evkv__log_keys(struct log_env *env, const struct evkv_request *request,

@@ -242,7 +242,8 @@ static void group_fail(struct log_worker *worker, const struct log_unit *units,
 			    : unit_writes(&units[i]) ? EVKV_UNKNOWN_OUTCOME
 						     : EVKV_IO };
 		evkv__file_fail(&units[i].job->failure, cell->status, code,
-		    "%s: can't write", worker->env->config.path);
+		    "%s: %s", worker->env->config.path,
+		    code == ESTALE ? LOG_LOST : "can't write");
 	}
 }
 
@@ -263,7 +264,8 @@ static int group_write(struct log_worker *worker)
 		return 0;
 	}
 	group_drop(env);
-	evkv__log_cut(env);
+	if (code != ESTALE)
+		evkv__log_cut(env);
 	return code;
 }
 

@@ -184,7 +184,8 @@ static bool write_room(struct decision *d, uint64_t size)
 	if (code != 0)
 		fail(d, evkv__file_errno_status(code), code,
 		    code == ENOSPC ? "no room for two segments (segment_bytes)"
-				   : "can't have a file to write to");
+			: code == ESTALE ? LOG_LOST
+					 : "can't have a file to write to");
 	return code == 0;
 }
 

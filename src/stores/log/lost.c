@@ -1,0 +1,73 @@
+/*
+ * stores/log/lost.c - whether what is written is where it will be found.
+ *
+ * Somebody may move or replace the directory of a log that is open, or remove,
+ * rename or cut the file that is written. Writing would go well all the same,
+ * by descriptors. So each group is followed by one look at the path, and is not
+ * acknowledged where that does not lead to the file that it is in.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "stores/log/env.h"
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/*
+ * Look at a path. false: *lost tells whether nothing is there; where that can't
+ * be told, as for want of a permission, it is not.
+ */
+static bool path_look(const char *path, struct stat *found, bool *lost)
+{
+	bool there = stat(path, found) == 0;
+
+	*lost = !there &&
+	    (errno == ENOENT || errno == ENOTDIR || errno == ELOOP);
+	return there;
+}
+
+/* All of its room is there from the beginning. */
+static bool file_cut(const struct log_env *env, const struct stat *found)
+{
+	return (uint64_t)found->st_size < env->active_room;
+}
+
+static bool folder_lost(const struct log_env *env)
+{
+	struct stat own, found;
+	bool lost;
+
+	if (!path_look(env->config.path, &found, &lost))
+		return lost;
+	return fstat(env->folder, &own) == 0 && !same_file(&own, &found);
+}
+
+bool evkv__log_lost(const struct log_env *env)
+{
+	char path[PATH_MAX];
+	struct stat own, found;
+	bool lost;
+
+	if (env->active == NULL)
+		return folder_lost(env);
+	snprintf(path, sizeof(path), "%s/%04" PRIu64 ".data", env->config.path,
+	    env->active->head.number);
+	if (!path_look(path, &found, &lost))
+		return lost;
+	return file_cut(env, &found) ||
+	    (fstat(env->active->fd, &own) == 0 && !same_file(&own, &found));
+}
+
+bool evkv__log_spoilt(const struct log_env *env)
+{
+	struct stat own;
+
+	return fstat(env->active->fd, &own) == 0 &&
+	    (own.st_nlink == 0 || file_cut(env, &own));
+}
