@@ -12,6 +12,17 @@
 
 /* ---- Parts --------------------------------------------------------------- */
 
+/*
+ * Whether what a read of keys has found is expired is judged when it is back,
+ * so that the clock is not read for it before.
+ */
+static bool needs_time(const struct evkv_request *request)
+{
+	return (evkv_kind_classes(request->kind) &
+		   (EVKV_CLASS_WRITES | EVKV_CLASS_HAS_KEYS)) !=
+	    EVKV_CLASS_HAS_KEYS;
+}
+
 void evkv__mongodb_part_make(struct mongodb_store *store,
     struct mongodb_call *call, struct mongodb_part *part)
 {
@@ -20,7 +31,9 @@ void evkv__mongodb_part_make(struct mongodb_store *store,
 	part->failure.cause = EVKV_CAUSE_NONE;
 	part->call = call;
 	part->request = evkv_op_request(call->op);
-	part->now_ms = evkv_loop_wall_ms(store->loop);
+	part->now_ms = needs_time(part->request)
+	    ? evkv_loop_wall_ms(store->loop)
+	    : 0;
 	part->time_ms = part->request->timeout_ms != 0
 	    ? part->request->timeout_ms
 	    : store->timeout_ms;
@@ -183,12 +196,20 @@ void evkv__mongodb_call_stop(struct mongodb_call *call)
 
 /* ---- Answers ------------------------------------------------------------- */
 
-static void answer_ttl(struct evkv_entry *entry, struct mongodb_cell *cell,
-    int64_t now_ms)
+/* It may have expired on its way; for TTL, how long it is to live. */
+static void answer_expiry(struct mongodb_store *store, enum evkv_kind kind,
+    struct evkv_entry *entry, int64_t expires_ms)
 {
-	if (cell->expires_ms == 0)
+	int64_t now_ms = evkv_loop_wall_ms(store->loop);
+	bool reads = (evkv_kind_classes(kind) & EVKV_CLASS_WRITES) == 0;
+
+	if (reads && expires_ms <= now_ms) {
+		entry->status = EVKV_NOT_FOUND;
 		return;
-	entry->ttl_ms = cell->expires_ms - now_ms;
+	}
+	if (kind != EVKV_OP_TTL)
+		return;
+	entry->ttl_ms = expires_ms - now_ms;
 	/* More than can be put, if the clock was set back. */
 	if (entry->ttl_ms > EVKV_TTL_MAX)
 		entry->ttl_ms = EVKV_TTL_MAX;
@@ -198,22 +219,15 @@ static void answer_cell(struct mongodb_store *store, struct evkv_op *op,
     const struct evkv_request *request, size_t i, struct mongodb_cell *cell)
 {
 	struct evkv_entry *entry = evkv_op_entry(op, i);
-	int64_t now_ms = evkv_loop_wall_ms(store->loop);
-	bool reads = (evkv_kind_classes(request->kind) & EVKV_CLASS_WRITES) ==
-	    0;
 
-	/* It may have expired on its way. */
-	if (reads && cell->status == EVKV_OK && cell->expires_ms != 0 &&
-	    cell->expires_ms <= now_ms)
-		cell->status = EVKV_NOT_FOUND;
 	entry->status = cell->status;
-	if (cell->status != EVKV_OK)
+	if (cell->status == EVKV_OK && cell->expires_ms != 0)
+		answer_expiry(store, request->kind, entry, cell->expires_ms);
+	if (entry->status != EVKV_OK)
 		return;
 	entry->number = cell->number;
 	if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
 		entry->version = cell->version;
-	if (request->kind == EVKV_OP_TTL)
-		answer_ttl(entry, cell, now_ms);
 	if (cell->value != NULL)
 		evkv_op_give_value(op, i, cell->value);
 	cell->value = NULL;

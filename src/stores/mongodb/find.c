@@ -2,34 +2,16 @@
  * stores/mongodb/find.c - the reads of a wave: one find by their _ids.
  *
  * What is asked for is simple, so that the server finds it by its index alone;
- * whether it has expired is judged here.
+ * whether it has expired is judged here and by the loop.
+ *
+ * It is the command itself: libmongoc's cursors take as much processor time
+ * again, to check and copy what they are given. An answer holds 16 MiB; where
+ * that is too little the rest is asked for again, for a command has no session
+ * to go on in.
  */
 #include <stdio.h>
 
 #include "stores/mongodb/worker.h"
-
-/* How many different _ids the reads have; whether some need values. */
-static size_t find_count(const struct mongodb_worker *worker, bool *values,
-    const struct mongodb_unit **only)
-{
-	const struct mongodb_wave *wave = &worker->wave;
-	size_t count = 0, i;
-	enum evkv_kind kind;
-
-	*values = false;
-	for (i = 0; i < wave->count; i++) {
-		kind = mongodb_unit_request(&wave->units[i])->kind;
-		if (kind != EVKV_OP_GET && kind != EVKV_OP_TTL &&
-		    kind != EVKV_OP_EXISTS)
-			continue;
-		*values |= kind != EVKV_OP_EXISTS;
-		if (wave->units[i].again)
-			continue;
-		*only = &wave->units[i];
-		count++;
-	}
-	return count;
-}
 
 static bool find_is_read(const struct mongodb_unit *unit)
 {
@@ -37,31 +19,71 @@ static bool find_is_read(const struct mongodb_unit *unit)
 		   EVKV_CLASS_WRITES) == 0;
 }
 
-static void find_filter(const struct mongodb_worker *worker, bson_t *filter)
+/* It is to be asked for: it reads, as the first of those that read the same. */
+static bool find_asks(const struct mongodb_unit *unit)
+{
+	return find_is_read(unit) && !unit->again &&
+	    mongodb_unit_cell(unit)->status == EVKV_STATUS_COUNT;
+}
+
+/* How many _ids are to be asked for; whether their values are needed. */
+static size_t find_count(const struct mongodb_worker *worker, bool *values)
+{
+	const struct mongodb_wave *wave = &worker->wave;
+	size_t count = 0, i;
+
+	*values = false;
+	for (i = 0; i < wave->count; i++) {
+		if (!find_is_read(&wave->units[i]))
+			continue;
+		*values |= mongodb_unit_request(&wave->units[i])->kind !=
+		    EVKV_OP_EXISTS;
+		count += find_asks(&wave->units[i]);
+	}
+	return count;
+}
+
+static void find_ids(const struct mongodb_worker *worker, bson_t *in)
 {
 	const struct mongodb_wave *wave = &worker->wave;
 	struct evkv_slice id;
 	const char *index;
-	bson_t ids, in;
 	char text[16];
 	uint32_t n = 0;
 	size_t i;
 
-	bson_append_document_begin(filter, "_id", 3, &ids);
-	bson_append_array_begin(&ids, "$in", 3, &in);
 	for (i = 0; i < wave->count; i++) {
-		if (!find_is_read(&wave->units[i]) || wave->units[i].again)
+		if (!find_asks(&wave->units[i]))
 			continue;
 		id = mongodb_unit_id(worker, &wave->units[i]);
 		bson_uint32_to_string(n++, &index, text, sizeof(text));
-		bson_append_utf8(&in, index, -1, id.data, (int)id.size);
+		bson_append_utf8(in, index, -1, id.data, (int)id.size);
 	}
-	bson_append_array_end(&ids, &in);
-	bson_append_document_end(filter, &ids);
+}
+
+static void find_filter(const struct mongodb_worker *worker, size_t count,
+    bson_t *command)
+{
+	const struct mongodb_unit *only = worker->wave.units;
+	bson_t filter, ids, in;
+
+	bson_append_document_begin(command, "filter", 6, &filter);
+	if (count > 1) {
+		bson_append_document_begin(&filter, "_id", 3, &ids);
+		bson_append_array_begin(&ids, "$in", 3, &in);
+		find_ids(worker, &in);
+		bson_append_array_end(&ids, &in);
+		bson_append_document_end(&filter, &ids);
+	} else {
+		while (!find_asks(only))
+			only++;
+		mongodb_put_id(&filter, mongodb_unit_id(worker, only));
+	}
+	bson_append_document_end(command, &filter);
 }
 
 static void find_options(const struct mongodb_worker *worker, size_t count,
-    bool values, bson_t *options)
+    bool values, bson_t *command)
 {
 	const struct mongodb_wave *wave = &worker->wave;
 	int64_t time_ms = 0, most;
@@ -72,18 +94,18 @@ static void find_options(const struct mongodb_worker *worker, size_t count,
 		most = evkv__mongodb_time(worker, wave->units[i].part);
 		time_ms = most > time_ms ? most : time_ms;
 	}
-	BSON_APPEND_INT64(options, "maxTimeMS", time_ms);
-	BSON_APPEND_INT64(options, "limit", (int64_t)count);
+	BSON_APPEND_INT64(command, "maxTimeMS", time_ms);
+	BSON_APPEND_INT64(command, "limit", (int64_t)count);
 	if (count == 1)
-		BSON_APPEND_BOOL(options, "singleBatch", true);
+		BSON_APPEND_BOOL(command, "singleBatch", true);
 	else
-		BSON_APPEND_INT64(options, "batchSize", (int64_t)count);
+		BSON_APPEND_INT64(command, "batchSize", (int64_t)count);
 	if (values)
 		return;
-	bson_append_document_begin(options, "projection", 10, &fields);
+	bson_append_document_begin(command, "projection", 10, &fields);
 	BSON_APPEND_INT32(&fields, "version", 1);
 	BSON_APPEND_INT32(&fields, "expires_at", 1);
-	bson_append_document_end(options, &fields);
+	bson_append_document_end(command, &fields);
 }
 
 /* All that read the same document. */
@@ -122,51 +144,128 @@ static void find_rest(const struct mongodb_worker *worker,
 	}
 }
 
-/* Read to the end of a cursor, which is freed. */
-static bool find_read(struct mongodb_worker *worker, mongoc_cursor_t *cursor,
+/*
+ * The documents of an answer. `*kept`: the cursor that the server keeps, as it
+ * has more of them than an answer holds; 0 = it has not. false: it is damaged.
+ */
+static bool find_documents(const struct mongodb_worker *worker,
+    const bson_t *reply, int64_t *kept)
+{
+	bson_iter_t iter, id, batch, array;
+	const uint8_t *data;
+	uint32_t size;
+	bson_t bson;
+
+	if (!bson_iter_init(&iter, reply) ||
+	    !bson_iter_find_descendant(&iter, "cursor.id", &id) ||
+	    !bson_iter_init(&iter, reply) ||
+	    !bson_iter_find_descendant(&iter, "cursor.firstBatch", &batch) ||
+	    !BSON_ITER_HOLDS_ARRAY(&batch) ||
+	    !bson_iter_recurse(&batch, &array))
+		return false;
+	*kept = bson_iter_as_int64(&id);
+	while (bson_iter_next(&array)) {
+		if (!BSON_ITER_HOLDS_DOCUMENT(&array))
+			return false;
+		bson_iter_document(&array, &size, &data);
+		if (!bson_init_static(&bson, data, size))
+			return false;
+		find_take(worker, &bson);
+	}
+	return array.err_off == 0;
+}
+
+static void find_damaged(const struct mongodb_worker *worker,
     struct mongodb_failure *failure)
 {
 	bson_error_t error;
-	const bson_t *bson;
-	bool more, with;
 
-	do {
-		with = evkv__mongodb_wait_begin(worker);
-		more = with && mongoc_cursor_next(cursor, &bson);
-		with = with && evkv__mongodb_wait_end(worker);
-		if (with && more)
-			find_take(worker, bson);
-	} while (with && more);
-	if (with && mongoc_cursor_error(cursor, &error))
+	bson_set_error(&error, MONGOC_ERROR_BSON, MONGOC_ERROR_BSON_INVALID,
+	    "the answer to a find is damaged");
+	evkv__mongodb_error(worker->server, &error, false, failure);
+}
+
+/*
+ * Where it is another server than the one that has answered, which only it
+ * knows, the cursor ends by itself some minutes later.
+ */
+static bool find_end_cursor(struct mongodb_worker *worker, int64_t kept)
+{
+	bson_t command = BSON_INITIALIZER, cursors;
+
+	BSON_APPEND_UTF8(&command, "killCursors",
+	    worker->server->options.collection);
+	BSON_APPEND_ARRAY_BEGIN(&command, "cursors", &cursors);
+	BSON_APPEND_INT64(&cursors, "0", kept);
+	bson_append_array_end(&command, &cursors);
+	if (!evkv__mongodb_wait_begin(worker)) {
+		bson_destroy(&command);
+		return false;
+	}
+	mongoc_client_command_simple(worker->client, worker->server->database,
+	    &command, mongoc_collection_get_read_prefs(worker->collection),
+	    NULL, NULL);
+	bson_destroy(&command);
+	return evkv__mongodb_wait_end(worker);
+}
+
+static bool find_ask(struct mongodb_worker *worker, const bson_t *command,
+    int64_t *kept, struct mongodb_failure *failure)
+{
+	bson_error_t error;
+	bson_t reply;
+	bool fine, with;
+
+	if (!evkv__mongodb_wait_begin(worker))
+		return false;
+	fine = mongoc_collection_read_command_with_opts(worker->collection,
+	    command, NULL, NULL, &reply, &error);
+	with = evkv__mongodb_wait_end(worker);
+	if (with && !fine)
 		evkv__mongodb_error(worker->server, &error, false, failure);
-	/* It may tell the server not to go on, and wait for that. */
-	with = with && evkv__mongodb_wait_begin(worker);
-	mongoc_cursor_destroy(cursor);
-	return with && evkv__mongodb_wait_end(worker);
+	else if (with && !find_documents(worker, &reply, kept))
+		find_damaged(worker, failure);
+	bson_destroy(&reply);
+	return with;
+}
+
+/* Ask for `*count` _ids. Afterwards `*count` are to be asked for again. */
+static bool find_round(struct mongodb_worker *worker, bool values,
+    size_t *count, struct mongodb_failure *failure)
+{
+	bson_t command = BSON_INITIALIZER;
+	size_t asked = *count;
+	int64_t kept = 0;
+	bool with;
+
+	BSON_APPEND_UTF8(&command, "find", worker->server->options.collection);
+	find_filter(worker, asked, &command);
+	find_options(worker, asked, values, &command);
+	with = find_ask(worker, &command, &kept, failure);
+	bson_destroy(&command);
+	*count = 0;
+	if (!with || kept == 0)
+		return with;
+	*count = find_count(worker, &values);
+	if (*count == asked) {
+		find_damaged(worker, failure);
+		*count = 0;
+	}
+	return find_end_cursor(worker, kept);
 }
 
 bool evkv__mongodb_find(struct mongodb_worker *worker)
 {
 	struct mongodb_failure failure = { .status = EVKV_OK };
-	const struct mongodb_unit *only = NULL;
-	bson_t filter = BSON_INITIALIZER, options = BSON_INITIALIZER;
-	bool values, with;
-	size_t count = find_count(worker, &values, &only);
+	bool values;
+	size_t count = find_count(worker, &values);
 
 	if (count == 0)
 		return true;
-	if (count == 1)
-		mongodb_put_id(&filter, mongodb_unit_id(worker, only));
-	else
-		find_filter(worker, &filter);
-	find_options(worker, count, values, &options);
-	with = find_read(worker,
-	    mongoc_collection_find_with_opts(worker->collection, &filter,
-		&options, NULL),
-	    &failure);
-	bson_destroy(&filter);
-	bson_destroy(&options);
-	if (with)
-		find_rest(worker, &failure);
-	return with;
+	while (count > 0) {
+		if (!find_round(worker, values, &count, &failure))
+			return false;
+	}
+	find_rest(worker, &failure);
+	return true;
 }

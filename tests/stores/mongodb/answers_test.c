@@ -71,6 +71,97 @@ EVKV_TEST(mongodb_answers, a_field_of_another_type_makes_a_document_foreign)
 	fake_close(&fake);
 }
 
+/* The cursor 77 is kept; the document of this _id is there, or none. */
+static void say_kept(struct opdoc *out, const char *id)
+{
+	opdoc_open(out, "cursor", false);
+	opdoc_open(out, "firstBatch", true);
+	if (id != NULL) {
+		opdoc_open(out, "0", false);
+		opdoc_text(out, "_id", id, strlen(id));
+		opdoc_binary(out, "value", "first", 5);
+		opdoc_binary(out, "version", "0123456789abcdef", 16);
+		opdoc_close(out);
+	}
+	opdoc_close(out);
+	opdoc_long(out, "id", 77);
+	opdoc_text(out, "ns", "evkv.evkv", 9);
+	opdoc_close(out);
+	opdoc_double(out, "ok", 1);
+}
+
+static void say_killed(struct fake *fake, struct opdoc *out)
+{
+	check_str(fake->last, "killCursors");
+	opdoc_double(out, "ok", 1);
+}
+
+static void say_first(struct fake *fake, struct opdoc *out)
+{
+	check_str(fake->last, "find");
+	say_kept(out, "c:k1");
+	fake->say = say_killed;
+}
+
+static void say_no_more(struct fake *fake, struct opdoc *out)
+{
+	(void)fake;
+	say_kept(out, NULL);
+}
+
+EVKV_TEST(mongodb_answers, what_one_answer_does_not_hold_is_asked_for_again)
+{
+	struct fake fake;
+
+	fake_open(&fake);
+	fake_get(&fake, 0);
+	fake_wait(&fake, 1);
+	fake.say = say_first;
+	fake_get(&fake, 1);
+	fake_get(&fake, 2);
+	fake_get(&fake, 3);
+	fake_wait(&fake, 4);
+	check_slice(fake.answers[1].entries[0].bytes, "first");
+	check_slice(fake.answers[2].entries[0].bytes, "v-k2");
+	check_slice(fake.answers[3].entries[0].bytes, "v-k3");
+	check_int(fake.finds, 3);
+	check_int(fake.commands, 4);
+	fake_close(&fake);
+}
+
+EVKV_TEST(mongodb_answers, a_server_that_keeps_all_it_has_is_not_asked_for_ever)
+{
+	struct fake fake;
+	struct answer *answer;
+
+	fake_open(&fake);
+	fake.say = say_no_more;
+	fake.say_always = true;
+	answer = fake_do(&fake, EVKV_OP_GET, EVKV_IF_ANY, 0);
+	check_status(answer->status, EVKV_CORRUPT);
+	check_contains(answer->message, "damaged");
+	check_int(fake.finds, 1);
+	fake_close(&fake);
+}
+
+static void say_no_cursor(struct fake *fake, struct opdoc *out)
+{
+	(void)fake;
+	opdoc_double(out, "ok", 1);
+}
+
+EVKV_TEST(mongodb_answers, an_answer_without_documents_is_damage)
+{
+	struct fake fake;
+	struct answer *answer;
+
+	fake_open(&fake);
+	fake.say = say_no_cursor;
+	answer = fake_do(&fake, EVKV_OP_GET, EVKV_IF_ANY, 0);
+	check_status(answer->status, EVKV_CORRUPT);
+	fake_close(&fake);
+}
+
 /* The error of one write without its code: all that is known is that. */
 static void say_no_code(struct fake *fake, struct opdoc *out)
 {
