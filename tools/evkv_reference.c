@@ -6,6 +6,7 @@
  * Knows the stores and wrappers of the core library and of those that it was
  * built with.
  */
+#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,7 +162,8 @@ static void print_type(const struct evkv_type *type)
 	size_t i;
 
 	printf("\n### %s%s\n\n", type->name, is_wrapper(type) ? "" : ":");
-	printf("%c%s.\n", type->summary[0] - 'a' + 'A', type->summary + 1);
+	printf("%c%s.\n", toupper((unsigned char)type->summary[0]),
+	    type->summary + 1);
 	print_also(type);
 	if (type->inner_max > 1 && type->inner_min == type->inner_max)
 		printf("Takes %u stores", type->inner_max);

@@ -8,11 +8,15 @@
  *     struct evkv_slice value = EVKV_LIT("Ada");
  *     evkv_ticket ticket = evkv_submit(store, &(struct evkv_request){
  *         .kind = EVKV_OP_PUT,
+ *         .flags = EVKV_FLAG_SINGLE,
  *         .collection = EVKV_LIT("users"),
  *         .count = 1, .keys = &key, .values = &value,
  *         .ttl_ms = 60000,
  *         .timeout_ms = 250,
  *     }, on_done, NULL);
+ *
+ * Without EVKV_FLAG_SINGLE one key is a batch of one: then a miss is OK as a
+ * whole, and only its entry says NOT_FOUND.
  *
  * evkv/ops.h has a short call for every kind. The promises that hold for all
  * of them are in docs/contract.md.

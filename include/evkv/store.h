@@ -124,6 +124,23 @@ EVKV_API evkv_ticket evkv_loop_shutdown(struct evkv_loop *loop,
 /** The name of the kind of store, "memory"; static storage. */
 EVKV_API const char *evkv_store_name(const struct evkv_store *store);
 
+/**
+ * Find a store within a stack, for calls that take only one of its kind:
+ *
+ *     evkv_retry_read_counters(evkv_store_find(store, "retry", 0), &counters);
+ *
+ * The order is that of evkv_store_describe(): outermost first, and of several
+ * inner stores the first one with all below it before the second. May be called
+ * in a callback.
+ * @param store  the outermost one; NULL gives NULL
+ * @param name   as evkv_store_name() gives it
+ * @param i      0 = the first one of that name
+ * @return NULL where there are not so many. A borrowed reference: what is only
+ *         read is safe; an operation on it passes by what is above it
+ */
+EVKV_API struct evkv_store *evkv_store_find(struct evkv_store *store,
+    const char *name, size_t i);
+
 /** The loop of a store; NULL when evkv_loop_free() has freed it. */
 EVKV_API struct evkv_loop *evkv_store_loop(const struct evkv_store *store);
 
@@ -180,12 +197,16 @@ enum evkv_state {
  */
 EVKV_API const char *evkv_state_name(enum evkv_state state);
 
-/** The state of a store; a wrapper's state is the worst of its stack. */
+/**
+ * The state of a store; a wrapper's state is the worst of its stack, but for
+ * caches.
+ */
 EVKV_API enum evkv_state evkv_store_state(const struct evkv_store *store);
 
 /**
- * Receives a change of a store's state, in a later turn; several changes may
- * have become one.
+ * Receives a change of a store's state, or of the reason for it (another of its
+ * connections failed, too), in a later turn; several changes may have become
+ * one.
  * @param state    the new state
  * @param cause    why
  * @param message  why, in one line; lives for the call
@@ -217,7 +238,9 @@ EVKV_API evkv_ticket evkv_store_wait_ready(struct evkv_store *store,
 
 /**
  * Figures about a store. Reconnects, entries, bytes and evictions of a wrapper
- * are the sums of those of its inner stores.
+ * are the sums of those of its inner stores; entries and bytes without those of
+ * a cache, whose entries are the primary's, too (evkv_store_metrics() tells
+ * them).
  */
 struct evkv_counters {
 	/** entries under way, abandoned ones included */

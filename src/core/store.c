@@ -300,6 +300,25 @@ struct evkv_store *evkv_store_inner(const struct evkv_store *store, size_t i)
 	return i < store->inner_count ? store->inner[i].store : NULL;
 }
 
+static struct evkv_store *find_next(struct evkv_store *store, const char *name,
+    size_t *left)
+{
+	struct evkv_store *found = NULL;
+	size_t i;
+
+	if (strcmp(evkv_store_name(store), name) == 0 && (*left)-- == 0)
+		return store;
+	for (i = 0; i < store->inner_count && found == NULL; i++)
+		found = find_next(store->inner[i].store, name, left);
+	return found;
+}
+
+struct evkv_store *evkv_store_find(struct evkv_store *store, const char *name,
+    size_t i)
+{
+	return store != NULL ? find_next(store, name, &i) : NULL;
+}
+
 void *evkv_store_self(const struct evkv_store *store,
     const struct evkv_vtable *vtable)
 {

@@ -292,7 +292,8 @@ static bool no_such_option(struct chain *chain, const struct element *element,
 
 	evkv__url_options_list(names, sizeof(names), name, type->options,
 	    type->option_count);
-	snprintf(what, sizeof(what), "an option of %s, which has %s",
+	snprintf(what, sizeof(what), "%san option of %s, which has %s",
+	    name[0] == '\0' && type->option_count > 0 ? "name=value, " : "",
 	    type->name, names);
 	return expected(chain, from, what);
 }
@@ -378,13 +379,11 @@ static bool parse_arguments(struct chain *chain, struct element *element)
 static bool parse_name(struct chain *chain, struct element *element)
 {
 	const char *from = chain->at;
-	size_t size = name_size(from);
+	size_t size = strcspn(from, WORD_ENDS "{");
 	char name[CHAIN_NAME], what[200], names[120];
 
-	if (size == 0 || strchr(" \t\r\n|(),{", from[size]) == NULL)
-		return expected(chain, from, "the name of a wrapper");
 	snprintf(name, sizeof(name), "%.*s", (int)size, from);
-	element->type = size < sizeof(name)
+	element->type = size < sizeof(name) && name_size(from) == size
 	    ? evkv__registry_wrapper(chain->registry, name)
 	    : NULL;
 	if (element->type == NULL) {
@@ -405,8 +404,8 @@ static bool enough_stores(struct chain *chain, const struct element *element)
 
 	if (element->inner_count >= type->inner_min)
 		return true;
-	snprintf(what, sizeof(what), "%u stores in the parentheses of %s",
-	    type->inner_min - 1, type->name);
+	snprintf(what, sizeof(what), "%u store%s in the parentheses of %s",
+	    type->inner_min - 1, type->inner_min == 2 ? "" : "s", type->name);
 	return expected(chain, chain->at, what);
 }
 

@@ -484,6 +484,28 @@ static enum evkv_peek retry_peek(void *arg, const struct evkv_request *request,
 	return evkv_store_peek(retry->inner, request, value);
 }
 
+static void retry_metrics(void *self, struct evkv_metrics *metrics)
+{
+	static const struct evkv_metric repeated = {
+		.name = "retry_repeated_total",
+		.help = "Tries beyond the first of an operation.",
+	};
+	static const struct evkv_metric ended = {
+		.name = "retry_operations_total",
+		.help = "Operations that succeeded by a repetition, or were "
+			"not repeated again.",
+		.label = "result",
+	};
+	const struct evkv_retry_counters
+	    *counters = &((const struct retry *)self)->counters;
+
+	evkv_metrics_add(metrics, &repeated, NULL, counters->repeated);
+	evkv_metrics_add(metrics, &ended, "recovered", counters->recovered);
+	evkv_metrics_add(metrics, &ended, "exhausted", counters->exhausted);
+	evkv_metrics_add(metrics, &ended, "over_budget", counters->over_budget);
+	evkv_metrics_add(metrics, &ended, "late", counters->late);
+}
+
 /* ---- By text ------------------------------------------------------------ */
 
 #define ROW(...) OPTION_ROW(struct evkv_retry_options, __VA_ARGS__)
@@ -542,6 +564,7 @@ static const struct evkv_vtable retry_vtable = {
 	.stop = retry_stop,
 	.free = retry_free,
 	.peek = retry_peek,
+	.metrics = retry_metrics,
 	.describe = retry_describe,
 };
 

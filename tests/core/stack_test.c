@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "evkv/driver.h"
+#include "evkv/evkv.h"
 #include "scene.h"
 
 #define CAN_ALL                                                                \
@@ -397,4 +398,37 @@ EVKV_TEST(core_stack, a_single_call_has_one_entry_whatever_is_wrong)
 	check_int(a.count, 1);
 	answer_free(&a);
 	stack_close(&s);
+}
+
+/* ---- One of a stack ------------------------------------------------------ */
+
+EVKV_TEST(core_stack, a_store_is_found_by_its_name)
+{
+	struct evkv_store *store, *cache;
+	struct rig rig;
+
+	rig_open(&rig);
+	store = evkv_open(rig.loop,
+	    "simple: | statistics(name=inner) | "
+	    "passthrough_cache(memory: | statistics(name=second)) | "
+	    "statistics(name=outer)",
+	    NULL);
+	check(store != NULL);
+	check(evkv_store_find(store, "statistics", 0) == store);
+	cache = evkv_store_find(store, "passthrough_cache", 0);
+	check(cache == evkv_store_inner(store, 0));
+	/* The primary with all below it, then the cache. */
+	check(evkv_store_find(store, "statistics", 1) ==
+	    evkv_store_inner(cache, 0));
+	check(evkv_store_find(store, "statistics", 2) ==
+	    evkv_store_inner(cache, 1));
+	check(evkv_store_find(store, "statistics", 3) == NULL);
+	check(evkv_store_find(cache, "statistics", 1) ==
+	    evkv_store_inner(cache, 1));
+	check(evkv_store_find(store, "memory", 0) != NULL);
+	check(evkv_store_find(store, "memory", 1) == NULL);
+	check(evkv_store_find(store, "mem", 0) == NULL);
+	check(evkv_store_find(NULL, "memory", 0) == NULL);
+	evkv_store_unref(store);
+	rig_close(&rig);
 }

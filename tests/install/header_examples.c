@@ -510,6 +510,7 @@ void request_h(struct evkv_store *store)
 	struct evkv_slice value = EVKV_LIT("Ada");
 	evkv_ticket ticket = evkv_submit(store, &(struct evkv_request){
 	    .kind = EVKV_OP_PUT,
+	    .flags = EVKV_FLAG_SINGLE,
 	    .collection = EVKV_LIT("users"),
 	    .count = 1, .keys = &key, .values = &value,
 	    .ttl_ms = 60000,

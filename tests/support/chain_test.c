@@ -341,7 +341,10 @@ EVKV_TEST(unit_chain, errors_tell_the_column_and_what_was_expected)
 	refuse(&rig, "prefix_keys(a:)", 1, "expected the URL of a store");
 	refuse(&rig, "memory: |", 10, "expected the name of a wrapper");
 	refuse(&rig, "memory: | memory:", 11, "expected the name of a wrapper");
-	refuse(&rig, "memory: | Read_only", 11, "the name of a wrapper");
+	refuse(&rig, "memory: | Read_only", 11,
+	    "the name of a wrapper: read_only, ");
+	refuse(&rig, "memory: | read-only", 11,
+	    "the name of a wrapper: read_only, ");
 	refuse(&rig, "memory: read_only", 9, "expected '|'");
 	refuse(&rig, "memory:, simple:", 8, "expected '|'");
 	refuse(&rig, "memory: | readonly", 11,
@@ -367,9 +370,9 @@ EVKV_TEST(unit_chain, errors_tell_the_column_and_what_was_expected)
 	    "min is above max");
 	refuse(&rig, "memory: | clamp_ttl(\"max=1s\")", 21, "an option of");
 	refuse(&rig, "memory: | passthrough_cache", 28,
-	    "expected 1 stores in the parentheses of passthrough_cache");
+	    "expected 1 store in the parentheses of passthrough_cache");
 	refuse(&rig, "memory: | passthrough_cache(memory:, memory:)", 38,
-	    "expected an option of passthrough_cache");
+	    "expected name=value, an option of passthrough_cache, which has ");
 	refuse(&rig, "memory: | passthrough_cache(nope:)", 29,
 	    "the scheme nope: is not known");
 	refuse(&rig, "memory: | passthrough_cache(memory: | x)", 39,

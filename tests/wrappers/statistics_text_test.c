@@ -8,6 +8,7 @@
 #include <event2/buffer.h>
 
 #include "evkv/driver.h"
+#include "evkv/evkv.h"
 #include "lib/faults.h"
 #include "prometheus_reader.h"
 #include "statistics_fixture.h"
@@ -278,5 +279,54 @@ EVKV_TEST(unit_statistics, figures_of_the_stack_are_added_up)
 	}
 	evkv_store_unref(stores[0]);
 	evkv_store_unref(stores[1]);
+	rig_close(&rig);
+}
+
+/* What a cache and a retry of the stack tell. */
+EVKV_TEST(unit_statistics, figures_of_a_cache_and_of_retry)
+{
+	struct answer a = ANSWER_INIT;
+	struct evkv_store *store;
+	struct rig rig;
+	char *text;
+
+	rig_open(&rig);
+	store = evkv_open(rig.loop,
+	    "simple: | fault() | retry(backoff=-1) | "
+	    "passthrough_cache(memory:?max_entries=2) | statistics(a)",
+	    NULL);
+	check(store != NULL);
+	evkv_fault_add(evkv_store_find(store, "fault", 0),
+	    &(struct evkv_fault_rule){
+		.action = EVKV_FAULT_FAIL, .status = EVKV_BUSY, .limit = 1 });
+	evkv_put(store, EVKV_LIT("c"), EVKV_LIT("k"), EVKV_LIT("v"), 0, NULL,
+	    NULL);
+	evkv_put(store, EVKV_LIT("c"), EVKV_LIT("l"), EVKV_LIT("v"), 0, NULL,
+	    NULL);
+	rig_turn(&rig);
+	evkv_get(store, EVKV_LIT("c"), EVKV_LIT("k"), answer_cb, &a);
+	rig_wait(&rig, &a.calls);
+	check_status(a.status, EVKV_OK);
+	text = text_of(&store, 1);
+	check_by_promtool(text);
+	check_int(prometheus_number(text, "evkv_entries{store=\"a\"}"), 2);
+	check_int(prometheus_number(text, "evkv_cache_entries{store=\"a\"}"),
+	    1);
+	check(prometheus_number(text, "evkv_cache_stored_bytes{store=\"a\"}") >
+	    0);
+	check_int(prometheus_number(text,
+		      "evkv_retry_repeated_total{store=\"a\"}"),
+	    1);
+	check_int(prometheus_number(text,
+		      "evkv_retry_operations_total{store=\"a\","
+		      "result=\"recovered\"}"),
+	    1);
+	check_int(prometheus_number(text,
+		      "evkv_retry_operations_total{store=\"a\","
+		      "result=\"exhausted\"}"),
+	    0);
+	free(text);
+	evkv_store_unref(store);
+	answer_free(&a);
 	rig_close(&rig);
 }

@@ -5,7 +5,8 @@
  *     store = evkv_read_only_new(store, &error);
  *
  * Every kind that writes, take, incr and purge_expired among them, ends with
- * REFUSED. The rest passes.
+ * REFUSED, evkv_cache_invalidate() too: put it below a cache whose entries are
+ * to be invalidated. The rest passes.
  */
 #ifndef EVKV_WRAPPERS_READ_ONLY_H
 #define EVKV_WRAPPERS_READ_ONLY_H

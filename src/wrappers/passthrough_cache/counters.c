@@ -41,6 +41,25 @@ static void tell_loads(const struct cache *cache, struct evkv_metrics *metrics)
 	    cache->counters.negative_hits);
 }
 
+static void tell_fill(const struct cache *cache, struct evkv_metrics *metrics)
+{
+	static const struct evkv_metric entries = {
+		.name = "cache_entries",
+		.help = "Entries in a cache.",
+		.gauge = true,
+	};
+	static const struct evkv_metric bytes = {
+		.name = "cache_stored_bytes",
+		.help = "Bytes stored in a cache.",
+		.gauge = true,
+	};
+	struct evkv_counters counters;
+
+	evkv_store_counters(cache->cache, &counters);
+	evkv_metrics_add(metrics, &entries, NULL, counters.entries);
+	evkv_metrics_add(metrics, &bytes, NULL, counters.bytes);
+}
+
 void evkv__cache_metrics(void *self, struct evkv_metrics *metrics)
 {
 	static const struct evkv_metric dropped = {
@@ -50,6 +69,7 @@ void evkv__cache_metrics(void *self, struct evkv_metrics *metrics)
 	};
 	const struct cache *cache = self;
 
+	tell_fill(cache, metrics);
 	tell_loads(cache, metrics);
 	evkv_metrics_add(metrics, &dropped, "fenced",
 	    cache->counters.fills_fenced);
