@@ -14,8 +14,8 @@
  * that has expired stands for one, since an older value of its key may be
  * somewhere too.
  *
- * What fails is tried again: nothing is dropped before it is done. A file that
- * is damaged ends compactions, as what is in the rest of it is not known.
+ * What fails is tried again: nothing is dropped before it is done. So a file
+ * that is damaged ends compactions, as what is in the rest of it is not known.
  */
 #include <assert.h>
 #include <errno.h>
@@ -63,18 +63,13 @@ struct choice {
 	double ratio;
 };
 
-static bool choice_free(const struct log_file *file)
-{
-	return file->sealed && !file->damaged;
-}
-
 /* With the lock held. */
 static bool choice_wants(const struct choice *choice, size_t at)
 {
 	const struct log_file *file = choice->env->order[at];
 	uint64_t dead;
 
-	if (!choice_free(file))
+	if (!file->sealed)
 		return false;
 	if (choice->all)
 		return file->head.number <= choice->up_to &&
@@ -101,7 +96,7 @@ static bool choice_joins(const struct choice *choice, size_t at)
 {
 	const struct log_file *file = choice->env->order[at];
 
-	return choice_free(file) &&
+	return file->sealed &&
 	    (choice_wants(choice, at) ||
 		file->size < choice->env->config.segment_bytes / SMALL_PART);
 }
@@ -312,16 +307,6 @@ static bool copy_decide(struct log_env *env, struct log_compaction *c,
 	return copy_item(c, LOG_TOMBSTONE);
 }
 
-static int copy_damaged(struct log_env *env, struct log_compaction *c)
-{
-	struct log_file *file = c->sources[c->source];
-
-	pthread_rwlock_wrlock(&env->lock);
-	file->damaged = true;
-	pthread_rwlock_unlock(&env->lock);
-	return EBADMSG;
-}
-
 /* Fill the buffer. 0 or an errno. */
 static int copy_some(struct log_env *env, struct log_compaction *c,
     int64_t now_ms)
@@ -350,7 +335,7 @@ static int copy_some(struct log_env *env, struct log_compaction *c,
 			break;
 		case LOG_STEP_NOMEM: code = ENOMEM; break;
 		case LOG_STEP_IO: code = errno; break;
-		default: code = copy_damaged(env, c); break;
+		default: code = EBADMSG; break;
 		}
 		walked += c->scan.offset - before;
 	}

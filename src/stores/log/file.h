@@ -24,7 +24,6 @@ struct log_file {
 	uint64_t live_bytes, live; /* that the index points to */
 	uint64_t tombstone_bytes;
 	bool indexed; /* has an index file */
-	bool damaged; /* a compaction has found it so */
 };
 
 /* "0012.data", ".index", ".new", ".copy" */

@@ -3,6 +3,8 @@
  */
 #include <stdlib.h>
 
+#include "evkv/alloc.h"
+#include "lib/faults.h"
 #include "lib/test.h"
 #include "stores/log/crc32c.h"
 #include "stores/log/format.h"
@@ -135,6 +137,83 @@ EVKV_TEST(log_index, entries_are_found_until_they_are_removed)
 	check_int(index.entries, most - (most + 2) / 3);
 	evkv__log_index_free(&index);
 	free(hashes);
+}
+
+/* ---- Memory -------------------------------------------------------------- */
+
+#define COUNT_ROOM 16 /* before each block: its size */
+
+static size_t counted;
+
+static void *count_allocate(size_t size, void *arg)
+{
+	unsigned char *block = malloc(size + COUNT_ROOM);
+
+	(void)arg;
+	if (block == NULL)
+		return NULL;
+	memcpy(block, &size, sizeof(size));
+	counted += size;
+	return block + COUNT_ROOM;
+}
+
+static void count_release(void *memory, void *arg)
+{
+	unsigned char *block = (unsigned char *)memory - COUNT_ROOM;
+	size_t size;
+
+	(void)arg;
+	memcpy(&size, block, sizeof(size));
+	counted -= size;
+	free(block);
+}
+
+static void check_counted(const struct log_index *index, size_t entries)
+{
+	size_t bytes = index->bytes, held = counted;
+
+	if (bytes == held)
+		return;
+	faults_install();
+	fail_test("at %zu entries: %zu bytes are told, %zu are held", entries,
+	    bytes, held);
+}
+
+/* While it grows, by segments and by its directory, and shrinks. */
+EVKV_TEST(log_index, what_it_takes_is_told_exactly)
+{
+	const struct evkv_allocator counting = { .allocate = count_allocate,
+		.release = count_release };
+	uint64_t hashes[30000];
+	struct log_index_build build;
+	struct log_index index;
+	size_t i;
+
+	evkv_set_allocator(&counting);
+	counted = 0;
+	check(evkv__log_index_init(&index));
+	for (i = 0; i < 30000; i++) {
+		hashes[i] = random_next();
+		check(evkv__log_index_insert(&index,
+		    &(struct log_entry){ .hash = hashes[i], .place = 5 }));
+		if (i % 100 == 0)
+			check_counted(&index, i);
+	}
+	for (i = 0; i < 30000; i++)
+		evkv__log_index_remove(&index,
+		    evkv__log_index_first(&index, hashes[i]));
+	check_counted(&index, 0);
+	evkv__log_index_free(&index);
+	check(evkv__log_build_begin(&build, &index, 30000));
+	for (i = 0; i < 30000; i++)
+		check(evkv__log_build_add(&build,
+		    &(struct log_entry){
+			.hash = UINT64_MAX / 30000 * i, .place = 5 }));
+	check(evkv__log_build_end(&build));
+	check_counted(&index, 30000);
+	evkv__log_index_free(&index);
+	check_counted(&index, 0);
+	faults_install();
 }
 
 /* Whoever knew the key of the hashes: slow, but right, and bounded. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "kit.h"
+#include "lib/faults.h"
 #include "lib/files.h"
 
 static const struct evkv_log_options small = {
@@ -73,6 +74,32 @@ EVKV_TEST(log_store, wrong_options_are_refused)
 	check(evkv_open(kit.rig.loop, "log:x?compact_ratio=half", &error) ==
 	    NULL);
 	check(strstr(error.message, "compact_ratio") != NULL);
+	kit_end(&kit);
+}
+
+/* ---- Opening ------------------------------------------------------------- */
+
+/* What waits is tried once more, and then told: not for ever. */
+EVKV_TEST(log_store, an_opening_that_lacks_memory_is_told)
+{
+	struct evkv_log_options options = small;
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct answer answer = ANSWER_INIT;
+	struct kit kit;
+
+	kit_begin(&kit);
+	options.path = kit.path;
+	kit.store = evkv_log_new(kit.rig.loop, &options, &error);
+	check(kit.store != NULL);
+	evkv_put(kit.store, EVKV_LIT("c"), EVKV_LIT("k"), EVKV_LIT("v"),
+	    EVKV_TTL_NONE, answer_cb, &answer);
+	faults_fail_from(1);
+	rig_wait(&kit.rig, &answer.calls);
+	faults_off();
+	check_status(answer.status, EVKV_NOMEM);
+	answer_free(&answer);
+	/* One that comes later is, at once. */
+	check_status(kit_put(&kit, 1, "v", EVKV_TTL_NONE), EVKV_OK);
 	kit_end(&kit);
 }
 
