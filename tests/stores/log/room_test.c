@@ -30,7 +30,7 @@ static void room_begin(struct direct *direct, struct direct_config *config,
 	check(direct_open(direct, config, &failure));
 }
 
-/* A segment, and what is kept back for deletes: a sixteenth, 64 KiB at least. */
+/* A segment, and what is kept for deletes: a sixteenth, 64 KiB at least. */
 EVKV_TEST(log_room, what_max_bytes_leaves)
 {
 	static const uint64_t segments[] = { 64 << 10, 4 << 20, 1 << 30 };

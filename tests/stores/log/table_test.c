@@ -46,7 +46,7 @@ EVKV_TEST(log_table, a_tombstone_is_needed_while_an_older_file_may_have_it)
 	check(!evkv__log_older_exists(&o.env, 2, 300));
 }
 
-/* A compaction has seen what was applied, and copied nothing that it removed. */
+/* A compaction has copied nothing that was removed by what it knew. */
 EVKV_TEST(log_table, nor_does_one_that_was_made_after_it)
 {
 	struct order o;
