@@ -8,13 +8,15 @@
 #include "lib/folder.h"
 #include "lib/test.h"
 
-static bool disk_full;
+#define SEGMENT (64u << 10)
+
+static uint64_t disk_room; /* bytes */
 
 int fstatvfs(int fd, struct statvfs *found)
 {
 	(void)fd;
 	*found = (struct statvfs){ .f_frsize = 4096,
-		.f_bavail = disk_full ? 0 : 1 << 20 };
+		.f_bavail = disk_room / 4096 };
 	return 0;
 }
 
@@ -23,7 +25,7 @@ static void room_begin(struct direct *direct, struct direct_config *config,
 {
 	struct file_failure failure;
 
-	disk_full = false;
+	disk_room = UINT64_MAX;
 	memset(direct, 0, sizeof(*direct));
 	folder_make(folder, 200);
 	config->path = folder;
@@ -102,7 +104,7 @@ EVKV_TEST(log_room, a_group_stays_within_it)
 /* What was set aside for deletes is not for puts. */
 EVKV_TEST(log_room, a_full_disk_takes_deletes_alone)
 {
-	struct direct_config config = { .segment_bytes = 64 << 10 };
+	struct direct_config config = { .segment_bytes = SEGMENT };
 	struct direct direct;
 	char folder[200], value[16];
 	uint64_t number;
@@ -111,13 +113,13 @@ EVKV_TEST(log_room, a_full_disk_takes_deletes_alone)
 	check_status(direct_put(&direct, "a", "v", 0), EVKV_OK);
 	check_status(direct_put(&direct, "b", "v", 0), EVKV_OK);
 	check_int(evkv__log_roll(direct.env), 0);
-	disk_full = true;
+	disk_room = SEGMENT - 4096;
 	check_status(direct_put(&direct, "c", "v", 0), EVKV_NOSPACE);
 	check_status(direct_delete(&direct, "a"), EVKV_OK);
 	check_status(direct_put(&direct, "c", "v", 0), EVKV_NOSPACE);
 	check_status(direct_delete(&direct, "b"), EVKV_OK);
 	number = direct.env->active->head.number;
-	disk_full = false;
+	disk_room = 2 * SEGMENT;
 	check_status(direct_put(&direct, "c", "v", 0), EVKV_OK);
 	check_int(direct.env->active->head.number, number + 1);
 	/* It is set aside once more. */
@@ -129,9 +131,27 @@ EVKV_TEST(log_room, a_full_disk_takes_deletes_alone)
 }
 
 /* A put takes room for two segments, a delete for the one that it needs. */
+EVKV_TEST(log_room, a_segment_is_kept_for_deletes)
+{
+	struct direct_config config = { .segment_bytes = SEGMENT };
+	struct direct direct;
+	char folder[200];
+
+	room_begin(&direct, &config, folder);
+	check_status(direct_put(&direct, "a", "v", 0), EVKV_OK);
+	check_int(evkv__log_roll(direct.env), 0);
+	disk_room = 2 * SEGMENT - 4096;
+	check_status(direct_put(&direct, "b", "v", 0), EVKV_NOSPACE);
+	disk_room = SEGMENT;
+	check_status(direct_delete(&direct, "a"), EVKV_OK);
+	check(!direct.env->of_reserve);
+	direct_close(&direct);
+	folder_remove(folder);
+}
+
 EVKV_TEST(log_room, a_put_after_a_delete_goes_to_another_file)
 {
-	struct direct_config config = { .segment_bytes = 64 << 10 };
+	struct direct_config config = { .segment_bytes = SEGMENT };
 	struct direct_write writes[] = {
 		{ .deletes = true, .key = "a" },
 		{ .key = "b", .value = "v" },
@@ -144,7 +164,7 @@ EVKV_TEST(log_room, a_put_after_a_delete_goes_to_another_file)
 	check_status(direct_put(&direct, "a", "v", 0), EVKV_OK);
 	check_status(direct_put(&direct, "c", "v", 0), EVKV_OK);
 	check_int(evkv__log_roll(direct.env), 0);
-	disk_full = true;
+	disk_room = SEGMENT - 4096;
 	direct_group(&direct, writes, 3);
 	check_status(writes[0].status, EVKV_OK);
 	check_status(writes[1].status, EVKV_NOSPACE);
