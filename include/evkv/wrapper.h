@@ -67,6 +67,11 @@ enum {
 	 * without it, by `peek`.
 	 */
 	EVKV_WRAPPER_FORWARDS_GET = 1 << 4,
+	/**
+	 * Its `place` gives all collections the same key head, and leaves their
+	 * names alone: so it may be asked once for many requests.
+	 */
+	EVKV_WRAPPER_SAME_HEAD = 1 << 5,
 };
 
 /**
@@ -108,9 +113,9 @@ struct evkv_wrapper {
 	    const struct evkv_request *request, const char **why);
 	/**
 	 * Where the entries of a collection are: called once for each request
-	 * about a collection. Two collections must never have a place in
-	 * common: where they share an inner collection, no key head may be the
-	 * beginning of another.
+	 * about a collection, or less often with EVKV_WRAPPER_SAME_HEAD. Two
+	 * collections must never have a place in common: where they share an
+	 * inner collection, no key head may be the beginning of another.
 	 * @param collection  the name at this level
 	 * @param place       to be changed; slices may point into its room,
 	 *                    into `self` and into `collection`

@@ -209,6 +209,15 @@ static void store_fill(struct evkv_store *store,
 	show_state(store);
 }
 
+static enum evkv_peek peek_never(void *self, const struct evkv_request *request,
+    struct evkv_value **value)
+{
+	(void)self;
+	(void)request;
+	(void)value;
+	return EVKV_PEEK_DECLINE;
+}
+
 static struct evkv_store *store_new(struct evkv_loop *loop,
     const struct evkv_vtable *vtable, void *self,
     const struct evkv_store_config *config, struct evkv_error *error)
@@ -240,6 +249,8 @@ static struct evkv_store *store_new(struct evkv_loop *loop,
 	}
 	memcpy(&store->own_vtable, vtable,
 	    vtable->size < sizeof(*vtable) ? vtable->size : sizeof(*vtable));
+	if (store->own_vtable.peek == NULL)
+		store->own_vtable.peek = peek_never;
 	store->vtable = &store->own_vtable;
 	store->given = vtable;
 	store->self = self;
@@ -419,7 +430,7 @@ void evkv_store_counters_sized(const struct evkv_store *store,
 enum evkv_peek evkv_store_peek(struct evkv_store *store,
     const struct evkv_request *request, struct evkv_value **value)
 {
-	if (store->vtable->peek == NULL || store->phase != STORE_OPEN ||
+	if (store->phase != STORE_OPEN ||
 	    store->pending >= store->max_pending ||
 	    !evkv__order_is_idle(&store->order))
 		return EVKV_PEEK_DECLINE;

@@ -6,6 +6,7 @@
 
 #include "core/order.h"
 #include "evkv/driver.h"
+#include "loop/loop.h"
 
 struct evkv_frame;
 
@@ -83,7 +84,7 @@ struct evkv_store {
 
 	char
 	    *text; /* what it was opened by, allocated; NULL = something else */
-	struct evkv_vtable own_vtable;
+	struct evkv_vtable own_vtable; /* its peek is never NULL */
 	/* Of those whose inner store this is. */
 	LIST_HEAD(, store_inner) parents;
 	size_t inner_count;
@@ -100,20 +101,23 @@ static inline bool evkv__store_has_room(const struct evkv_store *store,
 		store->pending_bytes == 0);
 }
 
-/* Open, with nothing pending: what comes next may be answered at once. */
+/*
+ * Open, with nothing pending: what comes next may be answered at once. Nothing
+ * waits for its turn then either, for what waits, or is waited for, is pending.
+ */
 static inline bool evkv__store_is_quick(const struct evkv_store *store)
 {
-	return ((size_t)store->phase | store->pending | store->order.used |
-		   (uintptr_t)store->order.entering) == STORE_OPEN;
+	EVKV__ASSERT(store->pending > 0 || evkv__order_is_idle(&store->order));
+	return ((size_t)store->phase | store->pending) == STORE_OPEN;
 }
 
 /* evkv_store_peek(), of a store that is mostly quick. */
 static inline enum evkv_peek evkv__store_peek(struct evkv_store *store,
     const struct evkv_request *request, struct evkv_value **value)
 {
-	if (!evkv__store_is_quick(store) || store->vtable->peek == NULL)
+	if (!evkv__store_is_quick(store))
 		return evkv_store_peek(store, request, value);
-	return store->vtable->peek(store->self, request, value);
+	return store->own_vtable.peek(store->self, request, value);
 }
 
 /* close.c */

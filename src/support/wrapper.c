@@ -129,11 +129,6 @@ static void fill_vtable(struct wrapper *wrapper)
 		wrapper->vtable.counters = wrapper_counters;
 	if (hooks->metrics != NULL)
 		wrapper->vtable.metrics = wrapper_metrics;
-	/* An answer that must be changed can't be passed on as it is. */
-	if (hooks->decode == NULL && hooks->complete == NULL &&
-	    (hooks->submit == NULL ||
-		(hooks->flags & EVKV_WRAPPER_FORWARDS_GET) != 0))
-		wrapper->vtable.peek = evkv__wrapper_peek;
 }
 
 /* Kinds that the kit can do only by others, or not at all. */
@@ -204,6 +199,7 @@ static struct evkv_store *create(struct wrapper *wrapper,
 	narrow_kinds(&wrapper->hooks, &can);
 	if (wrapper->hooks.narrow != NULL)
 		wrapper->hooks.narrow(wrapper->self, &can);
+	evkv__wrapper_choose_peek(wrapper);
 	store = evkv_store_create(NULL, &wrapper->vtable, wrapper,
 	    &(struct evkv_store_config){
 		.capabilities = &can,

@@ -6,15 +6,32 @@
 
 #include "evkv/wrapper.h"
 
+#define PEEK_KEY 256 /* bytes of a key that is renamed without an op */
+
+/*
+ * peek.c: as the inner store is asked without an op. Nothing calls back within
+ * a peek, so one is enough, and what does not change is written once.
+ */
+struct wrapper_peek {
+	struct evkv_request request;
+	struct evkv_slice key; /* `bytes` */
+	size_t head_size;
+	size_t head_words;  /* whole ones, of 8 bytes, which are in `bytes` */
+	uint64_t head_rest; /* what of the head is behind them */
+	unsigned rest_bits;
+	struct evkv_place place; /* where that is not the same for all */
+	/* The key, by whole words: so there is room for two more. */
+	_Alignas(16) char bytes[PEEK_KEY + 3 * sizeof(uint64_t)];
+};
+
 /* The core's `self` of a wrapper made of hooks. */
 struct wrapper {
 	struct evkv_wrapper hooks; /* a copy, filled up to our size */
 	const struct evkv_type *type;
-	struct evkv_store *inner;   /* borrowed: the node holds the reference */
-	void *self;                 /* the hooks' */
-	bool made;                  /* `self` is there, to be released */
-	struct evkv_request peek;   /* map.c: as the inner store is asked ... */
-	struct evkv_slice peek_key; /* ... for this key */
+	struct evkv_store *inner; /* borrowed: the node holds the reference */
+	void *self;               /* the hooks' */
+	bool made;                /* `self` is there, to be released */
+	struct wrapper_peek peek;
 	struct evkv_vtable vtable;
 	_Alignas(16) char options[]; /* the copy, then its strings */
 };
@@ -26,8 +43,9 @@ struct wrapper *evkv__wrapper_of(const struct evkv_store *store);
 enum evkv_verdict evkv__wrapper_submit(void *self, struct evkv_op *op,
     const struct evkv_request *request);
 void evkv__wrapper_complete(void *self, struct evkv_op *op);
-enum evkv_peek evkv__wrapper_peek(void *self,
-    const struct evkv_request *request, struct evkv_value **value);
+
+/* peek.c: of a wrapper that has been made, the vtable's peek; NULL = none. */
+void evkv__wrapper_choose_peek(struct wrapper *wrapper);
 
 /* place.c */
 /* Where the entries of a collection are: `place` is filled in. */

@@ -57,7 +57,7 @@ static const struct evkv_url_option prefix_keys_options[] = {
 
 static const struct evkv_wrapper prefix_keys_hooks = {
 	.size = sizeof(struct evkv_wrapper),
-	.flags = EVKV_WRAPPER_KEY_HEADS,
+	.flags = EVKV_WRAPPER_KEY_HEADS | EVKV_WRAPPER_SAME_HEAD,
 	.init = prefix_keys_init,
 	.narrow = prefix_keys_narrow,
 	.place = prefix_keys_place,

@@ -96,28 +96,30 @@ static inline void hash_multiply(uint64_t *a, uint64_t *b)
 #endif
 }
 
+/* The halves of a product, one upon the other. */
+static inline uint64_t hash_fold(uint64_t a, uint64_t b)
+{
+	hash_multiply(&a, &b);
+	return a ^ b;
+}
+
 /* Of a key, which has at least one byte. */
 static inline uint64_t hash_key(const struct memory_secrets *secrets,
     struct evkv_slice key)
 {
-	const char *at = key.data;
+	const char *at = key.data, *end = at + key.size;
 	uint64_t state = secrets->words[2] ^ key.size, words[2];
-	size_t left = key.size;
 
-	for (; left > 16; left -= 16, at += 16) {
-		words[0] = hash_read_8(at) ^ secrets->words[0];
-		words[1] = hash_read_8(at + 8) ^ state;
-		hash_multiply(&words[0], &words[1]);
-		state = words[0] ^ words[1] ^ secrets->words[1];
-	}
-	hash_read(at, left, words);
+	for (; end - at > 16; at += 16)
+		state = secrets->words[1] ^
+		    hash_fold(hash_read_8(at) ^ secrets->words[0],
+			hash_read_8(at + 8) ^ state);
+	hash_read(at, (size_t)(end - at), words);
 	words[0] ^= secrets->words[0];
 	words[1] ^= state;
 	hash_multiply(&words[0], &words[1]);
-	words[0] ^= secrets->words[1];
-	words[1] ^= secrets->words[3];
-	hash_multiply(&words[0], &words[1]);
-	return words[0] ^ words[1];
+	return hash_fold(words[0] ^ secrets->words[1],
+	    words[1] ^ secrets->words[3]);
 }
 
 #endif

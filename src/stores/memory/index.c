@@ -284,8 +284,8 @@ static void segment_learn(const struct index *index,
 }
 
 /*
- * Move what lies in its first chunk, those of the upper half or all; all that is
- * known of a hash there, and needed, is that chunk.
+ * Move what lies in its first chunk, those of the upper half or all. That chunk
+ * is all that is known of a hash, and needed.
  */
 static void segment_move_home(struct index_segment *to,
     struct index_segment *from, bool all)

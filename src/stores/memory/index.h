@@ -10,8 +10,8 @@
  * neighbours are joined again.
  *
  * A chunk is a cache line: 12 tags of a byte, compared all at once, and the
- * numbers of 12 items, see slab.h. An item that finds its chunk full goes to the
- * next one, and each chunk that it passes counts it; so a search ends at the
+ * numbers of 12 items, see slab.h. An item that finds its chunk full goes to
+ * the next one, and each chunk that it passes counts it; so a search ends at the
  * first chunk that nobody has passed, and removing leaves no tombstones behind.
  *
  * The hashes of items are not kept, only the bit of each by which its segment

@@ -156,15 +156,6 @@ static inline struct memory_collection *read_collection(struct memory *self,
 
 /* ---- Without an op ----------------------------------------------------- */
 
-/* Others may have that value too, and count pins of their own. */
-static inline enum evkv_peek peek_entry(struct memory_entry *entry,
-    struct evkv_value **value)
-{
-	entry_set_visited(entry, true);
-	*value = &entry->value;
-	return entry_is_external(entry) ? EVKV_PEEK_DECLINE : EVKV_PEEK_HIT;
-}
-
 static OP_NOINLINE enum evkv_peek peek_any(struct memory *self,
     const struct evkv_request *request, struct evkv_value **value)
 {
@@ -181,7 +172,10 @@ static OP_NOINLINE enum evkv_peek peek_any(struct memory *self,
 	if (entry == NULL ||
 	    entry_expires_us(entry) <= evkv__loop_now_us(self->loop))
 		return EVKV_PEEK_MISS;
-	return peek_entry(entry, value);
+	entry_set_visited(entry, true);
+	*value = &entry->value;
+	/* Others may have that value too, and count pins of their own. */
+	return entry_is_external(entry) ? EVKV_PEEK_DECLINE : EVKV_PEEK_HIT;
 }
 
 enum evkv_peek evkv__memory_peek(void *arg, const struct evkv_request *request,
@@ -196,9 +190,12 @@ enum evkv_peek evkv__memory_peek(void *arg, const struct evkv_request *request,
 		return peek_any(self, request, value);
 	entry = evkv__table_find_at_home(&self->table, collection, key,
 	    table_hash(collection, key), entry_same_words);
-	if (entry == NULL || entry_expires_us(entry) <= self->loop->turn_us)
+	if (entry == NULL || !entry_outlives(entry, self->loop->turn_us) ||
+	    entry_is_external(entry))
 		return peek_any(self, request, value);
-	return peek_entry(entry, value);
+	entry_set_visited(entry, true);
+	*value = &entry->value;
+	return EVKV_PEEK_HIT;
 }
 
 static OP_NOINLINE evkv_ticket get_any(struct memory *self,
@@ -247,7 +244,7 @@ evkv_ticket evkv__memory_get(void *arg, const struct evkv_request *request,
 	    entry_same_bytes);
 	if (entry == NULL || entry_is_external(entry))
 		return get_any(self, request, cb, cb_arg);
-	if (entry_expires_us(entry) <= self->loop->turn_us)
+	if (!entry_outlives(entry, self->loop->turn_us))
 		return get_by_clock(self, entry, cb, cb_arg);
 	entry_set_visited(entry, true);
 	return evkv__get_hit(self->loop, &entry->value, cb, cb_arg);

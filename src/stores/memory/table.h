@@ -213,6 +213,15 @@ static inline int64_t entry_expires_us(const struct memory_entry *entry)
 				    : (int64_t)(kept - EXPIRY_MS) * 1000;
 }
 
+/* Surely not expired yet; false where a closer look must tell. */
+static inline bool entry_outlives(const struct memory_entry *entry,
+    int64_t now_us)
+{
+	uint64_t kept = entry->life >> (64 - ENTRY_EXPIRY_BITS);
+
+	return (uint64_t)now_us < (kept < EXPIRY_MS ? kept : EXPIRY_MS);
+}
+
 /* What is years away is rounded up to milliseconds. */
 static inline void entry_set_expiry(struct memory_entry *entry,
     int64_t expires_at_us)
@@ -446,8 +455,8 @@ static inline struct memory_entry *evkv__table_find(const struct memory_table
 }
 
 /*
- * The same, but only where most are; for what has to be quick. NULL: if there
- * is one, it is elsewhere.
+ * The same, but only where most are: the first of its tag in the first chunk;
+ * for what has to be quick. NULL: if there is one, it is elsewhere.
  */
 static inline struct memory_entry *evkv__table_find_at_home(
     const struct memory_table *table,
@@ -459,12 +468,10 @@ static inline struct memory_entry *evkv__table_find_at_home(
 	uint32_t matches = index_match(chunk, index_tag(hash));
 	struct memory_entry *entry;
 
-	for (; matches != 0; matches &= matches - 1) {
-		entry = entry_at(table, chunk->slots[__builtin_ctz(matches)]);
-		if (entry_is(entry, collection, key, same))
-			return entry;
-	}
-	return NULL;
+	if (matches == 0)
+		return NULL;
+	entry = entry_at(table, chunk->slots[__builtin_ctz(matches)]);
+	return entry_is(entry, collection, key, same) ? entry : NULL;
 }
 
 /* The entry of a key, for a reader: not expired, and marked as used. */

@@ -76,7 +76,6 @@ static enum evkv_peek passthrough_cache_peek(void *self,
 	if (evkv__loop_wall_jumps(cache->loop) != cache->wall_jumps)
 		evkv__repair_clocks(cache);
 	if (cache->heads || cache->off ||
-	    request->keys->size > cache->max_key ||
 	    (cache->records > 0 &&
 		evkv__record_find(cache, request->collection, *request->keys) !=
 		    NULL))
