@@ -66,7 +66,22 @@ SEEN int renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
 	if (strcmp(to, "CURRENT") == 0)
 		add_step("rename");
+	else if (strncmp(to, "g-", 2) == 0)
+		add_step("name");
 	return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
+}
+
+/* Atomic: an errno, or 0. */
+static int fail_mkdir;
+
+SEEN int mkdirat(int dir, const char *name, mode_t mode)
+{
+	int sys_error = __atomic_load_n(&fail_mkdir, __ATOMIC_RELAXED);
+
+	if (sys_error == 0)
+		return (int)syscall(SYS_mkdirat, dir, name, mode);
+	errno = sys_error;
+	return -1;
 }
 
 /* Atomic: an errno for those of more than 1 MiB; how many there were. */
@@ -491,7 +506,8 @@ EVKV_TEST(disk_fsync, reads_of_a_group_in_doubt_tell_nothing)
 
 /*
  * What is renamed to CURRENT is on the disk before, as is the generation that
- * it names; and the directory is brought to the disk after it.
+ * it names; and the directory is brought to the disk after it, and once more
+ * when the generation has got its name.
  */
 EVKV_TEST(disk_fsync, the_pointer_is_renamed_before_the_directory_is_synced)
 {
@@ -501,11 +517,39 @@ EVKV_TEST(disk_fsync, the_pointer_is_renamed_before_the_directory_is_synced)
 	kit_begin(&kit);
 	order_of_steps[0] = '\0';
 	kit_open(&kit, NULL);
-	check_contains(order_of_steps, "data dir current rename dir");
+	check_contains(order_of_steps, "data dir current rename dir name dir");
 	before = (int)strlen(order_of_steps);
 	must_put(&kit, "v");
 	check_status(kit_span(&kit, EVKV_OP_COMPACT, ""), EVKV_OK);
-	check_contains(order_of_steps + before, "data dir current rename dir");
+	check_contains(order_of_steps + before,
+	    "data dir current rename dir name dir");
+	kit_end(&kit);
+}
+
+/* ---- A directory that can't be made -------------------------------------- */
+
+EVKV_TEST(disk_fsync, a_generation_that_can_t_be_made_is_told)
+{
+	struct answer answer = ANSWER_INIT;
+	char path[400];
+	struct kit kit;
+
+	open_full(&kit);
+	snprintf(path, sizeof(path), "%s/copy", kit.folder);
+	set(&fail_mkdir, ENOSPC);
+	check_status(kit_do(&kit,
+			 &(struct evkv_request){ .kind = EVKV_OP_COMPACT },
+			 &answer),
+	    EVKV_NOSPACE);
+	check_contains(answer.message, "can't make a generation");
+	answer_reset(&answer);
+	check(evkv_disk_backup(kit.store, path, 0, answer_cb, &answer));
+	rig_wait(&kit.rig, &answer.calls);
+	set(&fail_mkdir, 0);
+	check_status(answer.status, EVKV_NOSPACE);
+	check_contains(answer.message, "can't make a generation");
+	answer_free(&answer);
+	must_get(&kit, "old");
 	kit_end(&kit);
 }
 

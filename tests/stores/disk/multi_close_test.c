@@ -13,19 +13,26 @@
 #include "kit.h"
 #include "scripted.h"
 
-/* A job that keeps the worker until `go` is posted. */
+/* A job that tells that it runs, and keeps the worker until `go` is posted. */
 struct holdup {
 	struct evkv_job job; /* first */
 	struct evkv_executor *executor;
 	struct evkv_lane *lane;
-	sem_t go;
+	unsigned again; /* so many times more, behind what waits */
+	sem_t runs, go;
 };
 
 static void holdup_run(struct evkv_job *jobs, void *arg)
 {
-	(void)jobs;
-	while (sem_wait(&((struct holdup *)arg)->go) != 0)
+	struct holdup *holdup = arg;
+
+	sem_post(&holdup->runs);
+	while (sem_wait(&holdup->go) != 0)
 		;
+	if (holdup->again > 0) {
+		holdup->again--;
+		evkv_job_again(jobs);
+	}
 }
 
 static void holdup_done(struct evkv_job *jobs, void *arg)
@@ -37,6 +44,7 @@ static void holdup_done(struct evkv_job *jobs, void *arg)
 static void holdup_open(struct holdup *holdup, struct evkv_loop *loop)
 {
 	memset(holdup, 0, sizeof(*holdup));
+	sem_init(&holdup->runs, 0, 0);
 	sem_init(&holdup->go, 0, 0);
 	holdup->executor = evkv_executor_new(
 	    &(struct evkv_executor_options){ .threads = 1 }, NULL);
@@ -52,6 +60,7 @@ static void holdup_close(struct holdup *holdup)
 {
 	evkv_lane_free(holdup->lane);
 	evkv_executor_unref(holdup->executor);
+	sem_destroy(&holdup->runs);
 	sem_destroy(&holdup->go);
 }
 
@@ -211,6 +220,69 @@ EVKV_TEST(disk_multi_close, without_memory_while_a_part_is_busy)
 
 	for (busy = 58; busy < 64; busy++)
 		forget_a_busy_part(busy);
+}
+
+/* ---- A root that is lost ------------------------------------------------- */
+
+static void holdup_await(struct holdup *holdup)
+{
+	while (sem_wait(&holdup->runs) != 0)
+		;
+}
+
+static void count_multi(enum evkv_log_level level, const char *message,
+    void *arg)
+{
+	(void)level;
+	if (strncmp(message, "multi_disk", 10) == 0)
+		++*(int *)arg;
+}
+
+/* Two parts tell of it in one turn: it is looked at once. */
+EVKV_TEST(disk_multi_close, two_parts_are_lost_with_their_root)
+{
+	struct evkv_slice key = EVKV_LIT("k"), value = EVKV_LIT("v");
+	struct answer a[2] = { ANSWER_INIT, ANSWER_INIT };
+	static const char *const names[] = { "a", "b" };
+	struct holdup holdup;
+	char aside[400];
+	struct kit kit;
+	int i, told = 0;
+
+	kit_begin(&kit);
+	evkv_loop_set_log(kit.rig.loop, count_multi, &told);
+	holdup_open(&holdup, kit.rig.loop);
+	multi_open(&kit, &holdup);
+	for (i = 0; i < 2; i++)
+		check_status(kit_put(&kit, names[i], key, value, 0), EVKV_OK);
+	holdup.again = 1;
+	check(evkv_lane_submit(holdup.lane, &holdup.job));
+	snprintf(aside, sizeof(aside), "%s/aside", kit.folder);
+	check_int(rename(kit.path, aside), 0);
+	for (i = 0; i < 2; i++)
+		evkv_put(kit.store, evkv_str(names[i]), key, value, 0,
+		    answer_cb, &a[i]);
+	rig_turn(&kit.rig);
+	/* When the job runs again, both have come back. */
+	holdup_await(&holdup);
+	sem_post(&holdup.go);
+	holdup_await(&holdup);
+	for (i = 0; i < 2; i++) {
+		rig_wait(&kit.rig, &a[i].calls);
+		check_status(a[i].status, EVKV_IO);
+		answer_free(&a[i]);
+	}
+	sem_post(&holdup.go);
+	rig_until(&kit.rig, evkv_store_state(kit.store) == EVKV_STATE_DOWN);
+	rig_settle(&kit.rig);
+	check_int(told, 1);
+	check_int(rename(aside, kit.path), 0);
+	rig_advance(&kit.rig, 1000);
+	for (i = 0; i < 2; i++)
+		check_status(kit_put(&kit, names[i], key, value, 0), EVKV_OK);
+	kit_close(&kit);
+	holdup_close(&holdup);
+	kit_end(&kit);
 }
 
 /* ---- The sweep ----------------------------------------------------------- */

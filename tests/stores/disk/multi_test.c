@@ -110,14 +110,22 @@ EVKV_TEST(disk_multi, looking_makes_nothing)
 	kit_end(&kit);
 }
 
-/* The first slab of operations, of 64, is used up but for a few. */
-static void forget_a_part(unsigned busy, size_t nth)
+/* What there is to tell of a want of memory without any. */
+#define RESERVE 64
+
+/*
+ * The first slab of operations, of 64, is used up but for a few; with `none`
+ * there is no memory from then on, and no reserve.
+ */
+static void forget_a_part(unsigned busy, size_t nth, bool none)
 {
 	struct evkv_slice key = EVKV_LIT("k"), value = EVKV_LIT("v");
+	const struct evkv_request ping = { .kind = EVKV_OP_PING };
 	struct scripted *script = scripted_new();
 	struct answer put = ANSWER_INIT;
 	enum evkv_status status;
 	struct evkv_store *slow;
+	evkv_ticket ticket;
 	struct kit kit;
 	unsigned i;
 
@@ -127,15 +135,25 @@ static void forget_a_part(unsigned busy, size_t nth)
 	slow = scripted_store(script, kit.rig.loop, NULL);
 	for (i = 0; i < busy; i++)
 		check(evkv_get(slow, EVKV_LIT("c"), key, NULL, NULL) != 0);
-	faults_fail_nth(nth);
-	evkv_put(kit.store, EVKV_LIT("b"), key, value, 0, answer_cb, &put);
+	faults_fail_from(1);
+	for (i = 0; none && i < RESERVE; i++)
+		check(evkv_submit_nomem(slow, &ping, NULL, NULL) != 0);
+	if (none)
+		faults_fail_from(nth);
+	else
+		faults_fail_nth(nth);
+	ticket = evkv_put(kit.store, EVKV_LIT("b"), key, value, 0, answer_cb,
+	    &put);
 	faults_off();
 	/* Until it has closed, it can't be opened; only we are never closed. */
 	while ((status = kit_get(&kit, "a", key, value)) == EVKV_LOCKED)
 		rig_advance(&kit.rig, 1000);
 	check_status(status, EVKV_OK);
-	rig_wait(&kit.rig, &put.calls);
-	check(put.status == EVKV_OK || put.status == EVKV_NOMEM);
+	/* Not a word could be kept of one without a ticket. */
+	if (ticket != 0) {
+		rig_wait(&kit.rig, &put.calls);
+		check(put.status == EVKV_OK || put.status == EVKV_NOMEM);
+	}
 	answer_free(&put);
 	check_status(kit_put(&kit, "b", key, value, 0), EVKV_OK);
 	scripted_complete_all(script, EVKV_OK);
@@ -152,8 +170,43 @@ EVKV_TEST(disk_multi, a_part_closes_without_memory)
 
 	for (busy = 60; busy < 64; busy++) {
 		for (nth = 1; nth < 16; nth++)
-			forget_a_part(busy, nth);
+			forget_a_part(busy, nth, false);
 	}
+	for (nth = 1; nth < 20; nth++)
+		forget_a_part(63, nth, true);
+}
+
+/* They are those of the store, whatever part an operation is for. */
+EVKV_TEST(disk_multi, bounds_are_of_all_parts_together)
+{
+	struct evkv_slice key = EVKV_LIT("k"), value = EVKV_LIT("v");
+	struct answer a[3] = { ANSWER_INIT, ANSWER_INIT, ANSWER_INIT };
+	static const char *const names[] = { "a", "b", "c" };
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct kit kit;
+	int by_bytes, i;
+
+	for (by_bytes = 0; by_bytes < 2; by_bytes++) {
+		kit_begin(&kit);
+		kit.store = evkv_multi_disk_new(kit.rig.loop,
+		    &(struct evkv_disk_options){ .path = kit.path,
+			.max_bytes = (size_t)8 << 20,
+			.max_pending = by_bytes ? 0 : 2,
+			.max_pending_bytes = by_bytes ? 5 : 0 },
+		    &error);
+		check_str(error.message, "");
+		for (i = 0; i < 3; i++)
+			evkv_put(kit.store, evkv_str(names[i]), key, value, 0,
+			    answer_cb, &a[i]);
+		for (i = 0; i < 3; i++) {
+			rig_wait(&kit.rig, &a[i].calls);
+			check_status(a[i].status, i < 2 ? EVKV_OK : EVKV_BUSY);
+			answer_reset(&a[i]);
+		}
+		kit_end(&kit);
+	}
+	for (i = 0; i < 3; i++)
+		answer_free(&a[i]);
 }
 
 EVKV_TEST(disk_multi, idle_parts_are_closed)
