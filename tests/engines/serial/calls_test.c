@@ -223,6 +223,17 @@ static enum evkv_status act(struct kit *kit, const struct deed *deed,
 		.delta = deed->kind == EVKV_OP_INCR ? 1 : 0 });
 }
 
+static bool is_named(const struct kit *kit, struct evkv_slice name)
+{
+	size_t i;
+
+	for (i = 0; i < kit->answer.count; i++) {
+		if (evkv_slice_equal(kit->answer.entries[i].name, name))
+			return true;
+	}
+	return false;
+}
+
 /* What the answer says must be so. */
 static void check_deed(struct kit *kit, const struct deed *deed,
     struct evkv_slice key, enum evkv_status status, int n)
@@ -230,10 +241,14 @@ static void check_deed(struct kit *kit, const struct deed *deed,
 	char text[40];
 	bool old, new;
 
-	if (deed->kind == EVKV_OP_KEYS && status == EVKV_OK)
+	if (deed->kind == EVKV_OP_KEYS && status == EVKV_OK) {
 		check_int(kit->answer.count, 2);
-	if (deed->kind == EVKV_OP_COLLECTIONS && status == EVKV_OK)
+		check(is_named(kit, key) && is_named(kit, EVKV_LIT("other")));
+	}
+	if (deed->kind == EVKV_OP_COLLECTIONS && status == EVKV_OK) {
 		check_int(kit->answer.count, 1);
+		check(is_named(kit, evkv_str(where)));
+	}
 	look(kit, key, text);
 	old = strcmp(text, deed->before) == 0;
 	new = strcmp(text, deed->after) == 0;

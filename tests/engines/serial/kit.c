@@ -127,6 +127,16 @@ void kit_must_put(struct kit *kit, const char *collection, const char *key,
 		fail_test("%s/%s: %s", collection, key, kit->answer.message);
 }
 
+void kit_check_entries(const struct kit *kit, size_t count,
+    enum evkv_status status)
+{
+	size_t i;
+
+	check_int(kit->answer.count, count);
+	for (i = 0; i < count; i++)
+		check_status(kit->answer.entries[i].status, status);
+}
+
 size_t kit_names(struct kit *kit, enum evkv_kind kind, const char *collection,
     size_t limit)
 {

@@ -49,6 +49,9 @@ void kit_check(struct kit *kit, const char *collection, const char *key,
 /* Put it, and it is OK. */
 void kit_must_put(struct kit *kit, const char *collection, const char *key,
     const char *value, int64_t ttl_ms);
+/* Each entry of the last answer has that status, and there are so many. */
+void kit_check_entries(const struct kit *kit, size_t count,
+    enum evkv_status status);
 /* How many names an enumeration gives, over all pages of `limit`. */
 size_t kit_names(struct kit *kit, enum evkv_kind kind, const char *collection,
     size_t limit);

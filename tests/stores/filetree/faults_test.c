@@ -161,21 +161,16 @@ EVKV_TEST(filetree_faults, each_key_of_a_batch_shares_the_failure)
 		.keys = keys,
 		.values = keys };
 	struct kit kit;
-	size_t i;
 
 	tree_begin(&kit);
 	kit_must_put(&kit, "c", "b", "old", 0);
 	set(&fail_folder_sync, EIO);
 	check_status(kit_do(&kit, &request), EVKV_UNKNOWN_OUTCOME);
-	for (i = 0; i < 3; i++)
-		check_status(kit.answer.entries[i].status,
-		    EVKV_UNKNOWN_OUTCOME);
+	kit_check_entries(&kit, 3, EVKV_UNKNOWN_OUTCOME);
 	request.kind = EVKV_OP_DELETE;
 	request.values = NULL;
 	check_status(kit_do(&kit, &request), EVKV_UNKNOWN_OUTCOME);
-	for (i = 0; i < 3; i++)
-		check_status(kit.answer.entries[i].status,
-		    EVKV_UNKNOWN_OUTCOME);
+	kit_check_entries(&kit, 3, EVKV_UNKNOWN_OUTCOME);
 	set(&fail_folder_sync, 0);
 	kit_end(&kit);
 }

@@ -157,20 +157,16 @@ EVKV_TEST(jsonfile_faults, each_key_of_a_batch_shares_the_failure)
 		.keys = keys,
 		.values = keys };
 	struct kit kit;
-	size_t i;
 
 	faults_begin(&kit);
 	set(&fail_write, ENOSPC);
 	check_status(kit_do(&kit, &request), EVKV_NOSPACE);
-	for (i = 0; i < 3; i++)
-		check_status(kit.answer.entries[i].status, EVKV_NOSPACE);
+	kit_check_entries(&kit, 3, EVKV_NOSPACE);
 	set(&fail_write, 0);
 	kit_check(&kit, "c", "k", "old");
 	set(&fail_folder_sync, EIO);
 	check_status(kit_do(&kit, &request), EVKV_UNKNOWN_OUTCOME);
-	for (i = 0; i < 3; i++)
-		check_status(kit.answer.entries[i].status,
-		    EVKV_UNKNOWN_OUTCOME);
+	kit_check_entries(&kit, 3, EVKV_UNKNOWN_OUTCOME);
 	set(&fail_folder_sync, 0);
 	kit_end(&kit);
 }
@@ -196,15 +192,21 @@ EVKV_TEST(jsonfile_faults, a_group_is_brought_to_the_disk_in_order)
 
 EVKV_TEST(jsonfile_faults, an_exchange_is_not_needed)
 {
+	static const int errors[] = { EINVAL, ENOSYS, ENOTSUP, EPERM };
 	struct kit kit;
+	char value[16];
+	size_t i;
 
 	faults_begin(&kit);
-	set(&no_exchange, EINVAL);
-	steps[0] = '\0';
-	kit_must_put(&kit, "c", "k", "new", 0);
-	check_str(steps, "file exchange rename folder ");
-	set(&no_exchange, 0);
-	kit_check(&kit, "c", "k", "new");
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		set(&no_exchange, errors[i]);
+		steps[0] = '\0';
+		snprintf(value, sizeof(value), "new%zu", i);
+		kit_must_put(&kit, "c", "k", value, 0);
+		check_str(steps, "file exchange rename folder ");
+		set(&no_exchange, 0);
+		kit_check(&kit, "c", "k", value);
+	}
 	kit_end(&kit);
 }
 
