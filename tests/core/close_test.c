@@ -1,6 +1,8 @@
 /*
  * tests/core/close_test.c - the ways out of a store that takes its time.
  */
+#include <pthread.h>
+
 #include "faults.h"
 #include "scene.h"
 
@@ -263,6 +265,93 @@ EVKV_TEST(core_close, freeing_the_loop_ends_everything)
 	answer_free(&a[2]);
 	answer_free(&closed);
 	scene_close(&s);
+}
+
+/* A driver whose threads end after its close() has returned. */
+struct slow_end {
+	struct evkv_store *store;
+	pthread_t thread;
+	bool closed, freed_early;
+};
+
+static void slow_end_told(void *arg)
+{
+	struct slow_end *slow = arg;
+
+	check_int(pthread_join(slow->thread, NULL), 0);
+	slow->closed = true;
+	evkv_store_closed(slow->store);
+}
+
+static void *slow_end_nothing(void *arg)
+{
+	return arg;
+}
+
+static void *slow_end_main(void *arg)
+{
+	struct slow_end *slow = arg;
+	pthread_t thread;
+	int i;
+
+	/* Some work, so that the loop has time to go without it. */
+	for (i = 0; i < 200; i++) {
+		if (pthread_create(&thread, NULL, slow_end_nothing, NULL) == 0)
+			pthread_join(thread, NULL);
+	}
+	check(evkv_loop_post(evkv_store_loop(slow->store), slow_end_told,
+	    slow));
+	return NULL;
+}
+
+static void slow_end_close(void *self)
+{
+	struct slow_end *slow = self;
+
+	check_int(pthread_create(&slow->thread, NULL, slow_end_main, slow), 0);
+}
+
+static void slow_end_free(void *self)
+{
+	struct slow_end *slow = self;
+
+	slow->freed_early = !slow->closed;
+}
+
+static enum evkv_verdict slow_end_submit(void *self, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	(void)self;
+	(void)request;
+	return evkv_op_fail(op, EVKV_IO, EVKV_CAUSE_IO, NULL);
+}
+
+EVKV_TEST(core_close, freeing_the_loop_waits_for_the_drivers_threads)
+{
+	static const struct evkv_vtable vtable = {
+		.size = sizeof(struct evkv_vtable),
+		.name = "slow_end",
+		.kinds = EVKV_KINDS_BASIC,
+		.submit = slow_end_submit,
+		.close = slow_end_close,
+		.free = slow_end_free,
+	};
+	static const struct evkv_capabilities can = {
+		.kinds = EVKV_KINDS_BASIC,
+		.max_key = EVKV_KEY_MAX,
+		.max_value = EVKV_VALUE_MAX,
+		.ttl_unit_ms = 1,
+	};
+	struct slow_end slow = { .closed = false };
+	struct rig rig;
+
+	rig_open(&rig);
+	slow.store = evkv_store_create(rig.loop, &vtable, &slow,
+	    &(struct evkv_store_config){ .capabilities = &can }, NULL);
+	check(slow.store != NULL);
+	rig_close(&rig);
+	check(slow.closed && !slow.freed_early);
+	evkv_store_unref(slow.store);
 }
 
 struct close_late {

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "evkv/wrappers/compression.h"
+#include "faults.h"
+#include "gate.h"
 #include "wrappers/sealed.h"
 
 #define LARGE ((size_t)1 << 20)
@@ -282,5 +284,72 @@ EVKV_TEST(unit_compression_away, under_wrappers_that_wait_for_it)
 		check_status(a.answers[1].status, EVKV_OK);
 		check_bytes(a.answers[2].entries[2].bytes, large(&a));
 		away_close(&a);
+	}
+}
+
+/* ---- Want of memory ------------------------------------------------------ */
+
+/*
+ * A put, or a get, of which one allocation fails, on whichever thread; `busy`
+ * others are under way, so that a child needs memory. Whether the want was met.
+ */
+static bool without_memory(bool puts, unsigned busy, size_t nth)
+{
+	struct answer *answer, *after;
+	struct evkv_store *slow;
+	struct gate *gate;
+	struct away a;
+	unsigned i;
+	bool met;
+
+	away_open(&a);
+	answer = &a.answers[0];
+	after = &a.answers[1];
+	if (!puts) {
+		put_large(&a, 0, &a.answers[2]);
+		rig_wait(&a.s.rig, &a.answers[2].calls);
+	}
+	slow = gate_new(evkv_store_ref(a.s.memory), &gate, NULL);
+	gate->mode = GATE_BEFORE;
+	for (i = 0; i < busy; i++)
+		check(evkv_get(slow, C, EVKV_LIT("other"), NULL, NULL) != 0);
+	rig_turn(&a.s.rig);
+	faults_fail_nth(nth);
+	if (puts)
+		check(put_large(&a, 0, answer) != 0);
+	else
+		check(evkv_get(a.s.store, C, K, answer_cb, answer) != 0);
+	rig_wait(&a.s.rig, &answer->calls);
+	met = faults_fired() > 0;
+	faults_off();
+	evkv_get(a.s.store, C, K, answer_cb, after);
+	rig_wait(&a.s.rig, &after->calls);
+	if (answer->status != EVKV_OK)
+		check_status(answer->status, EVKV_NOMEM);
+	if (answer->status == EVKV_OK || !puts)
+		check_bytes(after->entries[0].bytes, large(&a));
+	else
+		check_status(after->status, EVKV_NOT_FOUND);
+	if (answer->status == EVKV_OK && !puts)
+		check_bytes(answer->entries[0].bytes, large(&a));
+	gate->mode = GATE_OPEN;
+	gate_release_all(gate);
+	rig_turn(&a.s.rig);
+	evkv_store_unref(slow);
+	away_close(&a);
+	return met;
+}
+
+EVKV_TEST(unit_compression_away, without_memory_nothing_is_told_as_done)
+{
+	unsigned busy, puts;
+	size_t nth;
+
+	for (puts = 0; puts < 2; puts++) {
+		for (busy = 60; busy < 64; busy++) {
+			for (nth = 1; without_memory(puts != 0, busy, nth);
+			     nth++)
+				check(nth < 100);
+		}
 	}
 }

@@ -255,8 +255,9 @@ EVKV_TEST(unit_fallback, cut_off_while_the_primary_is_asked)
 }
 
 /* A primary that can't be stopped fails after all: nobody waits any more. */
-EVKV_TEST(unit_fallback, a_failure_after_the_cut_is_nobody_s)
+static void fail_after_the_cut(bool writes)
 {
+	struct evkv_slice c = EVKV_LIT("c"), k = EVKV_LIT("k");
 	struct answer a = ANSWER_INIT;
 	struct evkv_store *store;
 	struct gate *gate;
@@ -265,12 +266,15 @@ EVKV_TEST(unit_fallback, a_failure_after_the_cut_is_nobody_s)
 	rig_open(&rig);
 	store = evkv_fallback_new(gate_new(evkv_simple_new(rig.loop, NULL),
 				      &gate, NULL),
-	    evkv_simple_new(rig.loop, NULL), NULL, NULL);
+	    evkv_simple_new(rig.loop, NULL),
+	    &(struct evkv_fallback_options){ .writes = writes }, NULL);
 	gate->mode = GATE_BEFORE;
+	gate->sends = writes;
 	evkv_cancel(rig.loop,
-	    evkv_get(store, EVKV_LIT("c"), EVKV_LIT("k"), answer_cb, &a));
+	    writes ? evkv_put(store, c, k, EVKV_LIT("v"), 0, answer_cb, &a)
+		   : evkv_get(store, c, k, answer_cb, &a));
 	rig_wait(&rig, &a.calls);
-	check_status(a.status, EVKV_CANCELED);
+	check_status(a.status, writes ? EVKV_UNKNOWN_OUTCOME : EVKV_CANCELED);
 	check_int(gate->held_count, 1);
 	gate_fail(gate, 0, EVKV_UNAVAILABLE, EVKV_CAUSE_RESET);
 	rig_settle(&rig);
@@ -278,6 +282,12 @@ EVKV_TEST(unit_fallback, a_failure_after_the_cut_is_nobody_s)
 	evkv_store_unref(store);
 	answer_free(&a);
 	rig_close(&rig);
+}
+
+EVKV_TEST(unit_fallback, a_failure_after_the_cut_is_nobody_s)
+{
+	fail_after_the_cut(false);
+	fail_after_the_cut(true);
 }
 
 EVKV_TEST(unit_fallback, bad_options_are_refused)

@@ -2,6 +2,7 @@
  * prefix_keys: the kinds that are forwarded, making one, stacks. What it has in
  * common with every store is in the conformance suite.
  */
+#include "faults.h"
 #include "prefix_keys_fixture.h"
 
 #include <stdio.h>
@@ -52,6 +53,48 @@ EVKV_TEST(unit_prefix_keys, keys_are_prefixed_below)
 	check_bottom(&f, "c/app:b c/x ");
 	answer_free(&answer);
 	close_fixture(&f);
+}
+
+/* Without memory for what is asked below, nothing is asked there. */
+static bool clear_without_memory(size_t nth)
+{
+	struct answer answer = ANSWER_INIT;
+	char name[3000]; /* more than an op has room for */
+	struct fixture f;
+	bool met;
+
+	memset(name, 'a', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	open_fixture(&f, EVKV_LIT("app:"));
+	put(&f, f.store, "c", name);
+	faults_fail_nth(nth);
+	check(evkv_clear(f.store, EVKV_LIT("c"), evkv_str(name), answer_cb,
+		  &answer) != 0);
+	rig_wait(&f.rig, &answer.calls);
+	met = faults_fired() > 0;
+	faults_off();
+	if (answer.status == EVKV_OK) {
+		check_bottom(&f, "");
+	} else {
+		check_status(answer.status, EVKV_NOMEM);
+		answer_reset(&answer);
+		evkv_get(f.store, EVKV_LIT("c"), evkv_str(name), answer_cb,
+		    &answer);
+		rig_wait(&f.rig, &answer.calls);
+		check_status(answer.status, EVKV_OK);
+	}
+	answer_free(&answer);
+	close_fixture(&f);
+	return met;
+}
+
+EVKV_TEST(unit_prefix_keys, a_clear_without_memory_has_no_effect)
+{
+	size_t nth = 1;
+
+	while (clear_without_memory(nth))
+		check(++nth < 100);
+	check(nth > 1);
 }
 
 /* The prefix's own bytes are no pattern, whatever they are. */

@@ -481,3 +481,42 @@ EVKV_TEST(memcached_peer, a_constructor_without_memory)
 	evkv_store_unref(store);
 	rig_close(&rig);
 }
+
+/* What takes several steps has to remember them. */
+static bool take_without_memory(size_t nth)
+{
+	struct evkv_slice keys[200];
+	static char names[200][8];
+	struct fake f;
+	bool met;
+
+	for (size_t i = 0; i < 200; i++) {
+		snprintf(names[i], sizeof(names[i]), "k%zu", i);
+		keys[i] = evkv_str(names[i]);
+	}
+	fake_open(&f);
+	faults_fail_nth(nth);
+	check(evkv_submit(f.store,
+		  &(struct evkv_request){ .kind = EVKV_OP_TAKE,
+		      .collection = EVKV_LIT("c"),
+		      .count = 200,
+		      .keys = keys },
+		  answer_cb, &f.answers[0]) != 0);
+	fake_wait(&f, 1);
+	met = faults_fired() > 0;
+	faults_off();
+	if (!met)
+		check_status(f.answers[0].status, EVKV_OK);
+	fake_check_recovered(&f);
+	fake_close(&f);
+	return met;
+}
+
+EVKV_TEST(memcached_peer, a_take_of_many_without_memory)
+{
+	size_t nth = 1;
+
+	while (take_without_memory(nth))
+		check(++nth < 2000);
+	check(nth > 3);
+}
