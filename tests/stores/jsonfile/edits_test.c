@@ -314,6 +314,37 @@ static struct evkv_store *make_small(struct kit *kit, struct evkv_error *error)
 	    error);
 }
 
+EVKV_TEST(jsonfile_edits, max_bytes_has_bounds)
+{
+	static const struct {
+		size_t max_bytes;
+		bool good;
+	} rows[] = {
+		{ 1023, false },
+		{ 1024, true },
+		{ (size_t)1 << 30, true },
+		{ ((size_t)1 << 30) + 1, false },
+	};
+	struct kit kit;
+	size_t i;
+
+	json_begin(&kit);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct evkv_error error = EVKV_ERROR_INIT;
+
+		kit.store = evkv_jsonfile_new(kit.rig.loop,
+		    &(struct evkv_jsonfile_options){
+			.path = kit.path, .max_bytes = rows[i].max_bytes },
+		    &error);
+		check((kit.store != NULL) == rows[i].good);
+		if (rows[i].good)
+			kit_close(&kit);
+		else
+			check_contains(error.message, "max_bytes");
+	}
+	kit_end(&kit);
+}
+
 EVKV_TEST(jsonfile_edits, a_full_file_takes_deletes_and_then_puts)
 {
 	static char large[3000];

@@ -81,6 +81,34 @@ EVKV_TEST(redis_peer, an_array_of_another_size_is_no_answer)
 	}
 }
 
+EVKV_TEST(redis_peer, a_cursor_is_all_digits)
+{
+	static const struct {
+		const char *reply;
+		enum evkv_status status;
+	} rows[] = {
+		{ "*2\r\n$2\r\n10\r\n*0\r\n", EVKV_OK },
+		{ "*2\r\n$2\r\n1:\r\n*0\r\n", EVKV_CORRUPT },
+		{ "*2\r\n$2\r\n1/\r\n*0\r\n", EVKV_CORRUPT },
+		{ "*2\r\n$2\r\n:1\r\n*0\r\n", EVKV_CORRUPT },
+		{ "*2\r\n$0\r\n\r\n*0\r\n", EVKV_CORRUPT },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fake f;
+
+		fake_open(&f);
+		f.to_scan = rows[i].reply;
+		f.to_next_scan = "*2\r\n$1\r\n0\r\n*0\r\n";
+		evkv_keys(f.store, EVKV_LIT("c"), EVKV_LIT(""), EVKV_LIT(""), 1,
+		    answer_cb, &f.answers[0]);
+		fake_wait(&f, 1);
+		check_status(f.answers[0].status, rows[i].status);
+		fake_check_recovered(&f);
+		fake_close(&f);
+	}
+}
+
 /* Of one name two or minus one can't have been removed. */
 EVKV_TEST(redis_peer, a_count_of_removals_that_can_not_be)
 {
