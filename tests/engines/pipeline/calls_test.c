@@ -344,3 +344,31 @@ EVKV_TEST(pipeline_calls, a_busy_loop_sends_all_the_same)
 	evkv_store_unref(chain.store);
 	scene_close(&s);
 }
+
+/* ---- Large pieces ------------------------------------------------------ */
+
+/* Of a long burst more is read in one call than the 4 KiB of a short reply. */
+EVKV_TEST(pipeline_calls, a_long_reply_takes_few_reads)
+{
+	size_t size = 3 << 20;
+	char *reply = malloc(size + 2);
+	struct scene s;
+
+	check(reply != NULL);
+	memset(reply, 'v', size + 1);
+	reply[size + 1] = '\n';
+	scene_open_ready(&s);
+	s.peer->plan.silent = true;
+	line_get(s.store, 0, &s.answers[0]);
+	rig_until(&s.rig, s.server.gets == 1);
+	s.peer->plan.silent = false;
+	memset(&calls, 0, sizeof(calls));
+	calls.on = true;
+	peer_say(s.peer->newest, reply, size + 2);
+	scene_wait(&s, 1);
+	calls.on = false;
+	check_int(s.answers[0].entries[0].bytes.size, size);
+	check_between(calls.reads, 1, size / 4096 / 2);
+	free(reply);
+	scene_close(&s);
+}
