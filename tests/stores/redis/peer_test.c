@@ -440,6 +440,34 @@ EVKV_TEST(redis_peer, refused_credentials_are_told_without_the_password)
 	check_refused("-ERR no sesame here\r\n", "AUTH: refused");
 }
 
+/* Passwords that were wiped, here in place of the C library's. */
+static unsigned wiped;
+
+void count_wiped(void *memory, size_t size) __asm__("explicit_bzero");
+
+__attribute__((visibility("default"))) void count_wiped(void *memory,
+    size_t size)
+{
+	wiped += size == 6 && memcmp(memory, "sesame", 6) == 0;
+	memset(memory, 0, size);
+}
+
+EVKV_TEST(redis_peer, a_password_does_not_stay_in_memory)
+{
+	struct fake f;
+
+#if defined(_FORTIFY_SOURCE) && _FORTIFY_SOURCE > 0
+	skip_test("another function is called then");
+#endif
+	fake_begin(&f);
+	f.options.password = "sesame";
+	fake_store(&f);
+	fake_until_ready(&f);
+	wiped = 0;
+	fake_close(&f);
+	check_int(wiped, 1);
+}
+
 /* Nor the one that was sent, when it is another one by then. */
 EVKV_TEST(redis_peer, a_password_that_changes_in_the_handshake)
 {
