@@ -81,6 +81,8 @@ EVKV_TEST(redis_rounds, the_shorter_of_two_ttls)
 		{ ":0\r\n", ":-1\r\n", 1 },
 		{ ":-1\r\n", ":0\r\n", 1 },
 	};
+	static const char *const gone[] = { ":500\r\n", "*1\r\n$-1\r\n",
+		":-2\r\n", NULL };
 	struct fake f;
 	size_t i;
 
@@ -96,6 +98,12 @@ EVKV_TEST(redis_rounds, the_shorter_of_two_ttls)
 
 		check_int(ttl_by(&f, script), cases[i].ttl_ms);
 	}
+	/* What went between has no TTL either. */
+	f.script = gone;
+	check(evkv_ttl(f.store, C, K, answer_cb, fresh(&f)) != 0);
+	wait_for(&f, &f.answers[0]);
+	check_status(f.answers[0].status, EVKV_NOT_FOUND);
+	check_int(f.answers[0].entries[0].ttl_ms, EVKV_TTL_NONE);
 	fake_close(&f);
 }
 
