@@ -80,7 +80,7 @@ static void note_first(const char *path)
 {
 	if (cluster.opened_first[0] == '\0')
 		snprintf(cluster.opened_first, sizeof(cluster.opened_first),
-		    "%s", path);
+		    "%.31s", path);
 }
 
 static bool search_cluster(struct fake *fake, struct peer_conn *conn)
