@@ -24,6 +24,16 @@ int fdatasync(int fd)
 	return -1;
 }
 
+static unsigned fsync_to_fail; /* the nth from now on; 0 = none */
+
+int fsync(int fd)
+{
+	if (fsync_to_fail == 0 || --fsync_to_fail > 0)
+		return (int)syscall(SYS_fsync, fd);
+	errno = EIO;
+	return -1;
+}
+
 static unsigned syncs_taken(void)
 {
 	return __atomic_exchange_n(&syncs, 0, __ATOMIC_SEQ_CST);
@@ -174,4 +184,29 @@ EVKV_TEST(log_sync, one_that_has_failed_is_not_tried_again)
 	check_status(direct_get(&direct, "a", value, 16), EVKV_OK);
 	direct_close(&direct);
 	folder_remove(folder);
+}
+
+/* With its seal written, and cut or not: it is only to be made sure. */
+EVKV_TEST(log_sync, a_seal_that_is_in_doubt_is_written_again)
+{
+	struct file_failure failure;
+	char folder[200], value[16];
+	struct direct direct;
+	unsigned nth;
+
+	for (nth = 1; nth <= 2; nth++) {
+		direct_begin(&direct, folder, LOG_SYNC_FULL);
+		check_status(direct_put(&direct, "a", "v", 0), EVKV_OK);
+		fsync_to_fail = nth;
+		check_int(evkv__log_roll(direct.env), EIO);
+		check_int(fsync_to_fail, 0);
+		check_status(direct_put(&direct, "b", "v", 0), EVKV_OK);
+		direct_close(&direct);
+		check(direct_open(&direct,
+		    &(struct direct_config){ .path = folder }, &failure));
+		check_status(direct_get(&direct, "a", value, 16), EVKV_OK);
+		check_status(direct_get(&direct, "b", value, 16), EVKV_OK);
+		direct_close(&direct);
+		folder_remove(folder);
+	}
 }
