@@ -213,7 +213,15 @@ EVKV_API bool evkv_job_withdrawn(const struct evkv_job *job);
 EVKV_API void evkv_job_stop(struct evkv_job *job);
 
 /**
- * Whether evkv_job_stop() was called; run() looks where it can stop. Any
+ * Withdraw a job, or, where a worker has it, mark its op as sent and ask the job
+ * to stop: what a driver's stop() does. May be called twice.
+ * @param job  the job
+ * @param op   the op that it is of; NULL = it is the driver's own
+ */
+EVKV_API void evkv_job_cancel(struct evkv_job *job, struct evkv_op *op);
+
+/**
+ * Whether the job was asked to stop; run() looks where it can stop. Any
  * thread.
  */
 EVKV_API bool evkv_job_stopped(const struct evkv_job *job);

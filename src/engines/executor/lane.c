@@ -127,6 +127,15 @@ void evkv_job_stop(struct evkv_job *job)
 	job_change(job, JOB_TAKEN, JOB_STOPPED);
 }
 
+void evkv_job_cancel(struct evkv_job *job, struct evkv_op *op)
+{
+	if (evkv_job_withdraw(job))
+		return;
+	if (op != NULL)
+		(void)evkv_op_mark_sent(op);
+	evkv_job_stop(job);
+}
+
 bool evkv_job_stopped(const struct evkv_job *job)
 {
 	return __atomic_load_n(&job->state, __ATOMIC_ACQUIRE) == JOB_STOPPED ||

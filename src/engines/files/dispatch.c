@@ -187,8 +187,5 @@ void evkv__file_dispatch_stop(struct file_dispatch *dispatch,
 		evkv_op_complete(op);
 		return;
 	}
-	if (evkv_job_withdraw(&job->job))
-		return;
-	evkv_op_mark_sent(op);
-	evkv_job_stop(&job->job);
+	evkv_job_cancel(&job->job, op);
 }

@@ -80,8 +80,8 @@ void evkv__serial_start(struct serial_store *serial)
 	struct serial_job *job;
 
 	serial->state = SERIAL_OPENING;
-	for (job = serial->waiting; job != NULL; job = job->next)
-		job->tried = true;
+	TAILQ_FOREACH(job, &serial->waiting, link)
+	job->tried = true;
 	life_submit_own(serial, &serial->open_job, SERIAL_OPEN);
 }
 
@@ -239,9 +239,8 @@ void evkv__serial_close(void *self)
 	evkv_timer_cancel(serial->loop, &serial->flush_timer);
 	serial->state = SERIAL_ENDING;
 	__atomic_store_n(&serial->stop, true, __ATOMIC_RELAXED);
-	if (life_is_out(&serial->sweep_job) &&
-	    !evkv_job_withdraw(&serial->sweep_job.job))
-		evkv_job_stop(&serial->sweep_job.job);
+	if (life_is_out(&serial->sweep_job))
+		evkv_job_cancel(&serial->sweep_job.job, NULL);
 	evkv__serial_maybe_end(serial);
 }
 
@@ -278,7 +277,7 @@ static bool life_init(struct serial_store *serial,
 	serial->sweep_timer.arg = serial;
 	serial->flush_timer.run = life_flush;
 	serial->flush_timer.arg = serial;
-	serial->waiting_last = &serial->waiting;
+	TAILQ_INIT(&serial->waiting);
 	if (executor == NULL)
 		executor = evkv_loop_executor(serial->loop, error);
 	if (executor == NULL)

@@ -68,22 +68,10 @@ static struct serial_job *serial_make_job(struct evkv_op *op)
 	return job;
 }
 
-static void serial_append(struct serial_store *serial, struct serial_job *job)
-{
-	job->next = NULL;
-	job->link = serial->waiting_last;
-	*serial->waiting_last = job;
-	serial->waiting_last = &job->next;
-}
-
 static void serial_remove(struct serial_store *serial, struct serial_job *job)
 {
-	*job->link = job->next;
-	if (job->next != NULL)
-		job->next->link = job->link;
-	else
-		serial->waiting_last = job->link;
-	job->link = NULL;
+	TAILQ_REMOVE(&serial->waiting, job, link);
+	job->waits = false;
 }
 
 /* true: it is out. false: the op has failed. */
@@ -138,7 +126,7 @@ void evkv__serial_release_waiting(struct serial_store *serial)
 	struct serial_job *job;
 
 	while (serial->state != SERIAL_OPENING &&
-	    (job = serial->waiting) != NULL) {
+	    (job = TAILQ_FIRST(&serial->waiting)) != NULL) {
 		/* There may be memory again, for one that came later. */
 		if (serial->state == SERIAL_FAILED && !job->tried &&
 		    serial->failure.status == EVKV_NOMEM) {
@@ -161,7 +149,7 @@ void evkv__serial_release_waiting(struct serial_store *serial)
 static bool serial_done_at_once(const struct serial_store *serial,
     const struct evkv_request *request)
 {
-	if (serial->state != SERIAL_READY || serial->waiting != NULL)
+	if (serial->state != SERIAL_READY || !TAILQ_EMPTY(&serial->waiting))
 		return false;
 	return request->kind == EVKV_OP_PING ||
 	    request->kind == EVKV_OP_COMPACT ||
@@ -198,8 +186,9 @@ enum evkv_verdict evkv__serial_submit(void *self, struct evkv_op *op,
 		return EVKV_VERDICT_DONE;
 	if (position.size > 0)
 		evkv_cursor_open(job->request, name, &job->position);
-	if (serial->state != SERIAL_READY || serial->waiting != NULL) {
-		serial_append(serial, job);
+	if (serial->state != SERIAL_READY || !TAILQ_EMPTY(&serial->waiting)) {
+		TAILQ_INSERT_TAIL(&serial->waiting, job, link);
+		job->waits = true;
 		return EVKV_VERDICT_PENDING;
 	}
 	return serial_dispatch_op(serial, job) ? EVKV_VERDICT_PENDING
@@ -211,14 +200,11 @@ void evkv__serial_stop(void *self, struct evkv_op *op)
 	struct serial_store *serial = self;
 	struct serial_job *job = evkv_op_data(op);
 
-	if (job->link != NULL) {
+	if (job->waits) {
 		serial_remove(serial, job);
 		evkv_op_cut(op, EVKV_CANCELED, EVKV_CAUSE_CANCELED, NULL);
 		evkv_op_complete(op);
 		return;
 	}
-	if (evkv_job_withdraw(&job->job))
-		return;
-	evkv_op_mark_sent(op);
-	evkv_job_stop(&job->job);
+	evkv_job_cancel(&job->job, op);
 }

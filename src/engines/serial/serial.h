@@ -11,6 +11,8 @@
 #ifndef EVKV_ENGINES_SERIAL_SERIAL_H
 #define EVKV_ENGINES_SERIAL_SERIAL_H
 
+#include <sys/queue.h>
+
 #include "base/request.h"
 #include "engines/files/cell.h"
 #include "engines/files/failure.h"
@@ -49,8 +51,8 @@ struct serial_job {
 	/* The loop's. */
 	struct evkv_op *op;
 	bool tried; /* an opening was begun since it waits */
-	struct serial_job *next,
-	    **link; /* waiting for the store to be open; link NULL = not */
+	bool waits; /* for the store to be open */
+	TAILQ_ENTRY(serial_job) link;
 	struct file_cell one_cell;
 };
 
@@ -89,7 +91,7 @@ struct serial_store {
 	int64_t failed_ms;
 	struct file_wall wall;
 	size_t out; /* jobs in the lane */
-	struct serial_job *waiting, **waiting_last;
+	TAILQ_HEAD(, serial_job) waiting;
 	struct serial_job open_job, close_job, sweep_job, flush_job;
 	bool durable;     /* what was acknowledged needs no SYNC */
 	bool ttls;        /* there may be entries that expire */

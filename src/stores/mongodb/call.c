@@ -182,15 +182,11 @@ enum evkv_verdict evkv__mongodb_call_submit(struct mongodb_store *store,
 
 void evkv__mongodb_call_stop(struct mongodb_call *call)
 {
-	struct mongodb_part *part;
 	size_t i;
 
 	for (i = 0; i < call->part_count; i++) {
-		part = &call->parts[i];
-		if (part->job.lane == NULL || evkv_job_withdraw(&part->job))
-			continue;
-		evkv_op_mark_sent(call->op);
-		evkv_job_stop(&part->job);
+		if (call->parts[i].job.lane != NULL)
+			evkv_job_cancel(&call->parts[i].job, call->op);
 	}
 }
 

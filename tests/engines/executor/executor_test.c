@@ -273,6 +273,24 @@ static void occupy(struct bench *bench)
 	sem_wait(&bench->occupied);
 }
 
+EVKV_TEST(executor, cancel_withdraws_what_waits_and_stops_what_runs)
+{
+	struct bench *bench = bench_open(1);
+	unsigned i;
+
+	occupy(bench);
+	submit(bench, 1, 1);
+	rig_turn(&bench->rig);
+	for (i = 0; i < 2; i++) {
+		evkv_job_cancel(&bench->works[1].job, NULL);
+		evkv_job_cancel(&bench->works[0].job, NULL);
+	}
+	rig_until(&bench->rig, bench->back_count == 2);
+	check_int(bench->withdrawn, 1);
+	check(bench->works[0].ran && !bench->works[1].ran);
+	bench_close(bench);
+}
+
 EVKV_TEST(executor, freeing_a_lane_ends_what_runs_and_returns_all)
 {
 	struct bench *bench = bench_open(2);
