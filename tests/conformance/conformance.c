@@ -70,6 +70,46 @@ size_t conformance_size(const struct evkv_conformance *c, size_t normal)
 	return most < normal ? most : normal;
 }
 
+/* The memory stays: teardown() may use it. */
+static void conformance_release_kept(struct evkv_conformance *c)
+{
+	struct conformance_kept *kept;
+
+	for (kept = c->kept; kept != NULL; kept = kept->next) {
+		evkv_value_unref(kept->value);
+		evkv_store_unref(kept->store);
+		kept->value = NULL;
+		kept->store = NULL;
+	}
+}
+
+static void conformance_free_kept(struct evkv_conformance *c)
+{
+	struct conformance_kept *kept;
+
+	while ((kept = c->kept) != NULL) {
+		c->kept = kept->next;
+		free(kept->memory);
+		free(kept);
+	}
+}
+
+static void conformance_set_up(void *arg)
+{
+	struct evkv_conformance *c = arg;
+
+	c->suite->setup(c);
+}
+
+/* What a setup that skips has kept. */
+static void conformance_forget(void *arg)
+{
+	struct evkv_conformance *c = arg;
+
+	conformance_release_kept(c);
+	conformance_free_kept(c);
+}
+
 void conformance_begin(struct evkv_conformance *c,
     const struct evkv_conformance_suite *suite, enum conformance_mode mode)
 {
@@ -86,7 +126,7 @@ void conformance_begin(struct evkv_conformance *c,
 	if ((suite->quirks & EVKV_CONFORMANCE_REAL_TIME) != 0)
 		c->unit_ms = suite->unit_ms != 0 ? suite->unit_ms : 200;
 	if (suite->setup != NULL)
-		suite->setup(c);
+		test_run_undoing(conformance_set_up, conformance_forget, c);
 	c->rig.real = real;
 }
 
@@ -124,30 +164,6 @@ static void conformance_free_ops(struct evkv_conformance *c)
 		c->ops = op->next;
 		answer_free(&op->answer);
 		free(op);
-	}
-}
-
-/* The memory stays: teardown() may use it. */
-static void conformance_release_kept(struct evkv_conformance *c)
-{
-	struct conformance_kept *kept;
-
-	for (kept = c->kept; kept != NULL; kept = kept->next) {
-		evkv_value_unref(kept->value);
-		evkv_store_unref(kept->store);
-		kept->value = NULL;
-		kept->store = NULL;
-	}
-}
-
-static void conformance_free_kept(struct evkv_conformance *c)
-{
-	struct conformance_kept *kept;
-
-	while ((kept = c->kept) != NULL) {
-		c->kept = kept->next;
-		free(kept->memory);
-		free(kept);
 	}
 }
 

@@ -196,6 +196,27 @@ bool test_try(void (*run)(void *arg), void *arg)
 	return ok;
 }
 
+void test_run_undoing(void (*run)(void *arg), void (*undo)(void *arg),
+    void *arg)
+{
+	struct test_catcher catcher = { .outer = test_catchers };
+
+	test_catchers = &catcher;
+	switch (setjmp(catcher.jump)) {
+	case 0:
+		run(arg);
+		test_catchers = catcher.outer;
+		return;
+	case TEST_JUMP_SKIPPED:
+		test_catchers = catcher.outer;
+		undo(arg);
+		longjmp(test_catchers->jump, TEST_JUMP_SKIPPED);
+	default:
+		test_catchers = catcher.outer;
+		longjmp(test_catchers->jump, TEST_JUMP_FAILED);
+	}
+}
+
 /* ---- Checks ----------------------------------------------------------- */
 
 static const char *test_base(const char *path)

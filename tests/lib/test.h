@@ -71,6 +71,10 @@ __attribute__((noreturn)) void test_fail_again(const char *text);
  */
 bool test_try(void (*run)(void *arg), void *arg);
 
+/* Run what may skip the test: then undo() comes first. */
+void test_run_undoing(void (*run)(void *arg), void (*undo)(void *arg),
+    void *arg);
+
 /*
  * Called on a failed check before the body is left; may return true to have
  * test_try() answer true all the same. NULL removes it.

@@ -60,19 +60,20 @@ static void shrink(struct model_run *run, struct model_op *ops)
 void model_check(const struct evkv_conformance_suite *suite,
     enum conformance_mode mode, uint64_t seed, size_t count)
 {
-	struct model_op *ops = calloc(count, sizeof(*ops));
-	struct model_run run = {
-		.suite = suite, .mode = mode, .ops = ops, .count = count
-	};
+	static struct model_op *ops; /* a setup may skip and leave them */
+	struct model_run run = { .suite = suite, .mode = mode, .count = count };
 	bool real = (suite->quirks & EVKV_CONFORMANCE_REAL_TIME) != 0;
 	char text[900];
 	size_t from = 0, i;
 
+	free(ops);
+	run.ops = ops = calloc(count, sizeof(*ops));
 	if (ops == NULL)
 		abort();
 	model_generate(ops, count, seed, real);
 	if (model_run(&run)) {
 		free(ops);
+		ops = NULL;
 		return;
 	}
 	shrink_cut(&run, run.at);
@@ -90,6 +91,7 @@ void model_check(const struct evkv_conformance_suite *suite,
 	for (i = from; i < run.count; i++)
 		model_print(&ops[i], stderr);
 	free(ops);
+	ops = NULL;
 	fail_test("seed %llu, operation %zu of %zu: %s",
 	    (unsigned long long)seed, run.at + 1, run.count, text);
 }

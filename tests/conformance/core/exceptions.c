@@ -75,6 +75,13 @@ static const struct evkv_conformance_exception unknown[] = {
 	{ .name = NULL },
 };
 
+/* As one whose server is not installed, after it has kept something. */
+static void skip_at_setup(struct evkv_conformance *run)
+{
+	evkv_conformance_set_data(run, evkv_conformance_alloc(run, 100));
+	evkv_conformance_skip(run, "there is no server");
+}
+
 #define SUITE_(name_, exceptions_)                                             \
 	{                                                                      \
 		.size = sizeof(struct evkv_conformance_suite), .name = name_,  \
@@ -88,5 +95,9 @@ const struct evkv_conformance_suite conformance_suites[] = {
 	SUITE_("passes", passes),
 	SUITE_("otherwise", otherwise),
 	SUITE_("unknown", unknown),
+	{ .size = sizeof(struct evkv_conformance_suite),
+	    .name = "lacking",
+	    .setup = skip_at_setup,
+	    .open = open_refuse },
 	{ .name = NULL },
 };

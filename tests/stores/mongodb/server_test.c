@@ -399,13 +399,14 @@ EVKV_TEST(mongodb_server, of_two_stores_that_race_one_wins)
 
 EVKV_TEST(mongodb_server, an_executor_of_ones_own_does)
 {
-	struct evkv_executor *executor = evkv_executor_new(
-	    &(struct evkv_executor_options){ .threads = 2 }, NULL);
 	struct answer a[50] = { { .calls = 0 } };
+	struct evkv_executor *executor;
 	struct scene s;
 
-	check(executor != NULL);
 	scene_begin(&s, "executor", true);
+	executor = evkv_executor_new(
+	    &(struct evkv_executor_options){ .threads = 2 }, NULL);
+	check(executor != NULL);
 	s.options.executor = executor;
 	scene_store(&s);
 	PUT(&s, "first", "v", 0);
