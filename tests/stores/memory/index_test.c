@@ -427,6 +427,34 @@ EVKV_TEST(unit_memory_index, segments_keep_the_earliest_due_of_what_they_join)
 	dismantle(&index);
 }
 
+/* Each segment has a due of its own; of two that are joined the earlier. */
+EVKV_TEST(unit_memory_index, joins_keep_the_earlier_of_two_dues)
+{
+	static int64_t dues[5001]; /* of the segment that an item was in */
+	struct index_segment *segment;
+	struct index index;
+	uint32_t i, left;
+
+	index_open(&index);
+	for (i = 1; i <= 5000; i++)
+		insert(&index, i);
+	for (i = 1; i <= 5000; i++) {
+		segment = index_segment(&index, hash_of(i));
+		if (segment->due == INT64_MAX)
+			evkv__index_set_due(&index, segment, due_of(i));
+		dues[i] = segment->due;
+	}
+	for (i = 1; i < 5000; i++) {
+		take_out(&index, i);
+		for (left = i + 1; left <= 5000 && i % 50 == 0; left++)
+			check(index_segment(&index, hash_of(left))->due <=
+			    dues[left]);
+	}
+	check_int(index.segments, 1);
+	take_out(&index, 5000);
+	dismantle(&index);
+}
+
 EVKV_TEST(unit_memory_index, earliest_is_known_whatever_is_set)
 {
 	static bool in[3001];
