@@ -48,13 +48,27 @@ static size_t received(const struct call *calls)
 	return size;
 }
 
-/* Turn until one has stopped within its answer. */
-static struct call *paused(struct scene *s, struct call *calls)
+/*
+ * Whether it has stopped within its answer. Newer versions of libcurl give what
+ * they have kept later than when they are told to go on; so at the end of a turn
+ * it may be on its way again.
+ */
+static bool has_stopped(const struct call *call, size_t received_by_all)
+{
+	const struct http_transfer *transfer = call->http.transfer;
+
+	if (transfer == NULL)
+		return false;
+	return transfer->paused ||
+	    (received_by_all >= TURN && call->http.answer != NULL &&
+		call->http.answer->received > 0);
+}
+
+static struct call *stopped(struct scene *s, struct call *calls)
 {
 	for (size_t turns = 0; turns < 10000; turns++) {
 		for (size_t i = 0; i < CALLS; i++) {
-			if (calls[i].http.transfer != NULL &&
-			    calls[i].http.transfer->paused)
+			if (has_stopped(&calls[i], received(calls)))
 				return &calls[i];
 		}
 		rig_turn_waiting(&s->rig);
@@ -93,7 +107,7 @@ EVKV_TEST(http_pauses, a_paused_request_is_canceled)
 	struct scene s;
 
 	begin(&s, calls);
-	one = paused(&s, calls);
+	one = stopped(&s, calls);
 	(void)evkv_http_cancel(&one->http);
 	for (size_t i = 0; i < CALLS; i++) {
 		if (&calls[i] == one)
@@ -111,7 +125,7 @@ EVKV_TEST(http_pauses, the_client_is_freed_meanwhile)
 	struct scene s;
 
 	begin(&s, calls);
-	(void)paused(&s, calls);
+	(void)stopped(&s, calls);
 	evkv_http_free(s.client);
 	s.client = NULL;
 	for (size_t i = 0; i < CALLS; i++)
@@ -129,7 +143,8 @@ EVKV_TEST(http_pauses, time_goes_on)
 	call.http.timeout_ms = 500;
 	call_get(&s, &call, "/");
 	rig_until(&s.rig,
-	    call.http.transfer != NULL && call.http.transfer->paused);
+	    has_stopped(&call,
+		call.http.answer != NULL ? call.http.answer->received : 0));
 	rig_advance(&s.rig, 501);
 	rig_wait(&s.rig, &call.calls);
 	check_int(call.fate, EVKV_HTTP_SENT);
