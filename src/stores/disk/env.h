@@ -16,6 +16,7 @@
 #include <lmdb.h>
 #include <pthread.h>
 
+#include "engines/files/look.h"
 #include "engines/files/name_page.h"
 #include "evkv/driver.h"
 #include "stores/disk/dir.h"
@@ -100,10 +101,7 @@ enum disk_file {
 };
 
 struct disk_watch {
-	struct disk_file_id {
-		dev_t device;
-		ino_t inode;
-	} files[DISK_FILES];
+	struct file_look files[DISK_FILES];
 	int data_fd;  /* LMDB's */
 	int table_fd; /* of lock.mdb: closed after LMDB has; -1 = not open */
 	off_t table_size;

@@ -13,7 +13,6 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "stores/disk/env.h"
@@ -58,14 +57,14 @@ static void watch_path(const struct disk_env *env, enum disk_file file,
 	}
 }
 
-/* What stat() finds in the place of a file; false: nothing. */
-static bool watch_stat(const struct disk_env *env, enum disk_file file,
-    struct stat *stat)
+/* What is in the place of a file; false: nothing. */
+static bool watch_look(const struct disk_env *env, enum disk_file file,
+    struct file_look *look)
 {
 	char path[PATH_MAX];
 
 	watch_path(env, file, path);
-	return fstatat(env->dir.fd, path, stat, 0) == 0;
+	return file_look(env->dir.fd, path, look);
 }
 
 /* The bytes that LMDB may touch. */
@@ -82,15 +81,15 @@ static off_t watch_data_size(struct disk_env *env)
  * must not be asked if it was cut; and once more, as the writer may have made
  * it longer and told LMDB in between.
  */
-static bool watch_whole(struct disk_env *env, struct stat *stat)
+static bool watch_whole(struct disk_env *env, struct file_look *look)
 {
 	off_t wanted;
 
-	if ((size_t)stat->st_size < 2 * env->space.page_size)
+	if ((size_t)look->size < 2 * env->space.page_size)
 		return false;
 	wanted = watch_data_size(env);
-	return stat->st_size >= wanted ||
-	    (fstat(env->watch.data_fd, stat) == 0 && stat->st_size >= wanted);
+	return look->size >= wanted ||
+	    (file_look(env->watch.data_fd, "", look) && look->size >= wanted);
 }
 
 static int watch_lose(struct disk_env *env, enum disk_file file)
@@ -105,28 +104,27 @@ static int watch_lose(struct disk_env *env, enum disk_file file)
  */
 static bool watch_same(struct disk_env *env, enum disk_file file)
 {
-	const struct disk_file_id *id = &env->watch.files[file];
-	struct stat stat;
+	struct file_look look;
 
-	if (!watch_stat(env, file, &stat))
+	if (!watch_look(env, file, &look))
 		return errno != ENOENT && errno != ENOTDIR && errno != ESTALE;
-	if (stat.st_ino != id->inode || stat.st_dev != id->device)
+	if (!file_is_same(&look, &env->watch.files[file]))
 		return false;
 	if (file == DISK_FILE_TABLE)
-		return stat.st_size >= env->watch.table_size;
-	return file != DISK_FILE_DATA || watch_whole(env, &stat);
+		return look.size >= env->watch.table_size;
+	return file != DISK_FILE_DATA || watch_whole(env, &look);
 }
 
 static int watch_quick(struct disk_env *env)
 {
 	const struct disk_watch *watch = &env->watch;
-	struct stat stat;
+	struct file_look look;
 
-	if (fstat(watch->table_fd, &stat) != 0 || stat.st_nlink == 0 ||
-	    stat.st_size < watch->table_size)
+	if (!file_look(watch->table_fd, "", &look) || look.links == 0 ||
+	    look.size < watch->table_size)
 		return watch_lose(env, DISK_FILE_TABLE);
-	if (fstat(watch->data_fd, &stat) != 0 || stat.st_nlink == 0 ||
-	    !watch_whole(env, &stat))
+	if (!file_look(watch->data_fd, "", &look) || look.links == 0 ||
+	    !watch_whole(env, &look))
 		return watch_lose(env, DISK_FILE_DATA);
 	return 0;
 }
@@ -220,13 +218,13 @@ bool evkv__disk_watch_table(struct disk_env *env, const char *path, bool alone,
 bool evkv__disk_watch_guard(const struct disk_env *env,
     struct file_failure *failure)
 {
-	struct stat found, opened;
+	struct file_look found, opened;
 
 	if (env->config.guard == NULL)
 		return true;
-	if (stat(env->config.guard, &found) == 0 &&
-	    fstat(env->config.guard_fd, &opened) == 0 &&
-	    found.st_ino == opened.st_ino && found.st_dev == opened.st_dev)
+	if (file_look(AT_FDCWD, env->config.guard, &found) &&
+	    file_look(env->config.guard_fd, "", &opened) &&
+	    file_is_same(&found, &opened))
 		return true;
 	return evkv__file_fail(failure, EVKV_IO, 0,
 	    "%s: %s was removed or replaced while the store was open",
@@ -236,23 +234,18 @@ bool evkv__disk_watch_guard(const struct disk_env *env,
 bool evkv__disk_watch_begin(struct disk_env *env, struct file_failure *failure)
 {
 	struct disk_watch *watch = &env->watch;
-	struct stat found;
 	int file;
 
 	mdb_env_get_fd(env->lmdb, &watch->data_fd);
 	for (file = 0; file < DISK_FILES; file++) {
 		if (!watch_wants(env, (enum disk_file)file))
 			continue;
-		if (!watch_stat(env, (enum disk_file)file, &found))
+		if (!watch_look(env, (enum disk_file)file, &watch->files[file]))
 			return evkv__file_fail(failure, EVKV_IO, errno,
 			    "%s: %s is missing", env->config.path,
 			    watch_name((enum disk_file)file));
-		watch->files[file] = (struct disk_file_id){
-			.device = found.st_dev, .inode = found.st_ino
-		};
-		if (file == DISK_FILE_TABLE)
-			watch->table_size = found.st_size;
 	}
+	watch->table_size = watch->files[DISK_FILE_TABLE].size;
 	__atomic_store_n(&watch->lost, 0, __ATOMIC_RELEASE);
 	return true;
 }
@@ -261,10 +254,10 @@ bool evkv__disk_watch_begin(struct disk_env *env, struct file_failure *failure)
 void evkv__disk_watch_mend(struct disk_env *env)
 {
 	const struct disk_watch *watch = &env->watch;
-	struct stat stat;
+	struct file_look look;
 
-	if (watch->table_fd >= 0 && fstat(watch->table_fd, &stat) == 0 &&
-	    stat.st_size < watch->table_size &&
+	if (watch->table_fd >= 0 && file_look(watch->table_fd, "", &look) &&
+	    look.size < watch->table_size &&
 	    ftruncate(watch->table_fd, watch->table_size) != 0)
 		return;
 }

@@ -10,22 +10,17 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
+#include "engines/files/look.h"
 #include "stores/log/env.h"
-
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
 
 /*
  * Look at a path. false: *lost tells whether nothing is there; where that can't
  * be told, as for want of a permission, it is not.
  */
-static bool path_look(const char *path, struct stat *found, bool *lost)
+static bool path_look(const char *path, struct file_look *found, bool *lost)
 {
-	bool there = stat(path, found) == 0;
+	bool there = file_look(AT_FDCWD, path, found);
 
 	*lost = !there &&
 	    (errno == ENOENT || errno == ENOTDIR || errno == ELOOP);
@@ -33,25 +28,25 @@ static bool path_look(const char *path, struct stat *found, bool *lost)
 }
 
 /* All of its room is there from the beginning. */
-static bool file_cut(const struct log_env *env, const struct stat *found)
+static bool file_cut(const struct log_env *env, const struct file_look *found)
 {
-	return (uint64_t)found->st_size < env->active_room;
+	return (uint64_t)found->size < env->active_room;
 }
 
 static bool folder_lost(const struct log_env *env)
 {
-	struct stat own, found;
+	struct file_look own, found;
 	bool lost;
 
 	if (!path_look(env->config.path, &found, &lost))
 		return lost;
-	return fstat(env->folder, &own) == 0 && !same_file(&own, &found);
+	return file_look(env->folder, "", &own) && !file_is_same(&own, &found);
 }
 
 bool evkv__log_lost(const struct log_env *env)
 {
 	char path[PATH_MAX];
-	struct stat own, found;
+	struct file_look own, found;
 	bool lost;
 
 	if (env->active == NULL)
@@ -61,13 +56,14 @@ bool evkv__log_lost(const struct log_env *env)
 	if (!path_look(path, &found, &lost))
 		return lost;
 	return file_cut(env, &found) ||
-	    (fstat(env->active->fd, &own) == 0 && !same_file(&own, &found));
+	    (file_look(env->active->fd, "", &own) &&
+		!file_is_same(&own, &found));
 }
 
 bool evkv__log_spoilt(const struct log_env *env)
 {
-	struct stat own;
+	struct file_look own;
 
-	return fstat(env->active->fd, &own) == 0 &&
-	    (own.st_nlink == 0 || file_cut(env, &own));
+	return file_look(env->active->fd, "", &own) &&
+	    (own.links == 0 || file_cut(env, &own));
 }
