@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
+
+#include "engines/files/look.h"
 
 bool evkv__file_lock(int fd, short type, off_t byte)
 {
@@ -25,17 +26,13 @@ bool evkv__file_lock_taken(void)
 bool evkv__file_lock_own(int fd)
 {
 	DIR *list = opendir("/proc/self/fd");
-	struct stat wanted, found;
 	struct dirent *entry;
 	bool own = false;
 	int other;
 
 	while (list != NULL && !own && (entry = readdir(list)) != NULL)
 		own = sscanf(entry->d_name, "%d", &other) == 1 && other != fd &&
-		    fstat(fd, &wanted) == 0 &&
-		    fstatat(dirfd(list), entry->d_name, &found, 0) == 0 &&
-		    wanted.st_ino == found.st_ino &&
-		    wanted.st_dev == found.st_dev;
+		    file_leads_to(dirfd(list), entry->d_name, fd);
 	if (list != NULL)
 		closedir(list);
 	return own;

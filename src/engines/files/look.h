@@ -45,4 +45,13 @@ static inline bool file_is_same(const struct file_look *a,
 	return a->device == b->device && a->inode == b->inode;
 }
 
+/* Whether a path from `folder`, or AT_FDCWD, leads to what `fd` is of. */
+static inline bool file_leads_to(int folder, const char *path, int fd)
+{
+	struct file_look found, opened;
+
+	return file_look(folder, path, &found) && file_look(fd, "", &opened) &&
+	    file_is_same(&found, &opened);
+}
+
 #endif

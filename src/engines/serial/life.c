@@ -81,7 +81,9 @@ void evkv__serial_start(struct serial_store *serial)
 
 	serial->state = SERIAL_OPENING;
 	TAILQ_FOREACH(job, &serial->waiting, link)
-	job->tried = true;
+	{
+		job->tried = true;
+	}
 	life_submit_own(serial, &serial->open_job, SERIAL_OPEN);
 }
 

@@ -104,7 +104,6 @@ struct disk_watch {
 	struct file_look files[DISK_FILES];
 	int data_fd;  /* LMDB's */
 	int table_fd; /* of lock.mdb: closed after LMDB has; -1 = not open */
-	off_t table_size;
 	int lost; /* atomic: 0, or 1 + the file that is lost */
 };
 

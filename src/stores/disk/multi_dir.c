@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engines/files/look.h"
+
 void evkv__multi_look_free(struct multi_look *look)
 {
 	size_t i;
@@ -258,11 +260,7 @@ static int root_enter(struct multi_store *multi, struct file_failure *failure)
 /* Whether the marker that is open is the one in place. */
 static bool root_same(const struct multi_store *multi)
 {
-	struct stat found, opened;
-
-	return stat(multi->marker, &found) == 0 &&
-	    fstat(multi->marker_fd, &opened) == 0 &&
-	    found.st_ino == opened.st_ino && found.st_dev == opened.st_dev;
+	return file_leads_to(AT_FDCWD, multi->marker, multi->marker_fd);
 }
 
 /*

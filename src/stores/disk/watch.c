@@ -111,7 +111,7 @@ static bool watch_same(struct disk_env *env, enum disk_file file)
 	if (!file_is_same(&look, &env->watch.files[file]))
 		return false;
 	if (file == DISK_FILE_TABLE)
-		return look.size >= env->watch.table_size;
+		return look.size >= env->watch.files[DISK_FILE_TABLE].size;
 	return file != DISK_FILE_DATA || watch_whole(env, &look);
 }
 
@@ -121,7 +121,7 @@ static int watch_quick(struct disk_env *env)
 	struct file_look look;
 
 	if (!file_look(watch->table_fd, "", &look) || look.links == 0 ||
-	    look.size < watch->table_size)
+	    look.size < watch->files[DISK_FILE_TABLE].size)
 		return watch_lose(env, DISK_FILE_TABLE);
 	if (!file_look(watch->data_fd, "", &look) || look.links == 0 ||
 	    !watch_whole(env, &look))
@@ -218,13 +218,8 @@ bool evkv__disk_watch_table(struct disk_env *env, const char *path, bool alone,
 bool evkv__disk_watch_guard(const struct disk_env *env,
     struct file_failure *failure)
 {
-	struct file_look found, opened;
-
-	if (env->config.guard == NULL)
-		return true;
-	if (file_look(AT_FDCWD, env->config.guard, &found) &&
-	    file_look(env->config.guard_fd, "", &opened) &&
-	    file_is_same(&found, &opened))
+	if (env->config.guard == NULL ||
+	    file_leads_to(AT_FDCWD, env->config.guard, env->config.guard_fd))
 		return true;
 	return evkv__file_fail(failure, EVKV_IO, 0,
 	    "%s: %s was removed or replaced while the store was open",
@@ -245,7 +240,6 @@ bool evkv__disk_watch_begin(struct disk_env *env, struct file_failure *failure)
 			    "%s: %s is missing", env->config.path,
 			    watch_name((enum disk_file)file));
 	}
-	watch->table_size = watch->files[DISK_FILE_TABLE].size;
 	__atomic_store_n(&watch->lost, 0, __ATOMIC_RELEASE);
 	return true;
 }
@@ -257,8 +251,8 @@ void evkv__disk_watch_mend(struct disk_env *env)
 	struct file_look look;
 
 	if (watch->table_fd >= 0 && file_look(watch->table_fd, "", &look) &&
-	    look.size < watch->table_size &&
-	    ftruncate(watch->table_fd, watch->table_size) != 0)
+	    look.size < watch->files[DISK_FILE_TABLE].size &&
+	    ftruncate(watch->table_fd, watch->files[DISK_FILE_TABLE].size) != 0)
 		return;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/siphash.h"
 #include "engines/files/lock.h"
+#include "engines/files/look.h"
 
 #define LOCK_BYTES ((UINT64_C(1) << 62) - 1)
 
@@ -71,17 +72,9 @@ void evkv__tree_close(void *self, struct file_failure *failure)
 	tree->lock = tree->root = -1;
 }
 
-static bool tree_same(const struct stat *a, const struct stat *b)
-{
-	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
-}
-
 bool evkv__tree_there(struct filetree *tree, struct file_failure *failure)
 {
-	struct stat opened, found;
-
-	if (fstat(tree->root, &opened) == 0 && stat(tree->path, &found) == 0 &&
-	    tree_same(&opened, &found))
+	if (file_leads_to(AT_FDCWD, tree->path, tree->root))
 		return true;
 	return evkv__file_fail(failure, EVKV_IO, 0,
 	    "%s: the folder was removed or replaced while it was open",
@@ -188,7 +181,7 @@ static bool lock_counts(struct filetree *tree)
 
 	if (fstat(tree->lock, &opened) == 0 &&
 	    fstatat(tree->root, TREE_LOCK, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    tree_same(&opened, &found))
+	    opened.st_ino == found.st_ino && opened.st_dev == found.st_dev)
 		return true;
 	close(tree->lock);
 	tree->lock = -1;

@@ -365,8 +365,7 @@ bool evkv__log_room(const struct log_env *env, uint64_t size);
 bool evkv__log_lost(const struct log_env *env);
 #define LOG_LOST                                                               \
 	"the directory was moved or replaced, or the file that is written "    \
-	"was "                                                                 \
-	"removed, moved or cut, while it is open"
+	"was removed, moved or cut, while it is open"
 /* Whether the file that is written was removed or cut, wherever it is. */
 bool evkv__log_spoilt(const struct log_env *env);
 

@@ -2,7 +2,7 @@
  * stores/mongodb/find.c - the reads of a wave: one find by their _ids.
  *
  * What is asked for is simple, so that the server finds it by its index alone;
- * whether it has expired is judged here and by the loop.
+ * whether it has expired is judged by the loop, when it is back.
  *
  * It is the command itself: libmongoc's cursors take as much processor time
  * again, to check and copy what they are given. An answer holds 16 MiB; where
