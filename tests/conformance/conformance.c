@@ -125,8 +125,9 @@ void conformance_begin(struct evkv_conformance *c,
 	c->unit_ms = 1000;
 	if ((suite->quirks & EVKV_CONFORMANCE_REAL_TIME) != 0)
 		c->unit_ms = suite->unit_ms != 0 ? suite->unit_ms : 200;
-	if (suite->setup != NULL)
-		test_run_undoing(conformance_set_up, conformance_forget, c);
+	if (suite->setup != NULL &&
+	    !test_try_undoing(conformance_set_up, conformance_forget, c))
+		test_fail_again(test_message());
 	c->rig.real = real;
 }
 

@@ -175,7 +175,8 @@ enum test_outcome test_run(const struct test_case *test)
 	return outcome;
 }
 
-bool test_try(void (*run)(void *arg), void *arg)
+bool test_try_undoing(void (*run)(void *arg), void (*undo)(void *arg),
+    void *arg)
 {
 	struct test_catcher catcher = { .outer = test_catchers };
 	bool ok = false;
@@ -189,6 +190,8 @@ bool test_try(void (*run)(void *arg), void *arg)
 	case TEST_JUMP_PARDONED: ok = true; break;
 	case TEST_JUMP_SKIPPED:
 		test_catchers = catcher.outer;
+		if (undo != NULL)
+			undo(arg);
 		longjmp(test_catchers->jump, TEST_JUMP_SKIPPED);
 	default: break;
 	}
@@ -196,25 +199,9 @@ bool test_try(void (*run)(void *arg), void *arg)
 	return ok;
 }
 
-void test_run_undoing(void (*run)(void *arg), void (*undo)(void *arg),
-    void *arg)
+bool test_try(void (*run)(void *arg), void *arg)
 {
-	struct test_catcher catcher = { .outer = test_catchers };
-
-	test_catchers = &catcher;
-	switch (setjmp(catcher.jump)) {
-	case 0:
-		run(arg);
-		test_catchers = catcher.outer;
-		return;
-	case TEST_JUMP_SKIPPED:
-		test_catchers = catcher.outer;
-		undo(arg);
-		longjmp(test_catchers->jump, TEST_JUMP_SKIPPED);
-	default:
-		test_catchers = catcher.outer;
-		longjmp(test_catchers->jump, TEST_JUMP_FAILED);
-	}
+	return test_try_undoing(run, NULL, arg);
 }
 
 /* ---- Checks ----------------------------------------------------------- */

@@ -71,8 +71,8 @@ __attribute__((noreturn)) void test_fail_again(const char *text);
  */
 bool test_try(void (*run)(void *arg), void *arg);
 
-/* Run what may skip the test: then undo() comes first. */
-void test_run_undoing(void (*run)(void *arg), void (*undo)(void *arg),
+/* The same of what may skip the test: then undo() comes first. */
+bool test_try_undoing(void (*run)(void *arg), void (*undo)(void *arg),
     void *arg);
 
 /*

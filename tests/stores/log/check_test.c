@@ -9,12 +9,24 @@
 #include "lib/folder.h"
 #include "lib/test.h"
 
-EVKV_TEST(log_check, what_is_sound_is_saved)
+/* What is saved of a damaged log is a sound one, which is opened. */
+static void salvage(struct damage *d, struct direct *direct)
 {
 	struct file_failure failure;
+	char out[220];
+
+	snprintf(out, sizeof(out), "%.200s/out", d->folder);
+	check_int(damage_tool("--salvage", out, d->path), 1);
+	check_int(damage_tool(out, NULL, NULL), 0);
+	snprintf(d->path, sizeof(d->path), "%s", out);
+	check_int(damage_open(d, direct, &failure), EVKV_OK);
+}
+
+EVKV_TEST(log_check, what_is_sound_is_saved)
+{
 	struct direct direct;
 	struct damage d;
-	char out[220], value[64];
+	char value[64];
 	size_t size;
 
 	damage_begin(&d);
@@ -27,11 +39,7 @@ EVKV_TEST(log_check, what_is_sound_is_saved)
 	damage_room[LOG_FILE_HEAD + 2 * LOG_ITEM_HEAD + 20] ^= 1; /* a value */
 	damage_write(&d, "0001.data", size);
 	check_int(damage_tool(d.path, NULL, NULL), 1);
-	snprintf(out, sizeof(out), "%.200s/out", d.folder);
-	check_int(damage_tool("--salvage", out, d.path), 1);
-	check_int(damage_tool(out, NULL, NULL), 0);
-	snprintf(d.path, sizeof(d.path), "%s", out);
-	check_int(damage_open(&d, &direct, &failure), EVKV_OK);
+	salvage(&d, &direct);
 	/* key-0 was damaged, and was put again. */
 	check_int(damage_check(&direct, "saved"), 0);
 	check_int(direct_get(&direct, "one more", value, 64), EVKV_OK);
@@ -50,10 +58,8 @@ static void make_file(const char *folder, const char *name)
 /* It can't be opened, so it is not sound; all entries can be saved. */
 EVKV_TEST(log_check, a_log_without_its_store_file_is_damaged)
 {
-	struct file_failure failure;
 	struct direct direct;
 	struct damage d;
-	char out[220];
 	size_t size;
 
 	damage_begin(&d);
@@ -66,11 +72,7 @@ EVKV_TEST(log_check, a_log_without_its_store_file_is_damaged)
 	damage_remove(&d, "STORE");
 	check_int(damage_tool(d.path, NULL, NULL), 1);
 	check(!damage_is_there(d.path, "STORE"));
-	snprintf(out, sizeof(out), "%.200s/out", d.folder);
-	check_int(damage_tool("--salvage", out, d.path), 1);
-	check_int(damage_tool(out, NULL, NULL), 0);
-	snprintf(d.path, sizeof(d.path), "%s", out);
-	check_int(damage_open(&d, &direct, &failure), EVKV_OK);
+	salvage(&d, &direct);
 	check_int(damage_check(&direct, "saved"), 0);
 	direct_close(&direct);
 	damage_end(&d);
