@@ -151,6 +151,45 @@ EVKV_TEST(filetree_notes, a_put_removes_a_note_that_is_left_over)
 	notes_end(&kit);
 }
 
+/* The note of a file, where it is or will be. */
+static void note_of(struct kit *kit, const char *file, char note[300])
+{
+	struct stat stat_;
+
+	check_int(stat(kit_file(kit, file), &stat_), 0);
+	snprintf(note, 300, "tree/c/.evkv-%" PRIu64, (uint64_t)stat_.st_ino);
+}
+
+/*
+ * A crash may leave the temporary file: alone, and then its note goes with it,
+ * or as a second name of the entry, whose note stays.
+ */
+EVKV_TEST(filetree_notes, a_put_removes_what_a_crash_has_left)
+{
+	const char *temporary = "tree/c/.evkv-tmp";
+	char note[300];
+	struct kit kit;
+
+	notes_begin(&kit);
+	kit_must_put(&kit, "c", "k", "v", 5000);
+	note_of(&kit, "tree/c/k", note);
+	check_int(link(kit_file(&kit, "tree/c/k"), kit_file(&kit, temporary)),
+	    0);
+	kit_must_put(&kit, "c", "other", "v", 0);
+	check(!kit_has_file(&kit, temporary));
+	check(kit_has_file(&kit, note));
+	check_int(ttl_of(&kit, "k"), 5000);
+
+	kit_write_file(&kit, temporary, "half");
+	note_of(&kit, temporary, note);
+	kit_write_file(&kit, note, "evkv filetree 1\nfile x\nexpires 1\n");
+	kit_must_put(&kit, "c", "other", "v", 0);
+	check(!kit_has_file(&kit, temporary));
+	check(!kit_has_file(&kit, note));
+	check_int(ttl_of(&kit, "k"), 5000);
+	notes_end(&kit);
+}
+
 /* A reader that is between the file and its note sees both or neither. */
 EVKV_TEST(filetree_notes, a_reader_never_sees_a_file_without_its_note)
 {

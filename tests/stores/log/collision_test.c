@@ -61,6 +61,42 @@ EVKV_TEST(log_collision, names_with_one_hash_stay_apart)
 	}
 }
 
+/*
+ * Of a collection that is not among the first 1024 the index knows no more than
+ * the collection and half of the hash.
+ */
+EVKV_TEST(log_collision, many_names_of_one_hash_in_a_late_collection)
+{
+	struct file_failure failure;
+	char name[32], value[64];
+	struct damage d;
+	unsigned i;
+
+	memset(&d, 0, sizeof(d));
+	folder_make(d.folder, sizeof(d.folder));
+	d.config.path = d.folder;
+	d.config.hash_mask = UINT64_C(1) << 63;
+	check(direct_open(&d.direct, &d.config, &failure));
+	d.direct.collection = name;
+	for (i = 0; i < 1024; i++) {
+		snprintf(name, sizeof(name), "collection %u", i);
+		check_int(direct_put(&d.direct, "key", "value", 0), EVKV_OK);
+	}
+	d.direct.collection = "late";
+	for (i = 0; i < 60; i++) {
+		damage_key(i, name);
+		snprintf(value, sizeof(value), "value %u", i);
+		check_int(direct_put(&d.direct, name, value, 0), EVKV_OK);
+	}
+	check_collisions(&d.direct, 0);
+	for (i = 0; i < 20; i++) {
+		damage_key(i, name);
+		check_int(direct_delete(&d.direct, name), EVKV_OK);
+	}
+	check_collisions(&d.direct, 20);
+	damage_end(&d);
+}
+
 /* It has the hash of the key, and nothing tells that it is another's. */
 EVKV_TEST(log_collision, what_is_damaged_is_mended_in_its_place)
 {

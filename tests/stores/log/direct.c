@@ -57,6 +57,11 @@ struct direct_job {
 	struct evkv_slice key, value;
 };
 
+static struct evkv_slice direct_collection(const struct direct *direct)
+{
+	return evkv_str(direct->collection != NULL ? direct->collection : "c");
+}
+
 static void job_make(struct direct *direct, struct direct_job *job,
     const struct direct_write *write)
 {
@@ -66,7 +71,7 @@ static void job_make(struct direct *direct, struct direct_job *job,
 				    : evkv_str(write->value);
 	job->request = (struct evkv_request){
 		.kind = write->deletes ? EVKV_OP_DELETE : EVKV_OP_PUT,
-		.collection = EVKV_LIT("c"),
+		.collection = direct_collection(direct),
 		.count = 1,
 		.keys = &job->key,
 		.values = write->deletes ? NULL : &job->value,
@@ -122,7 +127,7 @@ enum evkv_status direct_get(struct direct *direct, const char *key, char *value,
 {
 	struct evkv_slice name = evkv_str(key), bytes;
 	const struct evkv_request request = { .kind = EVKV_OP_GET,
-		.collection = EVKV_LIT("c"),
+		.collection = direct_collection(direct),
 		.count = 1,
 		.keys = &name };
 	struct file_failure failure = { .status = EVKV_OK };
@@ -149,7 +154,7 @@ enum evkv_status direct_get(struct direct *direct, const char *key, char *value,
 bool direct_remove(struct direct *direct, enum evkv_kind kind, int64_t *removed)
 {
 	const struct evkv_request request = { .kind = kind,
-		.collection = EVKV_LIT("c") };
+		.collection = direct_collection(direct) };
 	struct file_failure failure = { .status = EVKV_OK };
 	struct log_removal removal = { .removed = 0 };
 	bool ok = true;

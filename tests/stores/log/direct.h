@@ -11,6 +11,7 @@ struct direct {
 	struct log_env *env;
 	struct log_worker worker;
 	int64_t now_ms;
+	const char *collection; /* of what follows; NULL = "c" */
 };
 
 /* Options of what is opened; zero = the least that there is. */
@@ -26,7 +27,7 @@ bool direct_open(struct direct *direct, const struct direct_config *config,
     struct file_failure *failure);
 void direct_close(struct direct *direct);
 
-/* One entry, or a group of them, in the collection "c". */
+/* One entry, or a group of them. */
 enum evkv_status direct_put(struct direct *direct, const char *key,
     const char *value, int64_t ttl_ms);
 enum evkv_status direct_delete(struct direct *direct, const char *key);
@@ -43,7 +44,7 @@ void direct_group(struct direct *direct, struct direct_write *writes,
 /* The value of a key, or "" with the status. */
 enum evkv_status direct_get(struct direct *direct, const char *key, char *value,
     size_t size);
-/* Clear "c", or remove what has expired. */
+/* Clear the collection, or remove what has expired. */
 bool direct_remove(struct direct *direct, enum evkv_kind kind,
     int64_t *removed);
 /* Compact all that has anything dead; the status of the first failure. */
