@@ -133,6 +133,14 @@ EVKV_TEST(log_index, entries_are_found_until_they_are_removed)
 	for (i = 0; i < most; i++)
 		check((evkv__log_index_at(&index, hashes[i], (i + 1) << 40) !=
 			  NULL) == (i % 3 != 0));
+	for (i = 0; i < most; i++) {
+		/* There is none of the next hash, or it is of that hash. */
+		entry = evkv__log_index_first(&index, hashes[i] + 1);
+		check(entry == NULL || entry->hash == hashes[i] + 1);
+		entry = evkv__log_index_first(&index, hashes[i]);
+		check(entry == NULL || entry->hash == hashes[i]);
+		check(entry != NULL || i % 3 == 0);
+	}
 	check_int(walk_all(&index), index.entries);
 	check_int(index.entries, most - (most + 2) / 3);
 	evkv__log_index_free(&index);
