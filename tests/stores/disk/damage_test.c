@@ -3,6 +3,7 @@
  * CORRUPT, and can be put anew or deleted. evkv_disk_check finds the rest.
  */
 #include <fcntl.h>
+#include <lmdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "kit.h"
+#include "stores/disk/format.h"
 
 #define MARK "this-value-is-looked-for-in-the-file"
 #define ROW_HEAD 28
@@ -208,6 +210,101 @@ EVKV_TEST(disk_damage, the_tool_finds_a_damaged_row)
 	flip_all(&kit, 3, 0x20);
 	check_int(check_store(&kit, text, sizeof(text)), 1);
 	check_contains(text, "entries: damaged: c / marked");
+	kit_end(&kit);
+}
+
+/* The least and the most that there are, with a row for the sweep each. */
+EVKV_TEST(disk_damage, the_tool_takes_names_of_every_size)
+{
+	static const size_t sizes[] = { 1, DISK_KEY_HEAD, DISK_KEY_HEAD + 1,
+		EVKV_KEY_MAX };
+	char collection[EVKV_COLLECTION_MAX + 1] = "", text[2000];
+	static char name[EVKV_KEY_MAX];
+	struct kit kit;
+	size_t i;
+
+	kit_begin(&kit);
+	kit_open(&kit, NULL);
+	memset(name, 'n', sizeof(name));
+	for (i = 0; i < 4; i++)
+		check_status(kit_put(&kit, collection,
+				 evkv_bytes(name, sizes[i]), EVKV_LIT(""),
+				 1000),
+		    EVKV_OK);
+	memset(collection, 'c', EVKV_COLLECTION_MAX);
+	check_status(kit_put(&kit, collection, EVKV_LIT("k"), EVKV_LIT(""), 0),
+	    EVKV_OK);
+	kit_close(&kit);
+	check_int(check_store(&kit, text, sizeof(text)), 0);
+	check_contains(text,
+	    "5 entries, 2 collections, 4 expiries: 0 problems");
+	kit_end(&kit);
+}
+
+/* Put a row, or remove it, as no store does. */
+static void row_edit(const struct kit *kit, const char *table, const void *key,
+    size_t size, struct evkv_slice data, bool removes)
+{
+	MDB_val name = { size, (void *)(uintptr_t)key };
+	MDB_val row = { data.size, (void *)(uintptr_t)data.data };
+	char path[400];
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+
+	kit_data_file(kit, path, sizeof(path));
+	*strrchr(path, '/') = '\0';
+	check_int(mdb_env_create(&env), 0);
+	check_int(mdb_env_set_maxdbs(env, 8), 0);
+	check_int(mdb_env_open(env, path, 0, 0600), 0);
+	check_int(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	check_int(mdb_dbi_open(txn, table, 0, &dbi), 0);
+	check_int(removes ? mdb_del(txn, dbi, &name, NULL)
+			  : mdb_put(txn, dbi, &name, &row, 0),
+	    0);
+	check_int(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+}
+
+EVKV_TEST(disk_damage, the_tool_finds_rows_that_are_none)
+{
+	/* Behind all others; the first eight bytes are the collection's. */
+	static const char z[DISK_EXPIRY_KEY_MAX + 1] = "\377\377\377\377\377";
+	static const struct {
+		const char *table;
+		size_t size;
+		struct evkv_slice data;
+		const char *says;
+	} rows[] = {
+		{ "expiry", 8 + DISK_ID_SIZE, { "", 0 },
+		    "expiry: a row that is none" },
+		{ "expiry", DISK_EXPIRY_KEY_MAX + 1, { "", 0 },
+		    "expiry: a row that is none" },
+		{ "entries", DISK_ID_SIZE, { z, DISK_ROW_HEAD },
+		    "entries: a row that is none" },
+		{ "entries", DISK_ROW_KEY_MAX + 1, { z, DISK_ROW_HEAD },
+		    "entries: a row that is none" },
+		{ "entries", DISK_ID_SIZE + 1, { z, DISK_ROW_HEAD - 1 },
+		    "entries: a row that is none" },
+		{ "entries", DISK_ID_SIZE + 1, { z + 8, DISK_ROW_HEAD },
+		    "entries: a row of no collection" },
+		{ "collections", 2, { z, DISK_ID_SIZE },
+		    "collections: a damaged row" },
+	};
+	char text[2000];
+	struct kit kit;
+	size_t i;
+
+	prepare(&kit);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		row_edit(&kit, rows[i].table, z, rows[i].size, rows[i].data,
+		    false);
+		check_int(check_store(&kit, text, sizeof(text)), 1);
+		check_contains(text, rows[i].says);
+		row_edit(&kit, rows[i].table, z, rows[i].size, rows[i].data,
+		    true);
+	}
+	check_int(check_store(&kit, text, sizeof(text)), 0);
 	kit_end(&kit);
 }
 
