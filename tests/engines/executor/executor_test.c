@@ -673,6 +673,44 @@ static void stuck_released(void *arg)
 	sem_post(&stuck->released);
 }
 
+#define RELIEVED 64 /* as many again as the pool may have */
+
+/* No thread is started for the last: the pool has no place for it. */
+EVKV_TEST(executor, threads_that_stand_in_are_bounded)
+{
+	struct evkv_executor *executor = evkv_executor_new(
+	    &(struct evkv_executor_options){ .threads = 64 }, NULL);
+	struct evkv_lane *lanes[RELIEVED + 1];
+	struct evkv_job jobs[RELIEVED + 1];
+	struct stuck stuck;
+	struct rig rig;
+	int i;
+
+	rig_open(&rig);
+	memset(&stuck, 0, sizeof(stuck));
+	memset(jobs, 0, sizeof(jobs));
+	sem_init(&stuck.entered, 0, 0);
+	sem_init(&stuck.gate, 0, 0);
+	for (i = 0; i <= RELIEVED; i++) {
+		lanes[i] = evkv_lane_new(rig.loop, executor,
+		    &(struct evkv_lane_config){
+			.run = stuck_run, .done = stuck_done, .arg = &stuck },
+		    NULL);
+		check(evkv_lane_submit(lanes[i], &jobs[i]));
+		rig_turn(&rig);
+		sem_wait(&stuck.entered);
+		check_int(evkv_lane_relieve(lanes[i]), i < RELIEVED);
+	}
+	for (i = 0; i <= RELIEVED; i++)
+		sem_post(&stuck.gate);
+	rig_until(&rig, stuck.back == RELIEVED + 1);
+	for (i = 0; i <= RELIEVED; i++)
+		evkv_lane_free(lanes[i]);
+	evkv_executor_unref(executor);
+	rig_close(&rig);
+	files_await_workers(0);
+}
+
 /*
  * All that is out comes back at once; the loop and the executor end without the
  * thread, which releases what it has when it returns, if ever.

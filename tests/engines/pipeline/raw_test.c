@@ -171,6 +171,18 @@ static void raw_say(struct raw *raw, const char *text)
 	peer_say(raw->peer->newest, text, strlen(text));
 }
 
+/* Time is called where bytes have arrived that are not read yet. */
+static void raw_tick_late(struct raw *raw)
+{
+	int looks, size = 0;
+
+	for (looks = 0; looks < 1000000 && size == 0; looks++)
+		check(ioctl(raw->p->net.fd, FIONREAD, &size) == 0);
+	check(size > 0);
+	raw->rig.now_us += 10001000;
+	evkv__pipe_tick_run(raw->p);
+}
+
 /* ---- Bounds ----------------------------------------------------------- */
 
 EVKV_TEST(pipeline_raw, bytes_that_wait_for_a_connection)
@@ -373,6 +385,38 @@ EVKV_TEST(pipeline_raw, no_stall_timeout)
 	raw_close(&raw);
 }
 
+/* What arrives as time is called: a reply, and one that ends the connection. */
+EVKV_TEST(pipeline_raw, replies_that_come_with_the_stall)
+{
+	struct raw raw;
+	int i;
+
+	raw_open(&raw);
+	for (i = 0; i < 4; i++)
+		check(raw_submit(&raw, (unsigned)i, 1) == NULL);
+	rig_until(&raw.rig, raw.taken_size == 4);
+	/* Others are still to come. */
+	raw_say(&raw, "A\n");
+	raw_tick_late(&raw);
+	check_int(raw.slots[0].ends, 1);
+	check_int(evkv_pipeline_state(raw.p), EVKV_STATE_READY);
+	/* No other is. */
+	raw_say(&raw, "B\nC\nD\n");
+	raw_tick_late(&raw);
+	check_int(raw.slots[3].ends, 1);
+	check_int(evkv_pipeline_state(raw.p), EVKV_STATE_READY);
+	check_int(raw.p->phase, PHASE_READY);
+	/* The driver gives up: that is why. */
+	check(raw_submit(&raw, 4, 1) == NULL);
+	rig_until(&raw.rig, raw.taken_size == 5);
+	raw_say(&raw, "!\n");
+	raw_tick_late(&raw);
+	raw_until(&raw, EVKV_STATE_DOWN);
+	check_int(raw.slots[4].ends, 1);
+	check_contains(raw.slots[4].message, "as I thought");
+	raw_close(&raw);
+}
+
 EVKV_TEST(pipeline_raw, attempts_and_reconnects_are_counted)
 {
 	struct evkv_pipeline_counters counters;
@@ -493,6 +537,60 @@ EVKV_TEST(pipeline_raw, a_driver_gives_up_while_it_parses)
 	check_status(raw.slots[2].end.status, EVKV_UNAVAILABLE);
 	check_int(raw.slots[2].end.cause, EVKV_CAUSE_PROTOCOL);
 	raw_close(&raw);
+}
+
+/* ---- Handshakes ---------------------------------------------------------- */
+
+#define ALERT(level, what) "\x15\x03\x03\x00\x02" level what, 7
+
+static const struct farewell {
+	const char *bytes;
+	size_t size;
+	bool reset;
+	enum evkv_cause cause;
+	int sys_error;
+	bool denied; /* trying again soon is of no use */
+	const char *words;
+} farewells[] = {
+	/* close_notify, where others say handshake_failure */
+	{ ALERT("\x01", "\x00"), false, EVKV_CAUSE_RESET, 0, false,
+	    "closed the connection in the TLS handshake" },
+	{ ALERT("\x02", "\x28"), false, EVKV_CAUSE_TLS, 0, true,
+	    "handshake failure" },
+	{ "HTTP/1.1 400 Bad Request\r\n", 26, false, EVKV_CAUSE_TLS, 0, false,
+	    "TLS: " },
+	{ "", 0, false, EVKV_CAUSE_RESET, 0, false,
+	    "closed the connection in the TLS handshake" },
+	{ "", 0, true, EVKV_CAUSE_RESET, ECONNRESET, false, "reset by peer" },
+};
+
+/* A server that ends the handshake in one way or another. */
+EVKV_TEST(pipeline_raw, how_a_handshake_ends)
+{
+	const struct farewell *farewell;
+	struct raw raw;
+	unsigned i;
+
+	for (i = 0; i < sizeof(farewells) / sizeof(farewells[0]); i++) {
+		farewell = &farewells[i];
+		raw_begin(&raw);
+		raw.peer->plan.reset = farewell->reset;
+		raw.options.tls = evkv_tls_new(
+		    &(struct evkv_tls_options){ .no_verify = true }, NULL);
+		raw_make(&raw);
+		evkv_tls_unref(raw.options.tls);
+		rig_until(&raw.rig, raw.taken_size > 0);
+		peer_say(raw.peer->newest, farewell->bytes, farewell->size);
+		if (farewell->size == 0)
+			peer_cut(raw.peer->newest);
+		raw_until(&raw, EVKV_STATE_DOWN);
+		check_status(raw.p->failure.status, EVKV_UNAVAILABLE);
+		check_int(raw.p->failure.cause, farewell->cause);
+		check_int(raw.p->failure.sys_error, farewell->sys_error);
+		check_int(raw.p->failure.denied, farewell->denied);
+		check_contains(raw.p->failure.message, farewell->words);
+		raw_close(&raw);
+	}
 }
 
 /* ---- Encoding that fails ------------------------------------------------ */
