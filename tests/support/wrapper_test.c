@@ -575,6 +575,79 @@ EVKV_TEST(unit_wrapper, making_without_memory)
 	check_int(inits, frees);
 }
 
+/* ---- Want of memory ------------------------------------------------------ */
+
+#define LONG_SIZE 240 /* more than an op has room for */
+
+static char long_name[LONG_SIZE + 1];
+
+static const struct evkv_type *const mapping_types[] = { &heads_type,
+	&single_type, &shout_type };
+
+static bool count_entry(const struct evkv_simple_entry *entry, void *arg)
+{
+	size_t *counts = arg;
+
+	counts[entry->value.size == 6 &&
+	    memcmp(entry->value.data, "theirs", 6) == 0]++;
+	return true;
+}
+
+/*
+ * With the nth allocation failing; false: there was none. What is told to have
+ * had no effect had none, and what another has under our names is left alone.
+ */
+static bool lacks_nth(const struct evkv_type *type, enum evkv_kind kind,
+    size_t n)
+{
+	struct evkv_slice key = evkv_bytes(long_name, LONG_SIZE);
+	struct evkv_slice value = EVKV_LIT("ours");
+	struct evkv_request request = { .kind = kind,
+		.collection = key,
+		.count = kind == EVKV_OP_CLEAR ? 0 : 1,
+		.keys = kind == EVKV_OP_CLEAR ? NULL : &key,
+		.values = kind == EVKV_OP_PUT ? &value : NULL };
+	size_t counts[2] = { 0, 0 };
+	struct scene s;
+	bool fired, ours;
+
+	open_scene(&s, type);
+	/* Where nothing is mapped it is their entry that is meant. */
+	if (type != &shout_type)
+		check_status(put(&s, s.simple, long_name, long_name, "theirs"),
+		    EVKV_OK);
+	if (kind != EVKV_OP_PUT)
+		check_status(put(&s, s.store, long_name, long_name, "ours"),
+		    EVKV_OK);
+	faults_fail_nth(n);
+	ask(&s, s.store, &request);
+	faults_off();
+	fired = faults_fired() > 0;
+	check_status(s.answer.status, fired ? EVKV_NOMEM : EVKV_OK);
+	ours = kind == EVKV_OP_PUT ? !fired : kind == EVKV_OP_GET || fired;
+	evkv_simple_each(s.simple, count_entry, counts);
+	check_int(counts[0], ours);
+	check_int(counts[1], type != &shout_type);
+	close_scene(&s);
+	return fired;
+}
+
+EVKV_TEST(unit_wrapper, what_lacks_memory_goes_nowhere)
+{
+	static const enum evkv_kind kinds[] = { EVKV_OP_PUT, EVKV_OP_GET,
+		EVKV_OP_DELETE, EVKV_OP_CLEAR };
+	size_t i, j, n;
+
+	memset(long_name, 'n', LONG_SIZE);
+	for (i = 0; i < sizeof(mapping_types) / sizeof(mapping_types[0]); i++) {
+		for (j = 0; j < sizeof(kinds) / sizeof(kinds[0]); j++) {
+			for (n = 1; lacks_nth(mapping_types[i], kinds[j], n);)
+				check(++n < 100);
+			check(n > 1);
+		}
+	}
+}
+
 /* A table of a later version of evkv is cut, one of an earlier filled up. */
 EVKV_TEST(unit_wrapper, tables_of_other_sizes)
 {
