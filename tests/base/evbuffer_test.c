@@ -109,6 +109,23 @@ EVKV_TEST(unit_evbuffer, without_memory_the_buffer_keeps_its_bytes)
 	evbuffer_free(buffer);
 }
 
+/* The same bytes again and again, by reference. */
+EVKV_TEST(unit_evbuffer, more_than_a_value_can_have)
+{
+	struct evbuffer *buffer = evbuffer_new();
+	size_t size = 16 << 20, i;
+	char *block = calloc(1, size);
+
+	for (i = 0; i <= EVKV_VALUE_MAX / size; i++)
+		check(evbuffer_add_reference(buffer, block, size, NULL, NULL) ==
+		    0);
+	check(evbuffer_get_length(buffer) == EVKV_VALUE_MAX + 1);
+	check(evkv_value_from_evbuffer(buffer) == NULL);
+	check(evbuffer_get_length(buffer) == EVKV_VALUE_MAX + 1);
+	evbuffer_free(buffer);
+	free(block);
+}
+
 /* ---- Cursors ------------------------------------------------------------ */
 
 EVKV_TEST(unit_cursor_text, every_cursor_reads_back)

@@ -229,6 +229,28 @@ EVKV_TEST(base_json, numbers_keep_every_digit)
 	check(!evkv_json_double(EVKV_LIT("1e309"), &d));
 }
 
+/* Long ones are copied into memory of their own, or are none. */
+EVKV_TEST(base_json, numbers_of_every_length)
+{
+	char digits[200] = "0.1";
+	char *copy;
+	double d;
+	size_t size;
+
+	memset(digits + 3, '0', sizeof(digits) - 3);
+	for (size = 3; size < sizeof(digits); size++) {
+		copy = malloc(size);
+		memcpy(copy, digits, size);
+		d = 0;
+		check(evkv_json_double(evkv_bytes(copy, size), &d) && d == 0.1);
+		faults_fail_nth(1);
+		check_int(evkv_json_double(evkv_bytes(copy, size), &d),
+		    size < 64);
+		faults_off();
+		free(copy);
+	}
+}
+
 /* How a document ends that is fed in pieces, with strings in parts. */
 static void ends_in_parts(struct evkv_slice document, size_t piece,
     const char *why)
