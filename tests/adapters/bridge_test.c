@@ -8,6 +8,7 @@
 #include "evkv/stores/memory.h"
 #include "evkv/stores/simple.h"
 #include "far.h"
+#include "faults.h"
 #include "rig.h"
 #include "scripted.h"
 #include "test.h"
@@ -254,6 +255,53 @@ EVKV_TEST(adapters_bridge, the_far_loop_goes_first)
 	evkv_store_unref(h.here);
 	rig_close(&h.near);
 	scripted_free(h.script);
+}
+
+/* false: no allocation was the nth in the turn in which the far end begins. */
+static bool begins_without_nth(size_t n)
+{
+	struct answer queued = ANSWER_INIT;
+	struct rig near, far;
+	struct evkv_store *here;
+	bool fired;
+
+	rig_open(&near);
+	rig_open(&far);
+	evkv_loop_hold(near.loop);
+	evkv_loop_hold(far.loop);
+	here = evkv_bridge_new(near.loop, evkv_simple_new(far.loop, NULL),
+	    NULL);
+	evkv_put(here, C, K, EVKV_LIT("v"), 0, answer_cb, &queued);
+	rig_turn(&near);
+	faults_fail_nth(n);
+	rig_turn(&far);
+	faults_off();
+	fired = faults_fired() > 0;
+	rig_turn(&near);
+	check_int(queued.calls, 1);
+	if (queued.status == EVKV_CLOSED) {
+		check(fired);
+		check_int(queued.cause, EVKV_CAUSE_CLOSED);
+		check_contains(queued.message, "is gone");
+		check_int(evkv_store_state(here), EVKV_STATE_CLOSED);
+	} else {
+		check_status(queued.status, fired ? EVKV_NOMEM : EVKV_OK);
+		check_int(evkv_store_state(here), EVKV_STATE_READY);
+	}
+	answer_free(&queued);
+	evkv_store_unref(here);
+	rig_close(&near);
+	rig_close(&far);
+	return fired;
+}
+
+EVKV_TEST(adapters_bridge, the_far_end_lacks_memory)
+{
+	size_t n = 1;
+
+	while (begins_without_nth(n))
+		check(++n < 100);
+	check(n > 2);
 }
 
 /* The far loop does not run any more: the near one does not wait for it. */
