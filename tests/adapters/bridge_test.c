@@ -89,21 +89,21 @@ EVKV_TEST(adapters_bridge, what_is_wrong_is_told_and_consumed)
 	rig_open(&rig);
 	rig_open(&other);
 	check(evkv_bridge_new(rig.loop, NULL, &error) == NULL);
-	check_contains(error.message, "store is NULL");
+	check_invalid(error, "store is NULL");
 	evkv_error_clear(&error);
 	check(evkv_bridge_new(rig.loop, evkv_simple_new(rig.loop, NULL),
 		  &error) == NULL);
-	check_contains(error.message, "this loop");
+	check_invalid(error, "this loop");
 	evkv_error_clear(&error);
 	check(evkv_bridge_new(NULL, evkv_simple_new(rig.loop, NULL), &error) ==
 	    NULL);
-	check_contains(error.message, "loop is NULL");
+	check_invalid(error, "loop is NULL");
 	evkv_error_clear(&error);
 	rig_open(&freed);
 	store = evkv_simple_new(freed.loop, NULL);
 	rig_close(&freed);
 	check(evkv_bridge_new(rig.loop, store, &error) == NULL);
-	check_contains(error.message, "was freed");
+	check_invalid(error, "was freed");
 	evkv_error_clear(&error);
 	store = evkv_bridge_new(rig.loop, evkv_simple_new(other.loop, NULL),
 	    NULL);

@@ -70,12 +70,12 @@ EVKV_TEST(adapters_sync, what_makes_no_sense_is_told)
 		  &(struct evkv_sync_options){ .open = open_nothing },
 		  &error) == NULL);
 	check_status(error.status, EVKV_INVALID);
-	check_contains(error.message, "open() made no store");
+	check_invalid(error, "open() made no store");
 	evkv_error_clear(&error);
 	check(evkv_sync_open("memory:",
 		  &(struct evkv_sync_options){ .timeout_ms = -2 },
 		  &error) == NULL);
-	check_contains(error.message, "timeout_ms is -2");
+	check_invalid(error, "timeout_ms is -2");
 	db = evkv_sync_open("memory:",
 	    &(struct evkv_sync_options){ .timeout_ms = -1 }, NULL);
 	check_status(evkv_sync_put(db, C, K, EVKV_LIT("v"), 0), EVKV_OK);
@@ -91,17 +91,17 @@ EVKV_TEST(adapters_sync, a_bad_url_is_told)
 	struct rig rig;
 
 	check(evkv_sync_open("nosuch:", NULL, &error) == NULL);
-	check_contains(error.message, "nosuch");
+	check_invalid(error, "nosuch");
 	check(evkv_sync_open("nosuch:", NULL, NULL) == NULL);
 	evkv_error_clear(&error);
 	check(evkv_sync_new(NULL, &error) == NULL);
-	check_contains(error.message, "store is NULL");
+	check_invalid(error, "store is NULL");
 	evkv_error_clear(&error);
 	rig_open(&rig);
 	store = evkv_simple_new(rig.loop, NULL);
 	rig_close(&rig);
 	check(evkv_sync_new(store, &error) == NULL);
-	check_contains(error.message, "was freed");
+	check_invalid(error, "was freed");
 	check_status(evkv_sync_put(NULL, C, K, K, 0), EVKV_INVALID);
 }
 

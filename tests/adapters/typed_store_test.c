@@ -241,7 +241,7 @@ static void schema_wrong(struct rig *rig, struct evkv_field field,
 	check(evkv_typed_new(evkv_simple_new(rig->loop, NULL), &schema, NULL,
 		  &error) == NULL);
 	check_status(error.status, EVKV_INVALID);
-	check_contains(error.message, why);
+	check_invalid(error, why);
 }
 
 EVKV_TEST(adapters_typed_store, a_schema_is_checked_when_it_is_given)
@@ -252,11 +252,11 @@ EVKV_TEST(adapters_typed_store, a_schema_is_checked_when_it_is_given)
 
 	rig_open(&rig);
 	check(evkv_typed_new(NULL, &user_schema, NULL, &error) == NULL);
-	check_contains(error.message, "store is NULL");
+	check_invalid(error, "store is NULL");
 	evkv_error_clear(&error);
 	check(evkv_typed_new(evkv_simple_new(rig.loop, NULL), NULL, NULL,
 		  &error) == NULL);
-	check_contains(error.message, "schema is NULL");
+	check_invalid(error, "schema is NULL");
 	schema_wrong(&rig, user_fields[0], "field id: its name stands twice");
 	field.width = 4;
 	schema_wrong(&rig, field, "field name: the member is no char *");

@@ -308,7 +308,7 @@ EVKV_TEST(unit_basics, options_of_a_newer_caller)
 	given.third = 3;
 	check(!evkv_options_read(&read, size, &given, sizeof(given), &error));
 	check_int(error.status, EVKV_INVALID);
-	check_contains(error.message, "byte 8");
+	check_invalid(error, "byte 8");
 }
 
 EVKV_TEST(unit_basics, no_options_are_all_zero)

@@ -75,32 +75,32 @@ EVKV_TEST(core_store, bad_inner_stores_are_refused_and_consumed)
 	rig_open(&other);
 	check(made_over(made_simple(&rig), NULL, &error) == NULL);
 	check_status(error.status, EVKV_INVALID);
-	check_contains(error.message, "made");
-	check_contains(error.message, "NULL");
+	check_invalid(error, "made");
+	check_invalid(error, "NULL");
 	check_int(made_frees, 1);
 
 	evkv_error_clear(&error);
 	store = made_simple(&rig);
 	check(made_over(store, store, &error) == NULL);
-	check_contains(error.message, "twice");
+	check_invalid(error, "twice");
 	check_int(made_frees, 2);
 
 	evkv_error_clear(&error);
 	check(made_over(made_simple(&rig), made_simple(&other), &error) ==
 	    NULL);
-	check_contains(error.message, "loop");
+	check_invalid(error, "loop");
 	check_int(made_frees, 3);
 
 	evkv_error_clear(&error);
 	store = made_simple(&rig);
 	evkv_store_close(store, 0, NULL, NULL);
 	check(made_over(made_simple(&rig), store, &error) == NULL);
-	check_contains(error.message, "closed");
+	check_invalid(error, "closed");
 	check_int(made_frees, 4);
 
 	/* The first error stays. */
 	check(made_over(NULL, NULL, &error) == NULL);
-	check_contains(error.message, "closed");
+	check_invalid(error, "closed");
 	rig_settle(&rig);
 	rig_settle(&other);
 	rig_close(&rig);
@@ -139,7 +139,7 @@ EVKV_TEST(core_store, want_of_memory_is_told_and_leaks_nothing)
 		  &(struct evkv_store_config){ .max_pending = 1 },
 		  &error) == NULL);
 	check_status(error.status, EVKV_INVALID);
-	check_contains(error.message, "loop is NULL");
+	check_invalid(error, "loop is NULL");
 	rig_close(&rig);
 }
 
@@ -160,7 +160,7 @@ EVKV_TEST(core_store, constructors_pass_null_through)
 	store = evkv_prefix_keys_new(store, EVKV_LIT("p"), &error);
 	check(store == NULL);
 	check_status(error.status, EVKV_INVALID);
-	check_contains(error.message, "nosuch");
+	check_invalid(error, "nosuch");
 	store = evkv_passthrough_cache_new(evkv_memory_new(rig.loop, NULL,
 					       NULL),
 	    NULL, NULL, NULL);

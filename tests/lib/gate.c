@@ -130,6 +130,20 @@ void gate_fail_entry(struct gate *gate, size_t i, size_t entry,
 	evkv_op_complete(op);
 }
 
+void gate_fail_entries(struct gate *gate, size_t i,
+    const enum evkv_status *statuses)
+{
+	struct evkv_op *op;
+	size_t j;
+
+	check(i < gate->held_count);
+	op = gate->held[i];
+	gate_take(gate, i);
+	for (j = 0; j < evkv_op_request(op)->count; j++)
+		evkv_op_entry(op, j)->status = statuses[j];
+	evkv_op_complete(op);
+}
+
 static void gate_close(void *self)
 {
 	struct gate *gate = self;

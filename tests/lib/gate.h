@@ -51,5 +51,8 @@ void gate_fail(struct gate *gate, size_t i, enum evkv_status status,
 /* Answer it without the inner store: one entry fails, the others are OK. */
 void gate_fail_entry(struct gate *gate, size_t i, size_t entry,
     enum evkv_status status);
+/* Likewise, with a status for each entry. */
+void gate_fail_entries(struct gate *gate, size_t i,
+    const enum evkv_status *statuses);
 
 #endif

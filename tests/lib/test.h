@@ -165,6 +165,13 @@ const char *test_name(void);
 	test_check_status(__FILE__, __LINE__, #actual_, (int)(actual_),        \
 	    (int)(expected_))
 
+/* What a struct evkv_error says of input that is refused. */
+#define check_invalid(error_, part_)                                           \
+	do {                                                                   \
+		check_status((error_).status, EVKV_INVALID);                   \
+		check_contains((error_).message, (part_));                     \
+	} while (0)
+
 /*
  * Whence a helper with checks of its own was called: added to the text of a
  * check that fails in it. NULL: nowhere.

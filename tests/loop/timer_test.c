@@ -271,7 +271,7 @@ EVKV_TEST(core_loop, bad_options_are_refused)
 
 	check(evkv_loop_new_sized(NULL, NULL, 0, &error) == NULL);
 	check_status(error.status, EVKV_INVALID);
-	check_contains(error.message, "base");
+	check_invalid(error, "base");
 	evkv_error_clear(&error);
 	check(evkv_loop_new_sized(base, &newer.options, sizeof(newer),
 		  &error) == NULL);
@@ -281,7 +281,7 @@ EVKV_TEST(core_loop, bad_options_are_refused)
 	newer.options.clock = &(const struct evkv_clock){ .arg = NULL };
 	check(evkv_loop_new_with(base, &newer.options, &error) == NULL);
 	check_status(error.status, EVKV_INVALID);
-	check_contains(error.message, "clock");
+	check_invalid(error, "clock");
 	evkv_error_clear(&error);
 	newer.options.clock = NULL;
 	loop = evkv_loop_new_sized(base, &newer.options, sizeof(newer), &error);

@@ -327,7 +327,7 @@ static void refuse(struct rig *rig, const char *text, size_t column,
 	check_status(error.status, EVKV_INVALID);
 	if (strncmp(error.message, at, strlen(at)) != 0)
 		fail_test("%s: %s", text, error.message);
-	check_contains(error.message, part);
+	check_invalid(error, part);
 }
 
 EVKV_TEST(unit_chain, errors_tell_the_column_and_what_was_expected)
@@ -397,7 +397,7 @@ EVKV_TEST(unit_chain, a_lone_url_needs_no_column)
 	check(strncmp(error.message, "URL: option max_bytes", 21) == 0);
 	evkv_error_clear(&error);
 	check(evkv_open(rig.loop, NULL, &error) == NULL);
-	check_contains(error.message, "NULL");
+	check_invalid(error, "NULL");
 	rig_close(&rig);
 }
 
@@ -451,11 +451,11 @@ EVKV_TEST(unit_chain, nesting_is_bounded)
 	for (i = 0; i < 1000; i++)
 		strcat(text, "simple:|passthrough_cache(");
 	check(evkv_open(rig.loop, text, &error) == NULL);
-	check_contains(error.message, "fewer parentheses");
+	check_invalid(error, "fewer parentheses");
 	evkv_error_clear(&error);
 	memset(text, 'x', 65537);
 	check(evkv_open(rig.loop, text, &error) == NULL);
-	check_contains(error.message, "longer than 65536");
+	check_invalid(error, "longer than 65536");
 	free(text);
 	rig_close(&rig);
 }
@@ -557,7 +557,7 @@ EVKV_TEST(unit_chain, chains_at_random)
 		store = evkv_open(rig.loop, text, &error);
 		if (store == NULL) {
 			/* A cache needs a store that can put and delete. */
-			check_contains(error.message, "passthrough_cache: ");
+			check_invalid(error, "passthrough_cache: ");
 			continue;
 		}
 		built++;

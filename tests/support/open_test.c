@@ -35,7 +35,7 @@ static void refuse_open(struct rig *rig, const char *text, const char *part)
 
 	check(evkv_open(rig->loop, text, &error) == NULL);
 	check_int(error.status, EVKV_INVALID);
-	check_contains(error.message, part);
+	check_invalid(error, part);
 }
 
 EVKV_TEST(unit_open, stores_of_the_core_open)
@@ -65,7 +65,7 @@ EVKV_TEST(unit_open, schemes_are_registered_on_the_loop)
 	rig_open(&rig);
 	rig_open(&other);
 	check(evkv_loop_open(rig.loop, "custom://h:7", &error) == NULL);
-	check_contains(error.message, "registered: none");
+	check_invalid(error, "registered: none");
 	check(evkv_loop_register_scheme(rig.loop, "custom", open_custom));
 	check_open(&rig, "custom://h:7", "null");
 	check_int(seen_port, 7);
@@ -86,10 +86,10 @@ EVKV_TEST(unit_open, without_a_loop_it_says_so)
 
 	check(evkv_open(NULL, "simple:", &error) == NULL);
 	check_status(error.status, EVKV_INVALID);
-	check_contains(error.message, "loop is NULL");
+	check_invalid(error, "loop is NULL");
 	evkv_error_clear(&error);
 	check(evkv_loop_open(NULL, "simple:", &error) == NULL);
-	check_contains(error.message, "loop is NULL");
+	check_invalid(error, "loop is NULL");
 	check(evkv_open(NULL, NULL, NULL) == NULL);
 	check(!evkv_loop_register_scheme(NULL, "custom", open_custom));
 }

@@ -32,7 +32,7 @@ static void list_schemes(struct rig *rig, char *names, size_t size)
 	const char *list;
 
 	check(evkv_open(rig->loop, "nobody-has-it:", &error) == NULL);
-	check_contains(error.message, "registered: ");
+	check_invalid(error, "registered: ");
 	list = strstr(error.message, "registered: ") + strlen("registered: ");
 	check_int(snprintf(names, size, "%s", list), strlen(list));
 }

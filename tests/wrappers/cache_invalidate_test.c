@@ -686,7 +686,7 @@ EVKV_TEST(wrappers_cache_invalidate, options_that_need_others_are_refused)
 			  evkv_simple_new(rig.loop, NULL), &bad[i].options,
 			  &error) == NULL);
 		check_status(error.status, EVKV_INVALID);
-		check_contains(error.message, bad[i].word);
+		check_invalid(error, bad[i].word);
 	}
 	rig_close(&rig);
 }

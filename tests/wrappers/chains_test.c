@@ -100,7 +100,7 @@ EVKV_TEST(unit_wrapper_chains, bounds_are_told)
 		if (evkv_open(rig.loop, rows[i].text, &error) != NULL)
 			fail_test("%s was opened", rows[i].text);
 		check_int(error.status, EVKV_INVALID);
-		check_contains(error.message, rows[i].word);
+		check_invalid(error, rows[i].word);
 		evkv_error_clear(&error);
 	}
 	rig_close(&rig);
@@ -164,7 +164,7 @@ static void check_refused(struct evkv_store *store, struct evkv_error *error)
 {
 	check(store == NULL);
 	check_status(error->status, EVKV_INVALID);
-	check_contains(error->message, "closed");
+	check_invalid(*error, "closed");
 	evkv_error_clear(error);
 }
 

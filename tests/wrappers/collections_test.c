@@ -423,14 +423,14 @@ EVKV_TEST(unit_single_collection, bad_options_are_refused)
 			      .separator = evkv_str(separators[i]) },
 			  &error) == NULL);
 		check_int(error.status, EVKV_INVALID);
-		check_contains(error.message, "separator");
+		check_invalid(error, "separator");
 		evkv_error_clear(&error);
 	}
 	check(evkv_single_collection_new(evkv_store_ref(f.simple),
 		  &(struct evkv_single_collection_options){
 		      .collection = evkv_bytes(long_name, 256) },
 		  &error) == NULL);
-	check_contains(error.message, "255");
+	check_invalid(error, "255");
 	close_fixture(&f);
 }
 
@@ -521,15 +521,15 @@ EVKV_TEST(unit_prefix_collections, bad_prefixes_are_refused)
 	open_bottom(&f);
 	check(evkv_prefix_collections_new(evkv_store_ref(f.simple),
 		  EVKV_LIT(""), &error) == NULL);
-	check_contains(error.message, "1 to 200");
+	check_invalid(error, "1 to 200");
 	evkv_error_clear(&error);
 	check(evkv_prefix_collections_new(evkv_store_ref(f.simple),
 		  evkv_bytes(prefix, 201), &error) == NULL);
-	check_contains(error.message, "201");
+	check_invalid(error, "201");
 	evkv_error_clear(&error);
 	check(evkv_prefix_collections_new(evkv_store_ref(f.simple),
 		  evkv_bytes(NULL, 1), &error) == NULL);
-	check_contains(error.message, "NULL");
+	check_invalid(error, "NULL");
 	close_fixture(&f);
 }
 

@@ -307,7 +307,7 @@ EVKV_TEST(unit_concurrency_limit, bad_options_are_refused)
 		check(evkv_concurrency_limit_new(evkv_store_ref(simple),
 			  &rows[i].options, &error) == NULL);
 		check_int(error.status, EVKV_INVALID);
-		check_contains(error.message, rows[i].word);
+		check_invalid(error, rows[i].word);
 		evkv_error_clear(&error);
 	}
 	check(evkv_concurrency_limit_new(NULL, NULL, &error) == NULL);

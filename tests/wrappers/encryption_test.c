@@ -213,7 +213,7 @@ EVKV_TEST(unit_encryption, rotation)
 		    id);
 	}
 	check(!evkv_encryption_use_key(s.store, 4, &error));
-	check_contains(error.message, "no key 4");
+	check_invalid(error, "no key 4");
 	check(!evkv_encryption_use_key(s.store, 0, NULL));
 	check(!evkv_encryption_use_key(s.memory, 1, NULL));
 	for (id = 1; id < 4; id++) {
@@ -375,7 +375,7 @@ EVKV_TEST(unit_encryption, bad_key_files)
 		check(with_file(&s, texts[i], strlen(texts[i]), &error) ==
 		    NULL);
 		check_int(error.status, EVKV_INVALID);
-		check_contains(error.message, "hexadecimal");
+		check_invalid(error, "hexadecimal");
 		/* It does not tell what is in there. */
 		check(strstr(error.message, "0123") == NULL);
 	}
@@ -390,7 +390,7 @@ static void check_refused(struct sealed *s,
 	check(evkv_encryption_new(evkv_store_ref(s->memory), options, &error) ==
 	    NULL);
 	check_int(error.status, EVKV_INVALID);
-	check_contains(error.message, why);
+	check_invalid(error, why);
 }
 
 EVKV_TEST(unit_encryption, bad_options)
@@ -450,7 +450,7 @@ EVKV_TEST(unit_encryption, by_text)
 	sealed_check(&s, "old", EVKV_LIT("1"));
 	check_status(sealed_get(&s, s.store, "new"), EVKV_OK);
 	check(evkv_open(s.rig.loop, "simple: | encryption", &error) == NULL);
-	check_contains(error.message, "key_file is needed");
+	check_invalid(error, "key_file is needed");
 	remove_key(&one);
 	remove_key(&two);
 	sealed_close(&s);

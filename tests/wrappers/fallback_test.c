@@ -301,13 +301,13 @@ EVKV_TEST(unit_fallback, bad_options_are_refused)
 		  &(struct evkv_fallback_options){
 		      .statuses = EVKV_STATUS_BIT(EVKV_NOT_FOUND) },
 		  &error) == NULL);
-	check_contains(error.message, "statuses");
+	check_invalid(error, "statuses");
 	evkv_error_clear(&error);
 	check(evkv_fallback_new(evkv_store_ref(f.first),
 		  evkv_store_ref(f.second),
 		  &(struct evkv_fallback_options){ .timeout_ms = -1 },
 		  &error) == NULL);
-	check_contains(error.message, "timeout_ms");
+	check_invalid(error, "timeout_ms");
 	evkv_error_clear(&error);
 	check(evkv_fallback_new(evkv_store_ref(f.first), NULL, NULL, &error) ==
 	    NULL);

@@ -487,12 +487,12 @@ EVKV_TEST(unit_fault, bad_rules_and_options_are_refused)
 		  &(struct evkv_fault_options){ .drop_permille = 1001 },
 		  &error) == NULL);
 	check_int(error.status, EVKV_INVALID);
-	check_contains(error.message, "drop_permille");
+	check_invalid(error, "drop_permille");
 	evkv_error_clear(&error);
 	check(evkv_fault_new(evkv_store_ref(f.simple),
 		  &(struct evkv_fault_options){ .delay_ms = -1 },
 		  &error) == NULL);
-	check_contains(error.message, "delay_ms");
+	check_invalid(error, "delay_ms");
 	evkv_error_clear(&error);
 	check(evkv_fault_new(NULL, NULL, &error) == NULL);
 	check_int(error.status, EVKV_INVALID);

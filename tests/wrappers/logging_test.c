@@ -245,7 +245,7 @@ EVKV_TEST(unit_logging, bad_options_are_refused)
 	check(evkv_logging_new(evkv_simple_new(rig.loop, &error),
 		  &(struct evkv_logging_options){ .slow_ms = -1 },
 		  &error) == NULL);
-	check_contains(error.message, "slow_ms");
+	check_invalid(error, "slow_ms");
 	evkv_error_clear(&error);
 	check(evkv_logging_new(NULL, NULL, &error) == NULL);
 	check_int(error.status, EVKV_INVALID);

@@ -251,6 +251,42 @@ EVKV_TEST(wrappers_passthrough_failing, one_of_those_that_fit_is_not_evicted)
 	}
 }
 
+/* It may arrive after the write that comes next, wherever in a batch it was. */
+EVKV_TEST(wrappers_passthrough_failing, one_of_those_that_fill_is_unknown)
+{
+	const struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("b") };
+	enum evkv_status statuses[2];
+	struct answer a = ANSWER_INIT;
+	struct cache_bed s;
+	size_t late;
+
+	for (late = 0; late < 2; late++) {
+		bed_open(&s, BED_LOCAL,
+		    &(struct evkv_passthrough_cache_options){
+			.stall_timeout_ms = 500 });
+		bed_put(&s, s.below, keys[0], EVKV_LIT("old"), 0);
+		bed_put(&s, s.below, keys[1], EVKV_LIT("old"), 0);
+		s.cache->mode = GATE_BEFORE;
+		evkv_get_many(s.store, C, keys, 2, answer_cb, &a);
+		bed_settle(&s);
+		gate_release(s.cache, 0);
+		rig_wait(&s.rig, &a.calls);
+		check_int(s.cache->held_count, 1); /* the fill */
+		statuses[!late] = EVKV_NOSPACE;
+		statuses[late] = EVKV_UNKNOWN_OUTCOME;
+		gate_fail_entries(s.cache, 0, statuses);
+		s.cache->mode = GATE_OPEN;
+		bed_put(&s, s.store, keys[late], EVKV_LIT("new"), 0);
+		bed_put(&s, s.tier, keys[late], EVKV_LIT("old"), 0);
+		check_str(bed_value(&s, s.store, keys[late]), "new");
+		bed_pass_time(&s, 1000);
+		check_str(bed_value(&s, s.tier, keys[late]), "-");
+		answer_free(&a);
+		a = (struct answer)ANSWER_INIT;
+		bed_close(&s);
+	}
+}
+
 EVKV_TEST(wrappers_passthrough_failing,
     fill_on_its_way_when_cleared_is_not_read)
 {

@@ -308,21 +308,21 @@ EVKV_TEST(unit_prefix_keys, bad_prefixes_are_refused)
 	check(evkv_prefix_keys_new(evkv_simple_new(rig.loop, &error),
 		  EVKV_LIT(""), &error) == NULL);
 	check_int(error.status, EVKV_INVALID);
-	check_contains(error.message, "prefix");
+	check_invalid(error, "prefix");
 	evkv_error_clear(&error);
 	check(evkv_prefix_keys_new(evkv_simple_new(rig.loop, &error),
 		  evkv_bytes(long_prefix, 1025), &error) == NULL);
-	check_contains(error.message, "1025");
+	check_invalid(error, "1025");
 	evkv_error_clear(&error);
 	check(evkv_prefix_keys_new(evkv_simple_new(rig.loop, &error),
 		  evkv_bytes(NULL, 3), &error) == NULL);
-	check_contains(error.message, "the prefix is NULL");
+	check_invalid(error, "the prefix is NULL");
 	evkv_error_clear(&error);
 
 	/* The first error of a chain goes through. */
 	check(evkv_prefix_keys_new(evkv_open(rig.loop, "nope:", &error),
 		  EVKV_LIT("p"), &error) == NULL);
-	check_contains(error.message, "nope");
+	check_invalid(error, "nope");
 	evkv_error_clear(&error);
 	check(evkv_prefix_keys_new(NULL, EVKV_LIT("p"), &error) == NULL);
 	check_int(error.status, EVKV_INVALID);

@@ -452,7 +452,7 @@ EVKV_TEST(unit_retry, bad_options_are_refused)
 		check(evkv_retry_new(evkv_store_ref(f.simple), &rows[i].options,
 			  &error) == NULL);
 		check_int(error.status, EVKV_INVALID);
-		check_contains(error.message, rows[i].word);
+		check_invalid(error, rows[i].word);
 		evkv_error_clear(&error);
 	}
 	check(evkv_retry_new(NULL, NULL, &error) == NULL);

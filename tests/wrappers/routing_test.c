@@ -518,7 +518,7 @@ static void must_refuse(struct rig *rig, struct evkv_slice pattern,
 		      .routes = routes, .route_count = 2 },
 		  &error) == NULL);
 	check_int(error.status, EVKV_INVALID);
-	check_contains(error.message, word);
+	check_invalid(error, word);
 }
 
 EVKV_TEST(unit_routing, bad_options_are_refused)
@@ -538,7 +538,7 @@ EVKV_TEST(unit_routing, bad_options_are_refused)
 	/* None, too many. */
 	check(evkv_routing_new(evkv_simple_new(rig.loop, NULL), NULL, &error) ==
 	    NULL);
-	check_contains(error.message, "0 routes");
+	check_invalid(error, "0 routes");
 	evkv_error_clear(&error);
 	for (i = 0; i <= EVKV_ROUTING_MAX; i++)
 		routes[i] = (struct evkv_route){ EVKV_LIT("a*"),
@@ -546,7 +546,7 @@ EVKV_TEST(unit_routing, bad_options_are_refused)
 	options.route_count = EVKV_ROUTING_MAX + 1;
 	check(evkv_routing_new(evkv_simple_new(rig.loop, NULL), &options,
 		  &error) == NULL);
-	check_contains(error.message, "65 routes");
+	check_invalid(error, "65 routes");
 	evkv_error_clear(&error);
 	/* A store that is NULL, and one given twice. */
 	options.route_count = 1;
@@ -564,7 +564,7 @@ EVKV_TEST(unit_routing, bad_options_are_refused)
 	evkv_store_close(routes[0].store, 0, NULL, NULL);
 	check(evkv_routing_new(evkv_simple_new(rig.loop, NULL), &options,
 		  &error) == NULL);
-	check_contains(error.message, "closed");
+	check_invalid(error, "closed");
 	rig_close(&rig);
 }
 
@@ -586,6 +586,6 @@ EVKV_TEST(unit_routing, what_is_not_known_is_refused)
 	check(evkv_routing_new_sized(evkv_simple_new(rig.loop, NULL), &options,
 		  sizeof(options), &error) == NULL);
 	check_int(error.status, EVKV_INVALID);
-	check_contains(error.message, "does not know");
+	check_invalid(error, "does not know");
 	rig_close(&rig);
 }

@@ -79,7 +79,7 @@ EVKV_TEST(unit_read_only, it_passes_on_what_is_NULL)
 
 	check(evkv_read_only_new(NULL, &error) == NULL);
 	check_status(error.status, EVKV_INVALID);
-	check_contains(error.message, "read_only: the inner store is NULL");
+	check_invalid(error, "read_only: the inner store is NULL");
 }
 
 /* ---- clamp_ttl ----------------------------------------------------------- */
@@ -218,8 +218,8 @@ static void refuse(int64_t min_ms, int64_t max_ms, int64_t missing_ms,
 	    &error);
 	check(s.store == NULL);
 	check_status(error.status, EVKV_INVALID);
-	check_contains(error.message, "clamp_ttl: ");
-	check_contains(error.message, part);
+	check_invalid(error, "clamp_ttl: ");
+	check_invalid(error, part);
 	close_scene(&s);
 }
 

@@ -467,7 +467,7 @@ EVKV_TEST(unit_statistics, bad_options_are_refused)
 		check(evkv_statistics_new(evkv_simple_new(rig.loop, &error),
 			  &rows[i].options, &error) == NULL);
 		check_int(error.status, EVKV_INVALID);
-		check_contains(error.message, rows[i].word);
+		check_invalid(error, rows[i].word);
 		evkv_error_clear(&error);
 	}
 	check(evkv_statistics_new(NULL, NULL, &error) == NULL);
@@ -476,6 +476,6 @@ EVKV_TEST(unit_statistics, bad_options_are_refused)
 	/* The first error of a chain goes through. */
 	check(evkv_statistics_new(evkv_open(rig.loop, "nope:", &error), NULL,
 		  &error) == NULL);
-	check_contains(error.message, "nope");
+	check_invalid(error, "nope");
 	rig_close(&rig);
 }

@@ -227,12 +227,12 @@ EVKV_TEST(unit_timeout, bad_options_are_refused)
 		check(evkv_timeout_new(evkv_simple_new(rig.loop, &error),
 			  &rows[i].options, &error) == NULL);
 		check_int(error.status, EVKV_INVALID);
-		check_contains(error.message, rows[i].word);
+		check_invalid(error, rows[i].word);
 		evkv_error_clear(&error);
 	}
 	check(evkv_timeout_new(evkv_open(rig.loop, "nope:", &error), NULL,
 		  &error) == NULL);
-	check_contains(error.message, "nope");
+	check_invalid(error, "nope");
 	evkv_error_clear(&error);
 	check(evkv_timeout_new(NULL, NULL, &error) == NULL);
 	check_int(error.status, EVKV_INVALID);

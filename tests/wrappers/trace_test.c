@@ -337,12 +337,12 @@ EVKV_TEST(unit_trace, options_that_are_wrong)
 		  &(struct evkv_trace_options){ .hooks = &hooks },
 		  &error) == NULL);
 	check_status(error.status, EVKV_INVALID);
-	check_contains(error.message, "hooks need");
+	check_invalid(error, "hooks need");
 	check(!evkv_loop_set_trace(rig.loop, &hooks));
 	error = (struct evkv_error)EVKV_ERROR_INIT;
 	check(evkv_trace_new(evkv_memory_new(rig.loop, NULL, NULL),
 		  &(struct evkv_trace_options){ .name = name },
 		  &error) == NULL);
-	check_contains(error.message, "over 255 bytes");
+	check_invalid(error, "over 255 bytes");
 	rig_close(&rig);
 }

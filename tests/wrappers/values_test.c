@@ -249,18 +249,18 @@ EVKV_TEST(unit_default_value, the_empty_value_and_bad_patterns)
 		      .collections = EVKV_LIT("[a") },
 		  &error) == NULL);
 	check_int(error.status, EVKV_INVALID);
-	check_contains(error.message, "collections");
+	check_invalid(error, "collections");
 	evkv_error_clear(&error);
 	check(evkv_default_value_new(evkv_store_ref(f.memory),
 		  &(struct evkv_default_value_options){
 		      .value = evkv_bytes(NULL, 5) },
 		  &error) == NULL);
-	check_contains(error.message, "value is NULL but has a size");
+	check_invalid(error, "value is NULL but has a size");
 	evkv_error_clear(&error);
 	check(evkv_single_collection_new(evkv_store_ref(f.memory),
 		  &(struct evkv_single_collection_options){
 		      .separator = evkv_bytes(NULL, 1) },
 		  &error) == NULL);
-	check_contains(error.message, "separator is NULL but has a size");
+	check_invalid(error, "separator is NULL but has a size");
 	close_fixture(&f);
 }

@@ -394,7 +394,7 @@ EVKV_TEST(executor, bad_options_are_named)
 	    evkv_executor_new(&(struct evkv_executor_options){ .threads = 65 },
 		&error) == NULL);
 	check_int(error.status, EVKV_INVALID);
-	check_contains(error.message, "threads");
+	check_invalid(error, "threads");
 }
 
 static void check_no_lane(struct evkv_loop *loop,
@@ -404,7 +404,7 @@ static void check_no_lane(struct evkv_loop *loop,
 
 	check(evkv_lane_new(loop, executor, config, &error) == NULL);
 	check_int(error.status, EVKV_INVALID);
-	check_contains(error.message, "a lane needs");
+	check_invalid(error, "a lane needs");
 }
 
 EVKV_TEST(executor, a_lane_needs_both_its_ends)

@@ -92,6 +92,6 @@ EVKV_TEST(pipeline_protocol, one_without_its_size_is_refused)
 	rig_open(&rig);
 	check(evkv_pipeline_new(rig.loop, &protocol, NULL, NULL, &error) ==
 	    NULL);
-	check_contains(error.message, "size");
+	check_invalid(error, "size");
 	rig_close(&rig);
 }
