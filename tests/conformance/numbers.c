@@ -115,6 +115,9 @@ CASE(incr_of_what_is_no_number_is_invalid)
 			fail_test("\"%s\": %s", texts[i],
 			    evkv_status_name(a->status));
 		check_status(a->status, EVKV_INVALID);
+		if (!c->sweeping)
+			check(strcmp(a->message,
+				  evkv_status_text(EVKV_INVALID)) != 0);
 		must_get(c, L("c"), L("k"), evkv_str(texts[i]));
 		must_have_ttl(c, L("c"), L("k"), 500 * c->unit_ms);
 		if (c->sweeping && i == 1)
