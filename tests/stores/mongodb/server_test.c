@@ -250,6 +250,8 @@ static const struct {
 	{ "{\"a\":1,\"b\":[1,2.5,{\"c\":null}],\"d\":true}", NULL },
 	{ "{ \"a\" : -0.1 ,\n\"\":\"\" }", "{\"a\":-0.1,\"\":\"\"}" },
 	{ "{\"n\":9223372036854775807,\"m\":-9223372036854775808}", NULL },
+	{ "{\"n\":2147483648,\"m\":-2147483649}", NULL },
+	{ "{\"n\":2147483647,\"m\":-2147483648,\"z\":-0}", NULL },
 	{ "{\"n\":1e3}", "{\"n\":1000}" },
 	{ "{\"t\":\"\\u00e9\\ud83d\\ude00\\u0000\"}",
 	    "{\"t\":\"\xc3\xa9\xf0\x9f\x98\x80\\u0000\"}" },
@@ -273,6 +275,13 @@ static const struct {
 	{ "{\"x\\u0000y\":1}", "NUL" },
 };
 
+static void put_text(struct scene *s, const char *text)
+{
+	DO(s,
+	    evkv_put(s->store, EVKV_LIT("c"), EVKV_LIT("k"), evkv_str(text), 0,
+		answer_cb, &s->a));
+}
+
 EVKV_TEST(mongodb_server, json_objects_come_back_as_they_were)
 {
 	struct client client;
@@ -288,9 +297,7 @@ EVKV_TEST(mongodb_server, json_objects_come_back_as_they_were)
 		    ? json_rows[i].got
 		    : json_rows[i].put;
 
-		DO(&s,
-		    evkv_put(s.store, EVKV_LIT("c"), EVKV_LIT("k"),
-			evkv_str(json_rows[i].put), 0, answer_cb, &s.a));
+		put_text(&s, json_rows[i].put);
 		check_str(s.a.message, "");
 		GET(&s, "k");
 		check_bytes(s.a.entries[0].bytes, evkv_str(expected));
@@ -314,14 +321,60 @@ EVKV_TEST(mongodb_server, json_that_cannot_be_kept_is_invalid)
 	s.options.values = EVKV_MONGODB_JSON;
 	scene_store(&s);
 	for (i = 0; i < sizeof(json_bad) / sizeof(json_bad[0]); i++) {
-		DO(&s,
-		    evkv_put(s.store, EVKV_LIT("c"), EVKV_LIT("k"),
-			evkv_str(json_bad[i].put), 0, answer_cb, &s.a));
+		put_text(&s, json_bad[i].put);
 		check_status(s.a.status, EVKV_INVALID);
 		check_contains(s.a.message, json_bad[i].named);
 		GET(&s, "k");
 		check_status(s.a.status, EVKV_NOT_FOUND);
 	}
+	scene_end(&s);
+}
+
+/* {"m0":0,"m1":1,...}; the last is named as `again`. */
+static const char *many_members(unsigned count, unsigned again)
+{
+	static char text[1000];
+	size_t used = 1;
+	unsigned i;
+
+	text[0] = '{';
+	for (i = 0; i < count; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+		    "\"m%u\":%u%s", i + 1 < count ? i : again, i,
+		    i + 1 < count ? "," : "}");
+	return text;
+}
+
+EVKV_TEST(mongodb_server, json_may_have_many_members)
+{
+	static const unsigned counts[] = { 2, 16, 17, 40 };
+	static char list[6000] = "{\"list\":[7";
+	const char *text;
+	struct scene s;
+	unsigned i;
+
+	scene_begin(&s, "manyjson", false);
+	s.options.values = EVKV_MONGODB_JSON;
+	scene_store(&s);
+	for (i = 0; i < 4; i++) {
+		text = many_members(counts[i], counts[i] - 1);
+		put_text(&s, text);
+		GET(&s, "k");
+		check_bytes(s.a.entries[0].bytes, evkv_str(text));
+		text = many_members(counts[i], counts[i] - 2);
+		put_text(&s, text);
+		check_status(s.a.status, EVKV_INVALID);
+		text = many_members(counts[i], 0);
+		put_text(&s, text);
+		check_status(s.a.status, EVKV_INVALID);
+		check_contains(s.a.message, "has a name twice");
+	}
+	for (i = 1; i < 1100; i++)
+		strcat(list, i == 1000 ? ",-5" : ",7");
+	strcat(list, "]}");
+	put_text(&s, list);
+	GET(&s, "k");
+	check_bytes(s.a.entries[0].bytes, evkv_str(list));
 	scene_end(&s);
 }
 
