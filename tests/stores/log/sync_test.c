@@ -210,3 +210,33 @@ EVKV_TEST(log_sync, a_seal_that_is_in_doubt_is_written_again)
 		folder_remove(folder);
 	}
 }
+
+/* What was reserved in the index for new names is given back. */
+EVKV_TEST(log_sync, a_group_that_fails_leaves_the_index_as_it_was)
+{
+	struct direct_write writes[] = { { .key = "old", .value = "w" },
+		{ .key = "new", .value = "w" }, { .key = "two", .value = "w" },
+		{ .key = "none", .deletes = true },
+		{ .key = "old", .deletes = true } };
+	struct direct direct;
+	char folder[200], value[16];
+	size_t i, count = sizeof(writes) / sizeof(writes[0]);
+
+	direct_begin(&direct, folder, LOG_SYNC_FULL);
+	check_status(direct_put(&direct, "old", "v", 0), EVKV_OK);
+	__atomic_store_n(&fail_with, EIO, __ATOMIC_SEQ_CST);
+	direct_group(&direct, writes, count);
+	for (i = 0; i < count; i++)
+		check_status(writes[i].status, EVKV_UNKNOWN_OUTCOME);
+	check_int(direct.env->index.entries, 1);
+	check_status(direct_get(&direct, "old", value, 16), EVKV_OK);
+	check_str(value, "v");
+	check_status(direct_get(&direct, "new", value, 16), EVKV_NOT_FOUND);
+	/* They are written anew. */
+	direct_group(&direct, writes, 3);
+	for (i = 0; i < 3; i++)
+		check_status(writes[i].status, EVKV_OK);
+	check_int(direct.env->index.entries, 3);
+	direct_close(&direct);
+	folder_remove(folder);
+}
