@@ -155,6 +155,30 @@ EVKV_TEST(log_compact, files_are_joined_up_to_a_segment)
 	compact_end(&c);
 }
 
+/* Small ones into one, each with the index file that it has got meanwhile. */
+EVKV_TEST(log_compact, files_that_were_joined_are_gone_with_their_index_files)
+{
+	struct compact c;
+	unsigned i;
+
+	compact_begin(&c, SEGMENT, 0);
+	for (i = 0; i < 4; i++) {
+		compact_fill(&c, 5 * i, 5 * i + 5);
+		compact_fill(&c, 5 * i, 5 * i + 3);
+		compact_roll(&c);
+	}
+	while (evkv__log_keep(c.direct.env))
+		;
+	check_int(files_with(&c, ".index"), 4);
+	check_int(direct_compact(&c.direct), 0);
+	while (evkv__log_keep(c.direct.env))
+		;
+	check_int(c.direct.env->order_count, 1);
+	check_int(files_with(&c, ".data"), 1);
+	check_int(files_with(&c, ".index"), 1);
+	compact_end(&c);
+}
+
 /* Near max_bytes a twentieth is enough, else half of a file. */
 EVKV_TEST(log_compact, less_is_worth_it_where_room_is_short)
 {
