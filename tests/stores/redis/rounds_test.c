@@ -272,6 +272,34 @@ EVKV_TEST(redis_rounds, how_often_a_connection_is_renewed)
 	fake_close(&f);
 }
 
+/* Whichever command it is that is refused. */
+EVKV_TEST(redis_rounds, a_removal_that_is_refused_renews_the_connection)
+{
+	static const char *const scripts[][5] = {
+		{ "-READONLY a replica\r\n", NULL },
+		{ "*2\r\n$1\r\n7\r\n*1\r\n$3\r\nc:a\r\n",
+		    "-READONLY a replica\r\n", "*2\r\n$1\r\n0\r\n*0\r\n",
+		    NULL },
+	};
+	struct answer *a;
+	struct fake f;
+	size_t i;
+
+	for (i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+		fake_open(&f);
+		a = fresh(&f);
+		f.script = scripts[i];
+		check(evkv_clear(f.store, C, EVKV_LIT(""), answer_cb, a) != 0);
+		wait_for(&f, a);
+		check_status(a->status, EVKV_REFUSED);
+		check_contains(a->message, "READONLY");
+		rig_until(&f.rig, f.peer->alive == 0);
+		fake_check_recovered(&f);
+		check_int(f.peer->accepted, 2);
+		fake_close(&f);
+	}
+}
+
 /* ---- Scripts ---------------------------------------------------------- */
 
 static const struct {
