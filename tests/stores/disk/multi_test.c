@@ -240,6 +240,10 @@ EVKV_TEST(disk_multi, idle_parts_are_closed)
 		check_status(answers[i].status, EVKV_OK);
 		answer_free(&answers[i]);
 	}
+	rig_until(&kit.rig, files_count("/proc/self/fd") <= fds + 3 * 6);
+	/* What goes through all of them opens one after the other. */
+	check_status(kit_span(&kit, EVKV_OP_CLEAR_ALL, ""), EVKV_OK);
+	rig_until(&kit.rig, files_count("/proc/self/fd") <= fds + 3 * 6);
 	kit_end(&kit);
 }
 
