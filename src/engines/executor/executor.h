@@ -81,6 +81,7 @@ struct evkv_lane {
 	void *released_arg;
 	/* What run() has; the worker's, unless the lane is abandoned. */
 	struct job_list taken, skipped;
+	bool again; /* some job of it is to be run once more; likewise */
 };
 
 enum {

@@ -145,6 +145,7 @@ bool evkv_job_stopped(const struct evkv_job *job)
 void evkv_job_again(struct evkv_job *job)
 {
 	job->again = true;
+	job->lane->again = true;
 }
 
 /* ---- The end of a lane --------------------------------------------------- */

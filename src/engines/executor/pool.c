@@ -81,26 +81,33 @@ static struct job_list pool_take(struct evkv_lane *lane)
 	return batch;
 }
 
+static bool pool_claim_one(struct evkv_job *job)
+{
+	int waiting = JOB_WAITING;
+
+	return __atomic_compare_exchange_n(&job->state, &waiting, JOB_TAKEN,
+		   false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
+	    waiting != JOB_WITHDRAWN;
+}
+
 /*
  * Mark the jobs as taken. Those that were withdrawn meanwhile go to `skipped`.
+ * The others' links are left as they are: the loop has them in its cache.
  */
 static void pool_claim(struct job_list *batch, struct job_list *skipped)
 {
-	struct evkv_job *job = batch->first, *next;
-	struct job_list taken = { NULL, NULL };
-	int waiting;
+	struct evkv_job **link = &batch->first, *job;
 
-	for (; job != NULL; job = next) {
-		next = job->next;
-		waiting = JOB_WAITING;
-		if (__atomic_compare_exchange_n(&job->state, &waiting,
-			JOB_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
-		    waiting != JOB_WITHDRAWN)
-			job_append(&taken, job);
-		else
+	batch->last = NULL;
+	while ((job = *link) != NULL) {
+		if (pool_claim_one(job)) {
+			batch->last = job;
+			link = &job->next;
+		} else {
+			*link = job->next;
 			job_append(skipped, job);
+		}
 	}
-	*batch = taken;
 }
 
 /* Jobs that are to be run once more leave the list. */
@@ -178,7 +185,9 @@ static bool pool_work(struct evkv_executor *executor, struct evkv_lane *lane)
 	lane->relieved = false;
 	pthread_mutex_unlock(&executor->mutex);
 
-	pool_split_again(&batch, &again);
+	if (lane->again)
+		pool_split_again(&batch, &again);
+	lane->again = false;
 	job_move(&batch, &skipped);
 	if (__atomic_load_n(&lane->ending, __ATOMIC_ACQUIRE))
 		job_move(&batch, &again);
