@@ -6,6 +6,7 @@
  * that copy lives as long; the levels above have no request any more once
  * submit has returned.
  */
+#include "base/request.h"
 #include "core/core.h"
 
 struct copier {
@@ -106,6 +107,44 @@ struct evkv_request *evkv__request_copy(void *memory,
 	return copy;
 }
 
+/* One key, perhaps with a value, and nothing else that is to be copied. */
+static inline bool is_plain(const struct evkv_request *request)
+{
+	return request->count == 1 && request->keys != NULL &&
+	    request->ttls_ms == NULL && request->deltas == NULL &&
+	    request->versions == NULL && request->counted_values == NULL &&
+	    request->match.prefix.size == 0 &&
+	    request->match.pattern.size == 0 && request->match.cursor.size == 0;
+}
+
+/* As evkv__request_copy(), of a plain one, which most are. */
+static struct evkv_request *keep_plain(struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	struct plain {
+		_Alignas(16) struct evkv_request request;
+		struct evkv_slice key, value;
+		char bytes[];
+	} * plain;
+	struct evkv_slice value = request_value(request, 0);
+	struct copier copier;
+
+	plain = evkv_op_alloc(op,
+	    sizeof(*plain) + request->collection.size + request->keys->size +
+		value.size);
+	if (plain == NULL)
+		return NULL;
+	copier.at = plain->bytes;
+	plain->request = *request;
+	plain->request.collection = put_slice(&copier, request->collection);
+	plain->request.keys = &plain->key;
+	plain->key = put_slice(&copier, *request->keys);
+	plain->value = put_slice(&copier, value);
+	if (request->values != NULL)
+		plain->request.values = &plain->value;
+	return &plain->request;
+}
+
 static struct evkv_request *keep_request(struct evkv_op *op,
     const struct evkv_request *request)
 {
@@ -114,6 +153,8 @@ static struct evkv_request *keep_request(struct evkv_op *op,
 
 	if ((op->flags & OP_BORROWS) != 0)
 		return evkv_op_derive(op, request);
+	if (is_plain(request))
+		return keep_plain(op, request);
 	kept = evkv_op_alloc(op, evkv__request_copy_size(request));
 	if (kept == NULL)
 		return NULL;
