@@ -1,6 +1,7 @@
 #include "stores/log/batch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -10,7 +11,10 @@
 #define BUFFER_FIRST ((size_t)64 << 10)
 #define BUFFER_KEPT ((size_t)4 << 20)
 #define ZEROS ((size_t)64 << 10)
-#define ZEROS_PARTS 16
+#define BLOCK 4096
+#define AHEAD (16 * ZEROS) /* zeros that are written at once */
+#define AHEAD_LEAST                                                            \
+	(AHEAD / 2) /* when fewer are left; larger groups need none */
 
 void evkv__log_batch_free(struct log_batch *batch)
 {
@@ -99,6 +103,23 @@ static void batch_begin(struct log_env *env, struct log_batch *batch)
 	batch->first = env->version + 1;
 }
 
+/* A value that is written from its place, and what it is rounded up by. */
+static void batch_large(struct log_batch *batch,
+    const struct log_batch_item *item)
+{
+	size_t pad = (size_t)(item->size - LOG_ITEM_HEAD -
+	    item->collection.size - item->key.size - item->value.size);
+
+	batch->parts[batch->part_count++] = (struct log_part){
+		.data = item->value.data, .size = item->value.size
+	};
+	batch->size += item->value.size;
+	if (pad == 0)
+		return;
+	memset(batch->buffer + batch->used, 0, pad);
+	batch_extend(batch, pad);
+}
+
 bool evkv__log_batch_add(struct log_env *env, struct log_batch *batch,
     struct log_batch_item *item)
 {
@@ -106,10 +127,10 @@ bool evkv__log_batch_add(struct log_env *env, struct log_batch *batch,
 	struct log_item head = { .kind = item->kind, .expires = item->expires };
 	bool large = item->lasting && item->value.size >= LARGE;
 	size_t named = LOG_ITEM_HEAD + item->collection.size + item->key.size;
-	size_t copied = large ? 0 : item->value.size, pad;
+	size_t size = large ? named : (size_t)log_batch_item_size(item);
 	unsigned char *at;
 
-	if (!batch_room_for(batch, item, LOG_ITEM_HEAD + named + copied + 8))
+	if (!batch_room_for(batch, item, LOG_ITEM_HEAD + size + 8))
 		return false;
 	if (batch->size == 0)
 		batch_begin(env, batch);
@@ -117,25 +138,17 @@ bool evkv__log_batch_add(struct log_env *env, struct log_batch *batch,
 	item->offset = file->size + batch->size;
 	item->version = head.version = ++env->version;
 	at = batch->buffer + batch->used;
+	memset(at + size - 8, 0, 8); /* what is rounded up */
 	evkv__log_item_write(at, evkv__log_seed(file->head.id, item->offset),
 	    &head, item->collection, item->key, item->value);
 	item->value_at = SIZE_MAX;
-	if (copied > 0) {
+	if (!large && item->value.size > 0) {
 		item->value_at = batch->used + named;
-		memcpy(at + named, item->value.data, copied);
+		memcpy(at + named, item->value.data, item->value.size);
 	}
-	batch_extend(batch, named + copied);
-	if (large) {
-		batch->parts[batch->part_count++] = (struct log_part){
-			.data = item->value.data, .size = item->value.size
-		};
-		batch->size += item->value.size;
-	}
-	pad = (size_t)(item->size - named - item->value.size);
-	if (pad > 0) {
-		memset(batch->buffer + batch->used, 0, pad);
-		batch_extend(batch, pad);
-	}
+	batch_extend(batch, size);
+	if (large)
+		batch_large(batch, item);
 	batch->last = item->version;
 	batch->items++;
 	batch->puts += item->kind == LOG_PUT;
@@ -190,35 +203,36 @@ static void batch_head(struct log_env *env, struct log_batch *batch)
 
 /*
  * Room that is set aside but was never written costs each sync that comes upon
- * it a change of the file system's metadata. So a small group that does has
- * zeros written behind it, for those that follow. Returns how many parts.
+ * it a change of the file system's metadata. So zeros are written ahead of
+ * small groups. They are sent to the disk behind a group's sync, when nobody
+ * waits for it; should that fail, the next sync tells.
  */
-static size_t batch_zeros(struct log_env *env, const struct log_batch *batch,
-    struct iovec *parts)
+static void batch_ahead(struct log_env *env, const struct log_batch *batch)
 {
 	static unsigned char zeros[ZEROS]; /* never written to */
-	uint64_t end = env->active->size + batch->size;
-	size_t count = 0;
+	uint64_t end = env->active->size + batch->size, from = env->written_to;
+	struct iovec parts[AHEAD / ZEROS];
+	int fd = env->active->fd;
+	size_t i;
 
 	if (env->config.durability != LOG_SYNC_FULL || env->sparse ||
-	    end <= env->written_to || batch->size > ZEROS * ZEROS_PARTS / 2)
-		return 0;
-	for (; count < ZEROS_PARTS && end < env->active_room; count++) {
-		size_t size = env->active_room - end < ZEROS
-		    ? (size_t)(env->active_room - end)
-		    : ZEROS;
-
-		parts[count] = (struct iovec){ .iov_base = zeros,
-			.iov_len = size };
-		end += size;
-	}
-	env->written_to = end;
-	return count;
+	    batch->size > AHEAD_LEAST || from >= end + AHEAD_LEAST)
+		return;
+	if (from < end)
+		from = (end + BLOCK - 1) & ~(uint64_t)(BLOCK - 1);
+	if (from + AHEAD > env->active_room)
+		return;
+	for (i = 0; i < AHEAD / ZEROS; i++)
+		parts[i] = (struct iovec){ .iov_base = zeros,
+			.iov_len = ZEROS };
+	env->written_to = from + AHEAD;
+	if (pwritev(fd, parts, AHEAD / ZEROS, (off_t)from) > 0)
+		sync_file_range(fd, (off_t)from, AHEAD, SYNC_FILE_RANGE_WRITE);
 }
 
 int evkv__log_batch_write(struct log_env *env, struct log_batch *batch)
 {
-	struct iovec parts[LOG_BATCH_PARTS + ZEROS_PARTS];
+	struct iovec parts[LOG_BATCH_PARTS];
 	size_t i;
 	int code;
 
@@ -232,7 +246,6 @@ int evkv__log_batch_write(struct log_env *env, struct log_batch *batch)
 		parts[i] = (struct iovec){ .iov_base = (void *)(uintptr_t)data,
 			.iov_len = part->size };
 	}
-	i += batch_zeros(env, batch, &parts[i]);
 	code = parts_write(env->active->fd, parts, i, (off_t)env->active->size);
 	if (code == 0 && env->config.durability == LOG_SYNC_FULL &&
 	    fdatasync(env->active->fd) != 0)
@@ -240,6 +253,8 @@ int evkv__log_batch_write(struct log_env *env, struct log_batch *batch)
 	if (code == 0 && evkv__log_lost(env))
 		code = ESTALE;
 	env->torn = code != 0;
+	if (code == 0)
+		batch_ahead(env, batch);
 	return code;
 }
 

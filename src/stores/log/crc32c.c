@@ -53,12 +53,18 @@ __attribute__((target("sse4.2"))) static uint32_t crc_sse(uint32_t before,
     const unsigned char *bytes, size_t size)
 {
 	uint64_t crc = ~before, word;
+	uint32_t half;
 
 	for (; size >= 8; size -= 8, bytes += 8) {
 		memcpy(&word, bytes, sizeof(word));
 		crc = __builtin_ia32_crc32di(crc, word);
 	}
-	for (; size > 0; size--, bytes++)
+	if ((size & 4) != 0) {
+		memcpy(&half, bytes, sizeof(half));
+		crc = __builtin_ia32_crc32si((uint32_t)crc, half);
+		bytes += sizeof(half);
+	}
+	for (size &= 3; size > 0; size--, bytes++)
 		crc = __builtin_ia32_crc32qi((uint32_t)crc, *bytes);
 	return ~(uint32_t)crc;
 }
