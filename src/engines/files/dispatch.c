@@ -80,6 +80,15 @@ static bool dispatch_to(struct file_dispatch *dispatch, struct file_job *job,
 	return false;
 }
 
+static uint64_t key_hash(struct file_dispatch *dispatch,
+    const struct evkv_request *request, size_t i, struct file_job *job)
+{
+	return dispatch->hash != NULL
+	    ? dispatch->hash(dispatch->store, request, i, job)
+	    : evkv__lane_order_hash(&dispatch->order, request->collection,
+		  request->keys[i]);
+}
+
 /* false: no memory. */
 static bool job_hash(struct file_dispatch *dispatch, struct file_job *job)
 {
@@ -94,8 +103,7 @@ static bool job_hash(struct file_dispatch *dispatch, struct file_job *job)
 	if (job->hashes == NULL)
 		return false;
 	for (i = 0; i < request->count; i++)
-		job->hashes[i] = evkv__lane_order_hash(&dispatch->order,
-		    request->collection, request->keys[i]);
+		job->hashes[i] = key_hash(dispatch, request, i, job);
 	return true;
 }
 
@@ -161,8 +169,7 @@ bool evkv__file_dispatch_free(struct file_dispatch *dispatch,
 	size_t i;
 
 	for (i = 0; i < request->count && order->used > 0; i++) {
-		hash = evkv__lane_order_hash(order, request->collection,
-		    request->keys[i]);
+		hash = key_hash(dispatch, request, i, NULL);
 		if (evkv__lane_order_route(order, &hash, 1, true, LANE_HELD,
 			false) != LANE_HELD)
 			return false;

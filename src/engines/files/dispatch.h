@@ -34,6 +34,12 @@ struct file_dispatch {
 	struct file_jobs held;    /* for others */
 	unsigned readers;         /* lanes 1 to this one read */
 	unsigned last_reader;
+	/*
+	 * Hash key `i`, where the store has a use for its hashes besides; `job`
+	 * NULL: of a request without one. NULL: by lane_order.h.
+	 */
+	uint64_t (*hash)(void *store, const struct evkv_request *request,
+	    size_t i, struct file_job *job);
 	/* Submit to a lane. false: it has no room. */
 	bool (*submit)(void *store, struct file_job *job, unsigned lane);
 	void *store;

@@ -55,6 +55,14 @@ void evkv__lane_order_enter(struct lane_order *order, const uint64_t *hashes,
 void evkv__lane_order_leave(struct lane_order *order, const uint64_t *hashes,
     size_t count, unsigned lane);
 
+/* Have the slot of a hash on its way to the cache. */
+static inline void lane_order_fetch(const struct lane_order *order,
+    uint64_t hash)
+{
+	if (order->size > 0)
+		__builtin_prefetch(&order->slots[hash & (order->size - 1)]);
+}
+
 /* Begin to look at held jobs; a held one that stays marks its keys. */
 void evkv__lane_order_scan(struct lane_order *order);
 void evkv__lane_order_mark(struct lane_order *order, const uint64_t *hashes,

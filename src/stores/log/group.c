@@ -22,8 +22,7 @@
 
 #define SLOTS (2 * LOG_GROUP_UNITS)
 #define APPLY_STEP 256 /* entries that the lock is held for */
-#define NEAR 8         /* entries whose place in the index is fetched ahead */
-#define FAR 16         /* likewise its segment */
+#define NEAR 8         /* entries that are fetched ahead */
 
 bool evkv__log_group_new(struct log_env *env)
 {
@@ -32,9 +31,11 @@ bool evkv__log_group_new(struct log_env *env)
 	env->group = group;
 	if (group == NULL)
 		return false;
+	group->seen = evkv_calloc(LOG_GROUP_UNITS, sizeof(*group->seen));
 	group->pending = evkv_calloc(LOG_GROUP_UNITS, sizeof(*group->pending));
 	group->slots = evkv_calloc(SLOTS, sizeof(*group->slots));
-	return group->pending != NULL && group->slots != NULL;
+	return group->seen != NULL && group->pending != NULL &&
+	    group->slots != NULL;
 }
 
 void evkv__log_group_free(struct log_env *env)
@@ -44,6 +45,7 @@ void evkv__log_group_free(struct log_env *env)
 	if (group == NULL)
 		return;
 	evkv__log_batch_free(&group->batch);
+	evkv_free(group->seen);
 	evkv_free(group->pending);
 	evkv_free(group->slots);
 	evkv_free(group);
@@ -69,7 +71,7 @@ static uint32_t *pending_slot(struct log_group *group,
 	size_t at = (size_t)name->hash.low & (SLOTS - 1);
 
 	while (group->slots[at] != 0 &&
-	    !name_equal(&group->pending[group->slots[at] - 1].name, name))
+	    !name_equal(&group->pending[group->slots[at] - 1].seen->name, name))
 		at = (at + 1) & (SLOTS - 1);
 	return &group->slots[at];
 }
@@ -95,12 +97,12 @@ static void pending_forget(struct log_group *group)
 }
 
 struct log_pending *evkv__log_pending_add(struct log_group *group,
-    const struct log_name *name, uint64_t base)
+    const struct log_seen *seen, uint64_t base)
 {
 	struct log_pending *pending = &group->pending[group->count];
-	uint32_t *slot = pending_slot(group, name);
+	uint32_t *slot = pending_slot(group, &seen->name);
 
-	*pending = (struct log_pending){ .name = *name,
+	*pending = (struct log_pending){ .seen = seen,
 		.base = base,
 		.slot = (uint32_t)(slot - group->slots) };
 	*slot = (uint32_t)++group->count;
@@ -127,7 +129,7 @@ static struct log_entry *apply_moved(struct log_env *env,
 {
 	struct log_found found;
 
-	if (evkv__log_find_locked(env, &pending->name, buffer, &found) !=
+	if (evkv__log_find_locked(env, &pending->seen->name, buffer, &found) !=
 	    LOG_FOUND)
 		return NULL;
 	return evkv__log_index_at(&env->index, found.entry.hash,
@@ -141,20 +143,33 @@ static struct log_entry *apply_moved(struct log_env *env,
 static struct log_entry *apply_anew(struct log_env *env,
     const struct log_pending *pending)
 {
-	const struct log_entry entry = { .hash = pending->name.hash.high,
-		.place = LOG_RESERVED,
-		.tag = pending->name.tag };
+	const struct log_name *name = &pending->seen->name;
+	const struct log_entry entry = {
+		.hash = name->hash.high, .place = LOG_RESERVED, .tag = name->tag
+	};
 
 	return evkv__log_index_insert(&env->index, &entry)
 	    ? evkv__log_index_first(&env->index, entry.hash)
 	    : NULL;
 }
 
+/* Mostly it is where it was looked up, and has not moved. */
+static struct log_entry *apply_entry(struct log_env *env,
+    const struct log_pending *pending)
+{
+	const struct log_seen *seen = pending->seen;
+
+	if (seen->entry != NULL && seen->changes == env->index.changes &&
+	    seen->entry->place == pending->base)
+		return seen->entry;
+	return evkv__log_index_at(&env->index, seen->name.hash.high,
+	    pending->base);
+}
+
 static void apply_one(struct log_env *env, struct log_buffer *buffer,
     const struct log_pending *pending)
 {
-	struct log_entry *entry = evkv__log_index_at(&env->index,
-	    pending->name.hash.high, pending->base);
+	struct log_entry *entry = apply_entry(env, pending);
 
 	if (entry == NULL && pending->base != LOG_RESERVED)
 		entry = apply_moved(env, buffer, pending);
@@ -171,7 +186,7 @@ static void apply_one(struct log_env *env, struct log_buffer *buffer,
 	entry->place = evkv__log_place(env->active->slot, pending->offset,
 	    pending->size);
 	entry->expiry = log_coarse(pending->expires);
-	entry->tag = pending->name.tag;
+	entry->tag = pending->seen->name.tag;
 	evkv__log_tally(env, entry, 1);
 }
 
@@ -179,12 +194,8 @@ static void apply_fetch(const struct log_env *env, size_t i)
 {
 	const struct log_group *group = env->group;
 
-	if (i + FAR < group->count)
-		evkv__log_index_fetch_segment(&env->index,
-		    group->pending[i + FAR].name.hash.high);
 	if (i + NEAR < group->count)
-		evkv__log_index_fetch_place(&env->index,
-		    group->pending[i + NEAR].name.hash.high);
+		__builtin_prefetch(group->pending[i + NEAR].seen->entry);
 }
 
 static void group_apply(struct log_worker *worker)
@@ -219,7 +230,7 @@ static void group_drop(struct log_env *env)
 	pthread_rwlock_wrlock(&env->lock);
 	for (i = 0; i < group->count; i++) {
 		if (group->pending[i].base == LOG_RESERVED)
-			evkv__log_unreserve(env, &group->pending[i].name);
+			evkv__log_unreserve(env, &group->pending[i].seen->name);
 	}
 	pthread_rwlock_unlock(&env->lock);
 	pending_forget(group);
@@ -279,9 +290,8 @@ static size_t group_decide(struct log_worker *worker,
 	for (i = 0; i < count; i++) {
 		if (i % LOG_AHEAD == 0)
 			evkv__log_ahead(worker->env, &units[i], count - i,
-			    seen);
-		if (!evkv__log_unit_decide(worker, &units[i],
-			&seen[i % LOG_AHEAD]))
+			    &seen[i]);
+		if (!evkv__log_unit_decide(worker, &units[i], &seen[i]))
 			break;
 	}
 	return i;

@@ -54,11 +54,16 @@ static size_t segment_bytes(uint32_t slots)
 	    ((size_t)slots + 1) * sizeof(struct log_entry);
 }
 
+static uint32_t home_of(unsigned depth, uint32_t homes, uint64_t hash)
+{
+	uint64_t bits = hash << depth >> 32;
+
+	return (uint32_t)(bits * homes >> 32);
+}
+
 static uint32_t segment_home(const struct log_segment *segment, uint64_t hash)
 {
-	uint64_t bits = hash << segment->depth >> 32;
-
-	return (uint32_t)(bits * segment->homes >> 32);
+	return home_of(segment->depth, segment->homes, hash);
 }
 
 /* An empty one with room for `used` entries, and `spare` slots more. */
@@ -135,7 +140,23 @@ static size_t directory_at(const struct log_index *index, uint64_t hash)
 static struct log_segment *index_segment(const struct log_index *index,
     uint64_t hash)
 {
-	return index->directory[directory_at(index, hash)];
+	return index->directory[directory_at(index, hash)].segment;
+}
+
+/* Where a hash points to. */
+static struct log_entry *index_home(const struct log_index *index,
+    uint64_t hash)
+{
+	const struct log_directory
+	    *at = &index->directory[directory_at(index, hash)];
+
+	return &at->segment->entries[home_of(at->depth, at->homes, hash)];
+}
+
+static struct log_directory directory_of(struct log_segment *segment)
+{
+	return (struct log_directory){ segment, segment->depth,
+		segment->homes };
 }
 
 /* Let a segment stand wherever hashes begin with its bits. */
@@ -146,7 +167,7 @@ static void directory_set(struct log_index *index, uint64_t hash,
 	size_t first = directory_at(index, hash) >> shift << shift, i;
 
 	for (i = 0; i < (size_t)1 << shift; i++)
-		index->directory[first + i] = segment;
+		index->directory[first + i] = directory_of(segment);
 }
 
 static bool directory_new(struct log_index *index, unsigned depth)
@@ -163,7 +184,7 @@ static bool directory_new(struct log_index *index, unsigned depth)
 
 static bool directory_double(struct log_index *index)
 {
-	struct log_segment **old = index->directory;
+	struct log_directory *old = index->directory;
 	size_t count = (size_t)1 << index->depth, i;
 
 	if (!directory_new(index, index->depth + 1)) {
@@ -172,23 +193,26 @@ static bool directory_double(struct log_index *index)
 	}
 	for (i = 0; i < count; i++)
 		index->directory[2 * i] = index->directory[2 * i + 1] = old[i];
-	index->bytes -= count * sizeof(struct log_segment *);
+	index->bytes -= count * sizeof(*old);
 	evkv_free(old);
 	return true;
 }
 
 bool evkv__log_index_init(struct log_index *index)
 {
+	struct log_segment *segment;
+
 	memset(index, 0, sizeof(*index));
 	if (!directory_new(index, 0))
 		return false;
-	index->directory[0] = segment_new(0, 16, 0);
-	if (index->directory[0] == NULL) {
+	segment = segment_new(0, 16, 0);
+	if (segment == NULL) {
 		evkv_free(index->directory);
 		index->directory = NULL;
 		return false;
 	}
-	index->bytes += segment_bytes(index->directory[0]->slots);
+	index->directory[0] = directory_of(segment);
+	index->bytes += segment_bytes(segment->slots);
 	return true;
 }
 
@@ -200,7 +224,7 @@ void evkv__log_index_free(struct log_index *index)
 	if (index->directory == NULL)
 		return;
 	while (i < count) {
-		segment = index->directory[i];
+		segment = index->directory[i].segment;
 		i += segment != NULL
 		    ? (size_t)1 << (index->depth - segment->depth)
 		    : 1;
@@ -289,36 +313,31 @@ static bool index_grow(struct log_index *index, uint64_t hash)
 /* ---- One entry ----------------------------------------------------------- */
 
 /* Where the first entry with a hash is, or would be. */
-static uint32_t segment_find(const struct log_segment *segment, uint64_t hash)
+static struct log_entry *find_from(struct log_entry *home, uint64_t hash)
 {
-	uint32_t at = segment_home(segment, hash);
+	while (home->place != 0 && home->hash < hash)
+		home++;
+	return home;
+}
 
-	while (segment->entries[at].place != 0 &&
-	    segment->entries[at].hash < hash)
-		at++;
-	return at;
+static uint32_t segment_find(struct log_segment *segment, uint64_t hash)
+{
+	struct log_entry *home = &segment->entries[segment_home(segment, hash)];
+
+	return (uint32_t)(find_from(home, hash) - segment->entries);
 }
 
 struct log_entry *evkv__log_index_first(const struct log_index *index,
     uint64_t hash)
 {
-	struct log_segment *segment = index_segment(index, hash);
-	struct log_entry *entry = &segment
-				       ->entries[segment_find(segment, hash)];
+	struct log_entry *entry = find_from(index_home(index, hash), hash);
 
 	return entry->place != 0 && entry->hash == hash ? entry : NULL;
 }
 
-void evkv__log_index_fetch_segment(const struct log_index *index, uint64_t hash)
+void evkv__log_index_fetch(const struct log_index *index, uint64_t hash)
 {
-	__builtin_prefetch(index_segment(index, hash));
-}
-
-void evkv__log_index_fetch_place(const struct log_index *index, uint64_t hash)
-{
-	const struct log_segment *segment = index_segment(index, hash);
-	const struct log_entry
-	    *home = &segment->entries[segment_home(segment, hash)];
+	const struct log_entry *home = index_home(index, hash);
 
 	__builtin_prefetch(home);
 	__builtin_prefetch(home + 4);
@@ -358,6 +377,7 @@ bool evkv__log_index_insert(struct log_index *index,
 {
 	struct log_segment *segment;
 
+	index->changes++;
 	for (;;) {
 		segment = index_segment(index, entry->hash);
 		if (segment_loose(segment) && segment_insert(segment, entry))
@@ -375,6 +395,7 @@ void evkv__log_index_remove(struct log_index *index, struct log_entry *entry)
 	struct log_segment *segment = index_segment(index, entry->hash);
 	uint32_t at = (uint32_t)(entry - segment->entries), end = at + 1;
 
+	index->changes++;
 	while (segment->entries[end].place != 0 &&
 	    segment_home(segment, segment->entries[end].hash) < end)
 		end++;
@@ -413,7 +434,7 @@ size_t evkv__log_index_walk(const struct log_index *index, uint64_t hash,
 {
 	struct walk walk = { .entries = entries, .room = room };
 	size_t at = directory_at(index, hash), all = (size_t)1 << index->depth;
-	const struct log_segment *segment = index->directory[at];
+	struct log_segment *segment = index->directory[at].segment;
 	uint32_t i = segment_find(segment, hash);
 
 	for (;;) {
@@ -426,7 +447,7 @@ size_t evkv__log_index_walk(const struct log_index *index, uint64_t hash,
 		    << (index->depth - segment->depth);
 		if (walk.full || at >= all)
 			break;
-		segment = index->directory[at];
+		segment = index->directory[at].segment;
 		i = 0;
 	}
 	*more = walk.full;
@@ -462,7 +483,7 @@ static bool build_flush(struct log_index_build *build, size_t prefix)
 
 	if (segment == NULL)
 		return false;
-	index->directory[prefix] = segment;
+	index->directory[prefix] = directory_of(segment);
 	index->bytes += segment_bytes(segment->slots);
 	index->entries += build->count;
 	build->count = 0;
@@ -475,14 +496,14 @@ bool evkv__log_build_add(struct log_index_build *build,
 	struct log_index *index = build->index;
 	size_t prefix = directory_at(index, entry->hash), last;
 
-	if (index->directory[prefix] != NULL)
+	if (index->directory[prefix].segment != NULL)
 		return evkv__log_index_insert(index, entry);
 	if (build->count > 0) {
 		last = directory_at(index, build->gathered[0].hash);
 		if ((last != prefix || build->count == SEGMENT_MAX) &&
 		    !build_flush(build, last))
 			return false;
-		if (index->directory[prefix] != NULL)
+		if (index->directory[prefix].segment != NULL)
 			return evkv__log_index_insert(index, entry);
 	}
 	build->gathered[build->count++] = *entry;
@@ -499,7 +520,8 @@ bool evkv__log_build_end(struct log_index_build *build)
 		ok = build_flush(build,
 		    directory_at(index, build->gathered[0].hash));
 	for (i = 0; ok && i < all; i++)
-		ok = index->directory[i] != NULL || build_flush(build, i);
+		ok = index->directory[i].segment != NULL ||
+		    build_flush(build, i);
 	evkv_free(build->gathered);
 	build->gathered = NULL;
 	return ok;

@@ -27,11 +27,18 @@ struct log_entry {
 
 struct log_segment;
 
+/* With what tells an entry's place, so that a look-up waits for that alone. */
+struct log_directory {
+	struct log_segment *segment;
+	uint32_t depth, homes; /* the segment's */
+};
+
 struct log_index {
-	struct log_segment **directory; /* by the first `depth` bits */
+	struct log_directory *directory; /* by the first `depth` bits */
 	unsigned depth;
-	size_t entries; /* with those that are only reserved */
-	size_t bytes;   /* that it takes */
+	size_t entries;   /* with those that are only reserved */
+	size_t bytes;     /* that it takes */
+	uint64_t changes; /* whenever entries have got another address */
 };
 
 /* A place: the file's slot, the offset in units of 8, a class of sizes. */
@@ -92,13 +99,8 @@ static inline struct log_entry *log_index_next(struct log_entry *entry)
 								   : NULL;
 }
 
-/*
- * Have what a hash is looked up in on its way to the cache: first its segment,
- * then, when that has arrived, its place in it.
- */
-void evkv__log_index_fetch_segment(const struct log_index *index,
-    uint64_t hash);
-void evkv__log_index_fetch_place(const struct log_index *index, uint64_t hash);
+/* Have what a hash is looked up in on its way to the cache. */
+void evkv__log_index_fetch(const struct log_index *index, uint64_t hash);
 
 /* false = no memory, and nothing has changed. */
 bool evkv__log_index_insert(struct log_index *index,

@@ -33,6 +33,7 @@ static bool life_submit_own(struct log_store *log, struct log_job *job,
 {
 	*job = (struct log_job){ .task = task,
 		.base.request = &life_purge,
+		.span = task == LOG_KEEP ? &log->keep_span : NULL,
 		.now_ms = evkv_loop_wall_ms(log->loop) };
 	return evkv__log_submit(log, job, lane);
 }
@@ -54,6 +55,7 @@ void evkv__log_start(struct log_store *log)
 	struct file_job *job;
 
 	log->state = LOG_OPENING;
+	log->collection.size = -1;
 	for (job = log->dispatch.waiting.first; job != NULL; job = job->next)
 		((struct log_job *)job)->tried = true;
 	life_submit_own(log, &log->open_job, LOG_OPEN, LANE_WRITER);
@@ -146,6 +148,7 @@ static void life_keep(void *arg)
 	if (log->keeping || log->state != LOG_READY)
 		return;
 	log->to_keep = false;
+	log->keep_span.copied = 0;
 	log->keeping = life_submit_own(log, &log->keep_job, LOG_KEEP,
 	    log_keeper(log));
 }
@@ -167,7 +170,8 @@ static void life_kept(struct log_store *log)
 		life_keep_in(log, KEEP_FAILED_MS);
 	} else if (!job->finished) {
 		life_keep_in(log,
-		    (int64_t)(job->copied * 1000 / log->compact_rate));
+		    (int64_t)(log->keep_span.copied * 1000 /
+			log->compact_rate));
 	} else if (log->to_keep) {
 		life_keep_in(log, KEEP_MS);
 	}
@@ -353,6 +357,35 @@ static bool life_dispatch(void *store, struct file_job *base, unsigned lane)
 	return evkv__log_submit(log, job, lane);
 }
 
+static uint64_t collection_hash(struct log_store *log,
+    struct evkv_slice collection)
+{
+	struct log_collection_hash *last = &log->collection;
+
+	if (last->size == (int)collection.size &&
+	    (collection.size == 0 ||
+		memcmp(last->name, collection.data, collection.size) == 0))
+		return last->hash;
+	last->size = (int)collection.size;
+	if (collection.size > 0)
+		memcpy(last->name, collection.data, collection.size);
+	last->hash = evkv__log_collection_hash(&log->env->key, collection);
+	return last->hash;
+}
+
+/* The writer needs it, too. */
+static uint64_t life_hash(void *store, const struct evkv_request *request,
+    size_t i, struct file_job *job)
+{
+	struct log_store *log = store;
+	struct log_hash hash = evkv__log_hash_in(&log->env->key,
+	    collection_hash(log, request->collection), request->keys[i]);
+
+	if (job != NULL)
+		((struct log_job *)job)->hash_high = hash.high;
+	return hash.low;
+}
+
 bool evkv__log_init(struct log_store *log, struct evkv_loop *loop,
     const struct evkv_log_options *options, struct evkv_error *error)
 {
@@ -370,6 +403,7 @@ bool evkv__log_init(struct log_store *log, struct evkv_loop *loop,
 	timer_init(&log->keep_timer, life_keep, log);
 	timer_init(&log->load_timer, life_loading, log);
 	evkv__file_dispatch_init(&log->dispatch, loop, life_dispatch, log);
+	log->dispatch.hash = life_hash;
 	log->executor = evkv_executor_ref(options->executor != NULL
 		? options->executor
 		: evkv_loop_executor(loop, error));

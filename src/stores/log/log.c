@@ -146,6 +146,9 @@ void evkv__log_done(struct evkv_job *jobs, void *arg)
 	for (; jobs != NULL; jobs = next) {
 		next = evkv_job_next(jobs);
 		job = (struct log_job *)jobs;
+		if (next != NULL)
+			lane_order_fetch(&log->dispatch.order,
+			    ((struct file_job *)next)->one_hash);
 		log->out--;
 		if (job->task != LOG_OP)
 			evkv__log_own_done(log, job);
@@ -230,22 +233,20 @@ static struct log_job *make_job(struct evkv_op *op)
 	struct log_job *job;
 	size_t size;
 
-	job = evkv_op_keep(op) ? evkv_op_alloc(op, sizeof(*job)) : NULL;
-	if (job == NULL) {
+	job = evkv_op_alloc(op, sizeof(*job));
+	if (job == NULL || !evkv_op_keep(op)) {
 		evkv_op_nomem(op);
 		return NULL;
 	}
 	memset(job, 0, offsetof(struct log_job, failure));
 	job->failure.status = EVKV_OK;
-	job->span = NULL;
-	job->tried = false;
 	job->base.op = op;
 	job->base.request = request = evkv_op_request(op);
 	if ((evkv_kind_classes(request->kind) & EVKV_CLASS_HAS_KEYS) != 0) {
 		size = request->count * sizeof(*job->cells);
 		job->cells = request->count == 1 ? &job->one_cell
 						 : evkv_op_alloc(op, size);
-		if (job->cells != NULL)
+		if (job->cells != NULL && request->count > 1)
 			memset(job->cells, 0, size);
 	} else {
 		job->span = evkv_op_alloc(op, sizeof(*job->span));
@@ -316,7 +317,7 @@ static enum evkv_verdict log_submit(void *self, struct evkv_op *op,
 	if (job == NULL)
 		return EVKV_VERDICT_DONE;
 	if (position.size > 0)
-		position_ok(job->base.request, &job->position);
+		position_ok(job->base.request, &job->span->position);
 	if (log->state != LOG_READY || !first) {
 		evkv__file_jobs_append(&log->dispatch.waiting, &job->base);
 		return EVKV_VERDICT_PENDING;

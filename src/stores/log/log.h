@@ -39,10 +39,16 @@ struct log_store {
 	int64_t failed_ms;
 	size_t out; /* jobs in lanes */
 	struct file_dispatch dispatch;
+	/* The collection that was hashed last; no hash is known: size -1. */
+	struct log_collection_hash {
+		int size;
+		unsigned char name[EVKV_COLLECTION_MAX];
+		uint64_t hash;
+	} collection;
 
 	struct log_job open_job, close_job; /* the store's own */
 	struct log_job sweep_job, flush_job, keep_job;
-	struct log_span sweep_span;
+	struct log_span sweep_span, keep_span;
 	bool sweeping, flushing, to_flush, keeping, to_keep;
 	bool ending; /* the last thing that closing does was done */
 	/* What a flush has failed by, for the next sync to tell. */

@@ -16,8 +16,8 @@
 
 /* What it has to do with, as the units before it leave it. */
 struct present {
-	struct log_name name;
-	const struct log_seen *seen;
+	struct log_name *name; /* in `seen` */
+	struct log_seen *seen;
 	struct log_pending *pending; /* or NULL */
 	uint64_t base;               /* where the index has it; 0 = nowhere */
 	bool live, damaged;
@@ -62,7 +62,7 @@ static void present_pending(struct decision *d, struct log_group *group)
 	struct present *now = &d->now;
 
 	now->base = now->pending->base;
-	now->name.tag = now->pending->name.tag;
+	now->name->tag = now->pending->seen->name.tag;
 	now->live = now->pending->there &&
 	    (now->pending->expires == 0 ||
 		(int64_t)now->pending->expires > d->unit->job->now_ms);
@@ -77,7 +77,7 @@ static bool present_find(struct decision *d, bool value)
 	struct log_env *env = d->worker->env;
 	struct present *now = &d->now;
 	struct log_found found;
-	enum log_find result = evkv__log_find(env, &now->name, value,
+	enum log_find result = evkv__log_find(env, now->name, value,
 	    &d->worker->buffer, &found);
 
 	switch (result) {
@@ -121,7 +121,7 @@ static bool present_get(struct decision *d, bool value)
 {
 	struct log_env *env = d->worker->env;
 
-	d->now.pending = evkv__log_pending_find(env->group, &d->now.name);
+	d->now.pending = evkv__log_pending_find(env->group, d->now.name);
 	if (d->now.pending != NULL) {
 		present_pending(d, env->group);
 		return true;
@@ -201,15 +201,15 @@ static bool write_item(struct decision *d, enum log_kind kind,
 	struct present *now = &d->now;
 	struct log_batch_item item = { .kind = kind,
 		.expires = expires,
-		.collection = now->name.collection,
-		.key = now->name.key,
+		.collection = now->name->collection,
+		.key = now->name->key,
 		.value = value,
 		.lasting = lasting };
 	bool reserve = now->pending == NULL && now->base == 0;
 
 	if (!write_room(d, log_batch_item_size(&item)))
 		return false;
-	if (reserve && !write_reserve(env, &now->name)) {
+	if (reserve && !write_reserve(env, now->name)) {
 		fail(d, EVKV_NOMEM, 0, "out of memory");
 		return false;
 	}
@@ -217,12 +217,12 @@ static bool write_item(struct decision *d, enum log_kind kind,
 		now->base = LOG_RESERVED;
 	if (!evkv__log_batch_add(env, &group->batch, &item)) {
 		if (reserve)
-			write_unreserve(env, &now->name);
+			write_unreserve(env, now->name);
 		fail(d, EVKV_NOMEM, 0, "out of memory");
 		return false;
 	}
 	if (now->pending == NULL)
-		now->pending = evkv__log_pending_add(group, &now->name,
+		now->pending = evkv__log_pending_add(group, now->seen,
 		    now->base);
 	now->pending->there = kind == LOG_PUT;
 	now->pending->offset = item.offset;
@@ -368,11 +368,11 @@ static void unit_read(struct decision *d)
 }
 
 bool evkv__log_unit_decide(struct log_worker *worker,
-    const struct log_unit *unit, const struct log_seen *seen)
+    const struct log_unit *unit, struct log_seen *seen)
 {
 	struct decision d = { .worker = worker,
 		.unit = unit,
-		.now.name = seen->name,
+		.now.name = &seen->name,
 		.now.seen = seen,
 		.cell = &unit->job->cells[unit->index] };
 

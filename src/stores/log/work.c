@@ -62,11 +62,11 @@ static void read_job(struct log_worker *worker, struct log_job *job)
 	size_t i;
 
 	if (request->kind == EVKV_OP_KEYS)
-		code = evkv__log_keys(worker->env, request, job->position,
+		code = evkv__log_keys(worker->env, request, job->span->position,
 		    job->now_ms, &worker->buffer, &job->span->page);
 	else if (request->kind == EVKV_OP_COLLECTIONS)
 		code = evkv__log_collections(worker->env, request,
-		    job->position, job->now_ms, &worker->buffer,
+		    job->span->position, job->now_ms, &worker->buffer,
 		    &job->span->page);
 	job_errno(worker->env, job, code, "can't list");
 	for (i = 0; job->cells != NULL && i < request->count; i++)
@@ -134,7 +134,8 @@ static void write_special(struct log_worker *worker, struct log_job *job)
 		return;
 	case EVKV_OP_COMPACT:
 		job_errno(env, job, evkv__log_roll(env), "can't end a file");
-		job->up_to = __atomic_load_n(&env->numbered, __ATOMIC_RELAXED);
+		job->span->up_to = __atomic_load_n(&env->numbered,
+		    __ATOMIC_RELAXED);
 		return;
 	default: write_removal(worker, job);
 	}
@@ -176,9 +177,9 @@ static void keep_piece(struct log_env *env, struct log_job *job, bool all)
 
 	if (!all && evkv__log_keep(env))
 		return;
-	code = evkv__log_compact_piece(env, all, job->up_to, job->now_ms,
+	code = evkv__log_compact_piece(env, all, job->span->up_to, job->now_ms,
 	    &copied, &job->finished);
-	job->copied += copied;
+	job->span->copied += copied;
 	job_errno(env, job, code, "can't compact");
 }
 

@@ -20,27 +20,32 @@ enum log_task {
 	LOG_KEEP,  /* the keeper's: index files, a piece of a compaction */
 };
 
+/* What a request without keys needs besides. */
+struct log_span {
+	struct evkv_slice position; /* input: where a page begins */
+	struct name_page page;
+	struct log_removal removal;
+	uint64_t copied, up_to; /* of a compaction */
+};
+
+/* What a put needs of it comes first: it goes to another processor and back. */
 struct log_job {
 	struct file_job base; /* first */
-	enum log_task task;
 
 	/* Input. */
-	int64_t now_ms; /* wall-clock */
-	struct evkv_slice position;
+	int64_t now_ms;        /* wall-clock */
+	struct log_span *span; /* for requests without keys */
+	enum log_task task;
+	/* Of one key: half of its hash, the other one is in `base`. */
+	uint64_t hash_high;
+
+	bool tried; /* the loop's: an opening was begun since it waits */
 
 	/* Output. */
-	struct file_cell *cells;     /* one for each key */
-	struct file_failure failure; /* status OK: none */
-	struct log_span {
-		struct name_page page;
-		struct log_removal removal;
-	} * span;               /* for requests without keys */
-	uint64_t copied, up_to; /* of a compaction */
 	bool finished;
-
-	/* The loop's. */
-	bool tried; /* an opening was begun since it waits */
+	struct file_cell *cells; /* one for each key */
 	struct file_cell one_cell;
+	struct file_failure failure; /* status OK: none */
 };
 
 #define LOG_GROUP_UNITS 4096 /* entries that are written at once */
@@ -82,6 +87,12 @@ bool evkv__log_remove_some(struct log_worker *worker,
 /* A failure of the disk, for a job and all its cells. */
 void evkv__log_job_fail(struct log_env *env, struct log_job *job,
     enum evkv_status status, int sys_error, const char *what);
+
+/* Whether the hash of its key came with it. */
+static inline bool log_job_hashed(const struct log_job *job)
+{
+	return job->base.hashes == &job->base.one_hash;
+}
 
 static inline struct evkv_slice log_job_value(const struct log_job *job,
     size_t index)
