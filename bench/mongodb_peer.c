@@ -52,14 +52,13 @@ static void say_found(struct opdoc *out, const struct opmsg *message)
 
 static void say(struct opdoc *out, const struct opmsg *message)
 {
-	int32_t n = 0;
+	int32_t n;
 
 	opdoc_answer(out, message);
 	if (strcmp(message->command, "find") == 0) {
 		say_found(out, message);
 	} else if (strcmp(message->command, "update") == 0) {
-		for (size_t at = 0; at < message->documents_size; n++)
-			at += (size_t)opmsg_int(message->documents + at);
+		n = opmsg_writes(message);
 		opdoc_int(out, "n", n);
 		opdoc_int(out, "nModified", n);
 		opdoc_double(out, "ok", 1);

@@ -77,6 +77,26 @@ bool opmsg_field(const unsigned char *document, const char *name,
 	return false;
 }
 
+int32_t opmsg_writes(const struct opmsg *message)
+{
+	const unsigned char *array, *at;
+	unsigned char type;
+	int32_t count = 0;
+	size_t size = 0;
+
+	for (; size < message->documents_size; count++)
+		size += (size_t)opmsg_int(message->documents + size);
+	if (!opmsg_field(message->body, "updates", &type, &array) ||
+	    type != TYPE_ARRAY)
+		return count;
+	for (at = array + 4; *at != 0; count++) {
+		type = *at++;
+		at += strlen((const char *)at) + 1;
+		at += opmsg_size(type, at);
+	}
+	return count;
+}
+
 const char *opmsg_text(const unsigned char *value, size_t *size)
 {
 	*size = (size_t)opmsg_int(value) - 1;

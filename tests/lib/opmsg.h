@@ -34,6 +34,8 @@ size_t opmsg_read(const void *data, size_t size, struct opmsg *message);
  */
 bool opmsg_field(const unsigned char *document, const char *name,
     unsigned char *type, const unsigned char **value);
+/* How many documents a command writes, in a sequence or in its body. */
+int32_t opmsg_writes(const struct opmsg *message);
 /* The size of a value of a type. */
 size_t opmsg_size(unsigned char type, const unsigned char *value);
 int32_t opmsg_int(const void *bytes);

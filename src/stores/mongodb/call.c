@@ -73,7 +73,7 @@ static unsigned lane_of(const struct mongodb_store *store,
 
 	if (store->options.lanes == 1)
 		return 0;
-	head = siphash_1_3(store->seed, 0, request->collection);
+	head = mongodb_hash(store->seed, request->collection);
 	return (unsigned)(siphash_1_3(store->seed, head, request->keys[i]) %
 	    store->options.lanes);
 }

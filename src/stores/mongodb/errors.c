@@ -194,21 +194,6 @@ void evkv__mongodb_error_damaged(struct mongodb_server *server,
 	    "the answer does not tell what was done", failure);
 }
 
-void evkv__mongodb_error_concern(struct mongodb_server *server,
-    const bson_t *reply, struct mongodb_failure *failure)
-{
-	const char *words = "not acknowledged as the write concern asks";
-	bson_iter_t iter, error;
-
-	if (bson_iter_init(&iter, reply) &&
-	    bson_iter_find_descendant(&iter, "writeConcernErrors.0.errmsg",
-		&error) &&
-	    BSON_ITER_HOLDS_UTF8(&error))
-		words = bson_iter_utf8(&error, NULL);
-	error_set(server, EVKV_UNKNOWN_OUTCOME, EVKV_CAUSE_SERVER, words,
-	    failure);
-}
-
 enum mongodb_contact evkv__mongodb_error_contact(const struct mongodb_failure
 	*failure)
 {

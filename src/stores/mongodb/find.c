@@ -13,116 +13,152 @@
 
 #include "stores/mongodb/worker.h"
 
-static bool find_is_read(const struct mongodb_unit *unit)
-{
-	return (evkv_kind_classes(mongodb_unit_request(unit)->kind) &
-		   EVKV_CLASS_WRITES) == 0;
-}
+#define COMMAND_ROOM 256 /* for what is in each command */
 
 /* It is to be asked for: it reads, as the first of those that read the same. */
 static bool find_asks(const struct mongodb_unit *unit)
 {
-	return find_is_read(unit) && !unit->again &&
+	return unit->way == MONGODB_FIND && !unit->again &&
 	    mongodb_unit_cell(unit)->status == EVKV_STATUS_COUNT;
 }
 
-/* How many _ids are to be asked for; whether their values are needed. */
-static size_t find_count(const struct mongodb_worker *worker, bool *values)
+/* What is asked for. */
+struct find {
+	size_t count;    /* of _ids */
+	bool values;     /* they are needed */
+	int64_t time_ms; /* maxTimeMS */
+};
+
+static struct find find_what(const struct mongodb_worker *worker)
 {
 	const struct mongodb_wave *wave = &worker->wave;
-	size_t count = 0, i;
+	struct find find = { .count = 0 };
+	const struct mongodb_unit *unit;
+	int64_t time_ms;
+	size_t i;
 
-	*values = false;
 	for (i = 0; i < wave->count; i++) {
-		if (!find_is_read(&wave->units[i]))
+		unit = &wave->units[i];
+		if (unit->way != MONGODB_FIND)
 			continue;
-		*values |= mongodb_unit_request(&wave->units[i])->kind !=
+		find.count += find_asks(unit);
+		find.values |= mongodb_unit_request(unit)->kind !=
 		    EVKV_OP_EXISTS;
-		count += find_asks(&wave->units[i]);
+		time_ms = evkv__mongodb_time(worker, unit->part);
+		find.time_ms = time_ms > find.time_ms ? time_ms : find.time_ms;
 	}
-	return count;
+	return find;
 }
 
-static void find_ids(const struct mongodb_worker *worker, bson_t *in)
+static void find_ids(const struct mongodb_worker *worker,
+    struct mongodb_raw *raw)
 {
 	const struct mongodb_wave *wave = &worker->wave;
-	struct evkv_slice id;
-	const char *index;
-	char text[16];
 	uint32_t n = 0;
 	size_t i;
 
 	for (i = 0; i < wave->count; i++) {
 		if (!find_asks(&wave->units[i]))
 			continue;
-		id = mongodb_unit_id(worker, &wave->units[i]);
-		bson_uint32_to_string(n++, &index, text, sizeof(text));
-		bson_append_utf8(in, index, -1, id.data, (int)id.size);
+		mongodb_raw_member(raw, *MONGODB_RAW_TEXT, n++);
+		mongodb_raw_text(raw, mongodb_unit_id(worker, &wave->units[i]));
 	}
 }
 
 static void find_filter(const struct mongodb_worker *worker, size_t count,
-    bson_t *command)
+    struct mongodb_raw *raw)
 {
 	const struct mongodb_unit *only = worker->wave.units;
-	bson_t filter, ids, in;
+	size_t filter, id, in;
 
-	bson_append_document_begin(command, "filter", 6, &filter);
+	MONGODB_RAW_FIELD(raw, MONGODB_RAW_DOCUMENT, "filter");
+	filter = mongodb_raw_open(raw);
 	if (count > 1) {
-		bson_append_document_begin(&filter, "_id", 3, &ids);
-		bson_append_array_begin(&ids, "$in", 3, &in);
-		find_ids(worker, &in);
-		bson_append_array_end(&ids, &in);
-		bson_append_document_end(&filter, &ids);
+		MONGODB_RAW_FIELD(raw, MONGODB_RAW_DOCUMENT, "_id");
+		id = mongodb_raw_open(raw);
+		MONGODB_RAW_FIELD(raw, MONGODB_RAW_ARRAY, "$in");
+		in = mongodb_raw_open(raw);
+		find_ids(worker, raw);
+		mongodb_raw_close(raw, in);
+		mongodb_raw_close(raw, id);
 	} else {
 		while (!find_asks(only))
 			only++;
-		mongodb_put_id(&filter, mongodb_unit_id(worker, only));
+		MONGODB_RAW_FIELD(raw, MONGODB_RAW_TEXT, "_id");
+		mongodb_raw_text(raw, mongodb_unit_id(worker, only));
 	}
-	bson_append_document_end(command, &filter);
+	mongodb_raw_close(raw, filter);
 }
 
-static void find_options(const struct mongodb_worker *worker, size_t count,
-    bool values, bson_t *command)
+static void find_options(const struct find *find, struct mongodb_raw *raw)
 {
-	const struct mongodb_wave *wave = &worker->wave;
-	int64_t time_ms = 0, most;
-	bson_t fields;
-	size_t i;
+	size_t fields;
 
-	for (i = 0; i < wave->count; i++) {
-		most = evkv__mongodb_time(worker, wave->units[i].part);
-		time_ms = most > time_ms ? most : time_ms;
+	MONGODB_RAW_FIELD(raw, MONGODB_RAW_INT64, "maxTimeMS");
+	mongodb_raw_int64(raw, find->time_ms);
+	MONGODB_RAW_FIELD(raw, MONGODB_RAW_INT64, "limit");
+	mongodb_raw_int64(raw, (int64_t)find->count);
+	if (find->count == 1) {
+		MONGODB_RAW_FIELD(raw, MONGODB_RAW_BOOL, "singleBatch");
+		mongodb_raw_bool(raw, true);
+	} else {
+		MONGODB_RAW_FIELD(raw, MONGODB_RAW_INT64, "batchSize");
+		mongodb_raw_int64(raw, (int64_t)find->count);
 	}
-	BSON_APPEND_INT64(command, "maxTimeMS", time_ms);
-	BSON_APPEND_INT64(command, "limit", (int64_t)count);
-	if (count == 1)
-		BSON_APPEND_BOOL(command, "singleBatch", true);
-	else
-		BSON_APPEND_INT64(command, "batchSize", (int64_t)count);
-	if (values)
+	if (find->values)
 		return;
-	bson_append_document_begin(command, "projection", 10, &fields);
-	BSON_APPEND_INT32(&fields, "version", 1);
-	BSON_APPEND_INT32(&fields, "expires_at", 1);
-	bson_append_document_end(command, &fields);
+	MONGODB_RAW_FIELD(raw, MONGODB_RAW_DOCUMENT, "projection");
+	fields = mongodb_raw_open(raw);
+	MONGODB_RAW_FIELD(raw, MONGODB_RAW_INT32, "version");
+	mongodb_raw_int32(raw, 1);
+	MONGODB_RAW_FIELD(raw, MONGODB_RAW_INT32, "expires_at");
+	mongodb_raw_int32(raw, 1);
+	mongodb_raw_close(raw, fields);
 }
 
-/* All that read the same document. */
-static void find_take(const struct mongodb_worker *worker, const bson_t *bson)
+/* The whole command; false = no memory. */
+static bool find_command(const struct mongodb_worker *worker,
+    const struct find *find, struct mongodb_raw *raw)
+{
+	struct evkv_slice name = evkv_str(worker->server->options.collection);
+	size_t opened;
+
+	raw->size = 0;
+	if (!mongodb_raw_room(raw,
+		COMMAND_ROOM + name.size + worker->wave.ids.size +
+		    find->count * mongodb_raw_member_size(0)))
+		return false;
+	opened = mongodb_raw_open(raw);
+	MONGODB_RAW_FIELD(raw, MONGODB_RAW_TEXT, "find");
+	mongodb_raw_text(raw, name);
+	find_filter(worker, find->count, raw);
+	find_options(find, raw);
+	mongodb_raw_close(raw, opened);
+	return true;
+}
+
+/* ---- The answer ---------------------------------------------------------- */
+
+/* All that read the same document; false = it is damaged. */
+static bool find_take(const struct mongodb_worker *worker,
+    struct evkv_slice bson)
 {
 	const struct mongodb_wave *wave = &worker->wave;
 	struct mongodb_document document;
 	const struct mongodb_unit *unit;
 
-	evkv__mongodb_document_read(bson, &document);
-	unit = evkv__mongodb_wave_find(worker, document.id);
+	if (!evkv__mongodb_document_read(bson, &document))
+		return false;
+	unit = document.id.data != NULL
+	    ? evkv__mongodb_wave_find(worker, document.id)
+	    : NULL;
 	while (unit != NULL &&
 	    mongodb_unit_cell(unit)->status == EVKV_STATUS_COUNT) {
 		evkv__mongodb_unit_take(unit, &document);
 		unit = unit->twin != UINT32_MAX ? &wave->units[unit->twin]
 						: NULL;
 	}
+	return true;
 }
 
 /* What was not found, or could not be asked for. */
@@ -133,7 +169,7 @@ static void find_rest(const struct mongodb_worker *worker,
 	size_t i;
 
 	for (i = 0; i < wave->count; i++) {
-		if (!find_is_read(&wave->units[i]) ||
+		if (wave->units[i].way != MONGODB_FIND ||
 		    mongodb_unit_cell(&wave->units[i])->status !=
 			EVKV_STATUS_COUNT)
 			continue;
@@ -144,6 +180,27 @@ static void find_rest(const struct mongodb_worker *worker,
 	}
 }
 
+/* Each document of an array; false = it is damaged. */
+static bool find_batch(const struct mongodb_worker *worker,
+    struct mongodb_rest rest)
+{
+	const char *end, *document;
+	uint32_t size;
+
+	while (rest.left > 1 && *rest.at == *MONGODB_RAW_DOCUMENT) {
+		end = memchr(rest.at, '\0', rest.left);
+		if (end == NULL)
+			return false;
+		mongodb_rest_next(&rest, (size_t)(end + 1 - rest.at));
+		document = rest.at;
+		if (!mongodb_rest_size(&rest, &size) || size < 5 ||
+		    mongodb_rest_next(&rest, size - sizeof(size)) == NULL ||
+		    !find_take(worker, evkv_bytes(document, size)))
+			return false;
+	}
+	return rest.left == 1 && *rest.at == '\0';
+}
+
 /*
  * The documents of an answer. `*kept`: the cursor that the server keeps, as it
  * has more of them than an answer holds; 0 = it has not. false: it is damaged.
@@ -151,28 +208,21 @@ static void find_rest(const struct mongodb_worker *worker,
 static bool find_documents(const struct mongodb_worker *worker,
     const bson_t *reply, int64_t *kept)
 {
-	bson_iter_t iter, id, batch, array;
+	bson_iter_t cursor, id, batch;
 	const uint8_t *data;
 	uint32_t size;
-	bson_t bson;
 
-	if (!bson_iter_init(&iter, reply) ||
-	    !bson_iter_find_descendant(&iter, "cursor.id", &id) ||
-	    !bson_iter_init(&iter, reply) ||
-	    !bson_iter_find_descendant(&iter, "cursor.firstBatch", &batch) ||
-	    !BSON_ITER_HOLDS_ARRAY(&batch) ||
-	    !bson_iter_recurse(&batch, &array))
+	if (!bson_iter_init_find(&cursor, reply, "cursor") ||
+	    !bson_iter_recurse(&cursor, &id) || !bson_iter_find(&id, "id") ||
+	    !bson_iter_recurse(&cursor, &batch) ||
+	    !bson_iter_find(&batch, "firstBatch") ||
+	    !BSON_ITER_HOLDS_ARRAY(&batch))
 		return false;
 	*kept = bson_iter_as_int64(&id);
-	while (bson_iter_next(&array)) {
-		if (!BSON_ITER_HOLDS_DOCUMENT(&array))
-			return false;
-		bson_iter_document(&array, &size, &data);
-		if (!bson_init_static(&bson, data, size))
-			return false;
-		find_take(worker, &bson);
-	}
-	return array.err_off == 0;
+	bson_iter_array(&batch, &size, &data);
+	return size >= 5 &&
+	    find_batch(worker,
+		(struct mongodb_rest){ (const char *)data + 4, size - 4 });
 }
 
 static void find_damaged(const struct mongodb_worker *worker,
@@ -209,17 +259,19 @@ static bool find_end_cursor(struct mongodb_worker *worker, int64_t kept)
 	return evkv__mongodb_wait_end(worker);
 }
 
-static bool find_ask(struct mongodb_worker *worker, const bson_t *command,
-    int64_t *kept, struct mongodb_failure *failure)
+static bool find_ask(struct mongodb_worker *worker, int64_t *kept,
+    struct mongodb_failure *failure)
 {
+	const struct mongodb_raw *raw = &worker->command;
+	bson_t command, reply;
 	bson_error_t error;
-	bson_t reply;
 	bool fine, with;
 
+	bson_init_static(&command, (const uint8_t *)raw->data, raw->size);
 	if (!evkv__mongodb_wait_begin(worker))
 		return false;
 	fine = mongoc_collection_read_command_with_opts(worker->collection,
-	    command, NULL, NULL, &reply, &error);
+	    &command, NULL, NULL, &reply, &error);
 	with = evkv__mongodb_wait_end(worker);
 	if (with && !fine)
 		evkv__mongodb_error(worker->server, &error, false, failure);
@@ -229,41 +281,44 @@ static bool find_ask(struct mongodb_worker *worker, const bson_t *command,
 	return with;
 }
 
-/* Ask for `*count` _ids. Afterwards `*count` are to be asked for again. */
-static bool find_round(struct mongodb_worker *worker, bool values,
-    size_t *count, struct mongodb_failure *failure)
+/* Ask for the _ids. Afterwards find->count are to be asked for again. */
+static bool find_round(struct mongodb_worker *worker, struct find *find,
+    struct mongodb_failure *failure)
 {
-	bson_t command = BSON_INITIALIZER;
-	size_t asked = *count;
+	size_t asked = find->count;
 	int64_t kept = 0;
-	bool with;
 
-	BSON_APPEND_UTF8(&command, "find", worker->server->options.collection);
-	find_filter(worker, asked, &command);
-	find_options(worker, asked, values, &command);
-	with = find_ask(worker, &command, &kept, failure);
-	bson_destroy(&command);
-	*count = 0;
-	if (!with || kept == 0)
-		return with;
-	*count = find_count(worker, &values);
-	if (*count == asked) {
+	find->count = 0;
+	if (!find_ask(worker, &kept, failure))
+		return false;
+	if (kept == 0)
+		return true;
+	*find = find_what(worker);
+	if (find->count == asked) {
 		find_damaged(worker, failure);
-		*count = 0;
+		find->count = 0;
 	}
 	return find_end_cursor(worker, kept);
 }
 
 bool evkv__mongodb_find(struct mongodb_worker *worker)
 {
+	static const struct mongodb_failure nomem = {
+		.status = EVKV_NOMEM,
+		.cause = EVKV_CAUSE_NOMEM,
+		.message = "out of memory",
+	};
 	struct mongodb_failure failure = { .status = EVKV_OK };
-	bool values;
-	size_t count = find_count(worker, &values);
+	struct find find = find_what(worker);
 
-	if (count == 0)
+	if (find.count == 0)
 		return true;
-	while (count > 0) {
-		if (!find_round(worker, values, &count, &failure))
+	while (find.count > 0) {
+		if (!find_command(worker, &find, &worker->command)) {
+			failure = nomem;
+			break;
+		}
+		if (!find_round(worker, &find, &failure))
 			return false;
 	}
 	find_rest(worker, &failure);

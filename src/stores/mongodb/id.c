@@ -11,6 +11,9 @@
 #include "base/hex.h"
 #include "base/utf8.h"
 
+/* A word of 8 such bytes. */
+#define BYTES(byte) (UINT64_C(0x0101010101010101) * (byte))
+
 static char *id_escape(char *out, unsigned char byte)
 {
 	static const char digits[] = "0123456789ABCDEF";
@@ -21,13 +24,40 @@ static char *id_escape(char *out, unsigned char byte)
 	return out;
 }
 
+/* Of 8 bytes below 128: has a high bit where one of them is 0. */
+static uint64_t any_zero(uint64_t word)
+{
+	return word - BYTES(1);
+}
+
+/* How many bytes from the start, 8 by 8, are ASCII that stands as it is. */
+static size_t id_plain(struct evkv_slice bytes, unsigned char special)
+{
+	const unsigned char *at = bytes.data;
+	size_t size = 0;
+	uint64_t word;
+
+	for (; bytes.size - size >= 8; size += 8) {
+		memcpy(&word, at + size, sizeof(word));
+		if (((word | any_zero(word) | any_zero(word ^ BYTES('%')) |
+			 any_zero(word ^ BYTES(special))) &
+			BYTES(0x80)) != 0)
+			break;
+	}
+	return size;
+}
+
 /* `special` is one more byte to be escaped. */
 static char *id_text(char *out, struct evkv_slice bytes, char special)
 {
+	size_t size = id_plain(bytes, (unsigned char)special);
 	const unsigned char *at = bytes.data;
-	size_t left = bytes.size, size;
+	size_t left = bytes.size - size;
 
-	for (; left > 0; left -= size, at += size) {
+	if (size > 0)
+		memcpy(out, at, size);
+	out += size;
+	for (at += size; left > 0; left -= size, at += size) {
 		size = utf8_sequence(at, left);
 		if (size == 0 || *at == '\0' || *at == '%' ||
 		    *at == (unsigned char)special) {

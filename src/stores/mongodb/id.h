@@ -8,7 +8,29 @@
 #ifndef EVKV_STORES_MONGODB_ID_H
 #define EVKV_STORES_MONGODB_ID_H
 
+#include "base/siphash.h"
 #include "evkv/request.h"
+
+/*
+ * A hash for what equal hashes hurt little, as they do where the keys of a wave
+ * are told apart.
+ */
+static inline uint64_t mongodb_hash(uint64_t seed, struct evkv_slice bytes)
+{
+	const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
+	const unsigned char *at = bytes.data;
+	uint64_t hash = seed ^ bytes.size;
+	size_t left;
+
+	for (left = bytes.size; left >= 8; left -= 8, at += 8) {
+		hash = (hash ^ siphash_load(at)) * odd;
+		hash ^= hash >> 32;
+	}
+	if (left > 0)
+		hash ^= siphash_tail(at, left);
+	hash *= odd;
+	return hash ^ hash >> 32;
+}
 
 /* Room for any _id, in bytes. */
 #define MONGODB_ID_MAX (3 * (EVKV_COLLECTION_MAX + EVKV_KEY_MAX) + 1)

@@ -167,8 +167,8 @@ static bool look_take(struct mongodb_look *look, const bson_t *bson)
 	const struct mongodb_range *range = look->range;
 	struct mongodb_document document;
 
-	evkv__mongodb_document_read(bson, &document);
-	if (document.id.data == NULL)
+	if (!evkv__mongodb_document_read(mongodb_bson_bytes(bson), &document) ||
+	    document.id.data == NULL)
 		return true;
 	if (document.id.size < range->stem_size ||
 	    memcmp(document.id.data, range->stem, range->stem_size) != 0)

@@ -11,11 +11,9 @@
 #include <time.h>
 
 #include "base/request.h"
-#include "base/siphash.h"
 #include "stores/mongodb/worker.h"
 
 #define WAVE_BYTES ((size_t)16 << 20) /* of values, unless one is larger */
-#define IDS_KEPT ((size_t)256 << 10)  /* room that stays between two runs */
 #define TABLE_SIZE 2048
 #define WATCH_MS 50
 #define WATCH_STEP_MS 1
@@ -80,7 +78,8 @@ void evkv__mongodb_worker_free(void *arg)
 		return;
 	evkv_free(worker->wave.units);
 	evkv_free(worker->wave.table);
-	evkv_free(worker->wave.ids);
+	evkv_free(worker->wave.ids.data);
+	evkv_free(worker->command.data);
 	evkv_free(worker->order);
 	evkv_free(worker);
 }
@@ -140,43 +139,26 @@ void evkv__mongodb_put_time(const struct mongodb_worker *worker,
 
 /* ---- Waves --------------------------------------------------------------- */
 
-/* Room for one more _id of this size; false = no memory. */
-static bool wave_room(struct mongodb_wave *wave, size_t size)
-{
-	size_t room = wave->ids_room * 2 + size + 1024;
-	char *more;
-
-	if (wave->ids_size + size <= wave->ids_room)
-		return true;
-	more = evkv_malloc(room);
-	if (more == NULL)
-		return false;
-	if (wave->ids_size > 0)
-		memcpy(more, wave->ids, wave->ids_size);
-	evkv_free(wave->ids);
-	wave->ids = more;
-	wave->ids_room = room;
-	return true;
-}
-
 static void wave_clear(struct mongodb_wave *wave)
 {
 	if (wave->count > 1)
 		memset(wave->table, 0, TABLE_SIZE * sizeof(*wave->table));
 	else if (wave->count == 1)
 		wave->table[wave->units[0].hash % TABLE_SIZE] = 0;
-	wave->count = wave->ids_size = wave->bytes = 0;
-	if (wave->ids_room > IDS_KEPT) {
-		evkv_free(wave->ids);
-		wave->ids = NULL;
-		wave->ids_room = 0;
-	}
+	wave->count = wave->bytes = 0;
+	evkv__mongodb_raw_clear(&wave->ids);
 }
 
-static bool unit_reads(const struct mongodb_unit *unit)
+static enum mongodb_way way_of(const struct evkv_request *request)
 {
-	return (evkv_kind_classes(mongodb_unit_request(unit)->kind) &
-		   EVKV_CLASS_WRITES) == 0;
+	if (request->kind == EVKV_OP_PUT)
+		return request->condition == EVKV_IF_ANY ||
+			request->condition == EVKV_IF_ABSENT
+		    ? MONGODB_BULK
+		    : MONGODB_ALONE;
+	return (evkv_kind_classes(request->kind) & EVKV_CLASS_WRITES) == 0
+	    ? MONGODB_FIND
+	    : MONGODB_ALONE;
 }
 
 /* Where a unit is in the table, or is to be. */
@@ -200,7 +182,7 @@ static uint16_t *wave_slot(const struct mongodb_worker *worker,
 struct mongodb_unit *evkv__mongodb_wave_find(
     const struct mongodb_worker *worker, struct evkv_slice id)
 {
-	uint64_t hash = siphash_1_3(worker->server->instance, 0, id);
+	uint64_t hash = mongodb_hash(worker->server->instance, id);
 	uint16_t number = *wave_slot(worker, id, hash);
 
 	return number == 0 ? NULL : &worker->wave.units[number - 1];
@@ -217,13 +199,12 @@ static bool wave_do(struct mongodb_worker *worker)
 	if (!evkv__mongodb_find(worker) || !evkv__mongodb_bulk(worker))
 		return false;
 	for (i = 0; i < wave->count; i++) {
-		if (wave->units[i].again || unit_reads(&wave->units[i]) ||
-		    evkv__mongodb_bulked(&wave->units[i]))
-			continue;
-		if (!evkv__mongodb_single(worker, &wave->units[i]))
+		if (wave->units[i].way == MONGODB_ALONE &&
+		    !evkv__mongodb_single(worker, &wave->units[i]))
 			return false;
 	}
 	wave_clear(wave);
+	evkv__mongodb_raw_clear(&worker->command);
 	return true;
 }
 
@@ -237,7 +218,7 @@ static bool wave_enter(struct mongodb_worker *worker, struct mongodb_unit *unit)
 
 	if (*slot != 0) {
 		twin = &wave->units[*slot - 1];
-		if (!unit_reads(unit) || !unit_reads(twin))
+		if (unit->way != MONGODB_FIND || twin->way != MONGODB_FIND)
 			return false;
 		unit->again = true;
 		unit->twin = twin->twin;
@@ -245,11 +226,25 @@ static bool wave_enter(struct mongodb_worker *worker, struct mongodb_unit *unit)
 	} else {
 		*slot = (uint16_t)(wave->count + 1);
 	}
-	wave->ids_size += unit->id_size;
-	wave->bytes += request_value(unit->part->request,
-	    mongodb_unit_entry(unit))
-			   .size;
+	wave->ids.size += unit->id_size;
 	wave->units[wave->count++] = *unit;
+	return true;
+}
+
+/* Have its _id stand behind the others; false = no memory. */
+static bool unit_id(struct mongodb_worker *worker, struct mongodb_unit *unit)
+{
+	const struct evkv_request *request = unit->part->request;
+	struct evkv_slice key = request->keys[mongodb_unit_entry(unit)];
+	struct mongodb_raw *ids = &worker->wave.ids;
+
+	if (!mongodb_raw_room(ids, mongodb_id_room(request->collection, key)))
+		return false;
+	unit->id_at = ids->size;
+	unit->id_size = (uint32_t)evkv__mongodb_id_write(request->collection,
+	    key, ids->data + ids->size);
+	unit->hash = mongodb_hash(worker->server->instance,
+	    mongodb_unit_id(worker, unit));
 	return true;
 }
 
@@ -257,34 +252,30 @@ static bool run_key(struct mongodb_worker *worker, struct mongodb_part *part,
     uint32_t key)
 {
 	struct mongodb_wave *wave = &worker->wave;
-	size_t entry = mongodb_part_entry(part, key), size;
-	struct mongodb_unit unit = {
-		.part = part, .key = key, .twin = UINT32_MAX
-	};
+	size_t size = request_value(part->request,
+	    mongodb_part_entry(part, key))
+			  .size;
+	struct mongodb_unit unit = { .part = part,
+		.key = key,
+		.twin = UINT32_MAX,
+		.way = way_of(part->request) };
 
-	size = request_value(part->request, entry).size;
 	if ((wave->count == worker->server->options.max_batch ||
 		(wave->count > 0 && wave->bytes + size > WAVE_BYTES)) &&
 	    !wave_do(worker))
 		return false;
 	for (;;) {
-		if (!wave_room(wave,
-			mongodb_id_room(part->request->collection,
-			    part->request->keys[entry]))) {
+		if (!unit_id(worker, &unit)) {
 			mongodb_unit_settle(&unit, EVKV_NOMEM);
 			return true;
 		}
-		unit.id_at = wave->ids_size;
-		unit.id_size = (uint32_t)
-		    evkv__mongodb_id_write(part->request->collection,
-			part->request->keys[entry], wave->ids + unit.id_at);
-		unit.hash = siphash_1_3(worker->server->instance, 0,
-		    mongodb_unit_id(worker, &unit));
 		if (wave_enter(worker, &unit))
-			return true;
+			break;
 		if (!wave_do(worker))
 			return false;
 	}
+	wave->bytes += size;
+	return true;
 }
 
 /* ---- Jobs ---------------------------------------------------------------- */

@@ -76,6 +76,10 @@ static void server_configure(struct mongodb_server *server, mongoc_uri_t *uri)
 	server->socket_ms = server_time(uri, MONGOC_URI_SOCKETTIMEOUTMS,
 	    options->socket_ms, 10000);
 	server_write_concern(uri);
+	server->retry_writes = mongoc_uri_get_option_as_bool(uri,
+				   MONGOC_URI_RETRYWRITES, true) &&
+	    mongoc_write_concern_is_acknowledged(
+		mongoc_uri_get_write_concern(uri));
 	if (options->database != NULL)
 		database = options->database;
 	else if (database == NULL)
@@ -270,6 +274,8 @@ void evkv__mongodb_server_unref(struct mongodb_server *server)
 	if (__atomic_sub_fetch(&server->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	for (unsigned i = 0; i <= server->options.lanes; i++) {
+		if (server->sessions[i] != NULL)
+			mongoc_client_session_destroy(server->sessions[i]);
 		if (server->collections[i] != NULL)
 			mongoc_collection_destroy(server->collections[i]);
 		if (server->clients[i] != NULL)

@@ -56,6 +56,16 @@ static void single_condition(struct single *s)
 		    &request->versions[mongodb_unit_entry(s->unit)]);
 }
 
+/* The document of a put, which replaces what is there. */
+static bool single_document(struct single *s)
+{
+	struct mongodb_raw *raw = &s->worker->command;
+
+	raw->size = 0;
+	return evkv__mongodb_unit_document(s->worker, s->unit, raw) &&
+	    bson_init_static(&s->update, (const uint8_t *)raw->data, raw->size);
+}
+
 /* ---- Commands ------------------------------------------------------------ */
 
 static bool single_replace(struct single *s)
@@ -163,9 +173,11 @@ static bool single_look(struct single *s, struct single_found *found)
 	if (!with)
 		return false;
 	if (found->found) {
-		evkv__mongodb_document_read(found->bson, &found->document);
-		found->foreign = !found->document.ours;
-		found->found = found->document.ours &&
+		found->foreign = !evkv__mongodb_document_read(
+				     mongodb_bson_bytes(found->bson),
+				     &found->document) ||
+		    !found->document.ours;
+		found->found = !found->foreign &&
 		    (found->document.expires_ms == 0 ||
 			found->document.expires_ms > s->unit->part->now_ms);
 	} else if (mongoc_cursor_error(found->cursor, &s->error)) {
@@ -236,7 +248,7 @@ static bool put_once(struct mongodb_worker *worker,
 	if (request->condition == EVKV_IF_ABSENT)
 		evkv__mongodb_put_expired(&s.filter, unit->part->now_ms);
 	BSON_APPEND_BOOL(&s.options, "upsert", true);
-	if (evkv__mongodb_unit_document(worker, unit, &s.update)) {
+	if (single_document(&s)) {
 		with = single_replace(&s);
 		if (with && s.fine)
 			put_done(&s);
@@ -259,7 +271,7 @@ static bool single_put_there(struct mongodb_worker *worker,
 
 	single_init(&s, worker, unit);
 	single_condition(&s);
-	if (evkv__mongodb_unit_document(worker, unit, &s.update))
+	if (single_document(&s))
 		with = single_replace(&s) &&
 		    single_counted(&s, single_number(&s, "matchedCount"));
 	single_clear(&s);
@@ -272,7 +284,7 @@ bool evkv__mongodb_single_put(struct mongodb_worker *worker,
 	const struct mongodb_cell *cell = mongodb_unit_cell(unit);
 	int round;
 
-	if (!evkv__mongodb_bulked(unit))
+	if (unit->way != MONGODB_BULK)
 		return single_put_there(worker, unit);
 	for (round = 1; round <= ROUNDS; round++) {
 		if (!put_once(worker, unit, round == ROUNDS))
@@ -362,7 +374,6 @@ static void take_answer(struct single *s)
 	const uint8_t *data;
 	bson_iter_t iter;
 	uint32_t size;
-	bson_t bson;
 
 	if (!s->fine) {
 		single_fail(s);
@@ -374,12 +385,10 @@ static void take_answer(struct single *s)
 		return;
 	}
 	bson_iter_document(&iter, &size, &data);
-	if (!bson_init_static(&bson, data, size)) {
+	if (evkv__mongodb_document_read(evkv_bytes(data, size), &document))
+		evkv__mongodb_unit_take(s->unit, &document);
+	else
 		mongodb_unit_settle(s->unit, EVKV_UNKNOWN_OUTCOME);
-		return;
-	}
-	evkv__mongodb_document_read(&bson, &document);
-	evkv__mongodb_unit_take(s->unit, &document);
 }
 
 /* The document is one of ours: what is somebody else's is left alone. */

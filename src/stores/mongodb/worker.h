@@ -13,6 +13,7 @@
 
 #include <mongoc/mongoc.h>
 
+#include "stores/mongodb/raw.h"
 #include "stores/mongodb/store.h"
 
 /* ---- A worker ------------------------------------------------------------ */
@@ -24,15 +25,23 @@ enum mongodb_state {
 	MONGODB_LEFT,    /* nobody waits for it any more */
 };
 
+/* How it goes to the server. */
+enum mongodb_way {
+	MONGODB_FIND,  /* it reads: find.c */
+	MONGODB_BULK,  /* a PUT that depends on nothing, or IF_ABSENT: bulk.c */
+	MONGODB_ALONE, /* single.c */
+};
+
 /* One key of a part. */
 struct mongodb_unit {
 	struct mongodb_part *part;
 	uint32_t key; /* of the part's */
 	uint32_t id_size;
-	size_t id_at; /* in worker->ids */
+	size_t id_at; /* in the wave's ids */
 	uint64_t hash;
 	uint32_t twin; /* the next unit that reads the same, or UINT32_MAX */
 	bool again;    /* it is not the first that reads this */
+	enum mongodb_way way;
 };
 
 /* Units on different keys, whose order does not matter. */
@@ -41,8 +50,7 @@ struct mongodb_wave {
 	uint16_t *table;            /* of units by hash; 0 = none */
 	size_t count;
 	size_t bytes; /* of values */
-	char *ids;
-	size_t ids_size, ids_room;
+	struct mongodb_raw ids;
 };
 
 struct mongodb_worker {
@@ -53,7 +61,13 @@ struct mongodb_worker {
 	mongoc_client_t *client; /* the server's clients[number] */
 	mongoc_collection_t *collection;
 	struct mongodb_wave wave;
+	struct mongodb_raw command; /* that is being made */
 	uint32_t *order; /* bulk.c: its i-th write is of the order[i]-th unit */
+
+	/* write.c */
+	bool write_begun; /* whether there is a session has been found out */
+	mongoc_client_session_t *session; /* the server's, or NULL */
+	int64_t writes;                   /* numbered ones */
 };
 
 bool evkv__mongodb_wait_begin(struct mongodb_worker *worker);
@@ -77,6 +91,8 @@ struct mongodb_server {
 	int32_t socket_ms; /* socketTimeoutMS */
 	mongoc_client_t *clients[EVKV_MONGODB_LANES_MAX + 1];
 	mongoc_collection_t *collections[EVKV_MONGODB_LANES_MAX + 1];
+	bool retry_writes; /* of the connection string, and acknowledged */
+	mongoc_client_session_t *sessions[EVKV_MONGODB_LANES_MAX + 1];
 };
 
 /* Give the worker its client. `failure` is set where there is none. */
@@ -95,10 +111,7 @@ void evkv__mongodb_log_redirect(void);
 
 /* ---- Errors: errors.c ---------------------------------------------------- */
 
-/*
- * What an error of libmongoc means. `reply` may be NULL; `write` says whether
- * it may have had an effect.
- */
+/* What an error of libmongoc means; `write`: it may have had an effect. */
 void evkv__mongodb_error(struct mongodb_server *server,
     const bson_error_t *error, bool write, struct mongodb_failure *failure);
 /* Of a code of the server's. */
@@ -107,9 +120,6 @@ void evkv__mongodb_error_code(struct mongodb_server *server, int code,
 /* The server did not say how many documents were written. */
 void evkv__mongodb_error_damaged(struct mongodb_server *server,
     struct mongodb_failure *failure);
-/* The write is done, but not as safely as was asked for. */
-void evkv__mongodb_error_concern(struct mongodb_server *server,
-    const bson_t *reply, struct mongodb_failure *failure);
 enum mongodb_contact evkv__mongodb_error_contact(const struct mongodb_failure
 	*failure);
 
@@ -126,8 +136,14 @@ struct mongodb_document {
 	struct evkv_version version;
 };
 
-void evkv__mongodb_document_read(const bson_t *bson,
+/* `bson` has 5 bytes at least. false: it is damaged. */
+bool evkv__mongodb_document_read(struct evkv_slice bson,
     struct mongodb_document *document);
+
+static inline struct evkv_slice mongodb_bson_bytes(const bson_t *bson)
+{
+	return evkv_bytes(bson_get_data(bson), bson->len);
+}
 
 /* `_id` is this. */
 static inline void mongodb_put_id(bson_t *bson, struct evkv_slice id)
@@ -141,17 +157,14 @@ void evkv__mongodb_put_expired(bson_t *bson, int64_t now_ms);
 void evkv__mongodb_put_version(bson_t *bson, const char *name,
     const struct evkv_version *version);
 
-/*
- * The value as it is kept. false: it can't be, and *why, of MONGODB_MESSAGE
- * bytes, says what of it.
- */
-bool evkv__mongodb_put_value(bson_t *bson, bool json, struct evkv_slice value,
-    char *why);
 /* A value of a document; NULL = out of memory, or *damaged. */
 struct evkv_value *evkv__mongodb_value(const struct mongodb_document *document,
     bool *damaged);
 
-/* json.c: false as evkv__mongodb_put_value(); *is says whether it is one. */
+/*
+ * json.c: *is says whether it is an object. false: it can't be kept, and *why,
+ * of MONGODB_MESSAGE bytes, says what of it.
+ */
 bool evkv__mongodb_json_read(bson_t *object, struct evkv_slice text, bool *is,
     char *why);
 struct evkv_value *evkv__mongodb_json_write(struct evkv_slice bson,
@@ -179,7 +192,7 @@ static inline struct mongodb_cell *mongodb_unit_cell(const struct mongodb_unit
 static inline struct evkv_slice mongodb_unit_id(
     const struct mongodb_worker *worker, const struct mongodb_unit *unit)
 {
-	return evkv_bytes(worker->wave.ids + unit->id_at, unit->id_size);
+	return evkv_bytes(worker->wave.ids.data + unit->id_at, unit->id_size);
 }
 
 /* Its answer is there. */
@@ -195,11 +208,11 @@ void evkv__mongodb_unit_fail(const struct mongodb_unit *unit,
 /* When it expires, by the wall clock; 0 = never. */
 int64_t evkv__mongodb_unit_expires(const struct mongodb_unit *unit);
 /*
- * Append the document of a PUT, or of a number. false: the unit has failed, for
- * what is in its value.
+ * Append the document of a PUT. false: the unit has failed, and nothing is
+ * appended.
  */
 bool evkv__mongodb_unit_document(struct mongodb_worker *worker,
-    const struct mongodb_unit *unit, bson_t *bson);
+    const struct mongodb_unit *unit, struct mongodb_raw *raw);
 /* What a read, or a TAKE, of this document answers. */
 void evkv__mongodb_unit_take(const struct mongodb_unit *unit,
     const struct mongodb_document *document);
@@ -220,8 +233,23 @@ struct mongodb_unit *evkv__mongodb_wave_find(
 bool evkv__mongodb_find(struct mongodb_worker *worker);
 /* bulk.c: its puts that depend on nothing, or on IF_ABSENT. */
 bool evkv__mongodb_bulk(struct mongodb_worker *worker);
-/* Whether the unit is one of those. */
-bool evkv__mongodb_bulked(const struct mongodb_unit *unit);
+
+/* write.c: what became of a command. */
+struct mongodb_sent {
+	bool fine;
+	bson_t reply;
+	bson_error_t error;
+};
+/* Have a session for writes that may be repeated. `failure`: it can't be. */
+bool evkv__mongodb_write_begin(struct mongodb_worker *worker,
+    struct mongodb_failure *failure);
+/* Append the field by which the server knows a repeated write. */
+void evkv__mongodb_write_number(struct mongodb_worker *worker,
+    struct mongodb_raw *raw);
+/* Send worker->command. `sent->reply` is to be destroyed. */
+bool evkv__mongodb_write(struct mongodb_worker *worker,
+    struct mongodb_sent *sent);
+
 /* single.c: one unit that goes alone. */
 bool evkv__mongodb_single(struct mongodb_worker *worker,
     const struct mongodb_unit *unit);

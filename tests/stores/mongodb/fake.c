@@ -81,16 +81,6 @@ static void say_found(const struct opmsg *message, struct opdoc *out)
 	opdoc_double(out, "ok", 1);
 }
 
-static int32_t count_documents(const struct opmsg *message)
-{
-	size_t at = 0;
-	int32_t count = 0;
-
-	for (; at < message->documents_size; count++)
-		at += (size_t)opmsg_int(message->documents + at);
-	return count;
-}
-
 static bool is_hello(const struct opmsg *message)
 {
 	return strcmp(message->command, "isMaster") == 0 ||
@@ -104,7 +94,7 @@ static void fake_note(struct fake *fake, const struct opmsg *message)
 	unsigned char type;
 
 	fake->commands++;
-	fake->documents = count_documents(message);
+	fake->documents = opmsg_writes(message);
 	fake->finds += strcmp(message->command, "find") == 0;
 	fake->updates += strcmp(message->command, "update") == 0;
 	fake->indexes += strcmp(message->command, "createIndexes") == 0;
@@ -130,7 +120,7 @@ static void fake_answer(struct fake *fake, const struct opmsg *message)
 	} else if (strcmp(message->command, "find") == 0) {
 		say_found(message, out);
 	} else {
-		opdoc_int(out, "n", count_documents(message));
+		opdoc_int(out, "n", opmsg_writes(message));
 		opdoc_int(out, "nModified", 0);
 		opdoc_double(out, "ok", 1);
 	}

@@ -124,7 +124,7 @@ static struct mongodb_document read_as(bson_t *bson)
 {
 	struct mongodb_document document;
 
-	evkv__mongodb_document_read(bson, &document);
+	check(evkv__mongodb_document_read(mongodb_bson_bytes(bson), &document));
 	return document;
 }
 
