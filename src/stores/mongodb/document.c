@@ -194,7 +194,7 @@ static bool read_written(struct mongodb_rest rest,
 		return false;
 	memcpy(document->version.bytes, version.data, version.size);
 	document->ours = document->has_value = true;
-	return rest.left == 1;
+	return rest.left == 1 && *rest.at == '\0';
 }
 
 bool evkv__mongodb_document_read(struct evkv_slice bson,

@@ -170,6 +170,8 @@ bool evkv__mongodb_write(struct mongodb_worker *worker,
 		return true;
 	}
 	bson_destroy(&sent->reply);
-	*sent = again;
+	bson_steal(&sent->reply, &again.reply);
+	sent->fine = again.fine;
+	sent->error = again.error;
 	return true;
 }

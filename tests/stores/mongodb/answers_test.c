@@ -4,6 +4,7 @@
  * stores of one loop that do not wait for each other.
  */
 #include <mongoc/mongoc.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fake.h"
@@ -141,6 +142,109 @@ EVKV_TEST(mongodb_answers, a_server_that_keeps_all_it_has_is_not_asked_for_ever)
 	check_status(answer->status, EVKV_CORRUPT);
 	check_contains(answer->message, "damaged");
 	check_int(fake.finds, 1);
+	fake_close(&fake);
+}
+
+/* Documents in another order, one twice, one that nobody has asked for. */
+static void say_mixed(struct fake *fake, struct opdoc *out)
+{
+	static const char *const ids[] = { "c:k3", "c:k1", "c:other", "c:k1" };
+	char number[8];
+
+	check_str(fake->last, "find");
+	opdoc_open(out, "cursor", false);
+	opdoc_open(out, "firstBatch", true);
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(number, sizeof(number), "%u", i);
+		opdoc_open(out, number, false);
+		opdoc_text(out, "_id", ids[i], strlen(ids[i]));
+		opdoc_binary(out, "value", ids[i] + 2, strlen(ids[i]) - 2);
+		opdoc_binary(out, "version", "0123456789abcdef", 16);
+		opdoc_close(out);
+	}
+	opdoc_close(out);
+	opdoc_long(out, "id", 0);
+	opdoc_close(out);
+	opdoc_double(out, "ok", 1);
+}
+
+EVKV_TEST(mongodb_answers, documents_find_their_readers_in_any_order)
+{
+	struct fake fake;
+
+	fake_open(&fake);
+	fake_get(&fake, 0);
+	fake_wait(&fake, 1);
+	fake.say = say_mixed;
+	for (unsigned i = 1; i < 4; i++)
+		fake_get(&fake, i);
+	fake_wait(&fake, 4);
+	check_slice(fake.answers[1].entries[0].bytes, "k1");
+	check_status(fake.answers[2].status, EVKV_NOT_FOUND);
+	check_slice(fake.answers[3].entries[0].bytes, "k3");
+	fake_close(&fake);
+}
+
+/* A member of the batch that is no document. */
+static void say_text_member(struct fake *fake, struct opdoc *out)
+{
+	(void)fake;
+	opdoc_open(out, "cursor", false);
+	opdoc_long(out, "id", 0);
+	opdoc_open(out, "firstBatch", true);
+	opdoc_text(out, "0", "text", 4);
+	opdoc_close(out);
+	opdoc_close(out);
+	opdoc_double(out, "ok", 1);
+}
+
+EVKV_TEST(mongodb_answers, a_batch_of_something_else_is_damage)
+{
+	struct fake fake;
+
+	fake_open(&fake);
+	fake.say = say_text_member;
+	check_status(fake_do(&fake, EVKV_OP_GET, EVKV_IF_ANY, 0)->status,
+	    EVKV_CORRUPT);
+	fake_close(&fake);
+}
+
+/* Each byte of an answer's document is another once: each op has its answer. */
+static void flip_each(struct fake *fake, enum evkv_kind kind)
+{
+	unsigned i;
+
+	for (fake->flip = 25; fake->flip < fake->out.size; fake->flip++) {
+		for (i = 1; i < 4; i++) {
+			answer_reset(&fake->answers[i]);
+			fake->answers[i].calls = 0;
+			if (kind == EVKV_OP_PUT)
+				fake_put(fake, i);
+			else
+				fake_get(fake, i);
+		}
+		fake_wait(fake, 4);
+	}
+	fake->flip = 0;
+}
+
+EVKV_TEST(mongodb_answers, any_byte_of_an_answer_may_be_another)
+{
+	struct fake fake;
+
+	fake_begin(&fake);
+	fake.options.server_selection_timeout_ms = 10000;
+	fake_store(&fake);
+	fake_do(&fake, EVKV_OP_GET, EVKV_IF_ANY, 0);
+	flip_each(&fake, EVKV_OP_GET);
+	flip_each(&fake, EVKV_OP_PUT);
+	for (unsigned i = 1; i < 4; i++) {
+		answer_reset(&fake.answers[i]);
+		fake.answers[i].calls = 0;
+		fake_get(&fake, i);
+	}
+	fake_wait(&fake, 4);
+	check_slice(fake.answers[3].entries[0].bytes, "v-k3");
 	fake_close(&fake);
 }
 

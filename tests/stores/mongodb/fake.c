@@ -101,6 +101,18 @@ static void fake_note(struct fake *fake, const struct opmsg *message)
 	snprintf(fake->last, sizeof(fake->last), "%s", message->command);
 	if (opmsg_field(message->body, "maxTimeMS", &type, &value))
 		fake->max_time = opmsg_int(value);
+	fake->number = 0;
+	if (opmsg_field(message->body, "txnNumber", &type, &value))
+		memcpy(&fake->number, value, sizeof(fake->number));
+}
+
+/* Its name alone: so libmongoc looks for no others. */
+static void say_replica(struct opdoc *out)
+{
+	opdoc_text(out, "setName", "rs", 2);
+	opdoc_int(out, "setVersion", 1);
+	opdoc_bool(out, "secondary", false);
+	opdoc_int(out, "logicalSessionTimeoutMinutes", 30);
 }
 
 static void fake_answer(struct fake *fake, const struct opmsg *message)
@@ -110,6 +122,8 @@ static void fake_answer(struct fake *fake, const struct opmsg *message)
 
 	if (is_hello(message)) {
 		opdoc_hello(out);
+		if (fake->replica)
+			say_replica(out);
 		return;
 	}
 	fake_note(fake, message);
@@ -143,6 +157,8 @@ static void fake_say(struct fake *fake, struct peer_conn *conn)
 		/* A length inside the document that leads out of it. */
 		if (fake->garbage)
 			memset(out->data + 25, 0x7f, out->size - 26);
+		if (fake->flip > 0 && fake->flip < out->size)
+			out->data[fake->flip] ^= 0x55;
 		peer_say(conn, out->data, out->size);
 	}
 }

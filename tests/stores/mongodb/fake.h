@@ -33,6 +33,7 @@ struct fake {
 	const char *words;
 	/* What becomes of the answers to commands, handshakes apart. */
 	bool garbage;  /* their documents are damaged */
+	size_t flip;   /* the byte at this place is another; 0 = none */
 	bool cut;      /* the connection is cut instead */
 	size_t cut_at; /* after so many bytes of the answer */
 	bool stall;    /* there is none */
@@ -46,6 +47,8 @@ struct fake {
 	int32_t documents; /* of the last command */
 	char last[32];     /* the last command */
 	int64_t max_time;  /* of the last that had it */
+	int64_t number;    /* txnNumber of the last; 0 = it had none */
+	bool replica; /* set: it is the primary of a replica set, not alone */
 	struct opdoc out;
 };
 
@@ -67,8 +70,10 @@ void fake_wait(struct fake *fake, unsigned count);
 struct answer *fake_do(struct fake *fake, enum evkv_kind kind,
     enum evkv_condition condition, int64_t timeout_ms);
 
-/* For `say`: a failed command; a write error of its first write; a write
- * concern that was not satisfied. */
+/*
+ * For `say`: a failed command; a write error of its first write; a
+ * write concern that was not satisfied.
+ */
 void say_error(struct fake *fake, struct opdoc *out);
 void say_write_error(struct fake *fake, struct opdoc *out);
 void say_concern_error(struct fake *fake, struct opdoc *out);

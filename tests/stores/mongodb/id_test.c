@@ -94,6 +94,38 @@ EVKV_TEST(mongodb_id, any_bytes_do)
 	}
 }
 
+/* Names of 0 to 24 bytes that stand as they are, but for one at any place. */
+EVKV_TEST(mongodb_id, a_byte_to_be_escaped_is_found_at_any_place)
+{
+	static const char special[] = { '%', ':', '\0', '\xff', '\x80',
+		'\x7f' };
+	static const char *const written[][2] = { { "%25", "%25" },
+		{ "%3A", ":" }, { "%00", "%00" }, { "%FF", "%FF" },
+		{ "%80", "%80" }, { "\x7f", "\x7f" } };
+	char name[25], id[200], expected[200];
+	size_t at, size, s, id_size;
+
+	for (s = 0; s < sizeof(special); s++) {
+		for (size = 1; size < sizeof(name); size++) {
+			for (at = 0; at < size; at++) {
+				memset(name, 'n', sizeof(name));
+				name[at] = special[s];
+				id_size = evkv__mongodb_id_write(
+				    evkv_bytes(name, size),
+				    evkv_bytes(name, size), id);
+				memset(name, 'n', sizeof(name));
+				snprintf(expected, sizeof(expected),
+				    "%.*s%s%.*s:%.*s%s%.*s", (int)at, name,
+				    written[s][0], (int)(size - at - 1), name,
+				    (int)at, name, written[s][1],
+				    (int)(size - at - 1), name);
+				check_bytes(evkv_bytes(id, id_size),
+				    evkv_str(expected));
+			}
+		}
+	}
+}
+
 static void scrubbed(const char *text, const char *secret, const char *expected)
 {
 	char room[100];
