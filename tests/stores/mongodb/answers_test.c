@@ -209,12 +209,15 @@ EVKV_TEST(mongodb_answers, a_batch_of_something_else_is_damage)
 	fake_close(&fake);
 }
 
-/* Each byte of an answer's document is another once: each op has its answer. */
+/*
+ * Each byte of an answer's document is another once: each op has its answer.
+ * Without the last, for libmongoc 1.23 uses what it had before where it is no 0.
+ */
 static void flip_each(struct fake *fake, enum evkv_kind kind)
 {
 	unsigned i;
 
-	for (fake->flip = 25; fake->flip < fake->out.size; fake->flip++) {
+	for (fake->flip = 25; fake->flip < fake->out.size - 1; fake->flip++) {
 		for (i = 1; i < 4; i++) {
 			answer_reset(&fake->answers[i]);
 			fake->answers[i].calls = 0;
