@@ -2,7 +2,7 @@
  * core/boundary.c - where users' calls come in: checks, the op, and short ways
  * for the commonest requests.
  */
-#include "core/core.h"
+#include "core/quick.h"
 
 /* Overwrite what a store might still be looking at, to find it out early. */
 static void scratch_spoil(struct evkv_request *scratch, size_t size)
@@ -39,64 +39,6 @@ static enum evkv_verdict enter_scrambled(struct evkv_op *op,
 	return verdict;
 }
 
-/* One key, and a valid one. */
-static inline bool has_plain_key(const struct evkv_request *request)
-{
-	return request->count == 1 && request->keys != NULL &&
-	    request->keys->data != NULL &&
-	    request->keys->size - 1 < EVKV_KEY_MAX;
-}
-
-/*
- * Whether a request's fields from an offset on, to its end, are all 0. A word
- * at a time costs a get or put more than it seems: a processor that waits for
- * memory can have only so many further loads under way.
- */
-static inline bool is_zero_from(const struct evkv_request *request,
-    size_t offset)
-{
-	typedef uint64_t pair __attribute__((vector_size(16)));
-	const char *at = (const char *)request;
-	pair next, all;
-
-	memcpy(&all, at + sizeof(*request) - sizeof(all), sizeof(all));
-	for (; offset + sizeof(next) < sizeof(*request);
-	     offset += sizeof(next)) {
-		memcpy(&next, at + offset, sizeof(next));
-		all |= next;
-	}
-	return (all[0] | all[1]) == 0;
-}
-
-static inline bool is_plain_apart(const struct evkv_request *request)
-{
-	return request->collection.size <= EVKV_COLLECTION_MAX &&
-	    (request->collection.data != NULL ||
-		request->collection.size == 0) &&
-	    request->timeout_ms >= -1;
-}
-
-static inline bool is_plain(const struct evkv_request *request)
-{
-	return request->condition == EVKV_IF_ANY &&
-	    is_zero_from(request, offsetof(struct evkv_request, values)) &&
-	    is_plain_apart(request);
-}
-
-/* A put of one value, not a counted one. */
-static inline bool is_plain_put(const struct evkv_request *request)
-{
-	const struct evkv_slice *value = request->values;
-
-	return value != NULL && (value->data != NULL || value->size == 0) &&
-	    value->size <= EVKV_VALUE_MAX &&
-	    (uint64_t)request->ttl_ms <= EVKV_TTL_MAX &&
-	    (unsigned)request->condition <= EVKV_IF_PRESENT &&
-	    is_zero_from(request,
-		offsetof(struct evkv_request, counted_values)) &&
-	    is_plain_apart(request);
-}
-
 /*
  * Whether a request is of the commonest sort, one key that is read, written or
  * deleted, and has nothing wrong about it; all others take the long way.
@@ -107,11 +49,13 @@ static inline bool check_quick(const struct evkv_request *request,
 	const uint32_t plain = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
 
 	if ((classes & EVKV_CLASS_HAS_KEYS) == 0 ||
-	    (request->flags & ~plain) != 0 || !has_plain_key(request))
+	    (request->flags & ~plain) != 0 ||
+	    !quick_has_key(request, EVKV_KEY_MAX) ||
+	    request->collection.size > EVKV_COLLECTION_MAX)
 		return false;
 	if ((classes & EVKV_CLASS_HAS_VALUES) != 0)
-		return is_plain_put(request);
-	return is_plain(request);
+		return quick_is_plain_put(request);
+	return quick_is_plain(request);
 }
 
 static enum evkv_verdict boundary(struct evkv_op *op, struct evkv_store *store,
@@ -160,7 +104,7 @@ static int64_t deadline_of(const struct evkv_store *store,
 					: store->timeout_ms;
 }
 
-static OP_NOINLINE evkv_ticket submit_checked(struct evkv_store *store,
+evkv_ticket evkv__submit_op(struct evkv_store *store,
     const struct evkv_request *request, evkv_cb cb, void *arg)
 {
 	struct evkv_op *op = evkv__op_new(store->loop, store->depth);
@@ -186,7 +130,7 @@ static OP_NOINLINE evkv_ticket submit_checked(struct evkv_store *store,
 	return ticket;
 }
 
-/* ---- Inline gets without an op ----------------------------------------- */
+/* ---- Without an op ----------------------------------------------------- */
 
 static const struct evkv_entry miss_entry = { .status = EVKV_NOT_FOUND };
 static const struct evkv_result miss_result = {
@@ -196,6 +140,17 @@ static const struct evkv_result miss_result = {
 	.count = 1,
 	.entries = &miss_entry,
 	.entry_size = sizeof(struct evkv_entry),
+};
+
+static const struct evkv_entry put_entry = { .status = EVKV_OK };
+const struct evkv_result evkv__put_result = {
+	.status = EVKV_OK,
+	.kind = EVKV_OP_PUT,
+	.message = "",
+	.count = 1,
+	.entries = &put_entry,
+	.entry_size = sizeof(put_entry),
+	.affected = 1,
 };
 
 void evkv__peeks_init(struct core *core)
@@ -209,41 +164,6 @@ void evkv__peeks_init(struct core *core)
 		core->peeks[i].result.entries = &core->peeks[i].entry;
 		core->peeks[i].entry.status = EVKV_OK;
 	}
-}
-
-evkv_ticket evkv__get_hit(struct evkv_loop *loop, struct evkv_value *value,
-    evkv_cb cb, void *arg)
-{
-	struct core *core = evkv__core(loop);
-	struct core_peek *peek = core->peek;
-
-	evkv__value_pin(value);
-	peek->entry.bytes.data = evkv__value_data(value);
-	peek->entry.bytes.size = value->size;
-	peek->entry.value = value;
-	core->peek = peek + 1;
-	if (cb != NULL)
-		cb(&peek->result, arg);
-	core->peek = peek;
-	evkv__value_unpin(value);
-	return TICKET_ENDED;
-}
-
-evkv_ticket evkv__get_miss(struct evkv_loop *loop, evkv_cb cb, void *arg)
-{
-	struct core *core = evkv__core(loop);
-
-	core->peek++;
-	if (cb != NULL)
-		cb(&miss_result, arg);
-	core->peek--;
-	return TICKET_ENDED;
-}
-
-evkv_ticket evkv__submit_op(struct evkv_store *store,
-    const struct evkv_request *request, evkv_cb cb, void *arg)
-{
-	return submit_checked(store, request, cb, arg);
 }
 
 /* As evkv_store_peek(), with inputs that do not survive the call. */
@@ -262,77 +182,29 @@ static OP_NOINLINE enum evkv_peek peek_scrambled(struct evkv_store *store,
 	return answer;
 }
 
-static OP_NOINLINE evkv_ticket submit_peek(struct evkv_store *store,
+/*
+ * An inline get of one key whose store answers from memory needs no op. What is
+ * not of that sort takes the ordinary way, which also says what is wrong.
+ */
+evkv_ticket evkv__submit_get(struct evkv_store *store,
     const struct evkv_request *request, evkv_cb cb, void *arg)
 {
+	struct core *core = evkv__core(store->loop);
 	struct evkv_value *value;
 	enum evkv_peek answer;
 
+	if (!quick_is_get(request, EVKV_KEY_MAX) ||
+	    request->collection.size > EVKV_COLLECTION_MAX ||
+	    !evkv__core_may_nest(core))
+		return evkv__submit_op(store, request, cb, arg);
 	answer = store->loop->scramble
 	    ? peek_scrambled(store, request, &value)
 	    : evkv__store_peek(store, request, &value);
 	switch (answer) {
-	case EVKV_PEEK_HIT: return evkv__get_hit(store->loop, value, cb, arg);
-	case EVKV_PEEK_MISS: return evkv__get_miss(store->loop, cb, arg);
-	default: return submit_checked(store, request, cb, arg);
+	case EVKV_PEEK_HIT: return quick_hit(core, value, cb, arg);
+	case EVKV_PEEK_MISS: return quick_tell(core, &miss_result, cb, arg);
+	default: return evkv__submit_op(store, request, cb, arg);
 	}
-}
-
-/*
- * An inline get of one key whose store answers from memory needs no op. What is
- * not of that sort takes the ordinary way, which also says what is wrong. As
- * little as possible is read here, see evkv__memory_get().
- */
-static OP_NOINLINE evkv_ticket submit_get(struct evkv_store *store,
-    const struct evkv_request *request, evkv_cb cb, void *arg)
-{
-	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
-
-	if (request->flags != flags || !has_plain_key(request) ||
-	    !is_plain(request) || !evkv__core_may_nest(evkv__core(store->loop)))
-		return submit_checked(store, request, cb, arg);
-	if (store->get == NULL || !evkv__store_is_quick(store))
-		return submit_peek(store, request, cb, arg);
-	return store->get(store->self, request, request->keys->data,
-	    request->keys->size, cb, arg);
-}
-
-static const struct evkv_entry put_entry = { .status = EVKV_OK };
-static const struct evkv_result put_result = {
-	.status = EVKV_OK,
-	.kind = EVKV_OP_PUT,
-	.message = "",
-	.count = 1,
-	.entries = &put_entry,
-	.entry_size = sizeof(put_entry),
-	.affected = 1,
-};
-
-evkv_ticket evkv__put_done(struct evkv_loop *loop, evkv_cb cb, void *arg)
-{
-	struct core *core = evkv__core(loop);
-
-	core->peek++;
-	if (cb != NULL)
-		cb(&put_result, arg);
-	core->peek--;
-	return TICKET_ENDED;
-}
-
-/* As submit_get(), for an inline put of one value. */
-static OP_NOINLINE evkv_ticket submit_put(struct evkv_store *store,
-    const struct evkv_request *request, evkv_cb cb, void *arg)
-{
-	const uint32_t flags = EVKV_FLAG_INLINE | EVKV_FLAG_SINGLE;
-
-	if (store->put == NULL || request->flags != flags ||
-	    !has_plain_key(request) || !is_plain_put(request) ||
-	    !evkv__core_may_nest(evkv__core(store->loop)) ||
-	    !(evkv__store_is_quick(store) ||
-		evkv__store_has_room(store, 1,
-		    request->keys->size + request->values->size)))
-		return submit_checked(store, request, cb, arg);
-	return store->put(store->self, request, cb, arg);
 }
 
 /* ---- The public side --------------------------------------------------- */
@@ -383,31 +255,32 @@ static OP_NOINLINE evkv_ticket submit_odd(struct evkv_store *store,
 {
 	struct evkv_request ours;
 
+	if (store == NULL || store->loop == NULL)
+		return 0;
+	evkv__loop_check_thread(store->loop);
 	evkv__loop_check_fork(store->loop);
 	if (request == NULL)
 		return submit_invalid(store, cb, arg, "request is NULL");
 	if (size == sizeof(*request))
-		return submit_checked(store, request, cb, arg);
+		return evkv__submit_op(store, request, cb, arg);
 	if (!evkv_options_read(&ours, sizeof(ours), request, size, NULL))
 		return submit_invalid(store, cb, arg,
 		    "request uses fields that this library does not know");
-	return submit_checked(store, &ours, cb, arg);
+	return evkv__submit_op(store, &ours, cb, arg);
 }
 
 evkv_ticket evkv_submit_sized(struct evkv_store *store,
     const struct evkv_request *request, size_t size, evkv_cb cb, void *arg)
 {
-	if (store == NULL || store->loop == NULL)
-		return 0;
-	evkv__loop_check_thread(store->loop);
-	if (request == NULL || size != sizeof(*request) ||
-	    store->loop->forks != evkv__forks)
+	if (store == NULL || request == NULL || size != sizeof(*request) ||
+	    store->forks != evkv__forks)
 		return submit_odd(store, request, size, cb, arg);
+	evkv__loop_check_thread(store->loop);
 	if (request->kind == EVKV_OP_GET)
-		return submit_get(store, request, cb, arg);
+		return store->get(store, request, cb, arg);
 	if (request->kind == EVKV_OP_PUT)
-		return submit_put(store, request, cb, arg);
-	return submit_checked(store, request, cb, arg);
+		return store->put(store, request, cb, arg);
+	return evkv__submit_op(store, request, cb, arg);
 }
 
 void evkv_cancel(struct evkv_loop *loop, evkv_ticket ticket)

@@ -236,6 +236,7 @@ void evkv__store_free(struct evkv_store *store)
 	store->text = NULL;
 	store->own_vtable.describe = NULL;
 	store->loop = NULL;
+	store->forks--;
 	store->self = NULL;
 	store->own_vtable.counters = NULL;
 	store->own_vtable.metrics = NULL;

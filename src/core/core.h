@@ -84,15 +84,10 @@ static inline struct core *evkv__core(struct evkv_loop *loop)
 
 /* boundary.c */
 void evkv__peeks_init(struct core *core);
-/*
- * How a store's get() and put() end: with a value, without one, having put it,
- * and, where nothing has been done, by an op after all.
- */
-evkv_ticket evkv__get_hit(struct evkv_loop *loop, struct evkv_value *value,
-    evkv_cb cb, void *arg);
-evkv_ticket evkv__get_miss(struct evkv_loop *loop, evkv_cb cb, void *arg);
-evkv_ticket evkv__put_done(struct evkv_loop *loop, evkv_cb cb, void *arg);
+/* By an op, and a get without one where its store can; see struct evkv_store. */
 evkv_ticket evkv__submit_op(struct evkv_store *store,
+    const struct evkv_request *request, evkv_cb cb, void *arg);
+evkv_ticket evkv__submit_get(struct evkv_store *store,
     const struct evkv_request *request, evkv_cb cb, void *arg);
 
 /* lack.c: NOMEM in a later turn; 0 = the reserve is used up, too. */

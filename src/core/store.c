@@ -255,6 +255,9 @@ static struct evkv_store *store_new(struct evkv_loop *loop,
 	store->given = vtable;
 	store->self = self;
 	store->loop = loop;
+	store->forks = loop->forks;
+	store->get = evkv__submit_get;
+	store->put = evkv__submit_op;
 	store_fill(store, config);
 	LIST_INSERT_HEAD(&evkv__core(loop)->stores, store, link);
 	return store;

@@ -34,6 +34,7 @@ struct evkv_store {
 	struct evkv_loop *loop; /* NULL: it is gone, and the handle is dead */
 	struct evkv_capabilities capabilities;
 	uint32_t refs;
+	unsigned forks; /* the loop's; another number once that is gone */
 	enum store_phase phase;
 	uint16_t depth;         /* levels of the deepest way down from here */
 	uint32_t request_flags; /* those that it takes, the basic ones too */
@@ -54,15 +55,14 @@ struct evkv_store {
 	 */
 	void (*resolve)(void *self);
 	/*
-	 * Likewise, of a loop that does not scramble inputs: an inline PUT of
-	 * one value that has been checked, done at once and without an op. Ends
-	 * in one of the functions that core.h has for it.
+	 * What does a GET and a PUT that users submit: evkv__submit_get() and
+	 * evkv__submit_op(), or something of a store's own, which leaves to
+	 * these what it does not do at once and without an op; see quick.h.
 	 */
-	evkv_ticket (*put)(void *self, const struct evkv_request *request,
-	    evkv_cb cb, void *arg);
-	/* Likewise: an inline GET of one key, while the store is quick. */
-	evkv_ticket (*get)(void *self, const struct evkv_request *request,
-	    const char *key, size_t key_size, evkv_cb cb, void *arg);
+	evkv_ticket (*get)(struct evkv_store *store,
+	    const struct evkv_request *request, evkv_cb cb, void *arg);
+	evkv_ticket (*put)(struct evkv_store *store,
+	    const struct evkv_request *request, evkv_cb cb, void *arg);
 	struct order order;
 	LIST_HEAD(, evkv_frame) frames; /* of pending ops */
 	struct evkv_timer drain_timer;

@@ -68,7 +68,10 @@ static inline uint64_t hash_read_some(const char *at, size_t size)
  */
 static inline void hash_read(const char *at, size_t size, uint64_t words[2])
 {
-	if (size > 8) {
+	if (__builtin_expect(size == 16, 1)) {
+		words[0] = hash_read_8(at);
+		words[1] = hash_read_8(at + 8);
+	} else if (size > 8) {
 		words[0] = hash_read_8(at);
 		words[1] = hash_read_some(at + 8, size - 8);
 	} else {

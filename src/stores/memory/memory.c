@@ -25,7 +25,7 @@
 
 #include <stdio.h>
 
-#include "core/core.h"
+#include "core/quick.h"
 #include "stores/memory/store.h"
 #include "stores/types.h"
 
@@ -153,47 +153,58 @@ static void put_explain(const struct memory *self, struct evkv_op *op,
 	}
 }
 
-static OP_NOINLINE evkv_ticket put_any(struct memory *self,
+/* One value, inline; by an op where it is not put. */
+static OP_NOINLINE evkv_ticket put_any(struct evkv_store *store,
     const struct evkv_request *request, evkv_cb cb, void *arg)
 {
-	int64_t now_us = evkv__loop_now_us(self->loop);
+	struct memory *self = store->self;
+	struct core *core = evkv__core(store->loop);
 
+	if (!quick_is_put(request, EVKV_KEY_MAX) ||
+	    request->collection.size > EVKV_COLLECTION_MAX ||
+	    !evkv__core_may_nest(core) ||
+	    !evkv__store_has_room(store, 1,
+		request->keys->size + request->values->size))
+		return evkv__submit_op(store, request, cb, arg);
+	if (request->ttl_ms != 0)
+		evkv__loop_catch_up(&core->loop);
 	if (self->late_count > 0)
 		evkv__memory_resolve(self);
-	if (put_one(self, request, 0, now_us) != EVKV_OK)
-		return evkv__submit_op(self->store, request, cb, arg);
+	if (put_one(self, request, 0, evkv__loop_now_us(&core->loop)) !=
+	    EVKV_OK)
+		return evkv__submit_op(store, request, cb, arg);
 	evkv__memory_follow_up(self);
-	return evkv__put_done(self->loop, cb, arg);
+	return quick_tell(core, &evkv__put_result, cb, arg);
 }
 
-/*
- * One value, without an op; see core/store.h. Kept short where it overwrites an
- * entry, as evkv__memory_get() is.
- */
-static evkv_ticket memory_put_now(void *arg, const struct evkv_request *request,
-    evkv_cb cb, void *cb_arg)
+/* Kept short where it overwrites an entry, as evkv__memory_get() is. */
+static evkv_ticket memory_put_now(struct evkv_store *store,
+    const struct evkv_request *request, evkv_cb cb, void *arg)
 {
-	struct memory *self = arg;
+	struct memory *self = store->self;
 	struct memory_table *table = &self->table;
 	struct memory_collection *collection = table->last;
-	struct evkv_slice key = *request->keys, name = request->collection;
+	struct core *core = evkv__core(store->loop);
 	struct memory_entry *entry;
+	struct evkv_slice key;
 	int64_t now_us;
 
-	if (request->ttl_ms != 0)
-		evkv__loop_catch_up(self->loop);
-	if (self->late_count > 0 || key.size > 16 ||
+	if (!quick_is_put(request, 16) || !evkv__store_is_quick(store) ||
+	    !evkv__core_may_nest(core) || self->late_count > 0 ||
 	    request->condition == EVKV_IF_ABSENT ||
-	    !evkv__table_is_last(table, name))
-		return put_any(self, request, cb, cb_arg);
+	    !evkv__table_is_last(table, request->collection))
+		return put_any(store, request, cb, arg);
+	key = *request->keys;
+	if (request->ttl_ms != 0)
+		evkv__loop_catch_up(&core->loop);
 	entry = evkv__table_find_at_home(table, collection, key,
 	    table_hash(collection, key), entry_same_bytes);
-	now_us = evkv__loop_now_us(self->loop);
+	now_us = evkv__loop_now_us(&core->loop);
 	if (entry == NULL ||
 	    !evkv__table_put_over(table, collection, entry, *request->values,
 		expiry_us(now_us, request->ttl_ms), now_us))
-		return put_any(self, request, cb, cb_arg);
-	return evkv__put_done(self->loop, cb, cb_arg);
+		return put_any(store, request, cb, arg);
+	return quick_tell(core, &evkv__put_result, cb, arg);
 }
 
 /* PUT and INCR. */

@@ -10,7 +10,7 @@
  * An inline get can't wait; evkv__memory_get() answers it without an op, and
  * evkv__memory_peek() that of a wrapper.
  */
-#include "core/core.h"
+#include "core/quick.h"
 #include "stores/memory/store.h"
 
 /* Keys of a batch that are looked up together. */
@@ -198,25 +198,17 @@ enum evkv_peek evkv__memory_peek(void *arg, const struct evkv_request *request,
 	return EVKV_PEEK_HIT;
 }
 
-static OP_NOINLINE evkv_ticket get_any(struct memory *self,
-    const struct evkv_request *request, evkv_cb cb, void *arg)
+static OP_NOINLINE evkv_ticket get_by_clock(struct evkv_store *store,
+    const struct evkv_request *request, struct memory_entry *entry, evkv_cb cb,
+    void *arg)
 {
-	struct evkv_value *value;
+	struct core *core = evkv__core(store->loop);
 
-	switch (evkv__memory_peek(self, request, &value)) {
-	case EVKV_PEEK_HIT: return evkv__get_hit(self->loop, value, cb, arg);
-	case EVKV_PEEK_MISS: return evkv__get_miss(self->loop, cb, arg);
-	default: return evkv__submit_op(self->store, request, cb, arg);
-	}
-}
-
-static OP_NOINLINE evkv_ticket get_by_clock(struct memory *self,
-    struct memory_entry *entry, evkv_cb cb, void *arg)
-{
-	if (entry_expires_us(entry) <= evkv__loop_now_us(self->loop))
-		return evkv__get_miss(self->loop, cb, arg);
+	if (!evkv__core_may_nest(core) ||
+	    entry_expires_us(entry) <= evkv__loop_now_us(&core->loop))
+		return evkv__submit_get(store, request, cb, arg);
 	entry_set_visited(entry, true);
-	return evkv__get_hit(self->loop, &entry->value, cb, arg);
+	return quick_hit(core, &entry->value, cb, arg);
 }
 
 /*
@@ -228,26 +220,28 @@ static OP_NOINLINE evkv_ticket get_by_clock(struct memory *self,
  * functions that are called last, and the clock is looked at only where the
  * loop does not know that the time is still the same.
  */
-evkv_ticket evkv__memory_get(void *arg, const struct evkv_request *request,
-    const char *key, size_t key_size, evkv_cb cb, void *cb_arg)
+evkv_ticket evkv__memory_get(struct evkv_store *store,
+    const struct evkv_request *request, evkv_cb cb, void *arg)
 {
-	struct memory *self = arg;
-	const struct memory_collection *collection = self->table.last;
-	struct evkv_slice name = request->collection;
+	const struct memory *self = store->self;
 	struct memory_entry *entry;
+	struct evkv_slice key;
+	struct core *core;
 
-	if (key_size > 16 || !evkv__table_is_last(&self->table, name))
-		return get_any(self, request, cb, cb_arg);
-	entry = evkv__table_find_at_home(&self->table, collection,
-	    evkv_bytes(key, key_size),
-	    table_hash(collection, evkv_bytes(key, key_size)),
-	    entry_same_bytes);
+	if (!quick_is_get(request, 16) || !evkv__store_is_quick(store) ||
+	    !evkv__table_is_last(&self->table, request->collection))
+		return evkv__submit_get(store, request, cb, arg);
+	key = *request->keys;
+	entry = evkv__table_find_at_home(&self->table, self->table.last, key,
+	    table_hash(self->table.last, key), entry_same_bytes);
 	if (entry == NULL || entry_is_external(entry))
-		return get_any(self, request, cb, cb_arg);
-	if (!entry_outlives(entry, self->loop->turn_us))
-		return get_by_clock(self, entry, cb, cb_arg);
+		return evkv__submit_get(store, request, cb, arg);
+	core = evkv__core(store->loop);
+	if (!evkv__core_may_nest(core) ||
+	    !entry_outlives(entry, core->loop.turn_us))
+		return get_by_clock(store, request, entry, cb, arg);
 	entry_set_visited(entry, true);
-	return evkv__get_hit(self->loop, &entry->value, cb, cb_arg);
+	return quick_hit(core, &entry->value, cb, arg);
 }
 
 /* ---- Submit ------------------------------------------------------------ */

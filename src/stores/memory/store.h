@@ -62,8 +62,8 @@ enum evkv_verdict evkv__memory_read(struct memory *self, struct evkv_op *op,
 void evkv__memory_resolve(void *self);
 enum evkv_peek evkv__memory_peek(void *self, const struct evkv_request *request,
     struct evkv_value **value);
-evkv_ticket evkv__memory_get(void *self, const struct evkv_request *request,
-    const char *key, size_t key_size, evkv_cb cb, void *arg);
+evkv_ticket evkv__memory_get(struct evkv_store *store,
+    const struct evkv_request *request, evkv_cb cb, void *arg);
 /* The first half of a TAKE: entry i of the answer is the value of a key. */
 void evkv__memory_take(struct memory *self, struct evkv_op *op, size_t i,
     const struct memory_collection *collection, struct evkv_slice key);

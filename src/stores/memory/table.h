@@ -222,17 +222,21 @@ static inline bool entry_outlives(const struct memory_entry *entry,
 	return (uint64_t)now_us < (kept < EXPIRY_MS ? kept : EXPIRY_MS);
 }
 
-/* What is years away is rounded up to milliseconds. */
+/* An expiry as it is kept: what is years away is rounded up. */
+static inline uint64_t expiry_kept(int64_t expires_at_us)
+{
+	uint64_t us = (uint64_t)expires_at_us;
+
+	if (us < EXPIRY_MS)
+		return us;
+	return expires_at_us == MEMORY_NEVER ? EXPIRY_NEVER
+					     : EXPIRY_MS + (us + 999) / 1000;
+}
+
 static inline void entry_set_expiry(struct memory_entry *entry,
     int64_t expires_at_us)
 {
-	uint64_t kept = (uint64_t)expires_at_us;
-
-	if (expires_at_us == MEMORY_NEVER)
-		kept = EXPIRY_NEVER;
-	else if (kept >= EXPIRY_MS)
-		kept = EXPIRY_MS + (kept + 999) / 1000;
-	entry->life = kept << (64 - ENTRY_EXPIRY_BITS) |
+	entry->life = expiry_kept(expires_at_us) << (64 - ENTRY_EXPIRY_BITS) |
 	    (entry->life & (UINT64_MAX >> ENTRY_EXPIRY_BITS));
 }
 
@@ -516,25 +520,26 @@ static inline bool evkv__table_put_over(struct memory_table *table,
     struct memory_collection *collection, struct memory_entry *entry,
     struct evkv_slice value, int64_t expires_at_us, int64_t now_us)
 {
-	int64_t had_us = entry_expires_us(entry);
+	uint64_t kept = expiry_kept(expires_at_us), life = entry->life;
+	uint64_t had = life >> (64 - ENTRY_EXPIRY_BITS);
 
-	if (now_us >= had_us || expires_at_us < had_us ||
-	    (expires_at_us == MEMORY_NEVER && had_us != MEMORY_NEVER) ||
-	    value.size != entry->value.size || entry_is_external(entry) ||
+	if (!entry_outlives(entry, now_us) || kept < had ||
+	    (kept >= EXPIRY_MS && kept != had) ||
+	    value.size != entry->value.size || (life & ENTRY_EXTERNAL) != 0 ||
 	    !entry_is_ours(entry) ||
 	    atomic_load_explicit(&table->heap->held, memory_order_relaxed) != 0)
 		return false;
-	memmove(entry->bytes + (entry->value.offset - ENTRY_KEY_OFFSET),
-	    value.data, value.size);
-	entry_set_visited(entry, true);
-	entry_set_version(entry, table);
-	entry_set_expiry(entry, expires_at_us);
-	expires_at_us = entry_expires_us(entry);
-	if (expires_at_us > collection->latest_us &&
-	    expires_at_us != MEMORY_NEVER) {
+	table->version = (table->version + 1) & ENTRY_VERSION_MASK;
+	entry->version = (uint32_t)table->version;
+	entry->life = kept << (64 - ENTRY_EXPIRY_BITS) |
+	    (table->version >> 32) << ENTRY_VERSION_AT |
+	    (life & ENTRY_PROBATION) | ENTRY_VISITED;
+	if (kept < EXPIRY_MS && expires_at_us > collection->latest_us) {
 		collection->latest_us = expires_at_us;
 		collection->witness = entry;
 	}
+	memmove(entry->bytes + (entry->value.offset - ENTRY_KEY_OFFSET),
+	    value.data, value.size);
 	return true;
 }
 
