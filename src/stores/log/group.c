@@ -258,6 +258,16 @@ static void group_fail(struct log_worker *worker, const struct log_unit *units,
 	}
 }
 
+/* Nothing of it has happened: try it alone. */
+static void group_retry(struct log_worker *worker, const struct log_unit *unit)
+{
+	struct file_cell *cell = &unit->job->cells[unit->index];
+
+	evkv_value_unref(cell->value);
+	*cell = (struct file_cell){ .status = EVKV_OK };
+	evkv__log_group_commit(worker, unit, 1);
+}
+
 /* 0 or an errno. */
 static int group_write(struct log_worker *worker)
 {
@@ -308,7 +318,7 @@ void evkv__log_group_commit(struct log_worker *worker,
 		code = group_write(worker);
 		if (file_errno_is_full(code) && done > 1) {
 			for (i = 0; i < done; i++)
-				evkv__log_group_commit(worker, &units[i], 1);
+				group_retry(worker, &units[i]);
 		} else if (code != 0) {
 			group_fail(worker, units, done, code);
 		}

@@ -376,8 +376,6 @@ bool evkv__log_unit_decide(struct log_worker *worker,
 		.now.seen = seen,
 		.cell = &unit->job->cells[unit->index] };
 
-	evkv_value_unref(d.cell->value);
-	*d.cell = (struct file_cell){ .status = EVKV_OK };
 	switch (unit_request(unit)->kind) {
 	case EVKV_OP_PUT: unit_put(&d); break;
 	case EVKV_OP_DELETE: unit_delete(&d); break;
@@ -386,7 +384,7 @@ bool evkv__log_unit_decide(struct log_worker *worker,
 	case EVKV_OP_TAKE: unit_take(&d); break;
 	default: unit_read(&d); break;
 	}
-	if (d.cell->status != EVKV_OK) {
+	if (d.cell->status != EVKV_OK || d.later) {
 		evkv_value_unref(d.cell->value);
 		d.cell->value = NULL;
 	}

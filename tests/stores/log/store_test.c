@@ -138,6 +138,55 @@ EVKV_TEST(log_store, what_is_written_over_or_deleted_is_not_read)
 	kit_end(&kit);
 }
 
+/* A key's number as its bytes. */
+static void take_keys(struct evkv_slice *keys, uint32_t *numbers, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		numbers[i] = (uint32_t)i;
+		keys[i] = evkv_bytes(&numbers[i], sizeof(numbers[i]));
+	}
+}
+
+/* What does not fit into the group any more is decided again, in the next. */
+EVKV_TEST(log_store, takes_of_one_operation_go_to_several_files)
+{
+	static struct evkv_slice keys[4000], values[4000];
+	static uint32_t numbers[4000];
+	struct evkv_request request = { .kind = EVKV_OP_PUT,
+		.collection = EVKV_LIT("takes"),
+		.count = 4000,
+		.keys = keys,
+		.values = values };
+	struct answer answer = ANSWER_INIT;
+	struct kit kit;
+	size_t i;
+
+	take_keys(keys, numbers, 4000);
+	memcpy(values, keys, sizeof(values));
+	kit_begin(&kit);
+	check_status(kit_open(&kit, &small), EVKV_OK);
+	evkv_submit(kit.store, &request, answer_cb, &answer);
+	rig_wait(&kit.rig, &answer.calls);
+	check_status(answer.status, EVKV_OK);
+	answer_reset(&answer);
+	request.kind = EVKV_OP_TAKE;
+	request.values = NULL;
+	evkv_submit(kit.store, &request, answer_cb, &answer);
+	rig_wait(&kit.rig, &answer.calls);
+	check_status(answer.status, EVKV_OK);
+	for (i = 0; i < 4000; i++) {
+		check_int(answer.entries[i].bytes.size, sizeof(numbers[i]));
+		check(memcmp(answer.entries[i].bytes.data, &numbers[i],
+			  sizeof(numbers[i])) == 0);
+	}
+	answer_free(&answer);
+	check_int(counters(&kit).entries, 0);
+	check(counters(&kit).files > 3);
+	kit_end(&kit);
+}
+
 /* More than the index tells apart by their tags. */
 EVKV_TEST(log_store, entries_of_many_collections_are_written_over)
 {
