@@ -212,22 +212,22 @@ static void batch_ahead(struct log_env *env, const struct log_batch *batch)
 	static unsigned char zeros[ZEROS]; /* never written to */
 	uint64_t end = env->active->size + batch->size, from = env->written_to;
 	struct iovec parts[AHEAD / ZEROS];
-	int fd = env->active->fd;
-	size_t i;
+	int fd = env->active->fd, count = 0;
+	size_t size = 0;
 
 	if (env->config.durability != LOG_SYNC_FULL || env->sparse ||
 	    batch->size > AHEAD_LEAST || from >= end + AHEAD_LEAST)
 		return;
 	if (from < end)
 		from = (end + BLOCK - 1) & ~(uint64_t)(BLOCK - 1);
-	if (from + AHEAD > env->active_room)
-		return;
-	for (i = 0; i < AHEAD / ZEROS; i++)
-		parts[i] = (struct iovec){ .iov_base = zeros,
+	for (; size < AHEAD && from + size + ZEROS <= env->active_room;
+	     size += ZEROS)
+		parts[count++] = (struct iovec){ .iov_base = zeros,
 			.iov_len = ZEROS };
-	env->written_to = from + AHEAD;
-	if (pwritev(fd, parts, AHEAD / ZEROS, (off_t)from) > 0)
-		sync_file_range(fd, (off_t)from, AHEAD, SYNC_FILE_RANGE_WRITE);
+	env->written_to = from + size;
+	if (size > 0 && pwritev(fd, parts, count, (off_t)from) > 0)
+		sync_file_range(fd, (off_t)from, (off_t)size,
+		    SYNC_FILE_RANGE_WRITE);
 }
 
 int evkv__log_batch_write(struct log_env *env, struct log_batch *batch)
