@@ -137,6 +137,7 @@ static enum evkv_verdict call_one(struct mongodb_store *store,
 		return evkv_op_nomem(op);
 	evkv__mongodb_part_make(store, call, call->parts);
 	call->parts->count = 1;
+	call->parts->small_room = call->one_small;
 	evkv__mongodb_part_submit(store, call->parts,
 	    lane_of(store, request, 0));
 	call->left = 1;
@@ -211,9 +212,13 @@ static void answer_expiry(struct mongodb_store *store, enum evkv_kind kind,
 		entry->ttl_ms = EVKV_TTL_MAX;
 }
 
-static void answer_cell(struct mongodb_store *store, struct evkv_op *op,
-    const struct evkv_request *request, size_t i, struct mongodb_cell *cell)
+static void answer_cell(struct mongodb_store *store, struct mongodb_call *call,
+    size_t i)
 {
+	const struct evkv_request *request = call->parts[0].request;
+	const struct evkv_slice *small = &call->parts[0].small;
+	struct mongodb_cell *cell = &call->cells[i];
+	struct evkv_op *op = call->op;
 	struct evkv_entry *entry = evkv_op_entry(op, i);
 
 	entry->status = cell->status;
@@ -224,6 +229,8 @@ static void answer_cell(struct mongodb_store *store, struct evkv_op *op,
 	entry->number = cell->number;
 	if ((request->flags & EVKV_FLAG_VERSIONS) != 0)
 		entry->version = cell->version;
+	if (small->data != NULL && !evkv_op_copy_value(op, i, *small))
+		entry->status = EVKV_NOMEM;
 	if (cell->value != NULL)
 		evkv_op_give_value(op, i, cell->value);
 	cell->value = NULL;
@@ -250,7 +257,7 @@ static void call_answer(struct mongodb_store *store, struct mongodb_call *call)
 		return;
 	}
 	for (i = 0; i < request->count; i++)
-		answer_cell(store, call->op, request, i, &call->cells[i]);
+		answer_cell(store, call, i);
 	for (i = 0; i < call->part_count; i++) {
 		failure = &call->parts[i].failure;
 		if (failure->status != EVKV_OK)

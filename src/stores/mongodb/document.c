@@ -360,14 +360,36 @@ static void unit_damaged(const struct mongodb_unit *unit)
 	evkv__mongodb_unit_fail(unit, &failure);
 }
 
+static void take_value(const struct mongodb_unit *unit,
+    const struct mongodb_document *document)
+{
+	struct mongodb_part *part = unit->part;
+	struct mongodb_cell *cell = mongodb_unit_cell(unit);
+	size_t size = document->value.size;
+	bool damaged;
+
+	if (part->small_room != NULL && !document->is_json &&
+	    size <= MONGODB_SMALL) {
+		memcpy(part->small_room, document->value.data, size);
+		part->small = evkv_bytes(part->small_room, size);
+		mongodb_unit_settle(unit, EVKV_OK);
+		return;
+	}
+	cell->value = evkv__mongodb_value(document, &damaged);
+	if (cell->value == NULL && damaged)
+		unit_damaged(unit);
+	else
+		mongodb_unit_settle(unit,
+		    cell->value != NULL ? EVKV_OK : EVKV_NOMEM);
+}
+
 void evkv__mongodb_unit_take(const struct mongodb_unit *unit,
     const struct mongodb_document *document)
 {
 	struct mongodb_cell *cell = mongodb_unit_cell(unit);
-	enum evkv_kind kind = mongodb_unit_request(unit)->kind;
-	bool damaged;
+	bool exists = mongodb_unit_request(unit)->kind == EVKV_OP_EXISTS;
 
-	if (!document->ours ||
+	if (!document->ours || (!document->has_value && !exists) ||
 	    (document->expires_ms != 0 &&
 		document->expires_ms <= unit->part->now_ms)) {
 		mongodb_unit_settle(unit, EVKV_NOT_FOUND);
@@ -375,18 +397,8 @@ void evkv__mongodb_unit_take(const struct mongodb_unit *unit,
 	}
 	cell->expires_ms = document->expires_ms;
 	cell->version = document->version;
-	if (kind != EVKV_OP_EXISTS) {
-		if (!document->has_value) {
-			mongodb_unit_settle(unit, EVKV_NOT_FOUND);
-			return;
-		}
-		cell->value = evkv__mongodb_value(document, &damaged);
-		if (cell->value == NULL && damaged) {
-			unit_damaged(unit);
-			return;
-		}
-	}
-	mongodb_unit_settle(unit,
-	    kind == EVKV_OP_EXISTS || cell->value != NULL ? EVKV_OK
-							  : EVKV_NOMEM);
+	if (exists)
+		mongodb_unit_settle(unit, EVKV_OK);
+	else
+		take_value(unit, document);
 }

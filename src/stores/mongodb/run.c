@@ -101,7 +101,6 @@ void evkv__mongodb_part_fail(struct mongodb_part *part,
 	for (uint32_t i = 0; i < part->count; i++)
 		part->cells[mongodb_part_entry(part, i)].status = failure
 								      ->status;
-	part->settled = part->count;
 }
 
 void evkv__mongodb_part_nomem(struct mongodb_part *part)

@@ -29,6 +29,7 @@
 #define MONGODB_NAME "mongodb"
 #define MONGODB_WAVE 1000 /* keys in one request, at most */
 #define MONGODB_MESSAGE 256
+#define MONGODB_SMALL 128 /* bytes of a value that comes without memory */
 
 struct mongodb_worker; /* a lane's, on the workers' side */
 struct mongodb_server; /* libmongoc's pool and all that goes with it */
@@ -86,9 +87,14 @@ struct mongodb_part {
 	int64_t time_ms;         /* until its deadline then; 0 = it has none */
 
 	/* Output. */
-	uint32_t settled; /* of its keys */
-	bool done;        /* the worker has finished it */
+	bool done; /* the worker has finished it */
 	enum mongodb_contact contact;
+	/*
+	 * The value of its only key, if it is small: memory that one thread
+	 * takes and another gives back costs more than to copy it twice.
+	 */
+	struct evkv_slice small;
+	char *small_room;           /* the call's, or NULL */
 	struct mongodb_cell *cells; /* the call's: one for each of its keys */
 	struct mongodb_span *span;  /* or NULL */
 	struct mongodb_failure failure;
@@ -115,6 +121,7 @@ struct mongodb_call {
 	/* Where there is one of them. */
 	struct mongodb_part one_part;
 	struct mongodb_cell one_cell;
+	char one_small[MONGODB_SMALL];
 };
 
 struct mongodb_lane {

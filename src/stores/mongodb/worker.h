@@ -200,7 +200,6 @@ static inline void mongodb_unit_settle(const struct mongodb_unit *unit,
     enum evkv_status status)
 {
 	mongodb_unit_cell(unit)->status = status;
-	unit->part->settled++;
 }
 
 void evkv__mongodb_unit_fail(const struct mongodb_unit *unit,
