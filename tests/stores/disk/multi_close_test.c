@@ -425,3 +425,49 @@ EVKV_TEST(disk_multi_close, at_any_moment)
 		close_in_between(&kit, &state);
 	kit_end(&kit);
 }
+
+/* ---- One store ----------------------------------------------------------- */
+
+/* The only worker is busy: what is answered needs none. */
+EVKV_TEST(disk_holdup, inline_gets_take_no_worker)
+{
+	struct evkv_slice c = EVKV_LIT("c"), k = EVKV_LIT("k");
+	struct answer get = ANSWER_INIT, ttl = ANSWER_INIT, put = ANSWER_INIT;
+	struct holdup holdup;
+	struct kit kit;
+
+	kit_begin(&kit);
+	holdup_open(&holdup, kit.rig.loop);
+	kit_open(&kit,
+	    &(struct evkv_disk_options){ .durability = EVKV_DISK_NONE,
+		.max_bytes = (size_t)8 << 20,
+		.executor = holdup.executor,
+		.sweep_ms = -1,
+		.inline_reads = true });
+	check_status(kit_put(&kit, "c", k, EVKV_LIT("v"), 5000), EVKV_OK);
+	check(evkv_lane_submit(holdup.lane, &holdup.job));
+	rig_until(&kit.rig, sem_trywait(&holdup.runs) == 0);
+	evkv_get(kit.store, c, k, answer_cb, &get);
+	rig_wait(&kit.rig, &get.calls);
+	check_status(get.status, EVKV_OK);
+	check_slice(get.entries[0].bytes, "v");
+	evkv_ttl(kit.store, c, k, answer_cb, &ttl);
+	rig_wait(&kit.rig, &ttl.calls);
+	check_int(ttl.entries[0].ttl_ms, 5000);
+	/* Behind a write it waits its turn. */
+	answer_reset(&get);
+	evkv_put(kit.store, c, k, EVKV_LIT("w"), 0, answer_cb, &put);
+	evkv_get(kit.store, c, k, answer_cb, &get);
+	rig_turn(&kit.rig);
+	check_int(put.calls + get.calls, 0);
+	sem_post(&holdup.go);
+	rig_wait(&kit.rig, &get.calls);
+	check_int(put.calls, 1);
+	check_slice(get.entries[0].bytes, "w");
+	answer_free(&get);
+	answer_free(&ttl);
+	answer_free(&put);
+	kit_close(&kit);
+	holdup_close(&holdup);
+	kit_end(&kit);
+}
