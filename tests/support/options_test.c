@@ -83,3 +83,190 @@ EVKV_TEST(support_options, stores_refuse_what_they_do_not_know)
 #endif
 	rig_close(&rig);
 }
+
+/* ---- Bounds -------------------------------------------------------------- */
+
+/* A store of these options; `says` NULL = it is made, and goes unused. */
+#define CHECK_ROWS(store_, rows_)                                              \
+	do {                                                                   \
+		struct rig rig;                                                \
+		size_t i;                                                      \
+		rig_open(&rig);                                                \
+		for (i = 0; i < sizeof(rows_) / sizeof((rows_)[0]); i++) {     \
+			struct evkv_error error_ = EVKV_ERROR_INIT;            \
+			struct evkv_store *made = evkv_##store_##_new(         \
+			    rig.loop, &(rows_)[i].options, &error_);           \
+			options_told(made, &error_, (rows_)[i].says);          \
+		}                                                              \
+		rig_close(&rig);                                               \
+	} while (0)
+
+__attribute__((unused)) static void options_told(struct evkv_store *made,
+    const struct evkv_error *error, const char *says)
+{
+	if (says == NULL) {
+		check_str(error->message, "");
+		check(made != NULL);
+	} else {
+		check(made == NULL);
+		check_status(error->status, EVKV_INVALID);
+		check_contains(error->message, says);
+	}
+	evkv_store_unref(made);
+}
+
+#define PATH_ .path = "/no/such/place/store"
+
+#ifdef HAVE_FILETREE
+EVKV_TEST(support_options, filetree_has_bounds)
+{
+	static const struct {
+		const char *says;
+		struct evkv_filetree_options options;
+	} rows[] = {
+		{ "path is not given", { .path = NULL } },
+		{ "path is not given", { .path = "" } },
+		{ "durability is none of", { PATH_, .durability = 3 } },
+		{ "max_value must be at most",
+		    { PATH_, .max_value = (size_t)EVKV_VALUE_MAX + 1 } },
+		{ "sweep_ms must be", { PATH_, .sweep_ms = -2 } },
+		{ "sync_ms must not be", { PATH_, .sync_ms = -1 } },
+		{ "timeout_ms must not be", { PATH_, .timeout_ms = -1 } },
+		{ NULL,
+		    { PATH_, .durability = 2, .max_value = EVKV_VALUE_MAX,
+			.sweep_ms = -1 } },
+	};
+
+	CHECK_ROWS(filetree, rows);
+}
+#endif
+
+#ifdef HAVE_JSONFILE
+EVKV_TEST(support_options, jsonfile_has_bounds)
+{
+	static const struct {
+		const char *says;
+		struct evkv_jsonfile_options options;
+	} rows[] = {
+		{ "path is not given", { .path = NULL } },
+		{ "path is not given", { .path = "" } },
+		{ "max_bytes must be", { PATH_, .max_bytes = 1023 } },
+		{ "max_bytes must be", { PATH_, .max_bytes = 1073741825 } },
+		{ "timeout_ms must not be", { PATH_, .timeout_ms = -1 } },
+		{ NULL, { PATH_, .max_bytes = 1024 } },
+		{ NULL, { PATH_, .max_bytes = 1073741824 } },
+	};
+
+	CHECK_ROWS(jsonfile, rows);
+}
+#endif
+
+#ifdef HAVE_MEMCACHED
+#define PATH_27_ "/abcdefghijklmnopqrstuvwxyz"
+#define PATH_108_ PATH_27_ PATH_27_ PATH_27_ PATH_27_
+
+EVKV_TEST(support_options, memcached_has_bounds)
+{
+	static char host[1026];
+	static const struct evkv_memcached_server many[101],
+	    port[] = { { "h", 65536, 0 } }, below[] = { { "h", -1, 0 } },
+	    weight[] = { { "h", 0, 65536 } }, none[] = { { "h", 0, -1 } },
+	    most[] = { { "h", 65535, 65535 } }, far[] = { { host, 0, 0 } },
+	    farthest[] = { { host + 1, 0, 0 } };
+	static const struct {
+		const char *says;
+		struct evkv_memcached_options options;
+	} rows[] = {
+		{ "tls_... need TLS", { .tls_ca_file = "x" } },
+		{ "tls_... need TLS", { .tls_cert_file = "x" } },
+		{ "tls_... need TLS", { .tls_key_file = "x" } },
+		{ "tls_... need TLS", { .tls_server_name = "x" } },
+		{ "tls_... need TLS", { .tls_insecure_no_verify = true } },
+		{ "go together", { .tls = true, .tls_cert_file = "x" } },
+		{ "go together", { .tls = true, .tls_key_file = "x" } },
+		{ "over a unix socket", { .tls = true, .path = "/x" } },
+		{ "a user and a password go", { .user = "x" } },
+		{ "a user and a password go", { .password = "x" } },
+		{ "no blank", { .user = "x y", .password = "p" } },
+		{ "line ends", { .user = "x\r", .password = "p" } },
+		{ "line ends", { .user = "x", .password = "p\n" } },
+		{ "backoff_min_ms must not be",
+		    { .backoff_min_ms = 11, .backoff_max_ms = 10 } },
+		{ NULL, { .backoff_min_ms = 10, .backoff_max_ms = 10 } },
+		{ "servers is NULL", { .server_count = 1 } },
+		{ "a path excludes servers",
+		    { .path = "/x", .servers = most, .server_count = 1 } },
+		{ "at most 107 bytes", { .path = PATH_108_ } },
+		{ NULL, { .path = &PATH_108_[1] } },
+		{ "at most 100 servers",
+		    { .servers = many, .server_count = 101 } },
+		{ "server 2 (localhost): it is there twice",
+		    { .servers = many, .server_count = 100 } },
+		{ "port must be", { .servers = port, .server_count = 1 } },
+		{ "port must be", { .servers = below, .server_count = 1 } },
+		{ "weight must be", { .servers = weight, .server_count = 1 } },
+		{ "weight must be", { .servers = none, .server_count = 1 } },
+		{ NULL, { .servers = most, .server_count = 1 } },
+		{ "1024 bytes", { .servers = far, .server_count = 1 } },
+		{ NULL, { .servers = farthest, .server_count = 1 } },
+		{ "key_prefix must have", { .key_prefix = "a\x7f" } },
+		{ "key_prefix must have", { .key_prefix = " a" } },
+	};
+
+	memset(host, 'h', sizeof(host) - 1);
+	CHECK_ROWS(memcached, rows);
+}
+#endif
+
+#ifdef HAVE_ELASTICSEARCH
+#define INDEX_50_ "abcdefghij.klmnopqrst-uvwxyz_0123456789abcdefghijk"
+#define INDEX_200_ INDEX_50_ INDEX_50_ INDEX_50_ INDEX_50_
+
+EVKV_TEST(support_options, elasticsearch_has_bounds)
+{
+	static const struct evkv_elasticsearch_node many[65],
+	    port[] = { { "h", 65536 } }, below[] = { { "h", -1 } },
+	    most[] = { { "h", 65535 } }, none[] = { { "", 9200 } };
+	static const struct {
+		const char *says;
+		struct evkv_elasticsearch_options options;
+	} rows[] = {
+		{ "64 nodes at most", { .nodes = many, .node_count = 65 } },
+		{ "a node needs a host", { .nodes = many, .node_count = 64 } },
+		{ "a node needs a host", { .nodes = none, .node_count = 1 } },
+		{ "a port from 0", { .nodes = port, .node_count = 1 } },
+		{ "a port from 0", { .nodes = below, .node_count = 1 } },
+		{ "nodes is NULL", { .node_count = 1 } },
+		{ NULL, { .nodes = most, .node_count = 1 } },
+		{ "index must be", { .index = INDEX_200_ "x" } },
+		{ "index must be", { .index = "_x" } },
+		{ "index must be", { .index = "X" } },
+		{ "index must be", { .index = "a/b" } },
+		{ NULL, { .index = INDEX_200_ } },
+		{ NULL, { .index = "7" } },
+		{ "proxy_port go together", { .proxy_port = 80 } },
+		{ "proxy_port go together", { .proxy_host = "h" } },
+		{ "exclude each other", { .api_key = "x", .bearer = "y" } },
+		{ "exclude each other",
+		    { .user = "x", .password = "p", .bearer = "y" } },
+		{ "exclude each other",
+		    { .user = "x", .password = "p", .api_key = "y" } },
+		{ "a password needs a user", { .password = "p" } },
+		{ "tls_... need TLS", { .tls_ca_file = "x" } },
+		{ "tls_... need TLS", { .tls_cert_file = "x" } },
+		{ "tls_... need TLS", { .tls_key_file = "x" } },
+		{ "tls_... need TLS", { .tls_server_name = "x" } },
+		{ "tls_... need TLS", { .tls_insecure_no_verify = true } },
+		{ "go together", { .tls = true, .tls_cert_file = "x" } },
+		{ "go together", { .tls = true, .tls_key_file = "x" } },
+		{ "must be", { .connect_timeout_ms = -1 } },
+		{ "must be", { .request_timeout_ms = -1 } },
+		{ "must be", { .backoff_max_ms = -1 } },
+		{ "must be", { .timeout_ms = -1 } },
+		{ "must be", { .connect_timeout_ms = INT64_C(1) << 40 } },
+		{ NULL, { .connect_timeout_ms = (INT64_C(1) << 40) - 1 } },
+	};
+
+	CHECK_ROWS(elasticsearch, rows);
+}
+#endif
