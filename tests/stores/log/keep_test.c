@@ -84,6 +84,51 @@ EVKV_TEST(log_keep, what_a_sweep_removes_is_compacted)
 	kit_end(&kit);
 }
 
+/* Put "k" with a TTL, in one of the ways that there are. */
+static void put_expiring(struct kit *kit, unsigned way)
+{
+	static const int64_t ttls[] = { 2000 };
+	struct evkv_slice c = EVKV_LIT("c"), k = EVKV_LIT("k");
+	struct evkv_slice v = EVKV_LIT("7");
+	struct answer answer = ANSWER_INIT;
+
+	evkv_submit(kit->store,
+	    &(struct evkv_request){
+		.kind = way == 2 ? EVKV_OP_INCR : EVKV_OP_PUT,
+		.collection = c,
+		.count = 1,
+		.keys = &k,
+		.values = way == 2 ? NULL : &v,
+		.ttls_ms = way == 1 ? ttls : NULL,
+		.ttl_ms = way == 1 ? 0 : 2000 },
+	    answer_cb, &answer);
+	rig_wait(&kit->rig, &answer.calls);
+	check_status(answer.status, EVKV_OK);
+	answer_free(&answer);
+}
+
+/* While there is nothing that expires nothing is looked for. */
+EVKV_TEST(log_keep, what_expires_is_swept_however_it_was_put)
+{
+	struct kit kit;
+	unsigned way;
+
+	kit_begin(&kit);
+	check_status(kit_open(&kit,
+			 &(struct evkv_log_options){ .segment_bytes = 64 << 10,
+			     .durability = EVKV_LOG_SYNC_NONE,
+			     .sweep_ms = 100 }),
+	    EVKV_OK);
+	for (way = 0; way < 3; way++) {
+		keep_pass(&kit, 300);
+		put_expiring(&kit, way);
+		check_int(counters(&kit).entries, 1);
+		keep_pass(&kit, 5000);
+		check_int(counters(&kit).entries, 0);
+	}
+	kit_end(&kit);
+}
+
 EVKV_TEST(log_keep, a_compaction_keeps_to_its_rate)
 {
 	uint64_t copied;
