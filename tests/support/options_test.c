@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "evkv/open.h"
 #include "evkv/stores/memory.h"
 #include "lib/rig.h"
 #include "lib/test.h"
@@ -268,5 +269,20 @@ EVKV_TEST(support_options, elasticsearch_has_bounds)
 	};
 
 	CHECK_ROWS(elasticsearch, rows);
+}
+#endif
+
+#ifdef HAVE_ELASTICSEARCH
+EVKV_TEST(support_options, nodes_of_elasticsearch_have_no_weights)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct rig rig;
+
+	rig_open(&rig);
+	check(evkv_elasticsearch_register(rig.loop));
+	check(evkv_open(rig.loop, "elasticsearch://a,b*2/i", &error) == NULL);
+	check_status(error.status, EVKV_INVALID);
+	check_contains(error.message, "nodes have no weights");
+	rig_close(&rig);
 }
 #endif

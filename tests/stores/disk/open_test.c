@@ -349,3 +349,41 @@ EVKV_TEST(disk_open, another_process_may_write_meanwhile)
 	check_status(kit_get(&kit, "c", EVKV_LIT("k"), EVKV_LIT("v")), EVKV_OK);
 	kit_end(&kit);
 }
+
+/* ---- Long paths ---------------------------------------------------------- */
+
+/* The status of a path of so many bytes, whose folders are not there. */
+static enum evkv_status open_long(struct kit *kit, size_t size, bool multi)
+{
+	struct evkv_disk_options given = { .sweep_ms = -1 };
+	struct answer answer = ANSWER_INIT;
+	char path[5000];
+	enum evkv_status status;
+
+	memset(path, '/', size);
+	memcpy(path + size - 9, "/no/place", 9);
+	memcpy(path, "/nowhere", 8);
+	path[size] = '\0';
+	given.path = path;
+	kit->store = multi ? evkv_multi_disk_new(kit->rig.loop, &given, NULL)
+			   : evkv_disk_new(kit->rig.loop, &given, NULL);
+	check(kit->store != NULL);
+	evkv_ping(kit->store, answer_cb, &answer);
+	rig_wait(&kit->rig, &answer.calls);
+	status = answer.status;
+	answer_free(&answer);
+	kit_close(kit);
+	return status;
+}
+
+EVKV_TEST(disk_open, a_path_may_be_as_long_as_the_system_takes)
+{
+	struct kit kit;
+
+	kit_begin(&kit);
+	check_status(open_long(&kit, 4096 - 64 + 1, false), EVKV_INVALID);
+	check(open_long(&kit, 4096 - 64, false) != EVKV_INVALID);
+	check_status(open_long(&kit, 4096 - 510 + 1, true), EVKV_INVALID);
+	check(open_long(&kit, 4096 - 510, true) != EVKV_INVALID);
+	kit_end(&kit);
+}
