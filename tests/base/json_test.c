@@ -372,6 +372,33 @@ static void writes_double(double number, const char *expected)
 	evkv_json_writer_clear(&w);
 }
 
+/* What must be escaped is, and nothing else. */
+EVKV_TEST(base_json, bytes_of_a_string)
+{
+	struct evkv_json_writer w = { .data = NULL };
+	char byte, expected[16];
+	int i;
+
+	for (i = 0; i < 128; i++) {
+		byte = (char)i;
+		if (i == '\n' || i == '\r' || i == '\t')
+			snprintf(expected, sizeof(expected), "\"\\%c\"",
+			    i == '\n'       ? 'n'
+				: i == '\r' ? 'r'
+					    : 't');
+		else
+			snprintf(expected, sizeof(expected),
+			    i < ' '                     ? "\"\\u%04x\""
+				: i == '"' || i == '\\' ? "\"\\%c\""
+							: "\"%c\"",
+			    i);
+		evkv_json_put_string(&w, evkv_bytes(&byte, 1));
+		check(!w.failed);
+		check_bytes(evkv_bytes(w.data, w.size), evkv_str(expected));
+		evkv_json_writer_clear(&w);
+	}
+}
+
 EVKV_TEST(base_json, doubles_are_short_and_read_back_equal)
 {
 	uint64_t seed = 88172645463325252u, i;

@@ -341,6 +341,7 @@ EVKV_TEST(unit_fanout, half_done_is_of_unknown_outcome)
 		check_int(s.answer.calls, 1);
 		check_status(s.answer.status, EVKV_UNKNOWN_OUTCOME);
 		check_int(s.answer.cause, EVKV_CAUSE_IO);
+		check_int(s.answer.affected, -1);
 		close_scene(&s);
 	}
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "evkv/evkv.h"
+#include "lib/faults.h"
 #include "lib/rig.h"
 #include "lib/test.h"
 
@@ -263,6 +264,49 @@ EVKV_TEST(unit_fault, a_delay_after)
 	check_status(answer.status, EVKV_OK);
 	answer_free(&answer);
 	close_fixture(&f);
+}
+
+/* With the nth allocation failing; false: there was none. */
+static bool delays_without_nth(enum evkv_fault_action action, size_t n)
+{
+	enum evkv_status told, got;
+	struct fixture f;
+	bool fired;
+
+	open_fixture(&f, 1);
+	add(&f,
+	    (struct evkv_fault_rule){ .action = action, .delay_min_ms = 100 });
+	faults_fail_nth(n);
+	start_put(&f, "k", "v", 0, &f.answer);
+	rig_turn(&f.rig);
+	faults_off();
+	fired = faults_fired() > 0;
+	rig_advance(&f.rig, 100);
+	rig_turn(&f.rig);
+	check_int(f.answer.calls, 1);
+	if (!fired || action == EVKV_FAULT_DELAY)
+		check_status(f.answer.status, fired ? EVKV_NOMEM : EVKV_OK);
+	told = f.answer.status;
+	check_int(evkv_fault_held(f.store), 0);
+	evkv_fault_clear(f.store);
+	got = get_from(&f, f.simple, "k");
+	/* A write that lacks memory behind its effect may have had it. */
+	if (told == EVKV_OK || action == EVKV_FAULT_DELAY)
+		check_status(got, told == EVKV_OK ? EVKV_OK : EVKV_NOT_FOUND);
+	close_fixture(&f);
+	return fired;
+}
+
+EVKV_TEST(unit_fault, a_delay_without_memory)
+{
+	size_t n;
+
+	for (n = 1; delays_without_nth(EVKV_FAULT_DELAY, n);)
+		check(++n < 100);
+	check(n > 1);
+	for (n = 1; delays_without_nth(EVKV_FAULT_DELAY_AFTER, n);)
+		check(++n < 100);
+	check(n > 1);
 }
 
 EVKV_TEST(unit_fault, what_is_dropped_has_no_effect)

@@ -297,6 +297,51 @@ EVKV_TEST(wrappers_passthrough_cache, the_primary_s_ttl_may_be_ignored)
 	bed_close(&bed);
 }
 
+/* What the store in the cache's place can't do, and with which max_ttl_ms. */
+EVKV_TEST(wrappers_passthrough_cache, caches_that_can_not_serve)
+{
+	static const struct {
+		enum evkv_kind lacks;
+		uint32_t unit_ms, excess_ms;
+		int64_t max_ttl_ms;
+		const char *word; /* NULL: it can */
+	} rows[] = {
+		{ EVKV_OP_INCR, 1000, 500, 1000, NULL },
+		{ EVKV_OP_INCR, 1000, 500, 999, "TTL unit" },
+		{ EVKV_OP_INCR, 1, 500, 501, NULL },
+		{ EVKV_OP_INCR, 1, 500, 500, "ttl_excess_ms" },
+		{ EVKV_OP_GET, 1, 0, 1000, "get, put and delete" },
+		{ EVKV_OP_PUT, 1, 0, 1000, "get, put and delete" },
+		{ EVKV_OP_DELETE, 1, 0, 1000, "get, put and delete" },
+	};
+	struct evkv_passthrough_cache_options options = { .max_ttl_ms = 0 };
+	struct evkv_store *store, *cache;
+	struct scripted *script;
+	struct rig rig;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		rig_open(&rig);
+		script = scripted_new();
+		script->capabilities.kinds &= ~EVKV_KIND_BIT(rows[i].lacks);
+		script->capabilities.ttl_unit_ms = rows[i].unit_ms;
+		script->capabilities.ttl_excess_ms = rows[i].excess_ms;
+		options.max_ttl_ms = rows[i].max_ttl_ms;
+		store = evkv_simple_new(rig.loop, NULL);
+		cache = scripted_store(script, rig.loop, NULL);
+		if (rows[i].word != NULL) {
+			refused(&rig, store, cache, &options, rows[i].word);
+		} else {
+			store = evkv_passthrough_cache_new(store, cache,
+			    &options, NULL);
+			check(store != NULL);
+			evkv_store_unref(store);
+		}
+		rig_close(&rig);
+		scripted_free(script);
+	}
+}
+
 EVKV_TEST(wrappers_passthrough_cache, bad_arguments_are_refused)
 {
 	struct evkv_error error = EVKV_ERROR_INIT;
