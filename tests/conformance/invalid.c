@@ -15,11 +15,16 @@ static const struct evkv_slice invalid_empty[2] = { { "good", 4 }, { "", 0 } };
 static const struct evkv_slice invalid_null[2] = { { "good", 4 }, { NULL, 3 } };
 static const struct evkv_slice invalid_huge[2] = { { "good", 4 },
 	{ invalid_key, sizeof(invalid_key) } };
+static const char invalid_cursor[EVKV_CURSOR_MAX + 1] = { 'x' };
+static const struct evkv_slice invalid_value[2] = { { "good", 4 },
+	{ "x", EVKV_VALUE_MAX + 1 } }; /* not looked at */
+static const int64_t invalid_deltas[2] = { 0, 0 };
 static const int64_t invalid_ttls[2] = { 1000, -1 };
 static const int64_t invalid_long_ttls[2] = { 1000, EVKV_TTL_MAX + 1 };
 
 #define VALUES_ .values = invalid_good
 #define PUT_ .kind = EVKV_OP_PUT, .count = 2, .keys = invalid_good
+#define GET_ .kind = EVKV_OP_GET, .count = 2, .keys = invalid_good
 #define LONG_NAME_                                                             \
 	{                                                                      \
 		invalid_key, EVKV_COLLECTION_MAX + 1                           \
@@ -49,6 +54,8 @@ static const struct {
 	{ "keys", { .kind = EVKV_OP_DELETE, .count = 1 } },
 	{ "values", { PUT_ } },
 	{ "values[1]", { PUT_, .values = invalid_null } },
+	{ "values[1] is over 4294967295 bytes",
+	    { PUT_, .values = invalid_value } },
 	{ "ttl_ms", { PUT_, VALUES_, .ttl_ms = -1 } },
 	{ "ttl_ms", { PUT_, VALUES_, .ttl_ms = INT64_MIN } },
 	{ "ttl_ms", { PUT_, VALUES_, .ttl_ms = EVKV_TTL_MAX + 1 } },
@@ -71,6 +78,13 @@ static const struct {
 		.keys = invalid_good,
 		.ttl_ms = 1 } },
 	{ "condition", { PUT_, VALUES_, .condition = (enum evkv_condition)3 } },
+	{ "condition is not one of",
+	    { PUT_, VALUES_, .condition = EVKV_IF_COUNT } },
+	{ "condition is for put, delete and touch",
+	    { GET_, .condition = EVKV_IF_PRESENT } },
+	{ "are for incr", { GET_, .delta = 1 } },
+	{ "are for incr", { GET_, .deltas = invalid_deltas } },
+	{ "are for incr", { GET_, .initial = 1 } },
 	{ "condition",
 	    { .kind = EVKV_OP_DELETE,
 		.count = 2,
@@ -144,6 +158,12 @@ static const struct {
 	    { .kind = EVKV_OP_PURGE_EXPIRED, .match.pattern = { "*", 1 } } },
 	{ "match.prefix is NULL",
 	    { .kind = EVKV_OP_KEYS, .match.prefix = { NULL, 1 } } },
+	{ "match.prefix is over 65535 bytes",
+	    { .kind = EVKV_OP_KEYS,
+		.match.prefix = { invalid_key, sizeof(invalid_key) } } },
+	{ "cursor is longer",
+	    { .kind = EVKV_OP_KEYS,
+		.match.cursor = { invalid_cursor, sizeof(invalid_cursor) } } },
 	{ "match.prefix",
 	    { .kind = EVKV_OP_PING, .match.prefix = { "a", 1 } } },
 	{ "cursor is NULL",
