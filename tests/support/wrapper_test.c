@@ -9,6 +9,7 @@
 #include "evkv/wrapper.h"
 #include "lib/faults.h"
 #include "lib/rig.h"
+#include "lib/scripted.h"
 #include "lib/test.h"
 
 struct scene {
@@ -547,6 +548,53 @@ EVKV_TEST(unit_wrapper, options_are_checked_and_copied)
 	check_int(frees, 1);
 }
 
+static const struct evkv_url_option floored_table[] = {
+	{ .name = "level",
+	    .type = EVKV_URL_INT,
+	    .offset = offsetof(struct counted_options, most),
+	    .min = 3,
+	    .max = INT64_MAX },
+};
+static const struct evkv_type floored_type = {
+	.size = sizeof(struct evkv_type),
+	.name = "floored",
+	.options = floored_table,
+	.option_count = 1,
+	.options_size = sizeof(struct counted_options),
+	.wrapper = &shout_hooks,
+};
+
+/* Bounds on one side, and options that no wrapper has room for. */
+EVKV_TEST(unit_wrapper, what_can_not_be_made)
+{
+	struct evkv_type large = floored_type;
+	struct counted_options options = { NULL, 2 };
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct evkv_store *store;
+	struct rig rig;
+
+	rig_open(&rig);
+	check(evkv_wrapper_create(&floored_type,
+		  evkv_simple_new(rig.loop, NULL), &options, sizeof(options),
+		  &error) == NULL);
+	check_invalid(error, "floored: level is 2; it must be at least 3");
+	evkv_error_clear(&error);
+	options.most = 3;
+	store = evkv_wrapper_create(&floored_type,
+	    evkv_simple_new(rig.loop, NULL), &options, sizeof(options), &error);
+	check(store != NULL);
+	evkv_store_unref(store);
+	large.options_size = 513;
+	check(evkv_wrapper_create(&large, evkv_simple_new(rig.loop, NULL),
+		  &options, sizeof(options), &error) == NULL);
+	check_invalid(error, "at most 512 bytes");
+	evkv_error_clear(&error);
+	check(evkv_wrapper_create(&floored_type, NULL, NULL, 0, &error) ==
+	    NULL);
+	check_invalid(error, "the inner store is NULL");
+	rig_close(&rig);
+}
+
 /* Each allocation fails once; nothing stays behind, and nothing twice. */
 EVKV_TEST(unit_wrapper, making_without_memory)
 {
@@ -573,6 +621,108 @@ EVKV_TEST(unit_wrapper, making_without_memory)
 	evkv_store_unref(store);
 	rig_close(&rig);
 	check_int(inits, frees);
+}
+
+/* ---- Slots that are hooks ------------------------------------------------ */
+
+/* It only looks: what it is told of operations, and what it tells itself. */
+struct looker {
+	unsigned detached;
+	enum evkv_status status;
+	unsigned told;
+	uint64_t number;
+};
+
+static struct looker looker;
+
+static void looker_detached(void *self, struct evkv_op *op,
+    enum evkv_status status)
+{
+	(void)self;
+	check(evkv_op_detached(op));
+	looker.detached++;
+	looker.status = status;
+}
+
+static void looker_counters(void *self, struct evkv_counters *counters)
+{
+	(void)self;
+	counters->reconnects += 7;
+	counters->evictions += 8;
+}
+
+static void looker_metrics(void *self, struct evkv_metrics *metrics)
+{
+	static const struct evkv_metric looks = {
+		.size = sizeof(looks), .name = "looks_total", .help = "Looks."
+	};
+
+	(void)self;
+	evkv_metrics_add(metrics, &looks, NULL, 9);
+}
+
+static const struct evkv_wrapper looker_hooks = {
+	.size = sizeof(struct evkv_wrapper),
+	.classes = EVKV_CLASS_READS | EVKV_CLASS_HAS_KEYS |
+	    EVKV_CLASS_COLLECTION | EVKV_CLASS_ANSWERS_VALUES |
+	    EVKV_CLASS_REPEATABLE | EVKV_CLASS_HAS_TTL,
+	.detached = looker_detached,
+	.counters = looker_counters,
+	.metrics = looker_metrics,
+};
+static const struct evkv_type looker_type = TYPE(looker, looker_hooks);
+
+static void looker_told(const struct evkv_metric *metric, void *arg)
+{
+	(void)arg;
+	check_str(metric->name, "looks_total");
+	looker.told++;
+	looker.number = metric->number;
+}
+
+EVKV_TEST(unit_wrapper, slots_that_are_hooks)
+{
+	struct scripted *script = scripted_new();
+	struct answer answer = ANSWER_INIT;
+	struct evkv_counters counters;
+	struct evkv_store *store;
+	struct rig rig;
+	char *text;
+
+	looker = (struct looker){ .detached = 0 };
+	rig_open(&rig);
+	store = evkv_wrapper_create(&looker_type,
+	    scripted_store(script, rig.loop, NULL), NULL, 0, NULL);
+	check(evkv_store_can(store, EVKV_OP_GET, EVKV_IF_ANY));
+	check(!evkv_store_can(store, EVKV_OP_PUT, EVKV_IF_ANY));
+	check(!evkv_store_can(store, EVKV_OP_KEYS, EVKV_IF_ANY));
+	evkv_store_set_timeout(store, 100);
+	evkv_get(store, EVKV_LIT("c"), EVKV_LIT("k"), answer_cb, &answer);
+	rig_turn(&rig);
+	check_int(looker.detached, 0);
+	rig_advance(&rig, 100);
+	rig_wait(&rig, &answer.calls);
+	check_status(answer.status, EVKV_TIMEOUT);
+	check_int(looker.detached, 1);
+	check_status(looker.status, EVKV_TIMEOUT);
+	evkv_store_counters(store, &counters);
+	check_int(counters.abandoned, 1);
+	check_int(counters.reconnects, 7);
+	check_int(counters.evictions, 8);
+	text = evkv_store_describe(store, EVKV_DESCRIBE_COUNTERS);
+	check_contains(text,
+	    " | looker {READY pending=1 abandoned=1 reconnects=7 evictions=8}");
+	evkv_free(text);
+	evkv_store_metrics(store, looker_told, NULL);
+	check_int(looker.told, 1);
+	check_int(looker.number, 9);
+	scripted_complete_all(script, EVKV_OK);
+	rig_turn(&rig);
+	check_int(answer.calls, 1);
+	answer_free(&answer);
+	evkv_store_unref(store);
+	rig_close(&rig);
+	scripted_free(script);
 }
 
 /* ---- Want of memory ------------------------------------------------------ */

@@ -9,6 +9,7 @@
 #include "evkv/driver.h"
 #include "evkv/evkv.h"
 #include "lib/rig.h"
+#include "lib/scripted.h"
 #include "lib/test.h"
 #include "wrappers/single_collection/single_collection.h"
 
@@ -404,6 +405,55 @@ EVKV_TEST(unit_single_collection, foreign_cursors_are_refused)
 		.match.cursor = EVKV_LIT("not one of ours, surely") });
 	check_status(f.answer.status, EVKV_INVALID);
 	close_fixture(&f);
+}
+
+/* Names of collections are found by keys, and cleared by clears. */
+EVKV_TEST(unit_single_collection, what_the_inner_store_lacks)
+{
+	static const uint32_t keys = EVKV_KIND_BIT(EVKV_OP_KEYS);
+	static const uint32_t clear = EVKV_KIND_BIT(EVKV_OP_CLEAR);
+	static const struct {
+		uint32_t lacks, order;
+		size_t max_key, keeps;
+		bool names, clears;
+	} rows[] = {
+		{ 0, EVKV_STORE_KEY_ORDER, 10000, 10000 - HEAD_MAX, true,
+		    true },
+		{ keys, 0, 2 * HEAD_MAX + 1, HEAD_MAX + 1, false, false },
+		{ clear, 0, 2 * HEAD_MAX, 2 * HEAD_MAX, true, false },
+		{ keys | clear, 0, 100, 100, false, false },
+	};
+	const struct evkv_capabilities *can;
+	struct scripted *script;
+	struct evkv_store *store;
+	struct rig rig;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		rig_open(&rig);
+		script = scripted_new();
+		script->capabilities.kinds &= ~rows[i].lacks;
+		script->capabilities.flags |= rows[i].order |
+		    EVKV_STORE_ENUM_UNIQUE;
+		script->capabilities.max_key = (uint32_t)rows[i].max_key;
+		store = evkv_single_collection_new(scripted_store(script,
+						       rig.loop, NULL),
+		    &(struct evkv_single_collection_options){
+			.collection = EVKV_LIT("all") },
+		    NULL);
+		can = evkv_store_capabilities(store);
+		check_int(evkv_store_can(store, EVKV_OP_COLLECTIONS,
+			      EVKV_IF_ANY),
+		    rows[i].names);
+		check_int(evkv_store_can(store, EVKV_OP_CLEAR_ALL, EVKV_IF_ANY),
+		    rows[i].clears);
+		check_int((can->flags & EVKV_STORE_ENUM_UNIQUE) != 0,
+		    rows[i].order != 0);
+		check_int(can->max_key, rows[i].keeps);
+		evkv_store_unref(store);
+		rig_close(&rig);
+		scripted_free(script);
+	}
 }
 
 EVKV_TEST(unit_single_collection, bad_options_are_refused)

@@ -330,3 +330,43 @@ EVKV_TEST(unit_statistics, figures_of_a_cache_and_of_retry)
 	answer_free(&a);
 	rig_close(&rig);
 }
+
+#define STACKS 20
+
+/* Each of many tells its own, however many there are. */
+EVKV_TEST(unit_statistics, figures_of_many_stacks)
+{
+	struct evkv_store *stores[STACKS];
+	char chain[100], line[100];
+	struct rig rig;
+	char *text;
+	int i, j;
+
+	rig_open(&rig);
+	for (i = 0; i < STACKS; i++) {
+		snprintf(chain, sizeof(chain),
+		    "simple: | fault() | retry(backoff=-1) | statistics(s%d)",
+		    i);
+		stores[i] = evkv_open(rig.loop, chain, NULL);
+		for (j = 0; j < i; j++) {
+			evkv_fault_add(evkv_store_find(stores[i], "fault", 0),
+			    &(struct evkv_fault_rule){
+				.action = EVKV_FAULT_FAIL,
+				.status = EVKV_BUSY,
+				.limit = 1 });
+			evkv_put(stores[i], EVKV_LIT("c"), EVKV_LIT("k"),
+			    EVKV_LIT("v"), 0, NULL, NULL);
+			rig_turn(&rig);
+		}
+	}
+	text = text_of(stores, STACKS);
+	for (i = 0; i < STACKS; i++) {
+		snprintf(line, sizeof(line),
+		    "evkv_retry_repeated_total{store=\"s%d\"}", i);
+		check_int(prometheus_number(text, line), i);
+	}
+	free(text);
+	for (i = 0; i < STACKS; i++)
+		evkv_store_unref(stores[i]);
+	rig_close(&rig);
+}
