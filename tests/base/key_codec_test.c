@@ -37,6 +37,32 @@ EVKV_TEST(unit_key_codec, keys_are_readable)
 	check_encoded(EVKV_LIT("%3A"), EVKV_LIT(":"), EVKV_LIT("%253A::"));
 }
 
+/* One that is kept is that of the collection, whichever was asked for before. */
+EVKV_TEST(unit_key_codec, heads_that_are_kept)
+{
+	static const struct {
+		struct evkv_slice collection;
+		const char *head;
+	} rows[] = {
+		{ { "", 0 }, "p:" },
+		{ { "a", 1 }, "pa:" },
+		{ { "b", 1 }, "pb:" },
+		{ { "b", 1 }, "pb:" },
+		{ { "ba", 2 }, "pba:" },
+		{ { "a:", 2 }, "pa%3A:" },
+		{ { "", 0 }, "p:" },
+	};
+	struct evkv_key_head head = { .size = 0 };
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		check_bytes(evkv_key_head(&head, EVKV_LIT("p"),
+				rows[i].collection),
+		    evkv_str(rows[i].head));
+	memset(&head, 0, sizeof(head));
+	check_slice(evkv_key_head(&head, EVKV_LIT(""), EVKV_LIT("")), ":");
+}
+
 EVKV_TEST(unit_key_codec, heads)
 {
 	char buffer[EVKV_KEY_HEAD_MAX];
