@@ -227,6 +227,47 @@ EVKV_TEST(unit_chain, passwords_are_not_described)
 	rig_close(&rig);
 }
 
+static enum evkv_verdict pair_submit(void *arg, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	return evkv_op_forward(op, arg, request);
+}
+
+static void pair_free(void *arg)
+{
+	(void)arg;
+}
+
+/* Of what has no text of its own the name is told, and what is inside. */
+EVKV_TEST(unit_chain, stores_without_a_text)
+{
+	static const struct evkv_vtable pair = {
+		.size = sizeof(pair),
+		.name = "pair",
+		.flags = EVKV_VTABLE_TRANSPARENT,
+		.submit = pair_submit,
+		.free = pair_free,
+	};
+	struct evkv_store *inner[2], *store;
+	struct rig rig;
+	char *text;
+
+	rig_open(&rig);
+	check(evkv_loop_register_scheme(rig.loop, "net", open_scheme));
+	check_text(&rig, "net://a:1*3,[::1],b*65535/p",
+	    "net://a:1*3,[::1],b*65535/p");
+	inner[0] = evkv_simple_new(rig.loop, NULL);
+	inner[1] = evkv_null_new(rig.loop, NULL);
+	store = evkv_store_create(NULL, &pair, inner[0],
+	    &(struct evkv_store_config){ .inner = inner, .inner_count = 2 },
+	    NULL);
+	text = evkv_store_describe(store, 0);
+	check_str(text, "simple: | pair(null:)");
+	evkv_free(text);
+	evkv_store_unref(store);
+	rig_close(&rig);
+}
+
 /* A ',' belongs to a URL outside of parentheses, and ends it inside. */
 EVKV_TEST(unit_chain, commas_in_urls)
 {

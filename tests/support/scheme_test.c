@@ -117,6 +117,28 @@ EVKV_TEST(unit_scheme, those_of_filetree_can_be_spelled)
 }
 #endif
 
+#if defined(HAVE_JSONFILE) && defined(HAVE_FILETREE)
+/* Files are on this machine, whoever is asked. */
+EVKV_TEST(unit_scheme, files_have_no_host)
+{
+	static const char *const urls[] = { "jsonfile://h/x", "jsonfile://u@/x",
+		"file://h/x", "file://:p@/x", "file://h:1/x" };
+	struct evkv_error error;
+	struct rig rig;
+	size_t i;
+
+	rig_open(&rig);
+	check(evkv_jsonfile_register(rig.loop));
+	check(evkv_filetree_register(rig.loop));
+	for (i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		error = (struct evkv_error)EVKV_ERROR_INIT;
+		check(evkv_open(rig.loop, urls[i], &error) == NULL);
+		check_status(error.status, EVKV_INVALID);
+	}
+	rig_close(&rig);
+}
+#endif
+
 #ifdef HAVE_LOG
 EVKV_TEST(unit_scheme, that_of_log_can_be_spelled)
 {

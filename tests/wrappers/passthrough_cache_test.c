@@ -297,6 +297,21 @@ EVKV_TEST(wrappers_passthrough_cache, the_primary_s_ttl_may_be_ignored)
 	bed_close(&bed);
 }
 
+/* No more than a store takes, however long the entry may be stale. */
+EVKV_TEST(wrappers_passthrough_cache, the_longest_ttl)
+{
+	const struct evkv_passthrough_cache_options options = {
+		.max_ttl_ms = EVKV_TTL_MAX, .stale_if_error_ms = EVKV_TTL_MAX
+	};
+	struct cache_bed bed;
+
+	bed_open(&bed, BED_LOCAL, &options);
+	bed_put(&bed, bed.below, K, EVKV_LIT("v"), 0);
+	check_str(bed_value(&bed, bed.store, K), "v");
+	check_int(bed_ttl(&bed, bed.tier), EVKV_TTL_MAX);
+	bed_close(&bed);
+}
+
 /* What the store in the cache's place can't do, and with which max_ttl_ms. */
 EVKV_TEST(wrappers_passthrough_cache, caches_that_can_not_serve)
 {

@@ -4,6 +4,7 @@
  */
 #include "cache_bed.h"
 
+#include "faults.h"
 #include "loop/loop.h"
 #include "scripted.h"
 
@@ -284,6 +285,56 @@ EVKV_TEST(wrappers_passthrough_failing, one_of_those_that_fill_is_unknown)
 		answer_free(&a);
 		a = (struct answer)ANSWER_INIT;
 		bed_close(&s);
+	}
+}
+
+#define LACK_KEYS 300 /* more than an operation has room for */
+
+/* With the nth allocation failing; false: there was none. */
+static bool lacks_nth(enum evkv_kind kind, size_t n)
+{
+	static char names[LACK_KEYS][8];
+	static struct evkv_slice keys[LACK_KEYS], values[LACK_KEYS];
+	const struct evkv_request request = { .kind = kind,
+		.collection = C,
+		.count = LACK_KEYS,
+		.keys = keys,
+		.values = kind == EVKV_OP_PUT ? values : NULL };
+	struct answer a = ANSWER_INIT;
+	struct cache_bed s;
+	bool fired;
+	size_t i;
+
+	for (i = 0; i < LACK_KEYS; i++) {
+		snprintf(names[i], sizeof(names[i]), "k%zu", i);
+		keys[i] = values[i] = evkv_str(names[i]);
+	}
+	bed_open(&s, BED_LOCAL, NULL);
+	bed_put(&s, s.below, keys[0], keys[0], 0);
+	faults_fail_nth(n);
+	evkv_submit(s.store, &request, answer_cb, &a);
+	rig_wait(&s.rig, &a.calls);
+	bed_settle(&s);
+	faults_off();
+	fired = faults_fired() > 0;
+	if (a.status != EVKV_UNKNOWN_OUTCOME || kind != EVKV_OP_DELETE)
+		check(a.status == EVKV_OK || a.status == EVKV_NOMEM);
+	check(fired || a.status == EVKV_OK);
+	answer_free(&a);
+	bed_close(&s);
+	return fired;
+}
+
+/* A batch of any kind has its answer, or NOMEM, and never another failure. */
+EVKV_TEST(wrappers_passthrough_failing, want_of_memory_is_told_as_that)
+{
+	static const enum evkv_kind kinds[] = { EVKV_OP_GET, EVKV_OP_EXISTS,
+		EVKV_OP_TTL, EVKV_OP_PUT, EVKV_OP_DELETE };
+	size_t i, n;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		for (n = 1; lacks_nth(kinds[i], n);)
+			check(++n < 5000);
 	}
 }
 

@@ -45,6 +45,36 @@ EVKV_TEST(unit_retry, pauses_grow_to_a_bound)
 	}
 }
 
+/* Also where no doubling hits it. */
+EVKV_TEST(unit_retry, a_bound_between_two_pauses)
+{
+	int64_t waited, longest = 0;
+	struct fixture f;
+	unsigned i;
+
+	open_fixture(&f,
+	    (struct evkv_retry_options){ .attempts = 3,
+		.backoff_ms = 100,
+		.max_backoff_ms = 150,
+		.budget_reserve = 1000 });
+	for (i = 0; i < 60; i++) {
+		answer_reset(&f.answer);
+		fail(&f, EVKV_FAULT_FAIL, EVKV_BUSY, 2);
+		evkv_get(f.store, EVKV_LIT("c"), EVKV_LIT("k"), answer_cb,
+		    &f.answer);
+		while (evkv_fault_fired(f.fault, 0) < 2)
+			rig_advance(&f.rig, 10);
+		for (waited = 0; f.answer.calls == 0; waited += 10) {
+			rig_turn(&f.rig);
+			if (f.answer.calls == 0)
+				rig_advance(&f.rig, 10);
+		}
+		longest = waited > longest ? waited : longest;
+	}
+	check_between(longest, 110, 160);
+	close_fixture(&f);
+}
+
 EVKV_TEST(unit_retry, without_pauses)
 {
 	struct fixture f;

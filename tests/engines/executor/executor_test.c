@@ -755,6 +755,36 @@ EVKV_TEST(executor, an_abandoned_lane_is_not_waited_for)
 	files_await_workers(0);
 }
 
+/* Nothing of it runs: it is gone at once. */
+EVKV_TEST(executor, an_idle_lane_may_be_abandoned)
+{
+	struct evkv_executor *executor = evkv_executor_new(
+	    &(struct evkv_executor_options){ .threads = 1 }, NULL);
+	struct evkv_job job;
+	struct evkv_lane *lane;
+	struct stuck stuck;
+	struct rig rig;
+	int released;
+
+	rig_open(&rig);
+	memset(&stuck, 0, sizeof(stuck));
+	memset(&job, 0, sizeof(job));
+	sem_init(&stuck.released, 0, 0);
+	lane = evkv_lane_new(rig.loop, executor,
+	    &(struct evkv_lane_config){
+		.run = stuck_run, .done = stuck_done, .arg = &stuck },
+	    NULL);
+	check(evkv_lane_submit(lane, &job)); /* not handed over */
+	evkv_lane_abandon(lane, stuck_released, &stuck);
+	check_int(stuck.back, 1);
+	check_int(stuck.withdrawn, 1);
+	check(sem_getvalue(&stuck.released, &released) == 0);
+	check_int(released, 1);
+	evkv_executor_unref(executor);
+	rig_close(&rig);
+	files_await_workers(0);
+}
+
 /* The only thread is left behind with a lane: another one takes its place. */
 EVKV_TEST(executor, a_thread_that_is_left_behind_is_replaced)
 {

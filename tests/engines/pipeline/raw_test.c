@@ -417,6 +417,37 @@ EVKV_TEST(pipeline_raw, replies_that_come_with_the_stall)
 	raw_close(&raw);
 }
 
+/* What zero stands for, and a least pause above the longest. */
+EVKV_TEST(pipeline_raw, options_have_defaults)
+{
+	const struct evkv_pipeline_options *options;
+	struct raw raw;
+
+	raw_begin(&raw);
+	raw.options.host = NULL;
+	raw_make(&raw);
+	options = &raw.p->options;
+	check_int(options->connect_timeout_ms, 5000);
+	check_int(options->stall_timeout_ms, 10000);
+	check_int(options->backoff_min_ms, 50);
+	check_int(options->backoff_max_ms, 1000);
+	check_int(options->max_offline_slots, 10000);
+	check_int(options->max_offline_bytes, 64 << 20);
+	check_int(options->max_offline_ms, 10000);
+	check_int(options->max_output_bytes, 16 << 20);
+	check_int(options->max_input_bytes, 64 << 20);
+	check_int(options->read_bytes, 4096);
+	check_int(options->keepalive_ms, 60000);
+	raw_until(&raw, EVKV_STATE_READY); /* on this machine */
+	raw_close(&raw);
+	raw_begin(&raw);
+	raw.options.backoff_min_ms = 5000;
+	raw.options.backoff_max_ms = 4000;
+	raw_make(&raw);
+	check_int(raw.p->options.backoff_max_ms, 5000);
+	raw_close(&raw);
+}
+
 EVKV_TEST(pipeline_raw, attempts_and_reconnects_are_counted)
 {
 	struct evkv_pipeline_counters counters;
