@@ -16,6 +16,10 @@ struct lines {
 	bool forwards;       /* the op itself */
 	evkv_ticket cancel;  /* in the next submit; 0 = none */
 	uintptr_t low, high; /* of the stack in submit */
+	/* Called once in the next submits, the last of them first. */
+	void (*inside[2])(void *arg);
+	unsigned inside_count;
+	void *inside_arg;
 };
 
 static void lines_told(struct evkv_op *child, void *arg)
@@ -45,6 +49,8 @@ static enum evkv_verdict lines_submit(void *self, struct evkv_op *op,
 		evkv_cancel(evkv_store_loop(lines->inner), lines->cancel);
 		lines->cancel = 0;
 	}
+	if (lines->inside_count > 0)
+		lines->inside[--lines->inside_count](lines->inside_arg);
 	if (lines->forwards)
 		return evkv_op_forward(op, lines->inner, request);
 	evkv_child_submit(op, lines->inner, request, EVKV_CHILD_BORROWS,
@@ -518,6 +524,45 @@ EVKV_TEST(core_order, wanting_memory_each_still_ends_once)
 	while (order_wants_memory(n))
 		n++;
 	check(n > 4);
+}
+
+static void inside_b(void *arg)
+{
+	bed_do(arg, "pb", 1);
+}
+
+static void inside_a(void *arg)
+{
+	bed_do(arg, "pab", 2);
+}
+
+/* What comes inside the submit() of others is behind them. */
+EVKV_TEST(core_order, what_is_submitted_inside_a_submit)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	bed.lines.inside[1] = inside_b;
+	bed.lines.inside[0] = inside_a;
+	bed.lines.inside_count = 2;
+	bed.lines.inside_arg = &bed;
+	bed_do(&bed, "pa", 0);
+	check_int(bed.lines.begun, 2);
+	check_held(&bed, "pb pa");
+	bed_do(&bed, "gb", 3);
+	check_held(&bed, "pb pa");
+	scripted_complete(bed.s.script, 0, EVKV_OK);
+	check_held(&bed, "pa");
+	scripted_complete(bed.s.script, 0, EVKV_OK);
+	check_held(&bed, "pab");
+	scripted_complete(bed.s.script, 0, EVKV_OK);
+	check_held(&bed, "gb");
+	scene_answer(&bed.s, EVKV_OK);
+	for (size_t i = 0; i < 4; i++) {
+		check_int(bed.a[i].calls, 1);
+		check_status(bed.a[i].status, EVKV_OK);
+	}
+	bed_close(&bed);
 }
 
 /* Keys of one queue, moved about as others come and go. */
