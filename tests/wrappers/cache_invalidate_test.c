@@ -75,6 +75,41 @@ EVKV_TEST(wrappers_cache_invalidate, soft_leaves_it_for_failures_alone)
 	bed_close(&s);
 }
 
+/* Of a batch each for itself: too long for the cache, there, and not there. */
+EVKV_TEST(wrappers_cache_invalidate, soft_of_keys_that_do_not_fit)
+{
+	const struct evkv_slice keys[] = { EVKV_LIT("seventeen-letters"),
+		EVKV_LIT("sixteen--letters"), EVKV_LIT("eighteen---letters"),
+		EVKV_LIT("absent"), EVKV_LIT("here") };
+	static const enum evkv_status expected[] = { EVKV_NOT_FOUND, EVKV_OK,
+		EVKV_NOT_FOUND, EVKV_NOT_FOUND, EVKV_OK };
+	struct answer a = ANSWER_INIT;
+	struct cache_bed s;
+	size_t i;
+
+	bed_open(&s, BED_NARROW,
+	    &(struct evkv_passthrough_cache_options){
+		.max_ttl_ms = 60000, .stale_if_error_ms = 60000 });
+	for (i = 1; i < 5; i += 3) {
+		bed_put(&s, s.below, keys[i], EVKV_LIT(""), 0);
+		check_str(bed_value(&s, s.store, keys[i]), "");
+	}
+	evkv_submit(s.store,
+	    &(struct evkv_request){ .kind = EVKV_OP_DELETE,
+		.flags = EVKV_FLAG_CACHED_ONLY | EVKV_FLAG_SOFT,
+		.collection = C,
+		.count = 5,
+		.keys = keys },
+	    answer_cb, &a);
+	rig_wait(&s.rig, &a.calls);
+	check_status(a.status, EVKV_OK);
+	check_int(a.affected, 2);
+	for (i = 0; i < 5; i++)
+		check_status(a.entries[i].status, expected[i]);
+	answer_free(&a);
+	bed_close(&s);
+}
+
 EVKV_TEST(wrappers_cache_invalidate, soft_lasts_as_long_as_stale_if_error)
 {
 	struct cache_bed s;
