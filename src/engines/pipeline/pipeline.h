@@ -111,7 +111,6 @@ struct evkv_pipeline {
 	/* Output and input; `sent` is the position of out.head. */
 	struct buffer in, out;
 	uint64_t sent;
-	struct evkv_slot *encoding;
 	bool open; /* finish() is to be called */
 	uint64_t effect;
 	bool encode_failed;

@@ -36,11 +36,9 @@ bool evkv__pipe_encode(struct evkv_pipeline *p, struct evkv_slot *slot)
 		finish(p, slot);
 	slot->bits = 0;
 	slot->begin = evkv__pipe_output_end(p);
-	p->encoding = slot;
 	p->effect = 0;
 	p->encode_failed = false;
 	encoded = p->protocol->encode(p->self, slot);
-	p->encoding = NULL;
 	if (!encoded || p->encode_failed) {
 		p->out.tail -= (size_t)(evkv__pipe_output_end(p) - slot->begin);
 		slot->end = slot->begin;
