@@ -595,6 +595,57 @@ EVKV_TEST(unit_wrapper, what_can_not_be_made)
 	rig_close(&rig);
 }
 
+static const struct evkv_url_option hushed_table[] = {
+	{ .name = "key",
+	    .type = EVKV_URL_STRING,
+	    .offset = offsetof(struct counted_options, name),
+	    .flags = EVKV_OPTION_SECRET },
+	{ .name = "most",
+	    .type = EVKV_URL_SIZE,
+	    .offset = offsetof(struct counted_options, most) },
+};
+static const struct evkv_type hushed_type = {
+	.size = sizeof(struct evkv_type),
+	.name = "hushed",
+	.options = hushed_table,
+	.option_count = 2,
+	.options_size = sizeof(struct counted_options),
+	.wrapper = &shout_hooks,
+};
+
+/* A secret is not told, and all that is not given is left out. */
+EVKV_TEST(unit_wrapper, options_are_described)
+{
+	static const struct {
+		struct counted_options options;
+		const char *text;
+	} rows[] = {
+		{ { "hush", 0 }, "simple: | hushed(key=***)" },
+		{ { NULL, 0 }, "simple: | hushed" },
+		{ { NULL, 1023 }, "simple: | hushed(most=1023)" },
+		{ { NULL, 1024 }, "simple: | hushed(most=1k)" },
+		{ { "hush", 1025 }, "simple: | hushed(key=***, most=1025)" },
+		{ { NULL, 3 << 20 }, "simple: | hushed(most=3m)" },
+		{ { NULL, 2u << 30 }, "simple: | hushed(most=2g)" },
+	};
+	struct evkv_store *store;
+	struct rig rig;
+	char *text;
+	size_t i;
+
+	rig_open(&rig);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		store = evkv_wrapper_create(&hushed_type,
+		    evkv_simple_new(rig.loop, NULL), &rows[i].options,
+		    sizeof(rows[i].options), NULL);
+		text = evkv_store_describe(store, 0);
+		check_str(text, rows[i].text);
+		evkv_free(text);
+		evkv_store_unref(store);
+	}
+	rig_close(&rig);
+}
+
 /* Each allocation fails once; nothing stays behind, and nothing twice. */
 EVKV_TEST(unit_wrapper, making_without_memory)
 {
