@@ -140,6 +140,68 @@ EVKV_TEST(redis_rounds, numbers_that_no_server_would_answer)
 	}
 }
 
+static const struct {
+	enum evkv_kind kind;
+	size_t count;
+	const char *replies[4];
+} unfit[] = {
+	{ EVKV_OP_PUT, 1, { ":1\r\n", "$1\r\nx\r\n", "*0\r\n" } },
+	{ EVKV_OP_PUT, 2, { ":1\r\n", "$1\r\nx\r\n", "*0\r\n", "$-1\r\n" } },
+	{ EVKV_OP_GET, 1, { ":1\r\n", "+OK\r\n" } },
+	{ EVKV_OP_GET, 2,
+	    { ":1\r\n", "+OK\r\n", "*1\r\n$1\r\nx\r\n",
+		"*2\r\n:1\r\n:2\r\n" } },
+	{ EVKV_OP_EXISTS, 1, { "+OK\r\n", "$1\r\n1\r\n", "*0\r\n" } },
+	{ EVKV_OP_DELETE, 1, { "+OK\r\n", "$1\r\n1\r\n", "*0\r\n" } },
+	{ EVKV_OP_TOUCH, 1, { "+OK\r\n", "$1\r\n1\r\n", "*0\r\n" } },
+	{ EVKV_OP_TAKE, 1, { ":1\r\n", "+OK\r\n", "*0\r\n" } },
+	{ EVKV_OP_KEYS, 0,
+	    { "+OK\r\n", "*1\r\n$1\r\n0\r\n", "*2\r\n:0\r\n*0\r\n",
+		"*2\r\n$1\r\nx\r\n*0\r\n" } },
+};
+
+/* A reply of another type than the command's: what it means is not known. */
+EVKV_TEST(redis_rounds, replies_that_do_not_fit_their_command)
+{
+	const struct evkv_slice names[] = { EVKV_LIT("a"), EVKV_LIT("b") };
+	struct evkv_request request = { .collection = C, .keys = names };
+	struct answer *a;
+	struct fake f;
+	size_t i, j;
+
+	for (i = 0; i < sizeof(unfit) / sizeof(unfit[0]); i++) {
+		request.kind = unfit[i].kind;
+		request.count = unfit[i].count;
+		request.ttl_ms = unfit[i].kind == EVKV_OP_TOUCH ? 500 : 0;
+		request.values = unfit[i].kind == EVKV_OP_PUT ? names : NULL;
+		request.keys = unfit[i].count > 0 ? names : NULL;
+		for (j = 0; j < 4 && unfit[i].replies[j] != NULL; j++) {
+			const char *script[] = { unfit[i].replies[j], NULL };
+
+			fake_open(&f);
+			f.script = script;
+			a = fresh(&f);
+			check(evkv_submit(f.store, &request, answer_cb, a) !=
+			    0);
+			wait_for(&f, a);
+			if (a->cause != EVKV_CAUSE_PROTOCOL)
+				fail_test("%s, %s",
+				    evkv_kind_name(request.kind),
+				    unfit[i].replies[j]);
+			check_status(a->status,
+			    unfit[i].kind == EVKV_OP_PUT ||
+				    unfit[i].kind == EVKV_OP_DELETE ||
+				    unfit[i].kind == EVKV_OP_TOUCH ||
+				    unfit[i].kind == EVKV_OP_TAKE
+				? EVKV_UNKNOWN_OUTCOME
+				: EVKV_CORRUPT);
+			rig_until(&f.rig, f.peer->alive == 0);
+			fake_check_recovered(&f);
+			fake_close(&f);
+		}
+	}
+}
+
 /* PERSIST, then EXISTS; what had a TTL was there, whatever comes after. */
 EVKV_TEST(redis_rounds, a_ttl_that_is_removed)
 {
