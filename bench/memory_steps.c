@@ -80,14 +80,6 @@ static void steps_print(const struct steps *steps)
 	fflush(stdout);
 }
 
-static void turn(struct steps *steps)
-{
-	int64_t begin = thread_ns();
-
-	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-	step_add(steps, thread_ns() - begin);
-}
-
 static void on_answer(const struct evkv_result *result, void *arg)
 {
 	(void)arg;
@@ -116,36 +108,67 @@ static size_t stored_bytes(void)
 
 /*
  * Memory as large as the entries take, used before. A step that only reads some
- * bytes of it at random goes with each put: what even such a step takes too
- * long for is the machine's, not the store's.
+ * bytes of it at random, for about as long, goes with each step of the store:
+ * what even such a step takes too long for is the machine's, not the store's.
  */
+#define READ_NS 100
+#define READS_MAX 500
+
 static char *bystander;
-static uint64_t bystander_sum;
+static uint64_t bystander_sum, bystander_state = 1;
 
 static size_t bystander_size(void)
 {
 	return (size_t)entries * (VALUE_SIZE + 32);
 }
 
-static void bystander_step(struct steps *steps, uint64_t *state)
+static void bystander_step(struct steps *steps, int64_t ns)
+{
+	int64_t begin = thread_ns(), n = ns / READ_NS + 1;
+
+	for (n = n < READS_MAX ? n : READS_MAX; n > 0; n--)
+		bystander_sum += (uint64_t)
+		    bystander[bench_random(&bystander_state) %
+			bystander_size()];
+	step_add(steps, thread_ns() - begin);
+}
+
+/* A kind of work, and what was read beside it. */
+struct work {
+	struct steps steps, reads;
+};
+
+static struct work work_of(const char *name)
+{
+	return (struct work){ { .name = name }, { .name = "  reads beside" } };
+}
+
+static void work_add(struct work *work, int64_t ns)
+{
+	step_add(&work->steps, ns);
+	bystander_step(&work->reads, ns);
+}
+
+static void work_print(const struct work *work)
+{
+	steps_print(&work->steps);
+	steps_print(&work->reads);
+}
+
+static void turn(struct work *work)
 {
 	int64_t begin = thread_ns();
-	int i;
 
-	for (i = 0; i < 5; i++)
-		bystander_sum += (uint64_t)
-		    bystander[bench_random(state) % bystander_size()];
-	step_add(steps, thread_ns() - begin);
+	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	work_add(work, thread_ns() - begin);
 }
 
 /* ---- The work ------------------------------------------------------ */
 
 static void fill(const char *name, int64_t ttl_ms)
 {
-	struct steps steps = { .name = name };
-	struct steps reads = { .name = "beside each put: five reads" };
+	struct work work = work_of(name);
 	char key[32], value[VALUE_SIZE];
-	uint64_t state = 1;
 	int64_t begin;
 	uint32_t i;
 
@@ -167,58 +190,56 @@ static void fill(const char *name, int64_t ttl_ms)
 			.ttl_ms = ttl_ms > 0 ? ttl_ms + i % 1000 : 0,
 		    },
 		    on_answer, NULL);
-		step_add(&steps, thread_ns() - begin);
-		bystander_step(&reads, &state);
+		work_add(&work, thread_ns() - begin);
 	}
 	bench_check(stored() == entries);
-	steps_print(&steps);
-	steps_print(&reads);
+	work_print(&work);
 }
 
 /* Submit, then turn until it is answered and what it left is freed. */
 static void run(const char *name, const struct evkv_request *request,
     int64_t expected, size_t left)
 {
-	struct steps steps = { .name = name };
+	struct work work = work_of(name);
 	unsigned had = answers;
 	int64_t begin = thread_ns();
 
 	evkv_submit(store, request, on_answer, NULL);
-	step_add(&steps, thread_ns() - begin);
+	work_add(&work, thread_ns() - begin);
 	while (answers == had || (left == 0 && stored_bytes() > 0))
-		turn(&steps);
+		turn(&work);
 	bench_check(affected == expected);
 	bench_check(stored() == left);
 	while (event_base_get_num_events(base, EVENT_BASE_COUNT_ACTIVE) > 0)
-		turn(&steps);
-	steps_print(&steps);
+		turn(&work);
+	work_print(&work);
 }
 
 static void sweep(const char *name)
 {
-	struct steps steps = { .name = name };
+	struct work work = work_of(name);
 
 	while (stored() > 0) {
 		clock_us += 100000;
 		evkv_loop_check_timers(loop);
 		do
-			turn(&steps);
+			turn(&work);
 		while (event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED) >
 			1 &&
-		    steps.count % 4096 != 0 && stored() > 0);
+		    work.steps.count % 4096 != 0 && stored() > 0);
 	}
-	steps_print(&steps);
+	work_print(&work);
 }
 
 static void close_store(const char *name)
 {
-	struct steps steps = { .name = name };
+	struct work work = work_of(name);
 	unsigned had = answers;
 
 	evkv_store_close(store, 0, on_answer, NULL);
 	while (answers == had)
-		turn(&steps);
-	steps_print(&steps);
+		turn(&work);
+	work_print(&work);
 }
 
 int main(int argc, char **argv)

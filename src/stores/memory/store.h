@@ -21,7 +21,7 @@ struct memory_job {
 };
 
 /* Cleared entries that a step looks for. */
-#define RECLAIM_STEP 128
+#define RECLAIM_STEP 64
 /* Gets that are looked up together, and the longest key that may wait. */
 #define LATE_MAX 64
 #define LATE_KEY_MAX 40

@@ -8,9 +8,9 @@
 
 /* Entries between two looks at the clock; how long a step may take. */
 #define PACE_LOOK 8
-#define PACE_US 50
+#define PACE_US 25
 /* Entries that a step of the sweep takes from an end of the list. */
-#define SWEEP_FROM_END 128
+#define SWEEP_FROM_END 64
 /* Segments of an index that are freed in a step. */
 #define RECLAIM_SEGMENTS 16
 /* Dead entries that are looked up together. */

@@ -170,7 +170,7 @@ EVKV_TEST(unit_memory_pace, slow_clock_leaves_steps_as_long_as_they_were)
 	    &(struct evkv_request){
 		.kind = EVKV_OP_CLEAR, .collection = COLLECTION },
 	    &worst);
-	check_between(worst, 100, 256);
+	check_between(worst, 60, 128);
 	bed_close(&bed);
 }
 

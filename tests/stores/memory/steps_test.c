@@ -226,7 +226,7 @@ EVKV_TEST(unit_memory_steps, close_frees_in_steps)
 		turns++;
 	}
 	check_status(answer.status, EVKV_OK);
-	check_between(turns, 30000 / 256, 300);
+	check_between(turns, 30000 / 128, 600);
 	answer_free(&answer);
 	bed_close(&bed);
 }
