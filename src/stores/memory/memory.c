@@ -198,7 +198,7 @@ static evkv_ticket memory_put_now(struct evkv_store *store,
 	if (request->ttl_ms != 0)
 		evkv__loop_catch_up(&core->loop);
 	entry = evkv__table_find_at_home(table, collection, key,
-	    table_hash(collection, key), entry_same_bytes);
+	    table_hash(collection, key));
 	now_us = evkv__loop_now_us(&core->loop);
 	if (entry == NULL ||
 	    !evkv__table_put_over(table, collection, entry, *request->values,

@@ -189,7 +189,7 @@ enum evkv_peek evkv__memory_peek(void *arg, const struct evkv_request *request,
 	if (!evkv__table_is_last(&self->table, name))
 		return peek_any(self, request, value);
 	entry = evkv__table_find_at_home(&self->table, collection, key,
-	    table_hash(collection, key), entry_same_words);
+	    table_hash(collection, key));
 	if (entry == NULL || !entry_outlives(entry, self->loop->turn_us) ||
 	    entry_is_external(entry))
 		return peek_any(self, request, value);
@@ -233,7 +233,7 @@ evkv_ticket evkv__memory_get(struct evkv_store *store,
 		return evkv__submit_get(store, request, cb, arg);
 	key = *request->keys;
 	entry = evkv__table_find_at_home(&self->table, self->table.last, key,
-	    table_hash(self->table.last, key), entry_same_bytes);
+	    table_hash(self->table.last, key));
 	if (entry == NULL || entry_is_external(entry))
 		return evkv__submit_get(store, request, cb, arg);
 	core = evkv__core(store->loop);

@@ -377,22 +377,14 @@ static inline bool entry_same_short(const char *a, const char *b, size_t size)
 		a[size - 1] == b[size - 1]);
 }
 
-/* Likewise: names and keys are short. */
-static inline bool entry_same_bytes(const char *a, const char *b, size_t size)
+/*
+ * Likewise: names and keys are short. What was just written by whole words is
+ * read by such, see hash_read().
+ */
+static inline bool entry_same(const char *a, const char *b, size_t size)
 {
-	if (size < 8)
-		return entry_same_short(a, b, size);
-	for (; size > 16; size -= 8, a += 8, b += 8) {
-		if (!entry_same_word(a, b))
-			return false;
-	}
-	return entry_same_word(a, b) &&
-	    entry_same_word(a + size - 8, b + size - 8);
-}
-
-/* Likewise, of what was just written by whole words, see hash_read(). */
-static inline bool entry_same_words(const char *a, const char *b, size_t size)
-{
+	if (__builtin_expect(size == 16, 1))
+		return entry_same_word(a, b) && entry_same_word(a + 8, b + 8);
 	for (; size >= 8; size -= 8, a += 8, b += 8) {
 		if (!entry_same_word(a, b))
 			return false;
@@ -409,7 +401,7 @@ static inline bool evkv__table_is_last(const struct memory_table *table,
 	const struct memory_collection *last = table->last;
 
 	return last != NULL && last->name_size == name.size &&
-	    entry_same_bytes(last->name, name.data, name.size);
+	    entry_same(last->name, name.data, name.size);
 }
 static inline struct memory_collection *evkv__table_collection(
     struct memory_table *table, struct evkv_slice name)
@@ -429,15 +421,12 @@ static inline struct memory_collection *evkv__table_collection_make(
 	    : evkv__table_collection_make_slow(table, name);
 }
 
-typedef bool (*entry_same)(const char *a, const char *b, size_t size);
-
 static inline bool entry_is(const struct memory_entry *entry,
-    const struct memory_collection *collection, struct evkv_slice key,
-    entry_same same)
+    const struct memory_collection *collection, struct evkv_slice key)
 {
 	return entry->value.owner == &collection->owner &&
 	    entry->value.offset == ENTRY_KEY_OFFSET + key.size &&
-	    same(entry->bytes, key.data, key.size);
+	    entry_same(entry->bytes, key.data, key.size);
 }
 
 /* The entry of a key, expired or not, and its place; NULL: not there. */
@@ -452,7 +441,7 @@ static inline struct memory_entry *evkv__table_find(const struct memory_table
 	number = index_first(&table->space.entries, hash, place);
 	for (; number != 0; number = index_next(place)) {
 		entry = entry_at(table, number);
-		if (entry_is(entry, collection, key, entry_same_bytes))
+		if (entry_is(entry, collection, key))
 			return entry;
 	}
 	return NULL;
@@ -465,7 +454,7 @@ static inline struct memory_entry *evkv__table_find(const struct memory_table
 static inline struct memory_entry *evkv__table_find_at_home(
     const struct memory_table *table,
     const struct memory_collection *collection, struct evkv_slice key,
-    uint64_t hash, entry_same same)
+    uint64_t hash)
 {
 	const struct index_chunk *chunk = index_chunk(&table->space.entries,
 	    hash);
@@ -475,7 +464,7 @@ static inline struct memory_entry *evkv__table_find_at_home(
 	if (matches == 0)
 		return NULL;
 	entry = entry_at(table, chunk->slots[__builtin_ctz(matches)]);
-	return entry_is(entry, collection, key, same) ? entry : NULL;
+	return entry_is(entry, collection, key) ? entry : NULL;
 }
 
 /* The entry of a key, for a reader: not expired, and marked as used. */
