@@ -18,7 +18,25 @@
 
 struct job_list {
 	struct evkv_job *first, *last;
+	size_t count;
 };
+
+/*
+ * Mostly a job is in another processor's cache, and known only when the one
+ * before it has come. So each points, by reserved[0], to the one that was
+ * submitted JOB_AHEAD after it, which is sent for early. That one may be gone:
+ * nothing but its address is used.
+ */
+#define JOB_AHEAD 8
+
+static inline void job_fetch_ahead(const struct evkv_job *job)
+{
+	const char *ahead = job->reserved[0];
+
+	__builtin_prefetch(ahead);
+	__builtin_prefetch(ahead + 64);
+	__builtin_prefetch(ahead + 128);
+}
 
 struct evkv_executor {
 	unsigned refs; /* atomic */
@@ -58,7 +76,8 @@ struct evkv_lane {
 	struct evkv_lane_config config;
 
 	/* The loop's side. */
-	struct job_list fresh; /* submitted in this turn */
+	struct job_list fresh;              /* submitted in this turn */
+	struct evkv_job *recent[JOB_AHEAD]; /* the last of them, in a ring */
 	struct evkv_lane *next_dirty;
 	bool dirty;
 	size_t out; /* jobs that are not back yet */
@@ -99,6 +118,7 @@ static inline void job_append(struct job_list *list, struct evkv_job *job)
 	else
 		list->first = job;
 	list->last = job;
+	list->count++;
 }
 
 /* Move all of `from` to the end of `to`. */
@@ -111,7 +131,8 @@ static inline void job_move(struct job_list *to, struct job_list *from)
 	else
 		to->first = from->first;
 	to->last = from->last;
-	from->first = from->last = NULL;
+	to->count += from->count;
+	*from = (struct job_list){ NULL, NULL, 0 };
 }
 
 /*

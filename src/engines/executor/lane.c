@@ -52,6 +52,17 @@ struct evkv_lane *evkv_lane_new_sized(struct evkv_loop *loop,
 	return lane;
 }
 
+/* For job_fetch_ahead(). Those that are handed over are not touched. */
+static void lane_remember(struct evkv_lane *lane, struct evkv_job *job)
+{
+	size_t count = lane->fresh.count;
+
+	job->reserved[0] = NULL;
+	if (count >= JOB_AHEAD)
+		lane->recent[count % JOB_AHEAD]->reserved[0] = job;
+	lane->recent[count % JOB_AHEAD] = job;
+}
+
 bool evkv_lane_submit(struct evkv_lane *lane, struct evkv_job *job)
 {
 	struct executor_port *port = lane->port;
@@ -65,6 +76,7 @@ bool evkv_lane_submit(struct evkv_lane *lane, struct evkv_job *job)
 	job->lane = lane;
 	job->again = false;
 	job->state = JOB_WAITING;
+	lane_remember(lane, job);
 	job_append(&lane->fresh, job);
 	if (!lane->dirty) {
 		lane->dirty = true;
@@ -200,7 +212,7 @@ static void lane_pick(const struct evkv_lane *lane, struct job_list *from,
     struct job_list *to)
 {
 	struct evkv_job *job = from->first, *next;
-	struct job_list others = { NULL, NULL };
+	struct job_list others = { NULL, NULL, 0 };
 
 	for (; job != NULL; job = next) {
 		next = job->next;
@@ -223,7 +235,7 @@ static void lane_collect(struct evkv_lane *lane, struct job_list *back)
 /* No worker has the lane: all that is out comes back. */
 static void lane_give_back(struct evkv_lane *lane, struct job_list *left)
 {
-	struct job_list back = { NULL, NULL };
+	struct job_list back = { NULL, NULL, 0 };
 	struct evkv_job *job;
 
 	for (job = left->first; job != NULL; job = job->next)
@@ -240,7 +252,7 @@ static void lane_give_back(struct evkv_lane *lane, struct job_list *left)
 
 void evkv_lane_free(struct evkv_lane *lane)
 {
-	struct job_list left = { NULL, NULL };
+	struct job_list left = { NULL, NULL, 0 };
 
 	if (lane == NULL)
 		return;
@@ -290,7 +302,7 @@ void evkv_lane_abandon(struct evkv_lane *lane, void (*released)(void *arg),
     void *arg)
 {
 	struct evkv_executor *executor = lane->port->executor;
-	struct job_list left = { NULL, NULL }, back = { NULL, NULL };
+	struct job_list left = { NULL, NULL, 0 }, back = { NULL, NULL, 0 };
 	struct evkv_job *job;
 
 	pthread_mutex_lock(&executor->mutex);

@@ -64,20 +64,27 @@ static struct evkv_lane *pool_next_lane(struct evkv_executor *executor)
 	return lane;
 }
 
-/* Cut a batch from the head of the lane's queue. */
+/*
+ * Cut a batch from the head of the lane's queue. With the mutex held, so jobs
+ * are not looked at, which are in the loop's cache, where all of them go.
+ */
 static struct job_list pool_take(struct evkv_lane *lane)
 {
 	struct job_list batch = lane->queue;
 	struct evkv_job *job = batch.first;
 	size_t n;
 
-	for (n = 1; n < lane->config.max_batch && job->next != NULL; n++)
+	if (batch.count <= lane->config.max_batch) {
+		lane->queue = (struct job_list){ NULL, NULL, 0 };
+		return batch;
+	}
+	for (n = 1; n < lane->config.max_batch; n++)
 		job = job->next;
 	lane->queue.first = job->next;
-	if (job->next == NULL)
-		lane->queue.last = NULL;
+	lane->queue.count -= n;
 	job->next = NULL;
 	batch.last = job;
+	batch.count = n;
 	return batch;
 }
 
@@ -100,11 +107,13 @@ static void pool_claim(struct job_list *batch, struct job_list *skipped)
 
 	batch->last = NULL;
 	while ((job = *link) != NULL) {
+		job_fetch_ahead(job);
 		if (pool_claim_one(job)) {
 			batch->last = job;
 			link = &job->next;
 		} else {
 			*link = job->next;
+			batch->count--;
 			job_append(skipped, job);
 		}
 	}
@@ -114,7 +123,7 @@ static void pool_claim(struct job_list *batch, struct job_list *skipped)
 static void pool_split_again(struct job_list *jobs, struct job_list *again)
 {
 	struct evkv_job *job = jobs->first, *next;
-	struct job_list finished = { NULL, NULL };
+	struct job_list finished = { NULL, NULL, 0 };
 
 	for (; job != NULL; job = next) {
 		next = job->next;
@@ -161,8 +170,8 @@ static void pool_end_left(struct evkv_executor *executor,
 /* With the mutex held; false: the thread was left behind, and ends. */
 static bool pool_work(struct evkv_executor *executor, struct evkv_lane *lane)
 {
-	struct job_list batch = pool_take(lane), skipped = { NULL, NULL };
-	struct job_list again = { NULL, NULL };
+	struct job_list batch = pool_take(lane), skipped = { NULL, NULL, 0 };
+	struct job_list again = { NULL, NULL, 0 };
 
 	lane->running = lane->in_run = true;
 	lane->thread = pthread_self();

@@ -44,9 +44,11 @@ static size_t port_deliver_run(struct job_list *list)
 	while (count < DELIVER_BUDGET && last->next != NULL &&
 	    last->next->lane == lane) {
 		last = last->next;
+		job_fetch_ahead(last);
 		count++;
 	}
 	list->first = last->next;
+	list->count -= count;
 	if (list->first == NULL)
 		list->last = NULL;
 	last->next = NULL;
