@@ -13,7 +13,7 @@
 #include "base/request.h"
 #include "stores/mongodb/worker.h"
 
-#define WAVE_BYTES ((size_t)16 << 20) /* of values, unless one is larger */
+#define WAVE_BYTES (((size_t)16 << 20) - 65536) /* unless one is larger */
 #define TABLE_SIZE 2048
 #define WATCH_MS 50
 #define WATCH_STEP_MS 1
@@ -251,9 +251,10 @@ static bool run_key(struct mongodb_worker *worker, struct mongodb_part *part,
     uint32_t key)
 {
 	struct mongodb_wave *wave = &worker->wave;
-	size_t size = request_value(part->request,
-	    mongodb_part_entry(part, key))
-			  .size;
+	size_t entry = mongodb_part_entry(part, key);
+	size_t size = request_value(part->request, entry).size +
+	    mongodb_id_room(part->request->collection,
+		part->request->keys[entry]);
 	struct mongodb_unit unit = { .part = part,
 		.key = key,
 		.twin = UINT32_MAX,

@@ -49,7 +49,7 @@ struct mongodb_wave {
 	struct mongodb_unit *units; /* room for MONGODB_WAVE */
 	uint16_t *table;            /* of units by hash; 0 = none */
 	size_t count;
-	size_t bytes; /* of values */
+	size_t bytes; /* of values and _ids */
 	struct mongodb_raw ids;
 };
 

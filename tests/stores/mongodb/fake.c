@@ -95,6 +95,9 @@ static void fake_note(struct fake *fake, const struct opmsg *message)
 
 	fake->commands++;
 	fake->documents = opmsg_writes(message);
+	fake->written += fake->documents;
+	if (message->body_size > fake->largest)
+		fake->largest = message->body_size;
 	fake->finds += strcmp(message->command, "find") == 0;
 	fake->updates += strcmp(message->command, "update") == 0;
 	fake->indexes += strcmp(message->command, "createIndexes") == 0;

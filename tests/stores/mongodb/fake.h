@@ -45,6 +45,8 @@ struct fake {
 	/* What came, handshakes apart. */
 	unsigned commands, finds, updates, indexes;
 	int32_t documents; /* of the last command */
+	int64_t written;   /* of all */
+	size_t largest;    /* body of a command, in bytes */
 	char last[32];     /* the last command */
 	int64_t max_time;  /* of the last that had it */
 	int64_t number;    /* txnNumber of the last; 0 = it had none */
