@@ -305,6 +305,45 @@ EVKV_TEST(unit_wrapper, values_are_encoded_and_decoded)
 	close_scene(&s);
 }
 
+/* Refuses each value with it as the message. */
+static enum evkv_status echo_encode(void *self, struct evkv_op *op,
+    const struct evkv_request *request, size_t i, struct evkv_slice *value)
+{
+	char message[128];
+
+	(void)self;
+	(void)request;
+	(void)i;
+	memset(evkv_op_alloc(op, 64), 'x', 64);
+	memcpy(message, value->data, value->size);
+	message[value->size] = '\0';
+	evkv_op_explain(op, EVKV_CAUSE_NONE, 0, message);
+	return EVKV_INVALID;
+}
+
+static const struct evkv_wrapper echo_hooks = {
+	.size = sizeof(struct evkv_wrapper),
+	.encode = echo_encode,
+	.decode = shout_decode,
+};
+static const struct evkv_type echo_type = TYPE(echo, echo_hooks);
+
+EVKV_TEST(unit_wrapper, messages_of_every_length)
+{
+	char message[101];
+	struct scene s;
+	size_t i;
+
+	open_scene(&s, &echo_type);
+	for (i = 1; i < sizeof(message); i++) {
+		memset(message, 'm', i);
+		message[i] = '\0';
+		check_status(put(&s, s.store, "c", "k", message), EVKV_INVALID);
+		check_str(s.answer.message, message);
+	}
+	close_scene(&s);
+}
+
 EVKV_TEST(unit_wrapper, counted_values_are_encoded_too)
 {
 	struct evkv_value *value = evkv_value_new(EVKV_LIT("tea"));

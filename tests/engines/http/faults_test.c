@@ -65,6 +65,8 @@ EVKV_TEST(http_faults, a_server_that_is_silent)
 	check_int(call.fate, EVKV_HTTP_SENT);
 	check_status(call.status, EVKV_UNAVAILABLE);
 	check_int(call.cause, EVKV_CAUSE_STALL);
+	rig_until(&s.rig, s.state == EVKV_STATE_DOWN);
+	check_int(s.cause, EVKV_CAUSE_STALL);
 	/* What it says later is nobody's answer. */
 	s.webs[0]->peer->plan.silent = false;
 	scene_post(&s, &call, "/", EVKV_LIT("y"));
