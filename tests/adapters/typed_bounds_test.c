@@ -71,7 +71,7 @@ static struct evkv_schema alone(struct evkv_field *field, const char *name)
 static void *decoded(const struct evkv_schema *schema, const char *name,
     const char *value, struct evkv_typed_error *error)
 {
-	char text[200];
+	char text[300];
 
 	error->message[0] = '\0';
 	snprintf(text, sizeof(text), "{\"%s\":%s}", name, value);
@@ -310,4 +310,26 @@ EVKV_TEST(adapters_typed_bounds, what_a_function_allows_of_the_whole)
 	check_str(error.message, "it is not two");
 	evkv_json_writer_clear(&writer);
 	evkv_typed_free_object(object);
+}
+
+/* However long the path is, what is wrong is told. */
+EVKV_TEST(adapters_typed_bounds, paths_of_every_length)
+{
+	struct evkv_typed_error error;
+	struct evkv_schema schema;
+	struct evkv_field field;
+	char name[180];
+	size_t size;
+
+	schema = alone(&field, "u8");
+	field.name = name;
+	for (size = 1; size < sizeof(name); size++) {
+		memset(name, 'n', size);
+		name[size] = '\0';
+		check(decoded(&schema, name, "true", &error) == NULL);
+		check(strncmp(error.message, name, size < 100 ? size : 100) ==
+		    0);
+		check_contains(error.message, ": byte ");
+		check_contains(error.message, "expected an integer of 8 bits");
+	}
 }
