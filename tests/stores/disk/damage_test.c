@@ -2,6 +2,7 @@
  * Damage: a value that is returned is the value that was stored; what is not is
  * CORRUPT, and can be put anew or deleted. evkv_disk_check finds the rest.
  */
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <lmdb.h>
 #include <stdlib.h>
@@ -15,6 +16,51 @@
 
 #define MARK "this-value-is-looked-for-in-the-file"
 #define ROW_HEAD 28
+
+/* Of this process, begun and not ended. */
+static int transactions;
+
+static void *lmdb_next(const char *name)
+{
+	void *next = dlsym(RTLD_NEXT, name);
+
+	check(next != NULL);
+	return next;
+}
+
+/* Before LMDB's own; the tree is compiled with hidden symbols. */
+__attribute__((visibility("default"))) int mdb_txn_begin(MDB_env *env,
+    MDB_txn *parent, unsigned flags, MDB_txn **txn)
+{
+	void *found = lmdb_next("mdb_txn_begin");
+	int (*next)(MDB_env *, MDB_txn *, unsigned, MDB_txn **);
+	int code;
+
+	memcpy(&next, &found, sizeof(next));
+	code = next(env, parent, flags, txn);
+	__atomic_add_fetch(&transactions, code == 0, __ATOMIC_SEQ_CST);
+	return code;
+}
+
+__attribute__((visibility("default"))) int mdb_txn_commit(MDB_txn *txn)
+{
+	void *found = lmdb_next("mdb_txn_commit");
+	int (*next)(MDB_txn *);
+
+	memcpy(&next, &found, sizeof(next));
+	__atomic_sub_fetch(&transactions, 1, __ATOMIC_SEQ_CST);
+	return next(txn);
+}
+
+__attribute__((visibility("default"))) void mdb_txn_abort(MDB_txn *txn)
+{
+	void *found = lmdb_next("mdb_txn_abort");
+	void (*next)(MDB_txn *);
+
+	memcpy(&next, &found, sizeof(next));
+	__atomic_sub_fetch(&transactions, txn != NULL, __ATOMIC_SEQ_CST);
+	next(txn);
+}
 
 /* Read the whole file; returns its size. */
 static size_t slurp(const struct kit *kit, unsigned char **bytes)
@@ -305,6 +351,52 @@ EVKV_TEST(disk_damage, the_tool_finds_rows_that_are_none)
 		    true);
 	}
 	check_int(check_store(&kit, text, sizeof(text)), 0);
+	kit_end(&kit);
+}
+
+/* What is refused is left without a transaction that is not ended. */
+static void check_refused(struct kit *kit, enum evkv_status status)
+{
+	struct answer answer = ANSWER_INIT;
+
+	check_status(kit_try_open(kit, NULL, &answer), status);
+	answer_free(&answer);
+	kit_close(kit);
+	check_int(transactions, 0);
+	rig_advance(&kit->rig, 2000);
+}
+
+EVKV_TEST(disk_damage, rows_about_the_store_itself_are_looked_at)
+{
+	static const struct {
+		const char *key;
+		struct evkv_slice data;
+		enum evkv_status status;
+	} rows[] = {
+		{ "format", { "\4\0\0\0", 4 }, EVKV_UNSUPPORTED },
+		{ "format", { "\2\0\0\0", 4 }, EVKV_UNSUPPORTED },
+		{ "format", { "\3\0\0", 3 }, EVKV_UNSUPPORTED },
+		{ "format", { "\3\0\0\0\0", 5 }, EVKV_UNSUPPORTED },
+		{ "instance", { "1234567", 7 }, EVKV_CORRUPT },
+		{ "instance", { "123456789", 9 }, EVKV_CORRUPT },
+	};
+	struct kit kit;
+	size_t i;
+
+	prepare(&kit);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		row_edit(&kit, "meta", rows[i].key, strlen(rows[i].key),
+		    rows[i].data, false);
+		check_refused(&kit, rows[i].status);
+		row_edit(&kit, "meta", "format", 6, evkv_bytes("\3\0\0\0", 4),
+		    false);
+		row_edit(&kit, "meta", "instance", 8, evkv_bytes("12345678", 8),
+		    false);
+		kit_open(&kit, NULL);
+		kit_close(&kit);
+	}
+	row_edit(&kit, "meta", "format", 6, evkv_bytes("", 0), true);
+	check_refused(&kit, EVKV_CORRUPT);
 	kit_end(&kit);
 }
 
