@@ -288,6 +288,97 @@ EVKV_TEST(support_options, nodes_of_elasticsearch_have_no_weights)
 }
 #endif
 
+#ifdef HAVE_LOG
+EVKV_TEST(support_options, log_has_bounds)
+{
+	static const struct {
+		const char *says;
+		struct evkv_log_options options;
+	} rows[] = {
+		{ "path is not given", { .path = NULL } },
+		{ "path is not given", { .path = "" } },
+		{ "durability is none of", { PATH_, .durability = 3 } },
+		{ "reads is none of", { PATH_, .reads = 2 } },
+		{ "max_bytes must be", { PATH_, .max_bytes = 1048575 } },
+		{ NULL, { PATH_, .max_bytes = 1048576 } },
+		{ "segment_bytes must be 64",
+		    { PATH_, .segment_bytes = 65535 } },
+		{ NULL, { PATH_, .segment_bytes = 65536 } },
+		{ "segment_bytes must be 64",
+		    { PATH_, .segment_bytes = (UINT64_C(16) << 30) + 4096,
+			.max_bytes = UINT64_C(1) << 40 } },
+		{ NULL,
+		    { PATH_, .segment_bytes = UINT64_C(16) << 30,
+			.max_bytes = UINT64_C(64) << 30 } },
+		{ "at most a quarter",
+		    { PATH_, .segment_bytes = 262144 + 4096,
+			.max_bytes = 1048576 } },
+		{ NULL,
+		    { PATH_, .segment_bytes = 262144, .max_bytes = 1048576 } },
+		{ "compact_ratio must be", { PATH_, .compact_ratio = -0.1 } },
+		{ "compact_ratio must be", { PATH_, .compact_ratio = 1.01 } },
+		{ NULL, { PATH_, .compact_ratio = 1 } },
+		{ "readers must be", { PATH_, .readers = -1 } },
+		{ "readers must be", { PATH_, .readers = 17 } },
+		{ NULL, { PATH_, .readers = 16 } },
+		{ "sweep_ms must be", { PATH_, .sweep_ms = -2 } },
+		{ "sync_ms must not be", { PATH_, .sync_ms = -1 } },
+		{ "timeout_ms must not be", { PATH_, .timeout_ms = -1 } },
+	};
+
+	CHECK_ROWS(log, rows);
+}
+#endif
+
+#ifdef HAVE_REDIS
+#define LONG_64_                                                               \
+	"0123456789012345678901234567890123456789012345678901234567890123"
+#define LONG_256_ LONG_64_ LONG_64_ LONG_64_ LONG_64_
+#define LONG_1024_ LONG_256_ LONG_256_ LONG_256_ LONG_256_
+
+EVKV_TEST(support_options, redis_has_bounds)
+{
+	static const struct {
+		const char *says;
+		struct evkv_redis_options options;
+	} rows[] = {
+		{ "tls_... need TLS", { .tls_ca_file = "x" } },
+		{ "tls_... need TLS", { .tls_cert_file = "x" } },
+		{ "tls_... need TLS", { .tls_key_file = "x" } },
+		{ "tls_... need TLS", { .tls_server_name = "x" } },
+		{ "tls_... need TLS", { .tls_insecure_no_verify = true } },
+		{ "go together", { .tls = true, .tls_cert_file = "x" } },
+		{ "go together", { .tls = true, .tls_key_file = "x" } },
+		{ "over a unix socket", { .tls = true, .path = "/x" } },
+		{ "backoff_min_ms must not be",
+		    { .backoff_min_ms = 11, .backoff_max_ms = 10 } },
+		{ NULL, { .backoff_min_ms = 10, .backoff_max_ms = 10 } },
+		{ "port must be", { .port = -1 } },
+		{ "port must be", { .port = 65536 } },
+		{ NULL, { .port = 65535 } },
+		{ "a path excludes", { .path = "/x", .host = "h" } },
+		{ "a path excludes", { .path = "/x", .port = 1 } },
+		{ "db must not be", { .db = -1 } },
+		{ "exclude each other",
+		    { .password = "p", .password_file = "/x" } },
+		{ "a user needs a password", { .user = "u" } },
+		{ "connections must be", { .connections = -1 } },
+		{ "connections must be", { .connections = 65 } },
+		{ NULL, { .connections = 64 } },
+		{ "client_name must be", { .client_name = "a b" } },
+		{ "client_name must be", { .client_name = "a\x7f" } },
+		{ NULL, { .client_name = "!~" } },
+		{ "key_prefix must have", { .key_prefix = LONG_1024_ "x" } },
+		{ NULL, { .key_prefix = LONG_1024_ } },
+		{ "stall_timeout_ms is",
+		    { .stall_timeout_ms = INT64_C(1) << 40 } },
+		{ NULL, { .stall_timeout_ms = (INT64_C(1) << 40) - 1 } },
+	};
+
+	CHECK_ROWS(redis, rows);
+}
+#endif
+
 /* ---- As a URL ------------------------------------------------------------ */
 
 __attribute__((unused)) static void described(struct rig *rig, const char *url,
