@@ -2,11 +2,13 @@
  * tests/stores/elasticsearch/faults_test.c - what becomes of operations where
  * nodes, answers or the index are not as they should be.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bed.h"
+#include "lib/child.h"
 #include "storm.h"
 
 static void check_codes(int code, const char *reason, enum evkv_status get,
@@ -305,5 +307,34 @@ EVKV_TEST(elasticsearch_faults, a_silent_node_ends_by_the_requests_time)
 	check_status(get.status, EVKV_UNAVAILABLE);
 	answer_free(&put);
 	answer_free(&get);
+	bed_close(&bed);
+}
+
+/* What the system said is told, whichever way the request goes. */
+EVKV_TEST(elasticsearch_faults, a_node_that_is_not_there_is_told_with_its_errno)
+{
+	static const enum evkv_kind kinds[] = { EVKV_OP_KEYS, EVKV_OP_CLEAR,
+		EVKV_OP_GET, EVKV_OP_DELETE };
+	const struct evkv_slice key = EVKV_LIT("k");
+	struct answer answer = ANSWER_INIT;
+	struct bed bed;
+	size_t i;
+
+	bed_begin(&bed, 1);
+	bed.nodes[0].port = child_free_port();
+	bed_store(&bed);
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		evkv_submit(bed.store,
+		    &(struct evkv_request){ .kind = kinds[i],
+			.collection = EVKV_LIT("c"),
+			.count = i < 2 ? 0 : 1,
+			.keys = i < 2 ? NULL : &key },
+		    answer_cb, &answer);
+		rig_wait(&bed.rig, &answer.calls);
+		check_status(answer.status, EVKV_UNAVAILABLE);
+		check_int(answer.sys_error, ECONNREFUSED);
+		answer_reset(&answer);
+	}
+	answer_free(&answer);
 	bed_close(&bed);
 }
