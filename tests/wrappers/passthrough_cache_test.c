@@ -312,6 +312,32 @@ EVKV_TEST(wrappers_passthrough_cache, the_longest_ttl)
 	bed_close(&bed);
 }
 
+/* One that just fits is served by the cache, alone and in a batch. */
+EVKV_TEST(wrappers_passthrough_cache, the_longest_key)
+{
+	const struct evkv_slice keys[] = { EVKV_LIT("sixteen--letters"),
+		EVKV_LIT("seventeen-letters") };
+	struct answer a = ANSWER_INIT;
+	struct cache_bed s;
+
+	bed_open(&s, BED_NARROW,
+	    &(struct evkv_passthrough_cache_options){ .max_ttl_ms = 60000 });
+	bed_put(&s, s.below, keys[0], EVKV_LIT("v"), 0);
+	bed_put(&s, s.below, keys[1], EVKV_LIT("v"), 0);
+	check_str(bed_value(&s, s.store, keys[0]), "v");
+	check_str(bed_value(&s, s.store, keys[0]), "v");
+	check_int(s.primary->keys[EVKV_OP_TTL] + s.primary->keys[EVKV_OP_GET],
+	    1);
+	evkv_get_many(s.store, C, keys, 2, answer_cb, &a);
+	rig_wait(&s.rig, &a.calls);
+	check_status(a.status, EVKV_OK);
+	/* Only the longer one is asked for again. */
+	check_int(s.primary->keys[EVKV_OP_TTL] + s.primary->keys[EVKV_OP_GET],
+	    2);
+	answer_free(&a);
+	bed_close(&s);
+}
+
 /* What the store in the cache's place can't do, and with which max_ttl_ms. */
 EVKV_TEST(wrappers_passthrough_cache, caches_that_can_not_serve)
 {
