@@ -53,6 +53,59 @@ EVKV_TEST(core_deadline, a_deadline_strikes_when_it_is_due)
 	scene_close(&s);
 }
 
+static enum evkv_verdict pass_submit(void *self, struct evkv_op *op,
+    const struct evkv_request *request)
+{
+	return evkv_op_forward(op, self, request);
+}
+
+static void pass_free(void *self)
+{
+	(void)self;
+}
+
+/* A level's own default goes before that of what is below it. */
+EVKV_TEST(core_deadline, defaults_of_levels)
+{
+	static const struct evkv_vtable pass = {
+		.size = sizeof(pass),
+		.name = "pass",
+		.flags = EVKV_VTABLE_TRANSPARENT,
+		.submit = pass_submit,
+		.free = pass_free,
+	};
+	static const struct {
+		int64_t below_ms, own_ms, told_ms;
+	} rows[] = { { 300, 0, 300 }, { 300, 100, 100 }, { 0, 100, 100 },
+		{ 100, 300, 300 } };
+	struct answer a = ANSWER_INIT;
+	struct scene s;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		scene_open(&s, SCRIPTED_STOP_HOLDS, SCRIPTED_CLOSE_AT_ONCE);
+		evkv_store_set_timeout(s.store, rows[i].below_ms);
+		s.store = evkv_store_create(NULL, &pass, s.store,
+		    &(struct evkv_store_config){ .inner = &s.store,
+			.inner_count = 1,
+			.timeout_ms = rows[i].own_ms },
+		    NULL);
+		deadline_submit(&s, EVKV_OP_GET, 0, &a);
+		rig_advance(&s.rig, rows[i].told_ms - 1);
+		rig_turn(&s.rig);
+		check_int(a.calls, 0);
+		rig_advance(&s.rig, 1);
+		rig_turn(&s.rig);
+		check_int(a.calls, 1);
+		check_status(a.status, EVKV_TIMEOUT);
+		scripted_complete_all(s.script, EVKV_OK);
+		rig_settle(&s.rig);
+		answer_reset(&a);
+		scene_close(&s);
+	}
+	answer_free(&a);
+}
+
 EVKV_TEST(core_deadline, deadlines_of_many_lengths_strike_in_order)
 {
 	static const int64_t lengths[] = { 50, 10, 30, 10, 20, 50, 40 };
