@@ -216,6 +216,18 @@ EVKV_TEST(unit_url, nul_bytes_are_refused_everywhere)
 	refuse("x:?a=b%00", "value of an option");
 }
 
+/* What is in brackets is looked at however long it is. */
+EVKV_TEST(unit_url, no_address_is_so_long)
+{
+	char text[400];
+	size_t size;
+
+	for (size = 40; size < 300; size++) {
+		snprintf(text, sizeof(text), "x://[%0*d]", (int)size, 1);
+		refuse(text, "in brackets is not an IPv6 address");
+	}
+}
+
 EVKV_TEST(unit_url, a_port_may_be_empty)
 {
 	struct evkv_url *url = parse("redis://h:");
