@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "bed.h"
+#include "stores/elasticsearch/store.h"
+#include "evkv/base64.h"
 #include "stores/elasticsearch/reader.h"
 
 struct seen {
@@ -183,4 +185,41 @@ EVKV_TEST(elasticsearch_reader, a_large_value_comes_in_many_turns)
 	answer_free(&a);
 	bed_close(&bed);
 	free(value);
+}
+
+/* ---- Long keys ----------------------------------------------------------- */
+
+/* Whether the key of a record is read whose name says so. */
+static bool name_is_taken(struct es_record *record, struct evkv_slice name)
+{
+	struct es_text key = { .data = NULL };
+	bool taken;
+
+	record->name.size = 0;
+	check(evkv__es_text_add(&record->name, name.data, name.size));
+	taken = evkv__es_key_read(record, &key);
+	evkv__es_text_free(&key);
+	return taken;
+}
+
+/* Of a key that is not indexed whole the name alone tells the rest. */
+EVKV_TEST(elasticsearch_reader, the_name_of_a_long_key_must_be_its_own)
+{
+	static char key[ES_KEY_HEX_MAX + 1], name[2 * ES_KEY_HEX_MAX];
+	struct es_record record = { .seq_no = 0 };
+	size_t size;
+
+	memset(key, 'k', sizeof(key));
+	size = evkv_base64_encode(evkv_bytes(key, sizeof(key)), name);
+	check(evkv__es_key_write(&record.key, evkv_bytes(key, sizeof(key)),
+	    false));
+	check(name_is_taken(&record, evkv_bytes(name, size)));
+	check(!name_is_taken(&record, evkv_bytes(name, size - 4)));
+	check(!name_is_taken(&record, evkv_bytes(name, 0)));
+	name[0] = name[0] == 'A' ? 'B' : 'A';
+	check(!name_is_taken(&record, evkv_bytes(name, size)));
+	name[0] = '!';
+	check(!name_is_taken(&record, evkv_bytes(name, size)));
+	evkv__es_text_free(&record.key);
+	evkv__es_text_free(&record.name);
 }
