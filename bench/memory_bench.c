@@ -31,7 +31,8 @@ struct world {
 	uint32_t entries;
 	struct event_base *base;
 	struct evkv_loop *loop;
-	struct evkv_store *store;
+	struct evkv_store *store;        /* in use: one of these */
+	struct evkv_store *small, *huge; /* in pages of 4 KiB, of 2 MiB */
 	struct floor_table floor;
 	struct memory_table table;
 	struct memory_collection *collection;
@@ -293,6 +294,24 @@ static void store_put_batch(void *arg, size_t ops)
 	drive(arg, ops, submit_put_batch);
 }
 
+static void in_huge_pages(struct world *w, size_t ops,
+    void (*submit)(struct world *world))
+{
+	w->store = w->huge;
+	drive(w, ops, submit);
+	w->store = w->small;
+}
+
+static void huge_get_inline(void *arg, size_t ops)
+{
+	in_huge_pages(arg, ops, submit_get_inline);
+}
+
+static void huge_put_inline(void *arg, size_t ops)
+{
+	in_huge_pages(arg, ops, submit_put_inline);
+}
+
 /* ---- The runs ------------------------------------------------------ */
 
 /* Put each of these keys once; returns the bytes of resident memory it took. */
@@ -344,6 +363,9 @@ static void run_gets(struct world *w, const char *title, size_t ops,
 		    .run = store_get_inline,
 		    .arg = w,
 		    .promised = 1.5 },
+		{ .name = "store, inline, huge pages",
+		    .run = huge_get_inline,
+		    .arg = w },
 		{ .name = "store, 64 deferred",
 		    .run = store_get_batch,
 		    .arg = w,
@@ -353,8 +375,8 @@ static void run_gets(struct world *w, const char *title, size_t ops,
 		    .arg = w },
 	};
 
-	bench_measure(rows, 5, ops, repetitions);
-	bench_print(title, rows, 5);
+	bench_measure(rows, 6, ops, repetitions);
+	bench_print(title, rows, 6);
 }
 
 static void run_puts(struct world *w, const char *title, size_t ops,
@@ -367,13 +389,16 @@ static void run_puts(struct world *w, const char *title, size_t ops,
 		    .run = store_put_inline,
 		    .arg = w,
 		    .promised = promised },
+		{ .name = "store, inline, huge pages",
+		    .run = huge_put_inline,
+		    .arg = w },
 		{ .name = "store, 64 deferred",
 		    .run = store_put_batch,
 		    .arg = w },
 	};
 
-	bench_measure(rows, 4, ops, repetitions);
-	bench_print(title, rows, 4);
+	bench_measure(rows, 5, ops, repetitions);
+	bench_print(title, rows, 5);
 }
 
 static void world_open(struct world *w, uint32_t entries)
@@ -384,8 +409,10 @@ static void world_open(struct world *w, uint32_t entries)
 	w->base = event_base_new();
 	w->loop = evkv_loop_new(w->base);
 	bench_check(w->loop != NULL);
-	w->store = evkv_memory_new(w->loop, &options, NULL);
-	bench_check(w->store != NULL);
+	w->store = w->small = evkv_memory_new(w->loop, &options, NULL);
+	options.huge_pages = true;
+	w->huge = evkv_memory_new(w->loop, &options, NULL);
+	bench_check(w->small != NULL && w->huge != NULL);
 	bench_check(evkv__table_init(&w->table, entries, 0,
 	    evkv_loop_random(w->loop), evkv_loop_random(w->loop)));
 	w->collection = evkv__table_collection_make(&w->table,
@@ -415,7 +442,8 @@ static void world_close(struct world *w)
 	event_free(w->pump);
 	floor_close(&w->floor);
 	evkv__table_end(&w->table);
-	evkv_store_unref(w->store);
+	evkv_store_unref(w->small);
+	evkv_store_unref(w->huge);
 	evkv_loop_free(w->loop);
 	event_base_free(w->base);
 	free(w->sequence);
@@ -433,6 +461,7 @@ int main(int argc, char **argv)
 	measure_bytes(w, "floor", bare_floor_put);
 	measure_bytes(w, "table", bare_put);
 	measure_bytes(w, "store", store_put_inline);
+	measure_bytes(w, "store, huge pages", huge_put_inline);
 
 	bench_uniform(w->sequence, SEQUENCE, entries);
 	hits = w->hits = 0;

@@ -7,7 +7,7 @@
  * way. Times are of CPU, so that what else runs on the machine does not count;
  * page faults and the allocator do, and what the machine's host takes.
  *
- *     memory_steps [entries]
+ *     memory_steps [entries [1 = in huge pages]]
  */
 #include <event2/event.h>
 #include <stdio.h>
@@ -252,6 +252,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1)
 		entries = (uint32_t)atoi(argv[1]);
+	unbounded.huge_pages = argc > 2 && atoi(argv[2]) != 0;
 	most = entries;
 	bench_machine();
 	printf("%u entries, %d-byte values\n", entries, VALUE_SIZE);

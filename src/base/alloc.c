@@ -69,6 +69,26 @@ void *evkv__pages_alloc(size_t size)
 	return pages != MAP_FAILED ? pages : NULL;
 }
 
+void *evkv__pages_alloc_huge(void)
+{
+	char *mapped, *aligned;
+	size_t before;
+
+	if (alloc_hook.allocate != NULL)
+		return NULL;
+	mapped = mmap(NULL, 2 * PAGES_HUGE, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (mapped == MAP_FAILED)
+		return NULL;
+	before = (PAGES_HUGE - (uintptr_t)mapped % PAGES_HUGE) % PAGES_HUGE;
+	aligned = mapped + before;
+	if (before > 0)
+		munmap(mapped, before);
+	munmap(aligned + PAGES_HUGE, PAGES_HUGE - before);
+	madvise(aligned, PAGES_HUGE, MADV_HUGEPAGE);
+	return aligned;
+}
+
 size_t evkv__pages_shrink(void *pages, size_t size, size_t part)
 {
 	size_t left = size > part ? (size - 1) / part * part : 0;

@@ -13,6 +13,12 @@
 
 /* NULL = out of memory. Aligned as malloc() aligns. */
 void *evkv__pages_alloc(size_t size);
+#define PAGES_HUGE ((size_t)2 << 20)
+/*
+ * PAGES_HUGE bytes, aligned to that, which are one page where the system has
+ * such. NULL = out of memory, or an allocator is set.
+ */
+void *evkv__pages_alloc_huge(void);
 /*
  * Release the last `part` of `size` bytes, or all of them where they came from
  * an allocator. Returns how many are left at the beginning. `part` is a

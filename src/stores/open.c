@@ -48,6 +48,11 @@ static const struct evkv_url_option memory_options[] = {
 	    .choices = "use|size",
 	    .summary = "size: of what was used, rather keep what is small",
 	    .standard = "use" },
+	{ .name = "huge_pages",
+	    .type = EVKV_URL_BOOL,
+	    .offset = offsetof(struct evkv_memory_options, huge_pages),
+	    .summary = "use pages of 2 MiB: quicker, but pauses while it grows",
+	    .standard = "no" },
 };
 
 const struct evkv_type evkv__memory_type = {

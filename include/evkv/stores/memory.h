@@ -53,6 +53,15 @@ struct evkv_memory_options {
 	size_t max_bytes;
 	/** what an eviction goes by; of use with max_bytes */
 	enum evkv_memory_evict evict;
+	/**
+	 * Ask the system for pages of 2 MiB (Linux: transparent huge pages, see
+	 * madvise(2)), which make gets and puts of a store of many megabytes
+	 * quicker, by about a third. While such a store grows, to have a page
+	 * may hold the loop for up to some milliseconds; a small one takes more
+	 * memory. Without effect where there are none, for values over 1 KiB,
+	 * and with evkv_set_allocator().
+	 */
+	bool huge_pages;
 };
 
 /** evkv_memory_new() with the size of the caller's struct. */

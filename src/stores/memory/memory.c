@@ -472,6 +472,8 @@ static struct memory *memory_make(struct evkv_loop *loop,
 	}
 	self->table.instance = evkv_loop_random(loop);
 	self->table.by_size = options->evict == EVKV_MEMORY_EVICT_BY_SIZE;
+	self->table.heap->slab.pages.huge = options->huge_pages;
+	self->table.heap->segments.huge = options->huge_pages;
 	self->table.clock_us = read_clock;
 	self->table.clock_arg = loop;
 	self->options = *options;

@@ -55,6 +55,8 @@ void evkv__slab_class_init(struct slab_class *class, struct slab_class *source,
 	class->size = (uint32_t)size;
 	class->begin = (uint32_t)begin;
 	class->slots = (uint32_t)((block - begin) / size);
+	class->huge = false;
+	class->spare = NULL;
 	class->room = NULL;
 	class->retired = NULL;
 }
@@ -176,6 +178,22 @@ uint16_t evkv__slab_slot(const struct slab_class *class, const void *item)
 	    class->size);
 }
 
+static void *region_memory(struct slab_class *class)
+{
+	char *memory = class->spare;
+
+	if (memory != NULL) {
+		class->spare = NULL;
+		return memory;
+	}
+	if (class->huge)
+		memory = evkv__pages_alloc_huge();
+	if (memory == NULL)
+		return evkv__pages_alloc(SLAB_REGION);
+	class->spare = memory + SLAB_REGION;
+	return memory;
+}
+
 static struct slab_block *region_new(struct slab_class *class)
 {
 	struct slab_block *block;
@@ -183,7 +201,7 @@ static struct slab_block *region_new(struct slab_class *class)
 
 	if (class->regions != NULL && !regions_prepare(class->regions))
 		return NULL;
-	region = evkv__pages_alloc(SLAB_REGION);
+	region = region_memory(class);
 	if (region == NULL)
 		return NULL;
 	block = (struct slab_block *)(void *)(region +
@@ -293,6 +311,9 @@ void evkv__slab_class_end(struct slab_class *class)
 	    (class->room->used == 0 && class->room->next == NULL));
 	if (class->room != NULL)
 		block_free(class, class->room);
+	if (class->spare != NULL)
+		evkv__slab_retire(class, class->spare, SLAB_REGION);
+	class->spare = NULL;
 	while (evkv__slab_tidy(class))
 		;
 }

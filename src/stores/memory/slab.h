@@ -55,7 +55,9 @@ struct slab_class {
 	uint32_t size;                /* of an item */
 	uint32_t begin;               /* of the first item in a block */
 	uint32_t slots;               /* items of a block */
-	struct slab_block *room;      /* blocks with room; at most one empty */
+	bool huge;                    /* regions are halves of huge pages */
+	void *spare;             /* the other half of the last one, or NULL */
+	struct slab_block *room; /* blocks with room; at most one empty */
 	struct slab_retired *retired; /* regions, and what else was retired */
 };
 
