@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef HAVE_ROCKSDB
 #include <rocksdb/c.h>
@@ -166,6 +167,28 @@ static void rocks_put_groups(void *arg, size_t ops)
 		rocksdb_write(w->rocks, w->synced, batch, &error);
 		bench_check(error == NULL);
 		rocksdb_writebatch_destroy(batch);
+	}
+}
+
+/* It writes tables and merges them behind the puts. */
+static void rocks_settle(void *arg)
+{
+	static const char *const at_work[] = { "rocksdb.num-running-flushes",
+		"rocksdb.num-running-compactions",
+		"rocksdb.mem-table-flush-pending",
+		"rocksdb.compaction-pending" };
+	const struct timespec step = { 0, 1000000 };
+	struct raw_side *side = arg;
+	uint64_t some = 1, number;
+	size_t i;
+
+	while (some > 0) {
+		nanosleep(&step, NULL);
+		for (i = 0, some = 0; i < 4; i++) {
+			bench_check(rocksdb_property_int(side->world->rocks,
+					at_work[i], &number) == 0);
+			some += number;
+		}
 	}
 }
 
@@ -374,7 +397,10 @@ static void puts_durable(struct world *w, size_t batch, size_t ops,
 		    .arg = &raw },
 		{ .name = "LMDB", .run = raw_put_groups, .arg = &raw },
 #ifdef HAVE_ROCKSDB
-		{ .name = "RocksDB", .run = rocks_put_groups, .arg = &raw },
+		{ .name = "RocksDB",
+		    .run = rocks_put_groups,
+		    .arg = &raw,
+		    .settle = rocks_settle },
 #endif
 		{ .name = "log", .run = side_run, .arg = &side },
 	};

@@ -46,6 +46,12 @@ size_t bench_rss(void)
 	return (size_t)resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+static void settle(const struct bench_row *row)
+{
+	if (row->settle != NULL)
+		row->settle(row->arg);
+}
+
 static void measure_one(struct bench_row *row, size_t ops)
 {
 	int64_t wall = bench_wall_ns(), cpu = bench_cpu_ns();
@@ -56,6 +62,7 @@ static void measure_one(struct bench_row *row, size_t ops)
 	row->wall_ns[row->repetitions] = (double)(bench_wall_ns() - wall) /
 	    (double)ops;
 	row->repetitions++;
+	settle(row);
 }
 
 void bench_measure(struct bench_row *rows, size_t count, size_t ops,
@@ -66,8 +73,10 @@ void bench_measure(struct bench_row *rows, size_t count, size_t ops,
 
 	if (repetitions > BENCH_REPETITIONS_MAX)
 		repetitions = BENCH_REPETITIONS_MAX;
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
 		rows[i].run(rows[i].arg, ops / 10 + 1);
+		settle(&rows[i]);
+	}
 	for (repetition = 0; repetition < repetitions; repetition++) {
 		for (i = 0; i < count; i++)
 			measure_one(&rows[i], ops);
@@ -240,8 +249,10 @@ unsigned bench_number(int argc, char **argv, int index, unsigned otherwise)
 	if (*end == '\0' && number > 0 && number <= INT32_MAX &&
 	    argv[index][0] != '-')
 		return (unsigned)number;
-	fprintf(stderr, "%s: argument %d: expected a positive number, not "
-	    "\"%s\"\n", argv[0], index, argv[index]);
+	fprintf(stderr,
+	    "%s: argument %d: expected a positive number, not "
+	    "\"%s\"\n",
+	    argv[0], index, argv[index]);
 	exit(2);
 }
 

@@ -30,6 +30,11 @@ struct bench_row {
 	void (*run)(void *arg, size_t ops);
 	void *arg;
 	/*
+	 * Wait, unmeasured, until threads of its own have done what it has left
+	 * to them, which would be counted to the next row; NULL: there are none.
+	 */
+	void (*settle)(void *arg);
+	/*
 	 * What the row must keep to, as a ratio to the first row's CPU time; 0
 	 * = nothing was promised.
 	 */
