@@ -60,8 +60,8 @@ static int reader_begin(struct disk_env *env, struct disk_reader *reader)
 	if (reader->txn != NULL)
 		return mdb_txn_renew(reader->txn);
 	code = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &reader->txn);
-	if (code == MDB_READERS_FULL &&
-	    mdb_reader_check(env->lmdb, &dead) == 0 && dead > 0)
+	/* Where it frees none, another reader may just have done so. */
+	if (code == MDB_READERS_FULL && mdb_reader_check(env->lmdb, &dead) == 0)
 		code = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &reader->txn);
 	if (code != 0)
 		reader->txn = NULL;
