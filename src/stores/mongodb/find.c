@@ -126,7 +126,7 @@ static bool find_command(const struct mongodb_worker *worker,
 	raw->size = 0;
 	if (!mongodb_raw_room(raw,
 		COMMAND_ROOM + name.size + worker->wave.ids.size +
-		    find->count * mongodb_raw_member_size(0)))
+		    find->count * MONGODB_RAW_MEMBER_MAX))
 		return false;
 	opened = mongodb_raw_open(raw);
 	MONGODB_RAW_FIELD(raw, MONGODB_RAW_TEXT, "find");

@@ -79,11 +79,8 @@ static inline void mongodb_raw_member(struct mongodb_raw *raw, char type,
 	mongodb_raw_bytes(raw, at, (size_t)(text + sizeof(text) - at));
 }
 
-/* The room that a member and a text of this size take. */
-static inline size_t mongodb_raw_member_size(size_t size)
-{
-	return size + 16;
-}
+/* The most that a member takes beside a text's bytes. */
+#define MONGODB_RAW_MEMBER_MAX 16
 
 /* ---- Values of fields ---------------------------------------------------- */
 
