@@ -101,6 +101,22 @@ function(evkv_add_test)
 		${arg_ARGS})
 endfunction()
 
+# evkv_test_libraries(<test> <library>...): link its programs with those of them
+# that are built here; HAVE_<LIBRARY> tells which.
+function(evkv_test_libraries test)
+	foreach(target ${test} plain-${test})
+		foreach(library IN LISTS ARGN)
+			if(TARGET ${target} AND TARGET evkv::${library})
+				string(TOUPPER ${library} have)
+				target_link_libraries(${target} PRIVATE
+					evkv::${library})
+				target_compile_definitions(${target} PRIVATE
+					HAVE_${have})
+			endif()
+		endforeach()
+	endforeach()
+endfunction()
+
 # evkv_add_conformance(<program> SOURCES <fixtures>.c ... [LIBS ...]
 #     [LABELS ...] [TIMEOUT <s>] [ENVIRONMENT <variable>=<value> ...]
 #     SUITES <suite>... [SWEEP ...] [MODEL ...] [DELAYED ...] [VALGRIND ...]

@@ -167,3 +167,18 @@ void rig_wait_flag(struct rig *rig, const void *flag, size_t size,
 	while (rig_is_zero(flag, size))
 		rig_turn_until(rig, deadline, file, line, "the flag");
 }
+
+void rig_check_described(struct rig *rig, const char *url, const char *expected)
+{
+	struct evkv_error error = EVKV_ERROR_INIT;
+	struct evkv_store *store = evkv_open(rig->loop, url, &error);
+	char *text;
+
+	if (store == NULL)
+		fail_test("%s: %s", url, error.message);
+	text = evkv_store_describe(store, 0);
+	check_str(text, expected);
+	evkv_free(text);
+	evkv_store_unref(store);
+	rig_turn(rig);
+}

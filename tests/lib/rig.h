@@ -87,4 +87,8 @@ int64_t rig_deadline(void);
 void rig_turn_until(struct rig *rig, int64_t deadline, const char *file,
     int line, const char *what);
 
+/* A store of this URL is described so; it is opened and let go of. */
+void rig_check_described(struct rig *rig, const char *url,
+    const char *expected);
+
 #endif

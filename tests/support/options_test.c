@@ -381,22 +381,6 @@ EVKV_TEST(support_options, redis_has_bounds)
 
 /* ---- As a URL ------------------------------------------------------------ */
 
-__attribute__((unused)) static void described(struct rig *rig, const char *url,
-    const char *expected)
-{
-	struct evkv_error error = EVKV_ERROR_INIT;
-	struct evkv_store *store = evkv_open(rig->loop, url, &error);
-	char *text;
-
-	if (store == NULL)
-		fail_test("%s: %s", url, error.message);
-	text = evkv_store_describe(store, 0);
-	check_str(text, expected);
-	evkv_free(text);
-	evkv_store_unref(store);
-	rig_turn(rig);
-}
-
 #ifdef HAVE_REDIS
 EVKV_TEST(support_options, urls_of_redis_are_described)
 {
@@ -404,12 +388,12 @@ EVKV_TEST(support_options, urls_of_redis_are_described)
 
 	rig_open(&rig);
 	check(evkv_redis_register(rig.loop));
-	described(&rig, "redis:", "redis://localhost:6379");
-	described(&rig, "redis://[::1]:7", "redis://[::1]:7");
-	described(&rig, "rediss://u:p@127.0.0.1/?timeout_ms=2s",
+	rig_check_described(&rig, "redis:", "redis://localhost:6379");
+	rig_check_described(&rig, "redis://[::1]:7", "redis://[::1]:7");
+	rig_check_described(&rig, "rediss://u:p@127.0.0.1/?timeout_ms=2s",
 	    "rediss://u:***@127.0.0.1:6379?timeout_ms=2s");
-	described(&rig, "redis://:p@h", "redis://:***@h:6379");
-	described(&rig, "redis+unix:///tmp/s?key_prefix=a:",
+	rig_check_described(&rig, "redis://:p@h", "redis://:***@h:6379");
+	rig_check_described(&rig, "redis+unix:///tmp/s?key_prefix=a:",
 	    "redis+unix:///tmp/s?key_prefix=a:");
 	rig_close(&rig);
 }
@@ -422,9 +406,9 @@ EVKV_TEST(support_options, urls_of_elasticsearch_are_described)
 
 	rig_open(&rig);
 	check(evkv_elasticsearch_register(rig.loop));
-	described(&rig, "elasticsearch://a,[::1]:7/i",
+	rig_check_described(&rig, "elasticsearch://a,[::1]:7/i",
 	    "elasticsearch://a:9200,[::1]:7/i");
-	described(&rig, "opensearch+https://u:p@h/i?timeout_ms=2s",
+	rig_check_described(&rig, "opensearch+https://u:p@h/i?timeout_ms=2s",
 	    "opensearch+https://u:***@h:9200/i?timeout_ms=2s");
 	rig_close(&rig);
 }

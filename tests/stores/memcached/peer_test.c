@@ -388,43 +388,28 @@ EVKV_TEST(memcached_peer, bad_urls_are_told)
 	rig_close(&rig);
 }
 
-static void described(struct rig *rig, const char *url, const char *expected)
-{
-	struct evkv_error error = EVKV_ERROR_INIT;
-	struct evkv_store *store = evkv_open(rig->loop, url, &error);
-	char *text;
-
-	if (store == NULL)
-		fail_test("%s: %s", url, error.message);
-	text = evkv_store_describe(store, 0);
-	check_str(text, expected);
-	evkv_free(text);
-	evkv_store_unref(store);
-	rig_turn(rig);
-}
-
 EVKV_TEST(memcached_peer, urls_are_described)
 {
 	struct rig rig;
 
 	rig_open(&rig);
 	check(evkv_memcached_register(rig.loop));
-	described(&rig, "memcached:", "memcached://localhost:11211");
-	described(&rig, "memcached://127.0.0.1,127.0.0.2*3,[::1]:12/",
+	rig_check_described(&rig, "memcached:", "memcached://localhost:11211");
+	rig_check_described(&rig, "memcached://127.0.0.1,127.0.0.2*3,[::1]:12/",
 	    "memcached://127.0.0.1:11211,127.0.0.2:11211*3,[::1]:12");
-	described(&rig, "memcached://127.0.0.1*65535,127.0.0.2*1",
+	rig_check_described(&rig, "memcached://127.0.0.1*65535,127.0.0.2*1",
 	    "memcached://127.0.0.1:11211*65535,127.0.0.2:11211");
-	described(&rig,
+	rig_check_described(&rig,
 	    "memcacheds://u:p@h?eject=yes&distribution=ketama&timeout_ms=2s",
 	    "memcacheds://u:***@h:11211?distribution=ketama&eject=yes&"
 	    "timeout_ms=2s");
-	described(&rig,
+	rig_check_described(&rig,
 	    "memory: | passthrough_cache(\"memcached://127.0.0.1,127.0.0.2\", "
 	    "max_ttl=5s)",
 	    "memory: | "
 	    "passthrough_cache(\"memcached://127.0.0.1:11211,127.0.0.2:11211\","
 	    " max_ttl=5s)");
-	described(&rig, "memcached+unix:///tmp/s?key_prefix=a:",
+	rig_check_described(&rig, "memcached+unix:///tmp/s?key_prefix=a:",
 	    "memcached+unix:///tmp/s?key_prefix=a:");
 	rig_close(&rig);
 }
