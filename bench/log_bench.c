@@ -265,8 +265,10 @@ static void on_result(const struct evkv_result *result, void *arg)
 		w->sum += *(const unsigned char *)evkv_result_entry(result, 0)
 			       ->bytes.data;
 	side->waiting--;
-	if (side->kind == EVKV_OP_PUT ? side->left > 0
-				      : side->waiting == 0 && side->left > 0)
+	if (side->waiting == 0 && side->left == 0)
+		event_base_loopbreak(w->base);
+	else if (side->left > 0 &&
+	    (side->kind == EVKV_OP_PUT || side->waiting == 0))
 		side_submit(side);
 }
 
@@ -305,6 +307,14 @@ static void side_run(void *arg, size_t ops)
 	side_submit(side);
 	event_base_dispatch(side->world->base);
 	bench_check(side->left == 0 && side->waiting == 0);
+}
+
+/* Dispatch returns when nothing is written behind the puts either. */
+static void side_settle(void *arg)
+{
+	struct side *side = arg;
+
+	event_base_dispatch(side->world->base);
 }
 
 static void on_put(const struct evkv_result *result, void *arg)
@@ -402,7 +412,10 @@ static void puts_durable(struct world *w, size_t batch, size_t ops,
 		    .arg = &raw,
 		    .settle = rocks_settle },
 #endif
-		{ .name = "log", .run = side_run, .arg = &side },
+		{ .name = "log",
+		    .run = side_run,
+		    .arg = &side,
+		    .settle = side_settle },
 	};
 	size_t count = sizeof(rows) / sizeof(rows[0]), i;
 	char title[60];
@@ -425,6 +438,7 @@ static void amplification(struct world *w)
 
 	evkv_log_read_counters(store, &before);
 	side_run(&side, w->entries);
+	side_settle(&side);
 	evkv_submit(store, &(struct evkv_request){ .kind = EVKV_OP_COMPACT },
 	    on_put, NULL);
 	event_base_dispatch(w->base);
