@@ -32,7 +32,7 @@ struct world {
 	struct event_base *base;
 	struct evkv_loop *loop;
 	struct evkv_store *store;        /* in use: one of these */
-	struct evkv_store *small, *huge; /* in pages of 4 KiB, of 2 MiB */
+	struct evkv_store *usual, *small; /* in pages of 2 MiB, of 4 KiB */
 	struct floor_table floor;
 	struct memory_table table;
 	struct memory_collection *collection;
@@ -294,22 +294,22 @@ static void store_put_batch(void *arg, size_t ops)
 	drive(arg, ops, submit_put_batch);
 }
 
-static void in_huge_pages(struct world *w, size_t ops,
+static void in_small_pages(struct world *w, size_t ops,
     void (*submit)(struct world *world))
 {
-	w->store = w->huge;
-	drive(w, ops, submit);
 	w->store = w->small;
+	drive(w, ops, submit);
+	w->store = w->usual;
 }
 
-static void huge_get_inline(void *arg, size_t ops)
+static void small_get_inline(void *arg, size_t ops)
 {
-	in_huge_pages(arg, ops, submit_get_inline);
+	in_small_pages(arg, ops, submit_get_inline);
 }
 
-static void huge_put_inline(void *arg, size_t ops)
+static void small_put_inline(void *arg, size_t ops)
 {
-	in_huge_pages(arg, ops, submit_put_inline);
+	in_small_pages(arg, ops, submit_put_inline);
 }
 
 /* ---- The runs ------------------------------------------------------ */
@@ -363,8 +363,8 @@ static void run_gets(struct world *w, const char *title, size_t ops,
 		    .run = store_get_inline,
 		    .arg = w,
 		    .promised = 1.5 },
-		{ .name = "store, inline, huge pages",
-		    .run = huge_get_inline,
+		{ .name = "store, inline, small pages",
+		    .run = small_get_inline,
 		    .arg = w },
 		{ .name = "store, 64 deferred",
 		    .run = store_get_batch,
@@ -389,8 +389,8 @@ static void run_puts(struct world *w, const char *title, size_t ops,
 		    .run = store_put_inline,
 		    .arg = w,
 		    .promised = promised },
-		{ .name = "store, inline, huge pages",
-		    .run = huge_put_inline,
+		{ .name = "store, inline, small pages",
+		    .run = small_put_inline,
 		    .arg = w },
 		{ .name = "store, 64 deferred",
 		    .run = store_put_batch,
@@ -409,10 +409,10 @@ static void world_open(struct world *w, uint32_t entries)
 	w->base = event_base_new();
 	w->loop = evkv_loop_new(w->base);
 	bench_check(w->loop != NULL);
-	w->store = w->small = evkv_memory_new(w->loop, &options, NULL);
-	options.huge_pages = true;
-	w->huge = evkv_memory_new(w->loop, &options, NULL);
-	bench_check(w->small != NULL && w->huge != NULL);
+	w->store = w->usual = evkv_memory_new(w->loop, &options, NULL);
+	options.small_pages = true;
+	w->small = evkv_memory_new(w->loop, &options, NULL);
+	bench_check(w->usual != NULL && w->small != NULL);
 	bench_check(evkv__table_init(&w->table, entries, 0,
 	    evkv_loop_random(w->loop), evkv_loop_random(w->loop)));
 	w->collection = evkv__table_collection_make(&w->table,
@@ -442,8 +442,8 @@ static void world_close(struct world *w)
 	event_free(w->pump);
 	floor_close(&w->floor);
 	evkv__table_end(&w->table);
+	evkv_store_unref(w->usual);
 	evkv_store_unref(w->small);
-	evkv_store_unref(w->huge);
 	evkv_loop_free(w->loop);
 	event_base_free(w->base);
 	free(w->sequence);
@@ -461,7 +461,7 @@ int main(int argc, char **argv)
 	measure_bytes(w, "floor", bare_floor_put);
 	measure_bytes(w, "table", bare_put);
 	measure_bytes(w, "store", store_put_inline);
-	measure_bytes(w, "store, huge pages", huge_put_inline);
+	measure_bytes(w, "store, small pages", small_put_inline);
 
 	bench_uniform(w->sequence, SEQUENCE, entries);
 	hits = w->hits = 0;

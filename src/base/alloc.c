@@ -58,6 +58,11 @@ void evkv_free(void *memory)
 		free(memory);
 }
 
+bool evkv__pages_are_mapped(void)
+{
+	return alloc_hook.allocate == NULL;
+}
+
 void *evkv__pages_alloc(size_t size)
 {
 	void *pages;

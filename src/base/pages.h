@@ -9,10 +9,13 @@
 #ifndef EVKV_BASE_PAGES_H
 #define EVKV_BASE_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* NULL = out of memory. Aligned as malloc() aligns. */
 void *evkv__pages_alloc(size_t size);
+/* Whether it comes from the system, not from an allocator. */
+bool evkv__pages_are_mapped(void);
 #define PAGES_HUGE ((size_t)2 << 20)
 /*
  * PAGES_HUGE bytes, aligned to that, which are one page where the system has

@@ -48,10 +48,10 @@ static const struct evkv_url_option memory_options[] = {
 	    .choices = "use|size",
 	    .summary = "size: of what was used, rather keep what is small",
 	    .standard = "use" },
-	{ .name = "huge_pages",
+	{ .name = "small_pages",
 	    .type = EVKV_URL_BOOL,
-	    .offset = offsetof(struct evkv_memory_options, huge_pages),
-	    .summary = "use pages of 2 MiB: quicker, but pauses while it grows",
+	    .offset = offsetof(struct evkv_memory_options, small_pages),
+	    .summary = "no pages of 2 MiB, and no thread that has them ready",
 	    .standard = "no" },
 };
 

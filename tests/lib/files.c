@@ -21,8 +21,8 @@ int files_count(const char *path)
 	return count - 2;
 }
 
-/* Whether the thread of this number is a worker. It may end meanwhile. */
-static bool is_worker(const char *thread)
+/* Whether the thread of this number has that name. It may end meanwhile. */
+static bool is_named(const char *thread, const char *expected)
 {
 	char path[300], name[32] = "";
 	FILE *file;
@@ -34,10 +34,11 @@ static bool is_worker(const char *thread)
 	if (fgets(name, sizeof(name), file) == NULL)
 		name[0] = '\0';
 	fclose(file);
-	return strcmp(name, "evkv-worker\n") == 0;
+	name[strcspn(name, "\n")] = '\0';
+	return strcmp(name, expected) == 0;
 }
 
-static int workers_count(void)
+static int threads_count(const char *name)
 {
 	DIR *dir = opendir("/proc/self/task");
 	struct dirent *entry;
@@ -45,21 +46,27 @@ static int workers_count(void)
 
 	check(dir != NULL);
 	while ((entry = readdir(dir)) != NULL)
-		count += is_worker(entry->d_name);
+		count += is_named(entry->d_name, name);
 	closedir(dir);
 	return count;
 }
 
-void files_await_workers(int count)
+void files_await_threads(const char *name, int count)
 {
 	int looks;
 
 	for (looks = 0; looks < 100000; looks++) {
-		if (workers_count() == count)
+		if (threads_count(name) == count)
 			return;
 		sched_yield();
 	}
-	fail_test("%d workers, expected %d", workers_count(), count);
+	fail_test("%d threads %s, expected %d", threads_count(name), name,
+	    count);
+}
+
+void files_await_workers(int count)
+{
+	files_await_threads("evkv-worker", count);
 }
 
 void files_write(const char *folder, const char *name, const char *text)

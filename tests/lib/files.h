@@ -11,10 +11,12 @@
  */
 int files_count(const char *path);
 /*
- * This process comes to have that many worker threads, told by their name. A
- * thread bears it soon after its start, and one that was joined is to be seen
- * in /proc/self/task for a moment more.
+ * This process comes to have that many threads of a name. A thread bears it
+ * soon after its start, and one that was joined is to be seen in
+ * /proc/self/task for a moment more.
  */
+void files_await_threads(const char *name, int count);
+/* Likewise, of an executor's. */
 void files_await_workers(int count);
 
 /* Write the text into a file of that folder, instead of what there was. */

@@ -54,14 +54,16 @@ struct evkv_memory_options {
 	/** what an eviction goes by; of use with max_bytes */
 	enum evkv_memory_evict evict;
 	/**
-	 * Ask the system for pages of 2 MiB (Linux: transparent huge pages, see
-	 * madvise(2)), which make gets and puts of a store of many megabytes
-	 * quicker, by about a third. While such a store grows, to have a page
-	 * may hold the loop for up to some milliseconds; a small one takes more
-	 * memory. Without effect where there are none, for values over 1 KiB,
-	 * and with evkv_set_allocator().
+	 * Take memory in the system's small pages only. Else a store of more
+	 * than 8 MiB asks for pages of 2 MiB (Linux: transparent huge pages,
+	 * see madvise(2)), which make its gets and puts quicker, by about a
+	 * third. As the system needs up to some milliseconds for each, a thread
+	 * of the store's has the next one ready, and lives no longer than that
+	 * takes; signals are blocked in it. So a store may take 2 MiB that it
+	 * does not use yet. true: no thread is ever started. Without effect for
+	 * values over 1 KiB, and with evkv_set_allocator().
 	 */
-	bool huge_pages;
+	bool small_pages;
 };
 
 /** evkv_memory_new() with the size of the caller's struct. */

@@ -346,6 +346,7 @@ struct memory_heap *evkv__heap_new(void)
 	evkv__slab_init(&heap->slab);
 	evkv__slab_class_init(&heap->segments, NULL,
 	    sizeof(struct index_segment));
+	heap->slab.pages.ahead = heap->segments.ahead = &heap->ahead;
 	atomic_init(&heap->returned, NULL);
 	atomic_init(&heap->refs, 1);
 	atomic_init(&heap->held, 0);
@@ -369,6 +370,7 @@ void evkv__heap_unref(struct memory_heap *heap)
 	heap_collect(heap, SIZE_MAX);
 	evkv__slab_end(&heap->slab);
 	evkv__slab_class_end(&heap->segments);
+	evkv__ahead_end(&heap->ahead);
 	evkv_free(heap);
 }
 

@@ -364,6 +364,17 @@ static void upkeep_step(struct memory *self)
 		sweep_step(self);
 }
 
+/* Large pages are asked about once, as a thread may end in between. */
+static void close_step(struct memory *self)
+{
+	bool left = evkv__ahead_leave(&self->table.heap->ahead);
+
+	if (!left || is_garbage(self) || self->jobs != NULL)
+		evkv_task_queue(self->loop, &self->task);
+	else
+		evkv_store_closed(self->store);
+}
+
 static void memory_step(void *arg)
 {
 	struct memory *self = arg;
@@ -374,8 +385,8 @@ static void memory_step(void *arg)
 		evkv__memory_job_step(self);
 	else
 		upkeep_step(self);
-	if (self->closing && !is_garbage(self) && self->jobs == NULL)
-		evkv_store_closed(self->store);
+	if (self->closing)
+		close_step(self);
 	else
 		evkv__memory_follow_up(self);
 }
@@ -392,10 +403,7 @@ static void memory_close(void *arg)
 	evkv_timer_cancel(self->loop, &self->timer);
 	evkv_task_cancel(self->loop, &self->task);
 	evkv__table_clear_all(&self->table, NULL);
-	if (is_garbage(self) || self->jobs != NULL)
-		evkv_task_queue(self->loop, &self->task);
-	else
-		evkv_store_closed(self->store);
+	close_step(self);
 }
 
 static void memory_free(void *arg)
@@ -472,8 +480,7 @@ static struct memory *memory_make(struct evkv_loop *loop,
 	}
 	self->table.instance = evkv_loop_random(loop);
 	self->table.by_size = options->evict == EVKV_MEMORY_EVICT_BY_SIZE;
-	self->table.heap->slab.pages.huge = options->huge_pages;
-	self->table.heap->segments.huge = options->huge_pages;
+	self->table.heap->ahead.off = options->small_pages;
 	self->table.clock_us = read_clock;
 	self->table.clock_arg = loop;
 	self->options = *options;

@@ -5,6 +5,7 @@
 
 #include "core/op.h"
 #include "base/pages.h"
+#include "stores/memory/ahead.h"
 
 /* Items of a multiple of it, a cache line, are aligned to it. */
 #define ALIGN 64
@@ -55,8 +56,7 @@ void evkv__slab_class_init(struct slab_class *class, struct slab_class *source,
 	class->size = (uint32_t)size;
 	class->begin = (uint32_t)begin;
 	class->slots = (uint32_t)((block - begin) / size);
-	class->huge = false;
-	class->spare = NULL;
+	class->ahead = NULL;
 	class->room = NULL;
 	class->retired = NULL;
 }
@@ -180,17 +180,13 @@ uint16_t evkv__slab_slot(const struct slab_class *class, const void *item)
 
 static void *region_memory(struct slab_class *class)
 {
-	char *memory = class->spare;
+	void *memory = class->ahead != NULL ? evkv__ahead_take(class->ahead)
+					    : NULL;
 
-	if (memory != NULL) {
-		class->spare = NULL;
-		return memory;
-	}
-	if (class->huge)
-		memory = evkv__pages_alloc_huge();
 	if (memory == NULL)
-		return evkv__pages_alloc(SLAB_REGION);
-	class->spare = memory + SLAB_REGION;
+		memory = evkv__pages_alloc(SLAB_REGION);
+	if (memory == NULL && class->ahead != NULL)
+		ahead_give(class->ahead);
 	return memory;
 }
 
@@ -218,6 +214,8 @@ static void region_free(struct slab_class *class, struct slab_block *block)
 	if (class->regions != NULL)
 		regions_remove(class->regions,
 		    ((struct slab_region *)block)->number);
+	if (class->ahead != NULL)
+		ahead_give(class->ahead);
 	evkv__slab_retire(class, block->region, SLAB_REGION);
 }
 
@@ -244,8 +242,11 @@ static struct slab_block *block_new(struct slab_class *class)
 	if (block == NULL)
 		return NULL;
 	block->slot = slot;
-	if (class->source != NULL)
+	if (class->source != NULL) {
 		block->number = page_number(class->source, block);
+		if (class->source->ahead != NULL)
+			ahead_use(class->source->ahead);
+	}
 	block->used = 0;
 	block->fresh = 0;
 	block->free = NO_SLOT;
@@ -311,9 +312,6 @@ void evkv__slab_class_end(struct slab_class *class)
 	    (class->room->used == 0 && class->room->next == NULL));
 	if (class->room != NULL)
 		block_free(class, class->room);
-	if (class->spare != NULL)
-		evkv__slab_retire(class, class->spare, SLAB_REGION);
-	class->spare = NULL;
 	while (evkv__slab_tidy(class))
 		;
 }

@@ -42,6 +42,7 @@ struct slab_regions {
 };
 
 struct slab_block;
+struct memory_ahead;
 
 /* Memory of evkv__pages_alloc() that is given back piece by piece. */
 struct slab_retired {
@@ -55,8 +56,7 @@ struct slab_class {
 	uint32_t size;                /* of an item */
 	uint32_t begin;               /* of the first item in a block */
 	uint32_t slots;               /* items of a block */
-	bool huge;                    /* regions are halves of huge pages */
-	void *spare;             /* the other half of the last one, or NULL */
+	struct memory_ahead *ahead; /* where regions come from, or NULL */
 	struct slab_block *room; /* blocks with room; at most one empty */
 	struct slab_retired *retired; /* regions, and what else was retired */
 };

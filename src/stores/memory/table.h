@@ -23,6 +23,7 @@
 #include "evkv/number.h"
 
 #include "base/value.h"
+#include "stores/memory/ahead.h"
 #include "stores/memory/ghosts.h"
 #include "stores/memory/hash.h"
 #include "stores/memory/index.h"
@@ -127,6 +128,7 @@ struct memory_heap {
 	/* The loop's thread only, while there is a table. */
 	struct slab slab;
 	struct slab_class segments;     /* of the indexes */
+	struct memory_ahead ahead;      /* regions of both */
 	unsigned unsettled;             /* frees since settle_allocator() */
 	struct memory_entry *collected; /* taken from `returned` so far */
 	/* Let go on any thread, by `newer`; to be given back to the slab. */

@@ -1,16 +1,13 @@
 /* The slab allocator behind the memory store: its items, and what it holds. */
 #include "stores/memory/slab.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "evkv/alloc.h"
 #include "lib/faults.h"
 #include "lib/test.h"
 
 #define ITEMS 20000
-#define HUGE_PAGES "/sys/kernel/mm/transparent_hugepage/enabled"
 
 struct item {
 	unsigned char *memory;
@@ -164,61 +161,6 @@ EVKV_TEST(unit_memory_slab, regions_may_come_from_the_system)
 	items_give(&slab);
 	evkv__slab_end(&slab);
 	faults_install();
-}
-
-/* Bytes of this process for which huge pages are asked for; -1: not known. */
-static long huge_bytes(void)
-{
-	FILE *file = fopen("/proc/self/smaps", "r");
-	long kib = 0, sum = 0;
-	char line[512];
-
-	if (file == NULL || access(HUGE_PAGES, F_OK) != 0)
-		sum = -1;
-	while (sum >= 0 && fgets(line, sizeof(line), file) != NULL) {
-		sscanf(line, "Size: %ld kB", &kib);
-		if (strncmp(line, "VmFlags:", 8) == 0 &&
-		    strstr(line, " hg") != NULL)
-			sum += kib * 1024;
-	}
-	if (file != NULL)
-		fclose(file);
-	return sum;
-}
-
-EVKV_TEST(unit_memory_slab, regions_may_be_halves_of_huge_pages)
-{
-	struct slab slab;
-	long huge;
-
-	evkv_set_allocator(NULL);
-	evkv__slab_init(&slab);
-	slab.pages.huge = true;
-	churn(&slab, 100000);
-	check(slab.regions.count > 2);
-	huge = huge_bytes();
-	if (huge >= 0)
-		check_between((size_t)huge, slab.regions.count * SLAB_REGION,
-		    (slab.regions.count + 1) * SLAB_REGION);
-	items_give(&slab);
-	evkv__slab_end(&slab);
-	check(huge_bytes() <= 0);
-	faults_install();
-}
-
-/* An allocator of the user's has none. */
-EVKV_TEST(unit_memory_slab, an_allocator_is_asked_for_regions_all_the_same)
-{
-	struct slab slab;
-
-	evkv__slab_init(&slab);
-	slab.pages.huge = true;
-	churn(&slab, 20000);
-	check(faults_outstanding() > slab.regions.count);
-	check(huge_bytes() <= 0);
-	items_give(&slab);
-	evkv__slab_end(&slab);
-	check_int(faults_outstanding(), 0);
 }
 
 EVKV_TEST(unit_memory_slab, what_is_free_goes_back_but_for_one_block)

@@ -110,12 +110,10 @@ EVKV_TEST(unit_memory_store, opens_by_url)
 	evkv_store_unref(store);
 	store = evkv_open(rig.loop, "memory:?evict=size", &error);
 	check(store_self_of(store)->table.by_size);
-	check(!store_self_of(store)->table.heap->slab.pages.huge);
-	check(!store_self_of(store)->table.heap->segments.huge);
+	check(!store_self_of(store)->table.heap->ahead.off);
 	evkv_store_unref(store);
-	store = evkv_open(rig.loop, "memory:?huge_pages=yes", &error);
-	check(store_self_of(store)->table.heap->slab.pages.huge);
-	check(store_self_of(store)->table.heap->segments.huge);
+	store = evkv_open(rig.loop, "memory:?small_pages=yes", &error);
+	check(store_self_of(store)->table.heap->ahead.off);
 	evkv_store_unref(store);
 	check(evkv_memory_new(rig.loop,
 		  &(struct evkv_memory_options){
