@@ -14,6 +14,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "bench.h"
 #include "evkv/evkv.h"
@@ -31,7 +32,7 @@ struct world {
 	uint32_t entries;
 	struct event_base *base;
 	struct evkv_loop *loop;
-	struct evkv_store *store;        /* in use: one of these */
+	struct evkv_store *store;         /* in use: one of these */
 	struct evkv_store *usual, *small; /* in pages of 2 MiB, of 4 KiB */
 	struct floor_table floor;
 	struct memory_table table;
@@ -314,11 +315,20 @@ static void small_put_inline(void *arg, size_t ops)
 
 /* ---- The runs ------------------------------------------------------ */
 
+/* When a large page that a store's thread has under way is there as a whole. */
+static size_t settled_rss(void)
+{
+	const struct timespec some = { 0, 20000000 };
+
+	nanosleep(&some, NULL);
+	return bench_rss();
+}
+
 /* Put each of these keys once; returns the bytes of resident memory it took. */
 static size_t fill(struct world *w, uint32_t from, uint32_t to,
     void (*put)(void *arg, size_t ops))
 {
-	size_t before = bench_rss();
+	size_t before = settled_rss();
 	uint32_t j, n;
 
 	for (; from < to; from += n) {
@@ -328,7 +338,7 @@ static size_t fill(struct world *w, uint32_t from, uint32_t to,
 		w->at = 0;
 		put(w, n);
 	}
-	return bench_rss() - before;
+	return settled_rss() - before;
 }
 
 /* At several fills, as an index takes more or less by turns. */
@@ -351,6 +361,24 @@ static void measure_bytes(struct world *w, const char *what,
 	}
 	printf(" mean %.1f\n", sum / (double)i);
 	fflush(stdout);
+}
+
+/* Full, and after as many evictions: with ghosts. In a store of its own. */
+static void measure_evicting(struct world *w)
+{
+	struct evkv_memory_options options = { .max_entries = w->entries };
+	double bytes;
+
+	w->store = evkv_memory_new(w->loop, &options, NULL);
+	bench_check(w->store != NULL);
+	bytes = (double)fill(w, 0, w->entries, store_put_inline);
+	bytes += (double)fill(w, w->entries, 2 * w->entries, store_put_inline);
+	printf("store: full and after as many evictions: %.1f\n",
+	    bytes / w->entries - KEY_SIZE - VALUE_SIZE);
+	fflush(stdout);
+	evkv_store_unref(w->store);
+	event_base_dispatch(w->base);
+	w->store = w->usual;
 }
 
 static void run_gets(struct world *w, const char *title, size_t ops,
@@ -462,6 +490,8 @@ int main(int argc, char **argv)
 	measure_bytes(w, "table", bare_put);
 	measure_bytes(w, "store", store_put_inline);
 	measure_bytes(w, "store, small pages", small_put_inline);
+
+	measure_evicting(w);
 
 	bench_uniform(w->sequence, SEQUENCE, entries);
 	hits = w->hits = 0;

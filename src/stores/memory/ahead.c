@@ -9,7 +9,8 @@
 #include "stores/memory/slab.h"
 
 #define SMALL_REGIONS 8 /* the first ones */
-#define USED_FIRST 128  /* pages of 4 KiB, a quarter of a large one */
+#define HURRIES 16
+#define USED_FIRST 192 /* pages of a slab, three quarters of a large one */
 
 _Static_assert(PAGES_HUGE == 2 * SLAB_REGION, "a region is half of one");
 
@@ -29,9 +30,16 @@ static void *page_make(void)
 	return (void *)(uintptr_t)page;
 }
 
+static void page_free(struct memory_ahead *ahead)
+{
+	if (ahead->next != NULL)
+		evkv__pages_shrink(ahead->next, PAGES_HUGE, PAGES_HUGE);
+	ahead->next = NULL;
+}
+
 static void state_set(struct memory_ahead *ahead, enum ahead_state state)
 {
-	__atomic_store_n(&ahead->state, state, __ATOMIC_RELEASE);
+	__atomic_store_n(&ahead->state, (int)state, __ATOMIC_RELEASE);
 }
 
 static void *thread_main(void *arg)
@@ -44,12 +52,13 @@ static void *thread_main(void *arg)
 			;
 		if (__atomic_load_n(&ahead->ending, __ATOMIC_RELAXED))
 			break;
-		ahead->next = page_make();
+		if (ahead->next != NULL)
+			page_free(ahead);
+		else
+			ahead->next = page_make();
 		state_set(ahead, AHEAD_IDLE);
 	}
-	if (ahead->next != NULL)
-		evkv__pages_shrink(ahead->next, PAGES_HUGE, PAGES_HUGE);
-	ahead->next = NULL;
+	page_free(ahead);
 	state_set(ahead, AHEAD_ENDED);
 	return NULL;
 }
@@ -85,6 +94,13 @@ static bool is_in(const struct memory_ahead *ahead, enum ahead_state state)
 	return __atomic_load_n(&ahead->state, __ATOMIC_ACQUIRE) == (int)state;
 }
 
+/* To make the next page, or to free it where there is one. */
+static void thread_ask(struct memory_ahead *ahead)
+{
+	state_set(ahead, AHEAD_BUSY);
+	sem_post(&ahead->work);
+}
+
 /* ---- The loop's side ----------------------------------------------------- */
 
 void evkv__ahead_begin(struct memory_ahead *ahead)
@@ -95,8 +111,28 @@ void evkv__ahead_begin(struct memory_ahead *ahead)
 	if (!is_in(ahead, AHEAD_IDLE) || ahead->next != NULL ||
 	    !evkv__pages_are_mapped() || (!runs && !thread_start(ahead)))
 		return;
-	state_set(ahead, AHEAD_BUSY);
-	sem_post(&ahead->work);
+	thread_ask(ahead);
+}
+
+void evkv__ahead_rest(struct memory_ahead *ahead)
+{
+	ahead->until = ahead->hurries = 0;
+	if (thread_runs(ahead) && is_in(ahead, AHEAD_IDLE) &&
+	    ahead->next != NULL)
+		thread_ask(ahead);
+}
+
+/* Late, as it takes memory; for some pages at once after one was too late. */
+static void begin_next(struct memory_ahead *ahead)
+{
+	if (ahead->late)
+		ahead->hurries = HURRIES;
+	if (ahead->hurries > 0) {
+		ahead->hurries--;
+		evkv__ahead_begin(ahead);
+	} else {
+		ahead->until = USED_FIRST;
+	}
 }
 
 void *evkv__ahead_take(struct memory_ahead *ahead)
@@ -115,10 +151,11 @@ void *evkv__ahead_take(struct memory_ahead *ahead)
 	}
 	if (page != NULL) {
 		ahead->half = page + SLAB_REGION;
-		ahead->until = USED_FIRST;
+		begin_next(ahead);
 	} else {
 		evkv__ahead_begin(ahead);
 	}
+	ahead->late = page == NULL;
 	return page;
 }
 
@@ -138,10 +175,9 @@ void evkv__ahead_end(struct memory_ahead *ahead)
 		pthread_join(ahead->thread, NULL);
 		sem_destroy(&ahead->work);
 	}
-	if (ahead->next != NULL) /* of the parent's thread */
-		evkv__pages_shrink(ahead->next, PAGES_HUGE, PAGES_HUGE);
+	page_free(ahead); /* what a parent's thread had made */
 	if (ahead->half != NULL)
 		evkv__pages_shrink(ahead->half, SLAB_REGION, SLAB_REGION);
-	ahead->next = ahead->half = NULL;
+	ahead->half = NULL;
 	ahead->started = false;
 }

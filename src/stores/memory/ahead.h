@@ -18,7 +18,7 @@
 
 enum ahead_state {
 	AHEAD_IDLE,
-	AHEAD_BUSY, /* the thread is to make `next`, which is its own */
+	AHEAD_BUSY, /* the thread is to make or free `next` */
 	AHEAD_ENDED /* the thread is about to end */
 };
 
@@ -27,14 +27,16 @@ struct memory_ahead {
 	size_t regions; /* in use, in whatever pages */
 	void *half;     /* the rest of the last page, or NULL */
 	unsigned until; /* so much of it is used, the next is begun; or 0 */
+	bool late;      /* a region in small pages was taken instead */
+	unsigned hurries;
 
 	bool started;   /* there is a thread to be joined */
 	unsigned forks; /* when it was started */
 	pthread_t thread;
 	sem_t work;
-	bool ending;    /* atomic: it is to end */
-	int state;      /* atomic: enum ahead_state */
-	void *next;     /* page, or NULL */
+	bool ending; /* atomic: it is to end */
+	int state;   /* atomic: enum ahead_state */
+	void *next;  /* page, or NULL */
 };
 
 /* A region is needed. NULL: take small pages. */
@@ -46,13 +48,21 @@ static inline void ahead_give(struct memory_ahead *ahead)
 }
 
 void evkv__ahead_begin(struct memory_ahead *ahead);
-/* A page of 4 KiB of a region is used for the first time since it was free. */
-static inline void ahead_use(struct memory_ahead *ahead)
+/*
+ * A page of a slab is taken from a region. Whether to have a new region for it:
+ * what was late is there.
+ */
+static inline bool ahead_use(struct memory_ahead *ahead)
 {
 	if (ahead->until > 0 && --ahead->until == 0)
 		evkv__ahead_begin(ahead);
+	return ahead->late &&
+	    __atomic_load_n(&ahead->state, __ATOMIC_ACQUIRE) == AHEAD_IDLE &&
+	    ahead->next != NULL;
 }
 
+/* There is no growing any more: free the page that is ready. */
+void evkv__ahead_rest(struct memory_ahead *ahead);
 /* Nothing is needed any more; false: evkv__ahead_end() would wait. */
 bool evkv__ahead_leave(struct memory_ahead *ahead);
 void evkv__ahead_end(struct memory_ahead *ahead);

@@ -4,6 +4,8 @@
  */
 #include "stores/memory/table.h"
 
+/* Evictions between two calls of evkv__ahead_rest(). */
+#define REST_EVERY 1024
 /* Of what a put looks at to make room, what it looks for among the cleared. */
 #define EVICT_RECLAIM 32
 /*
@@ -257,7 +259,8 @@ static bool evict_one(struct memory_table *table, const struct eviction *ev)
 		return false;
 	hash = table_hash(entry_collection(entry), entry_key(entry));
 	if (!entry_is_over(entry, ev->now_us)) {
-		table->evictions++;
+		if (table->evictions++ % REST_EVERY == 0)
+			evkv__ahead_rest(&table->heap->ahead);
 		if (!table->forgets)
 			evkv__ghosts_add(&space->ghosts, hash,
 			    entry_is_on_probation(entry) ? GHOST_OF_PROBATION

@@ -232,21 +232,28 @@ static uint32_t page_number(const struct slab_class *pages,
 
 /* ---- Blocks of either kind ----------------------------------------- */
 
+static struct slab_block *block_new(struct slab_class *class);
+
+/* From a region in large pages, where one has become ready. */
+static struct slab_block *page_take(struct slab_class *pages, uint16_t *slot)
+{
+	if (pages->ahead != NULL && ahead_use(pages->ahead))
+		block_new(pages);
+	return evkv__slab_take(pages, slot);
+}
+
 static struct slab_block *block_new(struct slab_class *class)
 {
 	struct slab_block *block;
 	uint16_t slot = NO_SLOT;
 
-	block = class->source != NULL ? evkv__slab_take(class->source, &slot)
+	block = class->source != NULL ? page_take(class->source, &slot)
 				      : region_new(class);
 	if (block == NULL)
 		return NULL;
 	block->slot = slot;
-	if (class->source != NULL) {
+	if (class->source != NULL)
 		block->number = page_number(class->source, block);
-		if (class->source->ahead != NULL)
-			ahead_use(class->source->ahead);
-	}
 	block->used = 0;
 	block->fresh = 0;
 	block->free = NO_SLOT;

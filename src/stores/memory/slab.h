@@ -25,7 +25,7 @@
 #include <string.h>
 
 #define SLAB_REGION ((size_t)1 << 20)
-#define SLAB_PAGE 4096     /* what entries share */
+#define SLAB_PAGE 8192     /* what entries share */
 #define SLAB_GRAIN 16      /* sizes are multiples of it */
 #define SLAB_ITEM_MAX 1024 /* bytes of the largest entry that shares one */
 
@@ -56,8 +56,8 @@ struct slab_class {
 	uint32_t size;                /* of an item */
 	uint32_t begin;               /* of the first item in a block */
 	uint32_t slots;               /* items of a block */
-	struct memory_ahead *ahead; /* where regions come from, or NULL */
-	struct slab_block *room; /* blocks with room; at most one empty */
+	struct memory_ahead *ahead;   /* where regions come from, or NULL */
+	struct slab_block *room;      /* blocks with room; at most one empty */
 	struct slab_retired *retired; /* regions, and what else was retired */
 };
 

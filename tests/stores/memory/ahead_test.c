@@ -22,7 +22,7 @@
 #define HUGE_PAGES "/sys/kernel/mm/transparent_hugepage/enabled"
 #define HUGE ((size_t)2 << 20)
 #define SMALL 7  /* regions that come in small pages anyway */
-#define USED 128 /* pages of 4 KiB */
+#define USED 192 /* pages of a slab, and the next is begun */
 
 /* Bytes of this process for which large pages are asked for; -1: not known. */
 static long huge_bytes(void)
@@ -99,32 +99,85 @@ EVKV_TEST(unit_memory_ahead, one_page_is_two_regions_and_the_next_is_begun)
 	files_await_threads(THREAD, 1);
 	await(&ahead, AHEAD_IDLE);
 	check_huge(HUGE);
+	/* It was late: the next is begun at once. */
+	check(ahead_use(&ahead));
 	first = evkv__ahead_take(&ahead);
 	check(first != NULL);
 	check_int((uintptr_t)first % HUGE, 0);
-	for (i = 1; i < USED; i++)
-		ahead_use(&ahead);
-	check(state(&ahead) == AHEAD_IDLE && ahead.next == NULL);
-	check_huge(HUGE);
-	ahead_use(&ahead);
 	await(&ahead, AHEAD_IDLE);
 	check(ahead.next != NULL);
 	check_huge(2 * HUGE);
-	/* Once: there is one already. */
-	for (i = 0; i < 2 * USED; i++)
-		ahead_use(&ahead);
-	check(state(&ahead) == AHEAD_IDLE);
+	check(!ahead_use(&ahead));
 	second = evkv__ahead_take(&ahead);
 	check(second == first + SLAB_REGION);
+	/* In time for long: it is begun when most is used. */
+	ahead.hurries = 0;
 	third = evkv__ahead_take(&ahead);
 	check(third != NULL);
 	check_int((uintptr_t)third % HUGE, 0);
 	check(third != first);
+	for (i = 1; i < USED; i++)
+		check(!ahead_use(&ahead));
+	check(state(&ahead) == AHEAD_IDLE && ahead.next == NULL);
+	check_huge(2 * HUGE);
+	check(!ahead_use(&ahead));
+	await(&ahead, AHEAD_IDLE);
+	check(ahead.next != NULL);
+	/* Once: there is one already. */
+	for (i = 0; i < 2 * USED; i++)
+		check(!ahead_use(&ahead));
+	check(state(&ahead) == AHEAD_IDLE);
+	check_huge(3 * HUGE);
 	memset(first, 1, 2 * SLAB_REGION);
 	memset(third, 1, SLAB_REGION);
 	release(second);
 	release(first);
 	release(third);
+	end(&ahead);
+}
+
+/* Where one is late, the next ones are begun at once, but not for ever. */
+EVKV_TEST(unit_memory_ahead, hurries_for_some_pages_after_a_late_one)
+{
+	struct memory_ahead ahead = { .off = false };
+	unsigned pages = 0;
+	char *page;
+
+	begin(&ahead);
+	do {
+		await(&ahead, AHEAD_IDLE);
+		page = evkv__ahead_take(&ahead);
+		check(page != NULL);
+		check(evkv__ahead_take(&ahead) == page + SLAB_REGION);
+		evkv__pages_shrink(page, HUGE, HUGE);
+		pages++;
+	} while (ahead.until == 0);
+	check_int(pages, 17);
+	check(ahead.next == NULL && state(&ahead) == AHEAD_IDLE);
+	end(&ahead);
+}
+
+EVKV_TEST(unit_memory_ahead, what_is_ready_is_freed_where_nothing_grows)
+{
+	struct memory_ahead ahead = { .off = false };
+
+	evkv__ahead_rest(&ahead);
+	check(!ahead.started);
+	begin(&ahead);
+	await(&ahead, AHEAD_IDLE);
+	check_huge(HUGE);
+	ahead.until = ahead.hurries = 5;
+	evkv__ahead_rest(&ahead);
+	await(&ahead, AHEAD_IDLE);
+	check(ahead.next == NULL);
+	check_huge(0);
+	check_int(ahead.until + ahead.hurries, 0);
+	/* Again, there is nothing; and it may grow all the same. */
+	evkv__ahead_rest(&ahead);
+	check(state(&ahead) == AHEAD_IDLE);
+	check(evkv__ahead_take(&ahead) == NULL);
+	await(&ahead, AHEAD_IDLE);
+	check(ahead.next != NULL);
 	end(&ahead);
 }
 
@@ -143,6 +196,7 @@ EVKV_TEST(unit_memory_ahead, small_pages_are_taken_where_none_is_ready)
 	check_int(ahead.regions, SMALL + 2);
 	ahead.state = AHEAD_IDLE;
 	check(evkv__ahead_take(&ahead) == made);
+	await(&ahead, AHEAD_IDLE);
 	release((char *)made);
 	end(&ahead);
 }
@@ -160,6 +214,7 @@ EVKV_TEST(unit_memory_ahead, a_store_that_shrinks_takes_small_pages_again)
 	for (i = 0; i < 3; i++)
 		check(evkv__ahead_take(&ahead) == NULL);
 	release(evkv__ahead_take(&ahead));
+	await(&ahead, AHEAD_IDLE);
 	end(&ahead);
 }
 
@@ -256,6 +311,48 @@ EVKV_TEST(unit_memory_ahead, the_child_of_a_fork_has_a_thread_of_its_own)
 	bed_close(&bed);
 }
 #endif
+
+/* ---- By a slab ----------------------------------------------------------- */
+
+/* A small region is left as soon as a large page is ready, and used later. */
+EVKV_TEST(unit_memory_ahead, a_slab_goes_on_in_the_large_page_at_once)
+{
+	static void *items[20000];
+	struct memory_ahead ahead = { .off = false };
+	struct slab_class *class;
+	struct slab slab;
+	size_t count = 0;
+	uint16_t slot;
+
+	evkv_set_allocator(NULL);
+	evkv__slab_init(&slab);
+	slab.pages.ahead = &ahead;
+	class = slab_class_of(&slab, SLAB_ITEM_MAX);
+	while (slab.regions.count <= SMALL)
+		items[count++] = evkv__slab_take(class, &slot);
+	await(&ahead, AHEAD_IDLE);
+	do
+		items[count++] = evkv__slab_take(class, &slot);
+	while (ahead.next != NULL && ahead.half == NULL);
+	check_int(slab.regions.count, SMALL + 2);
+	check_int((uintptr_t)items[count - 1] / HUGE,
+	    (uintptr_t)ahead.half / HUGE);
+	/* Where no page is ready, what is left of that region comes first. */
+	await(&ahead, AHEAD_IDLE);
+	ahead.state = AHEAD_BUSY;
+	while (slab.regions.count < SMALL + 4)
+		items[count++] = evkv__slab_take(class, &slot);
+	check_int(count, (SMALL + 3) * slab.pages.slots * class->slots + 1);
+	ahead.state = AHEAD_IDLE;
+	while (count > 0) {
+		count--;
+		evkv__slab_give(class, items[count],
+		    evkv__slab_slot(class, items[count]));
+	}
+	evkv__slab_end(&slab);
+	check_int(ahead.regions, 0);
+	end(&ahead);
+}
 
 /* ---- By the store -------------------------------------------------------- */
 
