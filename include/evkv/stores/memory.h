@@ -58,10 +58,10 @@ struct evkv_memory_options {
 	 * than 8 MiB asks for pages of 2 MiB (Linux: transparent huge pages,
 	 * see madvise(2)), which make its gets and puts quicker, by about a
 	 * third. As the system needs up to some milliseconds for each, a thread
-	 * of the store's has the next one ready, and lives no longer than that
-	 * takes; signals are blocked in it. So a store may take 2 MiB that it
-	 * does not use yet. true: no thread is ever started. Without effect for
-	 * values over 1 KiB, and with evkv_set_allocator().
+	 * of the store's has the next one ready: it is started then, blocks all
+	 * signals, and ends when the store is closed. A store that grows may so
+	 * have 2 MiB that it does not use yet. Values over 1 KiB are elsewhere;
+	 * with evkv_set_allocator() all memory comes from there.
 	 */
 	bool small_pages;
 };

@@ -77,16 +77,15 @@ static bool thread_start(struct memory_ahead *ahead)
 	return ahead->started;
 }
 
-/* In the child of a fork() there is none; a page under way is lost there. */
-static bool thread_runs(struct memory_ahead *ahead)
+/* The child of a fork() has no such thread, and loses what that had under way. */
+static void notice_fork(struct memory_ahead *ahead)
 {
-	if (ahead->started && ahead->forks != evkv__forks) {
-		ahead->started = false;
-		if (ahead->state != AHEAD_IDLE)
-			ahead->next = NULL;
-		ahead->state = AHEAD_IDLE;
-	}
-	return ahead->started;
+	if (!ahead->started || ahead->forks == evkv__forks)
+		return;
+	ahead->started = false;
+	if (ahead->state != AHEAD_IDLE)
+		ahead->next = NULL;
+	ahead->state = AHEAD_IDLE;
 }
 
 static bool is_in(const struct memory_ahead *ahead, enum ahead_state state)
@@ -105,20 +104,18 @@ static void thread_ask(struct memory_ahead *ahead)
 
 void evkv__ahead_begin(struct memory_ahead *ahead)
 {
-	bool runs = thread_runs(ahead);
-
+	notice_fork(ahead);
 	ahead->until = 0;
-	if (!is_in(ahead, AHEAD_IDLE) || ahead->next != NULL ||
-	    !evkv__pages_are_mapped() || (!runs && !thread_start(ahead)))
-		return;
-	thread_ask(ahead);
+	if (is_in(ahead, AHEAD_IDLE) && ahead->next == NULL &&
+	    evkv__pages_are_mapped() && (ahead->started || thread_start(ahead)))
+		thread_ask(ahead);
 }
 
 void evkv__ahead_rest(struct memory_ahead *ahead)
 {
+	notice_fork(ahead);
 	ahead->until = ahead->hurries = 0;
-	if (thread_runs(ahead) && is_in(ahead, AHEAD_IDLE) &&
-	    ahead->next != NULL)
+	if (ahead->started && is_in(ahead, AHEAD_IDLE) && ahead->next != NULL)
 		thread_ask(ahead);
 }
 
@@ -144,7 +141,7 @@ void *evkv__ahead_take(struct memory_ahead *ahead)
 	ahead->half = NULL;
 	if (page != NULL)
 		return page;
-	thread_runs(ahead);
+	notice_fork(ahead);
 	if (is_in(ahead, AHEAD_IDLE)) {
 		page = ahead->next;
 		ahead->next = NULL;
@@ -161,7 +158,8 @@ void *evkv__ahead_take(struct memory_ahead *ahead)
 
 bool evkv__ahead_leave(struct memory_ahead *ahead)
 {
-	if (!thread_runs(ahead))
+	notice_fork(ahead);
+	if (!ahead->started)
 		return true;
 	if (!__atomic_exchange_n(&ahead->ending, true, __ATOMIC_RELAXED))
 		sem_post(&ahead->work);

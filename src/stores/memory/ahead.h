@@ -23,12 +23,12 @@ enum ahead_state {
 };
 
 struct memory_ahead {
-	bool off;       /* small pages only */
-	size_t regions; /* in use, in whatever pages */
-	void *half;     /* the rest of the last page, or NULL */
-	unsigned until; /* so much of it is used, the next is begun; or 0 */
-	bool late;      /* a region in small pages was taken instead */
-	unsigned hurries;
+	bool off;         /* small pages only */
+	size_t regions;   /* in use, in whatever pages */
+	void *half;       /* the rest of the last page, or NULL */
+	unsigned until;   /* so much of it is used, the next is begun; or 0 */
+	bool late;        /* a region in small pages was taken instead */
+	unsigned hurries; /* pages that are still begun at once */
 
 	bool started;   /* there is a thread to be joined */
 	unsigned forks; /* when it was started */
