@@ -9,7 +9,10 @@
  * outstanding: a callback submits them, and the last of their callbacks wakes
  * it again.
  *
- *     memory [repetitions [entries]]
+ * The tables are filled with pauses, at the rate of a busy service; without
+ * them large pages may not be ready in time (docs/memory.md).
+ *
+ *     memory [repetitions [entries [1 = fill them without pauses]]]
  */
 #include <event2/event.h>
 #include <stdio.h>
@@ -27,6 +30,7 @@
 #define TTL_MS 3600000
 #define BATCH 64
 #define MANY 16
+#define FILL_STEP 2048 /* puts between two pauses of 1 ms */
 
 struct world {
 	uint32_t entries;
@@ -43,6 +47,7 @@ struct world {
 	size_t key_size; /* not a constant that a compiler could use */
 	uintptr_t sum;   /* of views, so that none is left out */
 	size_t hits;
+	bool at_once; /* fill without pauses */
 
 	/* Requests are filled in once; only the key changes. */
 	char key[KEY_SIZE];
@@ -324,19 +329,25 @@ static size_t settled_rss(void)
 	return bench_rss();
 }
 
-/* Put each of these keys once; returns the bytes of resident memory it took. */
+/*
+ * Put each of these keys once, a million or two in a second; returns the bytes
+ * of resident memory it took.
+ */
 static size_t fill(struct world *w, uint32_t from, uint32_t to,
     void (*put)(void *arg, size_t ops))
 {
+	const struct timespec pause = { 0, 1000000 };
 	size_t before = settled_rss();
 	uint32_t j, n;
 
 	for (; from < to; from += n) {
-		n = to - from < SEQUENCE ? to - from : SEQUENCE;
+		n = to - from < FILL_STEP ? to - from : FILL_STEP;
 		for (j = 0; j < n; j++)
 			w->sequence[j] = from + j;
 		w->at = 0;
 		put(w, n);
+		if (!w->at_once)
+			nanosleep(&pause, NULL);
 	}
 	return settled_rss() - before;
 }
@@ -484,6 +495,7 @@ int main(int argc, char **argv)
 	struct world *w = &world;
 	size_t hits;
 
+	w->at_once = bench_number(argc, argv, 3, 0) != 0;
 	bench_machine();
 	world_open(w, entries);
 	measure_bytes(w, "floor", bare_floor_put);

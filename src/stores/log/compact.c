@@ -312,6 +312,7 @@ static int copy_some(struct log_env *env, struct log_compaction *c,
     int64_t now_ms)
 {
 	uint64_t walked = 0, before;
+	size_t items = 0;
 	int code = 0;
 
 	while (code == 0 && !c->copied && c->used < PIECE_BYTES &&
@@ -320,6 +321,7 @@ static int copy_some(struct log_env *env, struct log_compaction *c,
 		    !evkv__log_scan_begin(&c->scan, c->sources[c->source]))
 			return ENOMEM;
 		c->scanning = true;
+		log_make_way(++items);
 		before = c->scan.offset;
 		switch (c->again ? LOG_STEP_ITEM
 				 : evkv__log_scan_next(&c->scan, true)) {

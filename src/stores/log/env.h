@@ -15,6 +15,7 @@
 #define EVKV_STORES_LOG_ENV_H
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "engines/files/cell.h"
 #include "engines/files/name_page.h"
@@ -114,6 +115,19 @@ struct log_env {
 	struct log_counts counts;
 	char notes[512]; /* of the last opening, for the log */
 };
+
+/*
+ * The keeper, with each of many items: now and then, some 50 us apart, whoever
+ * waits for this processor has it. Else the writer, when its sync is done, would
+ * wait for up to a time slice.
+ */
+#define LOG_MAKE_WAY 256
+
+static inline void log_make_way(size_t items)
+{
+	if (items % LOG_MAKE_WAY == 0)
+		sched_yield();
+}
 
 static inline void log_count(uint64_t *counter, uint64_t n)
 {

@@ -192,6 +192,7 @@ static bool rows_spread(struct log_rows *rows)
 	struct log_row *to = evkv_malloc(rows->count * sizeof(*to));
 
 	for (i = 0; ends != NULL && i < rows->count; i++) {
+		log_make_way(i);
 		at = (size_t)(rows->rows[i].hash.high >> (64 - bits));
 		most = ++ends[at + 1] > most ? ends[at + 1] : most;
 	}
@@ -202,9 +203,11 @@ static bool rows_spread(struct log_rows *rows)
 	}
 	for (i = 1; i <= buckets; i++)
 		ends[i] += ends[i - 1];
-	for (i = 0; i < rows->count; i++)
+	for (i = 0; i < rows->count; i++) {
+		log_make_way(i);
 		to[ends[rows->rows[i].hash.high >> (64 - bits)]++] =
 		    rows->rows[i];
+	}
 	evkv_free(ends);
 	evkv_free(rows->rows);
 	rows->rows = to;
@@ -223,6 +226,7 @@ static void rows_order(struct log_rows *rows)
 		return;
 	}
 	for (i = 1; i < rows->count; i++) {
+		log_make_way(i);
 		row = rows->rows[i];
 		for (at = i;
 		     at > 0 && row_compare(&row, &rows->rows[at - 1]) < 0; at--)
@@ -279,6 +283,7 @@ void evkv__log_rows_gather(struct log_env *env, struct log_file *file,
 			end->step = LOG_STEP_NOMEM;
 			break;
 		}
+		log_make_way(rows->count);
 		log_count(&env->counts.scanned, scan.offset);
 	}
 	end->sys_error = errno;
@@ -350,6 +355,7 @@ static bool rows_write(int fd, const struct log_rows *rows,
 		    4);
 		ok = evkv__log_pwrite(fd, block, count * LOG_ROW_SIZE, at);
 		at += count * LOG_ROW_SIZE;
+		log_make_way(0);
 	}
 	evkv_free(block);
 	return ok;
