@@ -9,8 +9,8 @@
 #include "stores/memory/slab.h"
 
 #define SMALL_REGIONS 8 /* the first ones */
-#define HURRIES 16
-#define USED_FIRST 192 /* pages of a slab, three quarters of a large one */
+#define HURRIES 16      /* pages, after a late one */
+#define USED_FIRST 192  /* pages of a slab, three quarters of a large one */
 
 _Static_assert(PAGES_HUGE == 2 * SLAB_REGION, "a region is half of one");
 

@@ -335,6 +335,8 @@ EVKV_TEST(unit_memory_ahead, a_slab_goes_on_in_the_large_page_at_once)
 		items[count++] = evkv__slab_take(class, &slot);
 	while (ahead.half == NULL && count < 20000);
 	check_int(slab.regions.count, SMALL + 2);
+	check_between(count, SMALL * slab.pages.slots * class->slots,
+	    (SMALL * slab.pages.slots + 1) * class->slots + 1);
 	check_int((uintptr_t)items[count - 1] / HUGE,
 	    (uintptr_t)ahead.half / HUGE);
 	/* Where no page is ready, what is left of that region comes first. */
@@ -397,6 +399,31 @@ EVKV_TEST(memory_ahead, a_large_store_has_a_thread_until_it_is_closed)
 	rig_close(&rig);
 	files_await_threads(THREAD, 0);
 	check_huge(0);
+	faults_install();
+}
+
+/* Nothing will grow: what was ready goes back. */
+EVKV_TEST(memory_ahead, a_store_that_evicts_keeps_no_page_ready)
+{
+	struct memory_ahead *ahead;
+	struct evkv_store *store;
+	struct rig rig;
+
+	evkv_set_allocator(NULL);
+	rig_open(&rig);
+	store = evkv_memory_new(rig.loop,
+	    &(struct evkv_memory_options){ .max_entries = 20000 }, NULL);
+	ahead = &store_self_of(store)->table.heap->ahead;
+	fill(store, 20000);
+	await(ahead, AHEAD_IDLE);
+	evkv__ahead_begin(ahead);
+	await(ahead, AHEAD_IDLE);
+	check(ahead->next != NULL);
+	fill(store, 22000);
+	await(ahead, AHEAD_IDLE);
+	check(ahead->next == NULL);
+	evkv_store_unref(store);
+	rig_close(&rig);
 	faults_install();
 }
 
