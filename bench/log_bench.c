@@ -578,7 +578,7 @@ int main(int argc, char **argv)
 	bench_machine();
 	printf("%u entries in %s\n", w->entries, root);
 	gets(w, repetitions);
-	puts_durable(w, 1024, 1024 * 60, repetitions, promised_1024);
+	puts_durable(w, 1024, 1024 * 240, repetitions, promised_1024);
 	puts_durable(w, 64, 64 * 200, repetitions, promised_64);
 	puts_durable(w, 1, 1000, repetitions, promised_1);
 	amplification(w);

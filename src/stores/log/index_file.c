@@ -266,6 +266,15 @@ static void walk_end(struct log_scan *scan, struct log_walk_end *end)
 		end->step = LOG_STEP_IO;
 }
 
+/* For as many as the file's end tells; without memory they grow as they come. */
+static void rows_reserve(struct log_rows *rows, const struct log_file *file)
+{
+	if (!file->sealed || file->puts == 0 || file->puts > LOG_FILE_ITEMS)
+		return;
+	rows->rows = evkv_malloc((size_t)file->puts * sizeof(*rows->rows));
+	rows->room = rows->rows != NULL ? (size_t)file->puts : 0;
+}
+
 void evkv__log_rows_gather(struct log_env *env, struct log_file *file,
     struct log_rows *rows, struct log_walk_end *end)
 {
@@ -277,6 +286,7 @@ void evkv__log_rows_gather(struct log_env *env, struct log_file *file,
 	end->step = LOG_STEP_NOMEM;
 	if (!evkv__log_scan_begin(&scan, file))
 		return;
+	rows_reserve(rows, file);
 	while ((end->step = evkv__log_scan_next(&scan, true)) ==
 	    LOG_STEP_ITEM) {
 		if (!rows_add(env, rows, &set, &scan)) {
