@@ -210,7 +210,6 @@ static void turn(struct work *work)
 
 	clock_look();
 	begin = thread_ns();
-
 	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	work_add(work, thread_ns() - begin);
 }

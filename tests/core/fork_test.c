@@ -1,36 +1,8 @@
-/*
- * tests/core/fork_test.c - loops that were made before fork().
- *
- * The child checks by itself and says by its exit status which check failed; an
- * alarm ends it where something hangs. It can't use checks that jump, and
- * leaves by _exit(), so that it disturbs nothing of the parent's.
- */
-#include <sys/wait.h>
+/* tests/core/fork_test.c - loops that were made before fork(). */
 #include <unistd.h>
 
+#include "lib/fork.h"
 #include "scene.h"
-
-#define CHILD_CHECK(condition)                                                 \
-	do {                                                                   \
-		if (!(condition))                                              \
-			_exit(__LINE__ % 255);                                 \
-	} while (0)
-
-static void in_child(void (*run)(struct scene *s), struct scene *s)
-{
-	int how = 0;
-	pid_t pid = fork();
-
-	check(pid >= 0);
-	if (pid == 0) {
-		alarm(20);
-		run(s);
-		_exit(0);
-	}
-	check(waitpid(pid, &how, 0) == pid);
-	check(WIFEXITED(how));
-	check_int(WEXITSTATUS(how), 0);
-}
 
 struct seen {
 	unsigned calls;
@@ -50,8 +22,9 @@ static void seen_cb(const struct evkv_result *result, void *arg)
 static struct seen put_before, get_before, close_before;
 
 /* Everything is answered in a turn, though a timer would be due and a task. */
-static void child_uses(struct scene *s)
+static void child_uses(void *arg)
 {
+	struct scene *s = arg;
 	struct seen put = { 0 }, again = { 0 }, closed = { 0 };
 
 	CHILD_CHECK(evkv_put(s->store, EVKV_LIT("c"), EVKV_LIT("k"),
@@ -86,8 +59,9 @@ static void child_uses(struct scene *s)
 	event_base_free(s->rig.base);
 }
 
-static void child_frees(struct scene *s)
+static void child_frees(void *arg)
 {
+	struct scene *s = arg;
 	evkv_store_unref(s->store);
 	evkv_loop_free(s->rig.loop);
 	CHILD_CHECK(put_before.calls == 1 && get_before.calls == 1);
@@ -95,8 +69,9 @@ static void child_frees(struct scene *s)
 }
 
 /* What was asked for before it closed is answered, the closing too. */
-static void child_closing(struct scene *s)
+static void child_closing(void *arg)
 {
+	struct scene *s = arg;
 	CHILD_CHECK(event_base_dispatch(s->rig.base) >= 0);
 	evkv_ping(s->store, NULL, NULL);
 	CHILD_CHECK(event_base_dispatch(s->rig.base) >= 0);
@@ -106,8 +81,9 @@ static void child_closing(struct scene *s)
 }
 
 /* The right order: a loop of the child's own works. */
-static void child_own(struct scene *s)
+static void child_own(void *arg)
 {
+	struct scene *s = arg;
 	struct event_base *base = event_base_new();
 	struct evkv_loop *loop = evkv_loop_new(base);
 	struct evkv_store *store = evkv_memory_new(loop, NULL, NULL);
@@ -123,7 +99,7 @@ static void child_own(struct scene *s)
 	event_base_free(base);
 }
 
-static void with_pending(void (*run)(struct scene *s), bool closing)
+static void with_pending(void (*run)(void *scene), bool closing)
 {
 	struct scene s;
 
@@ -135,7 +111,7 @@ static void with_pending(void (*run)(struct scene *s), bool closing)
 	evkv_get(s.store, EVKV_LIT("c"), EVKV_LIT("k"), seen_cb, &get_before);
 	if (closing)
 		evkv_store_close(s.store, -1, seen_cb, &close_before);
-	in_child(run, &s);
+	fork_run(run, &s);
 	/* The parent goes on. */
 	check_int(put_before.calls, 0);
 	scripted_complete_all(s.script, EVKV_OK);

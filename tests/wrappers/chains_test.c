@@ -8,20 +8,6 @@
 #include "lib/rig.h"
 #include "lib/test.h"
 
-static void check_described(struct rig *rig, const char *text)
-{
-	struct evkv_error error = EVKV_ERROR_INIT;
-	struct evkv_store *store = evkv_open(rig->loop, text, &error);
-	char *described;
-
-	if (store == NULL)
-		fail_test("%s: %s", text, error.message);
-	described = evkv_store_describe(store, 0);
-	check_str(described, text);
-	evkv_free(described);
-	evkv_store_unref(store);
-}
-
 EVKV_TEST(unit_wrapper_chains, each_by_text)
 {
 	static const char *const texts[] = {
@@ -60,7 +46,7 @@ EVKV_TEST(unit_wrapper_chains, each_by_text)
 
 	rig_open(&rig);
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		check_described(&rig, texts[i]);
+		rig_check_described(&rig, texts[i], texts[i]);
 	rig_close(&rig);
 }
 

@@ -269,10 +269,12 @@ static void walk_end(struct log_scan *scan, struct log_walk_end *end)
 /* For as many as the file's end tells; without memory they grow as they come. */
 static void rows_reserve(struct log_rows *rows, const struct log_file *file)
 {
-	if (!file->sealed || file->puts == 0 || file->puts > LOG_FILE_ITEMS)
+	void *memory = NULL;
+
+	if (!file->sealed || file->puts > LOG_FILE_ITEMS)
 		return;
-	rows->rows = evkv_malloc((size_t)file->puts * sizeof(*rows->rows));
-	rows->room = rows->rows != NULL ? (size_t)file->puts : 0;
+	grow(&memory, &rows->room, 0, (size_t)file->puts, sizeof(*rows->rows));
+	rows->rows = memory;
 }
 
 void evkv__log_rows_gather(struct log_env *env, struct log_file *file,

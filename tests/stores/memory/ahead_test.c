@@ -8,12 +8,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/pages.h"
 #include "bed.h"
 #include "evkv/alloc.h"
+#include "lib/fork.h"
 #include "lib/faults.h"
 #include "lib/files.h"
 #include "lib/test.h"
@@ -255,14 +255,9 @@ EVKV_TEST(unit_memory_ahead, ends_at_any_moment)
 }
 
 #ifndef TEST_SANITIZED
-#define CHILD_CHECK(condition)                                                 \
-	do {                                                                   \
-		if (!(condition))                                              \
-			_exit(__LINE__ % 255);                                 \
-	} while (0)
-
-static void in_child(struct memory_ahead *ahead)
+static void in_child(void *arg)
 {
+	struct memory_ahead *ahead = arg;
 	void *made = ahead->state == AHEAD_IDLE ? ahead->next : NULL, *page;
 
 	/* What the parent's thread had made is there; what it had not, not. */
@@ -278,22 +273,6 @@ static void in_child(struct memory_ahead *ahead)
 	evkv__ahead_end(ahead);
 }
 
-static void fork_off(struct memory_ahead *ahead)
-{
-	int how = 0;
-	pid_t pid = fork();
-
-	check(pid >= 0);
-	if (pid == 0) {
-		alarm(20);
-		in_child(ahead);
-		_exit(0);
-	}
-	check(waitpid(pid, &how, 0) == pid);
-	check(WIFEXITED(how));
-	check_int(WEXITSTATUS(how), 0);
-}
-
 EVKV_TEST(unit_memory_ahead, the_child_of_a_fork_has_a_thread_of_its_own)
 {
 	struct memory_ahead ahead = { .off = false };
@@ -304,9 +283,9 @@ EVKV_TEST(unit_memory_ahead, the_child_of_a_fork_has_a_thread_of_its_own)
 	begin(&ahead);
 	await(&ahead, AHEAD_IDLE);
 	ahead.state = AHEAD_BUSY;
-	fork_off(&ahead);
+	fork_run(in_child, &ahead);
 	ahead.state = AHEAD_IDLE;
-	fork_off(&ahead);
+	fork_run(in_child, &ahead);
 	end(&ahead);
 	bed_close(&bed);
 }
@@ -314,10 +293,18 @@ EVKV_TEST(unit_memory_ahead, the_child_of_a_fork_has_a_thread_of_its_own)
 
 /* ---- By a slab ----------------------------------------------------------- */
 
+static void *items[20000];
+
+static void give_all(struct slab_class *class, size_t count)
+{
+	while (count-- > 0)
+		evkv__slab_give(class, items[count],
+		    evkv__slab_slot(class, items[count]));
+}
+
 /* A small region is left as soon as a large page is ready, and used later. */
 EVKV_TEST(unit_memory_ahead, a_slab_goes_on_in_the_large_page_at_once)
 {
-	static void *items[20000];
 	struct memory_ahead ahead = { .off = false };
 	struct slab_class *class;
 	struct slab slab;
@@ -346,14 +333,32 @@ EVKV_TEST(unit_memory_ahead, a_slab_goes_on_in_the_large_page_at_once)
 		items[count++] = evkv__slab_take(class, &slot);
 	check_int(count, (SMALL + 3) * slab.pages.slots * class->slots + 1);
 	ahead.state = AHEAD_IDLE;
-	while (count > 0) {
-		count--;
-		evkv__slab_give(class, items[count],
-		    evkv__slab_slot(class, items[count]));
-	}
+	give_all(class, count);
 	evkv__slab_end(&slab);
 	check_int(ahead.regions, 0);
 	end(&ahead);
+}
+
+/* An allocator of the user's has none. */
+EVKV_TEST(unit_memory_ahead, an_allocator_is_asked_for_regions_all_the_same)
+{
+	struct memory_ahead ahead = { .off = false };
+	struct slab_class *class;
+	struct slab slab;
+	size_t count = 0;
+	uint16_t slot;
+
+	evkv__slab_init(&slab);
+	slab.pages.ahead = &ahead;
+	class = slab_class_of(&slab, SLAB_ITEM_MAX);
+	while (slab.regions.count < 2 * SMALL)
+		items[count++] = evkv__slab_take(class, &slot);
+	check(faults_outstanding() > slab.regions.count);
+	check(huge_bytes() <= 0);
+	check(!ahead.started);
+	give_all(class, count);
+	evkv__slab_end(&slab);
+	check_int(faults_outstanding(), 0);
 }
 
 /* ---- By the store -------------------------------------------------------- */
