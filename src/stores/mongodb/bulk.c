@@ -213,15 +213,28 @@ static int64_t bulk_told(const bson_t *reply)
 	return told;
 }
 
-/* One by one: has it been done? Else it is done now. */
+/*
+ * One by one: has it been done? Else it is done now. A server that is lost is
+ * not looked for again, for each may take the whole time of a selection.
+ */
 static bool bulk_each(struct mongodb_worker *worker, size_t count)
 {
+	struct mongodb_failure lost = { .status = EVKV_OK };
+	const struct mongodb_unit *unit;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		if (!evkv__mongodb_single_redo(worker,
-			&worker->wave.units[worker->order[i]]))
+		unit = &worker->wave.units[worker->order[i]];
+		if (lost.status != EVKV_OK) {
+			evkv__mongodb_unit_fail(unit, &lost);
+			continue;
+		}
+		if (!evkv__mongodb_single_redo(worker, unit))
 			return false;
+		if (unit->part->contact == MONGODB_UNREACHED) {
+			lost = unit->part->failure;
+			lost.status = EVKV_UNKNOWN_OUTCOME;
+		}
 	}
 	return true;
 }

@@ -121,11 +121,17 @@ static bool single_duplicate(const struct single *s)
 	    (s->error.code == 11000 || s->error.code == 11001);
 }
 
+/*
+ * What may be repeated libmongoc has repeated, and it tells of the second time
+ * alone: that this did nothing does not say so of the first.
+ */
 static void single_fail(const struct single *s)
 {
 	struct mongodb_failure failure;
 
 	evkv__mongodb_error(s->worker->server, &s->error, true, &failure);
+	if (evkv__mongodb_labelled(&s->reply))
+		failure.status = EVKV_UNKNOWN_OUTCOME;
 	evkv__mongodb_unit_fail(s->unit, &failure);
 }
 
@@ -310,9 +316,12 @@ bool evkv__mongodb_single_redo(struct mongodb_worker *worker,
 		mongodb_unit_settle(unit, EVKV_OK);
 	mongoc_cursor_destroy(found.cursor);
 	single_clear(&s);
-	if (!with || cell->status != EVKV_STATUS_COUNT)
-		return with;
-	return evkv__mongodb_single_put(worker, unit);
+	if (with && cell->status == EVKV_STATUS_COUNT)
+		with = evkv__mongodb_single_put(worker, unit);
+	/* It may have been done the first time. */
+	if (with && evkv_failed(cell->status))
+		cell->status = EVKV_UNKNOWN_OUTCOME;
+	return with;
 }
 
 /* ---- Other changes ------------------------------------------------------- */

@@ -245,6 +245,8 @@ bool evkv__mongodb_write_begin(struct mongodb_worker *worker,
 /* Append the field by which the server knows a repeated write. */
 void evkv__mongodb_write_number(struct mongodb_worker *worker,
     struct mongodb_raw *raw);
+/* The server says that the write may be repeated. */
+bool evkv__mongodb_labelled(const bson_t *reply);
 /* Send worker->command. `sent->reply` is to be destroyed. */
 bool evkv__mongodb_write(struct mongodb_worker *worker,
     struct mongodb_sent *sent);

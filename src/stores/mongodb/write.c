@@ -108,8 +108,7 @@ static bool write_send(struct mongodb_worker *worker, struct mongodb_sent *sent)
 	return evkv__mongodb_wait_end(worker);
 }
 
-/* The server says that the write may be repeated. */
-static bool write_labelled(const bson_t *reply)
+bool evkv__mongodb_labelled(const bson_t *reply)
 {
 	bson_iter_t iter, labels;
 
@@ -144,7 +143,7 @@ static bool write_repeats(const struct mongodb_sent *sent,
 {
 	return (sent->error.domain == MONGOC_ERROR_STREAM &&
 		   failure->status == EVKV_UNKNOWN_OUTCOME) ||
-	    write_labelled(&sent->reply) || write_coded(&sent->error);
+	    evkv__mongodb_labelled(&sent->reply) || write_coded(&sent->error);
 }
 
 bool evkv__mongodb_write(struct mongodb_worker *worker,

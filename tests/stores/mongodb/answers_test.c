@@ -299,6 +299,82 @@ EVKV_TEST(mongodb_answers, a_write_error_without_a_code_is_no_success)
 	fake_close(&fake);
 }
 
+/*
+ * The answer tells of fewer writes than there were, so each is asked for; and
+ * that goes wrong.
+ */
+static void say_failed(struct fake *fake, struct opdoc *out)
+{
+	check_str(fake->last, "find");
+	fake->code = 13;
+	fake->words = "not authorized";
+	say_error(fake, out);
+}
+
+static void say_cut(struct fake *fake, struct opdoc *out)
+{
+	check_str(fake->last, "find");
+	opdoc_double(out, "ok", 1);
+	fake->cut = true;
+}
+
+static void say_too_few(struct fake *fake, struct opdoc *out)
+{
+	opdoc_int(out, "n", fake->documents - 1);
+	opdoc_double(out, "ok", 1);
+	fake->say = fake->then;
+}
+
+static void lose_after_bulk(struct fake *fake,
+    void (*say)(struct fake *fake, struct opdoc *out))
+{
+	unsigned i;
+
+	fake_begin(fake);
+	fake->options.server_selection_timeout_ms = 10000;
+	fake_store(fake);
+	fake_get(fake, 0);
+	fake_wait(fake, 1);
+	fake->finds = 0;
+	fake->say = say_too_few;
+	fake->then = say;
+	for (i = 1; i < 5; i++)
+		fake_put(fake, i);
+	fake_wait(fake, 5);
+	check_status(fake->answers[1].status, EVKV_UNKNOWN_OUTCOME);
+}
+
+EVKV_TEST(mongodb_answers, what_was_done_perhaps_is_not_denied_by_a_look)
+{
+	struct fake fake;
+	unsigned i;
+
+	lose_after_bulk(&fake, say_failed);
+	/* The others are looked for, and put. */
+	check_int(fake.finds, 4);
+	check_int(fake.updates, 4);
+	for (i = 2; i < 5; i++)
+		check_status(fake.answers[i].status, EVKV_OK);
+	fake_close(&fake);
+}
+
+EVKV_TEST(mongodb_answers, a_server_that_is_lost_in_a_look_is_not_asked_again)
+{
+	struct fake fake;
+	unsigned i;
+
+	lose_after_bulk(&fake, say_cut);
+	/* Once more by libmongoc, where that repeats a read. */
+	check(fake.finds <= 2);
+	check_int(fake.updates, 1);
+	for (i = 2; i < 5; i++)
+		check_status(fake.answers[i].status, EVKV_UNKNOWN_OUTCOME);
+	fake.cut = false;
+	check_status(fake_do(&fake, EVKV_OP_GET, EVKV_IF_ANY, 0)->status,
+	    EVKV_OK);
+	fake_close(&fake);
+}
+
 /* ---- Ended early --------------------------------------------------------- */
 
 static enum evkv_status cancel_under_way(struct fake *fake, enum evkv_kind kind)

@@ -29,6 +29,8 @@ struct fake {
 	/* The next command that is no handshake is answered so; then NULL. */
 	void (*say)(struct fake *fake, struct opdoc *out);
 	bool say_always; /* not only the next */
+	/* For a `say` that wants the command after it answered, too. */
+	void (*then)(struct fake *fake, struct opdoc *out);
 	int code;        /* say_error(), say_write_error(), ... */
 	const char *words;
 	/* What becomes of the answers to commands, handshakes apart. */

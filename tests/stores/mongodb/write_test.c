@@ -250,6 +250,38 @@ EVKV_TEST(mongodb_write, what_was_done_perhaps_is_not_denied_by_the_second)
 	close_found(&fake);
 }
 
+static void cut_then_refuse_labelled(struct fake *fake, struct opdoc *out)
+{
+	fake->cut = false;
+	say_labelled(fake, out);
+}
+
+static void cut_then_fail_labelled(struct fake *fake, struct opdoc *out)
+{
+	cut_once(fake, out);
+	fake->say = cut_then_refuse_labelled;
+}
+
+/* Nor where libmongoc repeats it, and tells of the second alone. */
+EVKV_TEST(mongodb_write, a_write_alone_is_not_denied_by_the_second)
+{
+	static const enum evkv_kind kinds[] = { EVKV_OP_PUT, EVKV_OP_TAKE };
+	struct fake fake;
+	size_t i;
+
+	open_replica(&fake);
+	fake.code = 10107;
+	fake.words = "not primary";
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		fake.say = cut_then_fail_labelled;
+		fake.commands = 0;
+		check_status(fake_do(&fake, kinds[i], EVKV_IF_ANY, 0)->status,
+		    EVKV_UNKNOWN_OUTCOME);
+		check_int(fake.commands, 2);
+	}
+	close_found(&fake);
+}
+
 EVKV_TEST(mongodb_write, a_store_ends_while_a_numbered_write_is_under_way)
 {
 	struct fake fake;
