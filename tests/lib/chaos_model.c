@@ -17,6 +17,8 @@ struct model_state {
 	size_t late_count;
 	uint32_t lost; /* the last loss that is taken into account */
 	bool overflow; /* anything may be there */
+	bool restored; /* what is replaced may come back ... */
+	uint32_t restored_era; /* ... until then */
 };
 
 size_t model_add(struct model_key *key, const struct model_step *step)
@@ -54,6 +56,8 @@ static void model_set(struct model_state *state, uint64_t value, uint32_t era)
 {
 	size_t kept = 0;
 
+	if (state->restored && state->restored_era >= era)
+		model_maybe(state, state->value, state->restored_era);
 	state->value = value;
 	for (size_t i = 0; i < state->late_count; i++) {
 		if (state->late[i].era >= era)
@@ -131,6 +135,10 @@ static bool model_step(struct model_state *state, const struct model_step *step)
 		else if (step->kind == EVKV_OP_DELETE ||
 		    step->kind == EVKV_OP_TAKE)
 			model_maybe(state, MODEL_ABSENT, step->ended);
+		else if (step->kind == EVKV_OP_TOUCH && step->restores) {
+			state->restored = true;
+			state->restored_era = step->ended;
+		}
 		return true;
 	}
 	if (evkv_failed(step->status))

@@ -29,6 +29,8 @@ struct model_step {
 	uint32_t began;    /* the era in which it was submitted ... */
 	uint32_t ended;    /* ... and in which it called back */
 	uint32_t lost;     /* how often all had been lost when it called back */
+	/* TOUCH reads and writes back: a late one may bring back a value. */
+	bool restores;
 	bool called;
 };
 

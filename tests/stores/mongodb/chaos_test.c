@@ -7,7 +7,9 @@
  * EVKV_TEST_SEED in the environment repeats a run's choices, CHAOS_OPS says how
  * many operations there are on mongo-java-server, CHAOS_FERRETDB how many on
  * FerretDB, which reads whole collections. The first has its data in a file
- * that it writes late, so it is ended by SIGTERM; FerretDB by SIGKILL.
+ * that it writes late, so it is ended by SIGTERM; FerretDB by SIGKILL. FerretDB
+ * reads a document that it updates and writes it back, so that a late touch may
+ * bring back a value.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,7 +141,8 @@ static void chaos_submit(struct chaos *c, enum evkv_kind kind,
 	for (uint32_t i = 0; i < count; i++) {
 		struct model_step step = { .kind = kind,
 			.condition = request.condition,
-			.began = c->era };
+			.began = c->era,
+			.restores = c->ferretdb };
 
 		snprintf(names[i], sizeof(names[i]), "k%u", keys[i]);
 		slices[i] = evkv_str(names[i]);
