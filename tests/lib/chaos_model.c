@@ -15,9 +15,9 @@ struct model_state {
 	uint64_t value; /* that is there, if no late one has come */
 	struct model_late late[LATE_MAX];
 	size_t late_count;
-	uint32_t lost; /* the last loss that is taken into account */
-	bool overflow; /* anything may be there */
-	bool restored; /* what is replaced may come back ... */
+	uint32_t lost;         /* the last loss that is taken into account */
+	bool overflow;         /* anything may be there */
+	bool restored;         /* what is replaced may come back ... */
 	uint32_t restored_era; /* ... until then */
 };
 

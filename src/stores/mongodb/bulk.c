@@ -278,6 +278,9 @@ static bool bulk_answer(struct mongodb_worker *worker, size_t count,
 		evkv__mongodb_error_damaged(worker->server, &rest);
 	if (!sent->fine)
 		evkv__mongodb_error(worker->server, &sent->error, true, &rest);
+	/* It may have come to that after some of them. */
+	if (rest.status == EVKV_SERVER)
+		rest.status = EVKV_UNKNOWN_OUTCOME;
 	return bulk_rest(worker, count, &rest);
 }
 

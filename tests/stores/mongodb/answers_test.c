@@ -358,6 +358,31 @@ EVKV_TEST(mongodb_answers, what_was_done_perhaps_is_not_denied_by_a_look)
 	fake_close(&fake);
 }
 
+/* An error of the command is not of its first write: others may be done. */
+EVKV_TEST(mongodb_answers, a_command_that_failed_may_have_done_some)
+{
+	struct fake fake;
+	unsigned i;
+
+	fake_open(&fake);
+	fake_get(&fake, 0);
+	fake_wait(&fake, 1);
+	fake.code = 1;
+	fake.words = "database is locked";
+	fake.say = say_error;
+	for (i = 1; i < 5; i++)
+		fake_put(&fake, i);
+	fake_wait(&fake, 5);
+	check_int(fake.updates, 1);
+	for (i = 1; i < 5; i++)
+		check_status(fake.answers[i].status, EVKV_UNKNOWN_OUTCOME);
+	/* A put that goes alone was not done. */
+	fake.say = say_error;
+	check_status(fake_do(&fake, EVKV_OP_PUT, EVKV_IF_ANY, 0)->status,
+	    EVKV_SERVER);
+	fake_close(&fake);
+}
+
 EVKV_TEST(mongodb_answers, a_server_that_is_lost_in_a_look_is_not_asked_again)
 {
 	struct fake fake;

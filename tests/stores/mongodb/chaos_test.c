@@ -9,7 +9,8 @@
  * FerretDB, which reads whole collections. The first has its data in a file
  * that it writes late, so it is ended by SIGTERM; FerretDB by SIGKILL. FerretDB
  * reads a document that it updates and writes it back, so that a late touch may
- * bring back a value.
+ * bring back a value; and it has one lane, for of several that write it denies
+ * some ("database is locked"), after which a read may miss what was put before.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -273,6 +274,7 @@ static void chaos_open(struct chaos *c, bool ferretdb)
 	c->store = evkv_mongodb_new(c->rig.loop,
 	    &(struct evkv_mongodb_options){ .uri = uri,
 		.no_create_index = true,
+		.lanes = ferretdb ? 1 : 0,
 		.server_selection_timeout_ms = 300,
 		.connect_timeout_ms = 300,
 		.socket_timeout_ms = 400 },
