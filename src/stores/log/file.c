@@ -92,6 +92,8 @@ static struct log_file *file_new(int fd, struct file_failure *failure)
 	}
 	file->fd = fd;
 	file->refs = 1;
+	/* Nobody asks when it was read; refused where another user owns it. */
+	(void)fcntl(fd, F_SETFL, O_NOATIME);
 	file->nowait = evkv__log_pread_now(fd, &byte, 1, 0) >= 0 ||
 	    errno == EAGAIN;
 	return file;

@@ -1,7 +1,8 @@
 /*
- * Files that are missing, old or there twice.
+ * Files that are missing, old or there twice; and what reading leaves alone.
  */
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "damage_kit.h"
 #include "lib/folder.h"
@@ -113,6 +114,30 @@ EVKV_TEST(log_files, a_lock_file_that_is_removed_lets_nobody_in)
 	check_int(direct_put(&d.direct, "one more", "value", 0), EVKV_OK);
 	direct_close(&d.direct);
 	check_int(damage_open(&d, &direct, &failure), EVKV_OK);
+	direct_close(&direct);
+	damage_end(&d);
+}
+
+/* Else each read would look at the clock, and some change the inode. */
+EVKV_TEST(log_files, reading_leaves_the_time_of_access)
+{
+	struct timespec long_ago[2] = { { .tv_sec = 1000 },
+		{ .tv_sec = 2000 } };
+	struct file_failure failure;
+	struct direct direct;
+	struct damage d;
+	struct stat stat;
+	int fd;
+
+	damage_begin(&d);
+	direct_close(&d.direct);
+	damage_copy(d.whole, d.path);
+	check_int(damage_open(&d, &direct, &failure), EVKV_OK);
+	fd = direct.env->order[0]->fd;
+	check_int(futimens(fd, long_ago), 0);
+	check_int(damage_check(&direct, "times"), 0);
+	check_int(fstat(fd, &stat), 0);
+	check_int(stat.st_atim.tv_sec, 1000);
 	direct_close(&direct);
 	damage_end(&d);
 }
