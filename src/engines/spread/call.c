@@ -258,12 +258,23 @@ void evkv_part_cut(struct evkv_part *part, const struct evkv_slot_end *end)
 	evkv_op_explain(op, end->cause, end->sys_error, end->message);
 }
 
+/* What one server did not do, another may have done. */
+static void call_complete(struct evkv_call *call, struct evkv_op *op)
+{
+	const struct evkv_result *result = evkv_op_result(op);
+
+	if (call->part_count > 1 && call_part(call, 0)->count == 0 &&
+	    evkv_failed(result->status))
+		evkv_op_cut(op, result->status, result->cause, result->message);
+	evkv_op_complete(op);
+}
+
 void evkv_part_end(struct evkv_part *part, const struct evkv_slot_end *end)
 {
 	if (end->fate != EVKV_SLOT_ANSWERED)
 		part->call->cut(part, end);
 	if (--part->call->left == 0)
-		evkv_op_complete(part->slot.op);
+		call_complete(part->call, part->slot.op);
 }
 
 void evkv_call_stop(struct evkv_op *op)

@@ -487,6 +487,35 @@ EVKV_TEST(memcached_server, the_keys_of_a_server_that_is_down_fail)
 	scene_end(&s);
 }
 
+/* One server has been emptied, the other has not, whichever is asked first. */
+static void clear_all_of_two(size_t down)
+{
+	struct scene s;
+	char reply[64];
+
+	scene_begin_own(&s, 2, &plain);
+	s.options.fail_fast = true;
+	s.options.allow_flush_all = true;
+	scene_store(&s);
+	DO_READY(&s);
+	scene_raw(&s, 1 - down, "ms here 1 T0\r\nx", reply, sizeof(reply));
+	check_contains(reply, "HD");
+	server_kill(s.server[down]);
+	rig_until(&s.rig, evkv_store_state(s.store) == EVKV_STATE_DOWN);
+	DO(&s, evkv_clear_all(s.store, answer_cb, &s.a));
+	scene_raw(&s, 1 - down, "mg here v", reply, sizeof(reply));
+	check_contains(reply, "EN");
+	check_status(s.a.status, EVKV_UNKNOWN_OUTCOME);
+	check_int(s.a.affected, -1);
+	scene_end(&s);
+}
+
+EVKV_TEST(memcached_server, clear_all_that_reaches_one_of_two_is_unknown)
+{
+	clear_all_of_two(0);
+	clear_all_of_two(1);
+}
+
 /* What is found when it is back is what it had: the cost of it. */
 EVKV_TEST(memcached_server, with_eject_its_keys_are_on_the_others)
 {
