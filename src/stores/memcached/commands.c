@@ -197,6 +197,16 @@ bool evkv__memcached_write_set(struct memcached_connection *connection,
 	return true;
 }
 
+/* Whether the request that is answered was one that writes. */
+static bool part_writes(const struct memcached_part *part)
+{
+	uint32_t classes = evkv_kind_classes(evkv_op_result(part->base.slot.op)
+						 ->kind);
+
+	return (classes & EVKV_CLASS_WRITES) != 0 &&
+	    (part->steps == NULL || part->steps->writing);
+}
+
 /* ---- Versions --------------------------------------------------------- */
 
 /* The start of the server and its process: a cas of another life is another. */
@@ -231,7 +241,8 @@ void evkv__memcached_tell_version(const struct memcached_connection *connection,
 	if (!part->versions)
 		return;
 	if (cas == 0)
-		evkv__memcached_fail_key(part, i, EVKV_UNSUPPORTED,
+		evkv__memcached_fail_key(part, i,
+		    part_writes(part) ? EVKV_UNKNOWN_OUTCOME : EVKV_UNSUPPORTED,
 		    EVKV_CAUSE_SERVER,
 		    "memcached: the server keeps no versions (its option -C)");
 	else
@@ -269,21 +280,15 @@ bool evkv__memcached_take_value(struct memcached_part *part, size_t i,
 	return false;
 }
 
-/* Whether the request that is answered was an ms. */
-static bool part_sets(const struct memcached_part *part)
-{
-	switch (evkv_op_result(part->base.slot.op)->kind) {
-	case EVKV_OP_PUT: return true;
-	case EVKV_OP_INCR: return part->steps->writing;
-	default: return false;
-	}
-}
-
-/* A SERVER_ERROR: what was there before an ms is gone. */
+/*
+ * A SERVER_ERROR: what was there before an ms is gone; and a proxy says so of a
+ * server that it has lost, whatever that has done.
+ */
 static void part_refused(struct memcached_connection *connection,
     struct memcached_part *part, size_t i, struct evkv_slice words)
 {
-	bool sets = part_sets(part);
+	bool writes = part_writes(part);
+	enum evkv_status status = writes ? EVKV_UNKNOWN_OUTCOME : EVKV_SERVER;
 	bool large = memmem(words.data, words.size, "too large", 9) != NULL;
 	char message[COMMAND_WORDS];
 	int size = words.size < 160 ? (int)words.size : 160;
@@ -296,12 +301,11 @@ static void part_refused(struct memcached_connection *connection,
 			*at = '?';
 	}
 	if (part->base.count == 0)
-		evkv_op_fail(part->base.slot.op, EVKV_SERVER, EVKV_CAUSE_SERVER,
+		evkv_op_fail(part->base.slot.op, status, EVKV_CAUSE_SERVER,
 		    message);
 	else
-		evkv__memcached_fail_key(part, i,
-		    sets ? EVKV_UNKNOWN_OUTCOME : EVKV_SERVER,
-		    sets && large ? EVKV_CAUSE_TOO_LARGE : EVKV_CAUSE_SERVER,
+		evkv__memcached_fail_key(part, i, status,
+		    writes && large ? EVKV_CAUSE_TOO_LARGE : EVKV_CAUSE_SERVER,
 		    message);
 	if (part->steps != NULL)
 		evkv__memcached_steps_refused(part, i);

@@ -123,6 +123,8 @@ static void fake_answer(struct fake *fake, struct peer_conn *conn,
 			fake_say_code(fake, conn, command, "HD");
 		else
 			fake_say_value(fake, conn, command);
+	} else if (fake->to_change != NULL && fake_flag(command, 'C') != NULL) {
+		fake_say(conn, fake->to_change);
 	} else if (fake->changes > 0 && fake_flag(command, 'C') != NULL) {
 		fake->changes--;
 		fake_say_code(fake, conn, command, "EX");

@@ -25,13 +25,14 @@ struct fake {
 
 	/* What is said instead; NULL = what a server would say. */
 	const char *to_login, *to_version, *to_stats;
-	const char *to_all;  /* to everything that is not of a handshake */
-	const char *to_next; /* to the next of those, before to_all */
-	const char *number;  /* the value of `number`; "5" at first */
-	unsigned commands;   /* that came, without handshakes */
-	unsigned sets;       /* of those: ms */
-	unsigned changes;    /* ms with C that are answered EX, from now on */
-	bool legacy;         /* misses bear no opaque, as before 1.6.10 */
+	const char *to_all;    /* to everything that is not of a handshake */
+	const char *to_next;   /* to the next of those, before to_all */
+	const char *to_change; /* to what has a C */
+	const char *number;    /* the value of `number`; "5" at first */
+	unsigned commands;     /* that came, without handshakes */
+	unsigned sets;         /* of those: ms */
+	unsigned changes;      /* ms with C that are answered EX, from now on */
+	bool legacy;           /* misses bear no opaque, as before 1.6.10 */
 };
 
 /* The loop and the server; options are those of a store on it. */

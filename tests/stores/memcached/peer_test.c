@@ -122,7 +122,7 @@ EVKV_TEST(memcached_peer, a_server_error_is_about_its_own_request)
 	check_status(f.answers[3].status, EVKV_UNKNOWN_OUTCOME);
 	check_int(f.answers[3].cause, EVKV_CAUSE_TOO_LARGE);
 	f.to_next = "SERVER_ERROR no\r\n";
-	evkv_delete(f.store, EVKV_LIT("c"), keys[0], answer_cb, &f.answers[4]);
+	evkv_exists(f.store, EVKV_LIT("c"), keys[0], answer_cb, &f.answers[4]);
 	rig_wait(&f.rig, &f.answers[4].calls);
 	check_status(f.answers[4].status, EVKV_SERVER);
 	f.to_next = "SERVER_ERROR no\r\n";
@@ -135,6 +135,36 @@ EVKV_TEST(memcached_peer, a_server_error_is_about_its_own_request)
 	rig_wait(&f.rig, &f.answers[6].calls);
 	check_status(f.answers[6].status, EVKV_SERVER);
 	check_int(f.peer->accepted, 1);
+	fake_close(&f);
+}
+
+/* A proxy says so where it has lost the server that it had sent it to. */
+EVKV_TEST(memcached_peer, a_server_error_to_a_write_may_come_after_it)
+{
+	static const char lost[] = "SERVER_ERROR backend failure\r\n";
+	struct evkv_slice key = EVKV_LIT("k");
+	struct fake f;
+
+	fake_begin(&f);
+	f.options.allow_flush_all = true;
+	fake_store(&f);
+	fake_until_ready(&f);
+	f.to_next = lost;
+	evkv_delete(f.store, EVKV_LIT("c"), key, answer_cb, &f.answers[0]);
+	rig_wait(&f.rig, &f.answers[0].calls);
+	f.to_next = lost;
+	evkv_touch(f.store, EVKV_LIT("c"), key, 1000, answer_cb, &f.answers[1]);
+	rig_wait(&f.rig, &f.answers[1].calls);
+	f.to_next = lost;
+	evkv_clear_all(f.store, answer_cb, &f.answers[2]);
+	rig_wait(&f.rig, &f.answers[2].calls);
+	f.to_change = lost;
+	evkv_take(f.store, EVKV_LIT("c"), key, answer_cb, &f.answers[3]);
+	rig_wait(&f.rig, &f.answers[3].calls);
+	for (int i = 0; i < 4; i++) {
+		check_status(f.answers[i].status, EVKV_UNKNOWN_OUTCOME);
+		check_contains(f.answers[i].message, "backend failure");
+	}
 	fake_close(&f);
 }
 

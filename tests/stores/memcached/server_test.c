@@ -398,6 +398,7 @@ EVKV_TEST(memcached_server, a_version_is_of_one_life_of_the_server)
 EVKV_TEST(memcached_server, without_cas_there_are_no_versions)
 {
 	static const char *const no_cas[] = { "-C", NULL };
+	struct evkv_slice key = EVKV_LIT("k"), value = EVKV_LIT("2");
 	struct scene s;
 
 	scene_begin_own(&s, 1,
@@ -414,6 +415,20 @@ EVKV_TEST(memcached_server, without_cas_there_are_no_versions)
 	check_status(s.a.status, EVKV_UNSUPPORTED);
 	DO_GET(&s, "k");
 	check_slice(s.a.entries[0].bytes, "1");
+	/* That there is none is told with the answer: it was put. */
+	DO(&s,
+	    evkv_submit(s.store,
+		&(struct evkv_request){ .kind = EVKV_OP_PUT,
+		    .flags = EVKV_FLAG_SINGLE | EVKV_FLAG_VERSIONS,
+		    .collection = s.c,
+		    .count = 1,
+		    .keys = &key,
+		    .values = &value },
+		answer_cb, &s.a));
+	check_status(s.a.status, EVKV_UNKNOWN_OUTCOME);
+	check_contains(s.a.message, "no versions");
+	DO_GET(&s, "k");
+	check_slice(s.a.entries[0].bytes, "2");
 	scene_end(&s);
 }
 
