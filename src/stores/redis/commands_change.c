@@ -84,10 +84,14 @@ static const char change_touch[] = CHANGE_CHECK
     "if ARGV[2]=='' then r=redis.pcall('PERSIST',KEYS[1])"
     " else r=redis.pcall('PEXPIRE',KEYS[1],ARGV[2]) end" CHANGE_RESULT;
 
-/* ARGV: the delta; the sum for a new entry or ''; its TTL or ''. */
+/*
+ * ARGV: the delta; the sum for a new entry or ''; its TTL or ''. The sum is
+ * read by GET, so whether the user may do that is seen before.
+ */
 static const char change_incr[] =
-    "local r if redis.call('EXISTS',KEYS[1])==1 then"
-    " r=redis.pcall('INCRBY',KEYS[1],ARGV[1])"
+    "local r=redis.pcall('GET',KEYS[1])"
+    " if type(r)=='table' then return r end"
+    " if r then r=redis.pcall('INCRBY',KEYS[1],ARGV[1])"
     " if type(r)=='table' then return r end"
     " return redis.call('GET',KEYS[1]) end"
     " if ARGV[2]=='' then return redis.error_reply('ERR would overflow') end"

@@ -547,8 +547,12 @@ static void forbidden(struct scene *s)
 	    evkv_delete_if_version(s->store, C, key, &version, answer_cb,
 		&s->a));
 	check_status(s->a.status, EVKV_REFUSED);
+	/* What is refused does not add either. */
+	incr_from(s, "n", 1, 10, 0);
+	check_status(s->a.status, EVKV_REFUSED);
 	RAW(s, reply, "ACL", "SETUSER", "default", "+@all");
 	check_value(s, "k", "v");
+	check_value(s, "n", "1");
 }
 
 EVKV_TEST(redis_change, a_server_that_forbids)
