@@ -69,6 +69,13 @@ static bool set_encode(struct redis_connection *connection,
 	return true;
 }
 
+/* No other status is one: "QUEUED" says that it has not been done. */
+static bool set_done(const struct redis_item *item)
+{
+	return item->type == REDIS_ITEM_STATUS &&
+	    evkv_slice_equal(item->bytes, EVKV_LIT("OK"));
+}
+
 static bool set_item(struct redis_connection *connection,
     struct redis_part *part, const struct redis_item *item)
 {
@@ -79,7 +86,7 @@ static bool set_item(struct redis_connection *connection,
 	if (item->type == REDIS_ITEM_NIL) /* the condition did not hold */
 		evkv__redis_entry(part, part->base.settled)
 		    ->status = part->absent ? EVKV_EXISTS : EVKV_NOT_FOUND;
-	else if (item->type != REDIS_ITEM_STATUS &&
+	else if (!set_done(item) &&
 	    !evkv__redis_take_error(connection, part, part->base.settled, 1,
 		item))
 		return false;
@@ -115,7 +122,7 @@ static bool mset_encode(struct redis_connection *connection,
 static bool mset_item(struct redis_connection *connection,
     struct redis_part *part, const struct redis_item *item)
 {
-	if (item->depth == 0 && item->type == REDIS_ITEM_STATUS) {
+	if (item->depth == 0 && set_done(item)) {
 		connection->full = false;
 		return true;
 	}

@@ -347,6 +347,29 @@ EVKV_TEST(redis_peer, the_servers_errors_become_statuses_in_its_words)
 	fake_close(&f);
 }
 
+/* A server that takes a command for one of a transaction has not done it. */
+EVKV_TEST(redis_peer, a_put_is_done_when_the_server_says_ok)
+{
+	struct evkv_slice keys[] = { EVKV_LIT("a"), EVKV_LIT("b") };
+	struct fake f;
+
+	fake_open(&f);
+	f.to_all = "+QUEUED\r\n";
+	fake_put(&f, 1);
+	rig_wait(&f.rig, &f.answers[1].calls);
+	check_status(f.answers[1].status, EVKV_UNKNOWN_OUTCOME);
+	check_int(f.answers[1].cause, EVKV_CAUSE_PROTOCOL);
+	f.to_all = NULL;
+	fake_check_recovered(&f);
+	f.to_all = "+QUEUED\r\n";
+	evkv_put_many(f.store, EVKV_LIT("c"), keys, keys, 2, 0, answer_cb,
+	    &f.answers[2]);
+	rig_wait(&f.rig, &f.answers[2].calls);
+	check_status(f.answers[2].status, EVKV_UNKNOWN_OUTCOME);
+	check_int(f.answers[2].cause, EVKV_CAUSE_PROTOCOL);
+	fake_close(&f);
+}
+
 /* Some entries are gone when the server refuses to go on. */
 EVKV_TEST(redis_peer, a_removal_that_is_refused_half_way_is_unknown)
 {
