@@ -207,8 +207,15 @@ static void batch_on_record(struct es_exchange *exchange,
 		evkv__es_item_written(item, record);
 		return;
 	}
-	if (!batch->writes && record->type[0] == '\0') {
+	if (!batch->writes && record->type[0] == '\0' && record->told) {
 		evkv__es_item_found(item, record);
+		return;
+	}
+	if (!batch->writes && record->type[0] == '\0') {
+		evkv__es_failure_set(&failure, EVKV_CORRUPT,
+		    EVKV_CAUSE_PROTOCOL,
+		    "the answer does not say whether the document is there");
+		evkv__es_item_failed(item, &failure);
 		return;
 	}
 	if (!batch->writes && item_waits_for_shard(item, record))
@@ -274,7 +281,9 @@ static void batch_done(struct es_exchange *exchange)
 	if (failure->status == EVKV_OK &&
 	    (batch->answered < batch->count ||
 		exchange->reader.records != batch->count))
-		evkv__es_failure_set(failure, EVKV_CORRUPT, EVKV_CAUSE_PROTOCOL,
+		evkv__es_failure_set(failure,
+		    batch->writes ? EVKV_UNKNOWN_OUTCOME : EVKV_CORRUPT,
+		    EVKV_CAUSE_PROTOCOL,
 		    "the answer has another number of documents than was "
 		    "asked for");
 	if (exchange->code == 413 && batch->count > 1)

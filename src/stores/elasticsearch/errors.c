@@ -20,7 +20,7 @@ bool evkv__es_no_index(const char *type)
 	return strcmp(type, "index_not_found_exception") == 0;
 }
 
-/* The status of a failing code. */
+/* The status of a failing code; of an item without one it is 0. */
 static enum evkv_status errors_status(bool write, int code, const char *reason)
 {
 	switch (code) {
@@ -33,12 +33,14 @@ static enum evkv_status errors_status(bool write, int code, const char *reason)
 			return EVKV_NOSPACE;
 		return code == 403 ? EVKV_REFUSED : EVKV_BUSY;
 	case 413: return EVKV_TOO_LARGE;
-	case 500: return write ? EVKV_UNKNOWN_OUTCOME : EVKV_SERVER;
 	case 408:
 	case 502:
 	case 503:
 	case 504: return write ? EVKV_UNKNOWN_OUTCOME : EVKV_UNAVAILABLE;
-	default: return EVKV_SERVER;
+	default:
+		return write && (code == 0 || code >= 500)
+		    ? EVKV_UNKNOWN_OUTCOME
+		    : EVKV_SERVER;
 	}
 }
 

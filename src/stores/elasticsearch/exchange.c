@@ -46,6 +46,18 @@ static void exchange_on_record(void *arg, struct es_record *record)
 	exchange->record(exchange, record);
 }
 
+static bool exchange_is_good(const struct es_exchange *exchange)
+{
+	return exchange->code >= 200 && exchange->code <= 299;
+}
+
+/* What was written is not told of by an answer that can't be read. */
+static void exchange_unread(struct es_exchange *exchange)
+{
+	if (exchange->write)
+		exchange->failure.status = EVKV_UNKNOWN_OUTCOME;
+}
+
 /* The text ends, or can't be read on. */
 static void exchange_finish(struct es_exchange *exchange, bool good)
 {
@@ -57,7 +69,8 @@ static void exchange_finish(struct es_exchange *exchange, bool good)
 	if (reader->no_memory) {
 		evkv__es_failure_set(failure, EVKV_NOMEM, EVKV_CAUSE_NOMEM,
 		    "out of memory");
-	} else if (exchange->code < 200 || exchange->code > 299) {
+		exchange_unread(exchange);
+	} else if (!exchange_is_good(exchange)) {
 		evkv__es_failure_read(failure, exchange->write, exchange->code,
 		    reader->type, reader->reason, from);
 	} else if (!good || reader->partial) {
@@ -67,6 +80,7 @@ static void exchange_finish(struct es_exchange *exchange, bool good)
 		evkv__es_failure_set(failure,
 		    good ? EVKV_UNAVAILABLE : EVKV_CORRUPT,
 		    good ? EVKV_CAUSE_SERVER : EVKV_CAUSE_PROTOCOL, words);
+		exchange_unread(exchange);
 	}
 	exchange_over(exchange);
 }
@@ -122,13 +136,14 @@ static void exchange_answered(struct es_exchange *exchange,
 	    end->message);
 	exchange->sent = true;
 	exchange->reader.remaining = end->size;
-	if (end->code >= 200 && end->code <= 299 &&
+	if (exchange_is_good(exchange) &&
 	    !exchange_is_json(end->content_type)) {
 		(void)snprintf(words, sizeof(words),
 		    "%s: the answer is not JSON, but '%s'", end->message,
 		    end->content_type);
 		evkv__es_failure_set(&exchange->failure, EVKV_CORRUPT,
 		    EVKV_CAUSE_PROTOCOL, words);
+		exchange_unread(exchange);
 		exchange_over(exchange);
 		return;
 	}

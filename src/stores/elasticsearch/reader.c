@@ -136,7 +136,7 @@ static void text_print(const struct es_text *text, char *out, size_t room)
 
 static void record_begin(struct es_record *record)
 {
-	record->found = record->has_source = false;
+	record->found = record->told = record->has_source = false;
 	record->has_value = record->damaged = false;
 	record->status = 0;
 	record->seq_no = record->primary_term = -1;
@@ -366,8 +366,12 @@ static void scalar(struct es_reader *reader,
 	if (depth > 0 && reader->depth >= depth) {
 		if (token->kind == EVKV_JSON_NUMBER)
 			record_number(reader, depth, token->text);
-		if (reader->depth == depth && reader->path[depth] == NAME_FOUND)
+		if (reader->depth == depth &&
+		    reader->path[depth] == NAME_FOUND) {
 			reader->record.found = token->kind == EVKV_JSON_TRUE;
+			reader->record.told = reader->record.found ||
+			    token->kind == EVKV_JSON_FALSE;
+		}
 	} else if (reader->depth == 1 && first == NAME_TIMED_OUT) {
 		reader->partial |= token->kind == EVKV_JSON_TRUE;
 	} else if (reader->depth == 2 && first == NAME_SHARDS &&
@@ -395,6 +399,8 @@ static void level_begin(struct es_reader *reader,
 	reader->depth++;
 	if (reader->depth <= ES_DEPTH)
 		reader->path[reader->depth] = NAME_OTHER;
+	reader->listed |= depth > 0 && reader->depth == depth - 1 &&
+	    token->kind == EVKV_JSON_ARRAY;
 	if (depth == 0 || reader->depth != depth ||
 	    token->kind != EVKV_JSON_OBJECT) {
 		if (depth > 0 && reader->depth == depth + 1 &&

@@ -43,7 +43,7 @@ enum es_answer {
 
 /* What an answer says of one document. */
 struct es_record {
-	bool found;
+	bool found, told;             /* of a document: it is there, or not */
 	int status;                   /* of an item; 0 = none was told */
 	int64_t seq_no, primary_term; /* -1 = none was told */
 	int64_t expires_ms;           /* INT64_MAX = it does not expire */
@@ -87,6 +87,7 @@ struct es_reader {
 	struct es_text pit;
 	size_t records;
 	bool partial;    /* shards have failed, or the time was up */
+	bool listed;     /* there is a list of hits, or of buckets */
 	unsigned fields; /* bits of fields that have their type: ES_FIELD_* */
 	bool no_memory;
 

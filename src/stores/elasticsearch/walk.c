@@ -191,9 +191,19 @@ static void walk_deleted(struct es_walk *walk)
 
 static void walk_searched(struct es_walk *walk)
 {
-	if (walk->no_memory)
+	struct es_failure failure;
+
+	if (walk->no_memory) {
 		walk_nomem(walk);
-	else if (walk_is_page(walk))
+		return;
+	}
+	if (!walk->exchange.reader.listed) {
+		evkv__es_failure_set(&failure, EVKV_CORRUPT,
+		    EVKV_CAUSE_PROTOCOL, "the answer has no list of documents");
+		walk_fail(walk, &failure);
+		return;
+	}
+	if (walk_is_page(walk))
 		walk_page_done(walk);
 	else if (walk->hit_count > 0)
 		walk_go(walk, WALK_DELETE);

@@ -46,6 +46,9 @@ EVKV_TEST(elasticsearch_faults, codes_and_what_they_mean)
 	check_codes(502, NULL, EVKV_UNAVAILABLE, EVKV_UNKNOWN_OUTCOME);
 	check_codes(503, NULL, EVKV_UNAVAILABLE, EVKV_UNKNOWN_OUTCOME);
 	check_codes(504, NULL, EVKV_UNAVAILABLE, EVKV_UNKNOWN_OUTCOME);
+	/* What a front says of a server that it has waited for. */
+	check_codes(520, NULL, EVKV_SERVER, EVKV_UNKNOWN_OUTCOME);
+	check_codes(524, NULL, EVKV_SERVER, EVKV_UNKNOWN_OUTCOME);
 }
 
 EVKV_TEST(elasticsearch_faults, a_document_is_not_shown)
@@ -155,32 +158,44 @@ EVKV_TEST(elasticsearch_faults, answers_that_make_no_sense)
 	static char bomb[200000];
 
 	check_body("application/json", "{\"docs\":[", EVKV_CORRUPT,
-	    EVKV_CORRUPT);
-	check_body("application/json", "", EVKV_CORRUPT, EVKV_CORRUPT);
-	check_body("application/json", "{}", EVKV_CORRUPT, EVKV_CORRUPT);
-	check_body("application/json", "[]", EVKV_CORRUPT, EVKV_CORRUPT);
+	    EVKV_UNKNOWN_OUTCOME);
+	check_body("application/json", "", EVKV_CORRUPT, EVKV_UNKNOWN_OUTCOME);
+	check_body("application/json", "{}", EVKV_CORRUPT,
+	    EVKV_UNKNOWN_OUTCOME);
+	check_body("application/json", "[]", EVKV_CORRUPT,
+	    EVKV_UNKNOWN_OUTCOME);
 	check_body("application/json", "{\"docs\":[],\"items\":[]}",
-	    EVKV_CORRUPT, EVKV_CORRUPT);
-	check_body("text/html", "<p>no</p>", EVKV_CORRUPT, EVKV_CORRUPT);
+	    EVKV_CORRUPT, EVKV_UNKNOWN_OUTCOME);
+	check_body("text/html", "<p>no</p>", EVKV_CORRUPT,
+	    EVKV_UNKNOWN_OUTCOME);
 	/* One too many is noticed, too: which one is whose? */
 	check_body("application/json",
 	    "{\"docs\":[{\"found\":false},{\"found\":false}]}", EVKV_NOT_FOUND,
-	    EVKV_CORRUPT);
+	    EVKV_UNKNOWN_OUTCOME);
 	check_body("application/json",
 	    "{\"docs\":[{\"found\":true,\"_seq_no\":1,\"_primary_term\":1,"
 	    "\"_source\":{\"value\":\"not base64\"}}]}",
-	    EVKV_CORRUPT, EVKV_CORRUPT);
+	    EVKV_CORRUPT, EVKV_UNKNOWN_OUTCOME);
 	check_body("application/json",
 	    "{\"docs\":[{\"found\":true,\"_source\":{\"json\":{}}}]}", EVKV_OK,
-	    EVKV_CORRUPT);
+	    EVKV_UNKNOWN_OUTCOME);
 	check_body("application/json",
 	    "{\"docs\":[{\"found\":true,\"_source\":{\"other\":1}}]}",
-	    EVKV_CORRUPT, EVKV_CORRUPT);
+	    EVKV_CORRUPT, EVKV_UNKNOWN_OUTCOME);
 	memset(bomb, '[', sizeof(bomb) - 1);
-	check_body("application/json", bomb, EVKV_CORRUPT, EVKV_CORRUPT);
+	check_body("application/json", bomb, EVKV_CORRUPT,
+	    EVKV_UNKNOWN_OUTCOME);
 	check_body("application/json",
 	    "{\"items\":[{\"index\":{\"status\":201}}],\"docs\":[]}",
 	    EVKV_CORRUPT, EVKV_OK);
+	/* Of one document it is not said what is asked. */
+	check_body("application/json",
+	    "{\"docs\":[{\"_id\":\"c:k\"}],\"items\":[{\"index\":{}}]}",
+	    EVKV_CORRUPT, EVKV_UNKNOWN_OUTCOME);
+	check_body("application/json",
+	    "{\"docs\":[{\"error\":\"no\"}],\"items\":[{\"index\":{\"_id\":"
+	    "\"c:k\"}}]}",
+	    EVKV_CORRUPT, EVKV_UNKNOWN_OUTCOME);
 }
 
 /* ---- The index ----------------------------------------------------------- */

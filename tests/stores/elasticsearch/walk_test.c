@@ -15,7 +15,7 @@ static struct {
 	int open_code, search_code;
 	unsigned searches_lost; /* so many searches find no point in time */
 	unsigned busy;          /* so many searches are refused */
-	bool partial;
+	bool partial, bare;
 	unsigned opened, closed, searches, refreshes, searches_with_pit;
 	char opened_first[32]; /* where a point in time was asked for first */
 	char search[1000];     /* the last one */
@@ -54,6 +54,8 @@ static bool say_hits(struct fake *fake, struct peer_conn *conn)
 	}
 	if (cluster.search_code != 0)
 		return say(conn, cluster.search_code, "{}");
+	if (cluster.bare)
+		return say(conn, 200, "{\"took\":1,\"timed_out\":false}");
 	if (cluster.partial)
 		return say(conn, 200,
 		    "{\"_shards\":{\"total\":2,\"failed\":1},\"hits\":"
@@ -283,6 +285,27 @@ EVKV_TEST(elasticsearch_walk, searches_that_fail)
 	check_keys(&bed, EVKV_REFUSED);
 	cluster.search_code = 400;
 	check_keys(&bed, EVKV_SERVER);
+	bed_close(&bed);
+}
+
+/* An answer without hits is not one that has found none. */
+EVKV_TEST(elasticsearch_walk, an_answer_that_has_no_list)
+{
+	struct answer a[3] = { ANSWER_INIT, ANSWER_INIT, ANSWER_INIT };
+	struct bed bed;
+
+	open_cluster(&bed);
+	cluster.bare = true;
+	evkv_keys(bed.store, EVKV_LIT("c"), EVKV_LIT(""), EVKV_LIT(""), 0,
+	    answer_cb, &a[0]);
+	evkv_collections(bed.store, EVKV_LIT(""), EVKV_LIT(""), 0, answer_cb,
+	    &a[1]);
+	evkv_clear(bed.store, EVKV_LIT("c"), EVKV_LIT(""), answer_cb, &a[2]);
+	for (int i = 0; i < 3; i++) {
+		rig_wait(&bed.rig, &a[i].calls);
+		check_status(a[i].status, EVKV_CORRUPT);
+		answer_free(&a[i]);
+	}
 	bed_close(&bed);
 }
 
