@@ -55,10 +55,23 @@ static bool transfer_untouched(const struct http_transfer *transfer)
 }
 
 /*
- * There is a connection, and the request goes out next. libcurl does this again
- * by itself where a connection that it has used before turns out to be closed:
- * only what is repeatable, or was not sent at all, may be sent then.
+ * libcurl does a request again by itself where a connection that it has used
+ * before turns out to be closed: only what is repeatable, or was not sent at
+ * all, may be sent then. What may not ends here, and counts as sent.
  */
+static bool transfer_is_again(struct http_transfer *transfer)
+{
+	const struct evkv_http_request *request = transfer->request;
+
+	if ((request->bits & HTTP_WAS_SENT) == 0 ||
+	    (request->flags & EVKV_HTTP_REPEATABLE) != 0 ||
+	    transfer_untouched(transfer))
+		return false;
+	transfer->resent = true;
+	return true;
+}
+
+/* There is a connection, and the request goes out next. */
 static int transfer_on_sending(void *arg, char *remote_ip, char *local_ip,
     int remote_port, int local_port)
 {
@@ -69,24 +82,24 @@ static int transfer_on_sending(void *arg, char *remote_ip, char *local_ip,
 	(void)local_ip;
 	(void)remote_port;
 	(void)local_port;
-	if ((request->bits & HTTP_WAS_SENT) != 0 &&
-	    (request->flags & EVKV_HTTP_REPEATABLE) == 0 &&
-	    !transfer_untouched(transfer)) {
-		transfer->resent = true;
+	if (transfer_is_again(transfer))
 		return CURL_PREREQFUNC_ABORT;
-	}
 	request->bits |= HTTP_WAS_SENT;
 	if (request->sending != NULL)
 		request->sending(request);
 	return CURL_PREREQFUNC_OK;
 }
 
-/* Closed in programs that are executed, which libcurl's own are not. */
+/*
+ * Closed in programs that are executed, which libcurl's own are not. It may be
+ * that nobody listens any more, so this is where doing it again is noticed.
+ */
 static curl_socket_t transfer_on_socket(void *arg, curlsocktype purpose,
     struct curl_sockaddr *address)
 {
-	(void)arg;
 	(void)purpose;
+	if (transfer_is_again(arg))
+		return CURL_SOCKET_BAD;
 	return socket(address->family,
 	    address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
 	    address->protocol);
@@ -133,6 +146,7 @@ static void transfer_set_callbacks(struct http_transfer *transfer)
 	(void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
 	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION,
 	    transfer_on_socket);
+	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
 }
 
 static void transfer_set_up(struct http_transfer *transfer)
@@ -462,6 +476,10 @@ static void transfer_failure(const struct http_transfer *transfer,
 	const char *words = transfer->error;
 	long sys_error = 0;
 
+	if (transfer->resent) {
+		cause = EVKV_CAUSE_RESET;
+		words = "the connection was lost";
+	}
 	if (words[0] == '\0')
 		words = curl_easy_strerror(result);
 	if (cause == EVKV_CAUSE_NOMEM || transfer->room == HTTP_ROOM_NOMEM) {

@@ -161,6 +161,43 @@ EVKV_TEST(http_faults, a_kept_connection_that_ends_at_the_wrong_moment)
 	scene_close(&s);
 }
 
+static void respond_and_die(struct web *web, struct peer_conn *conn, void *arg)
+{
+	(void)arg;
+	if (web->requests == 1) {
+		web_say(conn, 200, "text/plain", evkv_str(web->path));
+		return;
+	}
+	peer_refuse(web->peer);
+	peer_cut(conn);
+}
+
+/* It was sent, though the last that was tried is a connection. */
+EVKV_TEST(http_faults, a_server_that_dies_with_a_request_of_a_kept_connection)
+{
+	struct call call = { .calls = 0 };
+	struct scene s;
+
+	scene_open(&s, 1);
+	s.webs[0]->respond = respond_and_die;
+	scene_get(&s, &call, "/first");
+	scene_post(&s, &call, "/second", EVKV_LIT("x"));
+	check_int(s.webs[0]->requests, 2);
+	check_int(call.fate, EVKV_HTTP_SENT);
+	check_status(call.status, EVKV_UNAVAILABLE);
+	check_int(call.cause, EVKV_CAUSE_RESET);
+	scene_close(&s);
+	/* Nor does another server get it. */
+	scene_open(&s, 2);
+	s.webs[0]->respond = s.webs[1]->respond = respond_and_die;
+	scene_get(&s, &call, "/first");
+	scene_get(&s, &call, "/second");
+	scene_post(&s, &call, "/third", EVKV_LIT("x"));
+	check_int(s.webs[0]->requests + s.webs[1]->requests, 3);
+	check_int(call.fate, EVKV_HTTP_SENT);
+	scene_close(&s);
+}
+
 EVKV_TEST(http_faults, an_idle_connection_that_was_closed_is_not_used)
 {
 	struct call call = { .calls = 0 };
