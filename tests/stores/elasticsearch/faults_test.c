@@ -325,6 +325,40 @@ EVKV_TEST(elasticsearch_faults, a_silent_node_ends_by_the_requests_time)
 	bed_close(&bed);
 }
 
+static void (*respond_before)(struct web *web, struct peer_conn *conn,
+    void *arg);
+
+/* It is done, and nobody says so, nor listens any more. */
+static void respond_and_die(struct web *web, struct peer_conn *conn, void *arg)
+{
+	respond_before(web, conn, arg);
+	peer_refuse(web->peer);
+	peer_cut(conn);
+}
+
+EVKV_TEST(elasticsearch_faults, a_node_that_dies_after_a_write)
+{
+	struct answer a = ANSWER_INIT;
+	struct bed bed;
+
+	bed_open(&bed, 2);
+	/* Both have a connection that is kept. */
+	for (int i = 0; i < 4; i++)
+		bed_put(&bed, &a, "k", "v");
+	check_int(bed.fakes[0].web->peer->accepted, 1);
+	check_int(bed.fakes[1].web->peer->accepted, 1);
+	respond_before = bed.fakes[0].web->respond;
+	for (int i = 0; i < 2; i++) {
+		bed.fakes[i].answers_late = true;
+		bed.fakes[i].web->respond = respond_and_die;
+	}
+	bed_put(&bed, &a, "once", "v");
+	check_status(a.status, EVKV_UNKNOWN_OUTCOME);
+	check_int(fake_find(&bed.docs, "c:once")->writes, 1);
+	answer_free(&a);
+	bed_close(&bed);
+}
+
 /* What the system said is told, whichever way the request goes. */
 EVKV_TEST(elasticsearch_faults, a_node_that_is_not_there_is_told_with_its_errno)
 {
