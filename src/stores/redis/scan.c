@@ -9,8 +9,8 @@
  * A removal goes on until the cursor has come round. Each round sends the
  * UNLINK of what the one before has found together with the next SCAN. Cut off
  * in the middle it is UNKNOWN_OUTCOME as soon as anything was sent; refused in
- * the middle, as soon as an UNLINK has removed something. A waiter that goes
- * away ends it after the round that is under way.
+ * the middle, or out of memory, as soon as an UNLINK has removed something. A
+ * waiter that goes away ends it after the round that is under way.
  */
 #include "resp.h"
 #include "scan.h"
@@ -74,17 +74,22 @@ static bool scan_encode(struct redis_connection *connection,
 /* ---- Replies ---------------------------------------------------------- */
 
 /* What was removed before makes the outcome unknown. */
+static void scan_fail(struct redis_scan *scan, enum evkv_status status,
+    enum evkv_cause cause, const char *message)
+{
+	if (!scan->failed && scan->removed > 0)
+		evkv_op_cut(scan->op, status, cause, message);
+	else if (!scan->failed)
+		evkv_op_fail(scan->op, status, cause, message);
+	scan->failed = true;
+}
+
 static bool scan_refuse(struct redis_scan *scan, struct evkv_slice words)
 {
 	struct redis_error error;
 
 	evkv__redis_error_read(words, &error);
-	if (!scan->failed && scan->removed > 0)
-		evkv_op_cut(scan->op, error.status, error.cause, error.message);
-	else if (!scan->failed)
-		evkv_op_fail(scan->op, error.status, error.cause,
-		    error.message);
-	scan->failed = true;
+	scan_fail(scan, error.status, error.cause, error.message);
 	if (error.reconnect)
 		evkv__redis_connection_renew(scan->part.connection);
 	return true;
@@ -120,10 +125,8 @@ static bool scan_item_page(struct redis_scan *scan,
 		    : item->index == 1 && item->type == REDIS_ITEM_ARRAY;
 	if (item->parent != 1 || item->type != REDIS_ITEM_STRING)
 		return false;
-	if (!scan->failed && !evkv__redis_scan_name(scan, item->bytes)) {
-		scan->failed = true;
-		evkv_op_nomem(scan->op);
-	}
+	if (!scan->failed && !evkv__redis_scan_name(scan, item->bytes))
+		scan_fail(scan, EVKV_NOMEM, EVKV_CAUSE_NOMEM, "out of memory");
 	return true;
 }
 

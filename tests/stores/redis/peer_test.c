@@ -402,6 +402,50 @@ EVKV_TEST(redis_peer, a_removal_that_is_refused_half_way_is_unknown)
 	fake_close(&f);
 }
 
+/* A page whose names need more memory than those of the one before. */
+static void long_page(char *text, size_t room)
+{
+	size_t at = (size_t)snprintf(text, room, "*2\r\n$1\r\n0\r\n*40\r\n");
+
+	for (int i = 0; i < 40; i++)
+		at += (size_t)snprintf(text + at, room - at,
+		    "$202\r\nc:%0200d\r\n", i);
+}
+
+static bool clear_without_memory(size_t nth)
+{
+	static char page[10000];
+	struct answer *a;
+	struct fake f;
+	bool met;
+
+	long_page(page, sizeof(page));
+	fake_open(&f);
+	a = &f.answers[0];
+	f.to_scan = "*2\r\n$1\r\n7\r\n*1\r\n$3\r\nc:a\r\n";
+	f.to_next_scan = page;
+	faults_fail_nth(nth);
+	evkv_clear(f.store, EVKV_LIT("c"), EVKV_LIT(""), answer_cb, a);
+	fake_wait(&f, 1);
+	met = faults_fired() > 0;
+	faults_off();
+	/* The first is gone when the second page is asked for. */
+	if (strcmp(f.cursors, "0 7 ") == 0)
+		check(a->status == EVKV_OK ||
+		    a->status == EVKV_UNKNOWN_OUTCOME);
+	fake_close(&f);
+	return met;
+}
+
+EVKV_TEST(redis_peer, a_removal_without_memory_half_way_is_unknown)
+{
+	size_t nth = 1;
+
+	while (clear_without_memory(nth))
+		check(++nth < 200);
+	check(nth > 3);
+}
+
 /* Everything under way gets its true answer; then the connection is renewed. */
 EVKV_TEST(redis_peer, a_readonly_server_is_connected_to_anew)
 {
