@@ -31,7 +31,7 @@ struct fake {
 	bool say_always; /* not only the next */
 	/* For a `say` that wants the command after it answered, too. */
 	void (*then)(struct fake *fake, struct opdoc *out);
-	int code;        /* say_error(), say_write_error(), ... */
+	int code; /* say_error(), say_write_error(), ... */
 	const char *words;
 	/* What becomes of the answers to commands, handshakes apart. */
 	bool garbage;  /* their documents are damaged */
