@@ -279,6 +279,7 @@ static void sweep(const char *name)
 	}
 }
 
+/* With the turn that frees what is left then. */
 static void close_store(const char *name)
 {
 	struct work *work = work_next(name);
@@ -287,6 +288,8 @@ static void close_store(const char *name)
 	evkv_store_close(store, 0, on_answer, NULL);
 	while (answers == had)
 		turn(work);
+	evkv_store_unref(store);
+	turn(work);
 }
 
 /* All kinds of work once. */
@@ -325,7 +328,6 @@ static void run_all(const struct evkv_memory_options *memory)
 	sweep("sweep, all expired");
 	fill("growth", 0);
 	close_store("close");
-	evkv_store_unref(store);
 	evkv_loop_free(loop);
 	event_base_free(base);
 }

@@ -2,6 +2,7 @@
 #include "stores/memory/ahead.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/pages.h"
@@ -14,6 +15,36 @@
 
 _Static_assert(PAGES_HUGE == 2 * SLAB_REGION, "a region is half of one");
 
+/* ---- Halves -------------------------------------------------------------- */
+
+static struct ahead_half *half_of(void *region)
+{
+	return (struct ahead_half *)((char *)region + SLAB_REGION) - 1;
+}
+
+/* Returns its region. */
+static void *half_remove(struct ahead_half *half)
+{
+	LIST_REMOVE(half, free);
+	half->free.le_prev = NULL;
+	return (char *)(half + 1) - SLAB_REGION;
+}
+
+void *evkv__ahead_unite(struct memory_ahead *ahead, void *region, bool *whole)
+{
+	char *page = (char *)((uintptr_t)region & ~(PAGES_HUGE - 1));
+	struct ahead_half *other = half_of(region == page ? page + SLAB_REGION
+							  : page);
+
+	if (other->free.le_prev == NULL) {
+		LIST_INSERT_HEAD(&ahead->halves, half_of(region), free);
+		return NULL;
+	}
+	half_remove(other);
+	*whole = half_of(page)->whole;
+	return page;
+}
+
 /* ---- The thread ---------------------------------------------------------- */
 
 /*
@@ -23,11 +54,16 @@ _Static_assert(PAGES_HUGE == 2 * SLAB_REGION, "a region is half of one");
 static void *page_make(void)
 {
 	size_t step = (size_t)sysconf(_SC_PAGESIZE), at;
-	volatile char *page = evkv__pages_alloc_huge();
+	char *page = evkv__pages_alloc_huge();
+	struct rusage before = { 0 }, after = { 0 };
 
+	getrusage(RUSAGE_THREAD, &before);
 	for (at = 0; page != NULL && at < PAGES_HUGE; at += step)
-		page[at] = 0;
-	return (void *)(uintptr_t)page;
+		((volatile char *)page)[at] = 0;
+	getrusage(RUSAGE_THREAD, &after);
+	if (page != NULL)
+		half_of(page)->whole = after.ru_minflt == before.ru_minflt + 1;
+	return page;
 }
 
 static void page_free(struct memory_ahead *ahead)
@@ -134,20 +170,22 @@ static void begin_next(struct memory_ahead *ahead)
 
 void *evkv__ahead_take(struct memory_ahead *ahead)
 {
-	char *page = ahead->half;
+	char *page = NULL;
 
 	if (++ahead->regions < SMALL_REGIONS || ahead->off)
 		return NULL;
-	ahead->half = NULL;
-	if (page != NULL)
-		return page;
+	if (!LIST_EMPTY(&ahead->halves)) {
+		ahead->late = false;
+		return half_remove(LIST_FIRST(&ahead->halves));
+	}
 	notice_fork(ahead);
 	if (is_in(ahead, AHEAD_IDLE)) {
 		page = ahead->next;
 		ahead->next = NULL;
 	}
 	if (page != NULL) {
-		ahead->half = page + SLAB_REGION;
+		LIST_INSERT_HEAD(&ahead->halves, half_of(page + SLAB_REGION),
+		    free);
 		begin_next(ahead);
 	} else {
 		evkv__ahead_begin(ahead);
@@ -174,8 +212,8 @@ void evkv__ahead_end(struct memory_ahead *ahead)
 		sem_destroy(&ahead->work);
 	}
 	page_free(ahead); /* what a parent's thread had made */
-	if (ahead->half != NULL)
-		evkv__pages_shrink(ahead->half, SLAB_REGION, SLAB_REGION);
-	ahead->half = NULL;
+	while (!LIST_EMPTY(&ahead->halves))
+		evkv__pages_shrink(half_remove(LIST_FIRST(&ahead->halves)),
+		    SLAB_REGION, SLAB_REGION);
 	ahead->started = false;
 }

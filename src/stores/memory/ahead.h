@@ -15,6 +15,7 @@
 #include <semaphore.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/queue.h>
 
 enum ahead_state {
 	AHEAD_IDLE,
@@ -22,10 +23,16 @@ enum ahead_state {
 	AHEAD_ENDED /* the thread is about to end */
 };
 
+/* At the end of each half of a large page, where a region has nothing. */
+struct ahead_half {
+	LIST_ENTRY(ahead_half) free; /* le_prev is NULL while it is in use */
+	bool whole; /* of the lower one: the system has one page for both */
+};
+
 struct memory_ahead {
-	bool off;         /* small pages only */
-	size_t regions;   /* in use, in whatever pages */
-	void *half;       /* the rest of the last page, or NULL */
+	bool off;                       /* small pages only */
+	size_t regions;                 /* in use, in whatever pages */
+	LIST_HEAD(, ahead_half) halves; /* that are free */
 	unsigned until;   /* so much of it is used, the next is begun; or 0 */
 	bool late;        /* a region in small pages was taken instead */
 	unsigned hurries; /* pages that are still begun at once */
@@ -46,6 +53,12 @@ static inline void ahead_give(struct memory_ahead *ahead)
 {
 	ahead->regions--;
 }
+
+/*
+ * Half of a large page is free, to be taken again. Where all of it is, it is the
+ * caller's: returns it, and whether it goes back at once as soon as a part.
+ */
+void *evkv__ahead_unite(struct memory_ahead *ahead, void *region, bool *whole);
 
 void evkv__ahead_begin(struct memory_ahead *ahead);
 /*

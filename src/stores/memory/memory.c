@@ -369,6 +369,8 @@ static void close_step(struct memory *self)
 {
 	bool left = evkv__ahead_leave(&self->table.heap->ahead);
 
+	if (!is_garbage(self))
+		evkv__heap_trim(self->table.heap);
 	if (!left || is_garbage(self) || self->jobs != NULL)
 		evkv_task_queue(self->loop, &self->task);
 	else

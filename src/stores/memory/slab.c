@@ -10,6 +10,8 @@
 /* Items of a multiple of it, a cache line, are aligned to it. */
 #define ALIGN 64
 #define NO_SLOT UINT16_MAX
+/* In place of a region's slot: it is half of a large page. */
+#define IN_LARGE 0
 /* What is given back at a time. */
 #define RETIRE_PART ((size_t)1 << 16)
 
@@ -69,6 +71,7 @@ void evkv__slab_retire(struct slab_class *class, void *pages, size_t size)
 
 	retired->next = class->retired;
 	retired->size = size;
+	retired->part = RETIRE_PART;
 	class->retired = retired;
 }
 
@@ -80,7 +83,7 @@ bool evkv__slab_tidy(struct slab_class *class)
 	if (retired == NULL)
 		return false;
 	next = retired->next;
-	left = evkv__pages_shrink(retired, retired->size, RETIRE_PART);
+	left = evkv__pages_shrink(retired, retired->size, retired->part);
 	if (left > 0)
 		retired->size = left;
 	else
@@ -178,26 +181,28 @@ uint16_t evkv__slab_slot(const struct slab_class *class, const void *item)
 	    class->size);
 }
 
-static void *region_memory(struct slab_class *class)
+static void *region_memory(struct slab_class *class, uint16_t *slot)
 {
 	void *memory = class->ahead != NULL ? evkv__ahead_take(class->ahead)
 					    : NULL;
 
-	if (memory == NULL)
+	if (memory != NULL)
+		*slot = IN_LARGE;
+	else
 		memory = evkv__pages_alloc(SLAB_REGION);
 	if (memory == NULL && class->ahead != NULL)
 		ahead_give(class->ahead);
 	return memory;
 }
 
-static struct slab_block *region_new(struct slab_class *class)
+static struct slab_block *region_new(struct slab_class *class, uint16_t *slot)
 {
 	struct slab_block *block;
 	char *region;
 
 	if (class->regions != NULL && !regions_prepare(class->regions))
 		return NULL;
-	region = region_memory(class);
+	region = region_memory(class, slot);
 	if (region == NULL)
 		return NULL;
 	block = (struct slab_block *)(void *)(region +
@@ -211,12 +216,21 @@ static struct slab_block *region_new(struct slab_class *class)
 
 static void region_free(struct slab_class *class, struct slab_block *block)
 {
+	bool large = block->slot == IN_LARGE, whole = false;
+	void *memory = block->region;
+
 	if (class->regions != NULL)
 		regions_remove(class->regions,
 		    ((struct slab_region *)block)->number);
 	if (class->ahead != NULL)
 		ahead_give(class->ahead);
-	evkv__slab_retire(class, block->region, SLAB_REGION);
+	if (large)
+		memory = evkv__ahead_unite(class->ahead, memory, &whole);
+	if (memory != NULL)
+		evkv__slab_retire(class, memory,
+		    large ? PAGES_HUGE : SLAB_REGION);
+	if (whole)
+		class->retired->part = PAGES_HUGE;
 }
 
 /* Of a page of numbered regions: that of its first byte. */
@@ -248,7 +262,7 @@ static struct slab_block *block_new(struct slab_class *class)
 	uint16_t slot = NO_SLOT;
 
 	block = class->source != NULL ? page_take(class->source, &slot)
-				      : region_new(class);
+				      : region_new(class, &slot);
 	if (block == NULL)
 		return NULL;
 	block->slot = slot;
@@ -313,12 +327,17 @@ void evkv__slab_give(struct slab_class *class, void *item, uint16_t slot)
 		block_free(class, block);
 }
 
+void evkv__slab_class_trim(struct slab_class *class)
+{
+	if (class->room != NULL && class->room->used == 0)
+		block_free(class, class->room);
+}
+
 void evkv__slab_class_end(struct slab_class *class)
 {
 	EVKV__ASSERT(class->room == NULL ||
 	    (class->room->used == 0 && class->room->next == NULL));
-	if (class->room != NULL)
-		block_free(class, class->room);
+	evkv__slab_class_trim(class);
 	while (evkv__slab_tidy(class))
 		;
 }
@@ -335,6 +354,15 @@ void evkv__slab_init(struct slab *slab)
 	for (i = 0; i < SLAB_ITEM_MAX / SLAB_GRAIN; i++)
 		evkv__slab_class_init(&slab->items[i], &slab->pages,
 		    (i + 1) * SLAB_GRAIN);
+}
+
+void evkv__slab_trim(struct slab *slab)
+{
+	size_t i;
+
+	for (i = 0; i < SLAB_ITEM_MAX / SLAB_GRAIN; i++)
+		evkv__slab_class_trim(&slab->items[i]);
+	evkv__slab_class_trim(&slab->pages);
 }
 
 void evkv__slab_end(struct slab *slab)

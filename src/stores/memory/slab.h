@@ -47,7 +47,7 @@ struct memory_ahead;
 /* Memory of evkv__pages_alloc() that is given back piece by piece. */
 struct slab_retired {
 	struct slab_retired *next;
-	size_t size;
+	size_t size, part; /* of a piece */
 };
 
 struct slab_class {
@@ -75,8 +75,11 @@ struct slab {
 void evkv__slab_class_init(struct slab_class *class, struct slab_class *source,
     size_t size);
 void evkv__slab_class_end(struct slab_class *class);
+/* Retire what is kept for items to come. */
+void evkv__slab_class_trim(struct slab_class *class);
 void evkv__slab_init(struct slab *slab);
 void evkv__slab_end(struct slab *slab);
+void evkv__slab_trim(struct slab *slab);
 
 /* An item; *slot is to be kept for its release. NULL = no memory. */
 void *evkv__slab_take(struct slab_class *class, uint16_t *slot);

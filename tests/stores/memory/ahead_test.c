@@ -136,6 +136,31 @@ EVKV_TEST(unit_memory_ahead, one_page_is_two_regions_and_the_next_is_begun)
 	end(&ahead);
 }
 
+EVKV_TEST(unit_memory_ahead, a_free_half_is_taken_again_until_both_are)
+{
+	struct memory_ahead ahead = { .off = false };
+	char *lower, *upper, *other;
+	bool whole = false;
+
+	begin(&ahead);
+	await(&ahead, AHEAD_IDLE);
+	lower = evkv__ahead_take(&ahead);
+	upper = evkv__ahead_take(&ahead);
+	check(upper == lower + SLAB_REGION);
+	check(evkv__ahead_unite(&ahead, lower, &whole) == NULL);
+	check(evkv__ahead_take(&ahead) == lower);
+	await(&ahead, AHEAD_IDLE);
+	other = evkv__ahead_take(&ahead);
+	check(evkv__ahead_unite(&ahead, upper, &whole) == NULL);
+	check(evkv__ahead_unite(&ahead, lower, &whole) == lower);
+	/* Half of the other one was never taken. */
+	check(evkv__ahead_unite(&ahead, other, &whole) == other);
+	check(LIST_EMPTY(&ahead.halves));
+	evkv__pages_shrink(lower, HUGE, HUGE);
+	evkv__pages_shrink(other, HUGE, HUGE);
+	end(&ahead);
+}
+
 /* Where one is late, the next ones are begun at once, but not for ever. */
 EVKV_TEST(unit_memory_ahead, hurries_for_some_pages_after_a_late_one)
 {
@@ -320,12 +345,12 @@ EVKV_TEST(unit_memory_ahead, a_slab_goes_on_in_the_large_page_at_once)
 	await(&ahead, AHEAD_IDLE);
 	do
 		items[count++] = evkv__slab_take(class, &slot);
-	while (ahead.half == NULL && count < 20000);
+	while (LIST_EMPTY(&ahead.halves) && count < 20000);
 	check_int(slab.regions.count, SMALL + 2);
 	check_between(count, SMALL * slab.pages.slots * class->slots,
 	    (SMALL * slab.pages.slots + 1) * class->slots + 1);
 	check_int((uintptr_t)items[count - 1] / HUGE,
-	    (uintptr_t)ahead.half / HUGE);
+	    (uintptr_t)LIST_FIRST(&ahead.halves) / HUGE);
 	/* Where no page is ready, what is left of that region comes first. */
 	await(&ahead, AHEAD_IDLE);
 	ahead.state = AHEAD_BUSY;
@@ -336,6 +361,45 @@ EVKV_TEST(unit_memory_ahead, a_slab_goes_on_in_the_large_page_at_once)
 	give_all(class, count);
 	evkv__slab_end(&slab);
 	check_int(ahead.regions, 0);
+	end(&ahead);
+}
+
+/* A large page goes back in one step, if the system has one; in parts, if not. */
+EVKV_TEST(unit_memory_ahead, a_slab_gives_back_whole_pages)
+{
+	struct memory_ahead ahead = { .off = false };
+	struct slab_class *class;
+	struct slab slab;
+	size_t count = 0, steps = 0, part;
+	long had = 0, huge;
+	uint16_t slot;
+
+	evkv_set_allocator(NULL);
+	evkv__slab_init(&slab);
+	slab.pages.ahead = &ahead;
+	class = slab_class_of(&slab, SLAB_ITEM_MAX);
+	while (slab.regions.count < 3 * SMALL) {
+		items[count++] = evkv__slab_take(class, &slot);
+		await(&ahead, AHEAD_IDLE);
+	}
+	while (!evkv__ahead_leave(&ahead))
+		sched_yield();
+	give_all(class, count);
+	evkv__slab_trim(&slab);
+	check_int(ahead.regions, 0);
+	check(LIST_EMPTY(&ahead.halves));
+	while (slab.pages.retired != NULL) {
+		part = slab.pages.retired->part;
+		had = huge_bytes();
+		check(part == HUGE || part == 65536);
+		evkv__slab_tidy(&slab.pages);
+		huge = huge_bytes();
+		check(part != HUGE || had == huge + (long)part || had < 0);
+		steps++;
+	}
+	check_between(steps, SMALL * 16 + SMALL, 3 * SMALL * 16 + 16);
+	check_huge(0);
+	evkv__slab_end(&slab);
 	end(&ahead);
 }
 

@@ -227,6 +227,8 @@ EVKV_TEST(unit_memory_steps, close_frees_in_steps)
 	}
 	check_status(answer.status, EVKV_OK);
 	check_between(turns, 30000 / 128, 600);
+	/* And leaves none to evkv_store_unref(). */
+	check_int(store_self_of(bed.store)->table.heap->ahead.regions, 0);
 	answer_free(&answer);
 	bed_close(&bed);
 }
