@@ -361,12 +361,6 @@ bool evkv__heap_tidy(struct memory_heap *heap)
 	    evkv__slab_tidy(&heap->segments);
 }
 
-void evkv__heap_trim(struct memory_heap *heap)
-{
-	evkv__slab_trim(&heap->slab);
-	evkv__slab_class_trim(&heap->segments);
-}
-
 void evkv__heap_unref(struct memory_heap *heap)
 {
 	if (atomic_fetch_sub_explicit(&heap->refs, 1, memory_order_acq_rel) !=

@@ -367,10 +367,14 @@ static void upkeep_step(struct memory *self)
 /* Large pages are asked about once, as a thread may end in between. */
 static void close_step(struct memory *self)
 {
-	bool left = evkv__ahead_leave(&self->table.heap->ahead);
+	struct memory_heap *heap = self->table.heap;
+	bool left = evkv__ahead_leave(&heap->ahead);
 
-	if (!is_garbage(self))
-		evkv__heap_trim(self->table.heap);
+	/* What is kept for entries to come would go at once, when all ends. */
+	if (!is_garbage(self)) {
+		evkv__slab_trim(&heap->slab);
+		evkv__slab_class_trim(&heap->segments);
+	}
 	if (!left || is_garbage(self) || self->jobs != NULL)
 		evkv_task_queue(self->loop, &self->task);
 	else

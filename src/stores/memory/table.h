@@ -310,8 +310,6 @@ static inline bool heap_is_untidy(const struct memory_heap *heap)
 	    NULL ||
 	    heap->slab.pages.retired != NULL || heap->segments.retired != NULL;
 }
-/* Nothing is to come: have what is kept for that be given back likewise. */
-void evkv__heap_trim(struct memory_heap *heap);
 void evkv__heap_unref(struct memory_heap *heap);
 
 /* What a put would cost, in bytes of max_bytes. */
