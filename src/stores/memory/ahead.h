@@ -55,8 +55,8 @@ static inline void ahead_give(struct memory_ahead *ahead)
 }
 
 /*
- * Half of a large page is free, to be taken again. Where all of it is, it is the
- * caller's: returns it, and whether it goes back at once as soon as a part.
+ * Half of a large page is free, to be taken again. Where both are, the page is
+ * the caller's: returns it, and whether it goes back at once as soon as a part.
  */
 void *evkv__ahead_unite(struct memory_ahead *ahead, void *region, bool *whole);
 

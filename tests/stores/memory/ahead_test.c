@@ -364,7 +364,7 @@ EVKV_TEST(unit_memory_ahead, a_slab_goes_on_in_the_large_page_at_once)
 	end(&ahead);
 }
 
-/* A large page goes back in one step, if the system has one; in parts, if not. */
+/* A large page goes back in one step where the system has such. */
 EVKV_TEST(unit_memory_ahead, a_slab_gives_back_whole_pages)
 {
 	struct memory_ahead ahead = { .off = false };
