@@ -185,6 +185,20 @@ static bool item_waits_for_shard(struct es_item *item,
 	    item->refusals < BATCH_STARTS && evkv__es_item_delay(item);
 }
 
+/* Without an error it says whether there is such a document. */
+static void item_looked_up(struct es_item *item, struct es_record *record)
+{
+	struct es_failure failure;
+
+	if (record->told) {
+		evkv__es_item_found(item, record);
+		return;
+	}
+	evkv__es_failure_set(&failure, EVKV_CORRUPT, EVKV_CAUSE_PROTOCOL,
+	    "the answer does not say whether the document is there");
+	evkv__es_item_failed(item, &failure);
+}
+
 static void batch_on_record(struct es_exchange *exchange,
     struct es_record *record)
 {
@@ -207,15 +221,8 @@ static void batch_on_record(struct es_exchange *exchange,
 		evkv__es_item_written(item, record);
 		return;
 	}
-	if (!batch->writes && record->type[0] == '\0' && record->told) {
-		evkv__es_item_found(item, record);
-		return;
-	}
 	if (!batch->writes && record->type[0] == '\0') {
-		evkv__es_failure_set(&failure, EVKV_CORRUPT,
-		    EVKV_CAUSE_PROTOCOL,
-		    "the answer does not say whether the document is there");
-		evkv__es_item_failed(item, &failure);
+		item_looked_up(item, record);
 		return;
 	}
 	if (!batch->writes && item_waits_for_shard(item, record))
