@@ -285,15 +285,9 @@ static void say_no_code(struct fake *fake, struct opdoc *out)
 EVKV_TEST(mongodb_answers, a_write_error_without_a_code_is_no_success)
 {
 	struct fake fake;
-	unsigned i;
 
 	fake_open(&fake);
-	fake_get(&fake, 0);
-	fake_wait(&fake, 1);
-	fake.say = say_no_code;
-	for (i = 1; i < 5; i++)
-		fake_put(&fake, i);
-	fake_wait(&fake, 5);
+	fake_put_four(&fake, say_no_code);
 	check_int(fake.updates, 1);
 	check(evkv_failed(fake.answers[1].status));
 	fake_close(&fake);
@@ -328,19 +322,11 @@ static void say_too_few(struct fake *fake, struct opdoc *out)
 static void lose_after_bulk(struct fake *fake,
     void (*say)(struct fake *fake, struct opdoc *out))
 {
-	unsigned i;
-
 	fake_begin(fake);
 	fake->options.server_selection_timeout_ms = 10000;
 	fake_store(fake);
-	fake_get(fake, 0);
-	fake_wait(fake, 1);
-	fake->finds = 0;
-	fake->say = say_too_few;
 	fake->then = say;
-	for (i = 1; i < 5; i++)
-		fake_put(fake, i);
-	fake_wait(fake, 5);
+	fake_put_four(fake, say_too_few);
 	check_status(fake->answers[1].status, EVKV_UNKNOWN_OUTCOME);
 }
 
@@ -365,14 +351,9 @@ EVKV_TEST(mongodb_answers, a_command_that_failed_may_have_done_some)
 	unsigned i;
 
 	fake_open(&fake);
-	fake_get(&fake, 0);
-	fake_wait(&fake, 1);
 	fake.code = 1;
 	fake.words = "database is locked";
-	fake.say = say_error;
-	for (i = 1; i < 5; i++)
-		fake_put(&fake, i);
-	fake_wait(&fake, 5);
+	fake_put_four(&fake, say_error);
 	check_int(fake.updates, 1);
 	for (i = 1; i < 5; i++)
 		check_status(fake.answers[i].status, EVKV_UNKNOWN_OUTCOME);

@@ -291,6 +291,18 @@ void fake_wait(struct fake *fake, unsigned count)
 		rig_wait(&fake->rig, &fake->answers[i].calls);
 }
 
+void fake_put_four(struct fake *fake,
+    void (*say)(struct fake *fake, struct opdoc *out))
+{
+	fake_get(fake, 0);
+	fake_wait(fake, 1);
+	fake->finds = 0;
+	fake->say = say;
+	for (unsigned i = 1; i < 5; i++)
+		fake_put(fake, i);
+	fake_wait(fake, 5);
+}
+
 struct answer *fake_do(struct fake *fake, enum evkv_kind kind,
     enum evkv_condition condition, int64_t timeout_ms)
 {

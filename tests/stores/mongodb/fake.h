@@ -68,6 +68,12 @@ void fake_release(struct fake *fake);
 /* Submit number i: a get or a put of the key `k<i>` of the collection c. */
 void fake_get(struct fake *fake, unsigned i);
 void fake_put(struct fake *fake, unsigned i);
+/*
+ * When a get has been answered, the puts 1 to 4, together, which `say` answers;
+ * finds count from them on. All five are waited for.
+ */
+void fake_put_four(struct fake *fake,
+    void (*say)(struct fake *fake, struct opdoc *out));
 /* The first `count` have been answered. */
 void fake_wait(struct fake *fake, unsigned count);
 /* Do one, and give its answer. */

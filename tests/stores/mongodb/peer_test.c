@@ -223,13 +223,7 @@ EVKV_TEST(mongodb_peer, an_answer_that_does_not_add_up_is_looked_after)
 	unsigned i;
 
 	fake_open(&fake);
-	fake_get(&fake, 0);
-	fake_wait(&fake, 1);
-	fake.finds = 0;
-	fake.say = say_little;
-	for (i = 1; i < 5; i++)
-		fake_put(&fake, i);
-	fake_wait(&fake, 5);
+	fake_put_four(&fake, say_little);
 	for (i = 1; i < 5; i++)
 		check_status(fake.answers[i].status, EVKV_OK);
 	check_int(fake.finds, 4);

@@ -148,7 +148,7 @@ static void cut_no_more(struct fake *fake, struct opdoc *out)
 static void cut_then_refuse(struct fake *fake, struct opdoc *out)
 {
 	fake->cut = false;
-	say_error(fake, out);
+	fake->then(fake, out);
 }
 
 static void cut_then_do(struct fake *fake, struct opdoc *out)
@@ -245,21 +245,10 @@ EVKV_TEST(mongodb_write, what_was_done_perhaps_is_not_denied_by_the_second)
 	fake.code = 10107;
 	fake.words = "not primary";
 	fake.say = cut_then_fail;
+	fake.then = say_error;
 	check_status(put_five(&fake), EVKV_UNKNOWN_OUTCOME);
 	check_int(fake.updates, 2);
 	close_found(&fake);
-}
-
-static void cut_then_refuse_labelled(struct fake *fake, struct opdoc *out)
-{
-	fake->cut = false;
-	say_labelled(fake, out);
-}
-
-static void cut_then_fail_labelled(struct fake *fake, struct opdoc *out)
-{
-	cut_once(fake, out);
-	fake->say = cut_then_refuse_labelled;
 }
 
 /* Nor where libmongoc repeats it, and tells of the second alone. */
@@ -272,8 +261,9 @@ EVKV_TEST(mongodb_write, a_write_alone_is_not_denied_by_the_second)
 	open_replica(&fake);
 	fake.code = 10107;
 	fake.words = "not primary";
+	fake.then = say_labelled;
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		fake.say = cut_then_fail_labelled;
+		fake.say = cut_then_fail;
 		fake.commands = 0;
 		check_status(fake_do(&fake, kinds[i], EVKV_IF_ANY, 0)->status,
 		    EVKV_UNKNOWN_OUTCOME);
